@@ -1,0 +1,1 @@
+//! Facts of clips, links to cases, rosters: rules as pure functions, executed through the store.

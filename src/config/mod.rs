@@ -1,0 +1,1 @@
+//! Configuration: as written (serde, unknown keys refused) and as resolved (validated).

@@ -1,0 +1,156 @@
+//! What the page and the command line ask of the running daemon: one typed channel.
+//!
+//! Whoever serves a door (the Unix socket, the web room) turns what came in into a [`Request`] with the
+//! [`Caller`] it has established, and asks through [`Ask`]. `command::run` answers. The serde form is the
+//! socket's wire form: one JSON object a line, a newer field ignored by an older program.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Actor;
+use super::ports::BoxFuture;
+
+/// Who asks, as the door established it, never as the caller says.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// `cli`, `web`, `api`.
+    pub via: &'static str,
+    /// Where from.
+    pub from: String,
+}
+
+/// A request to the running daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    /// Is anybody there? Answers with the station id.
+    Ping,
+    /// Links a clip to a case (a new revision).
+    Link {
+        /// The clip.
+        clip: String,
+        /// The number as typed.
+        case_no: String,
+        /// Only this part of the clip: begin, milliseconds from its start.
+        #[serde(default)]
+        from_ms: Option<i64>,
+        /// End, milliseconds from its start.
+        #[serde(default)]
+        to_ms: Option<i64>,
+        /// Stage (环节).
+        #[serde(default)]
+        stage: Option<String>,
+        /// Matter recorded (记录事项).
+        #[serde(default)]
+        matter: Option<String>,
+        /// What it proves.
+        #[serde(default)]
+        proves: Option<String>,
+    },
+    /// Withdraws a link (a new revision; nothing is un-said).
+    Unlink {
+        /// The clip.
+        clip: String,
+        /// Any number of the case.
+        case_no: String,
+        /// Why.
+        reason: String,
+    },
+    /// Sets facts of a record; an empty value withdraws what a person said before.
+    Annotate {
+        /// The clip.
+        clip: String,
+        /// Field name and value.
+        fields: Vec<(String, String)>,
+    },
+    /// Imports a roster.
+    ImportRoster {
+        /// The file's name, for the log.
+        name: String,
+        /// The CSV text.
+        csv: String,
+        /// Say what would change, change nothing.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Logs an access before it is served; answers with its sequence number.
+    LogAccess {
+        /// `find`, `show`, `search`, `list`, `log`.
+        what: String,
+        /// The clip, if one.
+        #[serde(default)]
+        clip: Option<String>,
+        /// The hashed case key, if one.
+        #[serde(default)]
+        case: Option<String>,
+        /// Search terms and the like: committed, not told.
+        #[serde(default)]
+        terms: Option<String>,
+        /// Why, where a purpose was asked.
+        #[serde(default)]
+        purpose: Option<String>,
+    },
+    /// Logs the begin of a viewing or download before its first byte; answers with its sequence number.
+    BeginView {
+        /// The clip.
+        clip: String,
+        /// `play`, `download`, `thumbnail`.
+        what: String,
+        /// Why, where a purpose was asked.
+        #[serde(default)]
+        purpose: Option<String>,
+    },
+    /// Logs the end of a viewing with the byte ranges that were served.
+    EndView {
+        /// Sequence number of its begin.
+        begun_seq: u64,
+        /// The clip.
+        clip: String,
+        /// Served ranges in bytes, merged.
+        ranges: Vec<(u64, u64)>,
+    },
+    /// Hashes the local copy and compares (and the remote copies, if asked).
+    Verify {
+        /// The clip.
+        clip: String,
+        /// Read the remote copies back, too.
+        remote: bool,
+    },
+    /// Tries failed deliveries again, of one destination or of all.
+    Retry {
+        /// The destination.
+        #[serde(default)]
+        destination: Option<String>,
+    },
+    /// Signs a checkpoint now and anchors it.
+    Checkpoint,
+}
+
+/// What the daemon answers; its form depends on the request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Done; facts about it.
+    Done(serde_json::Value),
+    /// Not done; whose turn it is and why, in words that say what to do.
+    Refused {
+        /// `not_found`, `invalid`, `conflict`, `unavailable`.
+        code: String,
+        /// In words.
+        message: String,
+    },
+}
+
+impl Reply {
+    /// A refusal.
+    pub fn refused(code: &str, message: impl Into<String>) -> Self {
+        Self::Refused { code: code.to_owned(), message: message.into() }
+    }
+}
+
+/// The way to the running daemon.
+pub trait Ask: Send + Sync {
+    /// Carries a request out on behalf of `caller`.
+    fn ask<'a>(&'a self, caller: &'a Caller, request: Request) -> BoxFuture<'a, Reply>;
+}

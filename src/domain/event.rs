@@ -1,0 +1,412 @@
+//! Events of custody: the envelope and its encoding (decision 3).
+//!
+//! Stored form, version 1: one JSON object in UTF-8 without insignificant white space, keys in the
+//! order of [`Envelope`], at most [`MAX_EVENT_BYTES`]. The stored bytes are what is hashed into the log;
+//! nobody ever serialises an event a second time. Readers ignore keys that they do not know.
+//!
+//! Free text, names of parties, search terms and values before and after a change never stand in the
+//! event. They appear as `{"h": <hex>}`, a keyed BLAKE3 of the value under a random key of its own; value
+//! and key stand in a table that can be emptied, so that the log proves without telling.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::digest::to_hex;
+use super::ids::ClipId;
+
+/// C2SP tlog-tiles entry bundles carry a 16-bit length.
+pub const MAX_EVENT_BYTES: usize = 65_535;
+/// The version of the envelope that we write.
+pub const ENVELOPE_VERSION: u32 = 1;
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `daemon`, `os` (a uid on this box), `web`, later `user`, `token`.
+    pub kind: String,
+    /// The id within its kind; never a name.
+    pub id: String,
+}
+
+impl Actor {
+    /// The daemon itself.
+    pub fn daemon() -> Self {
+        Self { kind: "daemon".into(), id: "evidock".into() }
+    }
+
+    /// A local user by uid, as the socket's peer credentials tell it.
+    pub fn os(uid: u32) -> Self {
+        Self { kind: "os".into(), id: uid.to_string() }
+    }
+
+    /// Whoever reaches the page on loopback while there is no sign-in yet (decision 13).
+    pub fn loopback() -> Self {
+        Self { kind: "web".into(), id: "loopback".into() }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
+        /// What happened. The words are stored for ever: add, never rename.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum EventKind { $($(#[$doc])* $variant),+ }
+
+        impl EventKind {
+            /// The stored word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Reads the stored word back; `None` for kinds of a newer program.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// Every kind, for documents and pages.
+            pub const ALL: &'static [EventKind] = &[$(Self::$variant),+];
+        }
+    };
+}
+
+kinds! {
+    /// The first event of an epoch: station, key, and what a restore lost.
+    EpochOpened => "epoch.opened",
+    /// The daemon started.
+    Started => "station.started",
+    /// The daemon stopped in order.
+    Stopped => "station.stopped",
+    /// The configuration in force changed (digest of the file).
+    Configured => "station.configured",
+    /// A recorder was docked.
+    Docked => "dock.opened",
+    /// A recorder left.
+    Undocked => "dock.closed",
+    /// A file on a recorder could not be read.
+    Unreadable => "dock.unreadable",
+    /// A clip got its identity; copying begins.
+    ClipSeen => "clip.seen",
+    /// A copy was given up before it was sealed (reason in the body).
+    CopyAbandoned => "clip.copy_abandoned",
+    /// A finished copy turned out to be a clip that is already sealed.
+    Duplicate => "clip.duplicate",
+    /// A sealed clip was seen again on a recorder.
+    SeenAgain => "clip.seen_again",
+    /// A clip is in the vault, verified.
+    Sealed => "clip.sealed",
+    /// The media worker reported.
+    Probed => "clip.probed",
+    /// Facts of a clip's record were set.
+    Annotated => "clip.annotated",
+    /// A clip was linked to a case.
+    Linked => "clip.linked",
+    /// A link was withdrawn.
+    Unlinked => "clip.unlinked",
+    /// A revision of the record was made.
+    RecordMade => "clip.record",
+    /// An upload session was opened.
+    SendBegun => "delivery.begun",
+    /// A destination accepted all of a clip.
+    Sent => "delivery.sent",
+    /// A destination's copy was proven.
+    Proven => "delivery.proven",
+    /// A destination's copy disagreed with ours.
+    Mismatch => "delivery.mismatch",
+    /// A delivery stopped until a person acts, or for good.
+    SendFailed => "delivery.failed",
+    /// A clip was put under quarantine or freed from it.
+    Quarantine => "clip.quarantine",
+    /// A hold was placed or released.
+    Hold => "clip.hold",
+    /// The local file was found to be damaged or gone.
+    Damaged => "clip.damaged",
+    /// Someone verified copies on request or on schedule.
+    Verified => "access.verify",
+    /// A viewing or download began (stored before its first byte).
+    ViewBegun => "access.view",
+    /// A viewing ended: which ranges were served.
+    ViewEnded => "access.view_ended",
+    /// A list or search was answered.
+    Searched => "access.search",
+    /// A record was shown.
+    Shown => "access.show",
+    /// The log itself was read.
+    LogRead => "access.log",
+    /// A roster or register was imported.
+    RosterImported => "register.roster",
+    /// A case was opened or got another number.
+    CaseOpened => "case.opened",
+    /// A signing key took over.
+    KeyRotated => "log.key",
+}
+
+/// A value that is only committed to: it goes to the side table, its keyed hash into the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Where it stands in the body, e.g. `before`, `reason`.
+    pub field: String,
+    /// The value in clear.
+    pub value: String,
+}
+
+/// An event before it has its place in the log.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What happened.
+    pub kind: EventKind,
+    /// Who did it.
+    pub actor: Actor,
+    /// `daemon`, `cli`, `web`, `api`.
+    pub via: &'static str,
+    /// Where from: `local`, an address.
+    pub from: Option<String>,
+    /// The clip it is about.
+    pub clip: Option<ClipId>,
+    /// Hex SHA-256 of the case key it is about (the same that names the case in object keys).
+    pub case: Option<String>,
+    /// Why, where a purpose was asked; committed, not told.
+    pub purpose: Option<String>,
+    /// `ok`, `refused`, `failed`.
+    pub outcome: &'static str,
+    /// Facts that may stand in clear: ids, digests, sizes, states.
+    pub body: Map<String, Value>,
+    /// Facts that may not.
+    pub secrets: Vec<Secret>,
+}
+
+impl Draft {
+    /// An event of the daemon's own doing.
+    pub fn daemon(kind: EventKind) -> Self {
+        Self::by(kind, Actor::daemon(), "daemon")
+    }
+
+    /// An event of `actor`, who came in by `via`.
+    pub fn by(kind: EventKind, actor: Actor, via: &'static str) -> Self {
+        Self {
+            kind,
+            actor,
+            via,
+            from: None,
+            clip: None,
+            case: None,
+            purpose: None,
+            outcome: "ok",
+            body: Map::new(),
+            secrets: Vec::new(),
+        }
+    }
+
+    /// About this clip.
+    pub fn clip(mut self, clip: ClipId) -> Self {
+        self.clip = Some(clip);
+        self
+    }
+
+    /// About the case with this hashed key.
+    pub fn case(mut self, case: impl Into<String>) -> Self {
+        self.case = Some(case.into());
+        self
+    }
+
+    /// A fact in clear.
+    pub fn fact(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.body.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// A fact that is only committed to.
+    pub fn secret(mut self, field: &str, value: impl Into<String>) -> Self {
+        self.secrets.push(Secret { field: field.to_owned(), value: value.into() });
+        self
+    }
+
+    /// With this outcome.
+    pub fn outcome(mut self, outcome: &'static str) -> Self {
+        self.outcome = outcome;
+        self
+    }
+}
+
+/// An event as it is stored. The order of the fields is the order of the keys in the stored bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Version of this envelope.
+    pub v: u32,
+    /// Counts restores: a restored database goes on in a new epoch.
+    pub epoch: u32,
+    /// Position in the log, from 0, never reused within an epoch.
+    pub seq: u64,
+    /// Wall clock, milliseconds since the Unix epoch.
+    pub wall_ms: i64,
+    /// The kernel's boot id, so that monotonic times can be compared.
+    pub boot: String,
+    /// Monotonic milliseconds since that boot.
+    pub mono_ms: i64,
+    /// What happened.
+    pub kind: String,
+    /// Who did it.
+    pub actor: Actor,
+    /// Through which door.
+    pub via: String,
+    /// From where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The sign-in session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The clip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
+    /// Hex SHA-256 of the case key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+    /// Commitment to the stated purpose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Value>,
+    /// How it ended.
+    pub outcome: String,
+    /// Facts in clear and commitments.
+    pub body: Map<String, Value>,
+}
+
+/// A value that was committed to, with the key that opens the commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// Where the commitment stands: `purpose` or a key of the body.
+    pub field: String,
+    /// The random key.
+    pub key: [u8; 32],
+    /// The value in clear.
+    pub value: String,
+}
+
+/// Where and when an event takes its place.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Epoch of the log.
+    pub epoch: u32,
+    /// Position in the log.
+    pub seq: u64,
+    /// Wall clock, milliseconds since the Unix epoch.
+    pub wall_ms: i64,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// Monotonic milliseconds since boot.
+    pub mono_ms: i64,
+}
+
+/// The encoded event was longer than the log allows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// Too long for an entry bundle.
+    #[error(
+        "an event of kind {kind} has {bytes} bytes, over the limit of {MAX_EVENT_BYTES}; put the large value elsewhere and log its digest"
+    )]
+    TooLong {
+        /// The kind.
+        kind: &'static str,
+        /// Its encoded length.
+        bytes: usize,
+    },
+    /// serde_json refused; cannot happen for these types.
+    #[error("an event could not be encoded: {0}")]
+    Json(String),
+}
+
+/// The commitment to `value` under `key`: hex of the keyed BLAKE3 over the value's bytes.
+pub fn commitment(key: &[u8; 32], value: &str) -> String {
+    to_hex(blake3::keyed_hash(key, value.as_bytes()).as_bytes())
+}
+
+/// Gives a draft its place. `fresh_key` supplies a new random key for each committed value.
+pub fn encode(
+    draft: &Draft,
+    place: &Place,
+    mut fresh_key: impl FnMut() -> [u8; 32],
+) -> Result<(Vec<u8>, Vec<Opened>), EncodeError> {
+    let mut opened = Vec::new();
+    let mut commit = |field: &str, value: &str| {
+        let key = fresh_key();
+        opened.push(Opened { field: field.to_owned(), key, value: value.to_owned() });
+        serde_json::json!({ "h": commitment(&key, value) })
+    };
+    let mut body = draft.body.clone();
+    let purpose = draft.purpose.as_deref().map(|p| commit("purpose", p));
+    for secret in &draft.secrets {
+        let hidden = commit(&secret.field, &secret.value);
+        body.insert(secret.field.clone(), hidden);
+    }
+    let envelope = Envelope {
+        v: ENVELOPE_VERSION,
+        epoch: place.epoch,
+        seq: place.seq,
+        wall_ms: place.wall_ms,
+        boot: place.boot.clone(),
+        mono_ms: place.mono_ms,
+        kind: draft.kind.as_str().to_owned(),
+        actor: draft.actor.clone(),
+        via: draft.via.to_owned(),
+        from: draft.from.clone(),
+        session: None,
+        clip: draft.clip.map(|c| c.to_string()),
+        case: draft.case.clone(),
+        purpose,
+        outcome: draft.outcome.to_owned(),
+        body,
+    };
+    let bytes = serde_json::to_vec(&envelope).map_err(|e| EncodeError::Json(e.to_string()))?;
+    if bytes.len() > MAX_EVENT_BYTES {
+        return Err(EncodeError::TooLong { kind: draft.kind.as_str(), bytes: bytes.len() });
+    }
+    Ok((bytes, opened))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Place {
+        Place { epoch: 1, seq: 7, wall_ms: 1_781_834_604_000, boot: "b".into(), mono_ms: 12 }
+    }
+
+    /// Freezes the stored form: a change here is a new envelope version.
+    #[test]
+    fn stored_form_is_frozen() {
+        let draft = Draft::by(EventKind::Unlinked, Actor::os(1000), "cli")
+            .clip(ClipId::generate(0))
+            .fact("rev", 2)
+            .secret("reason", "认错了案件");
+        let (bytes, opened) = encode(&draft, &place(), || [7; 32]).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let clip = draft.clip.unwrap();
+        let h = commitment(&[7; 32], "认错了案件");
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"v":1,"epoch":1,"seq":7,"wall_ms":1781834604000,"boot":"b","mono_ms":12,"kind":"clip.unlinked","actor":{{"kind":"os","id":"1000"}},"via":"cli","clip":"{clip}","outcome":"ok","body":{{"reason":{{"h":"{h}"}},"rev":2}}}}"#
+            )
+        );
+        assert!(!text.contains("认错了案件"));
+        assert_eq!(opened[0].value, "认错了案件");
+        let back: Envelope = serde_json::from_str(&text).unwrap();
+        assert_eq!(EventKind::parse(&back.kind), Some(EventKind::Unlinked));
+    }
+
+    #[test]
+    fn equal_values_have_unlike_commitments() {
+        let mut n = 0u8;
+        let mut key = || {
+            n += 1;
+            [n; 32]
+        };
+        let draft = Draft::daemon(EventKind::Annotated).secret("before", "x").secret("after", "x");
+        let (bytes, _) = encode(&draft, &place(), &mut key).unwrap();
+        let e: Envelope = serde_json::from_slice(&bytes).unwrap();
+        assert_ne!(e.body["before"], e.body["after"]);
+    }
+
+    #[test]
+    fn over_long_events_are_refused() {
+        let draft = Draft::daemon(EventKind::Annotated).fact("x", "y".repeat(MAX_EVENT_BYTES));
+        assert!(matches!(encode(&draft, &place(), || [0; 32]), Err(EncodeError::TooLong { .. })));
+    }
+}

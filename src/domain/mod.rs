@@ -1,0 +1,21 @@
+//! What evidock talks about: clips, recorders, cases, digests, records, custody and its events, and
+//! the ports through which hardware and networks are reached.
+//!
+//! Pure: no file, socket, database, clock or thread is touched here, and nothing of the other
+//! rooms is imported.
+
+pub mod case_number;
+pub mod clip;
+pub mod command;
+pub mod digest;
+pub mod error;
+pub mod event;
+pub mod grid;
+pub mod ids;
+pub mod layout;
+pub mod merkle;
+pub mod ports;
+pub mod record;
+pub mod recorder;
+pub mod time;
+pub mod words;

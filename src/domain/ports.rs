@@ -1,0 +1,492 @@
+//! Ports: what evidock needs of recorders, streams, destinations, media, clocks and signers, in domain
+//! words, so that hardware and networks can be swapped. Each has one conformance suite that every form passes.
+
+use std::future::Future;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::clip::ProofLevel;
+use super::digest::Sha256;
+use super::error::{Retry, Retryable};
+use super::grid::PartGrid;
+use super::ids::{ClipId, DestinationName, RecorderId};
+use super::recorder::{Importance, Listing, ShelfEntry, ShelfIdentity, SourcePath};
+use super::time::{RecorderTime, UtcMs};
+
+/// A future that a port returns; boxed so that ports stay object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+// ---------------------------------------------------------------------------------------------
+// Footage comes in
+
+/// A recorder with files (folder, USB mass storage, MTP). Calls block; they run on blocking threads.
+///
+/// Opening is read-only; nothing but [`Shelf::erase`] ever changes the recorder.
+pub trait Shelf: Send + Sync {
+    /// What it can tell about itself. Hostile text: bounded by the form, escaped by whoever shows it.
+    fn identity(&self) -> ShelfIdentity;
+    /// Everything on it, in no particular order; what cannot be listed is in the answer too.
+    fn list(&self) -> Result<Listing, SourceError>;
+    /// One entry anew, to notice growth; `Ok(None)` when it is no longer there.
+    fn stat(&self, path: &SourcePath) -> Result<Option<ShelfEntry>, SourceError>;
+    /// Opens a file for reading from `offset_bytes`. A reader that ends before the listed length has
+    /// met an error of the recorder, which the caller must treat as such.
+    fn open(&self, path: &SourcePath, offset_bytes: u64) -> Result<Box<dyn io::Read + Send>, SourceError>;
+    /// Erases exactly one file, if it still has the length that was proven (invariant 2).
+    fn erase(&self, proof: &EraseProof) -> Result<(), SourceError>;
+}
+
+/// What must be shown before a recorder's copy may be erased. Built by the planner only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EraseProof {
+    /// The clip whose proof this is.
+    pub clip: ClipId,
+    /// The file.
+    pub path: SourcePath,
+    /// Its length in bytes at copying.
+    pub size_bytes: u64,
+    /// Position in the log of the event that tells the intent; it must be inside an anchored checkpoint.
+    pub intent_seq: u64,
+}
+
+/// Why a recorder could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The recorder was pulled out or its link is down.
+    #[error("the recorder is gone; dock it again and copying goes on where it stopped")]
+    Gone(#[source] io::Error),
+    /// Reading failed at an offset (bad sector, cable).
+    #[error("reading {path} failed; try another bay, then another cable")]
+    Read {
+        /// The file.
+        path: SourcePath,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The operating system forbids reading.
+    #[error("{path} may not be read; check the permissions of the docking folder")]
+    Denied {
+        /// The file or directory.
+        path: SourcePath,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The form has no way to do this (a read-only source cannot erase).
+    #[error("this kind of source cannot {0}")]
+    Unsupported(&'static str),
+    /// The file is not the one that was proven.
+    #[error("{0} changed since it was copied and is left alone")]
+    Changed(SourcePath),
+}
+
+impl Retryable for SourceError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Gone(_) | Self::Read { .. } => Retry::Transient,
+            Self::Denied { .. } => Retry::Operator,
+            Self::Unsupported(_) | Self::Changed(_) => Retry::Permanent,
+        }
+    }
+}
+
+/// A source that hands us bytes as they come: live streams, systems that push. Intake implements it;
+/// calls block while the disk does. Dropping a feed without `end` leaves a resumable copy.
+pub trait Feed: Send {
+    /// A new clip begins; its identity is committed before this returns.
+    fn begin(&mut self, start: FeedStart) -> Result<ClipId, FeedError>;
+    /// Bytes in order. An error means that they are not kept.
+    fn append(&mut self, clip: ClipId, bytes: &[u8]) -> Result<(), FeedError>;
+    /// The clip is whole: it is verified and sealed before this returns.
+    fn end(&mut self, clip: ClipId, end: FeedEnd) -> Result<(), FeedError>;
+}
+
+/// How a pushed clip begins.
+#[derive(Debug, Clone)]
+pub struct FeedStart {
+    /// Whose it is.
+    pub recorder: RecorderId,
+    /// Its name at the source.
+    pub path: SourcePath,
+    /// Its length in bytes, where the source knows it.
+    pub declared_bytes: Option<u64>,
+    /// When it was captured, where the source tells.
+    pub captured: Option<RecorderTime>,
+    /// How it was marked.
+    pub importance: Importance,
+}
+
+/// How a pushed clip ends.
+#[derive(Debug, Clone, Default)]
+pub struct FeedEnd {
+    /// Interruptions inside it, as times and reasons; kept on the record.
+    pub gaps: Vec<FeedGap>,
+}
+
+/// An interruption inside a pushed clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedGap {
+    /// Begin and end.
+    pub at: Range<UtcMs>,
+    /// What was lost, in the source's words.
+    pub reason: String,
+}
+
+/// Why pushed bytes were not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The disk reached its reserve.
+    #[error("the vault has reached its reserve; free space or raise [vault] reserve, the source keeps its bytes")]
+    Full,
+    /// The source broke the order of calls.
+    #[error("{0}")]
+    Misuse(&'static str),
+    /// The vault or the store failed.
+    #[error("a pushed clip could not be kept")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+// ---------------------------------------------------------------------------------------------
+// Footage goes out
+
+/// A place that keeps objects under immutable keys. The session of a long upload is ours: whatever
+/// identifies it is returned as text, stored by the caller before the first byte, and passed back.
+pub trait Destination: Send + Sync {
+    /// Its name in configuration.
+    fn name(&self) -> &DestinationName;
+    /// Finds out by trying what it can do; writes and removes nothing but its probe object.
+    fn probe(&self) -> BoxFuture<'_, Result<Abilities, SendError>>;
+    /// Opens a session for `object`.
+    fn begin<'a>(&'a self, object: &'a ObjectSpec) -> BoxFuture<'a, Result<SessionId, SendError>>;
+    /// Sends one part. Sending a part again replaces it.
+    fn send_part<'a>(
+        &'a self,
+        object: &'a ObjectSpec,
+        session: &'a SessionId,
+        part: &'a PartSpec,
+        body: Arc<dyn ByteSource>,
+    ) -> BoxFuture<'a, Result<PartReceipt, SendError>>;
+    /// Parts that the remote says it holds: a hint, never an authority over receipts that we stored.
+    fn held_parts<'a>(
+        &'a self,
+        object: &'a ObjectSpec,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Vec<HeldPart>, SendError>>;
+    /// Makes the object of its parts. A lost answer is settled by [`Destination::head`], not by calling again.
+    fn complete<'a>(
+        &'a self,
+        object: &'a ObjectSpec,
+        session: &'a SessionId,
+        parts: &'a [(PartSpec, PartReceipt)],
+    ) -> BoxFuture<'a, Result<(), SendError>>;
+    /// Gives a session up, so that nobody pays for its parts. An unknown session is not an error.
+    fn abort<'a>(&'a self, object: &'a ObjectSpec, session: &'a SessionId) -> BoxFuture<'a, Result<(), SendError>>;
+    /// Writes a small object in one go. Keys are immutable: where the same bytes stand already, that is success.
+    fn put_small<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Bytes,
+        content_type: &'a str,
+        lock_until: Option<UtcMs>,
+    ) -> BoxFuture<'a, Result<(), SendError>>;
+    /// What the remote says of an object; `None` where there is none.
+    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<RemoteObject>, SendError>>;
+    /// Bytes of an object, as a stream of chunks of bounded size; `None` reads it whole.
+    fn read<'a>(&'a self, key: &'a str, range: Option<Range<u64>>) -> BoxFuture<'a, Result<ByteStream, SendError>>;
+    /// Keys below `prefix` that sort after `after`, at most 1,000, in order.
+    fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<Vec<String>, SendError>>;
+    /// Locks an object until then, where the destination can; never shortens a lock.
+    fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>>;
+}
+
+/// A stream of an object's bytes.
+pub type ByteStream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, SendError>> + Send>>;
+
+/// What a destination can do, as probing found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abilities {
+    /// How bytes can be compared.
+    pub proof: ProofLevel,
+    /// Objects can be locked against deletion.
+    pub lock: bool,
+    /// It is the same device as the vault: proves nothing about the loss of the box (invariant 3).
+    pub same_device: bool,
+    /// In words for people: what was tried and what it answered.
+    pub detail: String,
+}
+
+/// A large object to be sent.
+#[derive(Debug, Clone)]
+pub struct ObjectSpec {
+    /// Its key.
+    pub key: String,
+    /// Its length in bytes, where the copy is already sealed.
+    pub size_bytes: u64,
+    /// How it is cut.
+    pub grid: PartGrid,
+    /// Media type.
+    pub content_type: String,
+    /// SHA-256 of the whole.
+    pub sha256: Sha256,
+    /// Locked until then from completion on.
+    pub lock_until: Option<UtcMs>,
+}
+
+/// Identity of an upload session at the remote (an S3 upload id, a tus URL): opaque text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionId(pub String);
+
+/// One part of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartSpec {
+    /// From 0.
+    pub n: u64,
+    /// Offset in the object, bytes.
+    pub offset: u64,
+    /// Length, bytes.
+    pub len: u64,
+    /// SHA-256 of its bytes, computed when they were copied from the recorder.
+    pub sha256: Sha256,
+}
+
+/// What the remote answered to a part; stored before the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartReceipt {
+    /// The remote's tag for the part (an S3 ETag); opaque.
+    pub tag: String,
+    /// The SHA-256 that the remote says it computed over the bytes that it received.
+    pub sha256: Option<Sha256>,
+}
+
+/// A part that the remote says it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldPart {
+    /// From 0.
+    pub n: u64,
+    /// Length, bytes.
+    pub len: u64,
+    /// The remote's tag.
+    pub tag: String,
+    /// The checksum that the remote reports for it.
+    pub sha256: Option<Sha256>,
+}
+
+/// What a remote says of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RemoteObject {
+    /// Length, bytes.
+    pub size_bytes: u64,
+    /// The remote's tag.
+    pub tag: String,
+    /// Version id, where the bucket keeps versions.
+    pub version: Option<String>,
+    /// The checksum that the remote reports.
+    pub checksum: Option<RemoteChecksum>,
+    /// Locked until then.
+    pub locked_until: Option<UtcMs>,
+}
+
+/// A checksum as a remote reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemoteChecksum {
+    /// SHA-256 over the whole object.
+    Whole(Sha256),
+    /// SHA-256 over the concatenated SHA-256 of its parts, with their number (S3 "composite").
+    Composite(Sha256, u64),
+}
+
+/// Bytes of a sealed file that can be read at any offset, more than once.
+pub trait ByteSource: Send + Sync {
+    /// Length in bytes.
+    fn len(&self) -> u64;
+    /// Whether it has no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Fills `buf` from `offset`; fewer bytes only at the end. Blocks. Drops what it read from the page cache.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+}
+
+/// Why a destination did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No connection, a cut, a time-out, a busy server.
+    #[error("{destination} cannot be reached now: {what}; it is tried again by itself")]
+    Unreachable {
+        /// The destination.
+        destination: DestinationName,
+        /// What happened.
+        what: String,
+    },
+    /// It refuses us: keys, clock, permission, bucket. Not tried in a loop.
+    #[error(
+        "{destination} refuses: {what}; check its credentials, its bucket and the station's clock, then `evidock retry {destination}`"
+    )]
+    Refused {
+        /// The destination.
+        destination: DestinationName,
+        /// Its words.
+        what: String,
+    },
+    /// The stored session is gone at the remote: begin anew.
+    #[error("{destination} no longer knows this upload; it begins again by itself")]
+    SessionLost {
+        /// The destination.
+        destination: DestinationName,
+    },
+    /// The remote received other bytes than we sent, or holds others than we sent.
+    #[error("{destination} has other bytes than were sent for {key}: {what}")]
+    Mismatch {
+        /// The destination.
+        destination: DestinationName,
+        /// The object.
+        key: String,
+        /// What differed.
+        what: String,
+    },
+    /// It broke its protocol in a way that trying again will not mend.
+    #[error("{destination} answered in a way that cannot be used: {what}")]
+    Protocol {
+        /// The destination.
+        destination: DestinationName,
+        /// What it answered.
+        what: String,
+    },
+    /// Our own copy could not be read.
+    #[error("the local copy could not be read")]
+    Local(#[source] io::Error),
+}
+
+impl Retryable for SendError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Unreachable { .. } | Self::SessionLost { .. } | Self::Mismatch { .. } | Self::Local(_) => {
+                Retry::Transient
+            }
+            Self::Refused { .. } => Retry::Operator,
+            Self::Protocol { .. } => Retry::Permanent,
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Media, clock, signer
+
+/// Looks at a media file. The real form asks a worker process, since the file may be hostile.
+pub trait MediaProbe: Send + Sync {
+    /// Facts about the file; a broken file is an answer, not an error.
+    fn probe<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<MediaFacts, ProbeError>>;
+    /// A JPEG of at most `width_px` by `width_px`; `None` where there is no picture in it.
+    fn thumbnail<'a>(&'a self, file: &'a Path, width_px: u32) -> BoxFuture<'a, Result<Option<Bytes>, ProbeError>>;
+}
+
+/// What a media file says of itself. Every text is bounded and printable.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MediaFacts {
+    /// Container, as `mp4`, `avi`, `mpegts`, `mkv`, `jpeg`, `wav`; `None` when it is none that we know.
+    pub container: Option<String>,
+    /// Video codec, as `h264`, `h265`, `mjpeg`.
+    pub vcodec: Option<String>,
+    /// Width in pixels.
+    pub width: Option<u32>,
+    /// Height in pixels.
+    pub height: Option<u32>,
+    /// Frames in 1,000 seconds.
+    pub fps_milli: Option<u32>,
+    /// Audio codec, as `aac`, `alaw`, `pcm`.
+    pub acodec: Option<String>,
+    /// Audio channels.
+    pub channels: Option<u32>,
+    /// Audio samples a second.
+    pub sample_rate: Option<u32>,
+    /// Duration in milliseconds.
+    pub duration_ms: Option<i64>,
+    /// Creation time in the container, milliseconds since the Unix epoch.
+    pub created_ms: Option<i64>,
+    /// How whole it is.
+    pub health: MediaHealth,
+    /// In words, when it is not whole.
+    pub health_detail: Option<String>,
+}
+
+/// How whole a media file is. Whatever it is, it is evidence: kept, marked, sent like any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MediaHealth {
+    /// Structure complete.
+    Whole,
+    /// It ends before its structure says so.
+    Truncated,
+    /// Its structure contradicts itself or cannot be read.
+    Broken,
+    /// Not media that we know (a log, a track); kept all the same.
+    #[default]
+    NotMedia,
+}
+
+impl MediaHealth {
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Truncated => "truncated",
+            Self::Broken => "broken",
+            Self::NotMedia => "not_media",
+        }
+    }
+
+    /// Reads the stored word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Whole, Self::Truncated, Self::Broken, Self::NotMedia].into_iter().find(|h| h.as_str() == word)
+    }
+}
+
+/// Why the media worker gave no answer. The file is marked with it; nothing else depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    /// The worker was killed for taking too long.
+    #[error("the media worker took longer than {0} s on this file and was stopped")]
+    TooSlow(u64),
+    /// The worker ended without an answer (crash, memory limit).
+    #[error("the media worker ended without an answer ({0})")]
+    Died(String),
+    /// The worker could not be started at all: the installation is incomplete.
+    #[error("the media worker cannot start ({0}); run `evidock doctor`")]
+    CannotStart(String),
+}
+
+impl Retryable for ProbeError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::TooSlow(_) | Self::Died(_) => Retry::Permanent,
+            Self::CannotStart(_) => Retry::Operator,
+        }
+    }
+}
+
+/// Time. One real form, one for tests.
+pub trait Clock: Send + Sync {
+    /// Wall clock.
+    fn now(&self) -> UtcMs;
+    /// Milliseconds since boot, counting sleep.
+    fn monotonic_ms(&self) -> i64;
+    /// The kernel's boot id.
+    fn boot_id(&self) -> &str;
+}
+
+/// Signs checkpoints. Ed25519 now; a certified device can stand here later.
+pub trait Signer: Send + Sync {
+    /// The key's name in signed notes, e.g. `evidock/zhao-01`.
+    fn key_name(&self) -> &str;
+    /// The raw 32-byte public key.
+    fn public_key(&self) -> [u8; 32];
+    /// The 64-byte signature over `message`.
+    fn sign(&self, message: &[u8]) -> [u8; 64];
+    /// How the private key is kept: `file`, later `host`, `tpm2`.
+    fn protection(&self) -> &'static str;
+}

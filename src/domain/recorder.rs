@@ -1,0 +1,141 @@
+//! A recorder and what is seen on it: paths as the recorder spells them, entries of a listing, and
+//! what a shelf can say about whose it is.
+
+use std::fmt;
+
+/// A path on a recorder: components joined by `/`, in the recorder's own bytes, which need not be UTF-8.
+///
+/// It only ever names something *on the recorder*; no file of ours is named after it (invariant 7).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourcePath(Vec<u8>);
+
+impl SourcePath {
+    /// From raw bytes, relative to the recorder's root.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The recorder's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The whole path as text that can be shown and turned back: UTF-8, with control characters,
+    /// backslashes and bytes that are not UTF-8 written as `\xNN`.
+    pub fn to_text(&self) -> String {
+        escape(&self.0)
+    }
+
+    /// The last component, escaped like [`SourcePath::to_text`].
+    pub fn file_name(&self) -> String {
+        escape(self.0.rsplit(|b| *b == b'/').next().unwrap_or_default())
+    }
+
+    /// The extension in lower case, without the dot; empty where there is none.
+    pub fn extension(&self) -> String {
+        let name = self.file_name();
+        name.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase()).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for SourcePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}
+
+fn escape(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            // Bidirectional controls could make one name look like another on the page.
+            let hostile = c.is_control()
+                || c == '\\'
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if hostile {
+                let mut utf8 = [0; 4];
+                for b in c.encode_utf8(&mut utf8).bytes() {
+                    out.push_str(&format!("\\x{b:02x}"));
+                }
+            } else {
+                out.push(c);
+            }
+        }
+        for b in chunk.invalid() {
+            out.push_str(&format!("\\x{b:02x}"));
+        }
+    }
+    out
+}
+
+/// One file as a recorder lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShelfEntry {
+    /// Where it stands on the recorder.
+    pub path: SourcePath,
+    /// Its length in bytes as listed; a shorter read is an error, never the end of the file.
+    pub size_bytes: u64,
+    /// The modification time exactly as the recorder gives it, in a form that is stable from dock to dock.
+    pub modified_raw: String,
+    /// Our reading of it in milliseconds since the Unix epoch, where it can be read.
+    pub modified_ms: Option<i64>,
+}
+
+/// A place on the recorder that could not be listed or read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file or directory.
+    pub path: SourcePath,
+    /// What the recorder or the operating system said.
+    pub reason: String,
+}
+
+/// Everything found on a recorder: nothing is left out in silence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Every regular file.
+    pub files: Vec<ShelfEntry>,
+    /// What could not be listed, and what is not a regular file (links, sockets), each with its reason.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// What a shelf can tell about which recorder it is; a profile makes a [`super::ids::RecorderId`] of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShelfIdentity {
+    /// The bay, slot or folder it was found in.
+    pub bay: String,
+    /// The volume's label, where there is one (a folder's name stands in for it).
+    pub volume_label: Option<String>,
+    /// Serial number of the device, where the bus tells one.
+    pub serial: Option<String>,
+    /// Vendor and product as the bus tells them.
+    pub product: Option<String>,
+    /// `folder`, later `usb-fat`, `usb-exfat`, `mtp`, `onvif`.
+    pub kind: &'static str,
+}
+
+/// How much a file matters, as the recorder marked it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Importance {
+    /// Not marked.
+    #[default]
+    Normal,
+    /// Marked by the officer or the recorder (`_IMP`, `_SOS`, an event mark): read and sent first.
+    Marked,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_become_harmless_text() {
+        let p = SourcePath::new(b"DCIM/a\nb\\c\xff\xe6\x89\xa7.MP4".to_vec());
+        assert_eq!(p.to_text(), "DCIM/a\\x0ab\\x5cc\\xff执.MP4");
+        assert_eq!(p.file_name(), "a\\x0ab\\x5cc\\xff执.MP4");
+        assert_eq!(p.extension(), "mp4");
+        let bidi = SourcePath::new("evil\u{202e}4pm.exe".as_bytes().to_vec());
+        assert!(!bidi.to_text().contains('\u{202e}'));
+        assert_eq!(SourcePath::new(b"README".to_vec()).extension(), "");
+    }
+}
