@@ -1,1 +1,199 @@
 //! Sealed files on the local disk and the order in which they become durable. Knows no database.
+//!
+//! Layout below the vault's directory; every name follows from the clip's id alone, nothing that a
+//! recorder says is ever part of a path (invariant 7):
+//!
+//! ```text
+//! clips/2026/11/21/<clip_id>            the sealed master
+//! clips/2026/11/21/<clip_id>.tree       its BLAKE3 outboard (see `tree`)
+//! clips/2026/11/21/<clip_id>.part       while copying
+//! clips/2026/11/21/<clip_id>.tree.part
+//! derived/2026/11/21/<clip_id>.jpg      thumbnail; never evidence (invariant 6)
+//! ```
+//!
+//! Sealing order: write `.part`, fsync; re-read it bypassing the page cache and compare; rename; fsync the
+//! directory; only then does the caller commit the row. A crash between any two steps leaves either a
+//! `.part` or a file named by its clip id whose row is not yet sealed.
+
+mod copy;
+mod read;
+pub mod tree;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::ids::ClipId;
+use crate::domain::time::UtcMs;
+
+pub use copy::{Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, copy_into};
+pub use read::{SealedFile, hash_uncached};
+
+/// Why the vault did not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("the vault failed while {doing} {path}")]
+pub struct VaultError {
+    /// What was being done.
+    pub doing: &'static str,
+    /// To which file.
+    pub path: PathBuf,
+    /// What the operating system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Gives an I/O error its file and deed.
+pub(crate) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> VaultError {
+    let path = path.to_owned();
+    move |source| VaultError { doing, path, source }
+}
+
+/// What stands in the vault for a clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Neither file.
+    Nothing,
+    /// A `.part` of this length in bytes.
+    Part(u64),
+    /// The final name, of this length in bytes.
+    Final(u64),
+}
+
+/// A vault directory.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    root: PathBuf,
+}
+
+impl Vault {
+    /// Opens (and creates) the vault at `root`.
+    pub fn open(root: &Path) -> Result<Self, VaultError> {
+        for dir in ["clips", "derived"] {
+            let path = root.join(dir);
+            fs::create_dir_all(&path).map_err(failed("creating", &path))?;
+        }
+        sync_dir(root)?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn dated(&self, below: &str, clip: ClipId) -> PathBuf {
+        let day = UtcMs(clip.created_ms()).zoned(&jiff::tz::TimeZone::UTC);
+        self.root.join(below).join(day.strftime("%Y/%m/%d").to_string())
+    }
+
+    /// The sealed master.
+    pub fn master(&self, clip: ClipId) -> PathBuf {
+        self.dated("clips", clip).join(clip.to_string())
+    }
+
+    /// The outboard.
+    pub fn tree(&self, clip: ClipId) -> PathBuf {
+        self.dated("clips", clip).join(format!("{clip}.tree"))
+    }
+
+    pub(crate) fn part(&self, clip: ClipId) -> PathBuf {
+        self.dated("clips", clip).join(format!("{clip}.part"))
+    }
+
+    pub(crate) fn tree_part(&self, clip: ClipId) -> PathBuf {
+        self.dated("clips", clip).join(format!("{clip}.tree.part"))
+    }
+
+    /// The thumbnail.
+    pub fn thumbnail(&self, clip: ClipId) -> PathBuf {
+        self.dated("derived", clip).join(format!("{clip}.jpg"))
+    }
+
+    /// Bytes free for us on the vault's file system, and its size.
+    pub fn space(&self) -> Result<(u64, u64), VaultError> {
+        let s = rustix::fs::statvfs(&self.root).map_err(|e| failed("measuring", &self.root)(e.into()))?;
+        Ok((s.f_bavail * s.f_frsize, s.f_blocks * s.f_frsize))
+    }
+
+    /// What stands here for a clip.
+    pub fn found(&self, clip: ClipId) -> Result<Found, VaultError> {
+        for (path, made) in [(self.master(clip), Found::Final as fn(u64) -> Found), (self.part(clip), Found::Part)] {
+            match fs::symlink_metadata(&path) {
+                Ok(m) => return Ok(made(m.len())),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(failed("looking at", &path)(e)),
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// Gives the verified `.part` its final name, durably. The tree goes first, so that a master never
+    /// stands without it.
+    pub fn seal(&self, clip: ClipId) -> Result<(), VaultError> {
+        let (part, master) = (self.part(clip), self.master(clip));
+        fs::rename(self.tree_part(clip), self.tree(clip)).map_err(failed("naming", &self.tree(clip)))?;
+        fs::rename(&part, &master).map_err(failed("naming", &master))?;
+        self.sync_parent(&master)
+    }
+
+    /// Gives `clip` the bytes of the sealed clip `of` under its own name (one file on disk, two names)
+    /// instead of its own `.part`, durably.
+    pub fn seal_sharing(&self, clip: ClipId, of: ClipId) -> Result<(), VaultError> {
+        let master = self.master(clip);
+        match fs::hard_link(self.master(of), &master) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(failed("sharing", &master))?,
+        }
+        fs::rename(self.tree_part(clip), self.tree(clip)).map_err(failed("naming", &self.tree(clip)))?;
+        self.sync_parent(&master)?;
+        self.discard(clip)
+    }
+
+    /// Removes the `.part` files of a copy that is no longer wanted. Nothing there is fine.
+    pub fn discard(&self, clip: ClipId) -> Result<(), VaultError> {
+        for path in [self.part(clip), self.tree_part(clip)] {
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("removing", &path)(e)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores a derived file in one go.
+    pub fn put_thumbnail(&self, clip: ClipId, jpeg: &[u8]) -> Result<(), VaultError> {
+        let path = self.thumbnail(clip);
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(failed("creating", dir))?;
+        }
+        let tmp = path.with_extension("jpg.part");
+        fs::write(&tmp, jpeg).map_err(failed("writing", &tmp))?;
+        fs::rename(&tmp, &path).map_err(failed("naming", &path))
+    }
+
+    fn sync_parent(&self, file: &Path) -> Result<(), VaultError> {
+        file.parent().map_or(Ok(()), sync_dir)
+    }
+
+    /// Creates the directory of a clip's files and makes each new level durable.
+    pub(crate) fn make_dir(&self, clip: ClipId) -> Result<PathBuf, VaultError> {
+        let dir = self.dated("clips", clip);
+        if !dir.is_dir() {
+            fs::create_dir_all(&dir).map_err(failed("creating", &dir))?;
+            let mut level = dir.parent();
+            while let Some(path) = level {
+                sync_dir(path)?;
+                if path == self.root {
+                    break;
+                }
+                level = path.parent();
+            }
+        }
+        Ok(dir)
+    }
+}
+
+/// Makes names in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), VaultError> {
+    File::open(dir).and_then(|d| d.sync_all()).map_err(failed("syncing", dir))
+}

@@ -1,0 +1,386 @@
+//! Cases with their numbers, links with their revisions, rosters.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::case_number::{CaseKind, CaseNumber};
+use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::ids::ClipId;
+use crate::domain::layout;
+use crate::domain::record::Origin;
+
+/// A link to be made.
+#[derive(Debug, Clone)]
+pub struct LinkRequest {
+    /// The clip.
+    pub clip: ClipId,
+    /// The number, parsed by the rule.
+    pub number: CaseNumber,
+    /// Version of that rule.
+    pub rule_version: u32,
+    /// Part of the clip, milliseconds from its start.
+    pub range_ms: (Option<i64>, Option<i64>),
+    /// Stage.
+    pub stage: Option<String>,
+    /// Matter recorded.
+    pub matter: Option<String>,
+    /// What it proves in this case.
+    pub proves: Option<String>,
+    /// Who or what says so.
+    pub origin: Origin,
+    /// 0 to 100.
+    pub score: u32,
+    /// Why, for a rule's link.
+    pub reason: Option<String>,
+}
+
+/// A link that stands.
+#[derive(Debug, Clone)]
+pub struct LinkRow {
+    /// The case.
+    pub case_id: i64,
+    /// The number that was used, as displayed.
+    pub display: String,
+    /// As typed.
+    pub raw: String,
+    /// Its key.
+    pub case_key: String,
+    /// Every key of the case, this one included.
+    pub keys: Vec<String>,
+    /// Other numbers of the case, as displayed.
+    pub aliases: Vec<String>,
+    /// What kind of number.
+    pub kind: String,
+    /// Part of the clip.
+    pub from_ms: Option<i64>,
+    /// Part of the clip.
+    pub to_ms: Option<i64>,
+    /// Stage.
+    pub stage: Option<String>,
+    /// Matter recorded.
+    pub matter: Option<String>,
+    /// What it proves.
+    pub proves: Option<String>,
+    /// Who or what says so.
+    pub origin: String,
+    /// 0 to 100.
+    pub score: u32,
+    /// Revision.
+    pub rev: u32,
+    /// Version of the number rule.
+    pub rule_version: u32,
+}
+
+/// A case in a list.
+#[derive(Debug, Clone)]
+pub struct CaseSummary {
+    /// The case.
+    pub case_id: i64,
+    /// Its first number, as displayed.
+    pub display: String,
+    /// Its other numbers.
+    pub aliases: Vec<String>,
+    /// Kind of the first number.
+    pub kind: String,
+    /// Clips linked now.
+    pub clips: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their length, milliseconds.
+    pub duration_ms: i64,
+    /// Earliest capture.
+    pub first_ms: Option<i64>,
+    /// Latest capture.
+    pub last_ms: Option<i64>,
+}
+
+/// A stored row of a roster.
+#[derive(Debug, Clone)]
+pub struct RosterEntry {
+    /// The recorder as written.
+    pub recorder: String,
+    /// From, milliseconds since the Unix epoch.
+    pub from_ms: i64,
+    /// To (exclusive), milliseconds since the Unix epoch.
+    pub to_ms: i64,
+    /// JSON of the whole row.
+    pub row: String,
+}
+
+impl Tx<'_> {
+    /// The case with this number, made if there is none. A new one is an event.
+    pub fn case_of(&self, number: &CaseNumber, rule_version: u32, actor: &Actor, via: &'static str) -> Result<i64> {
+        if let Some(id) = self.read().case_id(number.key())? {
+            return Ok(id);
+        }
+        self.conn.execute("INSERT INTO case_file (kind, created_ms) VALUES (?1, ?2)", params![number.kind().as_str(), self.now_ms()])?;
+        let id = self.conn.last_insert_rowid();
+        self.add_alias(id, number, rule_version)?;
+        let event = Draft::by(EventKind::CaseOpened, actor.clone(), via).case(layout::case_hash(number.key())).secret("number", number.display());
+        self.log(&event)?;
+        self.changed(Change::Cases);
+        Ok(id)
+    }
+
+    fn add_alias(&self, case: i64, number: &CaseNumber, rule_version: u32) -> Result<()> {
+        self.conn.execute(
+            "INSERT INTO case_alias (case_key, case_id, case_hash, display, raw, loose, rule_version, added_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                number.key(),
+                case,
+                layout::case_hash(number.key()),
+                number.display(),
+                number.raw(),
+                crate::domain::case_number::loose(number.display()),
+                rule_version,
+                self.now_ms()
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Links a clip to a case: a new revision, unless the same link stands already. A person's decision
+    /// is never overwritten by a rule: a rule's link after a person's word on the same case is refused.
+    pub fn link(&self, link: &LinkRequest, actor: &Actor, via: &'static str) -> Result<u32> {
+        let row = self.read().clip(link.clip)?;
+        let case = self.case_of(&link.number, link.rule_version, actor, via)?;
+        let last: Option<(u32, String, bool, Option<String>, Option<String>, Option<String>)> = self
+            .conn
+            .prepare_cached("SELECT rev, origin, withdrawn, stage, matter, proves FROM case_link WHERE clip_id = ?1 AND case_id = ?2 ORDER BY rev DESC LIMIT 1")?
+            .query_row(params![row.clip.to_string(), case], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?)))
+            .optional()?;
+        if let Some((rev, origin, withdrawn, stage, matter, proves)) = &last {
+            if link.origin != Origin::Person && origin == Origin::Person.as_str() {
+                return Err(StoreError::Conflict("a person has decided about this clip and this case; rules do not change that".into()));
+            }
+            let same = !withdrawn && origin == link.origin.as_str() && *stage == link.stage && *matter == link.matter && *proves == link.proves;
+            if same && link.range_ms == (None, None) {
+                return Ok(*rev);
+            }
+        }
+        let rev = last.map_or(1, |l| l.0 + 1);
+        self.conn.execute(
+            "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, reason, rule_version, actor, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            params![
+                link.clip.to_string(),
+                case,
+                rev,
+                link.number.key(),
+                link.number.raw(),
+                link.range_ms.0,
+                link.range_ms.1,
+                link.stage,
+                link.matter,
+                link.proves,
+                link.origin.as_str(),
+                link.score,
+                link.reason,
+                link.rule_version,
+                format!("{}:{}", actor.kind, actor.id),
+                self.now_ms(),
+            ],
+        )?;
+        let mut event = Draft::by(EventKind::Linked, actor.clone(), via)
+            .clip(link.clip)
+            .case(layout::case_hash(link.number.key()))
+            .fact("rev", rev)
+            .fact("origin", link.origin.as_str())
+            .fact("score", link.score)
+            .fact("rule_version", link.rule_version)
+            .secret("number", link.number.display());
+        if let Some(reason) = &link.reason {
+            event = event.secret("reason", reason.as_str());
+        }
+        self.log(&event)?;
+        self.reindex(link.clip)?;
+        self.stale(link.clip)?;
+        self.changed(Change::Cases);
+        Ok(rev)
+    }
+
+    /// Withdraws a link: a revision that says so.
+    pub fn unlink(&self, clip: ClipId, key: &str, reason: &str, actor: &Actor, via: &'static str) -> Result<u32> {
+        let read = self.read();
+        let links = read.links(clip)?;
+        let link = links.iter().find(|l| l.keys.iter().any(|k| k == key)).ok_or_else(|| {
+            let has = if links.is_empty() { "it is linked to no case".to_owned() } else { format!("it is linked to {}", links.iter().map(|l| l.display.as_str()).collect::<Vec<_>>().join(", ")) };
+            StoreError::NotFound(format!("clip {clip} is not linked to this case; {has}"))
+        })?;
+        let rev = link.rev + 1;
+        self.conn.execute(
+            "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'person', 100, ?6, ?7, 1, ?8, ?9)",
+            params![clip.to_string(), link.case_id, rev, link.case_key, link.raw, reason, link.rule_version, format!("{}:{}", actor.kind, actor.id), self.now_ms()],
+        )?;
+        let event = Draft::by(EventKind::Unlinked, actor.clone(), via)
+            .clip(clip)
+            .case(layout::case_hash(&link.case_key))
+            .fact("rev", rev)
+            .secret("number", link.display.as_str())
+            .secret("reason", reason);
+        self.log(&event)?;
+        self.reindex(clip)?;
+        self.stale(clip)?;
+        self.changed(Change::Cases);
+        Ok(rev)
+    }
+
+    /// Replaces the rows of the import called `name`.
+    pub fn import_roster(&self, name: &str, rows: &[RosterEntry], actor: &Actor, via: &'static str) -> Result<()> {
+        self.conn.execute("DELETE FROM roster WHERE import = ?1", [name])?;
+        let mut insert = self.conn.prepare_cached("INSERT INTO roster (import, recorder, from_ms, to_ms, row) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for row in rows {
+            insert.execute(params![name, row.recorder, row.from_ms, row.to_ms, row.row])?;
+        }
+        self.log(&Draft::by(EventKind::RosterImported, actor.clone(), via).fact("rows", rows.len()).secret("name", name))?;
+        self.changed(Change::Cases);
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    /// The case with this key.
+    pub fn case_id(&self, key: &str) -> Result<Option<i64>> {
+        Ok(self.conn.prepare_cached("SELECT case_id FROM case_alias WHERE case_key = ?1")?.query_row([key], |r| r.get(0)).optional()?)
+    }
+
+    /// Links of a clip that stand.
+    pub fn links(&self, clip: ClipId) -> Result<Vec<LinkRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT l.case_id, a.display, l.raw, l.case_key, f.kind, l.from_ms, l.to_ms, l.stage, l.matter, l.proves, l.origin, l.score, l.rev, l.rule_version
+             FROM case_link l JOIN case_alias a ON a.case_key = l.case_key JOIN case_file f ON f.case_id = l.case_id
+             WHERE l.clip_id = ?1 AND l.withdrawn = 0
+               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
+             ORDER BY l.origin = 'person' DESC, l.link_id",
+        )?;
+        let rows = statement.query_map([clip.to_string()], |r| {
+            Ok(LinkRow {
+                case_id: r.get(0)?,
+                display: r.get(1)?,
+                raw: r.get(2)?,
+                case_key: r.get(3)?,
+                keys: Vec::new(),
+                aliases: Vec::new(),
+                kind: r.get(4)?,
+                from_ms: r.get(5)?,
+                to_ms: r.get(6)?,
+                stage: r.get(7)?,
+                matter: r.get(8)?,
+                proves: r.get(9)?,
+                origin: r.get(10)?,
+                score: r.get(11)?,
+                rev: r.get(12)?,
+                rule_version: r.get(13)?,
+            })
+        })?;
+        let mut links: Vec<LinkRow> = rows.collect::<std::result::Result<_, _>>()?;
+        for link in &mut links {
+            let aliases = self.aliases(link.case_id)?;
+            link.keys = aliases.iter().map(|(key, _)| key.clone()).collect();
+            link.aliases = aliases.into_iter().filter(|(key, _)| *key != link.case_key).map(|(_, display)| display).collect();
+        }
+        Ok(links)
+    }
+
+    /// Cases to which the clip was ever linked, with the newest revision and whether it is withdrawn.
+    pub(super) fn link_heads(&self, clip: ClipId) -> Result<Vec<(i64, u32, bool)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT case_id, rev, withdrawn FROM case_link l WHERE clip_id = ?1
+               AND rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)",
+        )?;
+        let rows = statement.query_map([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Whether a person ever decided about this clip and this case, for or against.
+    pub fn person_decided(&self, clip: ClipId, key: &str) -> Result<bool> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM case_link l JOIN case_alias a ON a.case_id = l.case_id WHERE l.clip_id = ?1 AND a.case_key = ?2 AND l.origin = 'person')",
+            )?
+            .query_row(params![clip.to_string(), key], |r| r.get(0))?)
+    }
+
+    /// Whether a person ever linked or unlinked this clip at all: then rules suggest, but do not link.
+    pub fn person_linked(&self, clip: ClipId) -> Result<bool> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM case_link WHERE clip_id = ?1 AND origin = 'person')")?
+            .query_row([clip.to_string()], |r| r.get(0))?)
+    }
+
+    /// Keys and displayed forms of a case's numbers, oldest first.
+    pub fn aliases(&self, case: i64) -> Result<Vec<(String, String)>> {
+        let mut statement = self.conn.prepare_cached("SELECT case_key, display FROM case_alias WHERE case_id = ?1 ORDER BY added_ms, rowid")?;
+        let rows = statement.query_map([case], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Clips linked to a case now, in the order of their capture.
+    pub fn clips_of_case(&self, case: i64) -> Result<Vec<ClipId>> {
+        self.clip_ids(
+            "SELECT l.clip_id FROM case_link l LEFT JOIN clip_index i USING (clip_id) WHERE l.case_id = ?1 AND l.withdrawn = 0
+               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
+             ORDER BY i.captured_start_ms, l.clip_id",
+            [case],
+        )
+    }
+
+    /// Cases whose number contains the loose form `typed`, newest first.
+    pub fn search_cases(&self, typed: &str, limit: u32) -> Result<Vec<CaseSummary>> {
+        let pattern = format!("%{}%", crate::domain::case_number::loose(typed).replace(['%', '_'], ""));
+        let mut statement = self.conn.prepare_cached(
+            "SELECT f.case_id, f.kind FROM case_file f WHERE EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?1)
+             ORDER BY f.case_id DESC LIMIT ?2",
+        )?;
+        let found: Vec<(i64, String)> = statement.query_map(params![pattern, limit], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<std::result::Result<_, _>>()?;
+        found.into_iter().map(|(case, kind)| self.case_summary(case, kind)).collect()
+    }
+
+    /// One case.
+    pub fn case_by_key(&self, key: &str) -> Result<Option<CaseSummary>> {
+        let found: Option<(i64, String)> = self
+            .conn
+            .prepare_cached("SELECT f.case_id, f.kind FROM case_file f JOIN case_alias a USING (case_id) WHERE a.case_key = ?1")?
+            .query_row([key], |r| Ok((r.get(0)?, r.get(1)?)))
+            .optional()?;
+        found.map(|(case, kind)| self.case_summary(case, kind)).transpose()
+    }
+
+    fn case_summary(&self, case_id: i64, kind: String) -> Result<CaseSummary> {
+        let mut numbers = self.aliases(case_id)?.into_iter().map(|(_, display)| display);
+        let display = numbers.next().unwrap_or_default();
+        let (clips, bytes, duration_ms, first_ms, last_ms) = self
+            .conn
+            .prepare_cached(
+                "SELECT count(*), coalesce(sum(c.size_bytes), 0), coalesce(sum(m.duration_ms), 0), min(i.captured_start_ms), max(i.captured_start_ms + coalesce(m.duration_ms, 0))
+                 FROM case_link l JOIN clip c USING (clip_id) LEFT JOIN media m USING (clip_id) LEFT JOIN clip_index i USING (clip_id)
+                 WHERE l.case_id = ?1 AND l.withdrawn = 0
+                   AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)",
+            )?
+            .query_row([case_id], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get(2)?, r.get(3)?, r.get(4)?)))?;
+        Ok(CaseSummary { case_id, display, aliases: numbers.collect(), kind, clips, bytes, duration_ms, first_ms, last_ms })
+    }
+
+    /// Rows of every roster for a recorder whose name matches without regard to case, oldest first.
+    pub fn roster(&self) -> Result<Vec<RosterEntry>> {
+        let mut statement = self.conn.prepare_cached("SELECT recorder, from_ms, to_ms, row FROM roster ORDER BY from_ms, roster_id")?;
+        let rows = statement.query_map([], |r| Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? }))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Sealed clips that lack one of the five facts or a link, oldest first: what a new roster may help.
+    pub fn incomplete(&self, limit: u32) -> Result<Vec<ClipId>> {
+        self.clip_ids(
+            "SELECT i.clip_id FROM clip_index i JOIN clip c USING (clip_id) WHERE i.missing_count > 0 AND c.local <> 'copying' ORDER BY i.clip_id LIMIT ?1",
+            [limit],
+        )
+    }
+
+    /// The kind stored for a case, read back as the domain's word.
+    pub fn case_kind(word: &str) -> CaseKind {
+        CaseKind::parse(word).unwrap_or(CaseKind::Case)
+    }
+}

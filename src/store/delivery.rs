@@ -1,0 +1,387 @@
+//! Deliveries, upload sessions and their parts, destinations, and the outbox of small objects.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Change, Reader, Result, StoreError, Tx, digest32};
+use crate::domain::clip::{Delivery, ProofLevel};
+use crate::domain::digest::Sha256;
+use crate::domain::error::Retry;
+use crate::domain::event::{Draft, EventKind};
+use crate::domain::ids::ClipId;
+use crate::domain::ports::{Abilities, PartReceipt};
+
+/// A part of a clip with its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartRow {
+    /// From 0.
+    pub n: u64,
+    /// Bytes.
+    pub offset: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Of its bytes, computed while copying.
+    pub sha256: Sha256,
+}
+
+/// A delivery that is due.
+#[derive(Debug, Clone)]
+pub struct DeliveryJob {
+    /// The clip.
+    pub clip: ClipId,
+    /// The facet.
+    pub state: Delivery,
+    /// Failures in a row.
+    pub attempts: u32,
+}
+
+/// What we know of a session.
+#[derive(Debug, Clone)]
+pub struct StoredSession {
+    /// The remote's identity for it.
+    pub session: String,
+    /// Parts begun and perhaps acknowledged.
+    pub parts: Vec<SentPart>,
+}
+
+/// A part of a session.
+#[derive(Debug, Clone)]
+pub struct SentPart {
+    /// From 0.
+    pub n: u64,
+    /// The receipt, once there is one.
+    pub receipt: Option<PartReceipt>,
+}
+
+/// A destination as last probed.
+#[derive(Debug, Clone)]
+pub struct DestinationRow {
+    /// Its name.
+    pub name: String,
+    /// How it lets us compare.
+    pub proof: Option<ProofLevel>,
+    /// Objects can be locked there.
+    pub can_lock: bool,
+    /// The vault's own device.
+    pub same_device: bool,
+    /// What probing found, in words.
+    pub detail: String,
+    /// When it was probed.
+    pub probed_ms: Option<i64>,
+    /// Why nothing goes out now.
+    pub trouble: Option<String>,
+    /// Who can lift it.
+    pub trouble_retry: Option<Retry>,
+    /// Since when.
+    pub trouble_ms: Option<i64>,
+}
+
+/// A small object on its way.
+#[derive(Debug, Clone)]
+pub struct OutboxItem {
+    /// Row.
+    pub id: i64,
+    /// Key at the destination.
+    pub key: String,
+    /// Media type.
+    pub content_type: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Failures in a row.
+    pub attempts: u32,
+}
+
+impl Tx<'_> {
+    /// A session was opened at the destination; stored before its first byte.
+    pub fn session_begun(&self, clip: ClipId, destination: &str, session: &str) -> Result<()> {
+        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        self.conn.execute(
+            "INSERT INTO upload_session (clip_id, destination, session, begun_ms) VALUES (?1, ?2, ?3, ?4)",
+            params![clip.to_string(), destination, session, self.now_ms()],
+        )?;
+        self.set_delivery(clip, destination, Delivery::Sending)?;
+        self.conn.execute("UPDATE delivery SET acked_bytes = 0 WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        self.log(&Draft::daemon(EventKind::SendBegun).clip(clip).fact("destination", destination))?;
+        Ok(())
+    }
+
+    /// The remote no longer knows the session: the next attempt begins anew.
+    pub fn session_lost(&self, clip: ClipId, destination: &str) -> Result<()> {
+        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        Ok(())
+    }
+
+    /// A part is about to be sent.
+    pub fn part_begun(&self, clip: ClipId, destination: &str, n: u64) -> Result<()> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO upload_part (clip_id, destination, n, begun_ms) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET begun_ms = excluded.begun_ms, acked_ms = NULL, tag = NULL, sha256 = NULL",
+            )?
+            .execute(params![clip.to_string(), destination, n as i64, self.now_ms()])?;
+        Ok(())
+    }
+
+    /// A part was acknowledged.
+    pub fn part_acked(&self, clip: ClipId, destination: &str, n: u64, len: u64, receipt: &PartReceipt) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE upload_part SET acked_ms = ?4, tag = ?5, sha256 = ?6 WHERE clip_id = ?1 AND destination = ?2 AND n = ?3")?
+            .execute(params![clip.to_string(), destination, n as i64, self.now_ms(), receipt.tag, receipt.sha256.map(|d| d.0.to_vec())])?;
+        self.conn
+            .prepare_cached("UPDATE delivery SET acked_bytes = acked_bytes + ?3 WHERE clip_id = ?1 AND destination = ?2")?
+            .execute(params![clip.to_string(), destination, len as i64])?;
+        self.changed(Change::Clip(clip));
+        Ok(())
+    }
+
+    fn set_delivery(&self, clip: ClipId, destination: &str, state: Delivery) -> Result<()> {
+        let n = self.conn.execute(
+            "UPDATE delivery SET state = ?3, reason = NULL, retry = NULL WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination, state.as_str()],
+        )?;
+        if n == 0 {
+            return Err(StoreError::NotFound(format!("clip {clip} has no delivery to {destination}")));
+        }
+        self.changed(Change::Clip(clip));
+        Ok(())
+    }
+
+    /// The destination accepted everything; nothing was compared yet.
+    pub fn sent(&self, clip: ClipId, destination: &str) -> Result<()> {
+        self.set_delivery(clip, destination, Delivery::Sent)?;
+        self.conn.execute(
+            "UPDATE delivery SET sent_ms = ?3, attempts = 0, next_try_ms = 0 WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination, self.now_ms()],
+        )?;
+        self.log(&Draft::daemon(EventKind::Sent).clip(clip).fact("destination", destination))?;
+        Ok(())
+    }
+
+    /// The remote's bytes were compared with ours and are the same (invariant 5).
+    pub fn proven(&self, clip: ClipId, destination: &str, how: ProofLevel, checksum: &str, version: Option<&str>, locked_until_ms: Option<i64>) -> Result<()> {
+        if !how.proves() {
+            return Err(StoreError::Conflict(format!("a {} proves nothing", how.as_str())));
+        }
+        self.set_delivery(clip, destination, Delivery::Proven)?;
+        self.conn.execute(
+            "UPDATE delivery SET proven_ms = ?3, proof = ?4, checksum = ?5, version_id = ?6, locked_until_ms = ?7, attempts = 0 WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination, self.now_ms(), how.as_str(), checksum, version, locked_until_ms],
+        )?;
+        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        let event = Draft::daemon(EventKind::Proven)
+            .clip(clip)
+            .fact("destination", destination)
+            .fact("proof", how.as_str())
+            .fact("checksum", checksum)
+            .fact("version", version)
+            .fact("locked_until_ms", locked_until_ms);
+        self.log(&event)?;
+        // The record names its copies: a new revision follows.
+        self.stale(clip)
+    }
+
+    /// The remote's bytes are not ours: everything is sent again while good bytes exist here.
+    pub fn mismatch(&self, clip: ClipId, destination: &str, what: &str, next_try_ms: i64) -> Result<()> {
+        self.set_delivery(clip, destination, Delivery::Waiting)?;
+        self.conn.execute(
+            "UPDATE delivery SET reason = ?3, attempts = attempts + 1, next_try_ms = ?4, acked_bytes = 0, proof = NULL, checksum = NULL, proven_ms = NULL
+             WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination, what, next_try_ms],
+        )?;
+        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        let event = Draft::daemon(EventKind::Mismatch).clip(clip).fact("destination", destination).fact("what", what);
+        self.log(&event.outcome("failed"))?;
+        self.stale(clip)
+    }
+
+    /// A step failed. Transient failures are tried again at `next_try_ms`; others wait for a person.
+    pub fn send_failed(&self, clip: ClipId, destination: &str, reason: &str, retry: Retry, next_try_ms: i64) -> Result<()> {
+        let state = if retry == Retry::Transient { None } else { Some(Delivery::Failed.as_str()) };
+        self.conn.execute(
+            "UPDATE delivery SET state = coalesce(?3, state), reason = ?4, retry = ?5, attempts = attempts + 1, next_try_ms = ?6 WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination, state, reason, retry.as_str(), next_try_ms],
+        )?;
+        if retry != Retry::Transient {
+            let event = Draft::daemon(EventKind::SendFailed).clip(clip).fact("destination", destination).fact("reason", reason).fact("retry", retry.as_str());
+            self.log(&event.outcome("failed"))?;
+        }
+        self.changed(Change::Clip(clip));
+        Ok(())
+    }
+
+    /// A person says that the cause is gone: failed deliveries and held outbox rows are due now.
+    pub fn retry(&self, destination: Option<&str>) -> Result<u64> {
+        let n = self.conn.execute(
+            "UPDATE delivery SET state = CASE WHEN state = 'failed' THEN 'waiting' ELSE state END, next_try_ms = 0, attempts = 0, retry = NULL
+             WHERE state <> 'proven' AND (?1 IS NULL OR destination = ?1)",
+            params![destination],
+        )?;
+        self.conn.execute("UPDATE outbox SET next_try_ms = 0 WHERE stored_ms IS NULL AND (?1 IS NULL OR destination = ?1)", params![destination])?;
+        self.conn.execute("UPDATE destination SET trouble = NULL, trouble_retry = NULL, trouble_ms = NULL WHERE ?1 IS NULL OR name = ?1", params![destination])?;
+        self.changed(Change::Outbox);
+        self.changed(Change::Destinations);
+        Ok(n as u64)
+    }
+
+    /// Puts a small object on its way. The same key twice is the same object.
+    pub fn post(&self, destination: &str, key: &str, kind: &str, content_type: &str, bytes: &[u8], clip: Option<ClipId>) -> Result<()> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO outbox (destination, key, kind, content_type, bytes, clip_id, made_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![destination, key, kind, content_type, bytes, clip.map(|c| c.to_string()), self.now_ms()])?;
+        self.changed(Change::Outbox);
+        Ok(())
+    }
+
+    /// A small object stands at the destination.
+    pub fn outbox_stored(&self, id: i64) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE outbox SET stored_ms = ?2, bytes = NULL, error = NULL WHERE outbox_id = ?1")?
+            .execute(params![id, self.now_ms()])?;
+        self.changed(Change::Outbox);
+        Ok(())
+    }
+
+    /// A small object could not be stored.
+    pub fn outbox_failed(&self, id: i64, error: &str, next_try_ms: i64) -> Result<()> {
+        self.conn.execute(
+            "UPDATE outbox SET attempts = attempts + 1, error = ?2, next_try_ms = ?3 WHERE outbox_id = ?1",
+            params![id, error, next_try_ms],
+        )?;
+        Ok(())
+    }
+
+    /// What probing a destination found; its trouble is over.
+    pub fn destination_probed(&self, name: &str, abilities: &Abilities) -> Result<()> {
+        self.conn.execute(
+            "INSERT INTO destination (name, proof, can_lock, same_device, detail, probed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (name) DO UPDATE SET proof = excluded.proof, can_lock = excluded.can_lock, same_device = excluded.same_device,
+               detail = excluded.detail, probed_ms = excluded.probed_ms, trouble = NULL, trouble_retry = NULL, trouble_ms = NULL",
+            params![name, abilities.proof.as_str(), abilities.lock, abilities.same_device, abilities.detail, self.now_ms()],
+        )?;
+        self.changed(Change::Destinations);
+        Ok(())
+    }
+
+    /// A destination is in trouble, or (`None`) no longer.
+    pub fn destination_trouble(&self, name: &str, trouble: Option<(&str, Retry)>) -> Result<()> {
+        let (text, retry) = trouble.map_or((None, None), |(t, r)| (Some(t), Some(r.as_str())));
+        let n = self.conn.execute(
+            "INSERT INTO destination (name, trouble, trouble_retry, trouble_ms) VALUES (?1, ?2, ?3, CASE WHEN ?2 IS NULL THEN NULL ELSE ?4 END)
+             ON CONFLICT (name) DO UPDATE SET trouble = excluded.trouble, trouble_retry = excluded.trouble_retry,
+               trouble_ms = CASE WHEN excluded.trouble IS NULL THEN NULL ELSE coalesce(trouble_ms, ?4) END
+             WHERE trouble IS NOT excluded.trouble",
+            params![name, text, retry, self.now_ms()],
+        )?;
+        if n > 0 {
+            self.changed(Change::Destinations);
+        }
+        Ok(())
+    }
+
+    /// Gives sealed clips a delivery to a destination that was configured after they were sealed.
+    pub fn add_missing_deliveries(&self, destination: &str, required: bool) -> Result<u64> {
+        let n = self.conn.execute(
+            "INSERT INTO delivery (clip_id, destination, state, required) SELECT clip_id, ?1, 'waiting', ?2 FROM clip WHERE local = 'sealed' ON CONFLICT DO NOTHING",
+            params![destination, required],
+        )?;
+        self.conn.execute("UPDATE delivery SET required = ?2 WHERE destination = ?1 AND required <> ?2", params![destination, required])?;
+        Ok(n as u64)
+    }
+}
+
+impl Reader<'_> {
+    /// Deliveries to `destination` that are due at `now_ms`: marked first, then linked to a case, then oldest.
+    /// A clip goes up only after its record was made and while no quarantine stands.
+    pub fn due_deliveries(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<DeliveryJob>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT d.clip_id, d.state, d.attempts FROM delivery d JOIN clip c USING (clip_id)
+             WHERE d.destination = ?1 AND d.state NOT IN ('proven', 'failed') AND d.next_try_ms <= ?2
+               AND c.local = 'sealed' AND c.quarantine IS NULL AND c.record_rev > 0
+             ORDER BY d.state = 'sent' DESC, c.importance DESC, EXISTS (SELECT 1 FROM case_link l WHERE l.clip_id = c.clip_id) DESC, c.clip_id LIMIT ?3",
+        )?;
+        let rows = statement.query_map(params![destination, now_ms, limit], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get(2)?)))?;
+        rows.map(|row| {
+            let (clip, state, attempts) = row?;
+            let state = Delivery::parse(&state).ok_or_else(|| StoreError::Odd(format!("delivery state {state:?}")))?;
+            Ok(DeliveryJob { clip: clip.parse()?, state, attempts })
+        })
+        .collect()
+    }
+
+    /// When the next delivery or outbox row of `destination` becomes due, if any waits.
+    pub fn next_due_ms(&self, destination: &str) -> Result<Option<i64>> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT min(at) FROM (SELECT min(next_try_ms) AS at FROM delivery WHERE destination = ?1 AND state NOT IN ('proven', 'failed')
+                 UNION ALL SELECT min(next_try_ms) FROM outbox WHERE destination = ?1 AND stored_ms IS NULL)",
+            )?
+            .query_row([destination], |r| r.get(0))?)
+    }
+
+    /// The stored session of a delivery.
+    pub fn session(&self, clip: ClipId, destination: &str) -> Result<Option<StoredSession>> {
+        let session: Option<String> = self
+            .conn
+            .prepare_cached("SELECT session FROM upload_session WHERE clip_id = ?1 AND destination = ?2")?
+            .query_row(params![clip.to_string(), destination], |r| r.get(0))
+            .optional()?;
+        let Some(session) = session else { return Ok(None) };
+        let mut statement =
+            self.conn.prepare_cached("SELECT n, tag, sha256 FROM upload_part WHERE clip_id = ?1 AND destination = ?2 ORDER BY n")?;
+        let rows = statement.query_map(params![clip.to_string(), destination], |r| {
+            Ok((r.get::<_, i64>(0)? as u64, r.get::<_, Option<String>>(1)?, r.get::<_, Option<Vec<u8>>>(2)?))
+        })?;
+        let parts = rows
+            .map(|row| {
+                let (n, tag, sha256) = row?;
+                let sha256 = sha256.map(digest32).transpose()?.map(Sha256);
+                Ok(SentPart { n, receipt: tag.map(|tag| PartReceipt { tag, sha256 }) })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Some(StoredSession { session, parts }))
+    }
+
+    /// Small objects due for `destination`, oldest first.
+    pub fn due_outbox(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<OutboxItem>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT outbox_id, key, content_type, bytes, attempts FROM outbox
+             WHERE destination = ?1 AND stored_ms IS NULL AND next_try_ms <= ?2 ORDER BY outbox_id LIMIT ?3",
+        )?;
+        let rows = statement.query_map(params![destination, now_ms, limit], |r| {
+            Ok(OutboxItem { id: r.get(0)?, key: r.get(1)?, content_type: r.get(2)?, bytes: r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(), attempts: r.get(4)? })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Every destination ever probed or in trouble.
+    pub fn destinations(&self) -> Result<Vec<DestinationRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT name, proof, can_lock, same_device, detail, probed_ms, trouble, trouble_retry, trouble_ms FROM destination ORDER BY name",
+        )?;
+        let rows = statement.query_map([], |r| {
+            Ok(DestinationRow {
+                name: r.get(0)?,
+                proof: r.get::<_, Option<String>>(1)?.and_then(|w| ProofLevel::parse(&w)),
+                can_lock: r.get::<_, i64>(2)? != 0,
+                same_device: r.get::<_, i64>(3)? != 0,
+                detail: r.get(4)?,
+                probed_ms: r.get(5)?,
+                trouble: r.get(6)?,
+                trouble_retry: r.get::<_, Option<String>>(7)?.and_then(|w| Retry::parse(&w)),
+                trouble_ms: r.get(8)?,
+            })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The newest checkpoint size that stands at `destination`, with its key.
+    pub fn anchored(&self, destination: &str) -> Result<Option<String>> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT key FROM outbox WHERE destination = ?1 AND kind = 'checkpoint' AND stored_ms IS NOT NULL ORDER BY outbox_id DESC LIMIT 1")?
+            .query_row([destination], |r| r.get(0))
+            .optional()?)
+    }
+}

@@ -1,0 +1,174 @@
+//! Media facts and record facts, and the index of settled facts that lists filter by.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::ids::ClipId;
+use crate::domain::ports::{MediaFacts, MediaHealth};
+use crate::domain::record::{self, Fact, Field, Origin};
+use crate::domain::time::UtcMs;
+
+/// What the media worker found, as stored.
+#[derive(Debug, Clone)]
+pub struct MediaRow {
+    /// The facts.
+    pub facts: MediaFacts,
+    /// The vault has a thumbnail.
+    pub thumbnail: bool,
+}
+
+impl Tx<'_> {
+    /// Stores what the media worker found.
+    pub fn probed(&self, clip: ClipId, facts: &MediaFacts, thumbnail: bool) -> Result<()> {
+        self.conn.execute(
+            "INSERT OR REPLACE INTO media (clip_id, container, vcodec, width, height, fps_milli, acodec, channels, sample_rate, duration_ms, created_ms,
+               health, health_detail, thumbnail, probed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            params![
+                clip.to_string(),
+                facts.container,
+                facts.vcodec,
+                facts.width,
+                facts.height,
+                facts.fps_milli,
+                facts.acodec,
+                facts.channels,
+                facts.sample_rate,
+                facts.duration_ms,
+                facts.created_ms,
+                facts.health.as_str(),
+                facts.health_detail,
+                thumbnail,
+                self.now_ms(),
+            ],
+        )?;
+        let event = Draft::daemon(EventKind::Probed)
+            .clip(clip)
+            .fact("container", facts.container.clone())
+            .fact("duration_ms", facts.duration_ms)
+            .fact("health", facts.health.as_str());
+        self.log(&event)?;
+        self.stale(clip)
+    }
+
+    /// Adds facts of one origin, if they say anything new. Values are committed to in the log, not told.
+    pub fn add_facts(&self, clip: ClipId, actor: &Actor, via: &'static str, facts: &[(Field, Origin, String)]) -> Result<usize> {
+        let known = self.read().facts(clip)?;
+        let mut event = Draft::by(EventKind::Annotated, actor.clone(), via).clip(clip);
+        let mut added = 0;
+        for (field, origin, value) in facts {
+            let before = known.iter().rev().find(|f| f.field == *field && f.origin == *origin).map(|f| f.value.as_str());
+            if before.unwrap_or_default() == value {
+                continue;
+            }
+            self.conn
+                .prepare_cached("INSERT INTO fact (clip_id, field, value, origin, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+                .execute(params![clip.to_string(), field.as_str(), value, origin.as_str(), format!("{}:{}", actor.kind, actor.id), self.now_ms()])?;
+            event = event
+                .secret(&format!("{}.{}.before", field.as_str(), origin.as_str()), before.unwrap_or_default())
+                .secret(&format!("{}.{}.after", field.as_str(), origin.as_str()), value.as_str());
+            added += 1;
+        }
+        if added > 0 {
+            self.log(&event)?;
+            self.reindex(clip)?;
+            self.stale(clip)?;
+        }
+        Ok(added)
+    }
+
+    /// Facts changed after the newest record revision: another one is due.
+    pub(super) fn stale(&self, clip: ClipId) -> Result<()> {
+        self.conn.prepare_cached("UPDATE clip SET record_stale = 1 WHERE clip_id = ?1")?.execute([clip.to_string()])?;
+        self.changed(Change::Clip(clip));
+        Ok(())
+    }
+
+    /// Rewrites what lists filter by from the settled facts.
+    pub(super) fn reindex(&self, clip: ClipId) -> Result<()> {
+        let read = self.read();
+        let settled = record::settle(&read.facts(clip)?);
+        let linked = !read.links(clip)?.is_empty();
+        let proven_by_link = read.links(clip)?.iter().any(|l| l.proves.is_some());
+        let mut missing = record::missing(&settled, linked);
+        if proven_by_link {
+            missing.retain(|m| *m != "proves");
+        }
+        let value = |field: Field| settled.get(&field).map(|f| f.value.clone());
+        let start = value(Field::CapturedStart).and_then(|v| UtcMs::parse_rfc3339(&v)).map(|t| t.0);
+        self.conn
+            .prepare_cached(
+                "INSERT OR REPLACE INTO clip_index (clip_id, captured_start_ms, officer, place, missing, missing_count) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![clip.to_string(), start, value(Field::Officer), value(Field::Place), missing.join(","), missing.len() as i64])?;
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    /// Everything said about a clip, in the order in which it was said.
+    pub fn facts(&self, clip: ClipId) -> Result<Vec<Fact>> {
+        let mut statement = self.conn.prepare_cached("SELECT field, value, origin, at_ms FROM fact WHERE clip_id = ?1 ORDER BY fact_id")?;
+        let rows = statement.query_map([clip.to_string()], |r| Ok((r.get::<_, String>(0)?, r.get(1)?, r.get::<_, String>(2)?, r.get(3)?)))?;
+        rows.map(|row| {
+            let (field, value, origin, at_ms) = row?;
+            let odd = |what: &str| StoreError::Odd(format!("fact {what:?}"));
+            Ok(Fact { field: Field::parse(&field).ok_or_else(|| odd(&field))?, value, origin: Origin::parse(&origin).ok_or_else(|| odd(&origin))?, at_ms })
+        })
+        .collect()
+    }
+
+    /// What the media worker found, once it has looked.
+    pub fn media(&self, clip: ClipId) -> Result<Option<MediaRow>> {
+        let row = self
+            .conn
+            .prepare_cached(
+                "SELECT container, vcodec, width, height, fps_milli, acodec, channels, sample_rate, duration_ms, created_ms, health, health_detail, thumbnail
+                 FROM media WHERE clip_id = ?1",
+            )?
+            .query_row([clip.to_string()], |r| {
+                let health: String = r.get(10)?;
+                Ok(MediaRow {
+                    facts: MediaFacts {
+                        container: r.get(0)?,
+                        vcodec: r.get(1)?,
+                        width: r.get(2)?,
+                        height: r.get(3)?,
+                        fps_milli: r.get(4)?,
+                        acodec: r.get(5)?,
+                        channels: r.get(6)?,
+                        sample_rate: r.get(7)?,
+                        duration_ms: r.get(8)?,
+                        created_ms: r.get(9)?,
+                        health: MediaHealth::parse(&health).unwrap_or_default(),
+                        health_detail: r.get(11)?,
+                    },
+                    thumbnail: r.get::<_, i64>(12)? != 0,
+                })
+            })
+            .optional()?;
+        Ok(row)
+    }
+
+    /// Sealed clips that the media worker has not looked at, oldest first.
+    pub fn unprobed(&self, limit: u32) -> Result<Vec<ClipId>> {
+        self.clip_ids(
+            "SELECT clip_id FROM clip c WHERE local = 'sealed' AND NOT EXISTS (SELECT 1 FROM media m WHERE m.clip_id = c.clip_id) ORDER BY clip_id LIMIT ?1",
+            [limit],
+        )
+    }
+
+    /// Clips whose record is older than their facts, oldest first; quarantined ones wait for a person.
+    pub fn stale_records(&self, limit: u32) -> Result<Vec<ClipId>> {
+        self.clip_ids(
+            "SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying' AND (quarantine IS NULL OR record_rev > 0) ORDER BY clip_id LIMIT ?1",
+            [limit],
+        )
+    }
+
+    pub(super) fn clip_ids(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<ClipId>> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map(params, |r| r.get::<_, String>(0))?;
+        rows.map(|row| Ok(row?.parse()?)).collect()
+    }
+}

@@ -1,0 +1,525 @@
+//! Recorders, docks, clips and sightings: what intake needs, each change with its event.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::delivery::PartRow;
+use super::{Change, Reader, Result, StoreError, Tx, digest32};
+use crate::domain::clip::Local;
+use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::event::{Draft, EventKind};
+use crate::domain::grid::PartGrid;
+use crate::domain::ids::{BayName, ClipId, RecorderId};
+use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+
+/// A recorder that was docked.
+#[derive(Debug, Clone)]
+pub struct NewDock {
+    /// Where.
+    pub bay: BayName,
+    /// Whose.
+    pub recorder: RecorderId,
+    /// How the recorder's id was found.
+    pub identified: String,
+    /// `folder`, ...
+    pub kind: &'static str,
+    /// The profile that reads it.
+    pub profile: String,
+    /// The profile's model name.
+    pub model: Option<String>,
+}
+
+/// A recorder in a bay now.
+#[derive(Debug, Clone)]
+pub struct OpenDock {
+    /// The stay.
+    pub dock_id: i64,
+    /// Where.
+    pub bay: String,
+    /// Whose.
+    pub recorder: String,
+    /// Since when, milliseconds since the Unix epoch.
+    pub opened_ms: i64,
+    /// Files as last listed.
+    pub files: u64,
+    /// Bytes as last listed.
+    pub bytes: u64,
+    /// Invariant 9.
+    pub safe: bool,
+}
+
+/// A clip that is about to be copied.
+#[derive(Debug, Clone)]
+pub struct NewClip {
+    /// Its identity.
+    pub clip: ClipId,
+    /// Whose.
+    pub recorder: RecorderId,
+    /// The dock; `None` for pushed clips.
+    pub dock: Option<i64>,
+    /// What the listing says; for a pushed clip what the source says.
+    pub entry: ShelfEntry,
+    /// Whether the listing's length is known (streams have none).
+    pub declared_bytes: Option<u64>,
+    /// How it was marked.
+    pub importance: Importance,
+    /// How it is cut.
+    pub grid: PartGrid,
+    /// The earlier clip that it replaces, when the file grew or changed.
+    pub supersedes: Option<ClipId>,
+}
+
+/// A clip as stored.
+#[derive(Debug, Clone)]
+pub struct ClipRow {
+    /// Identity.
+    pub clip: ClipId,
+    /// Whose.
+    pub recorder: String,
+    /// On the recorder.
+    pub path: SourcePath,
+    /// The local facet.
+    pub local: Local,
+    /// As listed.
+    pub declared_bytes: Option<u64>,
+    /// The recorder's own time.
+    pub modified_raw: String,
+    /// Our reading of it.
+    pub modified_ms: Option<i64>,
+    /// Marked on the recorder.
+    pub importance: Importance,
+    /// How it is cut.
+    pub grid: PartGrid,
+    /// Synced so far.
+    pub durable_bytes: u64,
+    /// BLAKE3 of that prefix.
+    pub durable_blake3: Option<Blake3>,
+    /// Final length.
+    pub size_bytes: Option<u64>,
+    /// Final digest.
+    pub blake3: Option<Blake3>,
+    /// Final digest.
+    pub sha256: Option<Sha256>,
+    /// When it was sealed.
+    pub sealed_ms: Option<i64>,
+    /// Position of the sealing event.
+    pub sealed_seq: Option<u64>,
+    /// The earlier clip that it replaces.
+    pub supersedes: Option<ClipId>,
+    /// Why it is in quarantine.
+    pub quarantine: Option<String>,
+    /// Newest record revision.
+    pub record_rev: u32,
+    /// Facts changed since.
+    pub record_stale: bool,
+    /// When its identity was committed.
+    pub created_ms: i64,
+}
+
+/// A clip whose file stands in the vault, verified.
+#[derive(Debug, Clone)]
+pub struct SealedClip {
+    /// Identity.
+    pub clip: ClipId,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Digest.
+    pub blake3: Blake3,
+    /// Digest.
+    pub sha256: Sha256,
+    /// Every part, in order.
+    pub parts: Vec<PartRow>,
+    /// The clip with whose file it shares bytes on disk.
+    pub shares: Option<ClipId>,
+    /// Names of the destinations it goes to, and whether each is required.
+    pub deliveries: Vec<(String, bool)>,
+}
+
+/// What sealing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealedAs {
+    /// A new clip.
+    New(u64),
+    /// It had been sealed before (a crash between the commit and our knowing of it).
+    Already(u64),
+}
+
+const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, modified_raw, modified_ms, importance, grid_bytes, durable_bytes, \
+     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms";
+
+fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
+    let text: String = r.get(0)?;
+    let supersedes: Option<String> = r.get(16)?;
+    let (durable, blake3, sha256): (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>) = (r.get(10)?, r.get(12)?, r.get(13)?);
+    let local: String = r.get(3)?;
+    let (recorder, path, declared, modified_raw, modified_ms) = (r.get(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, Option<i64>>(4)?, r.get(5)?, r.get(6)?);
+    let (importance, grid, durable_bytes, size) = (r.get::<_, i64>(7)?, r.get::<_, i64>(8)?, r.get::<_, i64>(9)?, r.get::<_, Option<i64>>(11)?);
+    let (sealed_ms, sealed_seq, quarantine, rev, stale, created_ms) =
+        (r.get(14)?, r.get::<_, Option<i64>>(15)?, r.get(17)?, r.get(18)?, r.get::<_, i64>(19)?, r.get(20)?);
+    Ok((|| {
+        Ok(ClipRow {
+            clip: text.parse()?,
+            recorder,
+            path: SourcePath::new(path),
+            local: Local::parse(&local).ok_or_else(|| StoreError::Odd(format!("local state {local:?}")))?,
+            declared_bytes: declared.map(|b| b as u64),
+            modified_raw,
+            modified_ms,
+            importance: if importance > 0 { Importance::Marked } else { Importance::Normal },
+            grid: PartGrid::from_stored(grid as u64),
+            durable_bytes: durable_bytes as u64,
+            durable_blake3: durable.map(digest32).transpose()?.map(Blake3),
+            size_bytes: size.map(|b| b as u64),
+            blake3: blake3.map(digest32).transpose()?.map(Blake3),
+            sha256: sha256.map(digest32).transpose()?.map(Sha256),
+            sealed_ms,
+            sealed_seq: sealed_seq.map(|s| s as u64),
+            supersedes: supersedes.map(|s| s.parse()).transpose()?,
+            quarantine,
+            record_rev: rev,
+            record_stale: stale != 0,
+            created_ms,
+        })
+    })())
+}
+
+impl Tx<'_> {
+    /// A recorder was docked. An earlier stay in the same bay that was never closed is closed first.
+    pub fn dock(&self, dock: &NewDock) -> Result<i64> {
+        let now = self.now_ms();
+        let stale: Vec<i64> = {
+            let mut s = self.conn.prepare_cached("SELECT dock_id FROM dock WHERE bay = ?1 AND closed_ms IS NULL")?;
+            s.query_map([dock.bay.as_str()], |r| r.get(0))?.collect::<std::result::Result<_, _>>()?
+        };
+        for id in stale {
+            self.undock(id, "superseded")?;
+        }
+        self.conn.execute(
+            "INSERT INTO recorder (recorder_id, profile, model, first_seen_ms, last_seen_ms) VALUES (?1, ?2, ?3, ?4, ?4)
+             ON CONFLICT (recorder_id) DO UPDATE SET profile = excluded.profile, model = excluded.model, last_seen_ms = excluded.last_seen_ms",
+            params![dock.recorder.as_str(), dock.profile, dock.model, now],
+        )?;
+        self.conn.execute(
+            "INSERT INTO dock (bay, recorder_id, kind, identified, opened_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![dock.bay.as_str(), dock.recorder.as_str(), dock.kind, dock.identified, now],
+        )?;
+        let id = self.conn.last_insert_rowid();
+        let event = Draft::daemon(EventKind::Docked)
+            .fact("dock", id)
+            .fact("bay", dock.bay.as_str())
+            .fact("recorder", dock.recorder.as_str())
+            .fact("identified", dock.identified.as_str())
+            .fact("profile", dock.profile.as_str());
+        self.log(&event)?;
+        self.changed(Change::Docks);
+        Ok(id)
+    }
+
+    /// A recorder left (`pulled`), or its stay ended otherwise (`superseded`, `restart`).
+    pub fn undock(&self, dock: i64, reason: &str) -> Result<()> {
+        let n = self.conn.execute("UPDATE dock SET closed_ms = ?2 WHERE dock_id = ?1 AND closed_ms IS NULL", params![dock, self.now_ms()])?;
+        if n > 0 {
+            self.log(&Draft::daemon(EventKind::Undocked).fact("dock", dock).fact("reason", reason))?;
+            self.changed(Change::Docks);
+        }
+        Ok(())
+    }
+
+    /// Closes stays that an earlier run left open.
+    pub fn close_docks_of_earlier_run(&self) -> Result<()> {
+        for dock in self.read().open_docks()? {
+            self.undock(dock.dock_id, "restart")?;
+        }
+        Ok(())
+    }
+
+    /// What the last listing came to, and whether the recorder may go (invariant 9).
+    pub fn dock_progress(&self, dock: i64, files: u64, bytes: u64, safe: bool) -> Result<()> {
+        let n = self.conn.execute(
+            "UPDATE dock SET files = ?2, bytes = ?3, safe = ?4 WHERE dock_id = ?1 AND (files <> ?2 OR bytes <> ?3 OR safe <> ?4)",
+            params![dock, files as i64, bytes as i64, safe],
+        )?;
+        if n > 0 {
+            self.changed(Change::Docks);
+        }
+        Ok(())
+    }
+
+    /// Reports a place on the recorder that could not be read; logged once a dock and path.
+    pub fn unreadable(&self, dock: i64, path: &SourcePath, reason: &str) -> Result<()> {
+        let n = self.conn.execute(
+            "INSERT INTO unreadable (dock_id, path, reason, at_ms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (dock_id, path) DO NOTHING",
+            params![dock, path.as_bytes(), reason, self.now_ms()],
+        )?;
+        if n > 0 {
+            let event = Draft::daemon(EventKind::Unreadable).fact("dock", dock).secret("path", path.to_text()).fact("reason", reason);
+            self.log(&event.outcome("failed"))?;
+            self.changed(Change::Docks);
+        }
+        Ok(())
+    }
+
+    /// A file that could not be read before was read after all.
+    pub fn readable_again(&self, dock: i64, path: &SourcePath) -> Result<()> {
+        let n = self.conn.execute("DELETE FROM unreadable WHERE dock_id = ?1 AND path = ?2", params![dock, path.as_bytes()])?;
+        if n > 0 {
+            self.changed(Change::Docks);
+        }
+        Ok(())
+    }
+
+    /// A clip gets its identity, before its first byte is copied (decision 1).
+    pub fn new_clip(&self, new: &NewClip) -> Result<()> {
+        if new.dock.is_none() {
+            // A pushed clip's recorder may never have been docked.
+            self.conn.execute(
+                "INSERT INTO recorder (recorder_id, profile, first_seen_ms, last_seen_ms) VALUES (?1, 'push', ?2, ?2)
+                 ON CONFLICT (recorder_id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms",
+                params![new.recorder.as_str(), self.now_ms()],
+            )?;
+        }
+        self.conn.execute(
+            "INSERT INTO clip (clip_id, recorder_id, dock_id, path, local, declared_bytes, modified_raw, modified_ms, importance, created_ms, grid_bytes, supersedes)
+             VALUES (?1, ?2, ?3, ?4, 'copying', ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                new.clip.to_string(),
+                new.recorder.as_str(),
+                new.dock,
+                new.entry.path.as_bytes(),
+                new.declared_bytes.map(|b| b as i64),
+                new.entry.modified_raw,
+                new.entry.modified_ms,
+                new.importance as i64,
+                self.now_ms(),
+                new.grid.to_stored() as i64,
+                new.supersedes.map(|c| c.to_string()),
+            ],
+        )?;
+        self.conn.execute("INSERT INTO clip_index (clip_id, missing) VALUES (?1, ?2)", params![new.clip.to_string(), crate::domain::record::REQUIRED.join(",")])?;
+        if let Some(dock) = new.dock {
+            self.sight(new.clip, dock, &new.recorder, &new.entry, "copied")?;
+        }
+        let mut event = Draft::daemon(EventKind::ClipSeen)
+            .clip(new.clip)
+            .fact("recorder", new.recorder.as_str())
+            .fact("declared_bytes", new.declared_bytes)
+            .fact("modified_raw", new.entry.modified_raw.as_str())
+            .secret("path", new.entry.path.to_text());
+        if let Some(earlier) = new.supersedes {
+            event = event.fact("supersedes", earlier.to_string());
+        }
+        self.log(&event)?;
+        self.changed(Change::Clip(new.clip));
+        Ok(())
+    }
+
+    fn sight(&self, clip: ClipId, dock: i64, recorder: &RecorderId, entry: &ShelfEntry, compared: &str) -> Result<bool> {
+        let n = self.conn.execute(
+            "INSERT INTO sighting (clip_id, recorder_id, dock_id, path, size_bytes, modified_raw, state, compared, seen_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'present', ?7, ?8) ON CONFLICT (dock_id, path, size_bytes, modified_raw) DO NOTHING",
+            params![
+                clip.to_string(),
+                recorder.as_str(),
+                dock,
+                entry.path.as_bytes(),
+                entry.size_bytes as i64,
+                entry.modified_raw,
+                compared,
+                self.now_ms()
+            ],
+        )?;
+        Ok(n > 0)
+    }
+
+    /// A clip that we have was seen again; `compared` is `sampled` or `full`.
+    pub fn seen_again(&self, clip: ClipId, dock: i64, recorder: &RecorderId, entry: &ShelfEntry, compared: &str) -> Result<()> {
+        if self.sight(clip, dock, recorder, entry, compared)? {
+            self.log(&Draft::daemon(EventKind::SeenAgain).clip(clip).fact("dock", dock).fact("compared", compared))?;
+            self.changed(Change::Clip(clip));
+        }
+        Ok(())
+    }
+
+    /// A copy that an earlier dock began goes on at this one.
+    pub fn resume_clip(&self, clip: ClipId, dock: i64, recorder: &RecorderId, entry: &ShelfEntry) -> Result<()> {
+        self.conn.execute("UPDATE clip SET resume_check = 'sampled' WHERE clip_id = ?1", [clip.to_string()])?;
+        self.sight(clip, dock, recorder, entry, "copied")?;
+        self.changed(Change::Clip(clip));
+        Ok(())
+    }
+
+    /// The `.part` file is durable up to `bytes`, and that prefix has this digest.
+    pub fn copied_durably(&self, clip: ClipId, bytes: u64, prefix: Blake3, parts: &[PartRow]) -> Result<()> {
+        self.conn.execute(
+            "UPDATE clip SET durable_bytes = ?2, durable_blake3 = ?3 WHERE clip_id = ?1 AND local = 'copying'",
+            params![clip.to_string(), bytes as i64, prefix.as_bytes()],
+        )?;
+        self.put_parts(clip, parts)
+    }
+
+    fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
+        let mut insert = self.conn.prepare_cached("INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for part in parts {
+            insert.execute(params![clip.to_string(), part.n as i64, part.offset as i64, part.len as i64, part.sha256.as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// The last step of sealing: the file stands in the vault under its name, verified and durable.
+    pub fn seal(&self, sealed: &SealedClip) -> Result<SealedAs> {
+        let row = self.read().clip(sealed.clip)?;
+        if let (Local::Sealed, Some(seq)) = (row.local, row.sealed_seq) {
+            return Ok(SealedAs::Already(seq));
+        }
+        let event = Draft::daemon(EventKind::Sealed)
+            .clip(sealed.clip)
+            .fact("size_bytes", sealed.size_bytes)
+            .fact("blake3", sealed.blake3.to_string())
+            .fact("sha256", sealed.sha256.to_string())
+            .fact("recorder", row.recorder.as_str());
+        let event = match sealed.shares {
+            Some(of) => event.fact("shares", of.to_string()),
+            None => event,
+        };
+        let seq = self.log(&event)?;
+        self.conn.execute("DELETE FROM clip_part WHERE clip_id = ?1", [sealed.clip.to_string()])?;
+        self.put_parts(sealed.clip, &sealed.parts)?;
+        self.conn.execute(
+            "UPDATE clip SET local = 'sealed', size_bytes = ?2, blake3 = ?3, sha256 = ?4, sealed_ms = ?5, sealed_seq = ?6, shares = ?7,
+               durable_bytes = ?2, durable_blake3 = NULL, record_stale = 1 WHERE clip_id = ?1",
+            params![
+                sealed.clip.to_string(),
+                sealed.size_bytes as i64,
+                sealed.blake3.as_bytes(),
+                sealed.sha256.as_bytes(),
+                self.now_ms(),
+                seq as i64,
+                sealed.shares.map(|c| c.to_string()),
+            ],
+        )?;
+        for (destination, required) in &sealed.deliveries {
+            self.conn.execute(
+                "INSERT INTO delivery (clip_id, destination, state, required) VALUES (?1, ?2, 'waiting', ?3) ON CONFLICT DO NOTHING",
+                params![sealed.clip.to_string(), destination, required],
+            )?;
+        }
+        self.changed(Change::Clip(sealed.clip));
+        self.changed(Change::Docks);
+        Ok(SealedAs::New(seq))
+    }
+
+    /// A finished copy is the clip `of`, seen again: same recorder, path and digest (decision 1).
+    pub fn duplicate(&self, copy: ClipId, of: ClipId) -> Result<()> {
+        self.conn.execute(
+            "UPDATE sighting SET clip_id = ?2, compared = 'full' WHERE clip_id = ?1",
+            params![copy.to_string(), of.to_string()],
+        )?;
+        self.log(&Draft::daemon(EventKind::Duplicate).clip(of).fact("copy", copy.to_string()).fact("compared", "full"))?;
+        self.conn.execute("DELETE FROM clip WHERE clip_id = ?1 AND local = 'copying'", [copy.to_string()])?;
+        self.changed(Change::Clip(of));
+        self.changed(Change::Docks);
+        Ok(())
+    }
+
+    /// A copy is given up before it was sealed; what it had copied is of no further use.
+    pub fn abandon(&self, clip: ClipId, reason: &str) -> Result<()> {
+        let n = self.conn.execute("DELETE FROM clip WHERE clip_id = ?1 AND local = 'copying'", [clip.to_string()])?;
+        if n > 0 {
+            self.log(&Draft::daemon(EventKind::CopyAbandoned).clip(clip).fact("reason", reason).outcome("failed"))?;
+            self.changed(Change::Clip(clip));
+        }
+        Ok(())
+    }
+
+    /// The local file is not what was sealed: nothing relies on it any more, a person must look.
+    pub fn damaged(&self, clip: ClipId, detail: &str) -> Result<()> {
+        let n = self.conn.execute(
+            "UPDATE clip SET local = 'damaged', quarantine = ?2, record_stale = 1 WHERE clip_id = ?1 AND local = 'sealed'",
+            params![clip.to_string(), detail],
+        )?;
+        if n > 0 {
+            self.log(&Draft::daemon(EventKind::Damaged).clip(clip).fact("detail", detail).outcome("failed"))?;
+            self.changed(Change::Clip(clip));
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    /// One clip.
+    pub fn clip(&self, clip: ClipId) -> Result<ClipRow> {
+        self.conn
+            .prepare_cached(&format!("SELECT {CLIP_COLUMNS} FROM clip WHERE clip_id = ?1"))?
+            .query_row([clip.to_string()], clip_row)
+            .optional()?
+            .unwrap_or_else(|| Err(StoreError::NotFound(format!("there is no clip {clip} on this station"))))
+    }
+
+    fn clips_where(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<ClipRow>> {
+        let mut statement = self.conn.prepare_cached(&format!("SELECT {CLIP_COLUMNS} FROM clip WHERE {condition} ORDER BY clip_id DESC"))?;
+        let rows = statement.query_map(params, clip_row)?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// Clips ever taken from this path of this recorder, newest first.
+    pub fn clips_at(&self, recorder: &RecorderId, path: &SourcePath) -> Result<Vec<ClipRow>> {
+        self.clips_where("recorder_id = ?1 AND path = ?2", params![recorder.as_str(), path.as_bytes()])
+    }
+
+    /// Sealed clips with these bytes, newest first.
+    pub fn clips_with(&self, blake3: Blake3) -> Result<Vec<ClipRow>> {
+        self.clips_where("blake3 = ?1 AND local = 'sealed'", params![blake3.as_bytes()])
+    }
+
+    /// Copies that have not come to an end.
+    pub fn copying(&self) -> Result<Vec<ClipRow>> {
+        self.clips_where("local = 'copying'", [])
+    }
+
+    /// The clip that this very file (same dock, path, length and time) was seen as.
+    pub fn sighted(&self, dock: i64, entry: &ShelfEntry) -> Result<Option<ClipId>> {
+        let found: Option<String> = self
+            .conn
+            .prepare_cached("SELECT clip_id FROM sighting WHERE dock_id = ?1 AND path = ?2 AND size_bytes = ?3 AND modified_raw = ?4")?
+            .query_row(params![dock, entry.path.as_bytes(), entry.size_bytes as i64, entry.modified_raw], |r| r.get(0))
+            .optional()?;
+        Ok(found.map(|s| s.parse()).transpose()?)
+    }
+
+    /// The parts of a clip, in order.
+    pub fn parts(&self, clip: ClipId) -> Result<Vec<PartRow>> {
+        let mut statement = self.conn.prepare_cached("SELECT n, offset, len, sha256 FROM clip_part WHERE clip_id = ?1 ORDER BY n")?;
+        let rows = statement
+            .query_map([clip.to_string()], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, Vec<u8>>(3)?)))?;
+        rows.map(|row| {
+            let (n, offset, len, sha256) = row?;
+            Ok(PartRow { n: n as u64, offset: offset as u64, len: len as u64, sha256: Sha256(digest32(sha256)?) })
+        })
+        .collect()
+    }
+
+    /// Recorders in bays now.
+    pub fn open_docks(&self) -> Result<Vec<OpenDock>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT dock_id, bay, recorder_id, opened_ms, files, bytes, safe FROM dock WHERE closed_ms IS NULL ORDER BY bay",
+        )?;
+        let rows = statement.query_map([], |r| {
+            Ok(OpenDock {
+                dock_id: r.get(0)?,
+                bay: r.get(1)?,
+                recorder: r.get(2)?,
+                opened_ms: r.get(3)?,
+                files: r.get::<_, i64>(4)? as u64,
+                bytes: r.get::<_, i64>(5)? as u64,
+                safe: r.get::<_, i64>(6)? != 0,
+            })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// What could not be read at a dock: path as text, reason.
+    pub fn unreadable_at(&self, dock: i64) -> Result<Vec<(String, String)>> {
+        let mut statement = self.conn.prepare_cached("SELECT path, reason FROM unreadable WHERE dock_id = ?1 ORDER BY path")?;
+        let rows = statement.query_map([dock], |r| Ok((SourcePath::new(r.get::<_, Vec<u8>>(0)?).to_text(), r.get(1)?)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+}

@@ -1,0 +1,151 @@
+//! The custody log: appending events with their tree nodes, checkpoints, reading back.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Change, Reader, Result, StoreError, Tx, digest32};
+use crate::domain::event::{self, Draft, Place};
+use crate::domain::ids::ClipId;
+use crate::domain::merkle::{self, Hash};
+
+/// An entry of the log as stored.
+#[derive(Debug, Clone)]
+pub struct LogRow {
+    /// Position.
+    pub seq: u64,
+    /// The stored bytes, which are what is hashed.
+    pub bytes: Vec<u8>,
+}
+
+/// A signed checkpoint.
+#[derive(Debug, Clone)]
+pub struct CheckpointRow {
+    /// Epoch of the log.
+    pub epoch: u32,
+    /// Number of entries it covers.
+    pub size: u64,
+    /// Root hash at that size.
+    pub root: Hash,
+    /// The signed note.
+    pub note: String,
+    /// When it was made, milliseconds since the Unix epoch.
+    pub made_ms: i64,
+}
+
+impl Tx<'_> {
+    /// Appends an event to the log and gives its position. Invariant 4: callers do this inside the
+    /// transaction of the change that the event tells.
+    pub fn log(&self, draft: &Draft) -> Result<u64> {
+        let (size, epoch) = (self.read().log_size()?, self.read().epoch()?);
+        let place = Place {
+            epoch,
+            seq: size,
+            wall_ms: self.now_ms(),
+            boot: self.clock.boot_id().to_owned(),
+            mono_ms: self.clock.monotonic_ms(),
+        };
+        let (bytes, opened) = event::encode(draft, &place, rand::random::<[u8; 32]>)?;
+        let nodes = merkle::append(size, merkle::leaf_hash(&bytes), |level, index| self.read().log_node(level, index))?;
+        self.conn.prepare_cached("INSERT INTO log_entry (seq, bytes, kind, wall_ms, clip_id, case_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
+            size as i64,
+            bytes,
+            draft.kind.as_str(),
+            place.wall_ms,
+            draft.clip.map(|c| c.to_string()),
+            draft.case
+        ])?;
+        let mut insert = self.conn.prepare_cached("INSERT INTO log_node (level, idx, hash) VALUES (?1, ?2, ?3)")?;
+        for (level, index, hash) in nodes {
+            insert.execute(params![level, index as i64, hash])?;
+        }
+        for secret in opened {
+            self.conn
+                .prepare_cached("INSERT INTO log_secret (seq, field, key, value) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![size as i64, secret.field, secret.key, secret.value])?;
+        }
+        self.changed(Change::Log);
+        Ok(size)
+    }
+
+    /// Stores a signed checkpoint and puts it on its way to every destination.
+    pub fn add_checkpoint(&self, row: &CheckpointRow, key: &str, destinations: &[String]) -> Result<()> {
+        self.conn.execute(
+            "INSERT INTO checkpoint (epoch, size, root, note, made_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![row.epoch, row.size as i64, row.root, row.note, row.made_ms],
+        )?;
+        for destination in destinations {
+            self.post(destination, key, "checkpoint", "text/plain; charset=utf-8", row.note.as_bytes(), None)?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    /// The log's epoch.
+    pub fn epoch(&self) -> Result<u32> {
+        Ok(self.conn.prepare_cached("SELECT epoch FROM station")?.query_row([], |r| r.get(0))?)
+    }
+
+    /// Number of entries.
+    pub fn log_size(&self) -> Result<u64> {
+        let last: Option<i64> = self.conn.prepare_cached("SELECT max(seq) FROM log_entry")?.query_row([], |r| r.get(0))?;
+        Ok(last.map_or(0, |s| s as u64 + 1))
+    }
+
+    /// The hash of a complete subtree.
+    pub fn log_node(&self, level: u8, index: u64) -> Result<Hash> {
+        let found: Option<Vec<u8>> = self
+            .conn
+            .prepare_cached("SELECT hash FROM log_node WHERE level = ?1 AND idx = ?2")?
+            .query_row(params![level, index as i64], |r| r.get(0))
+            .optional()?;
+        found.map_or_else(|| Err(StoreError::Odd(format!("log node {level}/{index} is missing"))), digest32)
+    }
+
+    /// The root at `size`.
+    pub fn log_root(&self, size: u64) -> Result<Hash> {
+        merkle::root(size, |level, index| self.log_node(level, index))
+    }
+
+    /// Entries from `from` on, in order, at most `limit`.
+    pub fn log_entries(&self, from: u64, limit: u32) -> Result<Vec<LogRow>> {
+        let mut statement = self.conn.prepare_cached("SELECT seq, bytes FROM log_entry WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
+        let rows = statement.query_map(params![from as i64, limit], |r| Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? }))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Entries about a clip, oldest first.
+    pub fn log_of_clip(&self, clip: ClipId) -> Result<Vec<LogRow>> {
+        let mut statement = self.conn.prepare_cached("SELECT seq, bytes FROM log_entry WHERE clip_id = ?1 ORDER BY seq")?;
+        let rows = statement.query_map([clip.to_string()], |r| Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? }))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The values that an event commits to, with their keys.
+    pub fn log_secrets(&self, seq: u64) -> Result<Vec<event::Opened>> {
+        let mut statement = self.conn.prepare_cached("SELECT field, key, value FROM log_secret WHERE seq = ?1")?;
+        let rows = statement.query_map([seq as i64], |r| Ok((r.get(0)?, r.get::<_, Vec<u8>>(1)?, r.get(2)?)))?;
+        rows.map(|row| {
+            let (field, key, value) = row?;
+            Ok(event::Opened { field, key: digest32(key)?, value })
+        })
+        .collect()
+    }
+
+    /// The newest checkpoint.
+    pub fn last_checkpoint(&self) -> Result<Option<CheckpointRow>> {
+        Ok(self.checkpoints(1)?.pop())
+    }
+
+    /// The newest checkpoints, newest first, at most `limit`.
+    pub fn checkpoints(&self, limit: u32) -> Result<Vec<CheckpointRow>> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT epoch, size, root, note, made_ms FROM checkpoint ORDER BY checkpoint_id DESC LIMIT ?1")?;
+        let rows = statement
+            .query_map([limit], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64, r.get::<_, Vec<u8>>(2)?, r.get(3)?, r.get(4)?)))?;
+        rows.map(|row| {
+            let (epoch, size, root, note, made_ms) = row?;
+            Ok(CheckpointRow { epoch, size, root: digest32(root)?, note, made_ms })
+        })
+        .collect()
+    }
+}

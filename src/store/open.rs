@@ -1,0 +1,119 @@
+//! Opening the database: pragmas, migrations, refusal of what is newer, damaged or somebody else's.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::{Result, StoreError};
+use crate::domain::ids::StationId;
+
+/// Migrations in order; the n-th leads to schema version n. Append-only.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+
+/// The schema version that this program writes.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// How long a reader or the writer waits for a lock, milliseconds.
+const BUSY_MS: u64 = 10_000;
+
+pub(super) fn writable(path: &Path, station: &StationId, now_ms: i64) -> Result<Connection> {
+    let mut conn = Connection::open(path).map_err(|source| StoreError::Sql { doing: "opening the database", source })?;
+    configure(&conn, path)?;
+    // WAL with FULL: a commit is on disk when it returns, which custody depends on.
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    migrate(&mut conn, path)?;
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+    if verdict != "ok" {
+        return Err(StoreError::Damaged { path: path.to_owned(), detail: verdict });
+    }
+    let owner: Option<String> = conn.query_row("SELECT station_id FROM station", [], |r| r.get(0)).optional()?;
+    match owner {
+        None => {
+            conn.execute("INSERT INTO station (one, station_id, epoch, created_ms) VALUES (1, ?1, 1, ?2)", (station.as_str(), now_ms))?;
+        }
+        Some(found) if found != station.as_str() => {
+            return Err(StoreError::OtherStation { found, wanted: station.to_string() });
+        }
+        Some(_) => {}
+    }
+    Ok(conn)
+}
+
+pub(super) fn readable(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(|source| StoreError::Sql { doing: "opening the database for reading", source })?;
+    configure(&conn, path)?;
+    let found = version(&conn)?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
+    }
+    Ok(conn)
+}
+
+fn configure(conn: &Connection, path: &Path) -> Result<()> {
+    conn.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    // The first statement that reads the file: tells a foreign or broken file apart from a database.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get::<_, i64>(0)).map_err(|e| match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path: path.to_owned(), detail: e.to_string() },
+        _ => StoreError::Sql { doing: "reading the database", source: e },
+    })?;
+    conn.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn version(conn: &Connection) -> Result<i64> {
+    Ok(conn.query_row("PRAGMA user_version", [], |r| r.get(0))?)
+}
+
+fn migrate(conn: &mut Connection, path: &Path) -> Result<()> {
+    let found = version(conn)?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
+    }
+    for (n, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        let tx = conn.transaction()?;
+        tx.execute_batch(sql).map_err(|source| StoreError::Sql { doing: "migrating the database", source })?;
+        tx.pragma_update(None, "user_version", n as i64 + 1)?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(conn: &Connection) -> Vec<(String, String)> {
+        let mut statement = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        let squeeze = |s: String| s.lines().map(|l| l.split("--").next().unwrap()).collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        statement.query_map([], |r| Ok((r.get(0)?, squeeze(r.get(1)?)))).unwrap().map(|r| r.unwrap()).collect()
+    }
+
+    #[test]
+    fn migrations_lead_to_the_annotated_schema() {
+        let mut migrated = Connection::open_in_memory().unwrap();
+        migrate(&mut migrated, Path::new("x")).unwrap();
+        let fresh = Connection::open_in_memory().unwrap();
+        fresh.execute_batch(include_str!("schema.sql")).unwrap();
+        assert_eq!(shape(&migrated), shape(&fresh));
+    }
+
+    #[test]
+    fn a_newer_a_foreign_and_a_strange_file_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let us = StationId::new("one").unwrap();
+        writable(&path, &us, 0).unwrap();
+        let err = writable(&path, &StationId::new("two").unwrap(), 0).unwrap_err();
+        assert!(err.to_string().contains("belongs to station one"), "{err}");
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        for err in [writable(&path, &us, 0).unwrap_err(), readable(&path).unwrap_err()] {
+            assert!(matches!(err, StoreError::Newer { found: 99, .. }), "{err}");
+        }
+        let odd = dir.path().join("odd.db");
+        std::fs::write(&odd, vec![7u8; 8192]).unwrap();
+        assert!(matches!(writable(&odd, &us, 0), Err(StoreError::Damaged { .. })));
+    }
+}

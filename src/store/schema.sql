@@ -1,0 +1,330 @@
+-- evidock's database, version 1. This file is the document of what is stored; a test proves that the
+-- migrations lead to exactly this schema.
+--
+-- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
+-- are 32 raw bytes. Identifiers of clips are their text form. Words in CHECK lists are those of
+-- src/domain. Rows of evidence are never deleted; what is withdrawn gets a later row that says so.
+
+-- Which station this database belongs to. One row.
+CREATE TABLE station (
+  one         INTEGER PRIMARY KEY CHECK (one = 1),
+  station_id  TEXT NOT NULL,
+  epoch       INTEGER NOT NULL CHECK (epoch >= 1),  -- counts restores (decision 3)
+  created_ms  INTEGER NOT NULL
+) STRICT;
+
+-- Recorders ever seen.
+CREATE TABLE recorder (
+  recorder_id   TEXT PRIMARY KEY,
+  profile       TEXT NOT NULL,                       -- name of the recorder profile that read it last
+  model         TEXT,
+  first_seen_ms INTEGER NOT NULL,
+  last_seen_ms  INTEGER NOT NULL
+) STRICT;
+
+-- One stay of a recorder in a bay.
+CREATE TABLE dock (
+  dock_id     INTEGER PRIMARY KEY,
+  bay         TEXT NOT NULL,
+  recorder_id TEXT NOT NULL REFERENCES recorder,
+  kind        TEXT NOT NULL,                         -- folder, later usb-fat, usb-exfat, mtp, onvif, push
+  identified  TEXT NOT NULL,                         -- how the recorder's id was found (file_name, volume_label, binding, ...)
+  opened_ms   INTEGER NOT NULL,
+  closed_ms   INTEGER,
+  files       INTEGER NOT NULL DEFAULT 0,            -- as last listed
+  bytes       INTEGER NOT NULL DEFAULT 0,
+  safe        INTEGER NOT NULL DEFAULT 0 CHECK (safe IN (0, 1))  -- invariant 9, as last computed
+) STRICT;
+CREATE INDEX dock_open ON dock (bay) WHERE closed_ms IS NULL;
+
+-- What could not be read at a dock: reported, never skipped in silence.
+CREATE TABLE unreadable (
+  dock_id   INTEGER NOT NULL REFERENCES dock,
+  path      BLOB NOT NULL,
+  reason    TEXT NOT NULL,
+  at_ms     INTEGER NOT NULL,
+  PRIMARY KEY (dock_id, path)
+) STRICT, WITHOUT ROWID;
+
+-- A clip (decision 1). The row is committed before the first byte is copied.
+CREATE TABLE clip (
+  clip_id        TEXT PRIMARY KEY,
+  recorder_id    TEXT NOT NULL REFERENCES recorder,
+  dock_id        INTEGER REFERENCES dock,            -- the dock at which it was first seen; NULL for pushed clips
+  path           BLOB NOT NULL,                      -- on the recorder, in its own bytes
+  local          TEXT NOT NULL CHECK (local IN ('copying', 'sealed', 'evicted', 'damaged')),
+  declared_bytes INTEGER,                            -- as listed; NULL for a stream
+  modified_raw   TEXT NOT NULL,                      -- the recorder's own time (invariant 8)
+  modified_ms    INTEGER,
+  importance     INTEGER NOT NULL DEFAULT 0,         -- 1 = marked on the recorder
+  created_ms     INTEGER NOT NULL,
+  grid_bytes     INTEGER NOT NULL,                   -- domain::grid: fixed part size, 0 = growing schedule
+  -- Durable progress inside the file: the .part is synced up to here, and its prefix has this BLAKE3.
+  durable_bytes  INTEGER NOT NULL DEFAULT 0,
+  durable_blake3 BLOB,
+  resume_check   TEXT,                               -- 'sampled' once a copy went on from an earlier dock
+  -- Set when sealed, together, and never changed afterwards.
+  size_bytes     INTEGER,
+  blake3         BLOB,
+  sha256         BLOB,
+  sealed_ms      INTEGER,
+  sealed_seq     INTEGER,                            -- position of the sealing event in the log
+  shares         TEXT REFERENCES clip,               -- same bytes as this clip: one file on disk under two names
+  supersedes     TEXT REFERENCES clip,               -- the file grew: the earlier clip, which stays
+  quarantine     TEXT,                               -- reason, while the flag stands
+  record_rev     INTEGER NOT NULL DEFAULT 0,         -- newest revision of the record
+  record_stale   INTEGER NOT NULL DEFAULT 1,         -- facts changed after it
+  CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
+) STRICT;
+CREATE INDEX clip_by_source ON clip (recorder_id, path);
+CREATE INDEX clip_by_digest ON clip (blake3) WHERE blake3 IS NOT NULL;
+CREATE INDEX clip_copying ON clip (local) WHERE local = 'copying';
+CREATE INDEX clip_stale ON clip (record_stale) WHERE record_stale = 1;
+
+-- SHA-256 of each upload part, computed in the copying pass.
+CREATE TABLE clip_part (
+  clip_id TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  n       INTEGER NOT NULL,
+  offset  INTEGER NOT NULL,
+  len     INTEGER NOT NULL,
+  sha256  BLOB NOT NULL CHECK (length(sha256) = 32),
+  PRIMARY KEY (clip_id, n)
+) STRICT, WITHOUT ROWID;
+
+-- A clip as seen on a recorder at a dock; many to one clip.
+CREATE TABLE sighting (
+  sighting_id  INTEGER PRIMARY KEY,
+  clip_id      TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  recorder_id  TEXT NOT NULL REFERENCES recorder,
+  dock_id      INTEGER NOT NULL REFERENCES dock,
+  path         BLOB NOT NULL,
+  size_bytes   INTEGER NOT NULL,
+  modified_raw TEXT NOT NULL,
+  state        TEXT NOT NULL CHECK (state IN ('present', 'gone', 'erase_intended', 'erased')),
+  compared     TEXT NOT NULL CHECK (compared IN ('copied', 'full', 'sampled')),  -- how we know that it is this clip
+  seen_ms      INTEGER NOT NULL,
+  UNIQUE (dock_id, path, size_bytes, modified_raw)
+) STRICT;
+CREATE INDEX sighting_by_source ON sighting (recorder_id, path);
+CREATE INDEX sighting_by_clip ON sighting (clip_id);
+
+-- What the media worker found. Absent until it has looked.
+CREATE TABLE media (
+  clip_id       TEXT PRIMARY KEY REFERENCES clip ON DELETE CASCADE,
+  container     TEXT, vcodec TEXT, width INTEGER, height INTEGER, fps_milli INTEGER,
+  acodec        TEXT, channels INTEGER, sample_rate INTEGER,
+  duration_ms   INTEGER, created_ms INTEGER,
+  health        TEXT NOT NULL CHECK (health IN ('whole', 'truncated', 'broken', 'not_media')),
+  health_detail TEXT,
+  thumbnail     INTEGER NOT NULL DEFAULT 0,          -- 1 = vault has a derived thumbnail
+  probed_ms     INTEGER NOT NULL
+) STRICT;
+
+-- Facts of records, each with its origin; the latest of an origin counts (domain::record::settle).
+CREATE TABLE fact (
+  fact_id INTEGER PRIMARY KEY,
+  clip_id TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  field   TEXT NOT NULL,
+  value   TEXT NOT NULL,                             -- empty withdraws
+  origin  TEXT NOT NULL,
+  actor   TEXT NOT NULL,
+  at_ms   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX fact_by_clip ON fact (clip_id);
+
+-- The settled facts that lists filter by; derived from fact, rewritten whenever it changes.
+CREATE TABLE clip_index (
+  clip_id           TEXT PRIMARY KEY REFERENCES clip ON DELETE CASCADE,
+  captured_start_ms INTEGER,
+  officer           TEXT,
+  place             TEXT,
+  missing           TEXT NOT NULL DEFAULT '',        -- comma-joined names of the five that are missing
+  missing_count     INTEGER NOT NULL DEFAULT 5
+) STRICT;
+CREATE INDEX clip_index_start ON clip_index (captured_start_ms);
+CREATE INDEX clip_index_officer ON clip_index (officer);
+CREATE INDEX clip_index_missing ON clip_index (missing_count) WHERE missing_count > 0;
+
+-- Cases, and every number by which each is known.
+CREATE TABLE case_file (
+  case_id    INTEGER PRIMARY KEY,
+  kind       TEXT NOT NULL CHECK (kind IN ('case', 'inspection', 'on_the_spot', 'unfiled')),
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE case_alias (
+  case_key     TEXT PRIMARY KEY,                     -- domain::case_number, for matching
+  case_id      INTEGER NOT NULL REFERENCES case_file,
+  case_hash    TEXT NOT NULL UNIQUE,                 -- domain::layout::case_hash(case_key)
+  display      TEXT NOT NULL,
+  raw          TEXT NOT NULL,
+  loose        TEXT NOT NULL,                        -- for search by half a number
+  rule_version INTEGER NOT NULL,
+  added_ms     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX case_alias_case ON case_alias (case_id);
+
+-- Links of clips to cases (decision 7). A withdrawal is a revision: the highest rev of (clip, case) counts.
+CREATE TABLE case_link (
+  link_id      INTEGER PRIMARY KEY,
+  clip_id      TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  case_id      INTEGER NOT NULL REFERENCES case_file,
+  rev          INTEGER NOT NULL,
+  case_key     TEXT NOT NULL REFERENCES case_alias,  -- the number that was used
+  raw          TEXT NOT NULL,                        -- as typed
+  from_ms      INTEGER, to_ms INTEGER,               -- part of the clip, milliseconds from its start
+  stage        TEXT, matter TEXT, proves TEXT,
+  origin       TEXT NOT NULL,
+  score        INTEGER NOT NULL CHECK (score BETWEEN 0 AND 100),
+  reason       TEXT,
+  rule_version INTEGER NOT NULL,
+  withdrawn    INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn IN (0, 1)),
+  actor        TEXT NOT NULL,
+  at_ms        INTEGER NOT NULL,
+  UNIQUE (clip_id, case_id, rev)
+) STRICT;
+CREATE INDEX case_link_case ON case_link (case_id);
+
+-- Who had which recorder, when, for what. Rows of an import replace those of an earlier import of the same name.
+CREATE TABLE roster (
+  roster_id INTEGER PRIMARY KEY,
+  import    TEXT NOT NULL,
+  recorder  TEXT NOT NULL,
+  from_ms   INTEGER NOT NULL,
+  to_ms     INTEGER NOT NULL,
+  row       TEXT NOT NULL                            -- JSON of casework::roster::RosterRow
+) STRICT;
+CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
+
+-- Destinations as last probed.
+CREATE TABLE destination (
+  name        TEXT PRIMARY KEY,
+  proof       TEXT CHECK (proof IN ('remote_checksum', 'read_back', 'length_only', 'none')),
+  can_lock    INTEGER NOT NULL DEFAULT 0,
+  same_device INTEGER NOT NULL DEFAULT 0,
+  detail      TEXT NOT NULL DEFAULT '',
+  probed_ms   INTEGER,
+  -- Why nothing goes out now, while that is so.
+  trouble     TEXT, trouble_retry TEXT, trouble_ms INTEGER
+) STRICT;
+
+-- A clip's delivery to a destination (decision 5).
+CREATE TABLE delivery (
+  clip_id     TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  destination TEXT NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'sent', 'proven', 'suspect', 'failed')),
+  required    INTEGER NOT NULL DEFAULT 1,
+  reason      TEXT, retry TEXT,                      -- of the last failure; retry is transient, permanent, operator
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  next_try_ms INTEGER NOT NULL DEFAULT 0,
+  acked_bytes INTEGER NOT NULL DEFAULT 0,
+  sent_ms     INTEGER, proven_ms INTEGER,
+  proof       TEXT,                                  -- how it was proven
+  checksum    TEXT,                                  -- what was compared
+  version_id  TEXT,
+  locked_until_ms INTEGER,
+  PRIMARY KEY (clip_id, destination)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_due ON delivery (destination, next_try_ms) WHERE state <> 'proven';
+
+-- An upload session: ours, stored before the first byte, with what was acknowledged.
+CREATE TABLE upload_session (
+  clip_id     TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  destination TEXT NOT NULL,
+  session     TEXT NOT NULL,
+  begun_ms    INTEGER NOT NULL,
+  PRIMARY KEY (clip_id, destination)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE upload_part (
+  clip_id     TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  n           INTEGER NOT NULL,
+  begun_ms    INTEGER NOT NULL,                      -- before its first byte
+  acked_ms    INTEGER,                               -- after its receipt
+  tag         TEXT,
+  sha256      BLOB,
+  PRIMARY KEY (clip_id, destination, n),
+  FOREIGN KEY (clip_id, destination) REFERENCES upload_session ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Small immutable objects on their way: records, case index, catalogue, checkpoints. Written in the
+-- transaction that causes them, so that none is ever forgotten. Bytes are dropped once stored there.
+CREATE TABLE outbox (
+  outbox_id    INTEGER PRIMARY KEY,
+  destination  TEXT NOT NULL,
+  key          TEXT NOT NULL,
+  kind         TEXT NOT NULL CHECK (kind IN ('record', 'case', 'catalogue', 'checkpoint')),
+  content_type TEXT NOT NULL,
+  bytes        BLOB,
+  clip_id      TEXT,
+  made_ms      INTEGER NOT NULL,
+  stored_ms    INTEGER,
+  attempts     INTEGER NOT NULL DEFAULT 0,
+  next_try_ms  INTEGER NOT NULL DEFAULT 0,
+  error        TEXT,
+  UNIQUE (destination, key)
+) STRICT;
+CREATE INDEX outbox_due ON outbox (destination, next_try_ms) WHERE stored_ms IS NULL;
+
+-- Revisions of records, exactly as published.
+CREATE TABLE record_rev (
+  clip_id       TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  rev           INTEGER NOT NULL,
+  json          BLOB NOT NULL,
+  made_ms       INTEGER NOT NULL,
+  catalogue_seq INTEGER,                             -- the catalogue segment that lists it
+  PRIMARY KEY (clip_id, rev)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX record_rev_uncatalogued ON record_rev (made_ms) WHERE catalogue_seq IS NULL;
+
+-- Holds (暂停销毁). Released by a later row's reason; two people release (later work).
+CREATE TABLE hold (
+  hold_id     INTEGER PRIMARY KEY,
+  clip_id     TEXT NOT NULL REFERENCES clip,
+  reason      TEXT NOT NULL,
+  placed_ms   INTEGER NOT NULL,
+  released_ms INTEGER
+) STRICT;
+
+-- The custody log: stored bytes are what is hashed (domain::event, domain::merkle).
+CREATE TABLE log_entry (
+  seq     INTEGER PRIMARY KEY,
+  bytes   BLOB NOT NULL,
+  kind    TEXT NOT NULL,                             -- copies of what the bytes say, for queries only
+  wall_ms INTEGER NOT NULL,
+  clip_id TEXT,
+  case_hash TEXT
+) STRICT;
+CREATE INDEX log_by_clip ON log_entry (clip_id) WHERE clip_id IS NOT NULL;
+-- Complete subtrees of the RFC 6962 tree.
+CREATE TABLE log_node (
+  level INTEGER NOT NULL,
+  idx   INTEGER NOT NULL,
+  hash  BLOB NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (level, idx)
+) STRICT, WITHOUT ROWID;
+-- Values that events only commit to, with the key that opens each. This table can be emptied.
+CREATE TABLE log_secret (
+  seq   INTEGER NOT NULL REFERENCES log_entry,
+  field TEXT NOT NULL,
+  key   BLOB NOT NULL CHECK (length(key) = 32),
+  value TEXT NOT NULL,
+  PRIMARY KEY (seq, field)
+) STRICT, WITHOUT ROWID;
+-- Signed checkpoints; their anchors are the outbox rows of kind 'checkpoint'.
+CREATE TABLE checkpoint (
+  checkpoint_id INTEGER PRIMARY KEY,
+  epoch   INTEGER NOT NULL,
+  size    INTEGER NOT NULL,
+  root    BLOB NOT NULL,
+  note    TEXT NOT NULL,
+  made_ms INTEGER NOT NULL
+) STRICT;
+
+-- These stop accidents only; whoever owns the file can drop them. The tree and its anchors are what tells.
+CREATE TRIGGER log_entry_stays BEFORE UPDATE ON log_entry BEGIN SELECT RAISE(ABORT, 'log entries are never changed'); END;
+CREATE TRIGGER log_entry_kept BEFORE DELETE ON log_entry BEGIN SELECT RAISE(ABORT, 'log entries are never removed'); END;
+CREATE TRIGGER log_node_stays BEFORE UPDATE ON log_node BEGIN SELECT RAISE(ABORT, 'log nodes are never changed'); END;
+CREATE TRIGGER log_node_kept BEFORE DELETE ON log_node BEGIN SELECT RAISE(ABORT, 'log nodes are never removed'); END;
+CREATE TRIGGER digest_stays BEFORE UPDATE OF blake3, sha256, size_bytes ON clip
+  WHEN OLD.blake3 IS NOT NULL AND (NEW.blake3 IS NOT OLD.blake3 OR NEW.sha256 IS NOT OLD.sha256 OR NEW.size_bytes IS NOT OLD.size_bytes)
+  BEGIN SELECT RAISE(ABORT, 'digests of sealed clips are never changed'); END;
