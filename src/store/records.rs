@@ -83,7 +83,7 @@ impl Reader<'_> {
         let links = self.links(clip)?;
         let media = self.media(clip)?.map(|m| m.facts);
         let state = clip::project(&self.clip_facts(clip)?);
-        let mut text = |field: Field| settled.get(&field).map(|f| f.value.clone());
+        let text = |field: Field| settled.get(&field).map(|f| f.value.clone());
         let instant = |ms: i64| UtcMs(ms).rfc3339_in(&policy.zone);
         let model: Option<String> =
             self.conn.prepare_cached("SELECT model FROM recorder WHERE recorder_id = ?1")?.query_row([&row.recorder], |r| r.get(0))?;

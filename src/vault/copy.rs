@@ -168,7 +168,10 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
 
         let pumped = (|| {
             if let Some(prefix) = resume {
-                file = rehash_prefix(&mut pump, file, prefix).map_err(failed("reading back", &part_path))?;
+                let found = rehash_prefix(&mut pump, &mut file, prefix.bytes).map_err(failed("reading back", &part_path))?;
+                if found != prefix.blake3 {
+                    return Err(CopyError::ReadBack(part_path.clone()));
+                }
             }
             let mut source = open(pump.at)?;
             let mut marked = pump.at;
@@ -201,8 +204,11 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                 }
             }
         })();
-        // However it ended, what has been copied becomes durable, so that the next attempt goes on from here.
-        pump.mark();
+        // However it ended, what has been copied becomes durable, so that the next attempt goes on from
+        // here; unless the prefix itself turned out to be torn.
+        if !matches!(pumped, Err(CopyError::ReadBack(_))) {
+            pump.mark();
+        }
         drop(pump);
         let sha256 = whole.join().map_err(|_| panicked(&part_path))?;
         let hashed = parts.join().map_err(|_| panicked(&part_path))?;
@@ -212,12 +218,6 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
         })?;
         pumped?;
         let hashed = hashed.map_err(failed("writing", &tree_path))?;
-        if let Some(prefix) = resume
-            && hashed.prefixes.iter().all(|p| p != &prefix)
-        {
-            // The prefix on our disk is not what was reported: begin anew.
-            return Err(CopyError::ReadBack(part_path.clone()));
-        }
         file.sync_all().map_err(failed("syncing", &part_path))?;
         let (on_disk, len) = hash_uncached(&part_path)?;
         if (on_disk, len) != (hashed.root, hashed.bytes) {
@@ -315,16 +315,17 @@ impl Pump {
     }
 }
 
-fn rehash_prefix(pump: &mut Pump, mut file: File, prefix: Prefix) -> io::Result<File> {
-    use std::io::Seek;
-    file.seek(io::SeekFrom::Start(0))?;
-    while pump.at < prefix.bytes {
-        let want = (prefix.bytes - pump.at).min(BLOCK_BYTES as u64) as usize;
+/// Feeds the lanes with the prefix that stands on our disk, and gives its digest.
+fn rehash_prefix(pump: &mut Pump, file: &mut File, bytes: u64) -> io::Result<Blake3> {
+    let mut hasher = blake3::Hasher::new();
+    while pump.at < bytes {
+        let want = (bytes - pump.at).min(BLOCK_BYTES as u64) as usize;
         let mut block = pump.take(want);
         file.read_exact(unique(&mut block, want))?;
+        hasher.update(&block);
         pump.push(block);
     }
-    Ok(file)
+    Ok(Blake3(*hasher.finalize().as_bytes()))
 }
 
 fn hash_whole(lane: &Receiver<Lane>) -> Sha256 {
@@ -520,7 +521,7 @@ mod tests {
         assert!(matches!(first.outcome, Err(CopyError::Short { .. })), "{:?}", first.outcome);
         let prefix = first.reports.last().unwrap().prefix;
         assert_eq!(prefix.bytes, (7 << 20) + 123);
-        let second = run(&vault, clip, &bytes, bytes.len(), Some(prefix), &[prefix.bytes]);
+        let second = run(&vault, clip, &bytes, bytes.len(), Some(prefix), &[]);
         assert_eq!(second.opened_at, Some(prefix.bytes), "the recorder is read from where it stopped");
         assert_eq!(second.outcome.unwrap().blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
     }
@@ -535,7 +536,7 @@ mod tests {
         let mut torn = fs::read(vault.part(clip)).unwrap();
         torn[4_000_000] ^= 1;
         fs::write(vault.part(clip), torn).unwrap();
-        let second = run(&vault, clip, &bytes, bytes.len(), Some(prefix), &[prefix.bytes]);
+        let second = run(&vault, clip, &bytes, bytes.len(), Some(prefix), &[]);
         assert!(matches!(second.outcome, Err(CopyError::ReadBack(_))), "{:?}", second.outcome);
         vault.restart(clip).unwrap();
         let third = run(&vault, clip, &bytes, bytes.len(), None, &[]);
