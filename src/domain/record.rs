@@ -298,6 +298,8 @@ pub struct Record {
     pub original_filename: String,
     /// Its path there, escaped.
     pub original_path: String,
+    /// `clip`, or what else the recorder keeps beside clips: `sidecar`, `log`, `other`.
+    pub role: String,
     /// `normal` or `marked`.
     pub device_marker: String,
     /// Container.

@@ -1,1 +1,93 @@
-//! One clip from a source into the vault: plan, copy and hash in one pass, verify, seal; resumable inside a file.
+//! One clip from a source into the vault: plan, copy and hash in one pass, verify, seal; resumable inside
+//! a file. Never changes a recorder, never decides what a clip means.
+
+mod dock;
+mod feed;
+mod plan;
+mod recover;
+mod take;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ports::Clock;
+use crate::runtime::board::Board;
+use crate::source::profile::Profiles;
+use crate::store::{Store, StoreError};
+use crate::vault::{CopyError, CopyOptions, Vault, VaultError};
+
+pub use feed::FeedIntake;
+pub use recover::recover;
+
+/// What of the configuration intake needs.
+#[derive(Debug, Clone)]
+pub struct IntakeOptions {
+    /// How to copy.
+    pub copy: CopyOptions,
+    /// A file is still when its length and time have not changed for this long, milliseconds.
+    pub still_after_ms: i64,
+    /// Pause between looks at a recorder, milliseconds.
+    pub look_every_ms: u64,
+    /// Destinations of every new clip, and whether each is required.
+    pub deliveries: Vec<(String, bool)>,
+}
+
+/// Intake for all docks of a station. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    store: Store,
+    vault: Vault,
+    board: Board,
+    clock: Arc<dyn Clock>,
+    profiles: Arc<Profiles>,
+    options: Arc<IntakeOptions>,
+}
+
+impl Intake {
+    /// Puts the parts together.
+    pub fn new(store: Store, vault: Vault, board: Board, clock: Arc<dyn Clock>, profiles: Arc<Profiles>, options: IntakeOptions) -> Self {
+        Self { store, vault, board, clock, profiles, options: Arc::new(options) }
+    }
+}
+
+/// What the recorder itself says about a clip, kept with it (as JSON) so that rules can be applied again later.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// Name of the profile that read it.
+    pub profile: String,
+    /// IANA name of the recorder's zone.
+    pub zone: String,
+    /// Named captures of the file's name.
+    pub captures: BTreeMap<String, String>,
+    /// Field, value, origin: what name, file time and sidecars say.
+    pub facts: Vec<(String, String, String)>,
+    /// Field and value from the binding file.
+    pub binding: Vec<(String, String)>,
+    /// `none`, `tampered`, `not_registered`, `bound`.
+    pub binding_state: String,
+    /// When the recorder was docked, milliseconds since the Unix epoch.
+    pub docked_ms: i64,
+}
+
+/// Why a clip was not taken in (yet).
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// Copying did not come to its end.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The recorder failed.
+    #[error(transparent)]
+    Source(#[from] crate::domain::ports::SourceError),
+    /// The file changed while it was being copied.
+    #[error("the file changed while it was being copied; it is copied anew when it is still")]
+    Changed,
+}

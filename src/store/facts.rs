@@ -94,6 +94,9 @@ impl Tx<'_> {
         if proven_by_link {
             missing.retain(|m| *m != "proves");
         }
+        if !read.clip(clip)?.owes_facts() {
+            missing.clear();
+        }
         let value = |field: Field| settled.get(&field).map(|f| f.value.clone());
         let start = value(Field::CapturedStart).and_then(|v| UtcMs::parse_rfc3339(&v)).map(|t| t.0);
         self.conn

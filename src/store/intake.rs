@@ -60,12 +60,14 @@ pub struct NewClip {
     pub entry: ShelfEntry,
     /// Whether the listing's length is known (streams have none).
     pub declared_bytes: Option<u64>,
+    /// `clip`, `sidecar`, `log` or `other`, as the profile says.
+    pub role: &'static str,
     /// How it was marked.
     pub importance: Importance,
     /// How it is cut.
     pub grid: PartGrid,
-    /// The earlier clip that it replaces, when the file grew or changed.
-    pub supersedes: Option<ClipId>,
+    /// JSON of what the file's name, sidecars and binding say; opaque to this room.
+    pub evidence: String,
 }
 
 /// A clip as stored.
@@ -85,6 +87,8 @@ pub struct ClipRow {
     pub modified_raw: String,
     /// Our reading of it.
     pub modified_ms: Option<i64>,
+    /// `clip`, `sidecar`, `log` or `other`.
+    pub role: String,
     /// Marked on the recorder.
     pub importance: Importance,
     /// How it is cut.
@@ -115,6 +119,13 @@ pub struct ClipRow {
     pub created_ms: i64,
 }
 
+impl ClipRow {
+    /// Only recordings owe the five facts; a recorder's logs and sidecars are evidence without them.
+    pub fn owes_facts(&self) -> bool {
+        matches!(self.role.as_str(), "clip" | "other")
+    }
+}
+
 /// A clip whose file stands in the vault, verified.
 #[derive(Debug, Clone)]
 pub struct SealedClip {
@@ -130,6 +141,10 @@ pub struct SealedClip {
     pub parts: Vec<PartRow>,
     /// The clip with whose file it shares bytes on disk.
     pub shares: Option<ClipId>,
+    /// The earlier clip that it supersedes, when the file grew.
+    pub supersedes: Option<ClipId>,
+    /// Copies of the same path that were interrupted, and whether all that they had is in this clip.
+    pub leftovers: Vec<(ClipId, bool)>,
     /// Names of the destinations it goes to, and whether each is required.
     pub deliveries: Vec<(String, bool)>,
 }
@@ -144,7 +159,7 @@ pub enum SealedAs {
 }
 
 const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, modified_raw, modified_ms, importance, grid_bytes, durable_bytes, \
-     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms";
+     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role";
 
 fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
     let text: String = r.get(0)?;
@@ -155,6 +170,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
     let (importance, grid, durable_bytes, size) = (r.get::<_, i64>(7)?, r.get::<_, i64>(8)?, r.get::<_, i64>(9)?, r.get::<_, Option<i64>>(11)?);
     let (sealed_ms, sealed_seq, quarantine, rev, stale, created_ms) =
         (r.get(14)?, r.get::<_, Option<i64>>(15)?, r.get(17)?, r.get(18)?, r.get::<_, i64>(19)?, r.get(20)?);
+    let role = r.get(21)?;
     Ok((|| {
         Ok(ClipRow {
             clip: text.parse()?,
@@ -164,6 +180,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
             declared_bytes: declared.map(|b| b as u64),
             modified_raw,
             modified_ms,
+            role,
             importance: if importance > 0 { Importance::Marked } else { Importance::Normal },
             grid: PartGrid::from_stored(grid as u64),
             durable_bytes: durable_bytes as u64,
@@ -278,8 +295,8 @@ impl Tx<'_> {
             )?;
         }
         self.conn.execute(
-            "INSERT INTO clip (clip_id, recorder_id, dock_id, path, local, declared_bytes, modified_raw, modified_ms, importance, created_ms, grid_bytes, supersedes)
-             VALUES (?1, ?2, ?3, ?4, 'copying', ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO clip (clip_id, recorder_id, dock_id, path, local, declared_bytes, modified_raw, modified_ms, importance, created_ms, grid_bytes, evidence, role)
+             VALUES (?1, ?2, ?3, ?4, 'copying', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 new.clip.to_string(),
                 new.recorder.as_str(),
@@ -291,22 +308,20 @@ impl Tx<'_> {
                 new.importance as i64,
                 self.now_ms(),
                 new.grid.to_stored() as i64,
-                new.supersedes.map(|c| c.to_string()),
+                new.evidence,
+                new.role,
             ],
         )?;
-        self.conn.execute("INSERT INTO clip_index (clip_id, missing) VALUES (?1, ?2)", params![new.clip.to_string(), crate::domain::record::REQUIRED.join(",")])?;
+        self.reindex(new.clip)?;
         if let Some(dock) = new.dock {
             self.sight(new.clip, dock, &new.recorder, &new.entry, "copied")?;
         }
-        let mut event = Draft::daemon(EventKind::ClipSeen)
+        let event = Draft::daemon(EventKind::ClipSeen)
             .clip(new.clip)
             .fact("recorder", new.recorder.as_str())
             .fact("declared_bytes", new.declared_bytes)
             .fact("modified_raw", new.entry.modified_raw.as_str())
             .secret("path", new.entry.path.to_text());
-        if let Some(earlier) = new.supersedes {
-            event = event.fact("supersedes", earlier.to_string());
-        }
         self.log(&event)?;
         self.changed(Change::Clip(new.clip));
         Ok(())
@@ -380,11 +395,15 @@ impl Tx<'_> {
             Some(of) => event.fact("shares", of.to_string()),
             None => event,
         };
+        let event = match sealed.supersedes {
+            Some(earlier) => event.fact("supersedes", earlier.to_string()),
+            None => event,
+        };
         let seq = self.log(&event)?;
         self.conn.execute("DELETE FROM clip_part WHERE clip_id = ?1", [sealed.clip.to_string()])?;
         self.put_parts(sealed.clip, &sealed.parts)?;
         self.conn.execute(
-            "UPDATE clip SET local = 'sealed', size_bytes = ?2, blake3 = ?3, sha256 = ?4, sealed_ms = ?5, sealed_seq = ?6, shares = ?7,
+            "UPDATE clip SET local = 'sealed', size_bytes = ?2, blake3 = ?3, sha256 = ?4, sealed_ms = ?5, sealed_seq = ?6, shares = ?7, supersedes = ?8,
                durable_bytes = ?2, durable_blake3 = NULL, record_stale = 1 WHERE clip_id = ?1",
             params![
                 sealed.clip.to_string(),
@@ -394,8 +413,10 @@ impl Tx<'_> {
                 self.now_ms(),
                 seq as i64,
                 sealed.shares.map(|c| c.to_string()),
+                sealed.supersedes.map(|c| c.to_string()),
             ],
         )?;
+        self.settle_leftovers(&sealed.leftovers)?;
         for (destination, required) in &sealed.deliveries {
             self.conn.execute(
                 "INSERT INTO delivery (clip_id, destination, state, required) VALUES (?1, ?2, 'waiting', ?3) ON CONFLICT DO NOTHING",
@@ -407,8 +428,34 @@ impl Tx<'_> {
         Ok(SealedAs::New(seq))
     }
 
+    /// Interrupted copies whose bytes are all in another clip are of no further use; one whose bytes are
+    /// not may be the only copy of something, and waits for a person.
+    fn settle_leftovers(&self, leftovers: &[(ClipId, bool)]) -> Result<()> {
+        for (clip, contained) in leftovers {
+            if *contained {
+                self.abandon(*clip, "the file grew; all that was copied is in the newer clip")?;
+            } else {
+                self.quarantine(*clip, "interrupted copy of a file that the recorder has replaced since; the bytes copied so far are kept")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a clip under quarantine: nothing is done with it until a person has looked.
+    pub fn quarantine(&self, clip: ClipId, reason: &str) -> Result<()> {
+        let n = self
+            .conn
+            .execute("UPDATE clip SET quarantine = ?2 WHERE clip_id = ?1 AND quarantine IS NULL", params![clip.to_string(), reason])?;
+        if n > 0 {
+            self.log(&Draft::daemon(EventKind::Quarantine).clip(clip).fact("reason", reason))?;
+            self.stale(clip)?;
+        }
+        Ok(())
+    }
+
     /// A finished copy is the clip `of`, seen again: same recorder, path and digest (decision 1).
-    pub fn duplicate(&self, copy: ClipId, of: ClipId) -> Result<()> {
+    pub fn duplicate(&self, copy: ClipId, of: ClipId, leftovers: &[(ClipId, bool)]) -> Result<()> {
+        self.settle_leftovers(leftovers)?;
         self.conn.execute(
             "UPDATE sighting SET clip_id = ?2, compared = 'full' WHERE clip_id = ?1",
             params![copy.to_string(), of.to_string()],
@@ -495,6 +542,11 @@ impl Reader<'_> {
             Ok(PartRow { n: n as u64, offset: offset as u64, len: len as u64, sha256: Sha256(digest32(sha256)?) })
         })
         .collect()
+    }
+
+    /// What the file's name, sidecars and binding said when the clip was seen (JSON).
+    pub fn evidence(&self, clip: ClipId) -> Result<String> {
+        Ok(self.conn.prepare_cached("SELECT evidence FROM clip WHERE clip_id = ?1")?.query_row([clip.to_string()], |r| r.get(0))?)
     }
 
     /// Recorders in bays now.

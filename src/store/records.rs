@@ -95,6 +95,9 @@ impl Reader<'_> {
         if proves.is_some() {
             missing.retain(|m| *m != "proves");
         }
+        if !row.owes_facts() {
+            missing.clear();
+        }
         let origins = settled
             .iter()
             .map(|(field, fact)| (field.as_str().to_owned(), Provenance { origin: fact.origin.as_str().to_owned(), at: instant(fact.at_ms) }))
@@ -157,6 +160,7 @@ impl Reader<'_> {
             model,
             original_filename: row.path.file_name(),
             original_path: row.path.to_text(),
+            role: row.role.clone(),
             device_marker: if row.importance == Importance::Marked { "marked" } else { "normal" }.to_owned(),
             container: media.container,
             vcodec: media.vcodec,

@@ -56,7 +56,9 @@ CREATE TABLE clip (
   declared_bytes INTEGER,                            -- as listed; NULL for a stream
   modified_raw   TEXT NOT NULL,                      -- the recorder's own time (invariant 8)
   modified_ms    INTEGER,
+  role           TEXT NOT NULL DEFAULT 'clip' CHECK (role IN ('clip', 'sidecar', 'log', 'other')),         -- what the profile says it is; only recordings owe the five facts
   importance     INTEGER NOT NULL DEFAULT 0,         -- 1 = marked on the recorder
+  evidence       TEXT NOT NULL DEFAULT '{}',         -- JSON of intake::Evidence: what the file's name, sidecars and binding say
   created_ms     INTEGER NOT NULL,
   grid_bytes     INTEGER NOT NULL,                   -- domain::grid: fixed part size, 0 = growing schedule
   -- Durable progress inside the file: the .part is synced up to here, and its prefix has this BLAKE3.

@@ -423,6 +423,29 @@ fn make_durable(
     failure
 }
 
+/// Computes everything about a file that stands under its final name, as if it had just been copied.
+/// For a clip whose row was not yet sealed when the power failed.
+pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64]) -> Result<Copied, CopyError> {
+    let path = vault.master(clip);
+    let mut file = File::open(&path).map_err(failed("opening", &path))?;
+    let bytes = file.metadata().map_err(failed("looking at", &path))?.len();
+    let tree_path = vault.tree(clip);
+    let tree_file = File::create(&tree_path).map_err(failed("creating", &tree_path))?;
+    let (whole_in, whole_out) = sync_channel::<Lane>(QUEUE);
+    let (parts_in, parts_out) = sync_channel::<Lane>(QUEUE);
+    let (marks_in, _marks_out) = sync_channel::<Durable>(1);
+    std::thread::scope(|scope| {
+        let whole = scope.spawn(move || hash_whole(&whole_out));
+        let parts = scope.spawn(move || hash_parts(&parts_out, grid, tree_file, prefixes_at, &marks_in));
+        let mut pump = Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
+        rehash_prefix(&mut pump, &mut file, bytes).map_err(failed("reading", &path))?;
+        drop(pump);
+        let sha256 = whole.join().map_err(|_| panicked(&path))?;
+        let hashed = parts.join().map_err(|_| panicked(&path))?.map_err(failed("writing", &tree_path))?;
+        Ok(Copied { size_bytes: hashed.bytes, blake3: hashed.root, sha256, parts: hashed.parts, prefixes: hashed.prefixes })
+    })
+}
+
 /// Empties the `.part` of a copy whose prefix cannot be trusted, so that the next attempt begins anew.
 impl Vault {
     /// Forgets what was copied of a clip so far.

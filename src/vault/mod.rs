@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::ids::ClipId;
 use crate::domain::time::UtcMs;
 
-pub use copy::{Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, copy_into};
+pub use copy::{Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, copy_into, measure};
 pub use read::{SealedFile, hash_uncached};
 
 /// Why the vault did not do it.

@@ -1,0 +1,285 @@
+//! One docked recorder, from the first look until it leaves: look, take what is still, say when it may go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::plan::reading_order;
+use super::take::{Item, Place};
+use super::{Evidence, Intake, IntakeError};
+use crate::domain::error::chain;
+use crate::domain::ids::{BayName, RecorderId};
+use crate::domain::ports::Shelf;
+use crate::domain::recorder::{Importance, Listing, ShelfEntry, SourcePath};
+use crate::runtime::board::Doing;
+use crate::source::binding::Binding;
+use crate::source::profile::{Profile, Role};
+use crate::source::sidecar::Sidecars;
+use crate::source::watch::Stillness;
+use crate::store::NewDock;
+use crate::vault::CopyError;
+
+/// A file that fails is reported as unreadable after this many looks, and still tried now and then.
+const TRIES_BEFORE_REPORT: u32 = 3;
+/// Looks between later tries of such a file.
+const LOOKS_BETWEEN_TRIES: u32 = 30;
+/// Looks at a recorder on which there is nothing to do are this many times rarer.
+const REST_FACTOR: u64 = 5;
+
+/// A file that could not be taken, and how often that was tried.
+#[derive(Default)]
+struct Trouble {
+    tries: u32,
+    wait_looks: u32,
+}
+
+/// What is known of the recorder in this bay.
+struct Session<'a> {
+    dock: i64,
+    recorder: RecorderId,
+    profile: &'a Profile,
+    binding: Binding,
+    docked_ms: i64,
+}
+
+/// Identity of a file on a recorder, as far as a listing tells.
+type Key = (SourcePath, u64, String);
+
+fn key(entry: &ShelfEntry) -> Key {
+    (entry.path.clone(), entry.size_bytes, entry.modified_raw.clone())
+}
+
+impl Intake {
+    /// Works on one docked recorder until `stopped` says so. Blocks; one thread a dock.
+    pub fn run_dock(&self, shelf: &dyn Shelf, stopped: &(dyn Fn() -> bool + Sync)) {
+        let identity = shelf.identity();
+        let Ok(bay) = BayName::new(&identity.bay) else {
+            tracing::error!(bay = %identity.bay, "a bay with this name cannot be used; rename the folder");
+            return;
+        };
+        let mut still = Stillness::new(self.options.still_after_ms);
+        let mut session: Option<Session<'_>> = None;
+        let mut done: BTreeSet<Key> = BTreeSet::new();
+        let mut troubles: BTreeMap<Key, Trouble> = BTreeMap::new();
+        let mut sidecars: Option<(Listing, Sidecars)> = None;
+        while !stopped() {
+            let mut pause = self.options.look_every_ms;
+            match self.look(shelf, &bay, &identity, &mut session, &mut still, &mut done, &mut troubles, &mut sidecars, stopped) {
+                Ok(true) => pause *= REST_FACTOR,
+                Ok(false) => {}
+                Err(e) => {
+                    let reason = chain(&e);
+                    tracing::warn!(%bay, reason, "a look at the recorder failed; it is tried again");
+                    if let Some(s) = &session {
+                        self.board.bay(s.dock, |b| b.doing = Doing::Stuck { reason });
+                    }
+                }
+            }
+            wait(Duration::from_millis(pause), stopped);
+        }
+        if let Some(s) = session {
+            self.board.leave(s.dock);
+            // While the daemon stops, the stay goes on for the officer: the next start closes it.
+            if let Err(e) = self.store.write_blocking(move |tx| tx.undock(s.dock, "pulled")) {
+                tracing::warn!(error = %chain(&e), "the end of a dock could not be stored; the next start does it");
+            }
+        }
+    }
+
+    /// One look at the recorder; `true` when there is nothing more to do on it.
+    #[allow(clippy::too_many_arguments)] // The state of one loop, spelled out.
+    fn look<'a>(
+        &'a self,
+        shelf: &dyn Shelf,
+        bay: &BayName,
+        identity: &crate::domain::recorder::ShelfIdentity,
+        session: &mut Option<Session<'a>>,
+        still: &mut Stillness,
+        done: &mut BTreeSet<Key>,
+        troubles: &mut BTreeMap<Key, Trouble>,
+        sidecars: &mut Option<(Listing, Sidecars)>,
+        stopped: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool, IntakeError> {
+        let listing = shelf.list()?;
+        let still_now = still.update(self.clock.monotonic_ms(), &listing);
+        // A recorder that is still being filled has no names to be recognised by yet.
+        if session.is_none() && still_now.len() < listing.files.len() && still_now.is_empty() && !listing.files.is_empty() {
+            return Ok(false);
+        }
+        let session = match session {
+            Some(s) => s,
+            None => session.insert(self.open_session(shelf, bay, identity, &listing)?),
+        };
+        if sidecars.as_ref().is_none_or(|(seen, _)| *seen != listing) {
+            *sidecars = Some((listing.clone(), Sidecars::read(shelf, &listing, session.profile)?));
+        }
+        let sidecars = sidecars.as_ref().map(|(_, s)| s);
+        let dock = session.dock;
+        for place in &listing.unreadable {
+            let place = place.clone();
+            self.store.write_blocking(move |tx| tx.unreadable(dock, &place.path, &place.reason))?;
+        }
+        let items: BTreeMap<Key, Item> = listing.files.iter().map(|e| (key(e), self.item(session, e, sidecars))).collect();
+        let mut evidence = 0usize;
+        let (mut bytes, mut bytes_done, mut open_files, mut reported) = (0u64, 0u64, Vec::new(), listing.unreadable.len());
+        for (k, item) in &items {
+            if item.role == NOT_EVIDENCE {
+                let path = item.entry.path.clone();
+                reported += 1;
+                self.store.write_blocking(move |tx| tx.unreadable(dock, &path, "left by a computer's operating system, not by the recorder; not copied"))?;
+                continue;
+            }
+            evidence += 1;
+            bytes += item.entry.size_bytes;
+            if done.contains(k) {
+                bytes_done += item.entry.size_bytes;
+            } else {
+                open_files.push((item.entry.clone(), item.importance == Importance::Marked));
+            }
+        }
+        open_files.sort_by(reading_order);
+        let growing = open_files.iter().filter(|(e, _)| !still_now.contains(e)).count();
+        self.board.bay(dock, |b| {
+            b.files = evidence as u64;
+            b.files_done = (evidence - open_files.len()) as u64;
+            b.files_growing = growing as u64;
+            b.unreadable = reported as u64;
+            b.bytes = bytes;
+            b.bytes_done = bytes_done;
+        });
+        let place = Place { dock, recorder: &session.recorder, shelf };
+        let mut left = growing;
+        let mut stuck = None;
+        for (entry, _) in open_files.iter().filter(|(e, _)| still_now.contains(e)) {
+            let k = key(entry);
+            let trouble = troubles.entry(k.clone()).or_default();
+            if trouble.wait_looks > 0 {
+                trouble.wait_looks -= 1;
+                left += usize::from(trouble.tries < TRIES_BEFORE_REPORT);
+                continue;
+            }
+            let Some(item) = items.get(&k) else { continue };
+            let before = bytes_done;
+            let mut progress = |at: u64, resumed: bool| {
+                let rate = self.board.copy_rate(self.clock.now().0);
+                self.board.bay(dock, |b| {
+                    b.doing = Doing::Copying { file: entry.path.file_name(), done_bytes: at, size_bytes: entry.size_bytes };
+                    b.bytes_done = before + at;
+                    b.rate = rate;
+                    b.resumed |= resumed;
+                });
+            };
+            match self.take(&place, item, &mut progress, &|| stopped()) {
+                Ok(_) => {
+                    bytes_done += entry.size_bytes;
+                    done.insert(k.clone());
+                    troubles.remove(&k);
+                    let path = entry.path.clone();
+                    self.store.write_blocking(move |tx| tx.readable_again(dock, &path))?;
+                    self.board.bay(dock, |b| {
+                        b.files_done += 1;
+                        b.bytes_done = bytes_done;
+                        b.doing = Doing::Listing;
+                    });
+                }
+                Err(IntakeError::Copy(CopyError::Stopped)) => return Ok(false),
+                Err(e @ (IntakeError::Copy(CopyError::Full { .. }) | IntakeError::Store(_) | IntakeError::Vault(_))) => {
+                    // The box is in trouble, not this file: nothing else on this recorder would fare better.
+                    left += 1;
+                    stuck = Some(chain(&e));
+                    break;
+                }
+                Err(IntakeError::Changed) => left += 1,
+                Err(e) => {
+                    trouble.tries += 1;
+                    tracing::warn!(%bay, path = %entry.path, tries = trouble.tries, error = %chain(&e), "a file could not be taken");
+                    if trouble.tries < TRIES_BEFORE_REPORT {
+                        left += 1;
+                    } else {
+                        trouble.wait_looks = LOOKS_BETWEEN_TRIES;
+                        let (path, reason) = (entry.path.clone(), chain(&e));
+                        self.store.write_blocking(move |tx| tx.unreadable(dock, &path, &reason))?;
+                    }
+                }
+            }
+        }
+        // Invariant 9: sealed or reported, every one of them.
+        let safe = left == 0 && stuck.is_none();
+        let files = evidence as u64;
+        self.store.write_blocking(move |tx| tx.dock_progress(dock, files, bytes, safe))?;
+        self.board.bay(dock, |b| {
+            b.safe = safe;
+            b.doing = match stuck {
+                Some(reason) => Doing::Stuck { reason },
+                None => Doing::Resting,
+            };
+        });
+        Ok(safe)
+    }
+
+    fn open_session<'a>(
+        &'a self,
+        shelf: &dyn Shelf,
+        bay: &BayName,
+        identity: &crate::domain::recorder::ShelfIdentity,
+        listing: &Listing,
+    ) -> Result<Session<'a>, IntakeError> {
+        let profile = self.profiles.choose(listing, identity);
+        let binding = Binding::read(shelf, listing)?;
+        let (recorder, identified) = profile.recorder_id(listing, identity, &binding);
+        let new = NewDock {
+            bay: bay.clone(),
+            recorder: recorder.clone(),
+            identified: identified.to_owned(),
+            kind: identity.kind,
+            profile: profile.name().to_owned(),
+            model: None,
+        };
+        let dock = self.store.write_blocking(move |tx| tx.dock(&new))?;
+        self.board.bay(dock, |b| {
+            b.bay = bay.to_string();
+            b.recorder = recorder.to_string();
+        });
+        tracing::info!(%bay, %recorder, identified, profile = profile.name(), files = listing.files.len(), "a recorder was docked");
+        Ok(Session { dock, recorder, profile, binding, docked_ms: self.clock.now().0 })
+    }
+
+    fn item(&self, session: &Session<'_>, entry: &ShelfEntry, sidecars: Option<&Sidecars>) -> Item {
+        let reading = session.profile.read(entry);
+        let said = sidecars.map(|s| s.facts(&entry.path)).unwrap_or_default();
+        let facts = reading.facts().iter().chain(said).map(|(f, v, o)| (f.as_str().to_owned(), v.clone(), o.as_str().to_owned())).collect();
+        let marked = reading.importance == Importance::Marked || sidecars.is_some_and(|s| s.marks(&entry.path));
+        Item {
+            entry: entry.clone(),
+            role: match reading.role {
+                Role::Clip => "clip",
+                Role::Sidecar => "sidecar",
+                Role::Log => "log",
+                Role::Other => "other",
+                Role::NotEvidence => NOT_EVIDENCE,
+            },
+            importance: if marked { Importance::Marked } else { Importance::Normal },
+            evidence: Evidence {
+                profile: session.profile.name().to_owned(),
+                zone: session.profile.zone().iana_name().unwrap_or("UTC").to_owned(),
+                captures: reading.captures,
+                facts,
+                binding: Vec::new(),
+                binding_state: session.binding.as_str().to_owned(),
+                docked_ms: session.docked_ms,
+            },
+        }
+    }
+}
+
+const NOT_EVIDENCE: &str = "not_evidence";
+
+/// Waits, but not past a stop.
+fn wait(pause: Duration, stopped: &dyn Fn() -> bool) {
+    let step = Duration::from_millis(50);
+    let mut left = pause;
+    while !left.is_zero() && !stopped() {
+        let now = left.min(step);
+        std::thread::sleep(now);
+        left -= now;
+    }
+}

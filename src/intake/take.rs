@@ -1,0 +1,255 @@
+//! Takes one file in: executes the plan.
+
+use std::io::Read;
+
+use super::plan::{self, Plan};
+use super::{Evidence, Intake, IntakeError};
+use crate::domain::grid::PartGrid;
+use crate::domain::ids::{ClipId, RecorderId};
+use crate::domain::ports::{ByteSource, Shelf};
+use crate::domain::recorder::{Importance, ShelfEntry};
+use crate::store::{ClipRow, NewClip, PartRow, SealedClip};
+use crate::vault::tree::GROUP_BYTES;
+use crate::vault::{Copied, CopyError, CopyJob, Durable, Prefix, SealedFile, copy_into, hash_uncached};
+
+/// Groups compared when a clip is seen again.
+const SAMPLES: u64 = 10;
+
+/// A file on a docked recorder, with what the profile makes of it.
+pub(super) struct Item {
+    pub entry: ShelfEntry,
+    pub role: &'static str,
+    pub importance: Importance,
+    pub evidence: Evidence,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// A new clip was sealed.
+    New(ClipId),
+    /// It was a clip that we have.
+    Known(ClipId),
+}
+
+/// Where a file is taken from.
+pub(super) struct Place<'a> {
+    pub dock: i64,
+    pub recorder: &'a RecorderId,
+    pub shelf: &'a dyn Shelf,
+}
+
+impl Intake {
+    /// Takes one file in. `progress` is told the bytes of it so far and whether an earlier copy goes on.
+    pub(super) fn take(&self, place: &Place<'_>, item: &Item, progress: &mut dyn FnMut(u64, bool), stopped: &dyn Fn() -> bool) -> Result<Taken, IntakeError> {
+        let entry = &item.entry;
+        let (known, sighted) =
+            self.store.read_blocking(|r| Ok((r.clips_at(place.recorder, &entry.path)?, r.sighted(place.dock, entry)?)))?;
+        match plan::plan(entry, &known, sighted) {
+            Plan::Nothing(clip) => Ok(Taken::Known(clip)),
+            Plan::Compare(clip) => {
+                if self.same_by_samples(place.shelf, entry, clip)? {
+                    let (dock, recorder, entry) = (place.dock, place.recorder.clone(), entry.clone());
+                    self.store.write_blocking(move |tx| tx.seen_again(clip, dock, &recorder, &entry, "sampled"))?;
+                    return Ok(Taken::Known(clip));
+                }
+                tracing::warn!(%clip, path = %entry.path, "same name, length and time, but other bytes than the sealed clip; copied as a new clip");
+                self.copy_new(place, item, &known, progress, stopped)
+            }
+            Plan::Resume(clip, prefix) => {
+                let (dock, recorder, again) = (place.dock, place.recorder.clone(), entry.clone());
+                if self.prefix_matches(place.shelf, entry, clip, prefix)? {
+                    self.store.write_blocking(move |tx| tx.resume_clip(clip, dock, &recorder, &again))?;
+                    self.copy(place, item, clip, Some(prefix), &known, progress, stopped)
+                } else {
+                    // Same name, length and time, other bytes: the old copy can only be looked at by a person.
+                    self.store.write_blocking(move |tx| tx.quarantine(clip, "the recorder's file no longer begins with the bytes that were copied"))?;
+                    let others: Vec<ClipRow> = known.into_iter().filter(|row| row.clip != clip).collect();
+                    self.copy_new(place, item, &others, progress, stopped)
+                }
+            }
+            Plan::Copy => self.copy_new(place, item, &known, progress, stopped),
+        }
+    }
+
+    fn copy_new(&self, place: &Place<'_>, item: &Item, known: &[ClipRow], progress: &mut dyn FnMut(u64, bool), stopped: &dyn Fn() -> bool) -> Result<Taken, IntakeError> {
+        let clip = ClipId::generate(self.clock.now().0);
+        let new = NewClip {
+            clip,
+            recorder: place.recorder.clone(),
+            dock: Some(place.dock),
+            entry: item.entry.clone(),
+            declared_bytes: Some(item.entry.size_bytes),
+            role: item.role,
+            importance: item.importance,
+            grid: PartGrid::for_size(Some(item.entry.size_bytes)),
+            evidence: serde_json::to_string(&item.evidence).unwrap_or_default(),
+        };
+        self.store.write_blocking(move |tx| tx.new_clip(&new))?;
+        self.copy(place, item, clip, None, known, progress, stopped)
+    }
+
+    #[allow(clippy::too_many_arguments)] // The three ways in share this tail; a struct for one caller would hide more.
+    fn copy(
+        &self,
+        place: &Place<'_>,
+        item: &Item,
+        clip: ClipId,
+        resume: Option<Prefix>,
+        known: &[ClipRow],
+        progress: &mut dyn FnMut(u64, bool),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Taken, IntakeError> {
+        let entry = &item.entry;
+        let others: Vec<ClipRow> = known.iter().filter(|row| row.clip != clip).cloned().collect();
+        let resumed = resume.is_some_and(|p| p.bytes > 0);
+        let mut last = resume.map_or(0, |p| p.bytes);
+        let outcome = copy_into(
+            &self.vault,
+            CopyJob {
+                clip,
+                grid: PartGrid::for_size(Some(entry.size_bytes)),
+                expected: Some(entry.size_bytes),
+                resume,
+                prefixes_at: &plan::prefixes_wanted(entry, &others),
+                options: self.options.copy,
+                open: &mut |offset| place.shelf.open(&entry.path, offset),
+                progress: &mut |at| {
+                    self.board.copied(self.clock.now().0, at.saturating_sub(last));
+                    last = at;
+                    progress(at, resumed);
+                },
+                durable: &|durable| self.durable(clip, durable),
+                stopped,
+            },
+        );
+        let copied = match outcome {
+            Ok(copied) => copied,
+            Err(e @ CopyError::ReadBack(_)) => {
+                self.vault.restart(clip)?;
+                let none = crate::domain::digest::Blake3(*blake3::hash(b"").as_bytes());
+                self.store.write_blocking(move |tx| tx.copied_durably(clip, 0, none, &[]))?;
+                return Err(e.into());
+            }
+            Err(e) => return Err(e.into()),
+        };
+        // A recorder that was pulled after its last byte has given everything; one that lists the file
+        // otherwise now was still writing.
+        if let Ok(now) = place.shelf.stat(&entry.path)
+            && now.as_ref().is_some_and(|n| n.size_bytes != entry.size_bytes || n.modified_raw != entry.modified_raw)
+        {
+            return Err(IntakeError::Changed);
+        }
+        let leftovers = plan::leftovers(entry, &others).into_iter().map(|row| (row.clip, plan::contained(row, &copied.prefixes))).collect();
+        self.finish(clip, &copied, &others, leftovers)
+    }
+
+    pub(super) fn durable(&self, clip: ClipId, durable: Durable) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let parts = part_rows(&durable.parts);
+        self.store.write_blocking(move |tx| tx.copied_durably(clip, durable.prefix.bytes, durable.prefix.blake3, &parts)).map_err(Into::into)
+    }
+
+    /// The last steps for a verified `.part`: the same clip seen again, a file shared with another clip, or
+    /// a new file under its own name. `others` are the clips known at the same path.
+    pub(super) fn finish(&self, clip: ClipId, copied: &Copied, others: &[ClipRow], leftovers: Vec<(ClipId, bool)>) -> Result<Taken, IntakeError> {
+        let same = |row: &&ClipRow| row.blake3 == Some(copied.blake3) && row.size_bytes == Some(copied.size_bytes);
+        if let Some(of) = others.iter().filter(same).find(|row| row.local != crate::domain::clip::Local::Damaged).map(|row| row.clip) {
+            // The copy goes first: a crash in between copies again and comes here again.
+            self.vault.discard(clip)?;
+            let gone: Vec<ClipId> = leftovers.iter().filter(|(_, contained)| *contained).map(|(c, _)| *c).collect();
+            self.store.write_blocking(move |tx| tx.duplicate(clip, of, &leftovers))?;
+            self.drop_parts(&gone)?;
+            return Ok(Taken::Known(of));
+        }
+        let shares = self.shareable(copied)?;
+        match shares {
+            Some(of) => self.vault.seal_sharing(clip, of)?,
+            None => self.vault.seal(clip)?,
+        }
+        self.commit_seal(clip, copied, others, leftovers, shares)?;
+        Ok(Taken::New(clip))
+    }
+
+    pub(super) fn commit_seal(&self, clip: ClipId, copied: &Copied, others: &[ClipRow], leftovers: Vec<(ClipId, bool)>, shares: Option<ClipId>) -> Result<(), IntakeError> {
+        let gone: Vec<ClipId> = leftovers.iter().filter(|(_, contained)| *contained).map(|(c, _)| *c).collect();
+        let sealed = SealedClip {
+            clip,
+            size_bytes: copied.size_bytes,
+            blake3: copied.blake3,
+            sha256: copied.sha256,
+            parts: part_rows(&copied.parts),
+            shares,
+            supersedes: plan::grew_from(others, &copied.prefixes, copied.size_bytes),
+            leftovers,
+            deliveries: self.options.deliveries.clone(),
+        };
+        self.store.write_blocking(move |tx| tx.seal(&sealed))?;
+        self.drop_parts(&gone)
+    }
+
+    fn drop_parts(&self, clips: &[ClipId]) -> Result<(), IntakeError> {
+        for clip in clips {
+            self.vault.discard(*clip)?;
+        }
+        Ok(())
+    }
+
+    /// A sealed clip with the same bytes whose file still is what it was: stored once, named twice.
+    fn shareable(&self, copied: &Copied) -> Result<Option<ClipId>, IntakeError> {
+        if copied.size_bytes == 0 {
+            return Ok(None);
+        }
+        let blake3 = copied.blake3;
+        for row in self.store.read_blocking(|r| r.clips_with(blake3))? {
+            match hash_uncached(&self.vault.master(row.clip)) {
+                Ok(found) if found == (copied.blake3, copied.size_bytes) => return Ok(Some(row.clip)),
+                Ok(_) => {
+                    let other = row.clip;
+                    self.store.write_blocking(move |tx| tx.damaged(other, "its file has other bytes than were sealed"))?;
+                }
+                Err(e) => tracing::warn!(clip = %row.clip, error = %e, "a sealed file could not be read; its bytes are kept a second time"),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Compares samples of the recorder's file with our sealed copy.
+    fn same_by_samples(&self, shelf: &dyn Shelf, entry: &ShelfEntry, clip: ClipId) -> Result<bool, IntakeError> {
+        let sealed = SealedFile::open(&self.vault.master(clip))?;
+        if sealed.len() != entry.size_bytes {
+            return Ok(false);
+        }
+        samples_match(shelf, entry, &sealed, entry.size_bytes)
+    }
+
+    /// Compares samples of what an interrupted copy has with the recorder's file.
+    fn prefix_matches(&self, shelf: &dyn Shelf, entry: &ShelfEntry, clip: ClipId, prefix: Prefix) -> Result<bool, IntakeError> {
+        match SealedFile::open(&self.vault.part(clip)) {
+            Ok(part) if part.len() >= prefix.bytes => samples_match(shelf, entry, &part, prefix.bytes),
+            // No usable prefix: the copy begins anew under the same identity.
+            _ => Ok(true),
+        }
+    }
+}
+
+fn samples_match(shelf: &dyn Shelf, entry: &ShelfEntry, ours: &SealedFile, bytes: u64) -> Result<bool, IntakeError> {
+    let mut theirs = vec![0u8; GROUP_BYTES];
+    let mut here = vec![0u8; GROUP_BYTES];
+    for offset in plan::samples(bytes, GROUP_BYTES as u64, SAMPLES, rand::random()) {
+        let want = (bytes - offset).min(GROUP_BYTES as u64) as usize;
+        let mut reader = shelf.open(&entry.path, offset)?;
+        let failed = |source| crate::domain::ports::SourceError::Read { path: entry.path.clone(), source };
+        if let Err(e) = reader.read_exact(&mut theirs[..want]) {
+            return if e.kind() == std::io::ErrorKind::UnexpectedEof { Ok(false) } else { Err(failed(e).into()) };
+        }
+        let got = ours.read_at(offset, &mut here[..want]).map_err(failed)?;
+        if got != want || here[..want] != theirs[..want] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+pub(super) fn part_rows(parts: &[crate::vault::PartDigest]) -> Vec<PartRow> {
+    parts.iter().map(|(n, offset, len, sha256)| PartRow { n: *n, offset: *offset, len: *len, sha256: *sha256 }).collect()
+}

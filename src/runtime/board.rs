@@ -1,0 +1,178 @@
+//! What is going on right now, for pages and the command line: progress that is not worth a transaction.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// What a bay is doing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Doing {
+    /// Looking at what is on the recorder.
+    #[default]
+    Listing,
+    /// Copying.
+    Copying {
+        /// The file's name, escaped.
+        file: String,
+        /// Bytes of it so far.
+        done_bytes: u64,
+        /// Its length.
+        size_bytes: u64,
+    },
+    /// Everything that can be taken has been; waiting for files that still grow, or for nothing.
+    Resting,
+    /// Stopped until something changes.
+    Stuck {
+        /// Why, in words that say what to do.
+        reason: String,
+    },
+}
+
+/// A bay as it is now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bay {
+    /// Where.
+    pub bay: String,
+    /// Whose, once it is known.
+    pub recorder: String,
+    /// What it is doing.
+    pub doing: Doing,
+    /// Files listed.
+    pub files: u64,
+    /// Files that are sealed.
+    pub files_done: u64,
+    /// Files that still grow.
+    pub files_growing: u64,
+    /// Places that could not be read.
+    pub unreadable: u64,
+    /// Bytes listed.
+    pub bytes: u64,
+    /// Bytes sealed or copied so far.
+    pub bytes_done: u64,
+    /// Bytes copied a second, lately.
+    pub rate: u64,
+    /// It goes on where an earlier dock stopped.
+    pub resumed: bool,
+    /// Invariant 9.
+    pub safe: bool,
+}
+
+/// Rates of the uplink, one slot a minute, newest last.
+#[derive(Debug, Clone, Default)]
+pub struct Uplink {
+    /// Bytes sent in each of the last 60 minutes.
+    pub minutes: Vec<u64>,
+    /// Bytes a second, lately.
+    pub rate: u64,
+}
+
+/// The shared board. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Board {
+    inner: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bays: BTreeMap<i64, Bay>,
+    sent: std::collections::VecDeque<(i64, u64)>,
+    copied: std::collections::VecDeque<(i64, u64)>,
+    version: u64,
+}
+
+/// Window of "lately", milliseconds.
+const LATELY_MS: i64 = 10_000;
+const MINUTE_MS: i64 = 60_000;
+const MINUTES: i64 = 60;
+
+impl Board {
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.inner.lock().unwrap_or_else(|e| e.into_inner());
+        state.version += 1;
+        f(&mut state)
+    }
+
+    /// Changes what is shown of a dock.
+    pub fn bay(&self, dock: i64, change: impl FnOnce(&mut Bay)) {
+        self.with(|s| change(s.bays.entry(dock).or_default()));
+    }
+
+    /// A dock ended.
+    pub fn leave(&self, dock: i64) {
+        self.with(|s| s.bays.remove(&dock));
+    }
+
+    /// Every bay with a recorder in it, by dock.
+    pub fn bays(&self) -> Vec<(i64, Bay)> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).bays.iter().map(|(d, b)| (*d, b.clone())).collect()
+    }
+
+    /// A number that grows with each change.
+    pub fn version(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).version
+    }
+
+    /// `bytes` were sent at `now_ms`.
+    pub fn sent(&self, now_ms: i64, bytes: u64) {
+        self.with(|s| add(&mut s.sent, now_ms, bytes));
+    }
+
+    /// `bytes` were copied from recorders at `now_ms`.
+    pub fn copied(&self, now_ms: i64, bytes: u64) {
+        self.with(|s| add(&mut s.copied, now_ms, bytes));
+    }
+
+    /// The uplink's rates at `now_ms`.
+    pub fn uplink(&self, now_ms: i64) -> Uplink {
+        let state = self.inner.lock().unwrap_or_else(|e| e.into_inner());
+        let mut minutes = vec![0; MINUTES as usize];
+        for (at, bytes) in &state.sent {
+            let ago = (now_ms - at).div_euclid(MINUTE_MS);
+            if (0..MINUTES).contains(&ago) {
+                minutes[(MINUTES - 1 - ago) as usize] += bytes;
+            }
+        }
+        Uplink { minutes, rate: rate(&state.sent, now_ms) }
+    }
+
+    /// Bytes copied from recorders a second, lately.
+    pub fn copy_rate(&self, now_ms: i64) -> u64 {
+        rate(&self.inner.lock().unwrap_or_else(|e| e.into_inner()).copied, now_ms)
+    }
+}
+
+/// One slot a second, so that an hour is at most 3,600 slots.
+fn add(slots: &mut std::collections::VecDeque<(i64, u64)>, now_ms: i64, bytes: u64) {
+    let second = now_ms.div_euclid(1000) * 1000;
+    match slots.back_mut() {
+        Some((at, sum)) if *at == second => *sum += bytes,
+        _ => slots.push_back((second, bytes)),
+    }
+    while slots.front().is_some_and(|(at, _)| *at < now_ms - MINUTES * MINUTE_MS) {
+        slots.pop_front();
+    }
+}
+
+fn rate(slots: &std::collections::VecDeque<(i64, u64)>, now_ms: i64) -> u64 {
+    let recent: u64 = slots.iter().rev().take_while(|(at, _)| *at > now_ms - LATELY_MS).map(|(_, b)| b).sum();
+    recent * 1000 / LATELY_MS as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_forget() {
+        let board = Board::default();
+        board.sent(1_000_000, 50);
+        board.sent(1_000_500, 50);
+        assert_eq!(board.uplink(1_001_000).rate, 10);
+        assert_eq!(board.uplink(1_001_000).minutes[59], 100);
+        assert_eq!(board.uplink(1_020_000).rate, 0);
+        assert_eq!(board.uplink(1_000_000 + 61 * 60_000).minutes.iter().sum::<u64>(), 0);
+        board.bay(1, |b| b.files = 3);
+        assert_eq!(board.bays()[0].1.files, 3);
+        board.leave(1);
+        assert!(board.bays().is_empty());
+    }
+}
