@@ -5,8 +5,12 @@
 //! checkpoint can tell whether anything below it was changed, removed or inserted. Whoever has root on the
 //! box has the key too and can rewrite events **and** sign them again; that is found only against a
 //! checkpoint that left the box, an anchor. Events after the newest anchor can still be rewritten
-//! unnoticed by such a person.
+//! unnoticed by such a person; [`report::LogReport`] counts them.
 
+pub mod cadence;
 pub mod checkpoint;
+pub mod epoch;
 pub mod key;
 pub mod note;
+pub mod report;
+pub mod verify;

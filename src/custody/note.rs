@@ -284,12 +284,12 @@ impl fmt::Display for Note {
 }
 
 /// Whether signed notes allow this name for a key.
-pub fn is_key_name(name: &str) -> bool {
+fn is_key_name(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c < ' ' || c == '+')
 }
 
 /// The first four bytes of SHA-256 over name, newline, type and key.
-pub(super) fn key_id(name: &str, kind: Kind, public: &[u8; 32]) -> u32 {
+fn key_id(name: &str, kind: Kind, public: &[u8; 32]) -> u32 {
     let digest = Sha256::new_with_prefix(name).chain_update([b'\n', kind.byte()]).chain_update(public).finalize();
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
