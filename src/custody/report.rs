@@ -1,0 +1,295 @@
+//! What a verification of the log found: values, the words for people, and the JSON form. Finding is the
+//! business of [`super::verify`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::domain::time::UtcMs;
+
+/// How many findings of one kind are listed; all are counted.
+pub const MAX_LISTED: u64 = 20;
+
+/// Where a checkpoint was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeldBy {
+    /// The station's own database.
+    Store,
+    /// A place off the box, by name: a destination, later a witness.
+    Anchor(String),
+}
+
+impl fmt::Display for HeldBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeldBy::Store => f.write_str("the database"),
+            HeldBy::Anchor(name) => write!(f, "anchor {name}"),
+        }
+    }
+}
+
+impl Serialize for HeldBy {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Something that an honest, undamaged log never shows. Roots are hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(missing_docs)] // The messages say what the fields are.
+pub enum Problem {
+    /// Reading stopped early.
+    #[error("reading stopped before event {seq} ({why}); nothing after it was checked")]
+    Unreadable { seq: u64, why: String },
+    /// Positions without an event.
+    #[error("events {from} to {to} are missing")]
+    Missing { from: u64, to: u64 },
+    /// A position that was passed already.
+    #[error("event {seq} comes after event {after}: the order is broken")]
+    OutOfOrder { seq: u64, after: u64 },
+    /// The event itself names another position.
+    #[error("the event in place {seq} says that it is number {says}: events were moved, removed or inserted")]
+    Misplaced { seq: u64, says: u64 },
+    /// Not an envelope.
+    #[error("event {seq} cannot be read: {why}")]
+    Malformed { seq: u64, why: String },
+    /// An epoch began without an opening, or not at its opening.
+    #[error("event {seq} belongs to epoch {epoch}, which no event has opened there")]
+    NotOpened { seq: u64, epoch: u32 },
+    /// An epoch was opened that was running or over.
+    #[error("event {seq} opens epoch {epoch} again")]
+    OpenedTwice { seq: u64, epoch: u32 },
+    /// An earlier epoch came back.
+    #[error("event {seq} goes back to epoch {epoch} from epoch {from}")]
+    EpochWentBack { seq: u64, epoch: u32, from: u32 },
+    /// The opening's body lacks facts.
+    #[error("event {seq} opens an epoch without saying for which station and under which key")]
+    BadOpening { seq: u64 },
+    /// The opening names another station.
+    #[error("event {seq} opens the log of station {station:?}, not of this one")]
+    OtherStation { seq: u64, station: String },
+    /// The opening names a key that is not trusted.
+    #[error("event {seq} opens an epoch under the key {key}, which is none of the trusted keys")]
+    UntrustedKey { seq: u64, key: String },
+    /// Stored nodes and stored events are not of one size.
+    #[error("the stored tree has {nodes} events, but {events} were read")]
+    OtherSize { nodes: u64, events: u64 },
+    /// Stored nodes and stored events disagree.
+    #[error(
+        "the stored tree of {size} events has the root {stored}, but the events give {computed}: events or tree were changed"
+    )]
+    OtherTree { size: u64, stored: String, computed: String },
+    /// A checkpoint that is not one.
+    #[error("a checkpoint held by {held_by} cannot be read: {why}")]
+    BadCheckpoint { held_by: HeldBy, why: String },
+    /// A signature that its key has not made.
+    #[error("a checkpoint held by {held_by} is forged: {why}")]
+    Forged { held_by: HeldBy, why: String },
+    /// Signed by nobody whom we trust.
+    #[error("a checkpoint held by {held_by} is {why}")]
+    UntrustedSigner { held_by: HeldBy, why: String },
+    /// Signed for another log.
+    #[error("a checkpoint held by {held_by} belongs to another log: {origin:?}")]
+    OtherLog { held_by: HeldBy, origin: String },
+    /// A signed root that the events do not give.
+    #[error(
+        "the checkpoint of epoch {epoch} over {size} events held by {held_by} has the root {signed}, but the events give {computed}: the log was changed somewhere in events {intact} to {}", size.saturating_sub(1)
+    )]
+    OtherRoot { held_by: HeldBy, epoch: u32, size: u64, signed: String, computed: String, intact: u64 },
+    /// Two signed roots for one size of one log.
+    #[error(
+        "two checkpoints of epoch {epoch} over {size} events contradict each other ({one} held by {one_held_by}, {other} held by {other_held_by}): two histories were signed with one key"
+    )]
+    TwoHistories { epoch: u32, size: u64, one: String, one_held_by: HeldBy, other: String, other_held_by: HeldBy },
+    /// More was signed than is there.
+    #[error(
+        "the checkpoint of epoch {epoch} held by {held_by} covers {size} events, but the log has {have}: its tail was cut off or an older database put back"
+    )]
+    RolledBack { held_by: HeldBy, epoch: u32, size: u64, have: u64 },
+    /// More was signed in an epoch than it kept, and the next one does not say so.
+    #[error(
+        "the checkpoint of epoch {epoch} held by {held_by} covers {size} events, but that epoch ends before event {ended} and no later epoch declares the loss"
+    )]
+    UndeclaredLoss { held_by: HeldBy, epoch: u32, size: u64, ended: u64 },
+    /// Signed in an epoch that the log does not have.
+    #[error(
+        "the checkpoint over {size} events held by {held_by} is of epoch {epoch}, which the log does not have: an older database was put back"
+    )]
+    UnknownEpoch { held_by: HeldBy, epoch: u32, size: u64 },
+}
+
+/// Something that a person should know and that an honest log can show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(missing_docs)] // The messages say what the fields are.
+pub enum Notice {
+    /// The wall clock was set.
+    #[error("before event {seq} the wall clock was set by {} s", *by_ms as f64 / 1000.0)]
+    ClockSet { seq: u64, by_ms: i64 },
+    /// Monotonic time ran backwards within one boot.
+    #[error("at event {seq} the monotonic clock runs backwards, which no system does by itself")]
+    MonotonicBack { seq: u64 },
+    /// Written by a newer program.
+    #[error(
+        "event {seq} has envelope version {v}, which this program does not know; its bytes were checked, its meaning was not"
+    )]
+    NewerEnvelope { seq: u64, v: u32 },
+    /// A restore lost events and said so.
+    #[error("a restore lost the events from {kept} to {} of epoch {epoch} and declared it (checkpoint held by {held_by})", size.saturating_sub(1))]
+    DeclaredLoss { held_by: HeldBy, epoch: u32, size: u64, kept: u64 },
+}
+
+/// One finding, in words and as values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding<T> {
+    /// For people.
+    pub message: String,
+    /// For programs.
+    #[serde(flatten)]
+    pub what: T,
+}
+
+/// Findings, listed up to [`MAX_LISTED`] of a kind and counted beyond.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Findings<T> {
+    /// How many there are of each kind.
+    pub counts: BTreeMap<String, u64>,
+    /// The first of each kind, in the order in which they were found.
+    pub listed: Vec<Finding<T>>,
+}
+
+impl<T> Default for Findings<T> {
+    fn default() -> Self {
+        Self { counts: BTreeMap::new(), listed: Vec::new() }
+    }
+}
+
+impl<T: Serialize + fmt::Display> Findings<T> {
+    /// How many there are of all kinds.
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    pub(super) fn add(&mut self, what: T) {
+        // The tag of the JSON form is the kind's one name.
+        let tagged = serde_json::to_value(&what).unwrap_or_default();
+        let kind = tagged.get("kind").and_then(|kind| kind.as_str()).unwrap_or("other");
+        let count = self.counts.entry(kind.to_owned()).or_default();
+        *count += 1;
+        if *count <= MAX_LISTED {
+            self.listed.push(Finding { message: what.to_string(), what });
+        }
+    }
+}
+
+/// A stretch of the log between two restores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EpochSpan {
+    /// Its number.
+    pub epoch: u32,
+    /// Position of its first event.
+    pub from: u64,
+    /// When it was opened by the wall clock, milliseconds since the Unix epoch.
+    pub opened_ms: i64,
+    /// The verifier key under which it was opened, if its opening could be read.
+    pub key: Option<String>,
+    /// How the private key was kept then.
+    pub key_protection: Option<String>,
+}
+
+/// What one holder's checkpoints show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HolderReport {
+    /// Who holds them.
+    pub held_by: HeldBy,
+    /// How many were given.
+    pub checkpoints: u64,
+    /// The largest number of first events that one of them confirms.
+    pub confirms: Option<u64>,
+    /// The newest signed time among the true ones, in seconds since the Unix epoch.
+    pub newest_made_s: Option<u64>,
+}
+
+/// The result of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogReport {
+    /// No problem was found.
+    pub intact: bool,
+    /// Which station's log.
+    pub station: String,
+    /// How many events were read.
+    pub size: u64,
+    /// Their root, hexadecimal.
+    pub root: String,
+    /// So many first events are as some true checkpoint signed them.
+    pub signed_size: u64,
+    /// So many first events are as a checkpoint that left the box signed them.
+    pub anchored_size: u64,
+    /// The epochs in their order.
+    pub epochs: Vec<EpochSpan>,
+    /// The holders of checkpoints.
+    pub holders: Vec<HolderReport>,
+    /// What must not be.
+    pub problems: Findings<Problem>,
+    /// What should be known.
+    pub notices: Findings<Notice>,
+}
+
+impl fmt::Display for LogReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Custody log of {}: {}, root {}", self.station, count(self.size, "event"), self.root)?;
+        for epoch in &self.epochs {
+            let opened = UtcMs(epoch.opened_ms).rfc3339();
+            write!(f, "  epoch {} from event {}, opened {opened}", epoch.epoch, epoch.from)?;
+            match (&epoch.key, &epoch.key_protection) {
+                (Some(key), Some(protection)) => writeln!(f, " under {key} (kept in: {protection})")?,
+                _ => writeln!(f)?,
+            }
+        }
+        for holder in &self.holders {
+            write!(f, "  {}: {}", holder.held_by, count(holder.checkpoints, "checkpoint"))?;
+            match holder.confirms {
+                Some(size) => write!(f, ", confirming the first {}", count(size, "event"))?,
+                None => write!(f, ", confirming nothing")?,
+            }
+            match holder.newest_made_s {
+                Some(s) => writeln!(
+                    f,
+                    ", newest of {}",
+                    UtcMs(i64::try_from(s).unwrap_or(i64::MAX).saturating_mul(1000)).rfc3339()
+                )?,
+                None => writeln!(f)?,
+            }
+        }
+        if self.intact {
+            writeln!(f, "Intact: no problem was found.")?;
+        } else {
+            writeln!(f, "NOT INTACT: {}.", count(self.problems.total(), "problem"))?;
+        }
+        list(f, &self.problems)?;
+        if self.notices.total() > 0 {
+            writeln!(f, "To be known:")?;
+            list(f, &self.notices)?;
+        }
+        let (signed, anchored) = (self.signed_size.max(self.anchored_size), self.anchored_size);
+        writeln!(f, "Anchored: {} as held off this box", count(anchored, "event"))?;
+        writeln!(f, "Signed: {} more as signed here; whoever has this box's key could sign others", signed - anchored)?;
+        writeln!(f, "Open: {} more that no checkpoint confirms", self.size.saturating_sub(signed))
+    }
+}
+
+fn count(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+fn list<T: Serialize + fmt::Display>(f: &mut fmt::Formatter<'_>, findings: &Findings<T>) -> fmt::Result {
+    for finding in &findings.listed {
+        writeln!(f, "  - {}", finding.message)?;
+    }
+    match findings.total() - findings.listed.len() as u64 {
+        0 => Ok(()),
+        more => writeln!(f, "  - and {more} more of the same kinds"),
+    }
+}

@@ -1,0 +1,368 @@
+//! Verification of the log: entries and checkpoints go in, a report comes out. No database, no network,
+//! no clock; the caller reads the store and fetches anchors.
+//!
+//! The tree is computed anew from the stored event bytes in one pass with constant memory (besides the
+//! checkpoints, of which about 100 bytes each are kept), and compared with every checkpoint whose size
+//! it passes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::checkpoint::{self, CheckpointError};
+use super::epoch::{Head, Opening};
+use super::note::{NoteError, VerifierKey};
+use super::report::{EpochSpan, Findings, HeldBy, HolderReport, LogReport, Notice, Problem};
+use crate::domain::digest::to_hex;
+use crate::domain::event::{ENVELOPE_VERSION, Envelope, EventKind, MAX_EVENT_BYTES};
+use crate::domain::ids::StationId;
+use crate::domain::merkle::{Frontier, Hash, leaf_hash};
+
+/// A step of the wall clock against the monotonic one is noted from this size on ...
+const CLOCK_STEP_MS: u64 = 2_000;
+/// ... plus this part of the time between two events: the kernel slews by up to 500 ppm (adjtimex(2)).
+const CLOCK_SLEW: u64 = 2_000;
+
+/// What the verifier takes for granted.
+#[derive(Debug, Clone)]
+pub struct Trust<'a> {
+    /// Whose log it should be.
+    pub station: &'a StationId,
+    /// The keys under which it may be signed, retired ones too. Best learned long ago, from off the box.
+    pub keys: &'a [VerifierKey],
+    /// Size and root that the store's own nodes give, to find damage after the last checkpoint; `None` when
+    /// there are only entries.
+    pub tree: Option<(u64, Hash)>,
+}
+
+/// A signed checkpoint as it was found.
+#[derive(Debug, Clone)]
+pub struct HeldCheckpoint {
+    /// Where.
+    pub held_by: HeldBy,
+    /// The signed note.
+    pub note: Vec<u8>,
+}
+
+/// Verifies a whole log. Entries are (position, stored bytes) in the order of positions, from 0; an error
+/// among them ends the reading and is reported.
+pub fn verify_log<E: fmt::Display>(
+    trust: &Trust<'_>,
+    entries: impl IntoIterator<Item = Result<(u64, Vec<u8>), E>>,
+    checkpoints: impl IntoIterator<Item = HeldCheckpoint>,
+) -> LogReport {
+    let mut check = Check::new(trust);
+    check.open_checkpoints(checkpoints);
+    check.compare_at_size();
+    for entry in entries {
+        match entry {
+            Ok((seq, bytes)) => check.entry(seq, &bytes),
+            Err(why) => {
+                check.cut_short = true;
+                check.problems.add(Problem::Unreadable { seq: check.next_seq, why: why.to_string() });
+                break;
+            }
+        }
+    }
+    check.finish()
+}
+
+/// The part of an envelope that verification reads of every event.
+#[derive(Deserialize)]
+struct EnvelopeHead<'a> {
+    v: u32,
+    epoch: u32,
+    seq: u64,
+    wall_ms: i64,
+    #[serde(borrow)]
+    boot: Cow<'a, str>,
+    mono_ms: i64,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+}
+
+/// A checkpoint with true signatures, by index of its holder.
+struct Signed {
+    head: Head,
+    holder: usize,
+}
+
+struct Previous {
+    wall_ms: i64,
+    mono_ms: i64,
+    boot: String,
+}
+
+struct Check<'a> {
+    trust: &'a Trust<'a>,
+    tree: Frontier,
+    /// The position that the next entry should have.
+    next_seq: u64,
+    previous: Option<Previous>,
+    cut_short: bool,
+    epochs: Vec<EpochSpan>,
+    openings: Vec<(u32, Opening)>,
+    holders: Vec<HolderReport>,
+    /// By size, then epoch; those before `compared` have met the tree.
+    signed: Vec<Signed>,
+    compared: usize,
+    /// Indices into `signed` whose epoch was over before their size was reached.
+    orphans: Vec<usize>,
+    signed_size: u64,
+    anchored_size: u64,
+    problems: Findings<Problem>,
+    notices: Findings<Notice>,
+}
+
+impl<'a> Check<'a> {
+    fn new(trust: &'a Trust<'a>) -> Self {
+        Self {
+            trust,
+            tree: Frontier::default(),
+            next_seq: 0,
+            previous: None,
+            cut_short: false,
+            epochs: Vec::new(),
+            openings: Vec::new(),
+            holders: Vec::new(),
+            signed: Vec::new(),
+            compared: 0,
+            orphans: Vec::new(),
+            signed_size: 0,
+            anchored_size: 0,
+            problems: Findings::default(),
+            notices: Findings::default(),
+        }
+    }
+
+    /// Checks signatures and origins, and sorts what is left.
+    fn open_checkpoints(&mut self, checkpoints: impl IntoIterator<Item = HeldCheckpoint>) {
+        let mut holders: BTreeMap<HeldBy, usize> = BTreeMap::new();
+        for HeldCheckpoint { held_by, note } in checkpoints {
+            let holder = *holders.entry(held_by.clone()).or_insert_with(|| {
+                self.holders.push(HolderReport {
+                    held_by: held_by.clone(),
+                    checkpoints: 0,
+                    confirms: None,
+                    newest_made_s: None,
+                });
+                self.holders.len() - 1
+            });
+            self.holders[holder].checkpoints += 1;
+            let opened = match checkpoint::open(&note, self.trust.keys) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    let why = error.to_string();
+                    self.problems.add(match error {
+                        CheckpointError::Note(NoteError::Forged { .. }) => Problem::Forged { held_by, why },
+                        CheckpointError::Note(NoteError::Unknown(_)) => Problem::UntrustedSigner { held_by, why },
+                        _ => Problem::BadCheckpoint { held_by, why },
+                    });
+                    continue;
+                }
+            };
+            let epoch = match checkpoint::parse_origin(&opened.checkpoint.origin) {
+                Some((station, epoch)) if station == *self.trust.station => epoch,
+                _ => {
+                    self.problems.add(Problem::OtherLog { held_by, origin: opened.checkpoint.origin });
+                    continue;
+                }
+            };
+            let newest = &mut self.holders[holder].newest_made_s;
+            *newest = (*newest).max(opened.made_s());
+            let head = Head { epoch, size: opened.checkpoint.size, root: opened.checkpoint.root };
+            self.signed.push(Signed { head, holder });
+        }
+        self.signed.sort_by_key(|s| (s.head.size, s.head.epoch));
+        for pair in self.signed.windows(2) {
+            let (one, other) = (&pair[0].head, &pair[1].head);
+            if (one.size, one.epoch) == (other.size, other.epoch) && one.root != other.root {
+                self.problems.add(Problem::TwoHistories {
+                    epoch: one.epoch,
+                    size: one.size,
+                    one: to_hex(&one.root),
+                    one_held_by: self.holders[pair[0].holder].held_by.clone(),
+                    other: to_hex(&other.root),
+                    other_held_by: self.holders[pair[1].holder].held_by.clone(),
+                });
+            }
+        }
+    }
+
+    fn entry(&mut self, seq: u64, bytes: &[u8]) {
+        if seq < self.next_seq {
+            self.problems.add(Problem::OutOfOrder { seq, after: self.next_seq - 1 });
+        } else {
+            if seq > self.next_seq {
+                self.problems.add(Problem::Missing { from: self.next_seq, to: seq - 1 });
+            }
+            self.next_seq = seq.saturating_add(1);
+        }
+        if bytes.len() > MAX_EVENT_BYTES {
+            let why = format!("it has {} bytes, over the limit of {MAX_EVENT_BYTES}", bytes.len());
+            self.problems.add(Problem::Malformed { seq, why });
+        }
+        match serde_json::from_slice::<EnvelopeHead<'_>>(bytes) {
+            Ok(head) => self.envelope(seq, &head, bytes),
+            Err(e) => self.problems.add(Problem::Malformed { seq, why: e.to_string() }),
+        }
+        self.tree.push(leaf_hash(bytes));
+        self.compare_at_size();
+    }
+
+    fn envelope(&mut self, seq: u64, head: &EnvelopeHead<'_>, bytes: &[u8]) {
+        if head.seq != seq {
+            self.problems.add(Problem::Misplaced { seq, says: head.seq });
+        }
+        if head.v != ENVELOPE_VERSION {
+            self.notices.add(Notice::NewerEnvelope { seq, v: head.v });
+        }
+        self.clocks(seq, head);
+        let running = self.epochs.last().map(|span| span.epoch);
+        let opens = head.kind == EventKind::EpochOpened.as_str();
+        match running {
+            Some(running) if head.epoch < running => {
+                self.problems.add(Problem::EpochWentBack { seq, epoch: head.epoch, from: running });
+                return;
+            }
+            Some(running) if head.epoch == running => {
+                if opens {
+                    self.problems.add(Problem::OpenedTwice { seq, epoch: running });
+                }
+                return;
+            }
+            _ => {}
+        }
+        let mut span =
+            EpochSpan { epoch: head.epoch, from: seq, opened_ms: head.wall_ms, key: None, key_protection: None };
+        if opens {
+            match serde_json::from_slice::<Envelope>(bytes).ok().and_then(|e| Opening::read(&e.body)) {
+                Some(opening) => {
+                    self.opening(seq, &opening);
+                    span.key = Some(opening.key.clone());
+                    span.key_protection = Some(opening.protection.clone());
+                    self.openings.push((head.epoch, opening));
+                }
+                None => self.problems.add(Problem::BadOpening { seq }),
+            }
+        } else {
+            self.problems.add(Problem::NotOpened { seq, epoch: head.epoch });
+        }
+        self.epochs.push(span);
+    }
+
+    fn opening(&mut self, seq: u64, opening: &Opening) {
+        if opening.station != self.trust.station.as_str() {
+            self.problems.add(Problem::OtherStation { seq, station: opening.station.clone() });
+        }
+        if !self.trust.keys.iter().any(|key| key.to_string() == opening.key) {
+            self.problems.add(Problem::UntrustedKey { seq, key: opening.key.clone() });
+        }
+    }
+
+    fn clocks(&mut self, seq: u64, head: &EnvelopeHead<'_>) {
+        if let Some(before) = &self.previous {
+            let by_wall = head.wall_ms.saturating_sub(before.wall_ms);
+            if before.boot == head.boot {
+                let elapsed = head.mono_ms.saturating_sub(before.mono_ms);
+                if elapsed < 0 {
+                    self.notices.add(Notice::MonotonicBack { seq });
+                }
+                let by_ms = by_wall.saturating_sub(elapsed);
+                if by_ms.unsigned_abs() > CLOCK_STEP_MS + elapsed.unsigned_abs() / CLOCK_SLEW {
+                    self.notices.add(Notice::ClockSet { seq, by_ms });
+                }
+            } else if by_wall < 0 {
+                // Across a boot only a step back can be told.
+                self.notices.add(Notice::ClockSet { seq, by_ms: by_wall });
+            }
+        }
+        self.previous =
+            Some(Previous { wall_ms: head.wall_ms, mono_ms: head.mono_ms, boot: head.boot.clone().into_owned() });
+    }
+
+    /// Compares the tree as it stands with every checkpoint of its size.
+    fn compare_at_size(&mut self) {
+        let size = self.tree.size();
+        if self.signed.get(self.compared).is_none_or(|s| s.head.size != size) {
+            return;
+        }
+        let (root, running, intact) = (self.tree.root(), self.epochs.last().map(|span| span.epoch), self.signed_size);
+        while let Some(Signed { head, holder }) = self.signed.get(self.compared).filter(|s| s.head.size == size) {
+            let holder = &mut self.holders[*holder];
+            if running.is_some_and(|epoch| epoch > head.epoch) {
+                self.orphans.push(self.compared);
+            } else if head.root == root {
+                holder.confirms = Some(size);
+                self.signed_size = size;
+                if holder.held_by != HeldBy::Store {
+                    self.anchored_size = size;
+                }
+            } else {
+                self.problems.add(Problem::OtherRoot {
+                    held_by: holder.held_by.clone(),
+                    epoch: head.epoch,
+                    size,
+                    signed: to_hex(&head.root),
+                    computed: to_hex(&root),
+                    intact,
+                });
+            }
+            self.compared += 1;
+        }
+    }
+
+    /// A checkpoint that covers more of its epoch than that epoch kept.
+    fn orphan(&mut self, head: Head, held_by: HeldBy) {
+        let Some(next) = self.epochs.iter().find(|span| span.epoch > head.epoch) else { return };
+        let (epoch, size, ended) = (head.epoch, head.size, next.from);
+        if self.openings.iter().any(|(later, opening)| *later > epoch && opening.declares(&head)) {
+            self.notices.add(Notice::DeclaredLoss { held_by, epoch, size, kept: ended });
+        } else {
+            self.problems.add(Problem::UndeclaredLoss { held_by, epoch, size, ended });
+        }
+    }
+
+    fn finish(mut self) -> LogReport {
+        let size = self.tree.size();
+        // A log without a single event is as old as any checkpoint.
+        let running = self.epochs.last().map_or(u32::MAX, |span| span.epoch);
+        let signed = std::mem::take(&mut self.signed);
+        for (at, Signed { head, holder }) in signed.iter().enumerate() {
+            let held_by = self.holders[*holder].held_by.clone();
+            let beyond = at >= self.compared;
+            if self.cut_short && (beyond || head.epoch > running) {
+                // What was not read cannot be held against the log; the reading itself is the problem.
+            } else if head.epoch > running {
+                self.problems.add(Problem::UnknownEpoch { held_by, epoch: head.epoch, size: head.size });
+            } else if beyond && (head.epoch == running || self.epochs.is_empty()) {
+                self.problems.add(Problem::RolledBack { held_by, epoch: head.epoch, size: head.size, have: size });
+            } else if beyond || self.orphans.binary_search(&at).is_ok() {
+                self.orphan(*head, held_by);
+            }
+        }
+        let root = self.tree.root();
+        match self.trust.tree {
+            _ if self.cut_short => {}
+            Some((nodes, _)) if nodes != size => self.problems.add(Problem::OtherSize { nodes, events: size }),
+            Some((_, stored)) if stored != root => {
+                self.problems.add(Problem::OtherTree { size, stored: to_hex(&stored), computed: to_hex(&root) })
+            }
+            _ => {}
+        }
+        LogReport {
+            intact: self.problems.total() == 0,
+            station: self.trust.station.to_string(),
+            size,
+            root: to_hex(&root),
+            signed_size: self.signed_size,
+            anchored_size: self.anchored_size,
+            epochs: self.epochs,
+            holders: self.holders,
+            problems: self.problems,
+            notices: self.notices,
+        }
+    }
+}
