@@ -1,1 +1,14 @@
-//! Facts of clips, links to cases, rosters: rules as pure functions, executed through the store.
+//! What is known about a clip and to which case it belongs: rules as pure functions.
+//!
+//! - [`roster`]: who takes which recorder out, when and for what, read from a table;
+//! - [`annotate`]: from what recorder, file, media and roster say to facts with origins and suggested links;
+//! - [`times`]: the ways in which tables and sidecars write times.
+//!
+//! Nothing in these three reads a file, a clock or the database; what they decide is carried out elsewhere.
+
+pub mod annotate;
+pub mod roster;
+pub mod times;
+
+pub use annotate::{Annotations, ClipEvidence, SuggestedLink, annotate, changes};
+pub use roster::{Roster, RosterError, RosterRow};

@@ -17,6 +17,7 @@ mod shape;
 
 use std::fmt;
 
+pub use fold::half_width;
 pub use refusal::NumberError;
 pub use shape::{RuleError, ShapeSpec};
 

@@ -41,7 +41,7 @@ pub(super) fn fold(raw: &str) -> Folded {
         warnings.push(NumberWarning::JoinedDigits);
     }
     let bare: String = raw.chars().filter(|c| !c.is_whitespace()).collect();
-    let plain = plain(&bare);
+    let plain = half_width(&bare);
 
     let mut text = String::with_capacity(plain.len());
     let mut open = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn fold(raw: &str) -> Folded {
 
 /// Without invisible characters, full width folded to ASCII, NFC. Not NFKC, which would turn a circled
 /// digit into a digit and so make up a number that nobody wrote.
-pub(super) fn plain(text: &str) -> String {
+pub fn half_width(text: &str) -> String {
     INVISIBLE
         .replace_all(text, "")
         .chars()
@@ -100,7 +100,7 @@ pub(super) fn without_leading_zeros(text: &str) -> String {
 pub(super) fn loosen(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut parted = false;
-    for c in plain(text).chars() {
+    for c in half_width(text).chars() {
         // 字, 第 and 年 come and go between two spellings of one number, like brackets.
         if !c.is_alphanumeric() || matches!(c, '字' | '第' | '年') {
             parted = true;

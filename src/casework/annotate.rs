@@ -1,0 +1,463 @@
+//! From what recorder, file, media and roster say to facts with origins and suggested links. Pure: whoever
+//! calls stores what comes out ([`changes`] says which of it is new) and makes the links.
+//!
+//! Every origin's own time is kept, so that a person sees what each said; which of them counts is decided by
+//! [`crate::domain::record::settle`]. A time before 2000 or more than a day after the dock is reported in
+//! [`Annotations::odd_times`] and gives no start, so that the next origin counts; its raw form is still kept
+//! (invariant 8).
+//!
+//! A roster row applies when it names the clip's recorder and capture began in `[from, to)`. Rows that name
+//! different cases give no link, values that disagree give no fact: the conflict is reported and a person
+//! decides. Whoever took the recorder out outranks the number burned into a name, by the order of origins.
+//!
+//! Text from recorders is bounded and freed of control characters here (invariant 7); showing it is
+//! escaping it once more.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::tz::TimeZone;
+
+use super::roster::{MAX_VALUE_CHARS, RosterRow, names_somebody, recorder_key};
+use super::times::{self, Reading};
+use crate::domain::ids::RecorderId;
+use crate::domain::record::{Fact, Field, Origin};
+use crate::domain::time::{RecorderTime, UtcMs};
+
+/// 2000-01-01T00:00:00Z: no recorder is older, clocks that lost power often say 1970 or 1980.
+const EARLIEST_MS: i64 = 946_684_800_000;
+const DAY_MS: i64 = 86_400_000;
+/// A longer recording in one file is a damaged index: a shift has 12 hours, a battery fewer.
+const LONGEST_MS: i64 = 7 * DAY_MS;
+/// How far the end of writing may lie from the end of recording.
+const NEAR_MS: i64 = 10 * 60_000;
+/// Creation time 0 of an MP4 file (1904-01-01, ISO/IEC 14496-12 8.2.2): not set.
+const MP4_UNSET_MS: i64 = -2_082_844_800_000;
+
+/// All that is known about a clip before anybody has said anything. Give all of it each time: what is left
+/// out counts as no longer said.
+#[derive(Debug, Clone)]
+pub struct ClipEvidence {
+    /// The recorder that it came from.
+    pub recorder: RecorderId,
+    /// Named captures of its profile's file-name pattern. `officer` (a police number is one) is a fact; `date`
+    /// and `time` are what the recorder said where `named` could not be read.
+    pub captures: BTreeMap<String, String>,
+    /// When capture began by the file's name, as the profile reads it.
+    pub named: Option<RecorderTime>,
+    /// The zone of the recorder's clock, by its profile.
+    pub zone: TimeZone,
+    /// Modification time exactly as the recorder gave it.
+    pub modified_raw: String,
+    /// Our reading of it, milliseconds since the Unix epoch.
+    pub modified_ms: Option<i64>,
+    /// What it means on this recorder, by its profile.
+    pub modified_is: ModifiedIs,
+    /// Duration by the media probe, milliseconds; `None` until it has looked.
+    pub duration_ms: Option<i64>,
+    /// Creation time in the container, milliseconds since the Unix epoch, read as UTC.
+    pub created_ms: Option<i64>,
+    /// What a sidecar file says; times as text, in RFC 3339 or in `zone`.
+    pub sidecar: Vec<(Field, String)>,
+    /// What a binding file that passed its check says.
+    pub binding: Vec<(Field, String)>,
+    /// When the recorder was docked, milliseconds since the Unix epoch.
+    pub docked_ms: i64,
+    /// A person's correction of the start of capture: where there is one it decides which roster rows apply.
+    pub corrected_start_ms: Option<i64>,
+}
+
+/// What a file's modification time means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModifiedIs {
+    /// Capture ended.
+    End,
+    /// Capture began.
+    Start,
+    /// Nothing that can be relied on: it gives no fact.
+    #[default]
+    Unknown,
+}
+
+/// What the rules make of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// At most one fact for each field and origin, never of origin person, never empty.
+    pub facts: Vec<Fact>,
+    /// Links that the roster gives without doubt: none or one.
+    pub links: Vec<SuggestedLink>,
+    /// Why the roster gave no link or no value although rows apply.
+    pub conflicts: Vec<Conflict>,
+    /// Times that cannot be.
+    pub odd_times: Vec<OddTime>,
+}
+
+/// A link to be made, if no person has linked or unlinked the same case before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuggestedLink {
+    /// The number as the roster has it.
+    pub case_raw: String,
+    /// Its key.
+    pub case_key: String,
+    /// Who says so.
+    pub origin: Origin,
+    /// How sure it is, 0 to 100; 100 is kept for persons.
+    pub score: u32,
+    /// Why, in words without persons.
+    pub reason: String,
+    /// The row that says so: its place in the roster given.
+    pub row: usize,
+    /// Stage, where all rows of the case agree.
+    pub stage: Option<String>,
+    /// Matter recorded, likewise.
+    pub matter: Option<String>,
+    /// What it proves, likewise.
+    pub proves: Option<String>,
+}
+
+/// Roster rows that apply and disagree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// `case`, or the name of a field.
+    pub what: &'static str,
+    /// The rows' lines.
+    pub lines: Vec<u64>,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.lines.iter().map(u64::to_string).collect();
+        write!(
+            f,
+            "roster lines {} apply and differ in {}; choose one, or correct the roster",
+            lines.join(", "),
+            self.what
+        )
+    }
+}
+
+/// A time that cannot be when capture began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddTime {
+    /// Who says so.
+    pub origin: Origin,
+    /// What it says.
+    pub raw: String,
+    /// What is odd.
+    pub why: Oddity,
+}
+
+/// What is odd about a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    /// No date and time that can be read.
+    Unreadable,
+    /// Before 2000.
+    Before2000,
+    /// More than a day after the dock.
+    AfterDock,
+    /// The container's time was meant as UTC but is local; it was read as local, and counts.
+    LocalInContainer,
+}
+
+impl Oddity {
+    /// A stable word for rows, JSON and the catalogue of words.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Before2000 => "before_2000",
+            Self::AfterDock => "after_dock",
+            Self::LocalInContainer => "local_in_container",
+        }
+    }
+}
+
+/// Applies the rules. `roster` may hold rows of other recorders; `defaults` are the configuration's;
+/// `at_ms` is when this is being said.
+pub fn annotate(input: &ClipEvidence, roster: &[RosterRow], defaults: &[(Field, String)], at_ms: i64) -> Annotations {
+    let mut said = Said::default();
+    let capture = said.times(input);
+    for (pairs, origin) in
+        [(&input.sidecar[..], Origin::Sidecar), (&input.binding, Origin::Binding), (defaults, Origin::Config)]
+    {
+        for (field, value) in pairs.iter().filter(|(field, _)| !TIMES.contains(field)) {
+            said.fact(*field, origin, value);
+        }
+    }
+    if let Some(officer) = input.captures.get("officer") {
+        said.fact(Field::Officer, Origin::FileName, officer);
+    }
+    said.roster(input, roster, capture);
+
+    let Said { facts, links, conflicts, odd_times } = said;
+    let facts = facts.into_iter().map(|((field, origin), value)| Fact { field, value, origin, at_ms }).collect();
+    Annotations { facts, links, conflicts, odd_times }
+}
+
+/// What is to be said anew: facts in `found` that differ from the latest word of their origin in `said`, and
+/// an empty value for each that an origin no longer says. A person's words are not the rules' to change.
+pub fn changes(said: &[Fact], found: &[Fact], at_ms: i64) -> Vec<Fact> {
+    let latest: BTreeMap<(Field, Origin), &str> =
+        said.iter().map(|fact| ((fact.field, fact.origin), fact.value.as_str())).collect();
+    let now: BTreeMap<(Field, Origin), &Fact> = found.iter().map(|fact| ((fact.field, fact.origin), fact)).collect();
+    let differing = now.iter().filter(|(key, fact)| latest.get(*key) != Some(&fact.value.as_str()));
+    let withdrawn = latest
+        .iter()
+        .filter(|(key, value)| key.1 != Origin::Person && !value.is_empty() && !now.contains_key(*key))
+        .map(|(&(field, origin), _)| Fact { field, value: String::new(), origin, at_ms });
+    differing.map(|(_, fact)| (*fact).clone()).chain(withdrawn).collect()
+}
+
+const TIMES: [Field; 3] = [Field::CapturedStart, Field::CapturedEnd, Field::CapturedRaw];
+
+/// When capture began, for choosing roster rows.
+#[derive(Debug, Clone, Copy)]
+struct Capture {
+    start_ms: i64,
+    end_ms: Option<i64>,
+    /// `None` for a person's correction.
+    origin: Option<Origin>,
+}
+
+#[derive(Default)]
+struct Said {
+    facts: BTreeMap<(Field, Origin), String>,
+    links: Vec<SuggestedLink>,
+    conflicts: Vec<Conflict>,
+    odd_times: Vec<OddTime>,
+}
+
+impl Said {
+    fn fact(&mut self, field: Field, origin: Origin, value: &str) {
+        let value = printable(value);
+        if !value.is_empty() && (field != Field::Officer || names_somebody(&value)) {
+            self.facts.insert((field, origin), value);
+        }
+    }
+
+    fn odd(&mut self, origin: Origin, raw: &str, why: Oddity) {
+        self.odd_times.push(OddTime { origin, raw: printable(raw), why });
+    }
+
+    /// Says every origin's times; gives the one that counts.
+    fn times(&mut self, input: &ClipEvidence) -> Option<Capture> {
+        let duration = input.duration_ms.filter(|d| (0..=LONGEST_MS).contains(d));
+        let mut counts: Option<(Origin, RecorderTime)> = None;
+        for (origin, raw, read) in starts(input, duration) {
+            self.fact(Field::CapturedRaw, origin, &raw);
+            let start = match read.ok_or(Oddity::Unreadable).and_then(|t| possible(t, input.docked_ms)) {
+                Ok(start) => start,
+                Err(why) => {
+                    self.odd(origin, &raw, why);
+                    continue;
+                }
+            };
+            let start = match origin {
+                Origin::Media => self.container_time(start, input, duration),
+                _ => start,
+            };
+            self.fact(Field::CapturedStart, origin, &start.rfc3339());
+            if let Some(duration) = duration {
+                let end = later(&start, duration);
+                self.fact(Field::CapturedEnd, origin, &end.rfc3339());
+            }
+            counts.get_or_insert((origin, start));
+        }
+        let (origin, start) = counts.unzip();
+
+        let mut end_ms = start.as_ref().and_then(|s| Some(s.at.0.saturating_add(duration?)));
+        if let Some(start) = &start {
+            let after_start = |end: &RecorderTime| (0..=DAY_MS).contains(&end.at.0.saturating_sub(start.at.0));
+            let sidecar = value_of(&input.sidecar, Field::CapturedEnd)
+                .and_then(|text| times::read(text, &input.zone, Reading::Lenient).ok());
+            let written = written_until(input).map(|ms| in_zone(ms, &input.modified_raw, &input.zone));
+            if let Some(end) = sidecar.filter(after_start) {
+                self.fact(Field::CapturedEnd, Origin::Sidecar, &end.rfc3339());
+                end_ms = Some(end.at.0);
+            } else if let (None, Some(end)) = (duration, written.filter(after_start)) {
+                self.fact(Field::CapturedEnd, Origin::FileTime, &end.rfc3339());
+                end_ms = Some(end.at.0);
+            }
+        }
+        match input.corrected_start_ms {
+            Some(ms) => Some(Capture { start_ms: ms, end_ms: duration.map(|d| ms.saturating_add(d)), origin: None }),
+            None => start.map(|start| Capture { start_ms: start.at.0, end_ms, origin }),
+        }
+    }
+
+    /// Containers hold UTC by their standards, yet many recorders write their local clock. Where only the
+    /// local reading meets the time of the last write, it is the one.
+    fn container_time(&mut self, utc: RecorderTime, input: &ClipEvidence, duration: Option<i64>) -> RecorderTime {
+        let Some(written) = written_until(input) else { return utc };
+        let fits = |ms: i64| {
+            let begun = written.saturating_sub(duration.unwrap_or(0)).saturating_sub(NEAR_MS);
+            (begun..=written.saturating_add(NEAR_MS)).contains(&ms)
+        };
+        let local_ms = utc.at.0.saturating_sub(i64::from(utc.offset_s) * 1000);
+        if fits(utc.at.0) || !fits(local_ms) {
+            return utc;
+        }
+        self.odd(Origin::Media, &utc.raw, Oddity::LocalInContainer);
+        RecorderTime { at: UtcMs(local_ms), ..utc }
+    }
+
+    fn roster(&mut self, input: &ClipEvidence, roster: &[RosterRow], capture: Option<Capture>) {
+        let Some(capture) = capture else { return };
+        let key = recorder_key(input.recorder.as_str());
+        let rows: Vec<(usize, &RosterRow)> = roster
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| {
+                (row.from_ms..row.to_ms).contains(&capture.start_ms) && recorder_key(&row.recorder) == key
+            })
+            .collect();
+
+        let mut values: BTreeMap<Field, Vec<(u64, &str)>> = BTreeMap::new();
+        for (_, row) in &rows {
+            for (field, value) in row.facts() {
+                values.entry(field).or_default().push((row.line, value));
+            }
+        }
+        for (field, said) in values {
+            match agreed(said.iter().map(|(_, value)| *value)) {
+                Some(value) => self.fact(field, Origin::Roster, value),
+                None => {
+                    self.conflicts.push(Conflict { what: field.as_str(), lines: said.iter().map(|s| s.0).collect() });
+                }
+            }
+        }
+
+        let with_case: Vec<_> = rows.iter().filter_map(|(at, row)| Some((*at, *row, row.case.as_ref()?))).collect();
+        let Some((at, row, case)) = with_case.first().copied() else { return };
+        if agreed(with_case.iter().map(|(_, _, case)| case.key.as_str())).is_none() {
+            self.conflicts
+                .push(Conflict { what: "case", lines: with_case.iter().map(|(_, row, _)| row.line).collect() });
+            return;
+        }
+        let ends_later =
+            capture.end_ms.is_some_and(|end| end > with_case.iter().map(|(_, r, _)| r.to_ms).max().unwrap_or(end));
+        let rest_without_case = with_case.len() < rows.len();
+        let of_case = |value: fn(&RosterRow) -> Option<&String>| {
+            agreed(with_case.iter().filter_map(|(_, row, _)| value(row)).map(String::as_str)).map(str::to_owned)
+        };
+        self.links.push(SuggestedLink {
+            case_raw: case.raw.clone(),
+            case_key: case.key.clone(),
+            origin: Origin::Roster,
+            score: score(capture.origin, ends_later, rest_without_case),
+            reason: reason(input, row, &capture, ends_later, rest_without_case),
+            row: at,
+            stage: of_case(|row| row.stage.as_ref()),
+            matter: of_case(|row| row.matter.as_ref()),
+            proves: of_case(|row| row.proves.as_ref()),
+        });
+    }
+}
+
+/// What each origin says about the start of capture, strongest first; none where it says nothing.
+fn starts(input: &ClipEvidence, duration: Option<i64>) -> Vec<(Origin, String, Option<RecorderTime>)> {
+    let zone = &input.zone;
+    let mut starts = Vec::new();
+    if let Some(text) = value_of(&input.sidecar, Field::CapturedStart) {
+        starts.push((Origin::Sidecar, text.to_owned(), times::read(text, zone, Reading::Lenient).ok()));
+    }
+    if let Some(named) = &input.named {
+        starts.push((Origin::FileName, named.raw.clone(), Some(named.clone())));
+    } else if let (Some(date), Some(time)) = (input.captures.get("date"), input.captures.get("time")) {
+        starts.push((Origin::FileName, format!("{date}_{time}"), None));
+    }
+    if let Some(ms) = input.created_ms.filter(|ms| *ms != MP4_UNSET_MS) {
+        let raw = UtcMs(ms).rfc3339();
+        starts.push((Origin::Media, raw.clone(), Some(in_zone(ms, &raw, zone))));
+    }
+    let before_write = match input.modified_is {
+        ModifiedIs::End => Some(duration.unwrap_or(0)),
+        ModifiedIs::Start => Some(0),
+        ModifiedIs::Unknown => None,
+    };
+    if let (Some(before), Some(written)) = (before_write, input.modified_ms) {
+        let start = in_zone(written.saturating_sub(before), &input.modified_raw, zone);
+        starts.push((Origin::FileTime, input.modified_raw.clone(), Some(start)));
+    }
+    starts
+}
+
+/// When the file was last written, where that is when capture ended.
+fn written_until(input: &ClipEvidence) -> Option<i64> {
+    input.modified_ms.filter(|_| input.modified_is == ModifiedIs::End)
+}
+
+fn possible(time: RecorderTime, docked_ms: i64) -> Result<RecorderTime, Oddity> {
+    match time.at.0 {
+        ms if ms < EARLIEST_MS => Err(Oddity::Before2000),
+        ms if ms > docked_ms.saturating_add(DAY_MS) => Err(Oddity::AfterDock),
+        _ => Ok(time),
+    }
+}
+
+fn in_zone(ms: i64, raw: &str, zone: &TimeZone) -> RecorderTime {
+    RecorderTime { raw: raw.to_owned(), at: UtcMs(ms), offset_s: times::offset_s(UtcMs(ms), zone) }
+}
+
+fn later(start: &RecorderTime, ms: i64) -> RecorderTime {
+    RecorderTime { at: UtcMs(start.at.0.saturating_add(ms)), ..start.clone() }
+}
+
+fn value_of(pairs: &[(Field, String)], field: Field) -> Option<&str> {
+    pairs.iter().rev().find(|(f, value)| *f == field && !value.trim().is_empty()).map(|(_, value)| value.as_str())
+}
+
+/// The one value that all give; `None` where they give several or nothing.
+fn agreed<'a>(mut values: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+/// A clock that wrote a name or sidecar is worth more than a container's, and that more than a file system's.
+fn score(origin: Option<Origin>, ends_later: bool, rest_without_case: bool) -> u32 {
+    let base = match origin {
+        None => 95,
+        Some(Origin::Sidecar | Origin::FileName) => 90,
+        Some(Origin::Media) => 80,
+        Some(_) => 60,
+    };
+    base - 20 * u32::from(ends_later) - 20 * u32::from(rest_without_case)
+}
+
+fn reason(
+    input: &ClipEvidence,
+    row: &RosterRow,
+    capture: &Capture,
+    ends_later: bool,
+    rest_without_case: bool,
+) -> String {
+    let time = |ms: i64| UtcMs(ms).rfc3339_in(&input.zone);
+    let (from, to, start) = (time(row.from_ms), time(row.to_ms), time(capture.start_ms));
+    let by = capture.origin.map_or("person", Origin::as_str);
+    let mut text =
+        format!("roster line {}: {} out from {from} to {to}; capture began {start} ({by})", row.line, input.recorder);
+    if ends_later {
+        text.push_str("; it ended after the return");
+    }
+    if rest_without_case {
+        text.push_str("; another row for that time names no case");
+    }
+    text
+}
+
+/// Text of a recorder or roster as it may be stored: one line, bounded, without characters that turn the
+/// direction of writing.
+fn printable(text: &str) -> String {
+    let turning = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bounded: String = text
+        .trim()
+        .chars()
+        .filter(|c| !turning(*c))
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_VALUE_CHARS)
+        .collect();
+    bounded.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

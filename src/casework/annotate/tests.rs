@@ -1,0 +1,286 @@
+use Origin::*;
+use proptest::prelude::*;
+
+use super::super::roster;
+use super::*;
+use crate::domain::case_number::NumberRule;
+use crate::domain::record::settle;
+
+const NOON_MS: i64 = 1_781_841_600_000; // 2026-06-19T12:00:00+08:00
+
+/// A clip as a DSJ recorder names it: 10:03:24, ten minutes long, written until 10:13:30.
+fn clip() -> ClipEvidence {
+    let captures = [("device", "36NCC009910"), ("officer", "000000"), ("date", "20260619"), ("time", "100324")];
+    ClipEvidence {
+        recorder: RecorderId::new("36NCC009910").unwrap(),
+        captures: captures.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        named: Some(named("20260619_100324", "2026-06-19T10:03:24+08:00")),
+        zone: TimeZone::get("Asia/Shanghai").unwrap(),
+        modified_is: ModifiedIs::End,
+        modified_raw: "2026-06-19 10:13:30".into(),
+        modified_ms: Some(ms("2026-06-19T10:13:30+08:00")),
+        duration_ms: Some(600_000),
+        created_ms: None,
+        sidecar: vec![],
+        binding: vec![],
+        docked_ms: NOON_MS,
+        corrected_start_ms: None,
+    }
+}
+
+fn named(raw: &str, reads: &str) -> RecorderTime {
+    RecorderTime { raw: raw.into(), at: UtcMs(ms(reads)), offset_s: 8 * 3600 }
+}
+
+fn ms(text: &str) -> i64 {
+    UtcMs::parse_rfc3339(text).unwrap().0
+}
+
+fn rows(lines: &str) -> Vec<RosterRow> {
+    let text = format!("officer,recorder,from,to,case,place,matter,proves,stage\n{lines}");
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let roster = roster::parse(&text, &zone, &NumberRule::builtin(), 2026).unwrap();
+    roster.accept(false).unwrap()
+}
+
+fn said(found: &Annotations, field: Field) -> Vec<(Origin, &str)> {
+    found.facts.iter().filter(|f| f.field == field).map(|f| (f.origin, f.value.as_str())).collect()
+}
+
+fn settled(found: &Annotations, field: Field) -> Option<String> {
+    settle(&found.facts).get(&field).map(|f| f.value.clone())
+}
+
+#[test]
+fn a_row_that_applies_gives_its_facts_and_its_link() {
+    let roster = rows(
+        "李四,36NCC009911,2026-06-19 09:00,2026-06-19 12:00,赵卫罚〔2026〕9号,西街,,,\n\
+         张三,３６ncc009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚[2026]12号,东关街,现场检查,未公示许可证,调查\n",
+    );
+    let found = annotate(&clip(), &roster, &[(Field::Agency, "赵县卫健局".into())], 7);
+    assert_eq!(said(&found, Field::Officer), [(Roster, "张三")], "000000 is nobody");
+    assert_eq!(said(&found, Field::Place), [(Roster, "东关街")]);
+    assert_eq!(said(&found, Field::Agency), [(Config, "赵县卫健局")]);
+    assert_eq!(
+        said(&found, Field::CapturedStart),
+        [(FileName, "2026-06-19T10:03:24+08:00"), (FileTime, "2026-06-19T10:03:30+08:00")]
+    );
+    assert_eq!(settled(&found, Field::CapturedEnd).as_deref(), Some("2026-06-19T10:13:24+08:00"));
+    assert_eq!(said(&found, Field::CapturedRaw), [(FileName, "20260619_100324"), (FileTime, "2026-06-19 10:13:30")]);
+    assert!(found.facts.iter().all(|f| f.at_ms == 7));
+    let link = SuggestedLink {
+        case_raw: "赵卫罚[2026]12号".into(),
+        case_key: "赵卫罚(2026)12".into(),
+        origin: Roster,
+        score: 90,
+        reason: "roster line 3: 36NCC009910 out from 2026-06-19T09:00:00+08:00 to 2026-06-19T12:00:00+08:00; \
+                 capture began 2026-06-19T10:03:24+08:00 (file_name)"
+            .into(),
+        row: 1,
+        stage: Some("调查".into()),
+        matter: Some("现场检查".into()),
+        proves: Some("未公示许可证".into()),
+    };
+    assert_eq!((found.links, found.conflicts, found.odd_times), (vec![link], vec![], vec![]));
+}
+
+#[test]
+fn which_rows_apply_table() {
+    let out = |from: &str, to: &str| {
+        rows(&format!("张三,36NCC009910,2026-06-19 {from},2026-06-19 {to},赵卫罚〔2026〕1号,,,,\n"))
+    };
+    for (from, to, score) in [
+        ("09:00:00", "12:00:00", Some(90)),
+        ("10:03:24", "10:13:24", Some(90)),
+        ("10:03:25", "12:00:00", None),
+        ("09:00:00", "10:03:24", None),
+        ("09:00:00", "10:03:25", Some(70)),
+    ] {
+        let found = annotate(&clip(), &out(from, to), &[], 0);
+        assert_eq!(found.links.first().map(|l| l.score), score, "{from} to {to}");
+        assert_eq!(said(&found, Field::Officer).is_empty(), score.is_none());
+    }
+    // A person who set the recorder's clock right moves the clip into another row.
+    let corrected = ClipEvidence { corrected_start_ms: Some(ms("2026-06-19T15:00:00+08:00")), ..clip() };
+    assert_eq!(annotate(&corrected, &out("14:00", "17:00"), &[], 0).links[0].score, 95);
+    assert!(annotate(&corrected, &out("09:00", "12:00"), &[], 0).links.is_empty());
+}
+
+#[test]
+fn rows_that_disagree_decide_nothing() {
+    let two_cases = rows(
+        "张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚〔2026〕1号,东关街,现场检查,,\n\
+         张三,36NCC009910,2026-06-19 10:00,2026-06-19 13:00,赵卫罚〔2026〕2号,西街,现场检查,,\n",
+    );
+    let found = annotate(&clip(), &two_cases, &[], 0);
+    assert_eq!(found.links, []);
+    assert_eq!(said(&found, Field::Place), []);
+    assert_eq!(said(&found, Field::Matter), [(Roster, "现场检查")], "in which they agree");
+    let told: Vec<String> = found.conflicts.iter().map(Conflict::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "roster lines 2, 3 apply and differ in place; choose one, or correct the roster",
+            "roster lines 2, 3 apply and differ in case; choose one, or correct the roster",
+        ]
+    );
+
+    let one_case = rows(
+        "张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚〔2026〕1号,,,,\n\
+         李四,36NCC009910,2026-06-19 10:00,2026-06-19 13:00,赵卫罚【2026】第01号,,,,\n\
+         李四,36NCC009910,2026-06-19 10:00,2026-06-19 14:00,,,,,\n",
+    );
+    let found = annotate(&clip(), &one_case, &[], 0);
+    assert_eq!((found.links.len(), found.links[0].score), (1, 70), "one case in two spellings");
+    assert_eq!(found.conflicts, [Conflict { what: "officer", lines: vec![2, 3, 4] }]);
+    assert!(found.links[0].reason.ends_with("another row for that time names no case"), "{}", found.links[0].reason);
+}
+
+#[test]
+fn impossible_times_fall_to_the_next_origin_and_stay_known() {
+    let with = |raw: &str, reads: &str| ClipEvidence { named: Some(named(raw, reads)), ..clip() };
+    for (raw, reads, why) in [
+        ("19700101_080013", "1970-01-01T08:00:13+08:00", Oddity::Before2000),
+        ("19991231_235959", "1999-12-31T23:59:59+08:00", Oddity::Before2000),
+        ("20260620_120001", "2026-06-20T12:00:01+08:00", Oddity::AfterDock),
+    ] {
+        let found = annotate(&with(raw, reads), &[], &[], 0);
+        assert_eq!(found.odd_times, [OddTime { origin: FileName, raw: raw.into(), why }]);
+        assert_eq!(said(&found, Field::CapturedStart), [(FileTime, "2026-06-19T10:03:30+08:00")], "{raw}");
+        assert_eq!(settled(&found, Field::CapturedRaw).as_deref(), Some(raw));
+    }
+    let day_after = with("20260620_120000", "2026-06-20T12:00:00+08:00");
+    assert_eq!(annotate(&day_after, &[], &[], 0).odd_times, [], "a day after the dock is still possible");
+
+    let captures = [("date", "2026\n1341"), ("time", "\u{202e}9961")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let found = annotate(&ClipEvidence { named: None, captures, ..clip() }, &[], &[], 0);
+    assert_eq!(found.odd_times, [OddTime { origin: FileName, raw: "2026 1341_9961".into(), why: Oddity::Unreadable }]);
+    assert_eq!(settled(&found, Field::CapturedStart).as_deref(), Some("2026-06-19T10:03:30+08:00"));
+
+    let hopeless =
+        ClipEvidence { modified_ms: Some(315_532_800_000), ..with("19700101_000000", "1970-01-01T00:00:00+08:00") };
+    let roster = rows("张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚〔2026〕1号,,,,\n");
+    let found = annotate(&hopeless, &roster, &[], 0);
+    assert_eq!((said(&found, Field::CapturedStart), found.links.len()), (vec![], 0));
+    assert_eq!(found.odd_times.len(), 2);
+}
+
+#[test]
+fn a_files_time_means_what_its_profile_says() {
+    let unnamed = ClipEvidence { captures: BTreeMap::new(), named: None, ..clip() };
+    for (is, start, end) in [
+        (ModifiedIs::End, Some("2026-06-19T10:03:30+08:00"), Some("2026-06-19T10:13:30+08:00")),
+        (ModifiedIs::Start, Some("2026-06-19T10:13:30+08:00"), Some("2026-06-19T10:23:30+08:00")),
+        (ModifiedIs::Unknown, None, None),
+    ] {
+        let found = annotate(&ClipEvidence { modified_is: is, ..unnamed.clone() }, &[], &[], 0);
+        assert_eq!(settled(&found, Field::CapturedStart).as_deref(), start, "{is:?}");
+        assert_eq!(settled(&found, Field::CapturedEnd).as_deref(), end, "{is:?}");
+    }
+}
+
+#[test]
+fn each_origin_reads_its_own_time() {
+    let bare = ClipEvidence { captures: BTreeMap::new(), named: None, ..clip() };
+    let created = |at: &str| ClipEvidence { created_ms: Some(ms(at)), ..bare.clone() };
+
+    let utc = annotate(&created("2026-06-19T02:03:20Z"), &[], &[], 0);
+    assert_eq!(said(&utc, Field::CapturedStart)[0], (Media, "2026-06-19T10:03:20+08:00"));
+    assert_eq!(utc.odd_times, []);
+    let local = annotate(&created("2026-06-19T10:03:20Z"), &[], &[], 0);
+    assert_eq!(said(&local, Field::CapturedStart)[0], (Media, "2026-06-19T10:03:20+08:00"));
+    assert_eq!(local.odd_times[0].why, Oddity::LocalInContainer);
+    let neither = annotate(&created("2026-06-18T02:03:20Z"), &[], &[], 0);
+    assert_eq!(
+        said(&neither, Field::CapturedStart)[0],
+        (Media, "2026-06-18T10:03:20+08:00"),
+        "not to be corrected by a guess"
+    );
+    let unset = annotate(&ClipEvidence { created_ms: Some(MP4_UNSET_MS), ..bare.clone() }, &[], &[], 0);
+    assert_eq!(
+        (unset.odd_times.len(), settled(&unset, Field::CapturedStart).as_deref()),
+        (0, Some("2026-06-19T10:03:30+08:00"))
+    );
+
+    let sidecar = ClipEvidence {
+        sidecar: vec![
+            (Field::CapturedStart, "2026-06-19 10:03:22".into()),
+            (Field::CapturedEnd, "2026-06-19T10:13:20+08:00".into()),
+            (Field::Officer, "012345".into()),
+            (Field::Lat, "42.38".into()),
+            (Field::Place, " \n ".into()),
+        ],
+        binding: vec![(Field::Officer, "王五".into()), (Field::Agency, "赵县卫健局\u{202e}".into())],
+        ..clip()
+    };
+    let found = annotate(&sidecar, &[], &[], 0);
+    assert_eq!(said(&found, Field::CapturedStart)[0], (Sidecar, "2026-06-19T10:03:22+08:00"));
+    assert_eq!(settled(&found, Field::CapturedEnd).as_deref(), Some("2026-06-19T10:13:20+08:00"));
+    assert_eq!(settled(&found, Field::CapturedRaw).as_deref(), Some("2026-06-19 10:03:22"));
+    assert_eq!(said(&found, Field::Officer), [(Sidecar, "012345"), (Binding, "王五")]);
+    assert_eq!(said(&found, Field::Agency), [(Binding, "赵县卫健局")]);
+    assert_eq!((settled(&found, Field::Lat).as_deref(), said(&found, Field::Place)), (Some("42.38"), vec![]));
+}
+
+#[test]
+fn the_end_needs_a_duration_or_a_last_write() {
+    let unprobed = ClipEvidence { duration_ms: None, ..clip() };
+    let found = annotate(&unprobed, &[], &[], 0);
+    assert_eq!(said(&found, Field::CapturedEnd), [(FileTime, "2026-06-19T10:13:30+08:00")]);
+    let copied = ClipEvidence { modified_ms: Some(ms("2026-06-19T09:00:00+08:00")), ..unprobed };
+    assert_eq!(said(&annotate(&copied, &[], &[], 0), Field::CapturedEnd), [], "written before it began");
+    let damaged = ClipEvidence { duration_ms: Some(i64::MAX), ..copied };
+    assert_eq!(said(&annotate(&damaged, &[], &[], 0), Field::CapturedEnd), []);
+}
+
+#[test]
+fn only_what_changed_is_said_again() {
+    let before = annotate(&clip(), &rows("张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,,东关街,,,\n"), &[], 1);
+    assert_eq!(changes(&[], &before.facts, 1), before.facts);
+    assert_eq!(changes(&before.facts, &before.facts, 2), []);
+
+    let fact = |field, value: &str, origin, at_ms| Fact { field, value: value.into(), origin, at_ms };
+    let mut said = before.facts;
+    said.push(fact(Field::Proves, "未公示许可证", Person, 2));
+    let after = annotate(&clip(), &rows("李四,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,,,,,\n"), &[], 3);
+    let changed = changes(&said, &after.facts, 3);
+    assert_eq!(changed, [fact(Field::Officer, "李四", Roster, 3), fact(Field::Place, "", Roster, 3)]);
+    said.extend(changed);
+    assert_eq!(changes(&said, &after.facts, 4), [], "a withdrawal is said once");
+    assert_eq!(settle(&said)[&Field::Proves].value, "未公示许可证");
+    assert!(!settle(&said).contains_key(&Field::Place));
+}
+
+proptest! {
+    #[test]
+    fn nothing_a_recorder_says_stops_the_rules(
+        (date, time, text) in (any::<String>(), any::<String>(), "\\PC{0,600}|[\\x00-\\x1f]{1,20}"),
+        at in any::<Option<i64>>(), offset_s in any::<i32>(), modified in any::<Option<i64>>(), created in any::<Option<i64>>(),
+        duration in any::<Option<i64>>(),
+        docked in 0..=4_102_444_800_000i64, corrected in any::<Option<i64>>(),
+    ) {
+        let input = ClipEvidence {
+            named: at.map(|at| RecorderTime { raw: text.clone(), at: UtcMs(at), offset_s }),
+            captures: [("date", &date), ("time", &time), ("officer", &text)].map(|(k, v)| (k.to_owned(), v.clone())).into(),
+            modified_raw: text.clone(),
+            modified_ms: modified,
+            duration_ms: duration,
+            created_ms: created,
+            sidecar: Field::ALL.iter().map(|f| (*f, text.clone())).collect(),
+            docked_ms: docked,
+            corrected_start_ms: corrected,
+            ..clip()
+        };
+        let roster = rows("张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚〔2026〕1号,,,,\n");
+        let found = annotate(&input, &roster, &[], 0);
+        for fact in &found.facts {
+            prop_assert!(!fact.value.is_empty() && fact.value.chars().count() <= MAX_VALUE_CHARS);
+            prop_assert!(!fact.value.contains(char::is_control));
+            prop_assert!(fact.origin != Person);
+        }
+        for start in said(&found, Field::CapturedStart) {
+            let start = ms(start.1);
+            prop_assert!(start >= EARLIEST_MS && start <= docked + DAY_MS);
+        }
+    }
+}

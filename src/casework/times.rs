@@ -1,0 +1,151 @@
+//! The ways in which tables and sidecars write times. Pure; which reading is believed is decided by
+//! [`super::annotate`].
+
+use std::sync::LazyLock;
+
+use jiff::civil::{Date, DateTime};
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ToSpan};
+use regex::Regex;
+
+use crate::domain::case_number::half_width;
+use crate::domain::time::{RecorderTime, UtcMs};
+
+/// Longest text that is looked at, in bytes.
+const MAX_BYTES: usize = 64;
+
+/// Why a text is no instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// Neither RFC 3339 nor a local date and time.
+    #[error("write date and time as 2026-06-19 09:00 or 2026-06-19T09:00:00+08:00")]
+    Form,
+    /// No such day or hour.
+    #[error("there is no such date or time; check day, month and hour")]
+    NoSuchTime,
+    /// The clocks were set forward over it or back over it.
+    #[error("the clocks changed at that hour; write it with its offset, as in 2026-06-19T09:00:00+08:00")]
+    ClocksChanged,
+}
+
+/// Whether a local time at which clocks change is refused or read as clocks run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// For what people write: they can be asked.
+    Strict,
+    /// For what recorders wrote: the reading before the change.
+    Lenient,
+}
+
+static LOCAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let date = r"(?<y>[0-9]{4})[-/.年](?<m>[0-9]{1,2})[-/.月](?<d>[0-9]{1,2})日?";
+    let time = r"(?<h>[0-9]{1,2}):(?<min>[0-9]{2})(?::(?<s>[0-9]{2})(?:\.[0-9]{1,9})?)?";
+    Regex::new(&format!("^{date}(?:T| *){time}$")).ok()
+});
+
+/// Reads RFC 3339, or a local date and time of `zone` (`2026-06-19 09:00`, `2026/6/19 9:00:00`, 24:00 for the
+/// end of a day). Full-width digits and colons are read, too.
+pub fn read(text: &str, zone: &TimeZone, reading: Reading) -> Result<RecorderTime, TimeError> {
+    if text.len() > MAX_BYTES {
+        return Err(TimeError::Form);
+    }
+    let folded = half_width(text);
+    let folded = folded.trim();
+    if let Ok(at) = folded.parse::<Timestamp>() {
+        let offset = Pieces::parse(folded).ok().and_then(|p| p.to_numeric_offset()).unwrap_or(Offset::UTC);
+        return Ok(RecorderTime { raw: text.to_owned(), at: UtcMs(at.as_millisecond()), offset_s: offset.seconds() });
+    }
+    let captures = LOCAL.as_ref().and_then(|r| r.captures(folded)).ok_or(TimeError::Form)?;
+    let number = |name: &str| captures.name(name).map_or(Ok(0), |m| m.as_str().parse::<i16>());
+    let part = |name: &str| number(name).map_err(|_| TimeError::Form);
+    let local = civil([part("y")?, part("m")?, part("d")?], [part("h")?, part("min")?, part("s")?])?;
+    instant(local, zone, reading).map(|(at, offset_s)| RecorderTime { raw: text.to_owned(), at, offset_s })
+}
+
+/// The offset of `zone` at an instant, in seconds.
+pub fn offset_s(at: UtcMs, zone: &TimeZone) -> i32 {
+    zone.to_offset(at.zoned(&TimeZone::UTC).timestamp()).seconds()
+}
+
+fn civil(date: [i16; 3], time: [i16; 3]) -> Result<DateTime, TimeError> {
+    let small = |n: i16| i8::try_from(n).map_err(|_| TimeError::NoSuchTime);
+    let date = Date::new(date[0], small(date[1])?, small(date[2])?).map_err(|_| TimeError::NoSuchTime)?;
+    if time == [24, 0, 0] {
+        return Ok(date.saturating_add(1.day()).at(0, 0, 0, 0));
+    }
+    let time = jiff::civil::Time::new(small(time[0])?, small(time[1])?, small(time[2])?, 0);
+    Ok(date.to_datetime(time.map_err(|_| TimeError::NoSuchTime)?))
+}
+
+fn instant(local: DateTime, zone: &TimeZone, reading: Reading) -> Result<(UtcMs, i32), TimeError> {
+    let ambiguous = zone.to_ambiguous_zoned(local);
+    let zoned = match reading {
+        Reading::Strict if ambiguous.is_ambiguous() => return Err(TimeError::ClocksChanged),
+        _ => ambiguous.compatible().map_err(|_| TimeError::NoSuchTime)?,
+    };
+    Ok((UtcMs(zoned.timestamp().as_millisecond()), zoned.offset().seconds()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zone(name: &str) -> TimeZone {
+        TimeZone::get(name).unwrap()
+    }
+
+    #[test]
+    fn written_times_table() {
+        let shanghai = zone("Asia/Shanghai");
+        for (text, reads) in [
+            ("2026-06-19 09:00", "2026-06-19T09:00:00+08:00"),
+            (" 2026/6/19 9:00:07 ", "2026-06-19T09:00:07+08:00"),
+            ("2026-06-19T09:00:07.250", "2026-06-19T09:00:07+08:00"),
+            ("2026年6月19日 9:00", "2026-06-19T09:00:00+08:00"),
+            ("２０２６-06-19 ０９：００", "2026-06-19T09:00:00+08:00"),
+            ("2026-06-30 24:00", "2026-07-01T00:00:00+08:00"),
+            ("2026-06-19T09:00:00+08:00", "2026-06-19T09:00:00+08:00"),
+            ("2026-06-19T01:00:00Z", "2026-06-19T01:00:00+00:00"),
+            ("2026-06-19T04:30:00+03:30", "2026-06-19T04:30:00+03:30"),
+        ] {
+            let time = read(text, &shanghai, Reading::Strict).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!((time.rfc3339().as_str(), time.raw.as_str()), (reads, text));
+        }
+    }
+
+    #[test]
+    fn refused_times_table() {
+        let berlin = zone("Europe/Berlin");
+        for (text, error) in [
+            ("", TimeError::Form),
+            ("2026-06-19", TimeError::Form),
+            ("09:00", TimeError::Form),
+            ("19.06.2026 09:00", TimeError::Form),
+            ("46192.375", TimeError::Form),
+            ("2026-13-01 09:00", TimeError::NoSuchTime),
+            ("2026-02-29 09:00", TimeError::NoSuchTime),
+            ("2026-06-19 25:00", TimeError::NoSuchTime),
+            ("2026-06-19 24:01", TimeError::NoSuchTime),
+            ("2026-03-29 02:30", TimeError::ClocksChanged),
+            ("2026-10-25 02:30", TimeError::ClocksChanged),
+        ] {
+            assert_eq!(read(text, &berlin, Reading::Strict), Err(error), "{text}");
+        }
+        let lenient = read("2026-10-25 02:30", &berlin, Reading::Lenient).unwrap();
+        assert_eq!(lenient.rfc3339(), "2026-10-25T02:30:00+02:00");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>(), like in "[0-9./ :T年+-]{0,24}") {
+            for text in [text, like] {
+                if let Ok(time) = read(&text, &TimeZone::UTC, Reading::Strict) {
+                    prop_assert_eq!(UtcMs::parse_rfc3339(&time.rfc3339()), Some(time.at));
+                }
+            }
+        }
+    }
+}
