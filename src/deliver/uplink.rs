@@ -1,0 +1,682 @@
+//! One destination's uplink: takes what is due from the store, sends it, proves it, stores each step.
+//!
+//! Before each step and after it the database knows: the session before its first byte, a part before it
+//! is sent and its receipt before the next. Our database is the authority; what the remote says it holds is
+//! a hint that can only save work. Failure policy stands in [`Uplink::run`]; every `*_once` uses `?`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::prove::{Expected, Verdict, prove};
+use crate::domain::clip::{Delivery, ProofLevel};
+use crate::domain::digest::Sha256;
+use crate::domain::error::{Retry, Retryable, chain};
+use crate::domain::grid::MIN_PART_BYTES;
+use crate::domain::ids::{ClipId, StationId};
+use crate::domain::layout;
+use crate::domain::ports::{Abilities, ByteSource, Clock, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec, SendError, SessionId};
+use crate::domain::time::UtcMs;
+use crate::runtime::board::Board;
+use crate::runtime::task;
+use crate::store::{Change, ClipRow, DeliveryJob, PartRow, Store, StoreError};
+use crate::vault::{SealedFile, Vault, VaultError, hash_uncached};
+
+/// Small objects taken from the outbox at a time.
+const OUTBOX_BATCH: u32 = 64;
+/// While clips go up, the outbox is looked at this often.
+const OUTBOX_LOOK: Duration = Duration::from_millis(300);
+/// Small objects on their way at a time.
+const OUTBOX_IN_FLIGHT: usize = 4;
+/// A remote copy that keeps differing is a matter for a person after this many full sends.
+const MAX_MISMATCHES: u32 = 5;
+/// Even without news the store is looked at this often.
+const IDLE_LOOK: Duration = Duration::from_secs(20);
+/// Bytes compared at each sampled place after a proof by checksum.
+const SAMPLE_BYTES: u64 = 4096;
+
+/// How an uplink behaves.
+#[derive(Debug, Clone)]
+pub struct UplinkOptions {
+    /// Us.
+    pub station: StationId,
+    /// Clips on their way at a time.
+    pub clips_in_flight: usize,
+    /// Parts of a clip on their way at a time.
+    pub parts_in_flight: usize,
+    /// First pause after a failure, milliseconds; doubles up to `retry_max_ms`.
+    pub retry_min_ms: i64,
+    /// Longest pause, milliseconds.
+    pub retry_max_ms: i64,
+    /// Objects are locked for so many days from completion, where the destination can.
+    pub initial_lock_days: u32,
+}
+
+/// The uplink to one destination. Cheap to clone.
+#[derive(Clone)]
+pub struct Uplink {
+    dest: Arc<dyn Destination>,
+    store: Store,
+    vault: Vault,
+    board: Board,
+    clock: Arc<dyn Clock>,
+    options: Arc<UplinkOptions>,
+}
+
+/// Why a step of an uplink failed.
+#[derive(Debug, thiserror::Error)]
+pub enum UplinkError {
+    /// The destination.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our own file.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl Retryable for UplinkError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Send(e) => e.retry(),
+            Self::Store(e) => e.retry(),
+            Self::Vault(_) => Retry::Transient,
+        }
+    }
+}
+
+/// The pause after the `attempts`-th failure in a row: doubling, with jitter so that stations spread out.
+fn backoff_ms(attempts: u32, min_ms: i64, max_ms: i64, random: u32) -> i64 {
+    let full = min_ms.saturating_mul(1 << attempts.min(16)).min(max_ms).max(min_ms);
+    // Between half and the whole of it.
+    full / 2 + i64::from(random) * (full / 2) / i64::from(u32::MAX)
+}
+
+impl Uplink {
+    /// Puts the parts together.
+    pub fn new(dest: Arc<dyn Destination>, store: Store, vault: Vault, board: Board, clock: Arc<dyn Clock>, options: UplinkOptions) -> Self {
+        Self { dest, store, vault, board, clock, options: Arc::new(options) }
+    }
+
+    fn name(&self) -> &str {
+        self.dest.name().as_str()
+    }
+
+    /// Runs until `stop`: probes, then sends small objects and clips side by side. The destination being
+    /// away is ordinary: it is said once, and tried again with backoff; what needs a person waits for one.
+    pub async fn run(self, stop: CancellationToken, alive: impl Fn() + Send + Sync + 'static) {
+        let mut attempts = 0;
+        let mut news = self.store.changes();
+        while !stop.is_cancelled() {
+            alive();
+            let outcome = tokio::select! {
+                () = stop.cancelled() => return,
+                outcome = self.run_once(&alive) => outcome,
+            };
+            match outcome {
+                Ok(true) => attempts = 0,
+                Ok(false) => {
+                    attempts = 0;
+                    self.idle(&mut news, &stop).await;
+                }
+                Err(e) if matches!(e, UplinkError::Store(StoreError::Closed)) => return,
+                Err(e) => {
+                    let retry = e.retry();
+                    let words = chain(&e);
+                    tracing::warn!(destination = self.name(), error = words, retry = retry.as_str(), "nothing goes out to this destination now");
+                    let name = self.name().to_owned();
+                    // Permanent trouble of a whole destination needs a person, too.
+                    let kept = if retry == Retry::Transient { Retry::Transient } else { Retry::Operator };
+                    if let Err(e) = self.store.write(move |tx| tx.destination_trouble(&name, Some((&words, kept)))).await {
+                        tracing::warn!(error = %chain(&e), "the trouble could not be stored");
+                    }
+                    if kept == Retry::Operator {
+                        self.wait_for_person(&mut news, &stop, &alive).await;
+                        attempts = 0;
+                    } else {
+                        let pause = backoff_ms(attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+                        attempts += 1;
+                        self.sleep(pause, &stop, &alive).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for news or for a while, whichever comes first.
+    async fn idle(&self, news: &mut tokio::sync::broadcast::Receiver<Change>, stop: &CancellationToken) {
+        let due = {
+            let name = self.name().to_owned();
+            self.store.read(move |r| r.next_due_ms(&name)).await.ok().flatten()
+        };
+        let now = self.clock.now().0;
+        let pause = due.filter(|d| *d > now).map_or(IDLE_LOOK, |d| Duration::from_millis((d - now) as u64).min(IDLE_LOOK));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = relevant(news) => {}
+        }
+    }
+
+    /// Waits until somebody lifts the trouble (`evidock retry`).
+    async fn wait_for_person(&self, news: &mut tokio::sync::broadcast::Receiver<Change>, stop: &CancellationToken, alive: &impl Fn()) {
+        loop {
+            alive();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(IDLE_LOOK) => {}
+                _ = news.recv() => {}
+            }
+            let name = self.name().to_owned();
+            let troubled = self.store.read(move |r| Ok(r.destinations()?.into_iter().any(|d| d.name == name && d.trouble.is_some()))).await;
+            if !troubled.unwrap_or(true) {
+                return;
+            }
+        }
+    }
+
+    async fn sleep(&self, pause_ms: i64, stop: &CancellationToken, alive: &impl Fn()) {
+        let step = Duration::from_secs(1);
+        let mut left = Duration::from_millis(pause_ms.max(0) as u64);
+        while !left.is_zero() && !stop.is_cancelled() {
+            alive();
+            let now = left.min(step);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(now) => {}
+            }
+            left -= now;
+        }
+    }
+
+    /// Probes if that is due, then sends what is due; `true` when something was done.
+    async fn run_once(&self, alive: &(impl Fn() + Send + Sync)) -> Result<bool, UplinkError> {
+        let abilities = self.abilities().await?;
+        // Small objects do not wait behind a large clip: records must be there while it goes up.
+        let clips_done = std::sync::atomic::AtomicBool::new(false);
+        let clips = async {
+            let any = self.clips_once(&abilities, alive).await;
+            clips_done.store(true, std::sync::atomic::Ordering::Relaxed);
+            any
+        };
+        let small = async {
+            let mut any = false;
+            loop {
+                let last = clips_done.load(std::sync::atomic::Ordering::Relaxed);
+                let sent = self.outbox_once(alive).await?;
+                any |= sent;
+                match (sent, last) {
+                    (true, _) => {}
+                    (false, true) => return Ok(any),
+                    (false, false) => tokio::time::sleep(OUTBOX_LOOK).await,
+                }
+            }
+        };
+        let (small, clips) = tokio::try_join!(small, clips)?;
+        Ok(small || clips)
+    }
+
+    async fn abilities(&self) -> Result<Abilities, UplinkError> {
+        let name = self.name().to_owned();
+        let known = self.store.read(move |r| Ok(r.destinations()?.into_iter().find(|d| d.name == name))).await?;
+        if let Some(row) = &known
+            && let (Some(proof), None, Some(probed_ms)) = (row.proof, &row.trouble, row.probed_ms)
+            // A server changes under us: what it can do is tried again each day, and after every trouble.
+            && (0..86_400_000).contains(&(self.clock.now().0 - probed_ms))
+        {
+            return Ok(Abilities { proof, lock: row.can_lock, same_device: row.same_device, detail: row.detail.clone() });
+        }
+        let abilities = self.dest.probe().await?;
+        tracing::info!(destination = self.name(), proof = abilities.proof.as_str(), lock = abilities.lock, detail = abilities.detail, "probed");
+        let (name, found) = (self.name().to_owned(), abilities.clone());
+        self.store.write(move |tx| tx.destination_probed(&name, &found)).await?;
+        Ok(abilities)
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Small objects
+
+    async fn outbox_once(&self, alive: &(impl Fn() + Send + Sync)) -> Result<bool, UplinkError> {
+        let (name, now) = (self.name().to_owned(), self.clock.now().0);
+        let items = self.store.read(move |r| r.due_outbox(&name, now, OUTBOX_BATCH)).await?;
+        let any = !items.is_empty();
+        let mut sending = futures_util::stream::iter(items.into_iter().map(|item| async move {
+            let outcome = self.dest.put_small(&item.key, Bytes::from(item.bytes.clone()), &item.content_type, None).await;
+            (item, outcome)
+        }))
+        .buffer_unordered(OUTBOX_IN_FLIGHT);
+        while let Some((item, outcome)) = sending.next().await {
+            alive();
+            match outcome {
+                Ok(()) => self.store.write(move |tx| tx.outbox_stored(item.id)).await?,
+                // The whole destination is away or refuses us: that is not this object's fault.
+                Err(e @ (SendError::Unreachable { .. } | SendError::Refused { .. })) => return Err(e.into()),
+                Err(e) => {
+                    let words = chain(&e);
+                    tracing::error!(destination = self.name(), key = item.key, error = words, "a small object could not be stored");
+                    let at = now + backoff_ms(item.attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+                    self.store.write(move |tx| tx.outbox_failed(item.id, &words, at)).await?;
+                }
+            }
+        }
+        Ok(any)
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Clips
+
+    /// Sends clips until none is due; a clip that comes to its end makes room for the next.
+    async fn clips_once(&self, abilities: &Abilities, alive: &(impl Fn() + Send + Sync)) -> Result<bool, UplinkError> {
+        let mut under_way = futures_util::stream::FuturesUnordered::new();
+        let mut busy: Vec<ClipId> = Vec::new();
+        let mut any = false;
+        let mut trouble = None;
+        loop {
+            if trouble.is_none() {
+                for job in self.due(&busy).await? {
+                    busy.push(job.clip);
+                    any = true;
+                    under_way.push(async move {
+                        let outcome = self.deliver(&job, abilities, alive).await;
+                        (job, outcome)
+                    });
+                }
+            }
+            let Some((job, outcome)) = under_way.next().await else { break };
+            alive();
+            busy.retain(|clip| *clip != job.clip);
+            match outcome {
+                Ok(()) => {}
+                // The destination is away or refuses us: others under way may still come to their end, then it rests.
+                Err(e @ (UplinkError::Send(SendError::Unreachable { .. } | SendError::Refused { .. }) | UplinkError::Store(_))) => {
+                    trouble.get_or_insert(e);
+                }
+                Err(e) => {
+                    let (retry, words, clip) = (e.retry(), chain(&e), job.clip);
+                    tracing::warn!(%clip, destination = self.name(), error = words, "a clip could not be sent");
+                    let pause = backoff_ms(job.attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+                    let (name, at) = (self.name().to_owned(), self.clock.now().0 + pause);
+                    self.store.write(move |tx| tx.send_failed(clip, &name, &words, retry, at)).await?;
+                }
+            }
+        }
+        trouble.map_or(Ok(any), Err)
+    }
+
+    /// Due clips that are not under way, as many as there is room for.
+    async fn due(&self, busy: &[ClipId]) -> Result<Vec<DeliveryJob>, UplinkError> {
+        let (name, now, limit) = (self.name().to_owned(), self.clock.now().0, self.options.clips_in_flight.max(1));
+        let mut jobs = self.store.read(move |r| r.due_deliveries(&name, now, 2 * limit as u32)).await?;
+        jobs.retain(|job| !busy.contains(&job.clip));
+        jobs.truncate(limit.saturating_sub(busy.len()));
+        Ok(jobs)
+    }
+
+    async fn deliver(&self, job: &DeliveryJob, abilities: &Abilities, alive: &(impl Fn() + Send + Sync)) -> Result<(), UplinkError> {
+        let (clip, name) = (job.clip, self.name().to_owned());
+        let (row, parts, session) = self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?, r.session(clip, &name)?))).await?;
+        let (Some(size_bytes), Some(sha256)) = (row.size_bytes, row.sha256) else {
+            return Err(StoreError::Odd(format!("clip {clip} is due for sending but not sealed")).into());
+        };
+        let lock_until = (abilities.lock && self.options.initial_lock_days > 0)
+            .then(|| UtcMs(self.clock.now().0 + i64::from(self.options.initial_lock_days) * 86_400_000));
+        let object = ObjectSpec {
+            key: layout::master(&self.options.station, clip),
+            size_bytes,
+            grid: row.grid,
+            content_type: content_type(&row).to_owned(),
+            sha256,
+            lock_until,
+        };
+        if job.state != Delivery::Sent {
+            self.send_tree(clip, lock_until).await?;
+            let session = match session {
+                Some(session) => session,
+                None => {
+                    let begun = self.dest.begin(&object).await?;
+                    let (name, id) = (self.name().to_owned(), begun.0.clone());
+                    self.store.write(move |tx| tx.session_begun(clip, &name, &id)).await?;
+                    crate::store::StoredSession { session: begun.0, parts: Vec::new() }
+                }
+            };
+            match self.send_parts(clip, &object, &parts, session, alive).await {
+                Err(UplinkError::Send(SendError::SessionLost { .. })) => {
+                    // Either the remote forgot the session, or it completed and we never heard: a look tells.
+                    if self.dest.head(&object.key).await?.is_none_or(|o| o.size_bytes != size_bytes) {
+                        tracing::info!(%clip, destination = self.name(), "the upload session is gone there; it begins again");
+                        let name = self.name().to_owned();
+                        self.store.write(move |tx| tx.session_lost(clip, &name)).await?;
+                        return Ok(());
+                    }
+                }
+                other => other?,
+            }
+            let name = self.name().to_owned();
+            self.store.write(move |tx| tx.sent(clip, &name)).await?;
+        }
+        self.prove_once(&row, &parts, &object, abilities, job.attempts).await
+    }
+
+    /// Sends the parts that have no receipt yet, then completes.
+    async fn send_parts(
+        &self,
+        clip: ClipId,
+        object: &ObjectSpec,
+        parts: &[PartRow],
+        stored: crate::store::StoredSession,
+        alive: &(impl Fn() + Send + Sync),
+    ) -> Result<(), UplinkError> {
+        let session = SessionId(stored.session);
+        let mut receipts: Vec<Option<PartReceipt>> = vec![None; parts.len()];
+        let mut in_doubt = false;
+        for sent in stored.parts {
+            in_doubt |= sent.receipt.is_none();
+            if let Some(slot) = receipts.get_mut(sent.n as usize) {
+                *slot = sent.receipt;
+            }
+        }
+        if in_doubt {
+            // A part was begun and its receipt never stored: perhaps the remote has it.
+            let held = self.dest.held_parts(object, &session).await?;
+            for (part, receipt) in believable(parts, &receipts, &held) {
+                receipts[part.n as usize] = Some(receipt.clone());
+                let name = self.name().to_owned();
+                self.store.write(move |tx| tx.part_acked(clip, &name, part.n, part.len, &receipt)).await?;
+            }
+        }
+        let source: Arc<dyn ByteSource> = Arc::new(SealedFile::open(&self.vault.master(clip))?);
+        let (object_ref, session_ref) = (object, &session);
+        let missing: Vec<PartRow> = parts.iter().filter(|p| receipts[p.n as usize].is_none()).copied().collect();
+        let mut sending = futures_util::stream::iter(missing.into_iter().map(|part| {
+            let source = Arc::clone(&source);
+            async move {
+                let name = self.name().to_owned();
+                self.store.write(move |tx| tx.part_begun(clip, &name, part.n)).await?;
+                let spec = PartSpec { n: part.n, offset: part.offset, len: part.len, sha256: part.sha256 };
+                let receipt = self.dest.send_part(object_ref, session_ref, &spec, source).await?;
+                self.board.sent(self.clock.now().0, part.len);
+                let (name, stored) = (self.name().to_owned(), receipt.clone());
+                self.store.write(move |tx| tx.part_acked(clip, &name, part.n, part.len, &stored)).await?;
+                Ok::<_, UplinkError>((part, receipt))
+            }
+        }))
+        .buffer_unordered(self.options.parts_in_flight.max(1));
+        while let Some(outcome) = sending.next().await {
+            alive();
+            let (part, receipt) = outcome?;
+            receipts[part.n as usize] = Some(receipt);
+        }
+        let acknowledged: Vec<(PartSpec, PartReceipt)> = parts
+            .iter()
+            .zip(receipts)
+            .filter_map(|(p, r)| Some((PartSpec { n: p.n, offset: p.offset, len: p.len, sha256: p.sha256 }, r?)))
+            .collect();
+        match self.dest.complete(object, &session, &acknowledged).await {
+            Ok(()) => Ok(()),
+            // A lost answer is settled by looking, not by asking again.
+            Err(e @ SendError::Unreachable { .. }) => match self.dest.head(&object.key).await? {
+                Some(o) if o.size_bytes == object.size_bytes => Ok(()),
+                _ => Err(e.into()),
+            },
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The outboard goes first: whoever finds the master can verify ranges of it.
+    async fn send_tree(&self, clip: ClipId, lock_until: Option<UtcMs>) -> Result<(), UplinkError> {
+        let key = layout::tree(&self.options.station, clip);
+        let path = self.vault.tree(clip);
+        let (len, parts) = task::blocking("tree", move || tree_parts(&path)).await.map_err(|_| StoreError::Closed)??;
+        if self.dest.head(&key).await?.is_some_and(|o| o.size_bytes == len) {
+            return Ok(());
+        }
+        let source: Arc<dyn ByteSource> = Arc::new(SealedFile::open(&self.vault.tree(clip))?);
+        if parts.len() <= 1 {
+            let bytes = task::blocking("tree", move || {
+                let mut buf = vec![0; len as usize];
+                source.read_at(0, &mut buf).map(|n| {
+                    buf.truncate(n);
+                    buf
+                })
+            })
+            .await
+            .map_err(|_| StoreError::Closed)?
+            .map_err(SendError::Local)?;
+            self.dest.put_small(&key, Bytes::from(bytes), "application/octet-stream", lock_until).await?;
+            return Ok(());
+        }
+        // A tree of more than one part belongs to a clip of more than 2 GB; it is sent again whole if cut.
+        let whole = parts.iter().map(|p| p.sha256).collect::<Vec<_>>();
+        let object = ObjectSpec {
+            key,
+            size_bytes: len,
+            grid: crate::domain::grid::PartGrid::Fixed(MIN_PART_BYTES),
+            content_type: "application/octet-stream".to_owned(),
+            sha256: super::prove::composite(&whole),
+            lock_until,
+        };
+        let session = self.dest.begin(&object).await?;
+        let mut receipts = Vec::with_capacity(parts.len());
+        for part in parts {
+            match self.dest.send_part(&object, &session, &part, Arc::clone(&source)).await {
+                Ok(receipt) => receipts.push((part, receipt)),
+                Err(e) => {
+                    if let Err(abort) = self.dest.abort(&object, &session).await {
+                        tracing::debug!(error = %chain(&abort), "an unfinished tree upload could not be given up there");
+                    }
+                    return Err(e.into());
+                }
+            }
+        }
+        Ok(self.dest.complete(&object, &session, &receipts).await?)
+    }
+
+    // -----------------------------------------------------------------------------------------
+    // Proof
+
+    async fn prove_once(&self, row: &ClipRow, parts: &[PartRow], object: &ObjectSpec, abilities: &Abilities, attempts: u32) -> Result<(), UplinkError> {
+        let clip = row.clip;
+        let digests: Vec<Sha256> = parts.iter().map(|p| p.sha256).collect();
+        let expected = Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &digests, blake3: row.blake3 };
+        let (mut verdict, remote) = prove(&*self.dest, &object.key, &expected, abilities.proof).await?;
+        if let Verdict::Proven(how) = &verdict
+            && *how != super::prove::How::ReadBack
+            && let Some(what) = self.sample_differs(clip, object).await?
+        {
+            verdict = Verdict::Mismatch(what);
+        }
+        let name = self.name().to_owned();
+        match verdict {
+            Verdict::Proven(how) => {
+                let remote = remote.unwrap_or_default();
+                let mut locked_until = remote.locked_until;
+                if let Some(until) = object.lock_until
+                    && locked_until.is_none_or(|l| l < UtcMs(until.0 - 3_600_000))
+                {
+                    self.dest.retain(&object.key, until).await?;
+                    locked_until = Some(until);
+                }
+                let level = if how == super::prove::How::ReadBack { ProofLevel::ReadBack } else { ProofLevel::RemoteChecksum };
+                let checksum = format!("{}:{}", how.as_str(), if how == super::prove::How::Composite { super::prove::composite(&digests) } else { object.sha256 });
+                self.store.write(move |tx| tx.proven(clip, &name, level, &checksum, remote.version.as_deref(), locked_until.map(|l| l.0))).await?;
+                Ok(())
+            }
+            Verdict::NeedsReadBack | Verdict::Unproven => {
+                // "Sent, unproven" stays so; the daily probe may find better means.
+                let at = self.clock.now().0 + 86_400_000;
+                let words = "this destination gives no means to compare bytes: sent, unproven".to_owned();
+                self.store.write(move |tx| tx.send_failed(clip, &name, &words, Retry::Transient, at)).await?;
+                Ok(())
+            }
+            Verdict::Missing => self.disagree(row, "it was accepted, and is not there", attempts).await,
+            Verdict::Mismatch(what) => self.disagree(row, &what, attempts).await,
+        }
+    }
+
+    /// Compares the first and last bytes with ours even where the remote's checksum agrees: cheap, and a
+    /// server that answers checksums from memory while it lost the bytes is found out.
+    async fn sample_differs(&self, clip: ClipId, object: &ObjectSpec) -> Result<Option<String>, UplinkError> {
+        let size = object.size_bytes;
+        if size == 0 {
+            return Ok(None);
+        }
+        let source = Arc::new(SealedFile::open(&self.vault.master(clip))?);
+        let middle = rand::random::<u64>() % size;
+        for start in [0, middle.min(size.saturating_sub(SAMPLE_BYTES)), size.saturating_sub(SAMPLE_BYTES)] {
+            let end = (start + SAMPLE_BYTES).min(size);
+            let mut theirs = Vec::new();
+            let mut stream = self.dest.read(&object.key, Some(start..end)).await?;
+            while let Some(chunk) = stream.next().await {
+                theirs.extend_from_slice(&chunk?);
+                if theirs.len() as u64 > end - start {
+                    break;
+                }
+            }
+            let source = Arc::clone(&source);
+            let ours = task::blocking("sample", move || {
+                let mut buf = vec![0; (end - start) as usize];
+                source.read_at(start, &mut buf).map(|n| {
+                    buf.truncate(n);
+                    buf
+                })
+            })
+            .await
+            .map_err(|_| StoreError::Closed)?
+            .map_err(SendError::Local)?;
+            if ours != theirs {
+                return Ok(Some(format!("bytes {start} to {end} read back differ, though its checksum agrees")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The remote holds other bytes: everything is sent again, if ours are still good.
+    async fn disagree(&self, row: &ClipRow, what: &str, attempts: u32) -> Result<(), UplinkError> {
+        let (clip, name, words) = (row.clip, self.name().to_owned(), what.to_owned());
+        tracing::error!(%clip, destination = name, what, "the destination's copy is not ours");
+        let path = self.vault.master(clip);
+        let (ours, len) = task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)??;
+        if Some(ours) != row.blake3 || Some(len) != row.size_bytes {
+            self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?;
+            return Ok(());
+        }
+        if attempts + 1 >= MAX_MISMATCHES {
+            let words = format!("{words}; sent {MAX_MISMATCHES} times, and its copy still differs: check that server, then `evidock retry {name}`");
+            self.store.write(move |tx| tx.send_failed(clip, &name, &words, Retry::Operator, 0)).await?;
+            return Ok(());
+        }
+        let at = self.clock.now().0 + backoff_ms(attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+        self.store.write(move |tx| tx.mismatch(clip, &name, &words, at)).await?;
+        Ok(())
+    }
+}
+
+/// Waits for a change that may have made something due.
+async fn relevant(news: &mut tokio::sync::broadcast::Receiver<Change>) {
+    loop {
+        match news.recv().await {
+            Ok(Change::Outbox | Change::Clip(_) | Change::Destinations) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(_) => {}
+            // The store is closing; the stop comes by its own way.
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Parts without a receipt that the remote holds with our length and our checksum. Without a checksum of
+/// theirs a part is sent again: a listing alone proves nothing.
+fn believable(parts: &[PartRow], receipts: &[Option<PartReceipt>], held: &[HeldPart]) -> Vec<(PartRow, PartReceipt)> {
+    parts
+        .iter()
+        .filter(|p| receipts.get(p.n as usize).is_some_and(Option::is_none))
+        .filter_map(|p| {
+            let mut same = held.iter().filter(|h| h.n == p.n);
+            let only = same.next()?;
+            // Listed twice: which one the remote would use is its secret.
+            if same.next().is_some() || only.len != p.len || only.sha256 != Some(p.sha256) {
+                return None;
+            }
+            Some((*p, PartReceipt { tag: only.tag.clone(), sha256: only.sha256 }))
+        })
+        .collect()
+}
+
+fn tree_parts(path: &std::path::Path) -> Result<(u64, Vec<PartSpec>), VaultError> {
+    use sha2::Digest;
+    let file = SealedFile::open(path)?;
+    let failed = |source| VaultError { doing: "reading", path: path.to_owned(), source };
+    let mut parts = Vec::new();
+    let mut buf = vec![0u8; 1 << 20];
+    let mut offset = 0;
+    while offset < file.len() {
+        let len = (file.len() - offset).min(MIN_PART_BYTES);
+        let mut hasher = sha2::Sha256::new();
+        let mut done = 0;
+        while done < len {
+            let want = (len - done).min(buf.len() as u64) as usize;
+            let n = file.read_at(offset + done, &mut buf[..want]).map_err(failed)?;
+            if n == 0 {
+                return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            hasher.update(&buf[..n]);
+            done += n as u64;
+        }
+        parts.push(PartSpec { n: parts.len() as u64, offset, len, sha256: Sha256(hasher.finalize().into()) });
+        offset += len;
+    }
+    Ok((file.len(), parts))
+}
+
+/// The media type that a bucket shows; by extension only, since nothing depends on it.
+fn content_type(row: &ClipRow) -> &'static str {
+    match row.path.extension().as_str() {
+        "mp4" | "m4v" => "video/mp4",
+        "mov" => "video/quicktime",
+        "avi" => "video/x-msvideo",
+        "ts" | "mts" => "video/mp2t",
+        "mkv" => "video/x-matroska",
+        "wav" => "audio/wav",
+        "mp3" => "audio/mpeg",
+        "aac" => "audio/aac",
+        "m4a" => "audio/mp4",
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "bmp" => "image/bmp",
+        "txt" | "log" => "text/plain",
+        "xml" => "application/xml",
+        "json" => "application/json",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_stay_in_their_bounds() {
+        for attempts in 0..40 {
+            for random in [0, u32::MAX] {
+                let pause = backoff_ms(attempts, 1_000, 300_000, random);
+                assert!((500..=300_000).contains(&pause), "{attempts} {pause}");
+            }
+        }
+        assert!(backoff_ms(20, 1_000, 300_000, 0) >= 150_000);
+    }
+
+    #[test]
+    fn a_listing_is_believed_only_with_our_checksum() {
+        let part = |n| PartRow { n, offset: n * 8, len: 8, sha256: Sha256([n as u8; 32]) };
+        let held = |n: u64, len, sha: Option<u8>| HeldPart { n, len, tag: format!("t{n}"), sha256: sha.map(|b| Sha256([b; 32])) };
+        let parts = [part(0), part(1), part(2), part(3), part(4)];
+        let receipts = vec![Some(PartReceipt { tag: "stored".into(), sha256: None }), None, None, None, None];
+        let listing = [held(0, 8, Some(0)), held(1, 8, Some(1)), held(2, 8, None), held(3, 7, Some(3)), held(4, 8, Some(4)), held(4, 8, Some(9))];
+        let found = believable(&parts, &receipts, &listing);
+        assert_eq!(found.iter().map(|(p, _)| p.n).collect::<Vec<_>>(), [1]);
+    }
+}
