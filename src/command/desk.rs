@@ -1,0 +1,264 @@
+//! The desk: answers what the page and the command line ask of the running daemon (`domain::command`).
+//!
+//! Each request is carried out in one transaction with its log entry; the caller is who the door says.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::casework::{self, roster};
+use crate::custody::anchor::Anchor;
+use crate::domain::case_number::NumberRule;
+use crate::domain::command::{Ask, Caller, Reply, Request};
+use crate::domain::error::chain;
+use crate::domain::event::{Draft, EventKind};
+use crate::domain::ids::ClipId;
+use crate::domain::layout;
+use crate::domain::ports::{BoxFuture, Clock};
+use crate::domain::record::{Field, Origin};
+use crate::runtime::task;
+use crate::store::{LinkRequest, Policy, RosterEntry, Store, StoreError};
+use crate::vault::{Vault, hash_uncached};
+
+/// Longest text that a person may put into one field, characters.
+const MAX_VALUE_CHARS: usize = 2_000;
+
+/// The desk of a running daemon.
+pub struct Desk {
+    /// The database.
+    pub store: Store,
+    /// The vault.
+    pub vault: Vault,
+    /// Reads case numbers.
+    pub rule: NumberRule,
+    /// What of the configuration shows in records.
+    pub policy: Policy,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Signs and anchors checkpoints.
+    pub anchor: Arc<Anchor>,
+    /// Compares remote copies with ours; by destination.
+    pub remotes: Vec<Arc<dyn crate::domain::ports::Destination>>,
+}
+
+type Answer = Result<Reply, StoreError>;
+
+impl Ask for Desk {
+    fn ask<'a>(&'a self, caller: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            match self.answer(caller, request).await {
+                Ok(reply) => reply,
+                Err(StoreError::NotFound(words)) => Reply::refused("not_found", words),
+                Err(StoreError::Conflict(words)) => Reply::refused("conflict", words),
+                Err(e) => {
+                    tracing::error!(error = %chain(&e), "a request could not be carried out");
+                    Reply::refused("unavailable", chain(&e))
+                }
+            }
+        })
+    }
+}
+
+impl Desk {
+    fn this_year(&self) -> i16 {
+        self.clock.now().zoned(&self.policy.zone).year()
+    }
+
+    async fn answer(&self, caller: &Caller, request: Request) -> Answer {
+        match request {
+            Request::Ping => Ok(Reply::Done(json!({ "station": self.policy.station.as_str() }))),
+            Request::Link { clip, case_no, from_ms, to_ms, stage, matter, proves } => {
+                self.link(caller, &clip, &case_no, (from_ms, to_ms), [stage, matter, proves]).await
+            }
+            Request::Unlink { clip, case_no, reason } => self.unlink(caller, &clip, &case_no, reason).await,
+            Request::Annotate { clip, fields } => self.annotate(caller, &clip, fields).await,
+            Request::ImportRoster { name, csv, dry_run } => self.import_roster(caller, name, &csv, dry_run).await,
+            Request::LogAccess { what, clip, case, terms, purpose } => {
+                let kind = match what.as_str() {
+                    "show" => EventKind::Shown,
+                    "log" => EventKind::LogRead,
+                    _ => EventKind::Searched,
+                };
+                let mut event = draft(kind, caller).fact("what", what);
+                event.clip = clip.map(|c| c.parse()).transpose()?;
+                event.case = case;
+                event.purpose = purpose;
+                if let Some(terms) = terms {
+                    event = event.secret("terms", terms);
+                }
+                self.log(event).await
+            }
+            Request::BeginView { clip, what, purpose } => {
+                let mut event = draft(EventKind::ViewBegun, caller).clip(clip.parse()?).fact("what", what);
+                event.purpose = purpose;
+                self.log(event).await
+            }
+            Request::EndView { begun_seq, clip, ranges } => {
+                let event = draft(EventKind::ViewEnded, caller).clip(clip.parse()?).fact("begun", begun_seq);
+                self.log(event.fact("ranges", json!(ranges))).await
+            }
+            Request::Verify { clip, remote } => self.verify(caller, &clip, remote).await,
+            Request::Retry { destination } => {
+                let n = self.store.write(move |tx| tx.retry(destination.as_deref())).await?;
+                Ok(Reply::Done(json!({ "deliveries": n })))
+            }
+            Request::Checkpoint => {
+                let checkpoint = self.anchor.sign_now().await?;
+                Ok(Reply::Done(json!({ "size": checkpoint.size, "note": checkpoint.note })))
+            }
+        }
+    }
+
+    async fn log(&self, event: Draft) -> Answer {
+        let seq = self.store.write(move |tx| tx.log(&event)).await?;
+        Ok(Reply::Done(json!({ "seq": seq })))
+    }
+
+    async fn link(&self, caller: &Caller, clip: &str, typed: &str, range_ms: (Option<i64>, Option<i64>), [stage, matter, proves]: [Option<String>; 3]) -> Answer {
+        let clip: ClipId = clip.parse()?;
+        let number = match self.rule.parse(typed, self.this_year()) {
+            Ok(number) => number,
+            Err(e) => {
+                let did_you_mean = e.suggestions();
+                let hint = if did_you_mean.is_empty() { String::new() } else { format!("; did you mean {}?", did_you_mean.join(" / ")) };
+                return Ok(Reply::refused("invalid", format!("{e}{hint}")));
+            }
+        };
+        if let (Some(from), Some(to)) = range_ms
+            && from >= to
+        {
+            return Ok(Reply::refused("invalid", "the part of the clip must begin before it ends"));
+        }
+        if let Some(long) = [&stage, &matter, &proves].into_iter().flatten().find(|t| t.chars().count() > MAX_VALUE_CHARS) {
+            return Ok(Reply::refused("invalid", format!("{} characters are too many; at most {MAX_VALUE_CHARS}", long.chars().count())));
+        }
+        let filled = |t: Option<String>| t.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+        let request = LinkRequest {
+            clip,
+            rule_version: self.rule.version,
+            range_ms,
+            stage: filled(stage),
+            matter: filled(matter),
+            proves: filled(proves),
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+            number: number.clone(),
+        };
+        let (actor, via) = (caller.actor.clone(), caller.via);
+        let rev = self.store.write(move |tx| tx.link(&request, &actor, via)).await?;
+        Ok(Reply::Done(json!({ "clip": clip.to_string(), "case_no": number.display(), "rev": rev, "warnings": number.warnings() })))
+    }
+
+    async fn unlink(&self, caller: &Caller, clip: &str, typed: &str, reason: String) -> Answer {
+        let clip: ClipId = clip.parse()?;
+        if reason.trim().is_empty() {
+            return Ok(Reply::refused("invalid", "a withdrawal needs a reason"));
+        }
+        let key = match self.rule.parse(typed, self.this_year()) {
+            Ok(number) => number.key().to_owned(),
+            Err(e) => return Ok(Reply::refused("invalid", e.to_string())),
+        };
+        let (actor, via) = (caller.actor.clone(), caller.via);
+        let rev = self.store.write(move |tx| tx.unlink(clip, &key, &reason, &actor, via)).await?;
+        Ok(Reply::Done(json!({ "clip": clip.to_string(), "rev": rev })))
+    }
+
+    async fn annotate(&self, caller: &Caller, clip: &str, fields: Vec<(String, String)>) -> Answer {
+        let clip: ClipId = clip.parse()?;
+        let mut facts = Vec::new();
+        for (name, value) in fields {
+            let Some(field) = Field::parse(&name) else {
+                let names: Vec<&str> = Field::ALL.iter().map(|f| f.as_str()).collect();
+                return Ok(Reply::refused("invalid", format!("there is no field {name:?}; fields are {}", names.join(", "))));
+            };
+            let value = value.trim().to_owned();
+            if let Err(why) = casework::check_value(field, &value, &self.policy.zone) {
+                return Ok(Reply::refused("invalid", format!("{name}: {why}")));
+            }
+            facts.push((field, Origin::Person, casework::canonical_value(field, &value, &self.policy.zone)));
+        }
+        let (actor, via) = (caller.actor.clone(), caller.via);
+        let added = self
+            .store
+            .write(move |tx| {
+                // A clip that does not exist is an answer of its own, not a broken reference.
+                tx.read().clip(clip)?;
+                tx.add_facts(clip, &actor, via, &facts)
+            })
+            .await?;
+        Ok(Reply::Done(json!({ "clip": clip.to_string(), "changed": added })))
+    }
+
+    async fn import_roster(&self, caller: &Caller, name: String, csv: &str, dry_run: bool) -> Answer {
+        let parsed = roster::parse(csv, &self.policy.zone, &self.rule, self.this_year());
+        let roster = match parsed {
+            Ok(roster) => roster,
+            Err(e) => return Ok(Reply::refused("invalid", e.to_string())),
+        };
+        let warnings: Vec<String> = roster.warnings.iter().map(ToString::to_string).collect();
+        let rows = match roster.accept(false) {
+            Ok(rows) => rows,
+            Err(e) => return Ok(Reply::refused("invalid", e.to_string())),
+        };
+        let entries = rows
+            .iter()
+            .map(|row| {
+                let json = serde_json::to_string(row).map_err(|e| StoreError::Odd(e.to_string()))?;
+                Ok(RosterEntry { recorder: row.recorder.clone(), from_ms: row.from_ms, to_ms: row.to_ms, row: json })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let count = entries.len();
+        if !dry_run {
+            let (actor, via) = (caller.actor.clone(), caller.via);
+            self.store.write(move |tx| tx.import_roster(&name, &entries, &actor, via)).await?;
+        }
+        Ok(Reply::Done(json!({ "rows": count, "warnings": warnings, "dry_run": dry_run })))
+    }
+
+    async fn verify(&self, caller: &Caller, clip: &str, remote: bool) -> Answer {
+        let clip: ClipId = clip.parse()?;
+        let (row, parts) = self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?))).await?;
+        let (Some(blake3), Some(sha256), Some(size)) = (row.blake3, row.sha256, row.size_bytes) else {
+            return Ok(Reply::refused("conflict", format!("clip {clip} is not sealed yet; there is nothing to compare with")));
+        };
+        let path = self.vault.master(clip);
+        let local = task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)?;
+        let (local_word, detail) = match local {
+            Ok((found, len)) if (found, len) == (blake3, size) => ("same", None),
+            Ok(_) => ("differs", Some("the local file has other bytes than were sealed".to_owned())),
+            Err(e) => ("unreadable", Some(chain(&e))),
+        };
+        if local_word == "differs" {
+            self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?;
+        }
+        let mut copies = Vec::new();
+        if remote {
+            let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
+            let expected = crate::deliver::prove::Expected { size_bytes: size, sha256, parts: &digests, blake3: Some(blake3) };
+            for dest in &self.remotes {
+                let key = layout::master(&self.policy.station, clip);
+                let word = match crate::deliver::prove::read_back(&**dest, &key, &expected).await {
+                    Ok(()) => ("same".to_owned(), None),
+                    Err(crate::domain::ports::SendError::Mismatch { what, .. }) => ("differs".to_owned(), Some(what)),
+                    Err(e) => ("unreachable".to_owned(), Some(chain(&e))),
+                };
+                copies.push(json!({ "destination": dest.name().as_str(), "result": word.0, "detail": word.1 }));
+            }
+        }
+        let bad = local_word != "same" || copies.iter().any(|c| c["result"] == "differs");
+        let event = draft(EventKind::Verified, caller)
+            .clip(clip)
+            .fact("local", local_word)
+            .fact("copies", json!(copies))
+            .outcome(if bad { "failed" } else { "ok" });
+        self.log(event).await?;
+        Ok(Reply::Done(json!({ "clip": clip.to_string(), "local": local_word, "detail": detail, "copies": copies, "ok": !bad })))
+    }
+}
+
+fn draft(kind: EventKind, caller: &Caller) -> Draft {
+    let mut event = Draft::by(kind, caller.actor.clone(), caller.via);
+    event.from = Some(caller.from.clone());
+    event
+}
