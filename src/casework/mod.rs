@@ -4,11 +4,16 @@
 //! - [`annotate`]: from what recorder, file, media and roster say to facts with origins and suggested links;
 //! - [`times`]: the ways in which tables and sidecars write times.
 //!
-//! Nothing in these three reads a file, a clock or the database; what they decide is carried out elsewhere.
+//! Nothing in these three reads a file, a clock or the database; what they decide is carried out by
+//! [`apply`], through the store.
 
 pub mod annotate;
+pub mod apply;
+pub mod value;
 pub mod roster;
 pub mod times;
+
+pub use value::{canonical_value, check_value};
 
 pub use annotate::{Annotations, ClipEvidence, SuggestedLink, annotate, changes};
 pub use roster::{Roster, RosterError, RosterRow};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::casework::{self, roster};
-use crate::custody::anchor::Anchor;
+use super::anchor::Anchor;
 use crate::domain::case_number::NumberRule;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::error::chain;
@@ -205,7 +205,7 @@ impl Desk {
             .iter()
             .map(|row| {
                 let json = serde_json::to_string(row).map_err(|e| StoreError::Odd(e.to_string()))?;
-                Ok(RosterEntry { recorder: row.recorder.clone(), from_ms: row.from_ms, to_ms: row.to_ms, row: json })
+                Ok(RosterEntry { recorder: roster::recorder_key(&row.recorder), from_ms: row.from_ms, to_ms: row.to_ms, row: json })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let count = entries.len();

@@ -91,6 +91,8 @@ kinds! {
     Duplicate => "clip.duplicate",
     /// A sealed clip was seen again on a recorder.
     SeenAgain => "clip.seen_again",
+    /// The source reported interruptions inside a clip.
+    Gap => "clip.gap",
     /// A clip is in the vault, verified.
     Sealed => "clip.sealed",
     /// The media worker reported.

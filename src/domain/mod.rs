@@ -10,6 +10,7 @@ pub mod command;
 pub mod digest;
 pub mod error;
 pub mod event;
+pub mod evidence;
 pub mod grid;
 pub mod ids;
 pub mod layout;

@@ -348,6 +348,8 @@ pub struct Record {
     pub gap_reason: Option<String>,
     /// The clip that this one supersedes (the file grew).
     pub supersedes: Option<String>,
+    /// What the rules found odd: roster rows that disagree, times that cannot be.
+    pub notes: Vec<String>,
     /// Which of the five are missing.
     pub missing: Vec<String>,
     /// Field name to where its value came from.

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::plan::reading_order;
 use super::take::{Item, Place};
-use super::{Evidence, Intake, IntakeError};
+use super::{Intake, IntakeError};
 use crate::domain::error::chain;
+use crate::domain::evidence::Evidence;
 use crate::domain::ids::{BayName, RecorderId};
 use crate::domain::ports::Shelf;
+use crate::domain::record::Field;
 use crate::domain::recorder::{Importance, Listing, ShelfEntry, SourcePath};
 use crate::runtime::board::Doing;
 use crate::source::binding::Binding;
-use crate::source::profile::{Profile, Role};
+use crate::source::profile::{Modified, Profile, Role};
 use crate::source::sidecar::Sidecars;
 use crate::source::watch::Stillness;
 use crate::store::NewDock;
@@ -38,6 +40,7 @@ struct Session<'a> {
     recorder: RecorderId,
     profile: &'a Profile,
     binding: Binding,
+    binding_facts: Vec<(Field, String)>,
     docked_ms: i64,
 }
 
@@ -240,13 +243,15 @@ impl Intake {
             b.recorder = recorder.to_string();
         });
         tracing::info!(%bay, %recorder, identified, profile = profile.name(), files = listing.files.len(), "a recorder was docked");
-        Ok(Session { dock, recorder, profile, binding, docked_ms: self.clock.now().0 })
+        let binding_facts = binding.facts();
+        Ok(Session { dock, recorder, profile, binding, binding_facts, docked_ms: self.clock.now().0 })
     }
 
     fn item(&self, session: &Session<'_>, entry: &ShelfEntry, sidecars: Option<&Sidecars>) -> Item {
         let reading = session.profile.read(entry);
         let said = sidecars.map(|s| s.facts(&entry.path)).unwrap_or_default();
-        let facts = reading.facts().iter().chain(said).map(|(f, v, o)| (f.as_str().to_owned(), v.clone(), o.as_str().to_owned())).collect();
+        let pairs = |facts: &[(Field, String)]| facts.iter().map(|(f, v)| (f.as_str().to_owned(), v.clone())).collect();
+        let said = sidecars.map(|s| s.facts(&entry.path)).unwrap_or_default();
         let marked = reading.importance == Importance::Marked || sidecars.is_some_and(|s| s.marks(&entry.path));
         Item {
             entry: entry.clone(),
@@ -262,10 +267,18 @@ impl Intake {
                 profile: session.profile.name().to_owned(),
                 zone: session.profile.zone().iana_name().unwrap_or("UTC").to_owned(),
                 captures: reading.captures,
-                facts,
-                binding: Vec::new(),
+                named: reading.captured.map(|t| (t.raw, t.at.0, t.offset_s)),
+                modified_is: match reading.modified_means {
+                    Modified::End => "end",
+                    Modified::Start => "start",
+                    Modified::Unknown => "unknown",
+                }
+                .to_owned(),
+                sidecar: said.iter().map(|(f, v, _)| (f.as_str().to_owned(), v.clone())).collect(),
+                binding: pairs(&session.binding_facts),
                 binding_state: session.binding.as_str().to_owned(),
                 docked_ms: session.docked_ms,
+                gaps: Vec::new(),
             },
         }
     }

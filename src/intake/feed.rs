@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::{Intake, IntakeError};
+use crate::domain::evidence::Evidence;
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{Feed, FeedEnd, FeedError, FeedStart};
@@ -52,11 +53,13 @@ impl Feed for FeedIntake {
     fn begin(&mut self, start: FeedStart) -> Result<ClipId, FeedError> {
         let clip = ClipId::generate(self.intake.clock.now().0);
         let grid = PartGrid::for_size(start.declared_bytes);
-        let facts = start.captured.as_ref().map_or_else(Vec::new, |t| {
-            let origin = crate::domain::record::Origin::Sidecar.as_str().to_owned();
-            vec![("captured_start".to_owned(), t.rfc3339(), origin.clone()), ("captured_raw".to_owned(), t.raw.clone(), origin)]
-        });
-        let evidence = super::Evidence { profile: "push".into(), zone: "UTC".into(), facts, docked_ms: self.intake.clock.now().0, ..Default::default() };
+        let evidence = Evidence {
+            profile: "push".into(),
+            zone: "UTC".into(),
+            named: start.captured.map(|t| (t.raw, t.at.0, t.offset_s)),
+            docked_ms: self.intake.clock.now().0,
+            ..Evidence::default()
+        };
         let new = NewClip {
             clip,
             recorder: start.recorder,
@@ -115,7 +118,8 @@ impl Feed for FeedIntake {
         }
         let copied = self.join(clip)?;
         if !end.gaps.is_empty() {
-            tracing::info!(%clip, gaps = end.gaps.len(), "the source reported interruptions");
+            let gaps: Vec<(i64, i64, String)> = end.gaps.into_iter().map(|g| (g.at.start.0, g.at.end.0, g.reason)).collect();
+            self.intake.store.write_blocking(move |tx| tx.add_gaps(clip, gaps)).map_err(failed)?;
         }
         self.intake.finish(clip, &copied, &[], Vec::new()).map_err(failed)?;
         Ok(())

@@ -7,10 +7,7 @@ mod plan;
 mod recover;
 mod take;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use crate::domain::ports::Clock;
 use crate::runtime::board::Board;
@@ -50,26 +47,6 @@ impl Intake {
     pub fn new(store: Store, vault: Vault, board: Board, clock: Arc<dyn Clock>, profiles: Arc<Profiles>, options: IntakeOptions) -> Self {
         Self { store, vault, board, clock, profiles, options: Arc::new(options) }
     }
-}
-
-/// What the recorder itself says about a clip, kept with it (as JSON) so that rules can be applied again later.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Evidence {
-    /// Name of the profile that read it.
-    pub profile: String,
-    /// IANA name of the recorder's zone.
-    pub zone: String,
-    /// Named captures of the file's name.
-    pub captures: BTreeMap<String, String>,
-    /// Field, value, origin: what name, file time and sidecars say.
-    pub facts: Vec<(String, String, String)>,
-    /// Field and value from the binding file.
-    pub binding: Vec<(String, String)>,
-    /// `none`, `tampered`, `not_registered`, `bound`.
-    pub binding_state: String,
-    /// When the recorder was docked, milliseconds since the Unix epoch.
-    pub docked_ms: i64,
 }
 
 /// Why a clip was not taken in (yet).

@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use super::plan::{self, Plan};
-use super::{Evidence, Intake, IntakeError};
+use super::{Intake, IntakeError};
+use crate::domain::evidence::Evidence;
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::ports::{ByteSource, Shelf};

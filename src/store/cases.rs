@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
-use crate::domain::case_number::{CaseKind, CaseNumber};
+use crate::domain::case_number::CaseNumber;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
@@ -328,9 +328,10 @@ impl Reader<'_> {
         )
     }
 
-    /// Cases whose number contains the loose form `typed`, newest first.
-    pub fn search_cases(&self, typed: &str, limit: u32) -> Result<Vec<CaseSummary>> {
-        let pattern = format!("%{}%", crate::domain::case_number::loose(typed).replace(['%', '_'], ""));
+    /// Cases whose number contains `loose` (`domain::case_number::loose` of what was typed; `None`: any
+    /// number), newest first.
+    pub fn search_cases(&self, loose: Option<&str>, limit: u32) -> Result<Vec<CaseSummary>> {
+        let pattern = format!("%{}%", loose.unwrap_or_default());
         let mut statement = self.conn.prepare_cached(
             "SELECT f.case_id, f.kind FROM case_file f WHERE EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?1)
              ORDER BY f.case_id DESC LIMIT ?2",
@@ -364,23 +365,20 @@ impl Reader<'_> {
         Ok(CaseSummary { case_id, display, aliases: numbers.collect(), kind, clips, bytes, duration_ms, first_ms, last_ms })
     }
 
-    /// Rows of every roster for a recorder whose name matches without regard to case, oldest first.
-    pub fn roster(&self) -> Result<Vec<RosterEntry>> {
-        let mut statement = self.conn.prepare_cached("SELECT recorder, from_ms, to_ms, row FROM roster ORDER BY from_ms, roster_id")?;
-        let rows = statement.query_map([], |r| Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? }))?;
+    /// Rows of every roster for the recorder with this key (`casework::roster::recorder_key`), oldest first.
+    pub fn roster_of(&self, recorder_key: &str) -> Result<Vec<RosterEntry>> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT recorder, from_ms, to_ms, row FROM roster WHERE recorder = ?1 ORDER BY from_ms, roster_id")?;
+        let rows = statement.query_map([recorder_key], |r| Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? }))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Sealed clips that lack one of the five facts or a link, oldest first: what a new roster may help.
-    pub fn incomplete(&self, limit: u32) -> Result<Vec<ClipId>> {
+    /// Sealed clips that lack one of the five facts, oldest first, after `after`: what a new roster may help.
+    pub fn incomplete(&self, after: Option<ClipId>, limit: u32) -> Result<Vec<ClipId>> {
         self.clip_ids(
-            "SELECT i.clip_id FROM clip_index i JOIN clip c USING (clip_id) WHERE i.missing_count > 0 AND c.local <> 'copying' ORDER BY i.clip_id LIMIT ?1",
-            [limit],
+            "SELECT i.clip_id FROM clip_index i JOIN clip c USING (clip_id) WHERE i.missing_count > 0 AND c.local <> 'copying' AND i.clip_id > ?1
+             ORDER BY i.clip_id LIMIT ?2",
+            params![after.map(|c| c.to_string()).unwrap_or_default(), limit],
         )
-    }
-
-    /// The kind stored for a case, read back as the domain's word.
-    pub fn case_kind(word: &str) -> CaseKind {
-        CaseKind::parse(word).unwrap_or(CaseKind::Case)
     }
 }

@@ -84,6 +84,14 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What the rules found odd about a clip, for the person who looks at it.
+    pub fn set_notes(&self, clip: ClipId, notes: &[String]) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE clip_index SET notes = ?2 WHERE clip_id = ?1 AND notes <> ?2")?
+            .execute(params![clip.to_string(), notes.join("\n")])?;
+        Ok(())
+    }
+
     /// Rewrites what lists filter by from the settled facts.
     pub(super) fn reindex(&self, clip: ClipId) -> Result<()> {
         let read = self.read();
@@ -101,7 +109,9 @@ impl Tx<'_> {
         let start = value(Field::CapturedStart).and_then(|v| UtcMs::parse_rfc3339(&v)).map(|t| t.0);
         self.conn
             .prepare_cached(
-                "INSERT OR REPLACE INTO clip_index (clip_id, captured_start_ms, officer, place, missing, missing_count) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO clip_index (clip_id, captured_start_ms, officer, place, missing, missing_count) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (clip_id) DO UPDATE SET captured_start_ms = excluded.captured_start_ms, officer = excluded.officer, place = excluded.place,
+                   missing = excluded.missing, missing_count = excluded.missing_count",
             )?
             .execute(params![clip.to_string(), start, value(Field::Officer), value(Field::Place), missing.join(","), missing.len() as i64])?;
         Ok(())
@@ -119,6 +129,13 @@ impl Reader<'_> {
             Ok(Fact { field: Field::parse(&field).ok_or_else(|| odd(&field))?, value, origin: Origin::parse(&origin).ok_or_else(|| odd(&origin))?, at_ms })
         })
         .collect()
+    }
+
+    /// What the rules found odd about a clip.
+    pub fn notes(&self, clip: ClipId) -> Result<Vec<String>> {
+        let text: Option<String> =
+            self.conn.prepare_cached("SELECT notes FROM clip_index WHERE clip_id = ?1")?.query_row([clip.to_string()], |r| r.get(0)).optional()?;
+        Ok(text.unwrap_or_default().lines().map(str::to_owned).collect())
     }
 
     /// What the media worker found, once it has looked.

@@ -354,6 +354,17 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Interruptions that the source reported: begin, end, reason; kept with the clip and logged.
+    pub fn add_gaps(&self, clip: ClipId, gaps: Vec<(i64, i64, String)>) -> Result<()> {
+        let mut evidence: crate::domain::evidence::Evidence =
+            serde_json::from_str(&self.read().evidence(clip)?).map_err(|e| StoreError::Odd(e.to_string()))?;
+        self.log(&Draft::daemon(EventKind::Gap).clip(clip).fact("gaps", serde_json::json!(gaps)))?;
+        evidence.gaps.extend(gaps);
+        let json = serde_json::to_string(&evidence).map_err(|e| StoreError::Odd(e.to_string()))?;
+        self.conn.execute("UPDATE clip SET evidence = ?2 WHERE clip_id = ?1", params![clip.to_string(), json])?;
+        self.stale(clip)
+    }
+
     /// A copy that an earlier dock began goes on at this one.
     pub fn resume_clip(&self, clip: ClipId, dock: i64, recorder: &RecorderId, entry: &ShelfEntry) -> Result<()> {
         self.conn.execute("UPDATE clip SET resume_check = 'sampled' WHERE clip_id = ?1", [clip.to_string()])?;

@@ -184,6 +184,7 @@ impl Reader<'_> {
             ingested_at: row.sealed_ms.map(instant),
             operator: policy.operator.clone(),
             gap_reason: text(Field::GapReason),
+            notes: self.notes(clip)?,
             supersedes: row.supersedes.map(|c| c.to_string()),
             missing: missing.into_iter().map(str::to_owned).collect(),
             origins,

@@ -114,7 +114,8 @@ CREATE TABLE clip_index (
   officer           TEXT,
   place             TEXT,
   missing           TEXT NOT NULL DEFAULT '',
-  missing_count     INTEGER NOT NULL DEFAULT 5
+  missing_count     INTEGER NOT NULL DEFAULT 5,
+  notes             TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX clip_index_start ON clip_index (captured_start_ms);
 CREATE INDEX clip_index_officer ON clip_index (officer);
@@ -265,7 +266,7 @@ CREATE TABLE checkpoint (
   checkpoint_id INTEGER PRIMARY KEY,
   epoch   INTEGER NOT NULL,
   size    INTEGER NOT NULL,
-  root    BLOB NOT NULL,
+  root    BLOB NOT NULL CHECK (length(root) = 32),
   note    TEXT NOT NULL,
   made_ms INTEGER NOT NULL
 ) STRICT;
@@ -276,3 +277,5 @@ CREATE TRIGGER log_node_kept BEFORE DELETE ON log_node BEGIN SELECT RAISE(ABORT,
 CREATE TRIGGER digest_stays BEFORE UPDATE OF blake3, sha256, size_bytes ON clip
   WHEN OLD.blake3 IS NOT NULL AND (NEW.blake3 IS NOT OLD.blake3 OR NEW.sha256 IS NOT OLD.sha256 OR NEW.size_bytes IS NOT OLD.size_bytes)
   BEGIN SELECT RAISE(ABORT, 'digests of sealed clips are never changed'); END;
+CREATE TRIGGER checkpoint_stays BEFORE UPDATE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never changed'); END;
+CREATE TRIGGER checkpoint_kept BEFORE DELETE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never removed'); END;

@@ -1,0 +1,74 @@
+//! Signs checkpoints of the custody log and puts them on their way to every destination.
+//!
+//! The tree stands in the store, the key in custody; what joins them is here, in the composition's room.
+
+use std::sync::Arc;
+
+use crate::custody::cadence::{LastCheckpoint, due};
+use crate::custody::checkpoint::{Checkpoint, CheckpointError};
+use crate::custody::epoch::Opening;
+use crate::custody::note::NoteError;
+use crate::domain::ids::StationId;
+use crate::domain::layout;
+use crate::domain::ports::{Clock, Signer};
+use crate::store::{CheckpointRow, Store, StoreError};
+
+/// Makes checkpoints.
+pub struct Anchor {
+    /// The log.
+    pub store: Store,
+    /// Whose log.
+    pub station: StationId,
+    /// The key.
+    pub signer: Arc<dyn Signer>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Names of the destinations that anchor.
+    pub destinations: Vec<String>,
+    /// Pause between checkpoints, milliseconds.
+    pub every_ms: i64,
+}
+
+fn odd(e: &CheckpointError) -> StoreError {
+    StoreError::Odd(format!("a checkpoint could not be signed: {e}"))
+}
+
+impl Anchor {
+    /// Opens the log's first epoch, if the log is empty: its first event names station and key.
+    pub fn open_epoch(&self) -> Result<(), StoreError> {
+        let opening = Opening::new(&self.station, &*self.signer, Vec::new()).map_err(|e: NoteError| StoreError::Odd(e.to_string()))?;
+        self.store.write_blocking(move |tx| {
+            if tx.read().log_size()? == 0 {
+                tx.log(&opening.draft())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Signs a checkpoint of the log as it is now.
+    pub async fn sign_now(&self) -> Result<CheckpointRow, StoreError> {
+        let (signer, station, destinations, now_ms) =
+            (Arc::clone(&self.signer), self.station.clone(), self.destinations.clone(), self.clock.now().0);
+        self.store
+            .write(move |tx| {
+                let read = tx.read();
+                let (size, epoch) = (read.log_size()?, read.epoch()?);
+                let root = read.log_root(size)?;
+                let note = Checkpoint::of(&station, epoch, size, root).sign(&*signer, now_ms).map_err(|e| odd(&e))?;
+                let row = CheckpointRow { epoch, size, root, note, made_ms: now_ms };
+                tx.add_checkpoint(&row, &layout::checkpoint(&station, epoch, size), &destinations)?;
+                Ok(row)
+            })
+            .await
+    }
+
+    /// Signs a checkpoint if the timer asks for one.
+    pub async fn tick(&self) -> Result<(), StoreError> {
+        let (size, epoch, last) = self.store.read(|r| Ok((r.log_size()?, r.epoch()?, r.last_checkpoint()?))).await?;
+        let last = last.filter(|c| c.epoch == epoch).map(|c| LastCheckpoint { made_ms: c.made_ms, size: c.size });
+        if due(self.clock.now().0, last, size, self.every_ms) {
+            self.sign_now().await?;
+        }
+        Ok(())
+    }
+}
