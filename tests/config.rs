@@ -1,5 +1,7 @@
 //! What an operator reads when the configuration is wrong, from the real binary: one message, exit code 2.
 
+#![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -2,6 +2,8 @@
 //! reading the source text: every `use` and every inline path, comments, texts and test modules left out.
 //! What tests import is their own affair; what the program is made of is not.
 
+#![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -30,7 +30,16 @@ pub fn stopping(within: Duration) {
 
 /// Keeps status and watchdog until cancelled.
 pub async fn run(context: TaskContext, hearts: Hearts, health: Health) -> TaskResult {
-    let watchdog = sd_notify::watchdog_enabled();
+    keep(context, hearts, health, sd_notify::watchdog_enabled(), send).await
+}
+
+async fn keep(
+    context: TaskContext,
+    hearts: Hearts,
+    health: Health,
+    watchdog: Option<Duration>,
+    send: impl Fn(&[NotifyState<'_>]),
+) -> TaskResult {
     // Half of what systemd grants, as sd_watchdog_enabled(3) recommends.
     let period = watchdog.map_or(IDLE_PERIOD, |granted| granted / 2);
     let mut tick = tokio::time::interval(period);
@@ -72,12 +81,47 @@ fn send(states: &[NotifyState<'_>]) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::runtime::task::spawn_named;
 
     #[test]
     fn a_status_is_one_short_line() {
         assert_eq!(status_line("a\nWATCHDOG=1"), "a WATCHDOG=1");
         let long = status_line(&"盘".repeat(200));
         assert!(long.len() <= MAX_STATUS_BYTES && long.starts_with('盘'));
+    }
+
+    #[tokio::test]
+    async fn the_watchdog_starves_while_a_heart_is_stale() {
+        let (hearts, health, cancel) = (Hearts::default(), Health::default(), CancellationToken::new());
+        let part = health.part("vault");
+        let context = TaskContext { cancel: cancel.clone(), heart: hearts.start("notify", Duration::from_secs(60)) };
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let send = move |states: &[NotifyState<'_>]| {
+            for state in states {
+                tell.send(state.to_string()).unwrap();
+            }
+        };
+        let granted = Some(Duration::from_millis(10));
+        let running = spawn_named("notify", keep(context, hearts.clone(), health.clone(), granted, send));
+        while told.recv().await.unwrap() != "WATCHDOG=1" {}
+
+        // From here on one heart is always late.
+        hearts.start("stuck", Duration::ZERO);
+        while told.try_recv().is_ok() {}
+        // Each status shows that the loop came round; a tick lies between two of them.
+        for n in 0..5 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            part.degraded("slow", format!("slow {n}"), "");
+            assert_eq!(told.recv().await.unwrap(), format!("STATUS=vault: slow {n}"));
+        }
+
+        hearts.stop("stuck");
+        while told.recv().await.unwrap() != "WATCHDOG=1" {}
+        cancel.cancel();
+        running.await.unwrap().unwrap();
     }
 }
