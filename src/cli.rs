@@ -1,1 +1,326 @@
 //! What was typed: clap types only, no behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::nearest;
+use crate::domain::record::Field;
+
+/// Printed below `--help`; `command::exit` gives them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it failed
+  2  wrong usage or wrong configuration
+  3  not found: no such clip, case or destination
+  4  mismatch: a copy, a digest or the log is not what it should be
+  5  the daemon cannot be reached";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "evidock",
+    version,
+    about = "Takes in footage of body-worn recorders, seals it, links it to its case, sends it and proves that it arrived",
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    /// Options of every verb.
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file; `default` for the embedded defaults [default: /etc/evidock/evidock.toml where it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "EVIDOCK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// State directory, in place of the configured one
+    #[arg(long, global = true, value_name = "DIR", env = "EVIDOCK_STATE")]
+    pub state: Option<PathBuf>,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of what is printed [default: that of the terminal]
+    #[arg(long, global = true, value_name = "LANGUAGE")]
+    pub lang: Option<Lang>,
+}
+
+/// A language that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// Chinese
+    #[value(name = "zh-CN", alias = "zh")]
+    Chinese,
+    /// English
+    #[value(name = "en")]
+    English,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the station: take in, seal, send, prove, serve the page
+    Run,
+    /// Show what the station is doing: bays, uploads, disk, health
+    Status,
+    /// Find every clip of a case
+    ///
+    /// With --from, the destination alone is read: neither vault nor database nor daemon is needed, and clips
+    /// of every station that sends there are found.
+    Find(Find),
+    /// Show one clip: facts with their origins, cases, copies, events
+    Show(Show),
+    /// Link a clip, or a part of it, to a case
+    Link(Link),
+    /// Withdraw a link; what was said before stays on record
+    Unlink(Unlink),
+    /// Set facts of a clip; an empty value withdraws what a person said before
+    Annotate(Annotate),
+    /// Who took out which recorder, and for what
+    #[command(subcommand)]
+    Roster(Roster),
+    /// Hash copies again and compare them with what was recorded
+    Verify(Verify),
+    /// Try failed deliveries again
+    Retry {
+        /// Only those to this destination
+        #[arg(value_name = "DEST")]
+        destination: Option<String>,
+    },
+    /// Sign a checkpoint of the log now and anchor it at the destinations
+    Checkpoint,
+    /// The log of everything that happened to clips
+    #[command(subcommand)]
+    Log(Log),
+    /// Look for what is missing or wrong on this machine, and say how to mend it
+    Doctor,
+    /// The configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Run as a worker of the daemon; speaks the workers' protocol on standard input and output
+    #[command(hide = true)]
+    Worker {
+        /// What kind of worker; the rooms that bring workers know the kinds
+        kind: String,
+    },
+}
+
+/// `find`
+#[derive(Debug, Clone, Args)]
+pub struct Find {
+    /// Case number, in any spelling, or any other number of the same case
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: String,
+    /// Read this destination alone
+    #[arg(long, value_name = "DEST")]
+    pub from: Option<String>,
+}
+
+/// `show`
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// Clip id, as `find` prints it
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+}
+
+/// `link`
+#[derive(Debug, Clone, Args)]
+pub struct Link {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Case number
+    #[arg(value_name = "CASE")]
+    pub case_no: String,
+    /// Stage of the procedure (执法环节), as 调查
+    #[arg(long)]
+    pub stage: Option<String>,
+    /// Matter recorded (记录事项), as 现场检查
+    #[arg(long)]
+    pub matter: Option<String>,
+    /// What it proves in this case (证明对象)
+    #[arg(long)]
+    pub proves: Option<String>,
+    /// Only the part from here, as 90, 1:30 or 1:02:03.5 from the clip's start
+    #[arg(long, value_name = "TIME", value_parser = position_ms)]
+    pub from: Option<i64>,
+    /// Only the part up to here
+    #[arg(long, value_name = "TIME", value_parser = position_ms)]
+    pub to: Option<i64>,
+}
+
+/// `unlink`
+#[derive(Debug, Clone, Args)]
+pub struct Unlink {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Any number of the case
+    #[arg(value_name = "CASE")]
+    pub case_no: String,
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `annotate`
+#[derive(Debug, Clone, Args)]
+pub struct Annotate {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Facts, as place=东关街 officer=张三
+    #[arg(value_name = "FIELD=VALUE", required = true, value_parser = fact)]
+    pub facts: Vec<(Field, String)>,
+}
+
+/// `roster`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Roster {
+    /// Import a CSV file: officer, recorder, from, to, case, place, matter
+    Import {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Say what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `verify`
+#[derive(Debug, Clone, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    /// Which clips.
+    pub which: Which,
+    /// Read the copies at the destinations back, too
+    #[arg(long)]
+    pub remote: bool,
+    /// Read this destination alone: neither vault nor database nor daemon is needed
+    #[arg(long, value_name = "DEST")]
+    pub from: Option<String>,
+}
+
+/// Which clips: one of three.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Every clip of a case
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: Option<String>,
+    /// Every clip
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `log`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Log {
+    /// Check that the log is whole: every event in the tree, every checkpoint signed and consistent
+    Verify,
+}
+
+/// `config`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Config {
+    /// Say whether the configuration is right, and whether the files that it names are there
+    Check,
+    /// Print what holds: every key with its value, paths resolved
+    Show,
+    /// Print the commented default file
+    PrintDefault,
+}
+
+/// A position in a clip, `[[h:]m:]s[.fraction]`, in milliseconds.
+fn position_ms(text: &str) -> Result<i64, String> {
+    let refused = || "write seconds, m:s or h:m:s, as 90, 1:30 or 1:02:03.5".to_owned();
+    let digits = |part: &str| {
+        let ok = !part.is_empty() && part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit());
+        if ok { part.parse::<i64>().map_err(|_| refused()) } else { Err(refused()) }
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if fraction.len() > 3 {
+        return Err(refused());
+    }
+    let fraction_ms = digits(fraction)? * 10_i64.pow(3 - fraction.len() as u32);
+    let parts: Vec<i64> = whole.split(':').map(digits).collect::<Result<_, _>>()?;
+    // Only the first part may be 60 or more: 90 and 90:00 are plain, 1:90 is a slip.
+    if parts.len() > 3 || parts.iter().skip(1).any(|part| *part >= 60) {
+        return Err(refused());
+    }
+    Ok(parts.iter().fold(0, |sum, part| sum * 60 + part) * 1000 + fraction_ms)
+}
+
+/// `FIELD=VALUE`, the field one that a person may set.
+fn fact(text: &str) -> Result<(Field, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write FIELD=VALUE, as place=东关街")?;
+    let names = || Field::ALL.iter().map(|field| field.as_str());
+    let field = Field::parse(name).ok_or_else(|| match nearest(name, names()) {
+        Some(right) => format!("there is no field `{name}`; did you mean `{right}`?"),
+        None => format!("there is no field `{name}`; the fields are {}", names().collect::<Vec<_>>().join(", ")),
+    })?;
+    Ok((field, value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn positions_in_a_clip() {
+        for (text, ms) in
+            [("90", 90_000), ("1:30", 90_000), ("1:02:03.5", 3_723_500), ("0.25", 250), ("90:00", 5_400_000)]
+        {
+            assert_eq!(position_ms(text), Ok(ms), "{text}");
+        }
+        for text in ["", "1:", "1:90", "-1", "1.2345", "1:2:3:4", "a", "1.", "99999999999"] {
+            assert!(position_ms(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn facts_are_fields_with_values() {
+        assert_eq!(fact("place= 东关街 "), Ok((Field::Place, "东关街".to_owned())));
+        assert_eq!(fact("place="), Ok((Field::Place, String::new())));
+        assert_eq!(fact("proves=a=b"), Ok((Field::Proves, "a=b".to_owned())));
+        assert_eq!(fact("plase=x"), Err("there is no field `plase`; did you mean `place`?".to_owned()));
+        assert!(fact("place").is_err());
+    }
+
+    #[test]
+    fn verify_wants_exactly_one_kind_of_clips() {
+        for (line, ok) in [
+            ("evidock verify", false),
+            ("evidock verify --all", true),
+            ("evidock verify --case 1 --remote", true),
+            ("evidock verify 019aa2c4-7f00-7abc-8def-0123456789ab --all", false),
+        ] {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), ok, "{line}");
+        }
+    }
+}

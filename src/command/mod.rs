@@ -1,6 +1,68 @@
 //! One file a verb. `run` is the composition root; every other verb reads, or asks the running daemon.
+//!
+//! Here: parsing, dispatch, and the one place where an error becomes a message and an exit code. Results go
+//! to standard output, everything else to standard error.
+
+pub mod completions;
+pub mod config;
+pub mod exit;
+pub mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Global, Verb};
+use crate::config::{ConfigError, LogFormat, Settings, Surroundings};
+use crate::runtime::logging;
+use exit::Exit;
+use output::Output;
 
 /// Parses the command line, carries the verb out and gives the exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version come this way, too, and go to standard output with code 0.
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(Exit::Usage as u8));
+        }
+    };
+    let output = Output::new(cli.global.json);
+    match dispatch(&cli, &output) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = exit_of(&error);
+            output.failure(&error, exit);
+            exit.into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
+    match &cli.verb {
+        Verb::Config(verb) => config::config(verb, &cli.global, output),
+        Verb::Completions { shell } => completions::completions(*shell, output),
+        other => anyhow::bail!("this build cannot carry out {other:?}"),
+    }
+}
+
+/// The settings that hold for this command line.
+pub fn settings(global: &Global) -> Result<Settings, ConfigError> {
+    crate::config::load(global.config.as_deref(), &Surroundings::of_process(global.state.as_deref()))
+}
+
+/// Begins logging as configured.
+pub fn begin_logging(settings: &Settings) -> Result<(), logging::LoggingError> {
+    let form = match settings.log.format {
+        LogFormat::Auto => logging::Form::Auto,
+        LogFormat::Journald => logging::Form::Journald,
+        LogFormat::Json => logging::Form::Json,
+        LogFormat::Text => logging::Form::Text,
+    };
+    logging::init(settings.log.level.as_str(), form)
+}
+
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.is::<ConfigError>() { Exit::Usage } else { Exit::Failure }
 }

@@ -72,7 +72,7 @@ mod tests {
         for size in [0, 1, MIN_PART_BYTES, 5 << 30, 48 << 30, 4 << 40] {
             let grid = PartGrid::for_size(Some(size));
             let part = grid.part_bytes(0);
-            assert!(part >= 5 << 20 && part <= 5 << 30, "{size}");
+            assert!((5 << 20..=5 << 30).contains(&part), "{size}");
             assert!(size.div_ceil(part) <= 10_000, "{size}");
             assert_eq!(PartGrid::from_stored(grid.to_stored()), grid);
         }

@@ -18,5 +18,6 @@ pub mod merkle;
 pub mod ports;
 pub mod record;
 pub mod recorder;
+pub mod sensitivity;
 pub mod time;
 pub mod words;

@@ -10,7 +10,7 @@ use crate::domain::error::chain;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{BayName, RecorderId};
 use crate::domain::ports::Shelf;
-use crate::domain::record::Field;
+use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Importance, Listing, ShelfEntry, SourcePath};
 use crate::runtime::board::Doing;
 use crate::source::binding::Binding;
@@ -40,7 +40,6 @@ struct Session<'a> {
     recorder: RecorderId,
     profile: &'a Profile,
     binding: Binding,
-    binding_facts: Vec<(Field, String)>,
     docked_ms: i64,
 }
 
@@ -243,14 +242,13 @@ impl Intake {
             b.recorder = recorder.to_string();
         });
         tracing::info!(%bay, %recorder, identified, profile = profile.name(), files = listing.files.len(), "a recorder was docked");
-        let binding_facts = binding.facts();
-        Ok(Session { dock, recorder, profile, binding, binding_facts, docked_ms: self.clock.now().0 })
+        Ok(Session { dock, recorder, profile, binding, docked_ms: self.clock.now().0 })
     }
 
     fn item(&self, session: &Session<'_>, entry: &ShelfEntry, sidecars: Option<&Sidecars>) -> Item {
         let reading = session.profile.read(entry);
-        let said = sidecars.map(|s| s.facts(&entry.path)).unwrap_or_default();
-        let pairs = |facts: &[(Field, String)]| facts.iter().map(|(f, v)| (f.as_str().to_owned(), v.clone())).collect();
+        let pairs =
+            |facts: &[(Field, String, Origin)]| facts.iter().map(|(f, v, _)| (f.as_str().to_owned(), v.clone())).collect();
         let said = sidecars.map(|s| s.facts(&entry.path)).unwrap_or_default();
         let marked = reading.importance == Importance::Marked || sidecars.is_some_and(|s| s.marks(&entry.path));
         Item {
@@ -274,8 +272,8 @@ impl Intake {
                     Modified::Unknown => "unknown",
                 }
                 .to_owned(),
-                sidecar: said.iter().map(|(f, v, _)| (f.as_str().to_owned(), v.clone())).collect(),
-                binding: pairs(&session.binding_facts),
+                sidecar: pairs(said),
+                binding: pairs(&session.binding.facts()),
                 binding_state: session.binding.as_str().to_owned(),
                 docked_ms: session.docked_ms,
                 gaps: Vec::new(),

@@ -1,0 +1,532 @@
+//! From what was written to settings: defaults, ranges, paths, and what must fit together. Pure: looks at
+//! no file and no environment beyond what it is given.
+//!
+//! Paths in a file are relative to the directory of that file. What is not written lies in the state
+//! directory, so that `--state DIR` alone moves everything.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::form::nearest;
+use super::secret::SecretFile;
+use super::settings::{
+    Casework, Custody, Destination, DestinationKind, FolderDestination, FolderSource, Language, Lock, Log, LogFormat,
+    LogLevel, Media, NumberShape, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload, Vault, Web,
+};
+use super::written::{self, Written};
+use crate::domain::ids::{DestinationName, StationId};
+use crate::domain::sensitivity::Sensitivity;
+
+/// Where state lies when nobody says otherwise (Filesystem Hierarchy Standard 3.0, 5.8).
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/evidock";
+/// Where systemd puts the credentials of our unit, for verbs that run outside of it (systemd.exec(5), CREDENTIALS).
+const UNIT_CREDENTIALS_DIR: &str = "/run/credentials/evidock.service";
+/// `sun_path` holds 108 bytes with its ending zero (unix(7)).
+const MAX_SOCKET_PATH_BYTES: usize = 107;
+/// Kinds of numbers, as records publish them.
+const NUMBER_KINDS: &[&str] = &["case", "inspection", "on_the_spot", "unfiled"];
+
+/// What the process was given beside the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// State directory from the command line; outranks the file.
+    pub state_dir: Option<PathBuf>,
+    /// `$STATE_DIRECTORY` of systemd; stands in where the file says nothing.
+    pub systemd_state_dir: Option<PathBuf>,
+    /// `$CREDENTIALS_DIRECTORY` of systemd.
+    pub credentials_dir: Option<PathBuf>,
+}
+
+/// A value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, as `destination[1].bucket`.
+    pub path: String,
+    /// In words that continue the key's name: "must be ...; it is ...".
+    pub what: String,
+}
+
+fn problem<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem { path: path.into(), what: what.into() })
+}
+
+/// Resolves what was written in `file`, or in no file at all.
+pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> Result<Settings, Problem> {
+    let base = file.and_then(Path::parent).unwrap_or(Path::new("/"));
+    let station = station(written.station.unwrap_or_default(), base, around)?;
+    let places = Places { base, state: station.state_dir.clone(), around };
+    let settings = Settings {
+        file: file.map(Path::to_owned),
+        vault: vault(written.vault.unwrap_or_default(), &places)?,
+        folder_source: folder_source(written.source.unwrap_or_default().folder.unwrap_or_default(), &places)?,
+        media: media(written.media.unwrap_or_default())?,
+        casework: casework(written.casework.unwrap_or_default(), &places)?,
+        custody: custody(written.custody.unwrap_or_default())?,
+        destinations: destinations(written.destination.unwrap_or_default(), &places)?,
+        upload: upload(written.upload.unwrap_or_default())?,
+        web: web(written.web.unwrap_or_default(), &places)?,
+        log: log(written.log.unwrap_or_default())?,
+        control_socket: socket(written.control.unwrap_or_default(), &places)?,
+        station,
+    };
+    keep_apart(&settings)?;
+    Ok(settings)
+}
+
+struct Places<'a> {
+    base: &'a Path,
+    state: PathBuf,
+    around: &'a Surroundings,
+}
+
+impl Places<'_> {
+    fn written(&self, path: Option<PathBuf>) -> Option<PathBuf> {
+        path.map(|p| tidy(&self.base.join(p)))
+    }
+
+    fn or_state(&self, path: Option<PathBuf>, name: &str) -> PathBuf {
+        self.written(path).unwrap_or_else(|| self.state.join(name))
+    }
+
+    /// A file as written, or a credential by its name.
+    fn secret(
+        &self,
+        path: &str,
+        key: &str,
+        file: Option<PathBuf>,
+        credential: Option<String>,
+    ) -> Result<SecretFile, Problem> {
+        match (self.written(file), credential) {
+            (Some(_), Some(_)) => {
+                problem(format!("{path}.{key}_file"), format!("stands beside {key}_credential; write one of the two"))
+            }
+            (Some(file), None) => Ok(SecretFile::new(file)),
+            (None, Some(name)) => {
+                let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
+                if !plain {
+                    return problem(
+                        format!("{path}.{key}_credential"),
+                        "must be a name as in LoadCredential=, not a path",
+                    );
+                }
+                let dir = self.around.credentials_dir.as_deref().unwrap_or(Path::new(UNIT_CREDENTIALS_DIR));
+                Ok(SecretFile::new(dir.join(name)))
+            }
+            (None, None) => problem(
+                format!("{path}.{key}_file"),
+                format!(
+                    "is missing; write the file that holds the key, or {key}_credential with the name of a systemd credential"
+                ),
+            ),
+        }
+    }
+}
+
+/// Drops `.` and resolves `..` as text: these directories may not exist yet.
+fn tidy(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn station(written: written::Station, base: &Path, around: &Surroundings) -> Result<Station, Problem> {
+    let id = written.id.unwrap_or_else(|| "station-1".to_owned());
+    let id = StationId::new(&id).or_else(|e| problem("station.id", format!("cannot be used: {e}")))?;
+    let zone_name = written.zone.unwrap_or_else(|| "Asia/Shanghai".to_owned());
+    let zone = TimeZone::get(&zone_name).or_else(|_| problem("station.zone", unknown_zone(&zone_name)))?;
+    let state_dir = around
+        .state_dir
+        .clone()
+        .or_else(|| written.state_dir.map(|dir| base.join(dir)))
+        .or_else(|| around.systemd_state_dir.clone())
+        .unwrap_or_else(|| DEFAULT_STATE_DIR.into());
+    Ok(Station {
+        name: label("station.name", written.name)?.unwrap_or_else(|| "采集站".to_owned()),
+        zone,
+        zone_name,
+        language: choice("station.language", written.language, Language::Auto, Language::parse, Language::WORDS)?,
+        agency: label("station.agency", written.agency)?,
+        operator: label("station.operator", written.operator)?.unwrap_or_else(|| id.to_string()),
+        state_dir: tidy(&state_dir),
+        id,
+    })
+}
+
+fn unknown_zone(name: &str) -> String {
+    let known: Vec<String> = jiff::tz::db().available().map(|n| n.to_string()).collect();
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(right) => format!("must be an IANA time zone; {name:?} is none, did you mean {right:?}?"),
+        None => format!("must be an IANA time zone such as \"Asia/Shanghai\"; {name:?} is none"),
+    }
+}
+
+fn vault(written: written::Vault, places: &Places<'_>) -> Result<Vault, Problem> {
+    let reserve = match written.reserve_gb {
+        None => Reserve::Auto,
+        some => Reserve::Bytes(whole("vault.reserve_gb", some, 0, 1..=100_000)? * 1_000_000_000),
+    };
+    Ok(Vault {
+        dir: places.or_state(written.dir, "vault"),
+        reserve,
+        checkpoint_bytes: whole("vault.checkpoint_mb", written.checkpoint_mb, 64, 1..=10_000)? * 1_000_000,
+    })
+}
+
+fn folder_source(written: written::FolderSource, places: &Places<'_>) -> Result<FolderSource, Problem> {
+    Ok(FolderSource {
+        dir: places.or_state(written.dir, "docks"),
+        poll: Duration::from_millis(whole("source.folder.poll_ms", written.poll_ms, 1000, 50..=60_000)?),
+        still_after: Duration::from_millis(whole(
+            "source.folder.still_after_ms",
+            written.still_after_ms,
+            3000,
+            0..=600_000,
+        )?),
+        profiles_dir: places.written(written.profiles_dir),
+        read_parallel: whole("source.folder.read_parallel", written.read_parallel, 4, 1..=64)? as usize,
+    })
+}
+
+fn media(written: written::Media) -> Result<Media, Problem> {
+    Ok(Media {
+        timeout: Duration::from_secs(whole("media.timeout_s", written.timeout_s, 60, 1..=3600)?),
+        thumbnail_width_px: whole("media.thumbnail_width_px", written.thumbnail_width_px, 480, 64..=1920)? as u32,
+        workers: whole("media.workers", written.workers, 1, 1..=16)? as usize,
+        memory_bytes: whole("media.memory_mb", written.memory_mb, 512, 64..=16_384)? * 1_000_000,
+    })
+}
+
+fn casework(written: written::Casework, places: &Places<'_>) -> Result<Casework, Problem> {
+    let mut number_shapes = Vec::new();
+    for (n, shape) in written.number_shape.unwrap_or_default().into_iter().enumerate() {
+        number_shapes.push(number_shape(&format!("casework.number_shape[{n}]"), shape)?);
+    }
+    Ok(Casework {
+        roster: places.written(written.roster),
+        default_place: label("casework.default_place", written.default_place)?,
+        default_proves: label("casework.default_proves", written.default_proves)?,
+        default_sensitivity: sensitivity(
+            "casework.default_sensitivity",
+            written.default_sensitivity,
+            Sensitivity::None,
+        )?,
+        number_shapes,
+    })
+}
+
+fn number_shape(path: &str, written: written::NumberShape) -> Result<NumberShape, Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let given = |key: &str, value: Option<String>| match value {
+        Some(v) if !v.trim().is_empty() => Ok(v),
+        _ => problem(at(key), "is missing"),
+    };
+    let shape = NumberShape {
+        name: given("name", written.name)?,
+        pattern: given("pattern", written.pattern)?,
+        display: given("display", written.display)?,
+        key: given("key", written.key)?,
+        kind: written.kind.unwrap_or_else(|| "case".to_owned()),
+        example: given("example", written.example)?,
+    };
+    if !NUMBER_KINDS.contains(&shape.kind.as_str()) {
+        return problem(at("kind"), one_of(NUMBER_KINDS, &shape.kind));
+    }
+    let pattern = regex::Regex::new(&shape.pattern).or_else(|e| {
+        let told = e.to_string();
+        let last = told.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        problem(at("pattern"), format!("is not a regular expression: {last}"))
+    })?;
+    let groups: BTreeSet<&str> = pattern.capture_names().flatten().collect();
+    for (key, template) in [("display", &shape.display), ("key", &shape.key)] {
+        for piece in template.split('{').skip(1) {
+            let group = piece.split_once('}').map_or(piece, |(group, _)| group);
+            if !groups.contains(group) {
+                let names = groups.iter().copied().collect::<Vec<_>>().join(", ");
+                return problem(
+                    at(key),
+                    format!("names {{{group}}}, which the pattern does not capture; it captures: {names}"),
+                );
+            }
+        }
+    }
+    Ok(shape)
+}
+
+fn custody(written: written::Custody) -> Result<Custody, Problem> {
+    let seconds = whole("custody.checkpoint_interval_s", written.checkpoint_interval_s, 60, 1..=3600)?;
+    Ok(Custody { checkpoint_interval: Duration::from_secs(seconds) })
+}
+
+fn destinations(written: Vec<written::Destination>, places: &Places<'_>) -> Result<Vec<Destination>, Problem> {
+    let written = if written.is_empty() {
+        // A clean machine still shows the whole path; the page says that this copy proves nothing about the loss of the box.
+        let local = written::Destination {
+            name: Some("local-cloud".to_owned()),
+            kind: Some("folder".to_owned()),
+            dir: Some(places.state.join("cloud")),
+            ..Default::default()
+        };
+        vec![local]
+    } else {
+        written
+    };
+    let mut all: Vec<Destination> = Vec::new();
+    for (n, one) in written.into_iter().enumerate() {
+        let destination = destination(&format!("destination[{n}]"), one, places)?;
+        if all.iter().any(|other| other.name == destination.name) {
+            let what = format!("is taken: another destination is called {}", destination.name);
+            return problem(format!("destination[{n}].name"), what);
+        }
+        all.push(destination);
+    }
+    Ok(all)
+}
+
+fn destination(path: &str, mut written: written::Destination, places: &Places<'_>) -> Result<Destination, Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let Some(name) = written.name.take() else { return problem(at("name"), "is missing") };
+    let name = DestinationName::new(&name).or_else(|e| problem(at("name"), format!("cannot be used: {e}")))?;
+    let max_sensitivity = sensitivity(&at("max_sensitivity"), written.max_sensitivity.take(), Sensitivity::Minor)?;
+    if max_sensitivity == Sensitivity::SuspectedState {
+        return problem(
+            at("max_sensitivity"),
+            "cannot be suspected_state: such clips go nowhere before a person has decided",
+        );
+    }
+    let kind = match written.kind.as_deref() {
+        Some("folder") => DestinationKind::Folder(folder_destination(path, &mut written, places)?),
+        Some("s3") => DestinationKind::S3(s3_destination(path, &mut written, places)?),
+        Some(other) => return problem(at("kind"), one_of(&["folder", "s3"], other)),
+        None => return problem(at("kind"), "is missing; write \"folder\" or \"s3\""),
+    };
+    Ok(Destination {
+        name,
+        required: written.required.unwrap_or(true),
+        max_sensitivity,
+        parts_in_flight: whole(&at("parts_in_flight"), written.parts_in_flight, 4, 1..=32)? as usize,
+        initial_lock_days: whole(&at("initial_lock_days"), written.initial_lock_days, 30, 0..=3650)? as u32,
+        kind,
+    })
+}
+
+fn folder_destination(
+    path: &str,
+    written: &mut written::Destination,
+    places: &Places<'_>,
+) -> Result<FolderDestination, Problem> {
+    let misplaced = [
+        ("endpoint", written.endpoint.is_some()),
+        ("bucket", written.bucket.is_some()),
+        ("region", written.region.is_some()),
+        ("path_style", written.path_style.is_some()),
+        ("access_key_file", written.access_key_file.is_some()),
+        ("secret_key_file", written.secret_key_file.is_some()),
+        ("access_key_credential", written.access_key_credential.is_some()),
+        ("secret_key_credential", written.secret_key_credential.is_some()),
+        ("ca_file", written.ca_file.is_some()),
+        ("proof", written.proof.is_some()),
+        ("lock", written.lock.is_some()),
+    ];
+    if let Some((key, _)) = misplaced.iter().find(|(_, there)| *there) {
+        return problem(format!("{path}.{key}"), "belongs to kind = \"s3\"; this destination is a folder");
+    }
+    match places.written(written.dir.take()) {
+        Some(dir) => Ok(FolderDestination { dir }),
+        None => problem(format!("{path}.dir"), "is missing; write the directory that takes the objects"),
+    }
+}
+
+fn s3_destination(
+    path: &str,
+    written: &mut written::Destination,
+    places: &Places<'_>,
+) -> Result<S3Destination, Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    if written.dir.is_some() {
+        return problem(at("dir"), "belongs to kind = \"folder\"; this destination is an s3 store");
+    }
+    let Some(endpoint) = written.endpoint.take() else {
+        return problem(at("endpoint"), "is missing; write the address of the service, as \"https://s3.example.org\"");
+    };
+    let Some(bucket) = written.bucket.take() else { return problem(at("bucket"), "is missing") };
+    // Amazon S3 User Guide, "General purpose bucket naming rules".
+    let bucket_ok = (3..=63).contains(&bucket.len())
+        && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        && bucket.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && bucket.ends_with(|c: char| c.is_ascii_alphanumeric());
+    if !bucket_ok {
+        let what =
+            format!("must be 3 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends; it is {bucket:?}");
+        return problem(at("bucket"), what);
+    }
+    Ok(S3Destination {
+        endpoint: s3_endpoint(&at("endpoint"), &endpoint)?,
+        bucket,
+        region: label(&at("region"), written.region.take())?.unwrap_or_else(|| "us-east-1".to_owned()),
+        path_style: written.path_style.unwrap_or(true),
+        access_key: places.secret(
+            path,
+            "access_key",
+            written.access_key_file.take(),
+            written.access_key_credential.take(),
+        )?,
+        secret_key: places.secret(
+            path,
+            "secret_key",
+            written.secret_key_file.take(),
+            written.secret_key_credential.take(),
+        )?,
+        ca_file: places.written(written.ca_file.take()),
+        proof: choice(&at("proof"), written.proof.take(), Proof::Auto, Proof::parse, Proof::WORDS)?,
+        lock: choice(&at("lock"), written.lock.take(), Lock::Auto, Lock::parse, Lock::WORDS)?,
+    })
+}
+
+fn s3_endpoint(path: &str, endpoint: &str) -> Result<String, Problem> {
+    let parsed: Option<http::Uri> = endpoint.parse().ok();
+    let usable = parsed.as_ref().is_some_and(|uri| {
+        let plain = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+        plain && matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none()
+    });
+    if usable {
+        Ok(endpoint.trim_end_matches('/').to_owned())
+    } else {
+        // Not repeated: people paste addresses with a user and a password in them.
+        problem(
+            path,
+            "must be scheme, host and port alone, as \"https://s3.example.org:9000\"; bucket and keys have their own keys",
+        )
+    }
+}
+
+fn upload(written: written::Upload) -> Result<Upload, Problem> {
+    let min = whole("upload.retry_min_s", written.retry_min_s, 2, 1..=3600)?;
+    let max = whole("upload.retry_max_s", written.retry_max_s, 300, 1..=86_400)?;
+    if max < min {
+        return problem("upload.retry_max_s", format!("must not be less than retry_min_s ({min}); it is {max}"));
+    }
+    Ok(Upload {
+        clips_in_flight: whole("upload.clips_in_flight", written.clips_in_flight, 2, 1..=64)? as usize,
+        retry_min: Duration::from_secs(min),
+        retry_max: Duration::from_secs(max),
+    })
+}
+
+fn web(written: written::Web, places: &Places<'_>) -> Result<Web, Problem> {
+    let listen = written.listen.unwrap_or_else(|| "127.0.0.1:8480".to_owned());
+    let listen: SocketAddr = listen.parse().or_else(|_| {
+        problem("web.listen", format!("must be an address and a port such as \"127.0.0.1:8480\"; it is {listen:?}"))
+    })?;
+    if !listen.ip().is_loopback() {
+        return problem(
+            "web.listen",
+            format!(
+                "must be a loopback address (127.0.0.1 or [::1]); {} would show footage to the network, and there is no sign-in yet",
+                listen.ip()
+            ),
+        );
+    }
+    let tls = match (places.written(written.tls_certificate), places.written(written.tls_key)) {
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => return problem("web.tls_key", "is missing; a certificate needs its key"),
+        (None, Some(_)) => return problem("web.tls_certificate", "is missing; a key needs its certificate"),
+    };
+    Ok(Web { listen, tls })
+}
+
+fn log(written: written::Log) -> Result<Log, Problem> {
+    Ok(Log {
+        level: choice("log.level", written.level, LogLevel::Info, LogLevel::parse, LogLevel::WORDS)?,
+        format: choice("log.format", written.format, LogFormat::Auto, LogFormat::parse, LogFormat::WORDS)?,
+    })
+}
+
+fn socket(written: written::Control, places: &Places<'_>) -> Result<PathBuf, Problem> {
+    // Always in the state directory, so that daemon and command line agree on it whatever started them.
+    let socket = places.or_state(written.socket, "evidock.sock");
+    if socket.as_os_str().len() > MAX_SOCKET_PATH_BYTES {
+        let what = format!(
+            "is too long for a Unix socket (at most {MAX_SOCKET_PATH_BYTES} bytes): {}; write a shorter one",
+            socket.display()
+        );
+        return problem("control.socket", what);
+    }
+    Ok(socket)
+}
+
+/// Vault, docks and folder destinations must not lie inside one another: a dock inside a destination would be taken in again.
+fn keep_apart(settings: &Settings) -> Result<(), Problem> {
+    let mut places = vec![
+        ("vault.dir".to_owned(), &settings.vault.dir),
+        ("source.folder.dir".to_owned(), &settings.folder_source.dir),
+    ];
+    for (n, destination) in settings.destinations.iter().enumerate() {
+        if let DestinationKind::Folder(folder) = &destination.kind {
+            places.push((format!("destination[{n}].dir"), &folder.dir));
+        }
+    }
+    for (i, (_, one)) in places.iter().enumerate() {
+        for (path, other) in &places[i + 1..] {
+            if one.starts_with(other) || other.starts_with(one) {
+                let what =
+                    format!("lies inside another place: {} and {} must be apart", other.display(), one.display());
+                return problem(path.clone(), what);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn whole(path: &str, written: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+    match written {
+        None => Ok(default),
+        Some(n) if range.contains(&n) => Ok(n),
+        Some(n) => problem(path, format!("must be {} to {}; it is {n}", range.start(), range.end())),
+    }
+}
+
+/// Text that people read: trimmed, printable, at most 200 characters; empty counts as not written.
+fn label(path: &str, written: Option<String>) -> Result<Option<String>, Problem> {
+    let Some(text) = written.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) else { return Ok(None) };
+    if text.chars().count() > 200 || text.chars().any(char::is_control) {
+        return problem(path, "must be at most 200 printable characters on one line");
+    }
+    Ok(Some(text))
+}
+
+fn choice<T>(
+    path: &str,
+    written: Option<String>,
+    default: T,
+    parse: fn(&str) -> Option<T>,
+    words: &[&str],
+) -> Result<T, Problem> {
+    match written {
+        None => Ok(default),
+        Some(word) => parse(&word).map_or_else(|| problem(path, one_of(words, &word)), Ok),
+    }
+}
+
+fn sensitivity(path: &str, written: Option<String>, default: Sensitivity) -> Result<Sensitivity, Problem> {
+    choice(path, written, default, Sensitivity::parse, &Sensitivity::ALL.map(Sensitivity::key))
+}
+
+fn one_of(words: &[&str], found: &str) -> String {
+    let hint =
+        nearest(found, words.iter().copied()).map(|right| format!("; did you mean {right:?}?")).unwrap_or_default();
+    format!("must be one of {}; it is {found:?}{hint}", words.join(", "))
+}

@@ -1,0 +1,373 @@
+//! Settings: the configuration resolved and validated. What other rooms are given; they never see the file.
+//!
+//! A field is an `Option` only where absence means something. Paths are absolute, sizes are bytes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::secret::SecretFile;
+use crate::domain::ids::{DestinationName, StationId};
+use crate::domain::sensitivity::Sensitivity;
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where they came from: the file, or `None` for the embedded defaults.
+    pub file: Option<PathBuf>,
+    /// Who and where this station is.
+    pub station: Station,
+    /// Sealed files on the station's disk.
+    pub vault: Vault,
+    /// The watched directory of recorders.
+    pub folder_source: FolderSource,
+    /// Looking into media files.
+    pub media: Media,
+    /// Facts and case numbers.
+    pub casework: Casework,
+    /// The log of everything that happens to a clip.
+    pub custody: Custody,
+    /// Where footage goes; at least one, names differ.
+    pub destinations: Vec<Destination>,
+    /// How uploads behave.
+    pub upload: Upload,
+    /// The page.
+    pub web: Web,
+    /// What the daemon writes about itself.
+    pub log: Log,
+    /// The Unix socket of the command line.
+    pub control_socket: PathBuf,
+}
+
+/// Who and where this station is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Station {
+    /// Name in object keys and in the log.
+    pub id: StationId,
+    /// Name on the page.
+    pub name: String,
+    /// In which times are shown; it never decides them.
+    pub zone: TimeZone,
+    /// IANA name of `zone`.
+    pub zone_name: String,
+    /// Of the page.
+    pub language: Language,
+    /// In records.
+    pub agency: Option<String>,
+    /// Who runs the station, in records.
+    pub operator: String,
+    /// Database, keys, vault and socket.
+    pub state_dir: PathBuf,
+}
+
+/// Sealed files on the station's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vault {
+    /// Where they stand.
+    pub dir: PathBuf,
+    /// Space that intake leaves free.
+    pub reserve: Reserve,
+    /// Durable progress inside a file at least every so many bytes.
+    pub checkpoint_bytes: u64,
+}
+
+/// Space that intake leaves free, for the database, the log and the operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserve {
+    /// The smaller of 10 GB and 5 % of the disk, so that a small disk is of use and a large one is not wasted.
+    Auto,
+    /// As written.
+    Bytes(u64),
+}
+
+impl Reserve {
+    /// In bytes, on a file system of `disk_bytes`.
+    pub fn bytes(self, disk_bytes: u64) -> u64 {
+        match self {
+            Self::Auto => (disk_bytes / 20).min(10_000_000_000),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// The watched directory of recorders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderSource {
+    /// Each directory in it is a docked recorder.
+    pub dir: PathBuf,
+    /// Between two looks.
+    pub poll: Duration,
+    /// A file is left until it has not changed for so long.
+    pub still_after: Duration,
+    /// Recorder profiles of the unit's own, beside the built-in ones.
+    pub profiles_dir: Option<PathBuf>,
+    /// Recorders read at the same time.
+    pub read_parallel: usize,
+}
+
+/// Looking into media files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// A worker that takes longer with one file is stopped.
+    pub timeout: Duration,
+    /// Of the picture made of each clip.
+    pub thumbnail_width_px: u32,
+    /// Worker processes.
+    pub workers: usize,
+    /// Memory of one worker.
+    pub memory_bytes: u64,
+}
+
+/// Facts and case numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Casework {
+    /// CSV file, imported whenever it changes.
+    pub roster: Option<PathBuf>,
+    /// Place of clips of which nothing better is known.
+    pub default_place: Option<String>,
+    /// What clips prove of which nothing better is known.
+    pub default_proves: Option<String>,
+    /// Label of clips of which nothing better is known.
+    pub default_sensitivity: Sensitivity,
+    /// Shapes of case numbers, tried before the built-in ones, in this order.
+    pub number_shapes: Vec<NumberShape>,
+}
+
+/// A shape of case numbers. Its pattern compiles, and its templates name only groups of the pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberShape {
+    /// Its name.
+    pub name: String,
+    /// Regular expression with named groups, meant for the whole normalised text.
+    pub pattern: String,
+    /// How it is shown: text with `{group}`.
+    pub display: String,
+    /// How it is matched: text with `{group}`.
+    pub key: String,
+    /// `case`, `inspection`, `on_the_spot` or `unfiled`.
+    pub kind: String,
+    /// A number of this shape, by which the rule is tried out.
+    pub example: String,
+}
+
+/// The log of everything that happens to a clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Custody {
+    /// Between two signed checkpoints.
+    pub checkpoint_interval: Duration,
+}
+
+/// Where footage goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Its name.
+    pub name: DestinationName,
+    /// Whether a clip must be proven there to count as proven.
+    pub required: bool,
+    /// Clips above this label are held back.
+    pub max_sensitivity: Sensitivity,
+    /// Parts of one clip under way at the same time.
+    pub parts_in_flight: usize,
+    /// Objects are locked for so long when they are complete; 0 locks nothing.
+    pub initial_lock_days: u32,
+    /// How it is reached.
+    pub kind: DestinationKind,
+}
+
+/// How a destination is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationKind {
+    /// A directory: another disk, a NAS mount.
+    Folder(FolderDestination),
+    /// Any S3-compatible store.
+    S3(S3Destination),
+}
+
+/// A directory as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderDestination {
+    /// Where objects are written.
+    pub dir: PathBuf,
+}
+
+/// An S3-compatible store as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Destination {
+    /// Scheme, host and port, without a path and without a slash at the end.
+    pub endpoint: String,
+    /// Bucket.
+    pub bucket: String,
+    /// Region, as it is signed.
+    pub region: String,
+    /// Bucket in the path, not in the host name.
+    pub path_style: bool,
+    /// Access key.
+    pub access_key: SecretFile,
+    /// Secret key.
+    pub secret_key: SecretFile,
+    /// Certificates to trust beside the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// How copies are proven.
+    pub proof: Proof,
+    /// How objects are locked.
+    pub lock: Lock,
+}
+
+/// How uploads behave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Clips under way to one destination at the same time.
+    pub clips_in_flight: usize,
+    /// First pause after a failure.
+    pub retry_min: Duration,
+    /// Longest pause after repeated failures.
+    pub retry_max: Duration,
+}
+
+/// The page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// A loopback address (decision 13); port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Served over TLS where given.
+    pub tls: Option<Tls>,
+}
+
+/// Certificate and key of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// What the daemon writes about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Least level that is written.
+    pub level: LogLevel,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal,)+ })+) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every word that may be written.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word as written.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Reads the word.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    )+ };
+}
+
+choices! {
+    /// Language of the page and of the command line.
+    Language {
+        /// The reader's own: the browser's, or that of the terminal.
+        Auto => "auto",
+        /// Chinese.
+        Chinese => "zh-CN",
+        /// English.
+        English => "en",
+    }
+
+    /// How copies at a destination are proven (decision 6).
+    Proof {
+        /// The best that the destination was found to offer.
+        Auto => "auto",
+        /// Everything is read back and hashed here.
+        ReadBack => "read_back",
+    }
+
+    /// How objects at a destination are locked.
+    Lock {
+        /// The strongest that the bucket was found to offer.
+        Auto => "auto",
+        /// None.
+        Off => "off",
+        /// Those with a special right may lift it.
+        Governance => "governance",
+        /// Nobody may lift it.
+        Compliance => "compliance",
+    }
+
+    /// Least level of log lines.
+    LogLevel {
+        /// What failed.
+        Error => "error",
+        /// And what may.
+        Warn => "warn",
+        /// And what was done.
+        Info => "info",
+        /// And how.
+        Debug => "debug",
+        /// And every step.
+        Trace => "trace",
+    }
+
+    /// How log lines look.
+    LogFormat {
+        /// The journal where systemd reads us, else text.
+        Auto => "auto",
+        /// The journal's own protocol, fields kept.
+        Journald => "journald",
+        /// One JSON object a line.
+        Json => "json",
+        /// For people.
+        Text => "text",
+    }
+}
+
+impl Settings {
+    /// The files that must exist before the daemon starts, each with the key that names it.
+    pub fn needed_files(&self) -> Vec<(String, PathBuf)> {
+        let mut files = Vec::new();
+        let mut need = |key: &str, path: &PathBuf| files.push((key.to_owned(), path.clone()));
+        if let Some(dir) = &self.folder_source.profiles_dir {
+            need("[source.folder] profiles_dir", dir);
+        }
+        if let Some(tls) = &self.web.tls {
+            need("[web] tls_certificate", &tls.certificate);
+            need("[web] tls_key", &tls.key);
+        }
+        for destination in &self.destinations {
+            if let DestinationKind::S3(s3) = &destination.kind {
+                let of = |key: &str| format!("[[destination]] {} {key}", destination.name);
+                need(&of("access key"), &s3.access_key.path().to_owned());
+                need(&of("secret key"), &s3.secret_key.path().to_owned());
+                if let Some(ca) = &s3.ca_file {
+                    need(&of("ca_file"), ca);
+                }
+            }
+        }
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_fits_the_disk() {
+        assert_eq!(Reserve::Auto.bytes(64_000_000_000), 3_200_000_000);
+        assert_eq!(Reserve::Auto.bytes(4_000_000_000_000), 10_000_000_000);
+        assert_eq!(Reserve::Bytes(7).bytes(64_000_000_000), 7);
+    }
+}

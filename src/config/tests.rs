@@ -1,0 +1,170 @@
+//! Tests of the configuration as a whole: the commented file against the code, and values that cannot be used.
+
+use super::written::{KEYS, Shape};
+use super::*;
+
+fn around() -> Surroundings {
+    Surroundings::default()
+}
+
+/// The commented file with its commented-out keys (`#key = ...`, `#[[section]]`) switched on; prose
+/// comments have a space behind their `#`.
+fn switched_on() -> String {
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    DEFAULT_FILE.lines().map(on).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_commented_file_says_the_defaults_that_the_code_has() {
+    let file = Path::new("/etc/evidock/evidock.toml");
+    let commented = read(DEFAULT_FILE, Some(file), &around()).unwrap();
+    assert_eq!(commented, read("", Some(file), &around()).unwrap());
+}
+
+#[test]
+fn the_commented_file_has_every_key_and_no_other() {
+    let text = switched_on();
+    let table: toml::Table = text.parse().unwrap();
+    fn compare(table: &toml::Table, keys: &[(&str, Shape)], path: &str) {
+        for (key, shape) in keys {
+            let here = format!("{path}{key}");
+            // Of a repeated section each example may show other keys.
+            let value = table.get(*key).unwrap_or_else(|| panic!("{here} is not in config/evidock.toml"));
+            match (shape, value) {
+                (Shape::Section(keys), toml::Value::Table(inner)) => compare(inner, keys, &format!("{here}.")),
+                (Shape::Repeated(keys), toml::Value::Array(items)) => {
+                    let mut union = toml::Table::new();
+                    for item in items {
+                        union.extend(item.as_table().unwrap().clone());
+                    }
+                    compare(&union, keys, &format!("{here}."));
+                }
+                _ => {}
+            }
+        }
+    }
+    compare(&table, KEYS, "");
+    // Nothing but known keys, and its examples can be used as they stand.
+    let settings = read(&text, Some(Path::new("/etc/evidock/evidock.toml")), &around()).unwrap();
+    assert_eq!(settings.destinations.len(), 3);
+    assert_eq!(settings.casework.number_shapes.len(), 1);
+}
+
+#[test]
+fn what_show_prints_resolves_to_the_same_settings() {
+    let file = Path::new("/etc/evidock/evidock.toml");
+    for text in [DEFAULT_FILE.to_owned(), switched_on()] {
+        let settings = read(&text, Some(file), &around()).unwrap();
+        let shown = toml::to_string(&settings.to_written()).unwrap();
+        assert_eq!(read(&shown, Some(file), &around()).unwrap(), settings, "{shown}");
+    }
+}
+
+#[test]
+fn paths_are_relative_to_their_file_and_the_rest_to_the_state_directory() {
+    let text = "[station]\nstate_dir = 'state'\n[vault]\ndir = '../vault/./x'\n";
+    let s = read(text, Some(Path::new("/etc/evidock/a.toml")), &around()).unwrap();
+    assert_eq!(s.station.state_dir, Path::new("/etc/evidock/state"));
+    assert_eq!(s.vault.dir, Path::new("/etc/vault/x"));
+    assert_eq!(s.folder_source.dir, Path::new("/etc/evidock/state/docks"));
+    assert_eq!(s.control_socket, Path::new("/etc/evidock/state/evidock.sock"));
+    let DestinationKind::Folder(folder) = &s.destinations[0].kind else { panic!("a folder") };
+    assert_eq!(folder.dir, Path::new("/etc/evidock/state/cloud"));
+}
+
+#[test]
+fn the_state_directory_comes_from_the_first_who_names_it() {
+    let all = Surroundings {
+        state_dir: Some("/typed".into()),
+        systemd_state_dir: Some("/systemd".into()),
+        credentials_dir: None,
+    };
+    let unit = Surroundings { state_dir: None, ..all.clone() };
+    let written = "[station]\nstate_dir = '/written'\n";
+    let table = [
+        (written, &all, "/typed"),
+        (written, &unit, "/written"),
+        ("", &unit, "/systemd"),
+        ("", &Surroundings::default(), DEFAULT_STATE_DIR),
+    ];
+    for (text, around, expected) in table {
+        assert_eq!(read(text, None, around).unwrap().station.state_dir, Path::new(expected), "{text}");
+    }
+}
+
+#[test]
+fn credentials_are_found_inside_and_outside_of_the_unit() {
+    let text = "[[destination]]\nname = 'a'\nkind = 's3'\nendpoint = 'https://s3.example.org/'\nbucket = 'abc'\n\
+                access_key_credential = 'access'\nsecret_key_file = 'secret'\n";
+    let inside = Surroundings { credentials_dir: Some("/run/credentials/x".into()), ..Surroundings::default() };
+    for (around, dir) in [(inside, "/run/credentials/x"), (around(), "/run/credentials/evidock.service")] {
+        let s = read(text, Some(Path::new("/etc/evidock/a.toml")), &around).unwrap();
+        let DestinationKind::S3(s3) = &s.destinations[0].kind else { panic!("an s3 store") };
+        assert_eq!(s3.access_key.path(), Path::new(dir).join("access"));
+        assert_eq!(s3.secret_key.path(), Path::new("/etc/evidock/secret"));
+        assert_eq!(s3.endpoint, "https://s3.example.org");
+    }
+}
+
+/// One line a case, so that a changed message shows as a changed line.
+fn refusals(cases: &[&str]) -> String {
+    let mut out = String::new();
+    for text in cases {
+        let error = read(text, Some(Path::new("/e.toml")), &around()).unwrap_err();
+        out.push_str(&format!("{error}\n"));
+    }
+    out
+}
+
+#[test]
+fn values_that_cannot_be_used_are_told() {
+    let s3 = "[[destination]]\nname = 'a'\nkind = 's3'\n";
+    let cases = [
+        "[station]\nid = 'Zhao 1'",
+        "[station]\nzone = 'Asia/Shangai'",
+        "[station]\nlanguage = 'zh'",
+        "[vault]\nreserve_gb = 0",
+        "[source.folder]\npoll_ms = 1",
+        "[upload]\nretry_min_s = 60\nretry_max_s = 30",
+        "[log]\nlevel = 'verbose'",
+        "[web]\nlisten = 'localhost:8480'",
+        "[web]\nlisten = '0.0.0.0:8480'",
+        "[web]\ntls_certificate = 'cert.pem'",
+        "[web]\ntls_key = 'key.pem'",
+        "[casework]\ndefault_sensitivity = 'secret'",
+        "[[casework.number_shape]]\nname = 'a'",
+        "[[casework.number_shape]]\nname = 'a'\npattern = '(?<n>\\d+'\ndisplay = '{n}'\nkey = '{n}'\nexample = '1'",
+        "[[casework.number_shape]]\nname = 'a'\npattern = '(?<n>\\d+)'\ndisplay = '{m}'\nkey = '{n}'\nexample = '1'",
+        "[[casework.number_shape]]\nname = 'a'\npattern = '(?<n>\\d+)'\ndisplay = '{n}'\nkey = '{n}'\nexample = '1'\nkind = 'cases'",
+        "[[destination]]\nkind = 'folder'",
+        "[[destination]]\nname = 'a'",
+        "[[destination]]\nname = 'a'\nkind = 'ftp'",
+        "[[destination]]\nname = 'a'\nkind = 'folder'",
+        "[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/mnt/a'\nbucket = 'b'",
+        "[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/mnt/a'\n[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/mnt/b'",
+        "[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/mnt/a'\nmax_sensitivity = 'suspected_state'",
+        "[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/var/lib/evidock/vault/a'",
+        "[control]\nsocket = '/a/very/long/path/that/no/unix/socket/could/ever/have/because/the/kernel/keeps/only/one/hundred/and/eight/bytes/for/it'",
+        s3,
+        &format!("{s3}endpoint = 'https://user:pass@s3.example.org'\nbucket = 'abc'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nbucket = 'A_B'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nbucket = 'abc'"),
+        &format!(
+            "{s3}endpoint = 'https://s3.example.org'\nbucket = 'abc'\naccess_key_file = 'a'\naccess_key_credential = 'a'"
+        ),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nbucket = 'abc'\naccess_key_credential = '../a'"),
+        &format!("{s3}dir = '/mnt/a'"),
+    ];
+    insta::assert_snapshot!(refusals(&cases));
+}
+
+#[test]
+fn files_that_must_exist_are_listed() {
+    let s = read(&switched_on(), Some(Path::new("/etc/evidock/evidock.toml")), &around()).unwrap();
+    let keys: Vec<String> = s.needed_files().into_iter().map(|(key, _)| key).collect();
+    assert!(keys.contains(&"[web] tls_key".to_owned()), "{keys:?}");
+    assert!(keys.iter().any(|k| k.ends_with("secret key")), "{keys:?}");
+}

@@ -1,0 +1,268 @@
+//! The configuration as it was written: every key optional, nothing resolved, nothing judged but its form.
+//!
+//! Each section is declared once; its keys and their types are also known as plain data ([`Shape`]), from
+//! which unknown keys are told with the nearest right name, and the commented default file is checked.
+//! Must not hold a default: those live in `resolve`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What may stand at a place in the file.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    /// Text in quotes.
+    Text,
+    /// A whole number, not negative.
+    Whole,
+    /// `true` or `false`.
+    Flag,
+    /// A section, with its keys.
+    Section(&'static [(&'static str, Shape)]),
+    /// A section that may stand several times, `[[like this]]`.
+    Repeated(&'static [(&'static str, Shape)]),
+}
+
+/// A type that can stand in the file.
+pub trait Described {
+    /// What may stand there.
+    const SHAPE: Shape;
+}
+
+impl Described for String {
+    const SHAPE: Shape = Shape::Text;
+}
+impl Described for PathBuf {
+    const SHAPE: Shape = Shape::Text;
+}
+impl Described for u64 {
+    const SHAPE: Shape = Shape::Whole;
+}
+impl Described for bool {
+    const SHAPE: Shape = Shape::Flag;
+}
+impl<T: Described> Described for Vec<T> {
+    const SHAPE: Shape = match T::SHAPE {
+        Shape::Section(keys) => Shape::Repeated(keys),
+        other => other,
+    };
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$key_doc:meta])* $key:ident: $type:ty,)+ })+) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$key_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $key: Option<$type>,)+
+        }
+
+        impl Described for $name {
+            const SHAPE: Shape = Shape::Section(&[$((stringify!($key), <$type as Described>::SHAPE)),+]);
+        }
+    )+ };
+}
+
+sections! {
+    /// The whole file.
+    Written {
+        /// Who and where this station is.
+        station: Station,
+        /// Sealed files on the station's disk.
+        vault: Vault,
+        /// Where footage comes from.
+        source: Source,
+        /// Looking into media files.
+        media: Media,
+        /// Facts and case numbers.
+        casework: Casework,
+        /// The log of everything that happens to a clip.
+        custody: Custody,
+        /// Where footage goes.
+        destination: Vec<Destination>,
+        /// How uploads behave.
+        upload: Upload,
+        /// The page.
+        web: Web,
+        /// What the daemon writes about itself.
+        log: Log,
+        /// The door of the command line.
+        control: Control,
+    }
+
+    /// `[station]`
+    Station {
+        /// Name in object keys and in the log; fixed for the life of the station.
+        id: String,
+        /// Name on the page.
+        name: String,
+        /// IANA time zone in which times are shown.
+        zone: String,
+        /// `auto`, `zh-CN` or `en`.
+        language: String,
+        /// The agency in records.
+        agency: String,
+        /// Who runs the station, in records.
+        operator: String,
+        /// Database, keys, vault and socket.
+        state_dir: PathBuf,
+    }
+
+    /// `[vault]`
+    Vault {
+        /// Where sealed files stand.
+        dir: PathBuf,
+        /// Space that intake leaves free, 10^9 bytes.
+        reserve_gb: u64,
+        /// Durable progress inside a file at least every so many 10^6 bytes.
+        checkpoint_mb: u64,
+    }
+
+    /// `[source]`
+    Source {
+        /// A directory in which each directory is a docked recorder.
+        folder: FolderSource,
+    }
+
+    /// `[source.folder]`
+    FolderSource {
+        /// The watched directory.
+        dir: PathBuf,
+        /// Milliseconds between two looks.
+        poll_ms: u64,
+        /// A file is left until it has not changed for so long.
+        still_after_ms: u64,
+        /// Recorder profiles of the unit's own.
+        profiles_dir: PathBuf,
+        /// Recorders read at the same time.
+        read_parallel: u64,
+    }
+
+    /// `[media]`
+    Media {
+        /// A worker that takes longer with one file is stopped.
+        timeout_s: u64,
+        /// Width of the picture made of each clip.
+        thumbnail_width_px: u64,
+        /// Worker processes.
+        workers: u64,
+        /// Memory of one worker, 10^6 bytes.
+        memory_mb: u64,
+    }
+
+    /// `[casework]`
+    Casework {
+        /// CSV file that says who took which recorder out; imported whenever it changes.
+        roster: PathBuf,
+        /// Place of clips of which nothing better is known.
+        default_place: String,
+        /// What clips prove of which nothing better is known.
+        default_proves: String,
+        /// Label of clips of which nothing better is known.
+        default_sensitivity: String,
+        /// Shapes of case numbers beside the built-in ones.
+        number_shape: Vec<NumberShape>,
+    }
+
+    /// `[[casework.number_shape]]`
+    NumberShape {
+        /// Its name, shown with each number that it matched.
+        name: String,
+        /// Regular expression with named groups over the whole normalised text.
+        pattern: String,
+        /// How it is shown: text with `{group}`.
+        display: String,
+        /// How it is matched: text with `{group}`.
+        key: String,
+        /// `case`, `inspection`, `on_the_spot` or `unfiled`.
+        kind: String,
+        /// A number of this shape.
+        example: String,
+    }
+
+    /// `[custody]`
+    Custody {
+        /// Seconds between two signed checkpoints.
+        checkpoint_interval_s: u64,
+    }
+
+    /// `[[destination]]`
+    Destination {
+        /// Its name.
+        name: String,
+        /// `folder` or `s3`.
+        kind: String,
+        /// Whether a clip must be proven there to count as proven.
+        required: bool,
+        /// Clips above this label are held back.
+        max_sensitivity: String,
+        /// Parts of one clip under way at the same time.
+        parts_in_flight: u64,
+        /// Objects are locked for so long when they are complete.
+        initial_lock_days: u64,
+        /// folder: where objects are written.
+        dir: PathBuf,
+        /// s3: address of the service.
+        endpoint: String,
+        /// s3: bucket.
+        bucket: String,
+        /// s3: region.
+        region: String,
+        /// s3: bucket in the path, not in the host name.
+        path_style: bool,
+        /// s3: file that holds the access key.
+        access_key_file: PathBuf,
+        /// s3: file that holds the secret key.
+        secret_key_file: PathBuf,
+        /// s3: systemd credential that holds the access key.
+        access_key_credential: String,
+        /// s3: systemd credential that holds the secret key.
+        secret_key_credential: String,
+        /// s3: certificates to trust beside the public ones, PEM.
+        ca_file: PathBuf,
+        /// s3: `auto` or `read_back`.
+        proof: String,
+        /// s3: `auto`, `off`, `governance` or `compliance`.
+        lock: String,
+    }
+
+    /// `[upload]`
+    Upload {
+        /// Clips under way to one destination at the same time.
+        clips_in_flight: u64,
+        /// First pause after a failure.
+        retry_min_s: u64,
+        /// Longest pause after repeated failures.
+        retry_max_s: u64,
+    }
+
+    /// `[web]`
+    Web {
+        /// Address and port.
+        listen: String,
+        /// Certificate chain, PEM.
+        tls_certificate: PathBuf,
+        /// Its private key, PEM.
+        tls_key: PathBuf,
+    }
+
+    /// `[log]`
+    Log {
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        level: String,
+        /// `auto`, `journald`, `json` or `text`.
+        format: String,
+    }
+
+    /// `[control]`
+    Control {
+        /// Unix socket.
+        socket: PathBuf,
+    }
+}
+
+/// The keys of the whole file.
+pub const KEYS: &[(&str, Shape)] = match Written::SHAPE {
+    Shape::Section(keys) => keys,
+    _ => &[],
+};
