@@ -421,3 +421,117 @@ impl Destination for FakeDestination {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::prove::{Expected, Verdict, prove};
+    use super::*;
+    use crate::domain::grid::PartGrid;
+
+    const PART: u64 = 1000;
+
+    /// Sends `bytes` in parts of [`PART`] and proves as a sender would; what it may call itself afterwards.
+    async fn send_and_prove(dest: &FakeDestination, key: &str, bytes: &Bytes) -> Result<Verdict, SendError> {
+        let abilities = dest.probe().await?;
+        let object = ObjectSpec {
+            key: key.to_owned(),
+            size_bytes: bytes.len() as u64,
+            grid: PartGrid::Fixed(PART),
+            content_type: "video/mp4".to_owned(),
+            sha256: Sha256(sha2::Sha256::digest(bytes).into()),
+            lock_until: None,
+        };
+        let session = dest.begin(&object).await?;
+        let (mut sent, mut digests) = (Vec::new(), Vec::new());
+        for (chunk, n) in bytes.chunks(PART as usize).zip(0..) {
+            let sha256 = Sha256(sha2::Sha256::digest(chunk).into());
+            let part = PartSpec { n, offset: n * PART, len: chunk.len() as u64, sha256 };
+            let body = Arc::new(trial::InMemory(bytes.clone()));
+            sent.push((part, dest.send_part(&object, &session, &part, body).await?));
+            digests.push(sha256);
+        }
+        dest.complete(&object, &session, &sent).await?;
+        let expected = Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &digests, blake3: None };
+        Ok(prove(dest, key, &expected, abilities.proof).await?.0)
+    }
+
+    fn fake() -> Arc<FakeDestination> {
+        FakeDestination::new(DestinationName::new("liar").unwrap(), StationId::new("zhao-01").unwrap())
+    }
+
+    fn footage(len: usize, salt: u8) -> Bytes {
+        (0..len).map(|i| (i % 251) as u8 ^ salt).collect()
+    }
+
+    #[tokio::test]
+    async fn an_honest_one_is_believed_and_one_without_checksums_is_read_back() {
+        for len in [0, 10, 2500] {
+            let dest = fake();
+            assert!(matches!(send_and_prove(&dest, "k", &footage(len, 1)).await.unwrap(), Verdict::Proven(_)), "{len}");
+            dest.faults(|f| f.no_checksums = true);
+            let verdict = send_and_prove(&dest, "k2", &footage(len, 1)).await.unwrap();
+            assert_eq!(verdict, Verdict::Proven(prove::How::ReadBack), "{len}");
+        }
+    }
+
+    /// Every set of lies, on its own and together with blind repetition, from the beginning and only after an honest
+    /// object stood under the key: bytes that are not there are never proven.
+    #[tokio::test]
+    async fn no_lie_ends_as_proven() {
+        for set in 1..1_u32 << 8 {
+            for len in [1, 10, 2500] {
+                let dest = fake();
+                // What stood there before, for those who serve it again; of the same length, so that only bytes tell.
+                send_and_prove(&dest, "k", &footage(len, 7)).await.unwrap();
+                dest.faults(|f| {
+                    let has = |bit: u32| set >> bit & 1 == 1;
+                    f.drop = has(0);
+                    f.describe_what_was_dropped = has(1);
+                    f.truncate = has(2);
+                    f.flip = has(3);
+                    f.swap = has(4);
+                    f.serve_older = has(5);
+                    f.echo_blindly = has(6);
+                    f.no_checksums = has(7);
+                });
+                let bytes = footage(len, 1);
+                let verdict = send_and_prove(&dest, "k", &bytes).await;
+                let serves_older = dest.state().faults.serve_older;
+                let truly_held = dest.held("k").is_some_and(|held| held == bytes) && !serves_older;
+                let proven = matches!(verdict, Ok(Verdict::Proven(_)));
+                assert!(!proven || truly_held, "{len} bytes, lies {set:08b}: {verdict:?}");
+            }
+        }
+    }
+
+    /// One that was honest when it was probed and damages what it stores afterwards: its own checksum gives it away.
+    #[tokio::test]
+    async fn damage_after_probing_is_noticed() {
+        for damage in
+            [|f: &mut Faults| f.truncate = true, |f: &mut Faults| f.flip = true, |f: &mut Faults| f.drop = true]
+        {
+            let dest = fake();
+            let level = dest.probe().await.unwrap().proof;
+            dest.faults(damage);
+            let bytes = footage(100, 1);
+            dest.put_small("k", bytes.clone(), "t", None).await.unwrap();
+            let sha256 = Sha256(sha2::Sha256::digest(&bytes).into());
+            let expected = Expected { size_bytes: 100, sha256, parts: &[sha256], blake3: None };
+            let (verdict, _) = prove(dest.as_ref(), "k", &expected, level).await.unwrap();
+            assert!(matches!(verdict, Verdict::Mismatch(_) | Verdict::Missing), "{verdict:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_apart() {
+        let dest = fake();
+        let bytes = footage(10, 1);
+        dest.faults(|f| f.unreachable = true);
+        assert!(matches!(send_and_prove(&dest, "k", &bytes).await, Err(SendError::Unreachable { .. })));
+        dest.faults(|f| (f.unreachable, f.refuse) = (false, true));
+        assert!(matches!(send_and_prove(&dest, "k", &bytes).await, Err(SendError::Refused { .. })));
+        dest.faults(|f| (f.refuse, f.lose_answers) = (false, 1));
+        assert!(matches!(dest.put_small("k", bytes.clone(), "t", None).await, Err(SendError::Unreachable { .. })));
+        assert_eq!(dest.held("k"), Some(bytes), "the answer was lost, the object was not");
+    }
+}

@@ -9,7 +9,7 @@ const MAX_KEY_BYTES: usize = 1024;
 /// Longest segment in bytes (Linux, NAME_MAX: 255).
 const MAX_SEGMENT_BYTES: usize = 255;
 
-/// Refuses a key that is empty, too long, has control characters, or has a segment that is empty or
+/// Refuses a key that is empty, too long, has control characters or a backslash, or has a segment that is empty or
 /// begins with a dot (`.`, `..`, and the names that the folder form keeps for itself).
 pub(super) fn check(destination: &DestinationName, key: &str) -> Result<(), SendError> {
     let ok = key.len() <= MAX_KEY_BYTES && key.split('/').all(is_segment);
@@ -28,7 +28,8 @@ pub(super) fn check_prefix(destination: &DestinationName, prefix: &str) -> Resul
 fn is_segment(segment: &str) -> bool {
     (1..=MAX_SEGMENT_BYTES).contains(&segment.len())
         && !segment.starts_with('.')
-        && !segment.chars().any(char::is_control)
+        // Some servers make a slash of a backslash (SeaweedFS), and so a key of two segments.
+        && !segment.chars().any(|c| c.is_control() || c == '\\')
 }
 
 fn refused(destination: &DestinationName, key: &str) -> SendError {
@@ -59,6 +60,7 @@ mod tests {
             "a/.x",
             "a\0b",
             "a\nb",
+            "a\\b",
             &"k".repeat(256),
             &"k/".repeat(600),
         ] {

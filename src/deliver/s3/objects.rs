@@ -141,12 +141,17 @@ impl S3Destination {
         let reply = self.wire.send(call).await?;
         let page: xml::Objects = self.parse(&self.text(reply).await?)?;
         let encoded = page.encoding_type == "url";
-        let mut keys: Vec<String> =
+        let keys: Vec<String> =
             page.contents.into_iter().map(|o| if encoded { decoded(&o.key) } else { o.key }).collect();
-        // The port promises the order and the bounds; a store that keeps neither must not lead anyone in circles.
-        keys.retain(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
-        keys.sort_unstable();
-        Ok(keys)
+        // The order is the server's and stays so: one that walks folders (SeaweedFS) goes on from a key in its own
+        // order, and would leave keys out after a page that we had sorted or filtered by ours.
+        // A list that does not go on would lead its reader in circles.
+        match after {
+            Some(after) if keys.last().is_some_and(|last| last == after) => {
+                Err(self.wire.protocol("its list does not go on"))
+            }
+            _ => Ok(keys),
+        }
     }
 
     /// PutObjectRetention, unless the object is locked as long already; then looks whether it took.

@@ -217,15 +217,9 @@ impl Wire {
     pub fn transport(&self, error: reqwest::Error) -> SendError {
         let error = error.without_url();
         let destination = self.name.clone();
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(e) = cause {
-            let inner = e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            let tls = e.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref::<rustls::Error>());
-            if let Some(rustls::Error::InvalidCertificate(reason)) = tls {
-                let what = format!("its certificate is not trusted ({reason:?}); set ca_file to its authority's");
-                return SendError::Refused { destination, what };
-            }
-            cause = e.source();
+        if let Some(reason) = untrusted(&error) {
+            let what = format!("its certificate is not trusted ({reason:?}); set ca_file to its authority's");
+            return SendError::Refused { destination, what };
         }
         SendError::Unreachable { destination, what: chain(&error) }
     }
@@ -297,6 +291,18 @@ impl Wire {
             }
         }
     }
+}
+
+/// Why a certificate was not trusted, where that is what an error is about. I/O errors hide what they wrap from
+/// `source`, so each is opened.
+fn untrusted<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::CertificateError> {
+    if let Some(rustls::Error::InvalidCertificate(reason)) = error.downcast_ref() {
+        return Some(reason);
+    }
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(|e| Some(e.get_ref()? as &'a (dyn std::error::Error + 'static)));
+    untrusted(wrapped.or_else(|| error.source())?)
 }
 
 /// The address of a bucket: in the path for addresses, short names and unknown hosts; in the host name for

@@ -97,15 +97,15 @@ pub(super) fn error(text: &str) -> Option<ErrorBody> {
     rest.starts_with(['>', ' ', '\n']).then(|| quick_xml::de::from_str(root).unwrap_or_default())
 }
 
-/// Body of CompleteMultipartUpload. Checksums stand only where the server told them.
-pub(super) fn complete(parts: &[(PartSpec, PartReceipt)]) -> String {
+/// Body of CompleteMultipartUpload. `checked` adds our checksum of each part, for the server to compare with its own.
+pub(super) fn complete(parts: &[(PartSpec, PartReceipt)], checked: bool) -> String {
     use std::fmt::Write;
     let mut xml = format!("<CompleteMultipartUpload xmlns=\"{NAMESPACE}\">");
     for (part, receipt) in parts {
         // Writing to a String cannot fail.
         let _ = write!(xml, "<Part><PartNumber>{}</PartNumber><ETag>{}</ETag>", part.n + 1, escape(&receipt.tag));
-        if let Some(sha256) = receipt.sha256 {
-            let _ = write!(xml, "<ChecksumSHA256>{}</ChecksumSHA256>", to_base64(sha256.as_bytes()));
+        if checked {
+            let _ = write!(xml, "<ChecksumSHA256>{}</ChecksumSHA256>", to_base64(part.sha256.as_bytes()));
         }
         xml.push_str("</Part>");
     }
@@ -171,8 +171,10 @@ mod tests {
     #[test]
     fn writes_what_the_protocol_asks() {
         let part = PartSpec { n: 0, offset: 0, len: 1, sha256: Sha256([0; 32]) };
-        let receipt = PartReceipt { tag: "\"a<b\"".into(), sha256: Some(Sha256([0; 32])) };
-        let xml = complete(&[(part, receipt)]);
+        let receipt = PartReceipt { tag: "\"a<b\"".into(), sha256: None };
+        let parts = [(part, receipt)];
+        assert!(!complete(&parts, false).contains("Checksum"));
+        let xml = complete(&parts, true);
         assert!(xml.contains("<PartNumber>1</PartNumber><ETag>&quot;a&lt;b&quot;</ETag>"), "{xml}");
         assert!(xml.contains(&format!("<ChecksumSHA256>{}=</ChecksumSHA256>", "A".repeat(43))), "{xml}");
         assert_eq!(lock_date(UtcMs(0)), "1970-01-01T00:00:00Z");
