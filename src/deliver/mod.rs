@@ -1,1 +1,14 @@
 //! Resumable upload to destinations and the proof that they hold the same bytes. Never hashes what was hashed at intake.
+//!
+//! The forms of [`crate::domain::ports::Destination`] stand here ([`folder`], [`s3`], and [`fake`] for
+//! tests), with what they share: the rule for keys, reading a local copy in blocks, finding out by
+//! trying what a destination can do, and [`prove`], which compares what it says and holds with ours.
+
+pub mod fake;
+pub mod folder;
+pub mod prove;
+pub mod s3;
+
+mod blocks;
+mod key;
+mod trial;

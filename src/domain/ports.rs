@@ -199,7 +199,9 @@ pub trait Destination: Send + Sync {
     fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<RemoteObject>, SendError>>;
     /// Bytes of an object, as a stream of chunks of bounded size; `None` reads it whole.
     fn read<'a>(&'a self, key: &'a str, range: Option<Range<u64>>) -> BoxFuture<'a, Result<ByteStream, SendError>>;
-    /// Keys below `prefix` that sort after `after`, at most 1,000, in order.
+    /// A page of at most 1,000 keys below `prefix`, after the key `after`. To read on, pass the last key of the page
+    /// before, until a page is empty. Names within one folder come in order; folders come in the destination's own
+    /// order (some take `a/x` before `a-b`), and a key may come twice.
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<Vec<String>, SendError>>;
     /// Locks an object until then, where the destination can; never shortens a lock.
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>>;

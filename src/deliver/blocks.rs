@@ -1,0 +1,158 @@
+//! Reads a stretch of a local file as a stream of blocks: on a blocking thread, a few blocks ahead of
+//! whoever takes them, with buffers that are used again. It must never hold a whole part.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::domain::ports::ByteSource;
+use crate::runtime::task;
+
+/// One block. Large enough that waking the reader costs nothing beside the copy, small enough for many parts in flight.
+pub(super) const BLOCK_BYTES: usize = 256 << 10;
+/// Buffers of one stream: one being filled, two waiting, one or more in the socket.
+const BUFFERS: usize = 4;
+
+/// The bytes `range` of `source`, in blocks of at most [`BLOCK_BYTES`]. A source that ends early gives `UnexpectedEof`.
+///
+/// Holds at most four blocks whatever the pace of the taker, and stops reading when the stream is dropped.
+pub(super) fn blocks(source: Arc<dyn ByteSource>, range: Range<u64>) -> ReceiverStream<io::Result<Bytes>> {
+    let (full, taken) = tokio::sync::mpsc::channel(BUFFERS / 2);
+    task::blocking("read blocks", move || {
+        // Buffers come back when the taker drops them, wherever that is; the sender kept here means
+        // that waiting for one always ends with one.
+        let (give_back, returned) = mpsc::channel::<Vec<u8>>();
+        let (mut at, mut made) = (range.start, 0);
+        while at < range.end {
+            let recycled = if made < BUFFERS { returned.try_recv().ok() } else { returned.recv().ok() };
+            let mut buffer = recycled.unwrap_or_else(|| {
+                made += 1;
+                vec![0; BLOCK_BYTES.min(usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES))]
+            });
+            let want = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(buffer.len());
+            let block = match source.read_at(at, &mut buffer[..want]) {
+                Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than was recorded")),
+                Ok(n) => {
+                    at += n as u64;
+                    Ok(Bytes::from_owner(Lent { buffer, len: n, give_back: give_back.clone() }))
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                    // The buffer is clean again; its place in the count is kept.
+                    let _ = give_back.send(buffer);
+                    continue;
+                }
+                Err(e) => Err(e),
+            };
+            let failed = block.is_err();
+            if full.blocking_send(block).is_err() || failed {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(taken)
+}
+
+/// A buffer on loan to whoever holds the block made of it.
+struct Lent {
+    buffer: Vec<u8>,
+    len: usize,
+    give_back: mpsc::Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // The reader may have finished; then the buffer is simply freed.
+        let _ = self.give_back.send(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// An open file as a source of bytes.
+pub(super) struct FileSource(pub File, pub u64);
+
+impl ByteSource for FileSource {
+    fn len(&self) -> u64 {
+        self.1
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(buf, offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    /// Counts how far it was read.
+    struct Counted(Vec<u8>, AtomicU64);
+
+    impl ByteSource for Counted {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+            let rest = self.0.get(offset as usize..).unwrap_or_default();
+            let n = rest.len().min(buf.len());
+            buf[..n].copy_from_slice(&rest[..n]);
+            self.1.fetch_max(offset + n as u64, Ordering::SeqCst);
+            Ok(n)
+        }
+    }
+
+    fn counted(len: usize) -> Arc<Counted> {
+        Arc::new(Counted((0..len).map(|i| (i * 7 % 251) as u8).collect(), AtomicU64::new(0)))
+    }
+
+    #[tokio::test]
+    async fn gives_the_range_in_order() {
+        let source = counted(3 * BLOCK_BYTES + 17);
+        for range in [0..0, 0..5, 5..BLOCK_BYTES as u64 + 6, 0..source.len()] {
+            let mut got = Vec::new();
+            let mut stream = blocks(source.clone(), range.clone());
+            while let Some(block) = stream.next().await {
+                got.extend_from_slice(&block.unwrap());
+            }
+            assert!(got == source.0[range.start as usize..range.end as usize], "{range:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_short_file_is_an_error_and_not_a_short_part() {
+        let mut stream = blocks(counted(10), 0..11);
+        assert_eq!(stream.next().await.unwrap().unwrap().len(), 10);
+        assert_eq!(stream.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_slow_taker_bounds_what_is_read() {
+        let source = counted(64 * BLOCK_BYTES);
+        let mut stream = blocks(source.clone(), 0..source.len());
+        let mut held = Vec::new();
+        for _ in 0..BUFFERS {
+            held.push(stream.next().await.unwrap().unwrap());
+        }
+        // Every buffer is out: the reader cannot have read further, however long we hold them.
+        assert_eq!(source.1.load(Ordering::SeqCst), (BUFFERS * BLOCK_BYTES) as u64);
+        held.clear();
+        let rest: u64 = stream.map(|b| b.unwrap().len() as u64).fold(0, |a, n| async move { a + n }).await;
+        assert_eq!(rest, source.len() - (BUFFERS * BLOCK_BYTES) as u64);
+    }
+}

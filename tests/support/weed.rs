@@ -1,0 +1,240 @@
+//! A real S3 server for tests: SeaweedFS on free ports of 127.0.0.1, with its data in a directory of its own.
+//!
+//! A small shell stands between: it starts and kills the server when told, and when our end of its pipe closes,
+//! however this process ended, it kills the server and removes the data.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evidock::deliver::s3::{S3Options, Secret};
+use reqsign_aws_v4::{Credential, RequestSigner};
+use reqsign_core::{Context, SignRequest};
+
+const ACCESS_KEY: &str = "testkey";
+const SECRET_KEY: &str = "testsecret123";
+
+const GUARD: &str = r#"
+dir=$1; shift; pid=
+while read -r word; do
+  case $word in
+    start) "$@" </dev/null >>"$dir/log" 2>&1 & pid=$!; echo started ;;
+    kill) kill -9 "$pid"; wait "$pid" 2>/dev/null; pid=; echo killed ;;
+  esac
+done
+[ -z "$pid" ] || { kill -9 "$pid"; wait "$pid" 2>/dev/null; }
+rm -rf "$dir"
+"#;
+
+/// A running server. Ends, with its data, when it is dropped or when the process ends in whatever way.
+pub struct Weed {
+    dir: PathBuf,
+    s3: SocketAddr,
+    https: SocketAddr,
+    guard: Mutex<Guard>,
+}
+
+struct Guard {
+    child: Child,
+    // Taken on drop: closing it is what tells the guard to clean up.
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Weed {
+    /// Starts a server and waits until it serves S3.
+    pub async fn start() -> Self {
+        super::install_tls();
+        let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/venv/bin/weed");
+        assert!(binary.exists(), "{} is missing: run `scripts/setup test`", binary.display());
+        let dir = tempfile::Builder::new().prefix("evidock-weed-").tempdir().unwrap().keep();
+        let identity = format!(
+            r#"{{"identities":[{{"name":"t","credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}],"actions":["Admin","Read","List","Tagging","Write"]}}]}}"#
+        );
+        std::fs::write(dir.join("s3.json"), identity).unwrap();
+        let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+        std::fs::write(dir.join("cert.pem"), certified.cert.pem()).unwrap();
+        std::fs::write(dir.join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+
+        let ports = free_ports::<9>();
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let file = |name: &str| dir.join(name).display().to_string();
+        let child = Command::new("sh")
+            .args(["-c", GUARD, "weed-guard"])
+            .arg(&dir)
+            .arg(&binary)
+            .args(["-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
+            .arg(format!("-dir={}", dir.display()))
+            .arg(format!("-master.port={}", ports[0]))
+            .arg(format!("-master.port.grpc={}", ports[1]))
+            .arg(format!("-volume.port={}", ports[2]))
+            .arg(format!("-volume.port.grpc={}", ports[3]))
+            .arg(format!("-filer.port={}", ports[4]))
+            .arg(format!("-filer.port.grpc={}", ports[5]))
+            .arg(format!("-s3.port={}", ports[6]))
+            .arg(format!("-s3.port.grpc={}", ports[7]))
+            .arg(format!("-s3.port.https={}", ports[8]))
+            .args([
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                "-metricsPort=0",
+                "-master.telemetry=false",
+                "-s3.autoCreateBucket=false",
+            ])
+            .arg(format!("-s3.cert.file={}", file("cert.pem")))
+            .arg(format!("-s3.key.file={}", file("key.pem")))
+            .arg(format!("-s3.config={}", file("s3.json")))
+            .arg(format!("-s3.localSocket={}", file("s3.sock")))
+            .arg(format!("-filer.localSocket={}", file("filer.sock")))
+            // Small volumes, as many as buckets need, and bounds on what uploads may hold in memory: without
+            // them the server grows by gigabytes.
+            .args(["-master.volumeSizeLimitMB=1024", "-volume.max=2000"])
+            .args(["-s3.concurrentUploadLimitMB=64", "-volume.concurrentUploadLimitMB=128"])
+            .env("GOMEMLIMIT", "500MiB")
+            .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Ctrl-C at the terminal must not reach the guard before it can clean up.
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
+        let guard = Guard::of(child);
+        let weed = Self { dir, s3: at(ports[6]), https: at(ports[8]), guard: Mutex::new(guard) };
+        weed.start_again().await;
+        weed
+    }
+
+    /// Starts it again after [`Weed::kill`], on the same ports and data; returns when it serves.
+    pub async fn start_again(&self) {
+        self.order("start", "started");
+        // It answers before it can store, so a small object is what shows that it serves.
+        let mut last = String::new();
+        for _ in 0..600 {
+            match self.try_request("PUT", "/ready", &[], Bytes::new()).await {
+                Ok((200 | 409, _)) => {
+                    match self.try_request("PUT", "/ready/ready", &[], Bytes::from_static(b"x")).await {
+                        Ok((200, _)) => return,
+                        other => last = format!("{other:?}"),
+                    }
+                }
+                other => last = format!("{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(20).collect();
+        panic!("SeaweedFS does not serve within a minute ({last}); its last lines, newest first:\n{}", tail.join("\n"));
+    }
+
+    /// Kills it with SIGKILL; its data stays for [`Weed::start_again`].
+    pub fn kill(&self) {
+        self.order("kill", "killed");
+    }
+
+    /// Where it serves S3 over plain HTTP.
+    pub fn address(&self) -> SocketAddr {
+        self.s3
+    }
+
+    /// Options for a destination in `bucket`, over plain HTTP.
+    pub fn options(&self, bucket: &str) -> S3Options {
+        self.options_at(&format!("http://{}", self.s3), bucket)
+    }
+
+    /// The same over TLS, trusting its certificate.
+    pub fn options_tls(&self, bucket: &str) -> S3Options {
+        let ca_file = Some(self.dir.join("cert.pem"));
+        S3Options { ca_file, ..self.options_at(&format!("https://{}", self.https), bucket) }
+    }
+
+    /// The same through another address (a proxy).
+    pub fn options_at(&self, endpoint: &str, bucket: &str) -> S3Options {
+        S3Options::new(super::named("weed"), super::station(), endpoint, bucket, ACCESS_KEY, Secret::new(SECRET_KEY))
+    }
+
+    /// Makes a bucket.
+    pub async fn make_bucket(&self, bucket: &str) {
+        let (status, body) = self.request("PUT", &format!("/{bucket}"), &[], Bytes::new()).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// Makes a bucket that keeps locks, and versions with them.
+    pub async fn make_locking_bucket(&self, bucket: &str) {
+        let locking = [("x-amz-bucket-object-lock-enabled", "true")];
+        let (status, body) = self.request("PUT", &format!("/{bucket}"), &locking, Bytes::new()).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// A signed request of a test's own (to spoil an object behind everyone's back, or to look); status and body.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: Bytes,
+    ) -> (u16, String) {
+        self.try_request(method, path, headers, body).await.expect("SeaweedFS answers")
+    }
+
+    async fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: Bytes,
+    ) -> Result<(u16, String), reqwest::Error> {
+        let mut request = http::Request::builder().method(method).uri(format!("http://{}{path}", self.s3));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request = request.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD").header("content-length", body.len());
+        let (mut head, body) = request.body(body).unwrap().into_parts();
+        let credential = Credential {
+            access_key_id: ACCESS_KEY.to_owned(),
+            secret_access_key: SECRET_KEY.to_owned(),
+            ..Credential::default()
+        };
+        let signer = RequestSigner::new("s3", "us-east-1");
+        signer.sign_request(&Context::new(), &mut head, Some(&credential), None).await.unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+        let request = reqwest::Request::try_from(http::Request::from_parts(head, body))?;
+        let response = client.execute(request).await?;
+        let status = response.status().as_u16();
+        Ok((status, response.text().await?))
+    }
+
+    fn order(&self, order: &str, answer: &str) {
+        let mut guard = self.guard.lock().unwrap();
+        writeln!(guard.orders.as_mut().unwrap(), "{order}").unwrap();
+        let mut line = String::new();
+        guard.answers.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), answer);
+    }
+}
+
+impl Guard {
+    fn of(mut child: Child) -> Self {
+        let orders = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, orders, answers }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Ports that nobody had a moment ago.
+fn free_ports<const N: usize>() -> [u16; N] {
+    // All are bound at once, so that none is given twice.
+    let held = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
