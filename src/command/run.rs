@@ -1,0 +1,476 @@
+//! `evidock run`: the composition root. Puts the parts together, keeps them running, stops them in order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::anchor::Anchor;
+use super::desk::Desk;
+use super::exit::Exit;
+use super::{control, destinations};
+use crate::casework::apply::Clerk;
+use crate::config::Settings;
+use crate::custody::checkpoint::key_name;
+use crate::custody::key::FileSigner;
+use crate::deliver::uplink::{Uplink, UplinkOptions};
+use crate::domain::case_number::{NumberRule, ShapeSpec, builtin_shapes};
+use crate::domain::error::chain;
+use crate::domain::event::{Draft, EventKind};
+use crate::domain::ports::{Clock, Destination, MediaProbe, Shelf, Signer};
+use crate::domain::record::Field;
+use crate::intake::{Intake, IntakeOptions, recover};
+use crate::media::client::WorkerProbe;
+use crate::media::prober::Prober;
+use crate::runtime::board::Board;
+use crate::runtime::clock::SystemClock;
+use crate::runtime::health::Health;
+use crate::runtime::heartbeat::Hearts;
+use crate::runtime::lock::StateLock;
+use crate::runtime::metrics::Metrics;
+use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskSpec};
+use crate::runtime::{notify, task};
+use crate::source::profile::Profiles;
+use crate::source::watch::{DockEvent, watch_docks};
+use crate::store::{Policy, Store};
+use crate::vault::{CopyOptions, Vault};
+
+/// How long a phase may take to wind down.
+const GRACE: Duration = Duration::from_secs(20);
+/// A task that talks to a network may be silent this long (one part over a thin line).
+const SLOW_BEAT: Duration = Duration::from_secs(15 * 60);
+
+/// Where the database of a station stands.
+pub fn database(settings: &Settings) -> PathBuf {
+    settings.station.state_dir.join("evidock.db")
+}
+
+/// The rule of the configuration: an agency's own shapes first, then the built-in ones.
+pub fn number_rule(settings: &Settings) -> anyhow::Result<NumberRule> {
+    let own = &settings.casework.number_shapes;
+    if own.is_empty() {
+        return Ok(NumberRule::builtin());
+    }
+    let mut shapes = Vec::new();
+    for shape in own {
+        shapes.push(ShapeSpec::parse(&shape.name, &shape.pattern, &shape.display, &shape.key, &shape.kind, &shape.example)?);
+    }
+    shapes.extend(builtin_shapes());
+    // The version names the built-in rule and that shapes were added; the configuration's digest is in the log.
+    NumberRule::with_shapes(2, shapes).context("[[casework.number_shape]]")
+}
+
+/// What of the configuration shows in records.
+pub fn policy(settings: &Settings) -> Policy {
+    Policy {
+        station: settings.station.id.clone(),
+        agency: settings.station.agency.clone(),
+        operator: settings.station.operator.clone(),
+        uri_prefix: settings.destinations.iter().map(|d| (d.name.to_string(), destinations::uri_prefix(d))).collect::<BTreeMap<_, _>>(),
+        zone: settings.station.zone.clone(),
+    }
+}
+
+/// Runs the daemon until a signal ends it.
+pub fn run(settings: Settings) -> anyhow::Result<Exit> {
+    super::begin_logging(&settings)?;
+    // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("evidock").build().context("starting the async runtime")?;
+    let exit = runtime.block_on(daemon(settings))?;
+    // Blocking threads that hang on a dead mount must not hold the process.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    Ok(exit)
+}
+
+/// Everything that the tasks share.
+struct Parts {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    store: Store,
+    vault: Vault,
+    board: Board,
+    health: Health,
+    metrics: Metrics,
+    intake: Intake,
+    probe: Arc<dyn MediaProbe>,
+    anchor: Arc<Anchor>,
+    desk: Arc<Desk>,
+    remotes: Vec<Arc<dyn Destination>>,
+    clerk: Clerk,
+}
+
+async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
+    let state = settings.station.state_dir.clone();
+    std::fs::create_dir_all(&state).with_context(|| format!("the state directory {} cannot be made; give another one with --state or [station] state_dir", state.display()))?;
+    let _lock = StateLock::acquire(&state)?;
+    let parts = task::blocking("open", move || open(settings)).await??;
+    let hearts = Hearts::default();
+    let mut supervisor = Supervisor::new(hearts.clone(), parts.health.clone(), parts.metrics.clone());
+    let parts = Arc::new(parts);
+
+    let control_path = parts.settings.control_socket.clone();
+    let listener = control::bind(&control_path).with_context(|| format!("the control socket {} cannot be opened", control_path.display()))?;
+    let web = super::serve::bind(&parts.settings).await?;
+    tracing::info!(page = web.url(), station = %parts.settings.station.id, "ready");
+
+    start_sources(&mut supervisor, &parts);
+    start_work(&mut supervisor, &parts);
+    start_doors(&mut supervisor, &parts, listener, web);
+    {
+        let (hearts, health) = (hearts.clone(), parts.health.clone());
+        supervisor.start(TaskSpec::new("watchdog", Phase::Http, OnFailure::RESTART), move |context| notify::keep(context, hearts.clone(), health.clone()));
+    }
+    notify::ready();
+
+    let ended = supervisor.wait(asked_to_stop()).await;
+    notify::stopping(GRACE);
+    tracing::info!(reason = ?ended, "stopping");
+    let late = supervisor.stop(GRACE).await;
+    let _ = std::fs::remove_file(&control_path);
+    let store = parts.store.clone();
+    let stopped = store.write(|tx| tx.log(&Draft::daemon(EventKind::Stopped))).await;
+    if let Err(e) = stopped {
+        tracing::warn!(error = %chain(&e), "the stop could not be logged");
+    }
+    if let Err(e) = parts.anchor.sign_now().await {
+        tracing::warn!(error = %chain(&e), "the last checkpoint could not be signed");
+    }
+    task::blocking("close", move || store.close()).await?;
+    if !late.is_empty() {
+        tracing::warn!(tasks = ?late, "some tasks were dropped; the next start goes on where they were");
+    }
+    match ended {
+        Ended::Asked => Ok(Exit::Done),
+        Ended::TaskFailed { task, why } => anyhow::bail!("{task} failed and the daemon stopped: {why}"),
+    }
+}
+
+/// Opens everything and brings it in line with what an interrupted run left. Blocks.
+fn open(settings: Settings) -> anyhow::Result<Parts> {
+    let clock: Arc<dyn Clock> = SystemClock::new();
+    let state = &settings.station.state_dir;
+    let vault = Vault::open(&settings.vault.dir)?;
+    std::fs::create_dir_all(&settings.folder_source.dir)
+        .with_context(|| format!("the docking folder {} cannot be made", settings.folder_source.dir.display()))?;
+    let store = Store::open(&database(&settings), &settings.station.id, Arc::clone(&clock))?;
+    let signer: Arc<dyn Signer> = Arc::new(FileSigner::open_or_create(&state.join("log.key"), &key_name(&settings.station.id))?);
+    let names: Vec<String> = settings.destinations.iter().map(|d| d.name.to_string()).collect();
+    let anchor = Arc::new(Anchor {
+        store: store.clone(),
+        station: settings.station.id.clone(),
+        signer,
+        clock: Arc::clone(&clock),
+        destinations: names.clone(),
+        every_ms: settings.custody.checkpoint_interval.as_millis() as i64,
+    });
+    anchor.open_epoch()?;
+    let config_digest = settings.file.as_ref().and_then(|f| std::fs::read(f).ok()).map(|bytes| blake3::hash(&bytes).to_hex().to_string());
+    let deliveries: Vec<(String, bool)> = settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect();
+    {
+        let deliveries = deliveries.clone();
+        let started = Draft::daemon(EventKind::Started)
+            .fact("version", env!("CARGO_PKG_VERSION"))
+            .fact("config_blake3", config_digest.unwrap_or_else(|| "embedded defaults".to_owned()));
+        store.write_blocking(move |tx| {
+            tx.log(&started)?;
+            for (name, required) in &deliveries {
+                tx.add_missing_deliveries(name, *required)?;
+            }
+            // What waited for a person waits no longer: starting again is such an act.
+            tx.retry(None)?;
+            Ok(())
+        })?;
+    }
+    let mut remotes = Vec::new();
+    for written in &settings.destinations {
+        let name = written.name.to_string();
+        let used = store.read_blocking(move |r| r.stored_at(&name))?;
+        remotes.push(destinations::make(&settings, written, used)?);
+    }
+    let board = Board::default();
+    let (_, disk) = vault.space()?;
+    let profiles = match &settings.folder_source.profiles_dir {
+        Some(dir) => Profiles::load_dir(dir)?,
+        None => Profiles::embedded()?,
+    };
+    let options = IntakeOptions {
+        copy: CopyOptions { durable_every_bytes: settings.vault.checkpoint_bytes, reserve_bytes: settings.vault.reserve.bytes(disk) },
+        still_after_ms: settings.folder_source.still_after.as_millis() as i64,
+        look_every_ms: settings.folder_source.poll.as_millis() as u64,
+        deliveries,
+    };
+    let intake = Intake::new(store.clone(), vault.clone(), board.clone(), Arc::clone(&clock), Arc::new(profiles), options);
+    let recovered = recover(&intake)?;
+    if recovered.adopted + recovered.resumable > 0 {
+        tracing::info!(adopted = recovered.adopted, resumable = recovered.resumable, "an earlier run was interrupted; nothing was lost");
+    }
+    let rule = number_rule(&settings)?;
+    let policy = policy(&settings);
+    let casework = &settings.casework;
+    let defaults = [(Field::Place, &casework.default_place), (Field::Proves, &casework.default_proves)]
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value.clone()?)))
+        .chain([(Field::Sensitivity, casework.default_sensitivity.as_str().to_owned())])
+        .collect();
+    let clerk = Clerk { store: store.clone(), rule: rule.clone(), policy: policy.clone(), destinations: names, defaults, clock: Arc::clone(&clock) };
+    let desk = Arc::new(Desk {
+        store: store.clone(),
+        vault: vault.clone(),
+        rule,
+        policy,
+        clock: Arc::clone(&clock),
+        anchor: Arc::clone(&anchor),
+        remotes: remotes.clone(),
+    });
+    let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers));
+    Ok(Parts { clock, store, vault, board, health: Health::default(), metrics: Metrics::new(), intake, probe, anchor, desk, remotes, clerk, settings })
+}
+
+fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
+    let spec = TaskSpec::new("docks", Phase::Sources, OnFailure::RESTART);
+    let parts = Arc::clone(parts);
+    supervisor.start(spec, move |context| {
+        let parts = Arc::clone(&parts);
+        async move {
+            let (tx, mut events) = mpsc::channel(64);
+            let source = &parts.settings.folder_source;
+            let watching = task::spawn_named("dock-watch", watch_docks(source.dir.clone(), source.poll, Arc::clone(&parts.clock), tx));
+            let health = parts.health.part("docking folder");
+            let mut docks: HashMap<PathBuf, Dock> = HashMap::new();
+            let mut ticks = tokio::time::interval(Duration::from_secs(5));
+            loop {
+                context.heart.beat();
+                let event = tokio::select! {
+                    () = context.cancel.cancelled() => break,
+                    _ = ticks.tick() => continue,
+                    event = events.recv() => event,
+                };
+                match event {
+                    Some(DockEvent::Docked { dir, shelf, .. }) => {
+                        docks.insert(dir.path.clone(), Dock::start(&parts.intake, shelf));
+                    }
+                    Some(DockEvent::Undocked { dir, .. }) => {
+                        if let Some(dock) = docks.remove(&dir.path) {
+                            dock.stop.store(true, Ordering::Relaxed);
+                        }
+                    }
+                    Some(DockEvent::NotBays(strays)) => {
+                        for stray in strays {
+                            tracing::warn!(path = %stray.path, reason = stray.reason, "this is no bay");
+                        }
+                    }
+                    Some(DockEvent::RootUnreadable(words)) => health.failed("docks_unreadable", words, "check the docking folder and its permissions"),
+                    Some(DockEvent::RootReadable) => health.ok(),
+                    None => break,
+                }
+            }
+            watching.abort();
+            for dock in docks.values() {
+                dock.stop.store(true, Ordering::Relaxed);
+            }
+            for (_, dock) in docks {
+                // A copy parks at its next block.
+                dock.work.await?;
+            }
+            Ok(())
+        }
+    });
+}
+
+/// The work on one docked recorder.
+struct Dock {
+    stop: Arc<AtomicBool>,
+    work: tokio::task::JoinHandle<()>,
+}
+
+impl Dock {
+    fn start(intake: &Intake, shelf: Arc<dyn Shelf>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (intake, stopped) = (intake.clone(), Arc::clone(&stop));
+        let work = task::blocking("dock", move || intake.run_dock(&*shelf, &move || stopped.load(Ordering::Relaxed)));
+        Self { stop, work }
+    }
+}
+
+fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
+    let clerk = parts.clerk.clone();
+    supervisor.start(TaskSpec::new("clerk", Phase::Uploads, OnFailure::RESTART), move |context| {
+        let clerk = clerk.clone();
+        async move {
+            clerk.run(context.cancel, move || context.heart.beat()).await;
+            Ok(())
+        }
+    });
+    let prober = Prober {
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        probe: Arc::clone(&parts.probe),
+        width_px: parts.settings.media.thumbnail_width_px,
+        at_once: parts.settings.media.workers,
+    };
+    let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new("media", Phase::Uploads, OnFailure::RESTART) };
+    supervisor.start(spec, move |context| {
+        let prober = prober.clone();
+        async move {
+            prober.run(context.cancel, move || context.heart.beat()).await;
+            Ok(())
+        }
+    });
+    for (dest, written) in parts.remotes.iter().zip(&parts.settings.destinations) {
+        let upload = &parts.settings.upload;
+        let options = UplinkOptions {
+            station: parts.settings.station.id.clone(),
+            clips_in_flight: upload.clips_in_flight,
+            parts_in_flight: written.parts_in_flight,
+            retry_min_ms: upload.retry_min.as_millis() as i64,
+            retry_max_ms: upload.retry_max.as_millis() as i64,
+            initial_lock_days: written.initial_lock_days,
+        };
+        let uplink = Uplink::new(Arc::clone(dest), parts.store.clone(), parts.vault.clone(), parts.board.clone(), Arc::clone(&parts.clock), options);
+        // One name for each configured destination, for the life of the process.
+        let name: &'static str = Box::leak(format!("uplink {}", written.name).into_boxed_str());
+        let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART) };
+        supervisor.start(spec, move |context| {
+            let uplink = uplink.clone();
+            async move {
+                uplink.run(context.cancel, move || context.heart.beat()).await;
+                Ok(())
+            }
+        });
+    }
+    let anchor = Arc::clone(&parts.anchor);
+    supervisor.start(TaskSpec::new("checkpoints", Phase::Store, OnFailure::RESTART), move |context| {
+        let anchor = Arc::clone(&anchor);
+        async move {
+            let mut ticks = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                tokio::select! {
+                    () = context.cancel.cancelled() => return Ok(()),
+                    _ = ticks.tick() => {}
+                }
+                context.heart.beat();
+                anchor.tick().await?;
+            }
+        }
+    });
+    let watched = Arc::clone(parts);
+    supervisor.start(TaskSpec::new("figures", Phase::Http, OnFailure::RESTART), move |context| {
+        let parts = Arc::clone(&watched);
+        async move {
+            let mut ticks = tokio::time::interval(Duration::from_secs(5));
+            loop {
+                tokio::select! {
+                    () = context.cancel.cancelled() => return Ok(()),
+                    _ = ticks.tick() => {}
+                }
+                context.heart.beat();
+                figures(&parts).await?;
+            }
+        }
+    });
+}
+
+/// Feeds metrics and health from the store and the disk.
+async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (figures, size, destinations) = parts.store.read(|r| Ok((r.figures(i64::MAX)?, r.log_size()?, r.destinations()?))).await?;
+    let metrics = &parts.metrics;
+    for (state, stage) in [
+        ("copying", figures.copying),
+        ("sealed", figures.sealed),
+        ("sending", figures.sending),
+        ("proven", figures.proven),
+        ("released", figures.released),
+    ] {
+        metrics.clips(state, stage.count);
+    }
+    metrics.incomplete(figures.incomplete);
+    metrics.docked(figures.docked.count);
+    metrics.log_events(size);
+    let vault = parts.vault.clone();
+    let (free, total) = task::blocking("disk", move || vault.space()).await??;
+    let reserve = parts.settings.vault.reserve.bytes(total);
+    metrics.disk(free, total, reserve);
+    let disk = parts.health.part("vault disk");
+    if free <= reserve {
+        disk.failed("disk_full", "the vault has reached its reserve; nothing more is taken in", "free space, or wait until clips are proven and evicted");
+    } else if free < reserve.saturating_mul(2) {
+        disk.degraded("disk_low", "the vault is close to its reserve", "plan for space");
+    } else {
+        disk.ok();
+    }
+    for row in destinations {
+        let part = parts.health.part(format!("destination {}", row.name));
+        match (row.trouble, row.proof) {
+            (Some(words), _) => part.failed("destination_away", words, format!("then `evidock retry {}`", row.name)),
+            (None, Some(proof)) if !proof.proves() => part.degraded("proves_nothing", "this destination gives no means to compare bytes", "clips stay sent, unproven"),
+            (None, _) => part.ok(),
+        }
+    }
+    metrics.health(&parts.health.report());
+    Ok(())
+}
+
+fn start_doors(supervisor: &mut Supervisor, parts: &Arc<Parts>, listener: tokio::net::UnixListener, web: super::serve::Bound) {
+    let desk: Arc<dyn crate::domain::command::Ask> = Arc::<Desk>::clone(&parts.desk);
+    let mut listener = Some(listener);
+    let path = parts.settings.control_socket.clone();
+    let socket_desk = Arc::clone(&desk);
+    supervisor.start(TaskSpec::new("control", Phase::Http, OnFailure::RESTART), move |context| {
+        let taken = listener.take();
+        let (path, desk) = (path.clone(), Arc::clone(&socket_desk));
+        async move {
+            let listener = match taken {
+                Some(listener) => listener,
+                None => control::bind(&path)?,
+            };
+            let beating = beat(context.cancel.clone(), context.heart.clone());
+            tokio::join!(control::serve(listener, desk, context.cancel), beating);
+            Ok(())
+        }
+    });
+    super::serve::start(supervisor, web, desk, parts_for_web(parts));
+}
+
+fn parts_for_web(parts: &Arc<Parts>) -> super::serve::WebParts {
+    super::serve::WebParts {
+        settings: parts.settings.clone(),
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        board: parts.board.clone(),
+        clock: Arc::clone(&parts.clock),
+        health: parts.health.clone(),
+        metrics: parts.metrics.clone(),
+        rule: parts.desk.rule.clone(),
+        policy: parts.desk.policy.clone(),
+    }
+}
+
+/// Beats for a task whose own loop only wakes for guests.
+pub async fn beat(cancel: CancellationToken, heart: crate::runtime::heartbeat::Heartbeat) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = ticks.tick() => heart.beat(),
+        }
+    }
+}
+
+/// SIGTERM (the service manager) or SIGINT (a terminal).
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard; stop the daemon by killing it");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
