@@ -40,16 +40,16 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Configuration file; `default` for the embedded defaults [default: /etc/evidock/evidock.toml where it exists]
-    #[arg(long, global = true, value_name = "FILE", env = "EVIDOCK_CONFIG")]
+    #[arg(long, global = true, help_heading = "Options of every verb", value_name = "FILE", env = "EVIDOCK_CONFIG")]
     pub config: Option<PathBuf>,
     /// State directory, in place of the configured one
-    #[arg(long, global = true, value_name = "DIR", env = "EVIDOCK_STATE")]
+    #[arg(long, global = true, help_heading = "Options of every verb", value_name = "DIR", env = "EVIDOCK_STATE")]
     pub state: Option<PathBuf>,
     /// Print JSON for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every verb")]
     pub json: bool,
     /// Language of what is printed [default: that of the terminal]
-    #[arg(long, global = true, value_name = "LANGUAGE")]
+    #[arg(long, global = true, help_heading = "Options of every verb", value_name = "LANGUAGE")]
     pub lang: Option<Lang>,
 }
 

@@ -16,12 +16,14 @@
 //! | [`vault`] | sealed files and the order in which they become durable | `domain`, `runtime` |
 //! | [`store`] | all SQL | `domain`, `runtime` |
 //! | [`media`] | GStreamer, inside workers only | `domain`, `runtime`, `worker` |
-//! | [`intake`] | one clip from a source into the vault | + `vault`, `store` |
+//! | [`intake`] | one clip from a source into the vault | + `source`, `vault`, `store` |
 //! | [`casework`] | facts, links, rosters | + `store` |
-//! | [`deliver`] | resumable upload and remote proof | `domain`, `runtime` |
+//! | [`deliver`] | resumable upload and remote proof | `domain`, `runtime`; `uplink` alone joins `vault`, `store` |
 //! | [`custody`] | the log's tree, key, checkpoints, verification | `domain`, `runtime` |
 //! | [`web`] | pages, API, live events | reads through `store`, asks through `domain::command` |
 //! | [`command`] | one file a verb; `run` is the composition root | everything |
+//!
+//! Every room but `domain` and `runtime` may also be given settings, and so name `config`'s types.
 
 pub mod casework;
 pub mod cli;

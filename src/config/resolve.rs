@@ -4,7 +4,6 @@
 //! Paths in a file are relative to the directory of that file. What is not written lies in the state
 //! directory, so that `--state DIR` alone moves everything.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
@@ -16,9 +15,10 @@ use super::form::nearest;
 use super::secret::SecretFile;
 use super::settings::{
     Casework, Custody, Destination, DestinationKind, FolderDestination, FolderSource, Language, Lock, Log, LogFormat,
-    LogLevel, Media, NumberShape, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload, Vault, Web,
+    LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload, Vault, Web,
 };
 use super::written::{self, Written};
+use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
 
@@ -28,8 +28,6 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/evidock";
 const UNIT_CREDENTIALS_DIR: &str = "/run/credentials/evidock.service";
 /// `sun_path` holds 108 bytes with its ending zero (unix(7)).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
-/// Kinds of numbers, as records publish them.
-const NUMBER_KINDS: &[&str] = &["case", "inspection", "on_the_spot", "unfiled"];
 
 /// What the process was given beside the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -210,11 +208,19 @@ fn media(written: written::Media) -> Result<Media, Problem> {
 }
 
 fn casework(written: written::Casework, places: &Places<'_>) -> Result<Casework, Problem> {
-    let mut number_shapes = Vec::new();
-    for (n, shape) in written.number_shape.unwrap_or_default().into_iter().enumerate() {
-        number_shapes.push(number_shape(&format!("casework.number_shape[{n}]"), shape)?);
+    let mut number_shapes: Vec<ShapeSpec> = Vec::new();
+    for (n, written) in written.number_shape.unwrap_or_default().into_iter().enumerate() {
+        let path = format!("casework.number_shape[{n}]");
+        let shape = number_shape(&path, written)?;
+        if builtin_shapes().iter().chain(&number_shapes).any(|other| other.name == shape.name) {
+            return problem(format!("{path}.name"), format!("is taken: another shape is called {:?}", shape.name));
+        }
+        number_shapes.push(shape);
     }
-    Ok(Casework {
+    // Version 1 is the built-in shapes alone; it is stored with each result, so that other shapes need another one.
+    let least = if number_shapes.is_empty() { 1 } else { 2 };
+    let version = whole("casework.number_rule_version", written.number_rule_version, least, least..=1_000_000)?;
+    let casework = Casework {
         roster: places.written(written.roster),
         default_place: label("casework.default_place", written.default_place)?,
         default_proves: label("casework.default_proves", written.default_proves)?,
@@ -223,46 +229,53 @@ fn casework(written: written::Casework, places: &Places<'_>) -> Result<Casework,
             written.default_sensitivity,
             Sensitivity::None,
         )?,
+        number_rule_version: version as u32,
         number_shapes,
+    };
+    casework.number_rule().or_else(|e| rule_problem(&casework.number_shapes, &e))?;
+    Ok(casework)
+}
+
+fn number_shape(path: &str, written: written::NumberShape) -> Result<ShapeSpec, Problem> {
+    let given = |key: &str, value: Option<String>| match value {
+        Some(v) if !v.trim().is_empty() => Ok(v),
+        _ => problem(format!("{path}.{key}"), "is missing"),
+    };
+    let kind = written.kind.unwrap_or_else(|| CaseKind::Case.as_str().to_owned());
+    let kinds = [CaseKind::Case, CaseKind::Inspection, CaseKind::OnTheSpot, CaseKind::Unfiled].map(CaseKind::as_str);
+    Ok(ShapeSpec {
+        name: given("name", written.name)?,
+        regex: given("pattern", written.pattern)?,
+        display: given("display", written.display)?,
+        key: given("key", written.key)?,
+        kind: CaseKind::parse(&kind).map_or_else(|| problem(format!("{path}.kind"), one_of(&kinds, &kind)), Ok)?,
+        example: given("example", written.example)?,
     })
 }
 
-fn number_shape(path: &str, written: written::NumberShape) -> Result<NumberShape, Problem> {
-    let at = |key: &str| format!("{path}.{key}");
-    let given = |key: &str, value: Option<String>| match value {
-        Some(v) if !v.trim().is_empty() => Ok(v),
-        _ => problem(at(key), "is missing"),
+/// Finds the key that the rule complains about.
+fn rule_problem<T>(shapes: &[ShapeSpec], error: &RuleError) -> Result<T, Problem> {
+    let at = |name: &str, key: &str| {
+        let n = shapes.iter().position(|shape| shape.name == name).unwrap_or_default();
+        format!("casework.number_shape[{n}].{key}")
     };
-    let shape = NumberShape {
-        name: given("name", written.name)?,
-        pattern: given("pattern", written.pattern)?,
-        display: given("display", written.display)?,
-        key: given("key", written.key)?,
-        kind: written.kind.unwrap_or_else(|| "case".to_owned()),
-        example: given("example", written.example)?,
-    };
-    if !NUMBER_KINDS.contains(&shape.kind.as_str()) {
-        return problem(at("kind"), one_of(NUMBER_KINDS, &shape.kind));
-    }
-    let pattern = regex::Regex::new(&shape.pattern).or_else(|e| {
-        let told = e.to_string();
-        let last = told.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        problem(at("pattern"), format!("is not a regular expression: {last}"))
-    })?;
-    let groups: BTreeSet<&str> = pattern.capture_names().flatten().collect();
-    for (key, template) in [("display", &shape.display), ("key", &shape.key)] {
-        for piece in template.split('{').skip(1) {
-            let group = piece.split_once('}').map_or(piece, |(group, _)| group);
-            if !groups.contains(group) {
-                let names = groups.iter().copied().collect::<Vec<_>>().join(", ");
-                return problem(
-                    at(key),
-                    format!("names {{{group}}}, which the pattern does not capture; it captures: {names}"),
-                );
-            }
+    match error {
+        RuleError::NoShapes => problem("casework.number_shape", error.to_string()),
+        RuleError::Regex { shape, source } => {
+            let told = source.to_string();
+            // The crate draws the place over several lines; the last one says what is wrong.
+            let last = told.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            problem(at(shape, "pattern"), format!("is not a regular expression: {last}"))
+        }
+        RuleError::Template { shape, template, why } => {
+            let of_display = shapes.iter().any(|s| s.name == *shape && s.display == *template);
+            problem(at(shape, if of_display { "display" } else { "key" }), why.clone())
+        }
+        RuleError::Example { shape, example, source } => {
+            let why = source.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+            problem(at(shape, "example"), format!("is {example:?}, which this shape does not read{why}"))
         }
     }
-    Ok(shape)
 }
 
 fn custody(written: written::Custody) -> Result<Custody, Problem> {

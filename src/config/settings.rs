@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::secret::SecretFile;
+use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
 
@@ -131,25 +132,18 @@ pub struct Casework {
     pub default_proves: Option<String>,
     /// Label of clips of which nothing better is known.
     pub default_sensitivity: Sensitivity,
-    /// Shapes of case numbers, tried before the built-in ones, in this order.
-    pub number_shapes: Vec<NumberShape>,
+    /// Version of the number rule, stored with each number that it reads; 1 is the built-in shapes alone.
+    pub number_rule_version: u32,
+    /// Shapes of case numbers beside the built-in ones.
+    pub number_shapes: Vec<ShapeSpec>,
 }
 
-/// A shape of case numbers. Its pattern compiles, and its templates name only groups of the pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NumberShape {
-    /// Its name.
-    pub name: String,
-    /// Regular expression with named groups, meant for the whole normalised text.
-    pub pattern: String,
-    /// How it is shown: text with `{group}`.
-    pub display: String,
-    /// How it is matched: text with `{group}`.
-    pub key: String,
-    /// `case`, `inspection`, `on_the_spot` or `unfiled`.
-    pub kind: String,
-    /// A number of this shape, by which the rule is tried out.
-    pub example: String,
+impl Casework {
+    /// The rule that reads case numbers: own shapes first, then the built-in ones. Cannot fail for loaded settings.
+    pub fn number_rule(&self) -> Result<NumberRule, RuleError> {
+        let shapes = self.number_shapes.iter().cloned().chain(builtin_shapes()).collect();
+        NumberRule::with_shapes(self.number_rule_version, shapes)
+    }
 }
 
 /// The log of everything that happens to a clip.

@@ -1,8 +1,9 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::settings::{Destination, DestinationKind, NumberShape, Reserve, Settings};
+use super::settings::{Destination, DestinationKind, Reserve, Settings};
 use super::written::{self, Written};
+use crate::domain::case_number::ShapeSpec;
 
 impl Settings {
     /// Every setting as it would be written, paths absolute. Secrets are not in settings, so none is shown.
@@ -46,6 +47,7 @@ impl Settings {
                 default_place: self.casework.default_place.clone(),
                 default_proves: self.casework.default_proves.clone(),
                 default_sensitivity: Some(self.casework.default_sensitivity.key().to_owned()),
+                number_rule_version: Some(u64::from(self.casework.number_rule_version)),
                 number_shape: none_if_empty(self.casework.number_shapes.iter().map(number_shape).collect()),
             }),
             custody: Some(written::Custody { checkpoint_interval_s: Some(self.custody.checkpoint_interval.as_secs()) }),
@@ -73,13 +75,13 @@ fn none_if_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
     if items.is_empty() { None } else { Some(items) }
 }
 
-fn number_shape(shape: &NumberShape) -> written::NumberShape {
+fn number_shape(shape: &ShapeSpec) -> written::NumberShape {
     written::NumberShape {
         name: Some(shape.name.clone()),
-        pattern: Some(shape.pattern.clone()),
+        pattern: Some(shape.regex.clone()),
         display: Some(shape.display.clone()),
         key: Some(shape.key.clone()),
-        kind: Some(shape.kind.clone()),
+        kind: Some(shape.kind.as_str().to_owned()),
         example: Some(shape.example.clone()),
     }
 }

@@ -121,6 +121,11 @@ fn refusals(cases: &[&str]) -> String {
 
 #[test]
 fn values_that_cannot_be_used_are_told() {
+    let shape = |pattern: &str, display: &str, example: &str| {
+        format!(
+            "[[casework.number_shape]]\nname = 'a'\npattern = '{pattern}'\ndisplay = '{display}'\nkey = '{display}'\nexample = '{example}'\n"
+        )
+    };
     let s3 = "[[destination]]\nname = 'a'\nkind = 's3'\n";
     let cases = [
         "[station]\nid = 'Zhao 1'",
@@ -136,9 +141,13 @@ fn values_that_cannot_be_used_are_told() {
         "[web]\ntls_key = 'key.pem'",
         "[casework]\ndefault_sensitivity = 'secret'",
         "[[casework.number_shape]]\nname = 'a'",
-        "[[casework.number_shape]]\nname = 'a'\npattern = '(?<n>\\d+'\ndisplay = '{n}'\nkey = '{n}'\nexample = '1'",
-        "[[casework.number_shape]]\nname = 'a'\npattern = '(?<n>\\d+)'\ndisplay = '{m}'\nkey = '{n}'\nexample = '1'",
-        "[[casework.number_shape]]\nname = 'a'\npattern = '(?<n>\\d+)'\ndisplay = '{n}'\nkey = '{n}'\nexample = '1'\nkind = 'cases'",
+        &shape("(?<n>\\d+", "{n}", "1"),
+        &shape("(?<n>\\d+)", "{m}", "1"),
+        &shape("(?<n>\\d+)", "{n}", "one"),
+        &shape("(?<serial>\\d+)", "{serial}", "0"),
+        &format!("{}kind = 'cases'", shape("(?<n>\\d+)", "{n}", "1")),
+        &format!("{0}{0}", shape("(?<n>\\d+)", "{n}", "1")),
+        &format!("[casework]\nnumber_rule_version = 1\n{}", shape("(?<n>\\d+)", "{n}", "1")),
         "[[destination]]\nkind = 'folder'",
         "[[destination]]\nname = 'a'",
         "[[destination]]\nname = 'a'\nkind = 'ftp'",
@@ -159,6 +168,16 @@ fn values_that_cannot_be_used_are_told() {
         &format!("{s3}dir = '/mnt/a'"),
     ];
     insta::assert_snapshot!(refusals(&cases));
+}
+
+#[test]
+fn shapes_of_ones_own_are_read_before_the_built_in_ones() {
+    let s = read(&switched_on(), None, &around()).unwrap();
+    let rule = s.casework.number_rule().unwrap();
+    let number = rule.parse("130133－2024－0012", 2026).unwrap();
+    assert_eq!((number.display(), number.key()), ("130133-2024-0012", "130133-2024-12"));
+    assert_eq!(number.rule_version(), 2);
+    assert!(rule.parse("赵卫罚[2019]12号", 2026).is_ok());
 }
 
 #[test]

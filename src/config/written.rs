@@ -160,6 +160,8 @@ sections! {
         default_proves: String,
         /// Label of clips of which nothing better is known.
         default_sensitivity: String,
+        /// Version of the number rule, raised with every change of the shapes.
+        number_rule_version: u64,
         /// Shapes of case numbers beside the built-in ones.
         number_shape: Vec<NumberShape>,
     }
