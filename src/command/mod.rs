@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod exit;
 pub mod output;
+pub mod worker;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(Exit::Usage as u8));
         }
     };
+    // Before anything else: a worker has no settings and its standard streams are the daemon's.
+    if let Verb::Worker { kind } = &cli.verb {
+        return worker::run(kind);
+    }
     let output = Output::new(cli.global.json);
     match dispatch(&cli, &output) {
         Ok(exit) => exit.into(),

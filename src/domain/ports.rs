@@ -460,11 +460,15 @@ pub enum ProbeError {
     /// The worker could not be started at all: the installation is incomplete.
     #[error("the media worker cannot start ({0}); run `evidock doctor`")]
     CannotStart(String),
+    /// The file could not be opened for the worker.
+    #[error("the file cannot be opened to look at it ({0})")]
+    Unreadable(String),
 }
 
 impl Retryable for ProbeError {
     fn retry(&self) -> Retry {
         match self {
+            Self::Unreadable(_) => Retry::Transient,
             Self::TooSlow(_) | Self::Died(_) => Retry::Permanent,
             Self::CannotStart(_) => Retry::Operator,
         }

@@ -1,0 +1,23 @@
+//! `evidock worker KIND`: the hidden verb that the daemon starts its own workers with. Never typed by a person.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::domain::error::chain;
+use crate::{media, worker};
+
+/// Runs a worker of that kind on standard input (a socket from the daemon) until the daemon hangs up.
+pub fn run(kind: &str) -> ExitCode {
+    let result: Result<(), Box<dyn std::error::Error>> = match kind {
+        media::WORKER_KIND => media::serve().map_err(Into::into),
+        "selftest" => worker::selftest::run().map_err(Into::into),
+        _ => Err(format!("there is no worker of the kind '{kind}'").into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}

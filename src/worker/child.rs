@@ -1,0 +1,114 @@
+//! The loop inside a worker: receive a job with its file, answer, wait for the next. Owns the child's end of the
+//! socket. Opens nothing by itself and ends with the daemon, whatever it is doing.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::protocol::{self, FrameError};
+use super::sandbox::Measure;
+
+/// The child's first frame.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Hello {
+    /// What the sandbox achieved.
+    pub measures: Vec<Measure>,
+}
+
+/// What a child says to a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Answer<A> {
+    /// The handler's answer.
+    Done(A),
+    /// The handler panicked; the worker goes on.
+    Panicked(String),
+}
+
+/// Says hello on standard input (a socket, see [`super::parent`]) and handles jobs until the daemon hangs up.
+///
+/// When the daemon ends while a job runs, the process kills itself at once: a parent-death signal would follow the
+/// *thread* that started the worker, and an asynchronous runtime may retire that thread long before the daemon ends.
+pub fn serve<Q, A>(
+    measures: Vec<Measure>,
+    mut handle: impl FnMut(Q, Option<File>) -> (A, Vec<u8>),
+) -> Result<(), FrameError>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+{
+    let stdin = io::stdin();
+    let mut out = File::from(stdin.as_fd().try_clone_to_owned()?);
+    let mut incoming = Incoming { socket: stdin.as_fd().try_clone_to_owned()?, files: VecDeque::new() };
+    out.write_all(&protocol::encode(&Hello { measures }, &[])?)?;
+
+    let (send, jobs) = mpsc::channel();
+    std::thread::Builder::new().name("jobs".to_owned()).stack_size(256 << 10).spawn(move || {
+        loop {
+            match protocol::read(&mut incoming) {
+                Ok(Some(frame)) => {
+                    if send.send((frame, incoming.files.pop_front())).is_err() {
+                        return;
+                    }
+                }
+                // The daemon is gone, or talks nonsense: nobody waits for what is being done.
+                Ok(None) | Err(_) => {
+                    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                }
+            }
+        }
+    })?;
+
+    while let Ok((frame, file)) = jobs.recv() {
+        let job: Q = protocol::header(&frame)?;
+        let (answer, body) = match catch_unwind(AssertUnwindSafe(|| handle(job, file.map(File::from)))) {
+            Ok((answer, body)) => (Answer::Done(answer), body),
+            Err(panic) => (Answer::Panicked(panic_text(panic.as_ref())), Vec::new()),
+        };
+        out.write_all(&protocol::encode(&answer, &body)?)?;
+    }
+    Ok(())
+}
+
+/// What a panic said, in one bounded line.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// The receiving end: bytes, and the descriptors that came with them.
+struct Incoming {
+    socket: OwnedFd,
+    files: VecDeque<OwnedFd>,
+}
+
+impl Read for Incoming {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = loop {
+            let mut parts = [IoSliceMut::new(buf)];
+            match rustix::net::recvmsg(&self.socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => break other?,
+            }
+        };
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(files) = message {
+                self.files.extend(files);
+            }
+        }
+        Ok(received.bytes)
+    }
+}
