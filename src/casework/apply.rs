@@ -32,7 +32,8 @@ const IDLE: Duration = Duration::from_secs(10);
 /// The catalogue is written at most this often, milliseconds, unless a segment is full.
 const CATALOGUE_EVERY_MS: i64 = 10_000;
 
-/// The clerk of a station.
+/// The clerk of a station. Cheap enough to clone at a restart.
+#[derive(Clone)]
 pub struct Clerk {
     /// The database.
     pub store: Store,

@@ -147,7 +147,7 @@ impl Desk {
         };
         let (actor, via) = (caller.actor.clone(), caller.via);
         let rev = self.store.write(move |tx| tx.link(&request, &actor, via)).await?;
-        Ok(Reply::Done(json!({ "clip": clip.to_string(), "case_no": number.display(), "rev": rev, "warnings": number.warnings() })))
+        Ok(Reply::Done(json!({ "clip": clip.to_string(), "case_no": number.display(), "rev": rev, "warnings": number.warnings().iter().map(|w| w.code()).collect::<Vec<_>>() })))
     }
 
     async fn unlink(&self, caller: &Caller, clip: &str, typed: &str, reason: String) -> Answer {

@@ -3,10 +3,20 @@
 //! Here: parsing, dispatch, and the one place where an error becomes a message and an exit code. Results go
 //! to standard output, everything else to standard error.
 
+mod anchor;
+pub mod ask;
+mod bucket;
 pub mod completions;
 pub mod config;
+mod control;
+mod desk;
+mod destinations;
 pub mod exit;
+pub mod find;
 pub mod output;
+pub mod run;
+pub mod status;
+pub mod verify;
 pub mod worker;
 
 use std::process::ExitCode;
@@ -48,7 +58,12 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     match &cli.verb {
         Verb::Config(verb) => config::config(verb, &cli.global, output),
         Verb::Completions { shell } => completions::completions(*shell, output),
-        other => anyhow::bail!("this build cannot carry out {other:?}"),
+        Verb::Run => run::run(settings(&cli.global)?),
+        Verb::Status => status::status(&settings(&cli.global)?, output),
+        Verb::Find(find) => find::find(find, &settings(&cli.global)?, output),
+        Verb::Show(show) => find::show(show, &settings(&cli.global)?, output),
+        Verb::Verify(verify) => verify::verify(verify, &settings(&cli.global)?, output),
+        other => ask::ask(other, &settings(&cli.global)?, output),
     }
 }
 
@@ -69,5 +84,28 @@ pub fn begin_logging(settings: &Settings) -> Result<(), logging::LoggingError> {
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.is::<ConfigError>() { Exit::Usage } else { Exit::Failure }
+    if error.is::<ConfigError>() {
+        return Exit::Usage;
+    }
+    match error.downcast_ref::<Ended>() {
+        Some(ended) => ended.exit,
+        None => Exit::Failure,
+    }
+}
+
+/// A failure that has an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct Ended {
+    /// The code.
+    pub exit: Exit,
+    /// Why, in words that say what to do.
+    pub words: String,
+}
+
+impl Ended {
+    /// Ends the verb with `exit`.
+    pub fn with(exit: Exit, words: impl Into<String>) -> anyhow::Error {
+        Self { exit, words: words.into() }.into()
+    }
 }

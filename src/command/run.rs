@@ -19,18 +19,16 @@ use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::FileSigner;
 use crate::deliver::uplink::{Uplink, UplinkOptions};
-use crate::domain::case_number::{NumberRule, ShapeSpec, builtin_shapes};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ports::{Clock, Destination, MediaProbe, Shelf, Signer};
 use crate::domain::record::Field;
-use crate::intake::{Intake, IntakeOptions, recover};
-use crate::media::client::WorkerProbe;
-use crate::media::prober::Prober;
+use crate::intake::{Intake, IntakeOptions, Prober, recover};
+use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::health::Health;
-use crate::runtime::heartbeat::Hearts;
+use crate::runtime::heartbeat::{Heartbeat, Hearts};
 use crate::runtime::lock::StateLock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskSpec};
@@ -48,21 +46,6 @@ const SLOW_BEAT: Duration = Duration::from_secs(15 * 60);
 /// Where the database of a station stands.
 pub fn database(settings: &Settings) -> PathBuf {
     settings.station.state_dir.join("evidock.db")
-}
-
-/// The rule of the configuration: an agency's own shapes first, then the built-in ones.
-pub fn number_rule(settings: &Settings) -> anyhow::Result<NumberRule> {
-    let own = &settings.casework.number_shapes;
-    if own.is_empty() {
-        return Ok(NumberRule::builtin());
-    }
-    let mut shapes = Vec::new();
-    for shape in own {
-        shapes.push(ShapeSpec::parse(&shape.name, &shape.pattern, &shape.display, &shape.key, &shape.kind, &shape.example)?);
-    }
-    shapes.extend(builtin_shapes());
-    // The version names the built-in rule and that shapes were added; the configuration's digest is in the log.
-    NumberRule::with_shapes(2, shapes).context("[[casework.number_shape]]")
 }
 
 /// What of the configuration shows in records.
@@ -116,15 +99,14 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
 
     let control_path = parts.settings.control_socket.clone();
     let listener = control::bind(&control_path).with_context(|| format!("the control socket {} cannot be opened", control_path.display()))?;
-    let web = super::serve::bind(&parts.settings).await?;
-    tracing::info!(page = web.url(), station = %parts.settings.station.id, "ready");
+    tracing::info!(station = %parts.settings.station.id, "ready");
 
     start_sources(&mut supervisor, &parts);
     start_work(&mut supervisor, &parts);
-    start_doors(&mut supervisor, &parts, listener, web);
+    start_doors(&mut supervisor, &parts, listener);
     {
         let (hearts, health) = (hearts.clone(), parts.health.clone());
-        supervisor.start(TaskSpec::new("watchdog", Phase::Http, OnFailure::RESTART), move |context| notify::keep(context, hearts.clone(), health.clone()));
+        supervisor.start(TaskSpec::new("watchdog", Phase::Http, OnFailure::RESTART), move |context| notify::run(context, hearts.clone(), health.clone()));
     }
     notify::ready();
 
@@ -146,7 +128,7 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
         tracing::warn!(tasks = ?late, "some tasks were dropped; the next start goes on where they were");
     }
     match ended {
-        Ended::Asked => Ok(Exit::Done),
+        Ended::Asked => Ok(Exit::Ok),
         Ended::TaskFailed { task, why } => anyhow::bail!("{task} failed and the daemon stopped: {why}"),
     }
 }
@@ -210,7 +192,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     if recovered.adopted + recovered.resumable > 0 {
         tracing::info!(adopted = recovered.adopted, resumable = recovered.resumable, "an earlier run was interrupted; nothing was lost");
     }
-    let rule = number_rule(&settings)?;
+    let rule = settings.casework.number_rule()?;
     let policy = policy(&settings);
     let casework = &settings.casework;
     let defaults = [(Field::Place, &casework.default_place), (Field::Proves, &casework.default_proves)]
@@ -416,7 +398,7 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     Ok(())
 }
 
-fn start_doors(supervisor: &mut Supervisor, parts: &Arc<Parts>, listener: tokio::net::UnixListener, web: super::serve::Bound) {
+fn start_doors(supervisor: &mut Supervisor, parts: &Arc<Parts>, listener: tokio::net::UnixListener) {
     let desk: Arc<dyn crate::domain::command::Ask> = Arc::<Desk>::clone(&parts.desk);
     let mut listener = Some(listener);
     let path = parts.settings.control_socket.clone();
@@ -434,25 +416,10 @@ fn start_doors(supervisor: &mut Supervisor, parts: &Arc<Parts>, listener: tokio:
             Ok(())
         }
     });
-    super::serve::start(supervisor, web, desk, parts_for_web(parts));
-}
-
-fn parts_for_web(parts: &Arc<Parts>) -> super::serve::WebParts {
-    super::serve::WebParts {
-        settings: parts.settings.clone(),
-        store: parts.store.clone(),
-        vault: parts.vault.clone(),
-        board: parts.board.clone(),
-        clock: Arc::clone(&parts.clock),
-        health: parts.health.clone(),
-        metrics: parts.metrics.clone(),
-        rule: parts.desk.rule.clone(),
-        policy: parts.desk.policy.clone(),
-    }
 }
 
 /// Beats for a task whose own loop only wakes for guests.
-pub async fn beat(cancel: CancellationToken, heart: crate::runtime::heartbeat::Heartbeat) {
+pub async fn beat(cancel: CancellationToken, heart: Heartbeat) {
     let mut ticks = tokio::time::interval(Duration::from_secs(5));
     loop {
         tokio::select! {

@@ -4,6 +4,7 @@
 mod dock;
 mod feed;
 mod plan;
+mod prober;
 mod recover;
 mod take;
 
@@ -16,6 +17,7 @@ use crate::store::{Store, StoreError};
 use crate::vault::{CopyError, CopyOptions, Vault, VaultError};
 
 pub use feed::FeedIntake;
+pub use prober::Prober;
 pub use recover::recover;
 
 /// What of the configuration intake needs.

@@ -376,6 +376,17 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// Whether anything ever reached `destination`.
+    pub fn stored_at(&self, destination: &str) -> Result<bool> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM outbox WHERE destination = ?1 AND stored_ms IS NOT NULL)
+                     OR EXISTS (SELECT 1 FROM delivery WHERE destination = ?1 AND sent_ms IS NOT NULL)",
+            )?
+            .query_row([destination], |r| r.get(0))?)
+    }
+
     /// The newest checkpoint size that stands at `destination`, with its key.
     pub fn anchored(&self, destination: &str) -> Result<Option<String>> {
         Ok(self

@@ -1,0 +1,88 @@
+//! Verbs that ask the running daemon for one thing: link, unlink, annotate, roster, retry, checkpoint.
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::exit::Exit;
+use super::output::Output;
+use super::{Ended, control};
+use crate::casework::roster;
+use crate::cli::{Roster, Verb};
+use crate::config::Settings;
+use crate::domain::command::{Reply, Request};
+
+/// Carries out a verb that is one request.
+pub fn ask(verb: &Verb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let answer = request(settings, &to_request(verb)?)?;
+    if output.is_json() {
+        output.json(&answer)?;
+    } else {
+        output.line(&words(verb, &answer))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Asks the daemon; a refusal and an absent daemon end the verb with their exit codes.
+pub fn request(settings: &Settings, request: &Request) -> anyhow::Result<Value> {
+    let path = &settings.control_socket;
+    let reply = control::ask(path, request).with_context(|| format!("asking the daemon at {}", path.display()))?;
+    match reply {
+        Some(Reply::Done(answer)) => Ok(answer),
+        Some(Reply::Refused { code, message }) => {
+            let exit = if code == "not_found" { Exit::NotFound } else { Exit::Failure };
+            Err(Ended::with(exit, message))
+        }
+        None => Err(Ended::with(
+            Exit::Unreachable,
+            format!("no daemon answers at {}; start it with `evidock run` (or systemctl start evidock) and try again", path.display()),
+        )),
+    }
+}
+
+fn to_request(verb: &Verb) -> anyhow::Result<Request> {
+    Ok(match verb {
+        Verb::Link(l) => Request::Link {
+            clip: l.clip.clone(),
+            case_no: l.case_no.clone(),
+            from_ms: l.from,
+            to_ms: l.to,
+            stage: l.stage.clone(),
+            matter: l.matter.clone(),
+            proves: l.proves.clone(),
+        },
+        Verb::Unlink(u) => Request::Unlink { clip: u.clip.clone(), case_no: u.case_no.clone(), reason: u.reason.clone() },
+        Verb::Annotate(a) => Request::Annotate {
+            clip: a.clip.clone(),
+            fields: a.facts.iter().map(|(field, value)| (field.as_str().to_owned(), value.clone())).collect(),
+        },
+        Verb::Roster(Roster::Import { file, dry_run }) => {
+            let bytes = std::fs::read(file).with_context(|| format!("the roster {} cannot be read", file.display()))?;
+            let csv = roster::decode(&bytes)?;
+            let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            Request::ImportRoster { name, csv, dry_run: *dry_run }
+        }
+        Verb::Retry { destination } => Request::Retry { destination: destination.clone() },
+        Verb::Checkpoint => Request::Checkpoint,
+        other => anyhow::bail!("{other:?} is not one request"),
+    })
+}
+
+fn words(verb: &Verb, answer: &Value) -> String {
+    let text = |key: &str| answer[key].as_str().map(str::to_owned).unwrap_or_else(|| answer[key].to_string());
+    match verb {
+        Verb::Link(_) => format!("{} is linked to {} (revision {})", text("clip"), text("case_no"), answer["rev"]),
+        Verb::Unlink(_) => format!("the link of {} is withdrawn (revision {})", text("clip"), answer["rev"]),
+        Verb::Annotate(_) => format!("{}: {} facts changed", text("clip"), answer["changed"]),
+        Verb::Roster(_) => {
+            let mut lines = vec![if answer["dry_run"] == true {
+                format!("{} rows would be imported; nothing was changed", answer["rows"])
+            } else {
+                format!("{} rows imported", answer["rows"])
+            }];
+            lines.extend(answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).map(|w| format!("warning: {w}")));
+            lines.join("\n")
+        }
+        Verb::Retry { .. } => format!("{} deliveries are tried again now", answer["deliveries"]),
+        _ => text("note"),
+    }
+}

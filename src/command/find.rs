@@ -1,0 +1,158 @@
+//! `evidock find` and `evidock show`: from this station's database, or from a destination alone.
+
+use serde_json::json;
+
+use super::exit::Exit;
+use super::output::{Output, size};
+use super::run::{database, policy};
+use super::{Ended, ask, bucket};
+use crate::cli::{Find, Show};
+use crate::config::Settings;
+use crate::domain::case_number::CaseNumber;
+use crate::domain::command::Request;
+use crate::domain::layout;
+use crate::domain::record::Record;
+use crate::runtime::clock::{SystemClock, wall};
+use crate::store::Store;
+
+/// Reads a typed case number by the station's rule, or ends with what is wrong and what was perhaps meant.
+pub fn case_number(settings: &Settings, typed: &str) -> anyhow::Result<CaseNumber> {
+    let year = wall().zoned(&settings.station.zone).year();
+    settings.casework.number_rule()?.parse(typed, year).map_err(|e| {
+        let meant = e.suggestions();
+        let hint = if meant.is_empty() { String::new() } else { format!("; did you mean {}?", meant.join(" / ")) };
+        Ended::with(Exit::Usage, format!("{e}{hint}"))
+    })
+}
+
+/// This station's database, for reading.
+pub fn store(settings: &Settings) -> anyhow::Result<Store> {
+    let path = database(settings);
+    if !path.exists() {
+        return Err(Ended::with(
+            Exit::NotFound,
+            format!("there is no database at {}; is this the station's state directory (--state), and did the daemon ever run?", path.display()),
+        ));
+    }
+    Ok(Store::open_read_only(&path, SystemClock::new())?)
+}
+
+/// Logs an access with the running daemon, before anything is shown. Without a daemon the database is
+/// read as a file, which its permissions allow or not; the log then cannot know.
+fn log_access(settings: &Settings, request: &Request, output: &Output) -> anyhow::Result<()> {
+    match ask::request(settings, request) {
+        Ok(_) => Ok(()),
+        Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => {
+            output.note("the daemon is not running; this look at its records is not in the log");
+            Ok(())
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// `evidock find --case N [--from DEST]`.
+pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let number = case_number(settings, &find.case_no)?;
+    let records = match &find.from {
+        Some(from) => bucket::find(settings, from, &number)?,
+        None => {
+            let request = Request::LogAccess {
+                what: "find".into(),
+                clip: None,
+                case: Some(layout::case_hash(number.key())),
+                terms: Some(find.case_no.clone()),
+                purpose: None,
+            };
+            log_access(settings, &request, output)?;
+            let policy = policy(settings);
+            let key = number.key().to_owned();
+            store(settings)?.read_blocking(|r| {
+                let Some(case) = r.case_id(&key)? else { return Ok(Vec::new()) };
+                r.clips_of_case(case)?.into_iter().map(|clip| r.record(clip, &policy)).collect()
+            })?
+        }
+    };
+    let records: Vec<Record> = records.into_iter().map(|r| matched(r, number.key())).collect();
+    if output.is_json() {
+        output.json(&records)?;
+    } else if !records.is_empty() {
+        let rows: Vec<Vec<String>> = records.iter().map(row).collect();
+        output.table(&["record", "captured", "officer", "place", "proves", "size", "state", "file"], &rows, &[5])?;
+    }
+    if records.is_empty() {
+        output.note(&format!("no clip is linked to {}", number.display()));
+        return Ok(Exit::NotFound);
+    }
+    Ok(Exit::Ok)
+}
+
+/// `case_no` is the number that matched (decision 7), and what the clip proves is what it proves there.
+fn matched(mut record: Record, key: &str) -> Record {
+    let all = |l: &crate::domain::record::CaseLink| l.case_key == key;
+    if let Some(link) = record.cases.iter().find(|l| all(l)).or(record.cases.first()).cloned() {
+        record.case_no = Some(link.case_no);
+        record.case_no_raw = Some(link.case_no_raw);
+        record.case_key = Some(link.case_key);
+        record.proves = link.proves.or(record.proves);
+    }
+    record
+}
+
+fn row(r: &Record) -> Vec<String> {
+    let or_dash = |t: &Option<String>| t.clone().unwrap_or_else(|| "—".to_owned());
+    vec![
+        r.record_id.clone(),
+        or_dash(&r.captured_start),
+        or_dash(&r.officer),
+        or_dash(&r.place),
+        or_dash(&r.proves),
+        size(r.size_bytes),
+        r.state.clone(),
+        r.original_filename.clone(),
+    ]
+}
+
+/// `evidock show CLIP`.
+pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let clip = show.clip.parse().map_err(|e: crate::domain::ids::IdError| Ended::with(Exit::Usage, e.to_string()))?;
+    let store = store(settings)?;
+    let policy = policy(settings);
+    let record = store.read_blocking(|r| r.record(clip, &policy)).map_err(|e| match e {
+        crate::store::StoreError::NotFound(words) => Ended::with(Exit::NotFound, words),
+        e => e.into(),
+    })?;
+    let request = Request::LogAccess { what: "show".into(), clip: Some(clip.to_string()), case: None, terms: None, purpose: None };
+    log_access(settings, &request, output)?;
+    if output.is_json() {
+        output.json(&record)?;
+        return Ok(Exit::Ok);
+    }
+    let json = json!(record);
+    let mut rows = Vec::new();
+    for (name, value) in json.as_object().into_iter().flatten() {
+        if value.is_null() || name == "origins" || name == "cases" || name == "copies" {
+            continue;
+        }
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let origin = record.origins.get(name).map(|o| o.origin.clone()).unwrap_or_default();
+        rows.push(vec![name.clone(), text, origin]);
+    }
+    output.table(&["field", "value", "from"], &rows, &[])?;
+    let links: Vec<Vec<String>> = record
+        .cases
+        .iter()
+        .map(|l| vec![l.case_no.clone(), l.aliases.join(", "), l.stage.clone().unwrap_or_default(), l.origin.clone(), l.rev.to_string()])
+        .collect();
+    if !links.is_empty() {
+        output.table(&["case", "also", "stage", "from", "rev"], &links, &[4])?;
+    }
+    let copies: Vec<Vec<String>> = record
+        .copies
+        .iter()
+        .map(|c| vec![c.destination.clone(), c.state.clone(), c.proof.clone().unwrap_or_default(), c.object_uri.clone(), c.proven_at.clone().unwrap_or_default()])
+        .collect();
+    if !copies.is_empty() {
+        output.table(&["destination", "state", "proof", "object", "proven"], &copies, &[])?;
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,63 @@
+//! `evidock status`: the station at a glance, from the database and the running daemon.
+
+use serde_json::json;
+
+use super::exit::Exit;
+use super::find::store;
+use super::output::{Output, size};
+use super::{Ended, ask};
+use crate::config::Settings;
+use crate::domain::command::Request;
+use crate::vault::Vault;
+
+/// Carries the verb out. Without a daemon it still tells what is stored, and ends with [`Exit::Unreachable`].
+pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let running = match ask::request(settings, &Request::Ping) {
+        Ok(_) => true,
+        Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => false,
+        Err(e) => return Err(e),
+    };
+    let (figures, docks, destinations, checkpoint) =
+        store(settings)?.read_blocking(|r| Ok((r.figures(i64::MAX)?, r.open_docks()?, r.destinations()?, r.last_checkpoint()?)))?;
+    let (free, total) = Vault::open(&settings.vault.dir)?.space()?;
+    let stages = [
+        ("copying", figures.copying),
+        ("sealed", figures.sealed),
+        ("sending", figures.sending),
+        ("proven", figures.proven),
+        ("released", figures.released),
+    ];
+    if output.is_json() {
+        let stage = |s: &crate::store::StageFigures| json!({ "count": s.count, "bytes": s.bytes, "oldest_ms": s.oldest_ms });
+        output.json(&json!({
+            "station": settings.station.id.as_str(),
+            "running": running,
+            "docked": docks.iter().map(|d| json!({ "bay": d.bay, "recorder": d.recorder, "files": d.files, "safe_to_remove": d.safe })).collect::<Vec<_>>(),
+            "stages": stages.iter().map(|(name, s)| ((*name).to_owned(), stage(s))).collect::<serde_json::Map<_, _>>(),
+            "incomplete": figures.incomplete,
+            "quarantined": figures.quarantined,
+            "waiting_for_a_person": figures.failed,
+            "outbox": figures.outbox,
+            "disk": { "free_bytes": free, "total_bytes": total },
+            "destinations": destinations.iter().map(|d| json!({
+                "name": d.name, "proof": d.proof.map(|p| p.as_str()), "same_device": d.same_device, "lock": d.can_lock, "detail": d.detail, "trouble": d.trouble,
+            })).collect::<Vec<_>>(),
+            "checkpoint": checkpoint.map(|c| json!({ "size": c.size, "made_ms": c.made_ms })),
+        }))?;
+    } else {
+        output.line(&format!("{} ({}): {}", settings.station.name, settings.station.id, if running { "running" } else { "not running" }))?;
+        let rows: Vec<Vec<String>> = stages.iter().map(|(name, s)| vec![(*name).to_owned(), s.count.to_string(), size(s.bytes)]).collect();
+        output.table(&["stage", "clips", "size"], &rows, &[1, 2])?;
+        for d in &docks {
+            let word = if d.safe { "safe to remove" } else { "do not remove" };
+            output.line(&format!("bay {}: {} — {} files — {word}", d.bay, d.recorder, d.files))?;
+        }
+        for d in &destinations {
+            let proof = d.proof.map_or("not probed yet", |p| p.as_str());
+            let same = if d.same_device { ", on the vault's own device: proves nothing about the loss of this box" } else { "" };
+            output.line(&format!("destination {}: {proof}{same}{}", d.name, d.trouble.as_ref().map(|t| format!(" — {t}")).unwrap_or_default()))?;
+        }
+        output.line(&format!("{} clips lack facts, {} in quarantine, {} wait for a person; {} free of {}", figures.incomplete, figures.quarantined, figures.failed, size(free), size(total)))?;
+    }
+    if running { Ok(Exit::Ok) } else { Err(Ended::with(Exit::Unreachable, "the daemon is not running")) }
+}

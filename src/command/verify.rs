@@ -1,0 +1,105 @@
+//! `evidock verify`: hashes local and remote copies and compares them with what was sealed.
+
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use super::find::{case_number, store};
+use super::output::Output;
+use super::{Ended, ask, bucket};
+use crate::cli::Verify;
+use crate::config::Settings;
+use crate::domain::command::Request;
+use crate::domain::ids::ClipId;
+use crate::store::ClipFilter;
+
+/// Carries the verb out; ends with [`Exit::Mismatch`] when any copy differs.
+pub fn verify(verify: &Verify, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let results = match &verify.from {
+        Some(from) => from_bucket(verify, settings, output, from)?,
+        None => through_daemon(verify, settings, output)?,
+    };
+    if output.is_json() {
+        output.json(&results)?;
+    } else {
+        let rows: Vec<Vec<String>> = results
+            .iter()
+            .map(|r| {
+                let copies = r["copies"].as_array().into_iter().flatten();
+                let copies: Vec<String> = copies.map(|c| format!("{}: {}", text(&c["destination"]), text(&c["result"]))).collect();
+                vec![text(&r["clip"]), text(&r["local"]), copies.join(", "), text(&r["detail"])]
+            })
+            .collect();
+        output.table(&["record", "local", "copies", "detail"], &rows, &[])?;
+    }
+    if results.is_empty() {
+        return Err(Ended::with(Exit::NotFound, "there is nothing to verify"));
+    }
+    Ok(if results.iter().all(|r| r["ok"] == true) { Exit::Ok } else { Exit::Mismatch })
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn through_daemon(verify: &Verify, settings: &Settings, output: &Output) -> anyhow::Result<Vec<Value>> {
+    let clips = clips(verify, settings)?;
+    let bytes = store(settings)?.read_blocking(|r| clips.iter().map(|c| Ok(r.clip(*c)?.size_bytes.unwrap_or(0))).collect::<Result<Vec<u64>, _>>())?;
+    let mut progress = output.progress("verify", bytes.iter().sum());
+    let mut results = Vec::new();
+    for (clip, bytes) in clips.iter().zip(bytes) {
+        let request = Request::Verify { clip: clip.to_string(), remote: verify.remote };
+        results.push(ask::request(settings, &request)?);
+        progress.advance(bytes);
+    }
+    Ok(results)
+}
+
+fn clips(verify: &Verify, settings: &Settings) -> anyhow::Result<Vec<ClipId>> {
+    if let Some(clip) = &verify.which.clip {
+        return Ok(vec![clip.parse().map_err(|e: crate::domain::ids::IdError| Ended::with(Exit::Usage, e.to_string()))?]);
+    }
+    let store = store(settings)?;
+    if let Some(typed) = &verify.which.case_no {
+        let number = case_number(settings, typed)?;
+        let found = store.read_blocking(|r| match r.case_id(number.key())? {
+            Some(case) => r.clips_of_case(case),
+            None => Ok(Vec::new()),
+        })?;
+        return Ok(found);
+    }
+    let mut clips = Vec::new();
+    let mut after = None;
+    loop {
+        let filter = ClipFilter { after: after.take(), limit: 1_000, ..ClipFilter::default() };
+        let page = store.read_blocking(|r| r.clips(&filter))?;
+        for clip in page.clips {
+            // What is still being copied has nothing to be compared with.
+            if store.read_blocking(|r| Ok(r.clip(clip)?.blake3.is_some()))? {
+                clips.push(clip);
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(clips),
+        }
+    }
+}
+
+fn from_bucket(verify: &Verify, settings: &Settings, output: &Output, from: &str) -> anyhow::Result<Vec<Value>> {
+    let Some(typed) = &verify.which.case_no else {
+        return Err(Ended::with(Exit::Usage, "--from verifies a case from its objects alone: give --case N"));
+    };
+    let number = case_number(settings, typed)?;
+    let checked = bucket::verify(settings, from, &number, |c| output.note(&format!("{} {}", c.record_id, c.result)))?;
+    Ok(checked
+        .into_iter()
+        .map(|c| {
+            let copy = json!({ "destination": from, "result": c.result, "detail": c.detail });
+            json!({ "clip": c.record_id, "local": null, "copies": [copy], "detail": c.detail, "ok": c.result != "differs" })
+        })
+        .collect())
+}
