@@ -12,11 +12,12 @@ use bytes::Bytes;
 use destination_conformance::{PART, assert_proven, conforms, read_all};
 use evidock::deliver::fake::FakeDestination;
 use evidock::deliver::folder::{FolderDestination, FolderOptions};
-use evidock::deliver::prove::How;
+use evidock::deliver::prove::{How, Verdict, prove, read_back};
 use evidock::deliver::s3::{LockMode, S3Destination, S3Options, Secret};
 use evidock::domain::clip::ProofLevel;
 use evidock::domain::error::{Retry, Retryable};
 use evidock::domain::ports::{Destination, SendError};
+use support::deaf::Deaf;
 use support::proxy::FaultProxy;
 use support::weed::Weed;
 use support::{Sample, footage, named, station};
@@ -219,9 +220,9 @@ async fn bytes_that_change_on_the_way_back_are_not_proven() {
     let sample = Sample::new("v1/x", footage(PART as usize, 1), PART);
     sample.upload(&dest).await.unwrap();
     proxy.set(|rules| rules.flip_down_at = Some(PART / 2));
-    let error = evidock::deliver::prove::read_back(&dest, "v1/x", &sample.expected()).await.unwrap_err();
+    let error = read_back(&dest, "v1/x", &sample.expected()).await.unwrap_err();
     assert!(matches!(error, SendError::Mismatch { .. }), "{error:?}");
-    evidock::deliver::prove::read_back(&dest, "v1/x", &sample.expected()).await.unwrap();
+    read_back(&dest, "v1/x", &sample.expected()).await.unwrap();
 }
 
 #[tokio::test]
@@ -286,8 +287,44 @@ async fn what_is_spoiled_in_the_bucket_is_noticed() {
     let mut other = sample.bytes.to_vec();
     other[0] ^= 1;
     weed.request("PUT", "/spoiled/v1/x", &[], Bytes::from(other)).await;
-    let (verdict, _) =
-        evidock::deliver::prove::prove(&dest, "v1/x", &sample.expected(), abilities.proof).await.unwrap();
-    assert!(matches!(verdict, evidock::deliver::prove::Verdict::Mismatch(_)), "{verdict:?}");
+    let (verdict, _) = prove(&dest, "v1/x", &sample.expected(), abilities.proof).await.unwrap();
+    assert!(matches!(verdict, Verdict::Mismatch(_)), "{verdict:?}");
     assert!(read_all(&dest, "v1/x").await.unwrap() != sample.bytes);
+}
+
+#[tokio::test]
+async fn a_server_deaf_to_checksums_gets_md5_and_is_read_back() {
+    let (deaf, address) = Deaf::start().await;
+    let proxy = FaultProxy::start(address).await;
+    let options = S3Options::new(named("deaf"), station(), &proxy.endpoint(), "b", "key", Secret::new("secret"));
+    let dest = S3Destination::new(options).unwrap();
+    let abilities = dest.probe().await.unwrap();
+    assert_eq!(abilities.proof, ProofLevel::ReadBack, "{}", abilities.detail);
+    assert!(!abilities.lock);
+
+    let seen = deaf.md5s_seen();
+    let sample = Sample::new("v1/x", footage(2 * PART as usize, 1), PART);
+    let session = dest.begin(&sample.object).await.unwrap();
+    proxy.set(|rules| rules.flip_up_at = Some(PART / 2));
+    let error = sample.send(&dest, &session, 0).await.unwrap_err();
+    assert!(matches!(error, SendError::Mismatch { .. }), "the MD5 gave it away: {error:?}");
+    let mut receipts = Vec::new();
+    for (n, part) in sample.parts.iter().enumerate() {
+        receipts.push((*part, sample.send(&dest, &session, n).await.unwrap()));
+    }
+    assert_eq!(deaf.md5s_seen(), seen + 2);
+    dest.complete(&sample.object, &session, &receipts).await.unwrap();
+    assert_eq!(assert_proven(&dest, &sample, &abilities).await, How::ReadBack);
+
+    // It ignores conditions; what stands is still never overwritten.
+    dest.put_small("v1/small", Bytes::from_static(b"one"), "t/t", None).await.unwrap();
+    let error = dest.put_small("v1/small", Bytes::from_static(b"two"), "t/t", None).await.unwrap_err();
+    assert!(matches!(error, SendError::Mismatch { .. }), "{error:?}");
+
+    // And when it damages what it keeps, nothing passes.
+    deaf.spoil();
+    sample.upload(&dest).await.unwrap();
+    let (verdict, _) = prove(&dest, "v1/x", &sample.expected(), abilities.proof).await.unwrap();
+    assert!(matches!(verdict, Verdict::Mismatch(_)), "{verdict:?}");
+    assert_eq!(dest.probe().await.unwrap().proof, ProofLevel::None);
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code)] // Each test binary uses its own part of this.
 
+pub mod deaf;
 pub mod proxy;
 pub mod weed;
 
