@@ -123,7 +123,8 @@ impl Clerk {
     async fn catalogue(self: &Arc<Self>) -> Result<()> {
         loop {
             let clerk = Arc::clone(self);
-            let lines = self.store.write(move |tx| tx.catalogue(&clerk.policy, &clerk.destinations, CATALOGUE_LINES)).await?;
+            let lines =
+                self.store.write(move |tx| tx.catalogue(&clerk.policy, &clerk.destinations, CATALOGUE_LINES)).await?;
             if lines < CATALOGUE_LINES as usize {
                 return Ok(());
             }
@@ -134,7 +135,8 @@ impl Clerk {
     fn annotate(&self, tx: &Tx<'_>, clip: ClipId) -> Result<()> {
         let read = tx.read();
         let row = read.clip(clip)?;
-        let evidence: Evidence = serde_json::from_str(&read.evidence(clip)?).map_err(|e| StoreError::Odd(e.to_string()))?;
+        let evidence: Evidence =
+            serde_json::from_str(&read.evidence(clip)?).map_err(|e| StoreError::Odd(e.to_string()))?;
         let said = read.facts(clip)?;
         let media = read.media(clip)?.map(|m| m.facts).unwrap_or_default();
         let roster = read
@@ -142,7 +144,8 @@ impl Clerk {
             .iter()
             .map(|entry| serde_json::from_str(&entry.row).map_err(|e| StoreError::Odd(format!("a roster row: {e}"))))
             .collect::<Result<Vec<RosterRow>>>()?;
-        let corrected = settle(&said).get(&Field::CapturedStart).filter(|f| f.origin == Origin::Person).map(|f| f.value.clone());
+        let corrected =
+            settle(&said).get(&Field::CapturedStart).filter(|f| f.origin == Origin::Person).map(|f| f.value.clone());
         let input = ClipEvidence {
             recorder: RecorderId::new(&row.recorder)?,
             captures: evidence.captures,

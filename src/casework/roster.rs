@@ -8,7 +8,7 @@
 //! with a mistake gives no row at all ([`Roster::accept`]): half a roster would link half a shift.
 //!
 //! Overlapping rows of one recorder are warnings, not mistakes: two inspections in one shift are daily work.
-//! Where they disagree, [`super::annotate`] takes neither side and a person decides. A repeated row counts once.
+//! Where they disagree, [`super::annotate()`] takes neither side and a person decides. A repeated row counts once.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
 //! The ways in which tables and sidecars write times. Pure; which reading is believed is decided by
-//! [`super::annotate`].
+//! [`super::annotate()`].
 
 use std::sync::LazyLock;
 

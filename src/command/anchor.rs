@@ -36,7 +36,8 @@ fn odd(e: &CheckpointError) -> StoreError {
 impl Anchor {
     /// Opens the log's first epoch, if the log is empty: its first event names station and key.
     pub fn open_epoch(&self) -> Result<(), StoreError> {
-        let opening = Opening::new(&self.station, &*self.signer, Vec::new()).map_err(|e: NoteError| StoreError::Odd(e.to_string()))?;
+        let opening = Opening::new(&self.station, &*self.signer, Vec::new())
+            .map_err(|e: NoteError| StoreError::Odd(e.to_string()))?;
         self.store.write_blocking(move |tx| {
             if tx.read().log_size()? == 0 {
                 tx.log(&opening.draft())?;

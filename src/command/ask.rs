@@ -34,7 +34,10 @@ pub fn request(settings: &Settings, request: &Request) -> anyhow::Result<Value> 
         }
         None => Err(Ended::with(
             Exit::Unreachable,
-            format!("no daemon answers at {}; start it with `evidock run` (or systemctl start evidock) and try again", path.display()),
+            format!(
+                "no daemon answers at {}; start it with `evidock run` (or systemctl start evidock) and try again",
+                path.display()
+            ),
         )),
     }
 }
@@ -50,7 +53,9 @@ fn to_request(verb: &Verb) -> anyhow::Result<Request> {
             matter: l.matter.clone(),
             proves: l.proves.clone(),
         },
-        Verb::Unlink(u) => Request::Unlink { clip: u.clip.clone(), case_no: u.case_no.clone(), reason: u.reason.clone() },
+        Verb::Unlink(u) => {
+            Request::Unlink { clip: u.clip.clone(), case_no: u.case_no.clone(), reason: u.reason.clone() }
+        }
         Verb::Annotate(a) => Request::Annotate {
             clip: a.clip.clone(),
             fields: a.facts.iter().map(|(field, value)| (field.as_str().to_owned(), value.clone())).collect(),
@@ -79,7 +84,14 @@ fn words(verb: &Verb, answer: &Value) -> String {
             } else {
                 format!("{} rows imported", answer["rows"])
             }];
-            lines.extend(answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).map(|w| format!("warning: {w}")));
+            lines.extend(
+                answer["warnings"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(|w| format!("warning: {w}")),
+            );
             lines.join("\n")
         }
         Verb::Retry { .. } => format!("{} deliveries are tried again now", answer["deliveries"]),

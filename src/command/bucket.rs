@@ -53,7 +53,12 @@ pub fn find(settings: &Settings, from: &str, number: &CaseNumber) -> anyhow::Res
 }
 
 /// Reads the masters of a case back and compares them with their records.
-pub fn verify(settings: &Settings, from: &str, number: &CaseNumber, mut done: impl FnMut(&Checked)) -> anyhow::Result<Vec<Checked>> {
+pub fn verify(
+    settings: &Settings,
+    from: &str,
+    number: &CaseNumber,
+    mut done: impl FnMut(&Checked),
+) -> anyhow::Result<Vec<Checked>> {
     let dest = destinations::from_typed(settings, from)?;
     block_on(async {
         let mut checked = Vec::new();
@@ -84,12 +89,14 @@ async fn records(dest: &Arc<dyn Destination>, number: &CaseNumber) -> anyhow::Re
     let mut found = Vec::new();
     for ((station, clip), rev) in newest {
         let entry_key = layout::case_entry(number.key(), &station, clip, rev);
-        let entry: Entry = serde_json::from_slice(&small(&**dest, &entry_key).await?).with_context(|| format!("{entry_key} is not an entry of the case index"))?;
+        let entry: Entry = serde_json::from_slice(&small(&**dest, &entry_key).await?)
+            .with_context(|| format!("{entry_key} is not an entry of the case index"))?;
         if entry.withdrawn || !entry.record.starts_with(&layout::record_prefix(&station, clip)) {
             continue;
         }
         let key = newest_record(&**dest, &station, clip, entry.record).await?;
-        let record: Record = serde_json::from_slice(&small(&**dest, &key).await?).with_context(|| format!("{key} is not a record"))?;
+        let record: Record =
+            serde_json::from_slice(&small(&**dest, &key).await?).with_context(|| format!("{key} is not a record"))?;
         found.push(record);
     }
     found.sort_by(|a, b| (&a.captured_start, &a.record_id).cmp(&(&b.captured_start, &b.record_id)));
@@ -97,7 +104,12 @@ async fn records(dest: &Arc<dyn Destination>, number: &CaseNumber) -> anyhow::Re
 }
 
 /// The newest revision of a record that stands there, not older than the one that the index names.
-async fn newest_record(dest: &dyn Destination, station: &StationId, clip: ClipId, named: String) -> anyhow::Result<String> {
+async fn newest_record(
+    dest: &dyn Destination,
+    station: &StationId,
+    clip: ClipId,
+    named: String,
+) -> anyhow::Result<String> {
     let mut newest = named;
     loop {
         let page = dest.list(&layout::record_prefix(station, clip), Some(&newest)).await?;
@@ -113,7 +125,10 @@ async fn small(dest: &dyn Destination, key: &str) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         bytes.extend_from_slice(&chunk?);
-        anyhow::ensure!(bytes.len() <= MAX_SMALL_BYTES, "{key} is larger than any record; it was not written by evidock");
+        anyhow::ensure!(
+            bytes.len() <= MAX_SMALL_BYTES,
+            "{key} is larger than any record; it was not written by evidock"
+        );
     }
     Ok(bytes)
 }
@@ -127,9 +142,14 @@ async fn check(dest: &Arc<dyn Destination>, record: &Record) -> anyhow::Result<C
     if dest.head(&key).await?.is_none() {
         // A record is published before its footage: that is news, not damage, until a copy was called proven.
         let proven = record.copies.iter().any(|c| c.state == "proven" && c.destination == dest.name().as_str());
-        return Ok(if proven { done("differs", Some("it was proven, and is no longer there".to_owned())) } else { done("not_sent", None) });
+        return Ok(if proven {
+            done("differs", Some("it was proven, and is no longer there".to_owned()))
+        } else {
+            done("not_sent", None)
+        });
     }
-    let expected = Expected { size_bytes: record.size_bytes, sha256: sha256.parse()?, parts: &[], blake3: Some(blake3.parse()?) };
+    let expected =
+        Expected { size_bytes: record.size_bytes, sha256: sha256.parse()?, parts: &[], blake3: Some(blake3.parse()?) };
     match read_back(&**dest, &key, &expected).await {
         Ok(()) => Ok(done("same", None)),
         Err(SendError::Mismatch { what, .. }) => Ok(done("differs", Some(what))),

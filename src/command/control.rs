@@ -65,7 +65,12 @@ async fn answer(stream: UnixStream, desk: Arc<dyn Ask>) -> std::io::Result<()> {
         }
         let reply = match serde_json::from_slice::<Request>(&line) {
             Ok(request) => desk.ask(&caller, request).await,
-            Err(e) => Reply::refused("invalid", format!("the running daemon does not know this request ({e}); is it of another version? restart it after an upgrade")),
+            Err(e) => Reply::refused(
+                "invalid",
+                format!(
+                    "the running daemon does not know this request ({e}); is it of another version? restart it after an upgrade"
+                ),
+            ),
         };
         let mut text = serde_json::to_vec(&reply)?;
         text.push(b'\n');
@@ -87,7 +92,10 @@ pub fn ask(path: &Path, request: &Request) -> std::io::Result<Option<Reply>> {
     let mut reply = String::new();
     BufReader::new(stream).read_line(&mut reply)?;
     if reply.is_empty() {
-        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the daemon closed the connection without an answer"));
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::UnexpectedEof,
+            "the daemon closed the connection without an answer",
+        ));
     }
     Ok(Some(serde_json::from_str(&reply)?))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::casework::{self, roster};
 use super::anchor::Anchor;
+use crate::casework::{self, roster};
 use crate::domain::case_number::NumberRule;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::error::chain;
@@ -114,13 +114,24 @@ impl Desk {
         Ok(Reply::Done(json!({ "seq": seq })))
     }
 
-    async fn link(&self, caller: &Caller, clip: &str, typed: &str, range_ms: (Option<i64>, Option<i64>), [stage, matter, proves]: [Option<String>; 3]) -> Answer {
+    async fn link(
+        &self,
+        caller: &Caller,
+        clip: &str,
+        typed: &str,
+        range_ms: (Option<i64>, Option<i64>),
+        [stage, matter, proves]: [Option<String>; 3],
+    ) -> Answer {
         let clip: ClipId = clip.parse()?;
         let number = match self.rule.parse(typed, self.this_year()) {
             Ok(number) => number,
             Err(e) => {
                 let did_you_mean = e.suggestions();
-                let hint = if did_you_mean.is_empty() { String::new() } else { format!("; did you mean {}?", did_you_mean.join(" / ")) };
+                let hint = if did_you_mean.is_empty() {
+                    String::new()
+                } else {
+                    format!("; did you mean {}?", did_you_mean.join(" / "))
+                };
                 return Ok(Reply::refused("invalid", format!("{e}{hint}")));
             }
         };
@@ -129,8 +140,13 @@ impl Desk {
         {
             return Ok(Reply::refused("invalid", "the part of the clip must begin before it ends"));
         }
-        if let Some(long) = [&stage, &matter, &proves].into_iter().flatten().find(|t| t.chars().count() > MAX_VALUE_CHARS) {
-            return Ok(Reply::refused("invalid", format!("{} characters are too many; at most {MAX_VALUE_CHARS}", long.chars().count())));
+        if let Some(long) =
+            [&stage, &matter, &proves].into_iter().flatten().find(|t| t.chars().count() > MAX_VALUE_CHARS)
+        {
+            return Ok(Reply::refused(
+                "invalid",
+                format!("{} characters are too many; at most {MAX_VALUE_CHARS}", long.chars().count()),
+            ));
         }
         let filled = |t: Option<String>| t.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
         let request = LinkRequest {
@@ -147,7 +163,9 @@ impl Desk {
         };
         let (actor, via) = (caller.actor.clone(), caller.via);
         let rev = self.store.write(move |tx| tx.link(&request, &actor, via)).await?;
-        Ok(Reply::Done(json!({ "clip": clip.to_string(), "case_no": number.display(), "rev": rev, "warnings": number.warnings().iter().map(|w| w.code()).collect::<Vec<_>>() })))
+        Ok(Reply::Done(
+            json!({ "clip": clip.to_string(), "case_no": number.display(), "rev": rev, "warnings": number.warnings().iter().map(|w| w.code()).collect::<Vec<_>>() }),
+        ))
     }
 
     async fn unlink(&self, caller: &Caller, clip: &str, typed: &str, reason: String) -> Answer {
@@ -170,7 +188,10 @@ impl Desk {
         for (name, value) in fields {
             let Some(field) = Field::parse(&name) else {
                 let names: Vec<&str> = Field::ALL.iter().map(|f| f.as_str()).collect();
-                return Ok(Reply::refused("invalid", format!("there is no field {name:?}; fields are {}", names.join(", "))));
+                return Ok(Reply::refused(
+                    "invalid",
+                    format!("there is no field {name:?}; fields are {}", names.join(", ")),
+                ));
             };
             let value = value.trim().to_owned();
             if let Err(why) = casework::check_value(field, &value, &self.policy.zone) {
@@ -205,7 +226,12 @@ impl Desk {
             .iter()
             .map(|row| {
                 let json = serde_json::to_string(row).map_err(|e| StoreError::Odd(e.to_string()))?;
-                Ok(RosterEntry { recorder: roster::recorder_key(&row.recorder), from_ms: row.from_ms, to_ms: row.to_ms, row: json })
+                Ok(RosterEntry {
+                    recorder: roster::recorder_key(&row.recorder),
+                    from_ms: row.from_ms,
+                    to_ms: row.to_ms,
+                    row: json,
+                })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let count = entries.len();
@@ -220,7 +246,10 @@ impl Desk {
         let clip: ClipId = clip.parse()?;
         let (row, parts) = self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?))).await?;
         let (Some(blake3), Some(sha256), Some(size)) = (row.blake3, row.sha256, row.size_bytes) else {
-            return Ok(Reply::refused("conflict", format!("clip {clip} is not sealed yet; there is nothing to compare with")));
+            return Ok(Reply::refused(
+                "conflict",
+                format!("clip {clip} is not sealed yet; there is nothing to compare with"),
+            ));
         };
         let path = self.vault.master(clip);
         let local = task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)?;
@@ -235,7 +264,8 @@ impl Desk {
         let mut copies = Vec::new();
         if remote {
             let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
-            let expected = crate::deliver::prove::Expected { size_bytes: size, sha256, parts: &digests, blake3: Some(blake3) };
+            let expected =
+                crate::deliver::prove::Expected { size_bytes: size, sha256, parts: &digests, blake3: Some(blake3) };
             for dest in &self.remotes {
                 let key = layout::master(&self.policy.station, clip);
                 let word = match crate::deliver::prove::read_back(&**dest, &key, &expected).await {
@@ -253,7 +283,9 @@ impl Desk {
             .fact("copies", json!(copies))
             .outcome(if bad { "failed" } else { "ok" });
         self.log(event).await?;
-        Ok(Reply::Done(json!({ "clip": clip.to_string(), "local": local_word, "detail": detail, "copies": copies, "ok": !bad })))
+        Ok(Reply::Done(
+            json!({ "clip": clip.to_string(), "local": local_word, "detail": detail, "copies": copies, "ok": !bad }),
+        ))
     }
 }
 

@@ -78,5 +78,8 @@ pub fn from_typed(settings: &Settings, from: &str) -> anyhow::Result<Arc<dyn Des
         })));
     }
     let names: Vec<&str> = settings.destinations.iter().map(|d| d.name.as_str()).collect();
-    bail!("there is no destination {from:?}; the configuration names {}, or give the path of a folder", names.join(", "))
+    bail!(
+        "there is no destination {from:?}; the configuration names {}, or give the path of a folder",
+        names.join(", ")
+    )
 }

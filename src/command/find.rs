@@ -31,7 +31,10 @@ pub fn store(settings: &Settings) -> anyhow::Result<Store> {
     if !path.exists() {
         return Err(Ended::with(
             Exit::NotFound,
-            format!("there is no database at {}; is this the station's state directory (--state), and did the daemon ever run?", path.display()),
+            format!(
+                "there is no database at {}; is this the station's state directory (--state), and did the daemon ever run?",
+                path.display()
+            ),
         ));
     }
     Ok(Store::open_read_only(&path, SystemClock::new())?)
@@ -121,7 +124,13 @@ pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result
         crate::store::StoreError::NotFound(words) => Ended::with(Exit::NotFound, words),
         e => e.into(),
     })?;
-    let request = Request::LogAccess { what: "show".into(), clip: Some(clip.to_string()), case: None, terms: None, purpose: None };
+    let request = Request::LogAccess {
+        what: "show".into(),
+        clip: Some(clip.to_string()),
+        case: None,
+        terms: None,
+        purpose: None,
+    };
     log_access(settings, &request, output)?;
     if output.is_json() {
         output.json(&record)?;
@@ -141,7 +150,15 @@ pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result
     let links: Vec<Vec<String>> = record
         .cases
         .iter()
-        .map(|l| vec![l.case_no.clone(), l.aliases.join(", "), l.stage.clone().unwrap_or_default(), l.origin.clone(), l.rev.to_string()])
+        .map(|l| {
+            vec![
+                l.case_no.clone(),
+                l.aliases.join(", "),
+                l.stage.clone().unwrap_or_default(),
+                l.origin.clone(),
+                l.rev.to_string(),
+            ]
+        })
         .collect();
     if !links.is_empty() {
         output.table(&["case", "also", "stage", "from", "rev"], &links, &[4])?;
@@ -149,7 +166,15 @@ pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result
     let copies: Vec<Vec<String>> = record
         .copies
         .iter()
-        .map(|c| vec![c.destination.clone(), c.state.clone(), c.proof.clone().unwrap_or_default(), c.object_uri.clone(), c.proven_at.clone().unwrap_or_default()])
+        .map(|c| {
+            vec![
+                c.destination.clone(),
+                c.state.clone(),
+                c.proof.clone().unwrap_or_default(),
+                c.object_uri.clone(),
+                c.proven_at.clone().unwrap_or_default(),
+            ]
+        })
         .collect();
     if !copies.is_empty() {
         output.table(&["destination", "state", "proof", "object", "proven"], &copies, &[])?;

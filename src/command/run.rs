@@ -54,7 +54,11 @@ pub fn policy(settings: &Settings) -> Policy {
         station: settings.station.id.clone(),
         agency: settings.station.agency.clone(),
         operator: settings.station.operator.clone(),
-        uri_prefix: settings.destinations.iter().map(|d| (d.name.to_string(), destinations::uri_prefix(d))).collect::<BTreeMap<_, _>>(),
+        uri_prefix: settings
+            .destinations
+            .iter()
+            .map(|d| (d.name.to_string(), destinations::uri_prefix(d)))
+            .collect::<BTreeMap<_, _>>(),
         zone: settings.station.zone.clone(),
     }
 }
@@ -64,7 +68,11 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     super::begin_logging(&settings)?;
     // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("evidock").build().context("starting the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("evidock")
+        .build()
+        .context("starting the async runtime")?;
     let exit = runtime.block_on(daemon(settings))?;
     // Blocking threads that hang on a dead mount must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -90,7 +98,12 @@ struct Parts {
 
 async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
     let state = settings.station.state_dir.clone();
-    std::fs::create_dir_all(&state).with_context(|| format!("the state directory {} cannot be made; give another one with --state or [station] state_dir", state.display()))?;
+    std::fs::create_dir_all(&state).with_context(|| {
+        format!(
+            "the state directory {} cannot be made; give another one with --state or [station] state_dir",
+            state.display()
+        )
+    })?;
     let _lock = StateLock::acquire(&state)?;
     let parts = task::blocking("open", move || open(settings)).await??;
     let hearts = Hearts::default();
@@ -98,7 +111,8 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
     let parts = Arc::new(parts);
 
     let control_path = parts.settings.control_socket.clone();
-    let listener = control::bind(&control_path).with_context(|| format!("the control socket {} cannot be opened", control_path.display()))?;
+    let listener = control::bind(&control_path)
+        .with_context(|| format!("the control socket {} cannot be opened", control_path.display()))?;
     tracing::info!(station = %parts.settings.station.id, "ready");
 
     start_sources(&mut supervisor, &parts);
@@ -106,7 +120,9 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
     start_doors(&mut supervisor, &parts, listener);
     {
         let (hearts, health) = (hearts.clone(), parts.health.clone());
-        supervisor.start(TaskSpec::new("watchdog", Phase::Http, OnFailure::RESTART), move |context| notify::run(context, hearts.clone(), health.clone()));
+        supervisor.start(TaskSpec::new("watchdog", Phase::Http, OnFailure::RESTART), move |context| {
+            notify::run(context, hearts.clone(), health.clone())
+        });
     }
     notify::ready();
 
@@ -141,7 +157,8 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     std::fs::create_dir_all(&settings.folder_source.dir)
         .with_context(|| format!("the docking folder {} cannot be made", settings.folder_source.dir.display()))?;
     let store = Store::open(&database(&settings), &settings.station.id, Arc::clone(&clock))?;
-    let signer: Arc<dyn Signer> = Arc::new(FileSigner::open_or_create(&state.join("log.key"), &key_name(&settings.station.id))?);
+    let signer: Arc<dyn Signer> =
+        Arc::new(FileSigner::open_or_create(&state.join("log.key"), &key_name(&settings.station.id))?);
     let names: Vec<String> = settings.destinations.iter().map(|d| d.name.to_string()).collect();
     let anchor = Arc::new(Anchor {
         store: store.clone(),
@@ -152,8 +169,13 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         every_ms: settings.custody.checkpoint_interval.as_millis() as i64,
     });
     anchor.open_epoch()?;
-    let config_digest = settings.file.as_ref().and_then(|f| std::fs::read(f).ok()).map(|bytes| blake3::hash(&bytes).to_hex().to_string());
-    let deliveries: Vec<(String, bool)> = settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect();
+    let config_digest = settings
+        .file
+        .as_ref()
+        .and_then(|f| std::fs::read(f).ok())
+        .map(|bytes| blake3::hash(&bytes).to_hex().to_string());
+    let deliveries: Vec<(String, bool)> =
+        settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect();
     {
         let deliveries = deliveries.clone();
         let started = Draft::daemon(EventKind::Started)
@@ -182,15 +204,23 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         None => Profiles::embedded()?,
     };
     let options = IntakeOptions {
-        copy: CopyOptions { durable_every_bytes: settings.vault.checkpoint_bytes, reserve_bytes: settings.vault.reserve.bytes(disk) },
+        copy: CopyOptions {
+            durable_every_bytes: settings.vault.checkpoint_bytes,
+            reserve_bytes: settings.vault.reserve.bytes(disk),
+        },
         still_after_ms: settings.folder_source.still_after.as_millis() as i64,
         look_every_ms: settings.folder_source.poll.as_millis() as u64,
         deliveries,
     };
-    let intake = Intake::new(store.clone(), vault.clone(), board.clone(), Arc::clone(&clock), Arc::new(profiles), options);
+    let intake =
+        Intake::new(store.clone(), vault.clone(), board.clone(), Arc::clone(&clock), Arc::new(profiles), options);
     let recovered = recover(&intake)?;
     if recovered.adopted + recovered.resumable > 0 {
-        tracing::info!(adopted = recovered.adopted, resumable = recovered.resumable, "an earlier run was interrupted; nothing was lost");
+        tracing::info!(
+            adopted = recovered.adopted,
+            resumable = recovered.resumable,
+            "an earlier run was interrupted; nothing was lost"
+        );
     }
     let rule = settings.casework.number_rule()?;
     let policy = policy(&settings);
@@ -200,7 +230,14 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         .filter_map(|(field, value)| Some((field, value.clone()?)))
         .chain([(Field::Sensitivity, casework.default_sensitivity.as_str().to_owned())])
         .collect();
-    let clerk = Clerk { store: store.clone(), rule: rule.clone(), policy: policy.clone(), destinations: names, defaults, clock: Arc::clone(&clock) };
+    let clerk = Clerk {
+        store: store.clone(),
+        rule: rule.clone(),
+        policy: policy.clone(),
+        destinations: names,
+        defaults,
+        clock: Arc::clone(&clock),
+    };
     let desk = Arc::new(Desk {
         store: store.clone(),
         vault: vault.clone(),
@@ -211,7 +248,21 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         remotes: remotes.clone(),
     });
     let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers));
-    Ok(Parts { clock, store, vault, board, health: Health::default(), metrics: Metrics::new(), intake, probe, anchor, desk, remotes, clerk, settings })
+    Ok(Parts {
+        clock,
+        store,
+        vault,
+        board,
+        health: Health::default(),
+        metrics: Metrics::new(),
+        intake,
+        probe,
+        anchor,
+        desk,
+        remotes,
+        clerk,
+        settings,
+    })
 }
 
 fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
@@ -222,7 +273,10 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
         async move {
             let (tx, mut events) = mpsc::channel(64);
             let source = &parts.settings.folder_source;
-            let watching = task::spawn_named("dock-watch", watch_docks(source.dir.clone(), source.poll, Arc::clone(&parts.clock), tx));
+            let watching = task::spawn_named(
+                "dock-watch",
+                watch_docks(source.dir.clone(), source.poll, Arc::clone(&parts.clock), tx),
+            );
             let health = parts.health.part("docking folder");
             let mut docks: HashMap<PathBuf, Dock> = HashMap::new();
             let mut ticks = tokio::time::interval(Duration::from_secs(5));
@@ -247,7 +301,9 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                             tracing::warn!(path = %stray.path, reason = stray.reason, "this is no bay");
                         }
                     }
-                    Some(DockEvent::RootUnreadable(words)) => health.failed("docks_unreadable", words, "check the docking folder and its permissions"),
+                    Some(DockEvent::RootUnreadable(words)) => {
+                        health.failed("docks_unreadable", words, "check the docking folder and its permissions")
+                    }
                     Some(DockEvent::RootReadable) => health.ok(),
                     None => break,
                 }
@@ -314,7 +370,14 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             retry_max_ms: upload.retry_max.as_millis() as i64,
             initial_lock_days: written.initial_lock_days,
         };
-        let uplink = Uplink::new(Arc::clone(dest), parts.store.clone(), parts.vault.clone(), parts.board.clone(), Arc::clone(&parts.clock), options);
+        let uplink = Uplink::new(
+            Arc::clone(dest),
+            parts.store.clone(),
+            parts.vault.clone(),
+            parts.board.clone(),
+            Arc::clone(&parts.clock),
+            options,
+        );
         // One name for each configured destination, for the life of the process.
         let name: &'static str = Box::leak(format!("uplink {}", written.name).into_boxed_str());
         let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART) };
@@ -360,7 +423,8 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
 
 /// Feeds metrics and health from the store and the disk.
 async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (figures, size, destinations) = parts.store.read(|r| Ok((r.figures(i64::MAX)?, r.log_size()?, r.destinations()?))).await?;
+    let (figures, size, destinations) =
+        parts.store.read(|r| Ok((r.figures(i64::MAX)?, r.log_size()?, r.destinations()?))).await?;
     let metrics = &parts.metrics;
     for (state, stage) in [
         ("copying", figures.copying),
@@ -380,7 +444,11 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     metrics.disk(free, total, reserve);
     let disk = parts.health.part("vault disk");
     if free <= reserve {
-        disk.failed("disk_full", "the vault has reached its reserve; nothing more is taken in", "free space, or wait until clips are proven and evicted");
+        disk.failed(
+            "disk_full",
+            "the vault has reached its reserve; nothing more is taken in",
+            "free space, or wait until clips are proven and evicted",
+        );
     } else if free < reserve.saturating_mul(2) {
         disk.degraded("disk_low", "the vault is close to its reserve", "plan for space");
     } else {
@@ -390,7 +458,11 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
         let part = parts.health.part(format!("destination {}", row.name));
         match (row.trouble, row.proof) {
             (Some(words), _) => part.failed("destination_away", words, format!("then `evidock retry {}`", row.name)),
-            (None, Some(proof)) if !proof.proves() => part.degraded("proves_nothing", "this destination gives no means to compare bytes", "clips stay sent, unproven"),
+            (None, Some(proof)) if !proof.proves() => part.degraded(
+                "proves_nothing",
+                "this destination gives no means to compare bytes",
+                "clips stay sent, unproven",
+            ),
             (None, _) => part.ok(),
         }
     }

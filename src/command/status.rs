@@ -17,8 +17,8 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => false,
         Err(e) => return Err(e),
     };
-    let (figures, docks, destinations, checkpoint) =
-        store(settings)?.read_blocking(|r| Ok((r.figures(i64::MAX)?, r.open_docks()?, r.destinations()?, r.last_checkpoint()?)))?;
+    let (figures, docks, destinations, checkpoint) = store(settings)?
+        .read_blocking(|r| Ok((r.figures(i64::MAX)?, r.open_docks()?, r.destinations()?, r.last_checkpoint()?)))?;
     let (free, total) = Vault::open(&settings.vault.dir)?.space()?;
     let stages = [
         ("copying", figures.copying),
@@ -28,7 +28,8 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         ("released", figures.released),
     ];
     if output.is_json() {
-        let stage = |s: &crate::store::StageFigures| json!({ "count": s.count, "bytes": s.bytes, "oldest_ms": s.oldest_ms });
+        let stage =
+            |s: &crate::store::StageFigures| json!({ "count": s.count, "bytes": s.bytes, "oldest_ms": s.oldest_ms });
         output.json(&json!({
             "station": settings.station.id.as_str(),
             "running": running,
@@ -45,8 +46,14 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             "checkpoint": checkpoint.map(|c| json!({ "size": c.size, "made_ms": c.made_ms })),
         }))?;
     } else {
-        output.line(&format!("{} ({}): {}", settings.station.name, settings.station.id, if running { "running" } else { "not running" }))?;
-        let rows: Vec<Vec<String>> = stages.iter().map(|(name, s)| vec![(*name).to_owned(), s.count.to_string(), size(s.bytes)]).collect();
+        output.line(&format!(
+            "{} ({}): {}",
+            settings.station.name,
+            settings.station.id,
+            if running { "running" } else { "not running" }
+        ))?;
+        let rows: Vec<Vec<String>> =
+            stages.iter().map(|(name, s)| vec![(*name).to_owned(), s.count.to_string(), size(s.bytes)]).collect();
         output.table(&["stage", "clips", "size"], &rows, &[1, 2])?;
         for d in &docks {
             let word = if d.safe { "safe to remove" } else { "do not remove" };
@@ -54,10 +61,25 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         }
         for d in &destinations {
             let proof = d.proof.map_or("not probed yet", |p| p.as_str());
-            let same = if d.same_device { ", on the vault's own device: proves nothing about the loss of this box" } else { "" };
-            output.line(&format!("destination {}: {proof}{same}{}", d.name, d.trouble.as_ref().map(|t| format!(" — {t}")).unwrap_or_default()))?;
+            let same = if d.same_device {
+                ", on the vault's own device: proves nothing about the loss of this box"
+            } else {
+                ""
+            };
+            output.line(&format!(
+                "destination {}: {proof}{same}{}",
+                d.name,
+                d.trouble.as_ref().map(|t| format!(" — {t}")).unwrap_or_default()
+            ))?;
         }
-        output.line(&format!("{} clips lack facts, {} in quarantine, {} wait for a person; {} free of {}", figures.incomplete, figures.quarantined, figures.failed, size(free), size(total)))?;
+        output.line(&format!(
+            "{} clips lack facts, {} in quarantine, {} wait for a person; {} free of {}",
+            figures.incomplete,
+            figures.quarantined,
+            figures.failed,
+            size(free),
+            size(total)
+        ))?;
     }
     if running { Ok(Exit::Ok) } else { Err(Ended::with(Exit::Unreachable, "the daemon is not running")) }
 }

@@ -25,7 +25,8 @@ pub fn verify(verify: &Verify, settings: &Settings, output: &Output) -> anyhow::
             .iter()
             .map(|r| {
                 let copies = r["copies"].as_array().into_iter().flatten();
-                let copies: Vec<String> = copies.map(|c| format!("{}: {}", text(&c["destination"]), text(&c["result"]))).collect();
+                let copies: Vec<String> =
+                    copies.map(|c| format!("{}: {}", text(&c["destination"]), text(&c["result"]))).collect();
                 vec![text(&r["clip"]), text(&r["local"]), copies.join(", "), text(&r["detail"])]
             })
             .collect();
@@ -47,7 +48,9 @@ fn text(value: &Value) -> String {
 
 fn through_daemon(verify: &Verify, settings: &Settings, output: &Output) -> anyhow::Result<Vec<Value>> {
     let clips = clips(verify, settings)?;
-    let bytes = store(settings)?.read_blocking(|r| clips.iter().map(|c| Ok(r.clip(*c)?.size_bytes.unwrap_or(0))).collect::<Result<Vec<u64>, _>>())?;
+    let bytes = store(settings)?.read_blocking(|r| {
+        clips.iter().map(|c| Ok(r.clip(*c)?.size_bytes.unwrap_or(0))).collect::<Result<Vec<u64>, _>>()
+    })?;
     let mut progress = output.progress("verify", bytes.iter().sum());
     let mut results = Vec::new();
     for (clip, bytes) in clips.iter().zip(bytes) {
@@ -60,7 +63,9 @@ fn through_daemon(verify: &Verify, settings: &Settings, output: &Output) -> anyh
 
 fn clips(verify: &Verify, settings: &Settings) -> anyhow::Result<Vec<ClipId>> {
     if let Some(clip) = &verify.which.clip {
-        return Ok(vec![clip.parse().map_err(|e: crate::domain::ids::IdError| Ended::with(Exit::Usage, e.to_string()))?]);
+        return Ok(vec![
+            clip.parse().map_err(|e: crate::domain::ids::IdError| Ended::with(Exit::Usage, e.to_string()))?,
+        ]);
     }
     let store = store(settings)?;
     if let Some(typed) = &verify.which.case_no {

@@ -18,7 +18,9 @@ use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::grid::MIN_PART_BYTES;
 use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
-use crate::domain::ports::{Abilities, ByteSource, Clock, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec, SendError, SessionId};
+use crate::domain::ports::{
+    Abilities, ByteSource, Clock, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec, SendError, SessionId,
+};
 use crate::domain::time::UtcMs;
 use crate::runtime::board::Board;
 use crate::runtime::task;
@@ -99,7 +101,14 @@ fn backoff_ms(attempts: u32, min_ms: i64, max_ms: i64, random: u32) -> i64 {
 
 impl Uplink {
     /// Puts the parts together.
-    pub fn new(dest: Arc<dyn Destination>, store: Store, vault: Vault, board: Board, clock: Arc<dyn Clock>, options: UplinkOptions) -> Self {
+    pub fn new(
+        dest: Arc<dyn Destination>,
+        store: Store,
+        vault: Vault,
+        board: Board,
+        clock: Arc<dyn Clock>,
+        options: UplinkOptions,
+    ) -> Self {
         Self { dest, store, vault, board, clock, options: Arc::new(options) }
     }
 
@@ -124,22 +133,30 @@ impl Uplink {
                     attempts = 0;
                     self.idle(&mut news, &stop).await;
                 }
-                Err(e) if matches!(e, UplinkError::Store(StoreError::Closed)) => return,
+                Err(UplinkError::Store(StoreError::Closed)) => return,
                 Err(e) => {
                     let retry = e.retry();
                     let words = chain(&e);
-                    tracing::warn!(destination = self.name(), error = words, retry = retry.as_str(), "nothing goes out to this destination now");
+                    tracing::warn!(
+                        destination = self.name(),
+                        error = words,
+                        retry = retry.as_str(),
+                        "nothing goes out to this destination now"
+                    );
                     let name = self.name().to_owned();
                     // Permanent trouble of a whole destination needs a person, too.
                     let kept = if retry == Retry::Transient { Retry::Transient } else { Retry::Operator };
-                    if let Err(e) = self.store.write(move |tx| tx.destination_trouble(&name, Some((&words, kept)))).await {
+                    if let Err(e) =
+                        self.store.write(move |tx| tx.destination_trouble(&name, Some((&words, kept)))).await
+                    {
                         tracing::warn!(error = %chain(&e), "the trouble could not be stored");
                     }
                     if kept == Retry::Operator {
                         self.wait_for_person(&mut news, &stop, &alive).await;
                         attempts = 0;
                     } else {
-                        let pause = backoff_ms(attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+                        let pause =
+                            backoff_ms(attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
                         attempts += 1;
                         self.sleep(pause, &stop, &alive).await;
                     }
@@ -155,7 +172,8 @@ impl Uplink {
             self.store.read(move |r| r.next_due_ms(&name)).await.ok().flatten()
         };
         let now = self.clock.now().0;
-        let pause = due.filter(|d| *d > now).map_or(IDLE_LOOK, |d| Duration::from_millis((d - now) as u64).min(IDLE_LOOK));
+        let pause =
+            due.filter(|d| *d > now).map_or(IDLE_LOOK, |d| Duration::from_millis((d - now) as u64).min(IDLE_LOOK));
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(pause) => {}
@@ -164,7 +182,12 @@ impl Uplink {
     }
 
     /// Waits until somebody lifts the trouble (`evidock retry`).
-    async fn wait_for_person(&self, news: &mut tokio::sync::broadcast::Receiver<Change>, stop: &CancellationToken, alive: &impl Fn()) {
+    async fn wait_for_person(
+        &self,
+        news: &mut tokio::sync::broadcast::Receiver<Change>,
+        stop: &CancellationToken,
+        alive: &impl Fn(),
+    ) {
         loop {
             alive();
             tokio::select! {
@@ -173,7 +196,10 @@ impl Uplink {
                 _ = news.recv() => {}
             }
             let name = self.name().to_owned();
-            let troubled = self.store.read(move |r| Ok(r.destinations()?.into_iter().any(|d| d.name == name && d.trouble.is_some()))).await;
+            let troubled = self
+                .store
+                .read(move |r| Ok(r.destinations()?.into_iter().any(|d| d.name == name && d.trouble.is_some())))
+                .await;
             if !troubled.unwrap_or(true) {
                 return;
             }
@@ -229,10 +255,21 @@ impl Uplink {
             // A server changes under us: what it can do is tried again each day, and after every trouble.
             && (0..86_400_000).contains(&(self.clock.now().0 - probed_ms))
         {
-            return Ok(Abilities { proof, lock: row.can_lock, same_device: row.same_device, detail: row.detail.clone() });
+            return Ok(Abilities {
+                proof,
+                lock: row.can_lock,
+                same_device: row.same_device,
+                detail: row.detail.clone(),
+            });
         }
         let abilities = self.dest.probe().await?;
-        tracing::info!(destination = self.name(), proof = abilities.proof.as_str(), lock = abilities.lock, detail = abilities.detail, "probed");
+        tracing::info!(
+            destination = self.name(),
+            proof = abilities.proof.as_str(),
+            lock = abilities.lock,
+            detail = abilities.detail,
+            "probed"
+        );
         let (name, found) = (self.name().to_owned(), abilities.clone());
         self.store.write(move |tx| tx.destination_probed(&name, &found)).await?;
         Ok(abilities)
@@ -246,7 +283,8 @@ impl Uplink {
         let items = self.store.read(move |r| r.due_outbox(&name, now, OUTBOX_BATCH)).await?;
         let any = !items.is_empty();
         let mut sending = futures_util::stream::iter(items.into_iter().map(|item| async move {
-            let outcome = self.dest.put_small(&item.key, Bytes::from(item.bytes.clone()), &item.content_type, None).await;
+            let outcome =
+                self.dest.put_small(&item.key, Bytes::from(item.bytes.clone()), &item.content_type, None).await;
             (item, outcome)
         }))
         .buffer_unordered(OUTBOX_IN_FLIGHT);
@@ -258,8 +296,19 @@ impl Uplink {
                 Err(e @ (SendError::Unreachable { .. } | SendError::Refused { .. })) => return Err(e.into()),
                 Err(e) => {
                     let words = chain(&e);
-                    tracing::error!(destination = self.name(), key = item.key, error = words, "a small object could not be stored");
-                    let at = now + backoff_ms(item.attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+                    tracing::error!(
+                        destination = self.name(),
+                        key = item.key,
+                        error = words,
+                        "a small object could not be stored"
+                    );
+                    let at = now
+                        + backoff_ms(
+                            item.attempts,
+                            self.options.retry_min_ms,
+                            self.options.retry_max_ms,
+                            rand::random(),
+                        );
                     self.store.write(move |tx| tx.outbox_failed(item.id, &words, at)).await?;
                 }
             }
@@ -293,13 +342,17 @@ impl Uplink {
             match outcome {
                 Ok(()) => {}
                 // The destination is away or refuses us: others under way may still come to their end, then it rests.
-                Err(e @ (UplinkError::Send(SendError::Unreachable { .. } | SendError::Refused { .. }) | UplinkError::Store(_))) => {
+                Err(
+                    e @ (UplinkError::Send(SendError::Unreachable { .. } | SendError::Refused { .. })
+                    | UplinkError::Store(_)),
+                ) => {
                     trouble.get_or_insert(e);
                 }
                 Err(e) => {
                     let (retry, words, clip) = (e.retry(), chain(&e), job.clip);
                     tracing::warn!(%clip, destination = self.name(), error = words, "a clip could not be sent");
-                    let pause = backoff_ms(job.attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+                    let pause =
+                        backoff_ms(job.attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
                     let (name, at) = (self.name().to_owned(), self.clock.now().0 + pause);
                     self.store.write(move |tx| tx.send_failed(clip, &name, &words, retry, at)).await?;
                 }
@@ -317,9 +370,15 @@ impl Uplink {
         Ok(jobs)
     }
 
-    async fn deliver(&self, job: &DeliveryJob, abilities: &Abilities, alive: &(impl Fn() + Send + Sync)) -> Result<(), UplinkError> {
+    async fn deliver(
+        &self,
+        job: &DeliveryJob,
+        abilities: &Abilities,
+        alive: &(impl Fn() + Send + Sync),
+    ) -> Result<(), UplinkError> {
         let (clip, name) = (job.clip, self.name().to_owned());
-        let (row, parts, session) = self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?, r.session(clip, &name)?))).await?;
+        let (row, parts, session) =
+            self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?, r.session(clip, &name)?))).await?;
         let (Some(size_bytes), Some(sha256)) = (row.size_bytes, row.sha256) else {
             return Err(StoreError::Odd(format!("clip {clip} is due for sending but not sealed")).into());
         };
@@ -431,7 +490,8 @@ impl Uplink {
     async fn send_tree(&self, clip: ClipId, lock_until: Option<UtcMs>) -> Result<(), UplinkError> {
         let key = layout::tree(&self.options.station, clip);
         let path = self.vault.tree(clip);
-        let (len, parts) = task::blocking("tree", move || tree_parts(&path)).await.map_err(|_| StoreError::Closed)??;
+        let (len, parts) =
+            task::blocking("tree", move || tree_parts(&path)).await.map_err(|_| StoreError::Closed)??;
         if self.dest.head(&key).await?.is_some_and(|o| o.size_bytes == len) {
             return Ok(());
         }
@@ -479,10 +539,18 @@ impl Uplink {
     // -----------------------------------------------------------------------------------------
     // Proof
 
-    async fn prove_once(&self, row: &ClipRow, parts: &[PartRow], object: &ObjectSpec, abilities: &Abilities, attempts: u32) -> Result<(), UplinkError> {
+    async fn prove_once(
+        &self,
+        row: &ClipRow,
+        parts: &[PartRow],
+        object: &ObjectSpec,
+        abilities: &Abilities,
+        attempts: u32,
+    ) -> Result<(), UplinkError> {
         let clip = row.clip;
         let digests: Vec<Sha256> = parts.iter().map(|p| p.sha256).collect();
-        let expected = Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &digests, blake3: row.blake3 };
+        let expected =
+            Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &digests, blake3: row.blake3 };
         let (mut verdict, remote) = prove(&*self.dest, &object.key, &expected, abilities.proof).await?;
         if let Verdict::Proven(how) = &verdict
             && *how != super::prove::How::ReadBack
@@ -501,9 +569,18 @@ impl Uplink {
                     self.dest.retain(&object.key, until).await?;
                     locked_until = Some(until);
                 }
-                let level = if how == super::prove::How::ReadBack { ProofLevel::ReadBack } else { ProofLevel::RemoteChecksum };
-                let checksum = format!("{}:{}", how.as_str(), if how == super::prove::How::Composite { super::prove::composite(&digests) } else { object.sha256 });
-                self.store.write(move |tx| tx.proven(clip, &name, level, &checksum, remote.version.as_deref(), locked_until.map(|l| l.0))).await?;
+                let level =
+                    if how == super::prove::How::ReadBack { ProofLevel::ReadBack } else { ProofLevel::RemoteChecksum };
+                let checksum = format!(
+                    "{}:{}",
+                    how.as_str(),
+                    if how == super::prove::How::Composite { super::prove::composite(&digests) } else { object.sha256 }
+                );
+                self.store
+                    .write(move |tx| {
+                        tx.proven(clip, &name, level, &checksum, remote.version.as_deref(), locked_until.map(|l| l.0))
+                    })
+                    .await?;
                 Ok(())
             }
             Verdict::NeedsReadBack | Verdict::Unproven => {
@@ -560,17 +637,21 @@ impl Uplink {
         let (clip, name, words) = (row.clip, self.name().to_owned(), what.to_owned());
         tracing::error!(%clip, destination = name, what, "the destination's copy is not ours");
         let path = self.vault.master(clip);
-        let (ours, len) = task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)??;
+        let (ours, len) =
+            task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)??;
         if Some(ours) != row.blake3 || Some(len) != row.size_bytes {
             self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?;
             return Ok(());
         }
         if attempts + 1 >= MAX_MISMATCHES {
-            let words = format!("{words}; sent {MAX_MISMATCHES} times, and its copy still differs: check that server, then `evidock retry {name}`");
+            let words = format!(
+                "{words}; sent {MAX_MISMATCHES} times, and its copy still differs: check that server, then `evidock retry {name}`"
+            );
             self.store.write(move |tx| tx.send_failed(clip, &name, &words, Retry::Operator, 0)).await?;
             return Ok(());
         }
-        let at = self.clock.now().0 + backoff_ms(attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+        let at = self.clock.now().0
+            + backoff_ms(attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
         self.store.write(move |tx| tx.mismatch(clip, &name, &words, at)).await?;
         Ok(())
     }
@@ -580,7 +661,8 @@ impl Uplink {
 async fn relevant(news: &mut tokio::sync::broadcast::Receiver<Change>) {
     loop {
         match news.recv().await {
-            Ok(Change::Outbox | Change::Clip(_) | Change::Destinations) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Change::Outbox | Change::Clip(_) | Change::Destinations)
+            | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
             Ok(_) => {}
             // The store is closing; the stop comes by its own way.
             Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
@@ -672,10 +754,22 @@ mod tests {
     #[test]
     fn a_listing_is_believed_only_with_our_checksum() {
         let part = |n| PartRow { n, offset: n * 8, len: 8, sha256: Sha256([n as u8; 32]) };
-        let held = |n: u64, len, sha: Option<u8>| HeldPart { n, len, tag: format!("t{n}"), sha256: sha.map(|b| Sha256([b; 32])) };
+        let held = |n: u64, len, sha: Option<u8>| HeldPart {
+            n,
+            len,
+            tag: format!("t{n}"),
+            sha256: sha.map(|b| Sha256([b; 32])),
+        };
         let parts = [part(0), part(1), part(2), part(3), part(4)];
         let receipts = vec![Some(PartReceipt { tag: "stored".into(), sha256: None }), None, None, None, None];
-        let listing = [held(0, 8, Some(0)), held(1, 8, Some(1)), held(2, 8, None), held(3, 7, Some(3)), held(4, 8, Some(4)), held(4, 8, Some(9))];
+        let listing = [
+            held(0, 8, Some(0)),
+            held(1, 8, Some(1)),
+            held(2, 8, None),
+            held(3, 7, Some(3)),
+            held(4, 8, Some(4)),
+            held(4, 8, Some(9)),
+        ];
         let found = believable(&parts, &receipts, &listing);
         assert_eq!(found.iter().map(|(p, _)| p.n).collect::<Vec<_>>(), [1]);
     }

@@ -65,7 +65,17 @@ impl Intake {
         let mut sidecars: Option<(Listing, Sidecars)> = None;
         while !stopped() {
             let mut pause = self.options.look_every_ms;
-            match self.look(shelf, &bay, &identity, &mut session, &mut still, &mut done, &mut troubles, &mut sidecars, stopped) {
+            match self.look(
+                shelf,
+                &bay,
+                &identity,
+                &mut session,
+                &mut still,
+                &mut done,
+                &mut troubles,
+                &mut sidecars,
+                stopped,
+            ) {
                 Ok(true) => pause *= REST_FACTOR,
                 Ok(false) => {}
                 Err(e) => {
@@ -104,7 +114,11 @@ impl Intake {
         let listing = shelf.list()?;
         let still_now = still.update(self.clock.monotonic_ms(), &listing);
         // A recorder that is still being filled has no names to be recognised by yet.
-        if session.is_none() && still_now.len() < listing.files.len() && still_now.is_empty() && !listing.files.is_empty() {
+        if session.is_none()
+            && still_now.len() < listing.files.len()
+            && still_now.is_empty()
+            && !listing.files.is_empty()
+        {
             return Ok(false);
         }
         let session = match session {
@@ -120,14 +134,18 @@ impl Intake {
             let place = place.clone();
             self.store.write_blocking(move |tx| tx.unreadable(dock, &place.path, &place.reason))?;
         }
-        let items: BTreeMap<Key, Item> = listing.files.iter().map(|e| (key(e), self.item(session, e, sidecars))).collect();
+        let items: BTreeMap<Key, Item> =
+            listing.files.iter().map(|e| (key(e), self.item(session, e, sidecars))).collect();
         let mut evidence = 0usize;
-        let (mut bytes, mut bytes_done, mut open_files, mut reported) = (0u64, 0u64, Vec::new(), listing.unreadable.len());
+        let (mut bytes, mut bytes_done, mut open_files, mut reported) =
+            (0u64, 0u64, Vec::new(), listing.unreadable.len());
         for (k, item) in &items {
             if item.role == NOT_EVIDENCE {
                 let path = item.entry.path.clone();
                 reported += 1;
-                self.store.write_blocking(move |tx| tx.unreadable(dock, &path, "left by a computer's operating system, not by the recorder; not copied"))?;
+                self.store.write_blocking(move |tx| {
+                    tx.unreadable(dock, &path, "left by a computer's operating system, not by the recorder; not copied")
+                })?;
                 continue;
             }
             evidence += 1;
@@ -164,7 +182,8 @@ impl Intake {
             let mut progress = |at: u64, resumed: bool| {
                 let rate = self.board.copy_rate(self.clock.now().0);
                 self.board.bay(dock, |b| {
-                    b.doing = Doing::Copying { file: entry.path.file_name(), done_bytes: at, size_bytes: entry.size_bytes };
+                    b.doing =
+                        Doing::Copying { file: entry.path.file_name(), done_bytes: at, size_bytes: entry.size_bytes };
                     b.bytes_done = before + at;
                     b.rate = rate;
                     b.resumed |= resumed;
@@ -184,7 +203,9 @@ impl Intake {
                     });
                 }
                 Err(IntakeError::Copy(CopyError::Stopped)) => return Ok(false),
-                Err(e @ (IntakeError::Copy(CopyError::Full { .. }) | IntakeError::Store(_) | IntakeError::Vault(_))) => {
+                Err(
+                    e @ (IntakeError::Copy(CopyError::Full { .. }) | IntakeError::Store(_) | IntakeError::Vault(_)),
+                ) => {
                     // The box is in trouble, not this file: nothing else on this recorder would fare better.
                     left += 1;
                     stuck = Some(chain(&e));
@@ -247,8 +268,9 @@ impl Intake {
 
     fn item(&self, session: &Session<'_>, entry: &ShelfEntry, sidecars: Option<&Sidecars>) -> Item {
         let reading = session.profile.read(entry);
-        let pairs =
-            |facts: &[(Field, String, Origin)]| facts.iter().map(|(f, v, _)| (f.as_str().to_owned(), v.clone())).collect();
+        let pairs = |facts: &[(Field, String, Origin)]| {
+            facts.iter().map(|(f, v, _)| (f.as_str().to_owned(), v.clone())).collect()
+        };
         let said = sidecars.map(|s| s.facts(&entry.path)).unwrap_or_default();
         let marked = reading.importance == Importance::Marked || sidecars.is_some_and(|s| s.marks(&entry.path));
         Item {

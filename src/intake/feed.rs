@@ -64,7 +64,12 @@ impl Feed for FeedIntake {
             clip,
             recorder: start.recorder,
             dock: None,
-            entry: ShelfEntry { path: start.path, size_bytes: start.declared_bytes.unwrap_or(0), modified_raw: String::new(), modified_ms: None },
+            entry: ShelfEntry {
+                path: start.path,
+                size_bytes: start.declared_bytes.unwrap_or(0),
+                modified_raw: String::new(),
+                modified_ms: None,
+            },
             declared_bytes: start.declared_bytes,
             role: "clip",
             importance: start.importance,
@@ -118,7 +123,8 @@ impl Feed for FeedIntake {
         }
         let copied = self.join(clip)?;
         if !end.gaps.is_empty() {
-            let gaps: Vec<(i64, i64, String)> = end.gaps.into_iter().map(|g| (g.at.start.0, g.at.end.0, g.reason)).collect();
+            let gaps: Vec<(i64, i64, String)> =
+                end.gaps.into_iter().map(|g| (g.at.start.0, g.at.end.0, g.reason)).collect();
             self.intake.store.write_blocking(move |tx| tx.add_gaps(clip, gaps)).map_err(failed)?;
         }
         self.intake.finish(clip, &copied, &[], Vec::new()).map_err(failed)?;

@@ -46,7 +46,14 @@ pub struct Intake {
 
 impl Intake {
     /// Puts the parts together.
-    pub fn new(store: Store, vault: Vault, board: Board, clock: Arc<dyn Clock>, profiles: Arc<Profiles>, options: IntakeOptions) -> Self {
+    pub fn new(
+        store: Store,
+        vault: Vault,
+        board: Board,
+        clock: Arc<dyn Clock>,
+        profiles: Arc<Profiles>,
+        options: IntakeOptions,
+    ) -> Self {
         Self { store, vault, board, clock, profiles, options: Arc::new(options) }
     }
 }

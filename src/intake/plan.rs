@@ -26,12 +26,13 @@ pub enum Plan {
 /// A copy that is not yet sealed goes on only if the recorder lists the same length and time; otherwise
 /// the file is another one now, and [`leftovers`] says what becomes of the old copy.
 pub fn plan(entry: &ShelfEntry, known: &[ClipRow], sighted: Option<ClipId>) -> Plan {
-    let same_listing = |row: &&ClipRow| row.declared_bytes == Some(entry.size_bytes) && row.modified_raw == entry.modified_raw;
+    let same_listing =
+        |row: &&ClipRow| row.declared_bytes == Some(entry.size_bytes) && row.modified_raw == entry.modified_raw;
     if let Some(row) = known.iter().filter(same_listing).find(|row| row.local == Local::Copying) {
-        let prefix = row.durable_blake3.map_or(Prefix { bytes: 0, blake3: Blake3(*blake3::hash(b"").as_bytes()) }, |blake3| Prefix {
-            bytes: row.durable_bytes,
-            blake3,
-        });
+        let prefix =
+            row.durable_blake3.map_or(Prefix { bytes: 0, blake3: Blake3(*blake3::hash(b"").as_bytes()) }, |blake3| {
+                Prefix { bytes: row.durable_bytes, blake3 }
+            });
         return Plan::Resume(row.clip, prefix);
     }
     if let Some(clip) = sighted {
@@ -79,7 +80,8 @@ pub fn grew_from(known: &[ClipRow], prefixes: &[Prefix], size_bytes: u64) -> Opt
 
 /// Whether everything that a leftover copy had is in the new copy.
 pub fn contained(leftover: &ClipRow, prefixes: &[Prefix]) -> bool {
-    leftover.durable_bytes == 0 || prefixes.iter().any(|p| p.bytes == leftover.durable_bytes && Some(p.blake3) == leftover.durable_blake3)
+    leftover.durable_bytes == 0
+        || prefixes.iter().any(|p| p.bytes == leftover.durable_bytes && Some(p.blake3) == leftover.durable_blake3)
 }
 
 /// Offsets in bytes at which a sealed clip and the recorder's file are compared: head, tail, and groups
@@ -161,7 +163,11 @@ mod tests {
             (&[row(Local::Damaged, 10, "t")], None, Plan::Copy),
             (&[row(Local::Sealed, 8, "t")], None, Plan::Copy),
             (&[row(Local::Sealed, 10, "u")], None, Plan::Copy),
-            (std::slice::from_ref(&copying), Some(copying.clip), Plan::Resume(copying.clip, Prefix { bytes: 5, blake3: digest(9) })),
+            (
+                std::slice::from_ref(&copying),
+                Some(copying.clip),
+                Plan::Resume(copying.clip, Prefix { bytes: 5, blake3: digest(9) }),
+            ),
             (std::slice::from_ref(&sealed), Some(sealed.clip), Plan::Nothing(sealed.clip)),
         ];
         for (known, sighted, wanted) in table {
@@ -204,7 +210,7 @@ mod tests {
 
     #[test]
     fn marked_first_then_oldest() {
-        let mut files = vec![(entry(1, "b"), false), (entry(2, "a"), true)];
+        let mut files = [(entry(1, "b"), false), (entry(2, "a"), true)];
         files.sort_by(reading_order);
         assert!(files[0].1);
     }

@@ -61,7 +61,8 @@ impl Prober {
     async fn run_once(&self) -> Result<bool, StoreError> {
         let clips = self.store.read(|r| r.unprobed(BATCH)).await?;
         let mut stored = false;
-        let mut looking = futures_util::stream::iter(clips.into_iter().map(|clip| self.look(clip))).buffer_unordered(self.at_once.max(1));
+        let mut looking = futures_util::stream::iter(clips.into_iter().map(|clip| self.look(clip)))
+            .buffer_unordered(self.at_once.max(1));
         while let Some(outcome) = looking.next().await {
             stored |= outcome?;
         }
@@ -77,7 +78,9 @@ impl Prober {
                 return Ok(false);
             }
             // A file that kills or stalls the worker is marked as such, once, and not tried in a loop.
-            Err(e) => MediaFacts { health: MediaHealth::Broken, health_detail: Some(e.to_string()), ..MediaFacts::default() },
+            Err(e) => {
+                MediaFacts { health: MediaHealth::Broken, health_detail: Some(e.to_string()), ..MediaFacts::default() }
+            }
         };
         let mut thumbnail = false;
         if facts.vcodec.is_some() {

@@ -26,7 +26,8 @@ pub fn recover(intake: &Intake) -> Result<Recovered, IntakeError> {
         if let Found::Final(_) = intake.vault.found(row.clip)? {
             let recorder = RecorderId::new(&row.recorder).map_err(crate::store::StoreError::from)?;
             let known = intake.store.read_blocking(|r| r.clips_at(&recorder, &row.path))?;
-            let others: Vec<_> = known.into_iter().filter(|k| k.clip != row.clip && k.local != Local::Copying).collect();
+            let others: Vec<_> =
+                known.into_iter().filter(|k| k.clip != row.clip && k.local != Local::Copying).collect();
             let entry = ShelfEntry {
                 path: row.path.clone(),
                 size_bytes: row.declared_bytes.unwrap_or(u64::MAX),

@@ -42,10 +42,17 @@ pub(super) struct Place<'a> {
 
 impl Intake {
     /// Takes one file in. `progress` is told the bytes of it so far and whether an earlier copy goes on.
-    pub(super) fn take(&self, place: &Place<'_>, item: &Item, progress: &mut dyn FnMut(u64, bool), stopped: &dyn Fn() -> bool) -> Result<Taken, IntakeError> {
+    pub(super) fn take(
+        &self,
+        place: &Place<'_>,
+        item: &Item,
+        progress: &mut dyn FnMut(u64, bool),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Taken, IntakeError> {
         let entry = &item.entry;
-        let (known, sighted) =
-            self.store.read_blocking(|r| Ok((r.clips_at(place.recorder, &entry.path)?, r.sighted(place.dock, entry)?)))?;
+        let (known, sighted) = self
+            .store
+            .read_blocking(|r| Ok((r.clips_at(place.recorder, &entry.path)?, r.sighted(place.dock, entry)?)))?;
         match plan::plan(entry, &known, sighted) {
             Plan::Nothing(clip) => Ok(Taken::Known(clip)),
             Plan::Compare(clip) => {
@@ -64,7 +71,9 @@ impl Intake {
                     self.copy(place, item, clip, Some(prefix), &known, progress, stopped)
                 } else {
                     // Same name, length and time, other bytes: the old copy can only be looked at by a person.
-                    self.store.write_blocking(move |tx| tx.quarantine(clip, "the recorder's file no longer begins with the bytes that were copied"))?;
+                    self.store.write_blocking(move |tx| {
+                        tx.quarantine(clip, "the recorder's file no longer begins with the bytes that were copied")
+                    })?;
                     let others: Vec<ClipRow> = known.into_iter().filter(|row| row.clip != clip).collect();
                     self.copy_new(place, item, &others, progress, stopped)
                 }
@@ -73,7 +82,14 @@ impl Intake {
         }
     }
 
-    fn copy_new(&self, place: &Place<'_>, item: &Item, known: &[ClipRow], progress: &mut dyn FnMut(u64, bool), stopped: &dyn Fn() -> bool) -> Result<Taken, IntakeError> {
+    fn copy_new(
+        &self,
+        place: &Place<'_>,
+        item: &Item,
+        known: &[ClipRow],
+        progress: &mut dyn FnMut(u64, bool),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Taken, IntakeError> {
         let clip = ClipId::generate(self.clock.now().0);
         let new = NewClip {
             clip,
@@ -141,20 +157,37 @@ impl Intake {
         {
             return Err(IntakeError::Changed);
         }
-        let leftovers = plan::leftovers(entry, &others).into_iter().map(|row| (row.clip, plan::contained(row, &copied.prefixes))).collect();
+        let leftovers = plan::leftovers(entry, &others)
+            .into_iter()
+            .map(|row| (row.clip, plan::contained(row, &copied.prefixes)))
+            .collect();
         self.finish(clip, &copied, &others, leftovers)
     }
 
-    pub(super) fn durable(&self, clip: ClipId, durable: Durable) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    pub(super) fn durable(
+        &self,
+        clip: ClipId,
+        durable: Durable,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let parts = part_rows(&durable.parts);
-        self.store.write_blocking(move |tx| tx.copied_durably(clip, durable.prefix.bytes, durable.prefix.blake3, &parts)).map_err(Into::into)
+        self.store
+            .write_blocking(move |tx| tx.copied_durably(clip, durable.prefix.bytes, durable.prefix.blake3, &parts))
+            .map_err(Into::into)
     }
 
     /// The last steps for a verified `.part`: the same clip seen again, a file shared with another clip, or
     /// a new file under its own name. `others` are the clips known at the same path.
-    pub(super) fn finish(&self, clip: ClipId, copied: &Copied, others: &[ClipRow], leftovers: Vec<(ClipId, bool)>) -> Result<Taken, IntakeError> {
+    pub(super) fn finish(
+        &self,
+        clip: ClipId,
+        copied: &Copied,
+        others: &[ClipRow],
+        leftovers: Vec<(ClipId, bool)>,
+    ) -> Result<Taken, IntakeError> {
         let same = |row: &&ClipRow| row.blake3 == Some(copied.blake3) && row.size_bytes == Some(copied.size_bytes);
-        if let Some(of) = others.iter().filter(same).find(|row| row.local != crate::domain::clip::Local::Damaged).map(|row| row.clip) {
+        if let Some(of) =
+            others.iter().filter(same).find(|row| row.local != crate::domain::clip::Local::Damaged).map(|row| row.clip)
+        {
             // The copy goes first: a crash in between copies again and comes here again.
             self.vault.discard(clip)?;
             let gone: Vec<ClipId> = leftovers.iter().filter(|(_, contained)| *contained).map(|(c, _)| *c).collect();
@@ -171,7 +204,14 @@ impl Intake {
         Ok(Taken::New(clip))
     }
 
-    pub(super) fn commit_seal(&self, clip: ClipId, copied: &Copied, others: &[ClipRow], leftovers: Vec<(ClipId, bool)>, shares: Option<ClipId>) -> Result<(), IntakeError> {
+    pub(super) fn commit_seal(
+        &self,
+        clip: ClipId,
+        copied: &Copied,
+        others: &[ClipRow],
+        leftovers: Vec<(ClipId, bool)>,
+        shares: Option<ClipId>,
+    ) -> Result<(), IntakeError> {
         let gone: Vec<ClipId> = leftovers.iter().filter(|(_, contained)| *contained).map(|(c, _)| *c).collect();
         let sealed = SealedClip {
             clip,
@@ -206,9 +246,12 @@ impl Intake {
                 Ok(found) if found == (copied.blake3, copied.size_bytes) => return Ok(Some(row.clip)),
                 Ok(_) => {
                     let other = row.clip;
-                    self.store.write_blocking(move |tx| tx.damaged(other, "its file has other bytes than were sealed"))?;
+                    self.store
+                        .write_blocking(move |tx| tx.damaged(other, "its file has other bytes than were sealed"))?;
                 }
-                Err(e) => tracing::warn!(clip = %row.clip, error = %e, "a sealed file could not be read; its bytes are kept a second time"),
+                Err(e) => {
+                    tracing::warn!(clip = %row.clip, error = %e, "a sealed file could not be read; its bytes are kept a second time")
+                }
             }
         }
         Ok(None)
@@ -224,7 +267,13 @@ impl Intake {
     }
 
     /// Compares samples of what an interrupted copy has with the recorder's file.
-    fn prefix_matches(&self, shelf: &dyn Shelf, entry: &ShelfEntry, clip: ClipId, prefix: Prefix) -> Result<bool, IntakeError> {
+    fn prefix_matches(
+        &self,
+        shelf: &dyn Shelf,
+        entry: &ShelfEntry,
+        clip: ClipId,
+        prefix: Prefix,
+    ) -> Result<bool, IntakeError> {
         match SealedFile::open(&self.vault.part(clip)) {
             Ok(part) if part.len() >= prefix.bytes => samples_match(shelf, entry, &part, prefix.bytes),
             // No usable prefix: the copy begins anew under the same identity.
@@ -252,5 +301,8 @@ fn samples_match(shelf: &dyn Shelf, entry: &ShelfEntry, ours: &SealedFile, bytes
 }
 
 pub(super) fn part_rows(parts: &[crate::vault::PartDigest]) -> Vec<PartRow> {
-    parts.iter().map(|(n, offset, len, sha256)| PartRow { n: *n, offset: *offset, len: *len, sha256: *sha256 }).collect()
+    parts
+        .iter()
+        .map(|(n, offset, len, sha256)| PartRow { n: *n, offset: *offset, len: *len, sha256: *sha256 })
+        .collect()
 }

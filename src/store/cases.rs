@@ -113,10 +113,15 @@ impl Tx<'_> {
         if let Some(id) = self.read().case_id(number.key())? {
             return Ok(id);
         }
-        self.conn.execute("INSERT INTO case_file (kind, created_ms) VALUES (?1, ?2)", params![number.kind().as_str(), self.now_ms()])?;
+        self.conn.execute(
+            "INSERT INTO case_file (kind, created_ms) VALUES (?1, ?2)",
+            params![number.kind().as_str(), self.now_ms()],
+        )?;
         let id = self.conn.last_insert_rowid();
         self.add_alias(id, number, rule_version)?;
-        let event = Draft::by(EventKind::CaseOpened, actor.clone(), via).case(layout::case_hash(number.key())).secret("number", number.display());
+        let event = Draft::by(EventKind::CaseOpened, actor.clone(), via)
+            .case(layout::case_hash(number.key()))
+            .secret("number", number.display());
         self.log(&event)?;
         self.changed(Change::Cases);
         Ok(id)
@@ -144,16 +149,23 @@ impl Tx<'_> {
     pub fn link(&self, link: &LinkRequest, actor: &Actor, via: &'static str) -> Result<u32> {
         let row = self.read().clip(link.clip)?;
         let case = self.case_of(&link.number, link.rule_version, actor, via)?;
-        let last: Option<(u32, String, bool, Option<String>, Option<String>, Option<String>)> = self
+        type Last = (u32, String, bool, Option<String>, Option<String>, Option<String>);
+        let last: Option<Last> = self
             .conn
             .prepare_cached("SELECT rev, origin, withdrawn, stage, matter, proves FROM case_link WHERE clip_id = ?1 AND case_id = ?2 ORDER BY rev DESC LIMIT 1")?
             .query_row(params![row.clip.to_string(), case], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?)))
             .optional()?;
         if let Some((rev, origin, withdrawn, stage, matter, proves)) = &last {
             if link.origin != Origin::Person && origin == Origin::Person.as_str() {
-                return Err(StoreError::Conflict("a person has decided about this clip and this case; rules do not change that".into()));
+                return Err(StoreError::Conflict(
+                    "a person has decided about this clip and this case; rules do not change that".into(),
+                ));
             }
-            let same = !withdrawn && origin == link.origin.as_str() && *stage == link.stage && *matter == link.matter && *proves == link.proves;
+            let same = !withdrawn
+                && origin == link.origin.as_str()
+                && *stage == link.stage
+                && *matter == link.matter
+                && *proves == link.proves;
             if same && link.range_ms == (None, None) {
                 return Ok(*rev);
             }
@@ -204,7 +216,11 @@ impl Tx<'_> {
         let read = self.read();
         let links = read.links(clip)?;
         let link = links.iter().find(|l| l.keys.iter().any(|k| k == key)).ok_or_else(|| {
-            let has = if links.is_empty() { "it is linked to no case".to_owned() } else { format!("it is linked to {}", links.iter().map(|l| l.display.as_str()).collect::<Vec<_>>().join(", ")) };
+            let has = if links.is_empty() {
+                "it is linked to no case".to_owned()
+            } else {
+                format!("it is linked to {}", links.iter().map(|l| l.display.as_str()).collect::<Vec<_>>().join(", "))
+            };
             StoreError::NotFound(format!("clip {clip} is not linked to this case; {has}"))
         })?;
         let rev = link.rev + 1;
@@ -229,11 +245,15 @@ impl Tx<'_> {
     /// Replaces the rows of the import called `name`.
     pub fn import_roster(&self, name: &str, rows: &[RosterEntry], actor: &Actor, via: &'static str) -> Result<()> {
         self.conn.execute("DELETE FROM roster WHERE import = ?1", [name])?;
-        let mut insert = self.conn.prepare_cached("INSERT INTO roster (import, recorder, from_ms, to_ms, row) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = self
+            .conn
+            .prepare_cached("INSERT INTO roster (import, recorder, from_ms, to_ms, row) VALUES (?1, ?2, ?3, ?4, ?5)")?;
         for row in rows {
             insert.execute(params![name, row.recorder, row.from_ms, row.to_ms, row.row])?;
         }
-        self.log(&Draft::by(EventKind::RosterImported, actor.clone(), via).fact("rows", rows.len()).secret("name", name))?;
+        self.log(
+            &Draft::by(EventKind::RosterImported, actor.clone(), via).fact("rows", rows.len()).secret("name", name),
+        )?;
         self.changed(Change::Cases);
         Ok(())
     }
@@ -242,7 +262,11 @@ impl Tx<'_> {
 impl Reader<'_> {
     /// The case with this key.
     pub fn case_id(&self, key: &str) -> Result<Option<i64>> {
-        Ok(self.conn.prepare_cached("SELECT case_id FROM case_alias WHERE case_key = ?1")?.query_row([key], |r| r.get(0)).optional()?)
+        Ok(self
+            .conn
+            .prepare_cached("SELECT case_id FROM case_alias WHERE case_key = ?1")?
+            .query_row([key], |r| r.get(0))
+            .optional()?)
     }
 
     /// Links of a clip that stand.
@@ -278,7 +302,8 @@ impl Reader<'_> {
         for link in &mut links {
             let aliases = self.aliases(link.case_id)?;
             link.keys = aliases.iter().map(|(key, _)| key.clone()).collect();
-            link.aliases = aliases.into_iter().filter(|(key, _)| *key != link.case_key).map(|(_, display)| display).collect();
+            link.aliases =
+                aliases.into_iter().filter(|(key, _)| *key != link.case_key).map(|(_, display)| display).collect();
         }
         Ok(links)
     }
@@ -313,7 +338,9 @@ impl Reader<'_> {
 
     /// Keys and displayed forms of a case's numbers, oldest first.
     pub fn aliases(&self, case: i64) -> Result<Vec<(String, String)>> {
-        let mut statement = self.conn.prepare_cached("SELECT case_key, display FROM case_alias WHERE case_id = ?1 ORDER BY added_ms, rowid")?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT case_key, display FROM case_alias WHERE case_id = ?1 ORDER BY added_ms, rowid")?;
         let rows = statement.query_map([case], |r| Ok((r.get(0)?, r.get(1)?)))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
@@ -336,7 +363,9 @@ impl Reader<'_> {
             "SELECT f.case_id, f.kind FROM case_file f WHERE EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?1)
              ORDER BY f.case_id DESC LIMIT ?2",
         )?;
-        let found: Vec<(i64, String)> = statement.query_map(params![pattern, limit], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<std::result::Result<_, _>>()?;
+        let found: Vec<(i64, String)> = statement
+            .query_map(params![pattern, limit], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .collect::<std::result::Result<_, _>>()?;
         found.into_iter().map(|(case, kind)| self.case_summary(case, kind)).collect()
     }
 
@@ -344,7 +373,9 @@ impl Reader<'_> {
     pub fn case_by_key(&self, key: &str) -> Result<Option<CaseSummary>> {
         let found: Option<(i64, String)> = self
             .conn
-            .prepare_cached("SELECT f.case_id, f.kind FROM case_file f JOIN case_alias a USING (case_id) WHERE a.case_key = ?1")?
+            .prepare_cached(
+                "SELECT f.case_id, f.kind FROM case_file f JOIN case_alias a USING (case_id) WHERE a.case_key = ?1",
+            )?
             .query_row([key], |r| Ok((r.get(0)?, r.get(1)?)))
             .optional()?;
         found.map(|(case, kind)| self.case_summary(case, kind)).transpose()
@@ -362,14 +393,27 @@ impl Reader<'_> {
                    AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)",
             )?
             .query_row([case_id], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get(2)?, r.get(3)?, r.get(4)?)))?;
-        Ok(CaseSummary { case_id, display, aliases: numbers.collect(), kind, clips, bytes, duration_ms, first_ms, last_ms })
+        Ok(CaseSummary {
+            case_id,
+            display,
+            aliases: numbers.collect(),
+            kind,
+            clips,
+            bytes,
+            duration_ms,
+            first_ms,
+            last_ms,
+        })
     }
 
     /// Rows of every roster for the recorder with this key (`casework::roster::recorder_key`), oldest first.
     pub fn roster_of(&self, recorder_key: &str) -> Result<Vec<RosterEntry>> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT recorder, from_ms, to_ms, row FROM roster WHERE recorder = ?1 ORDER BY from_ms, roster_id")?;
-        let rows = statement.query_map([recorder_key], |r| Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? }))?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT recorder, from_ms, to_ms, row FROM roster WHERE recorder = ?1 ORDER BY from_ms, roster_id",
+        )?;
+        let rows = statement.query_map([recorder_key], |r| {
+            Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? })
+        })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 

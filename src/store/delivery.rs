@@ -93,20 +93,29 @@ pub struct OutboxItem {
 impl Tx<'_> {
     /// A session was opened at the destination; stored before its first byte.
     pub fn session_begun(&self, clip: ClipId, destination: &str, session: &str) -> Result<()> {
-        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        self.conn.execute(
+            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination],
+        )?;
         self.conn.execute(
             "INSERT INTO upload_session (clip_id, destination, session, begun_ms) VALUES (?1, ?2, ?3, ?4)",
             params![clip.to_string(), destination, session, self.now_ms()],
         )?;
         self.set_delivery(clip, destination, Delivery::Sending)?;
-        self.conn.execute("UPDATE delivery SET acked_bytes = 0 WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        self.conn.execute(
+            "UPDATE delivery SET acked_bytes = 0 WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination],
+        )?;
         self.log(&Draft::daemon(EventKind::SendBegun).clip(clip).fact("destination", destination))?;
         Ok(())
     }
 
     /// The remote no longer knows the session: the next attempt begins anew.
     pub fn session_lost(&self, clip: ClipId, destination: &str) -> Result<()> {
-        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        self.conn.execute(
+            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination],
+        )?;
         Ok(())
     }
 
@@ -127,7 +136,9 @@ impl Tx<'_> {
             .prepare_cached("UPDATE upload_part SET acked_ms = ?4, tag = ?5, sha256 = ?6 WHERE clip_id = ?1 AND destination = ?2 AND n = ?3")?
             .execute(params![clip.to_string(), destination, n as i64, self.now_ms(), receipt.tag, receipt.sha256.map(|d| d.0.to_vec())])?;
         self.conn
-            .prepare_cached("UPDATE delivery SET acked_bytes = acked_bytes + ?3 WHERE clip_id = ?1 AND destination = ?2")?
+            .prepare_cached(
+                "UPDATE delivery SET acked_bytes = acked_bytes + ?3 WHERE clip_id = ?1 AND destination = ?2",
+            )?
             .execute(params![clip.to_string(), destination, len as i64])?;
         self.changed(Change::Clip(clip));
         Ok(())
@@ -157,7 +168,15 @@ impl Tx<'_> {
     }
 
     /// The remote's bytes were compared with ours and are the same (invariant 5).
-    pub fn proven(&self, clip: ClipId, destination: &str, how: ProofLevel, checksum: &str, version: Option<&str>, locked_until_ms: Option<i64>) -> Result<()> {
+    pub fn proven(
+        &self,
+        clip: ClipId,
+        destination: &str,
+        how: ProofLevel,
+        checksum: &str,
+        version: Option<&str>,
+        locked_until_ms: Option<i64>,
+    ) -> Result<()> {
         if !how.proves() {
             return Err(StoreError::Conflict(format!("a {} proves nothing", how.as_str())));
         }
@@ -166,7 +185,10 @@ impl Tx<'_> {
             "UPDATE delivery SET proven_ms = ?3, proof = ?4, checksum = ?5, version_id = ?6, locked_until_ms = ?7, attempts = 0 WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination, self.now_ms(), how.as_str(), checksum, version, locked_until_ms],
         )?;
-        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        self.conn.execute(
+            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination],
+        )?;
         let event = Draft::daemon(EventKind::Proven)
             .clip(clip)
             .fact("destination", destination)
@@ -187,21 +209,35 @@ impl Tx<'_> {
              WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination, what, next_try_ms],
         )?;
-        self.conn.execute("DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2", params![clip.to_string(), destination])?;
+        self.conn.execute(
+            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination],
+        )?;
         let event = Draft::daemon(EventKind::Mismatch).clip(clip).fact("destination", destination).fact("what", what);
         self.log(&event.outcome("failed"))?;
         self.stale(clip)
     }
 
     /// A step failed. Transient failures are tried again at `next_try_ms`; others wait for a person.
-    pub fn send_failed(&self, clip: ClipId, destination: &str, reason: &str, retry: Retry, next_try_ms: i64) -> Result<()> {
+    pub fn send_failed(
+        &self,
+        clip: ClipId,
+        destination: &str,
+        reason: &str,
+        retry: Retry,
+        next_try_ms: i64,
+    ) -> Result<()> {
         let state = if retry == Retry::Transient { None } else { Some(Delivery::Failed.as_str()) };
         self.conn.execute(
             "UPDATE delivery SET state = coalesce(?3, state), reason = ?4, retry = ?5, attempts = attempts + 1, next_try_ms = ?6 WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination, state, reason, retry.as_str(), next_try_ms],
         )?;
         if retry != Retry::Transient {
-            let event = Draft::daemon(EventKind::SendFailed).clip(clip).fact("destination", destination).fact("reason", reason).fact("retry", retry.as_str());
+            let event = Draft::daemon(EventKind::SendFailed)
+                .clip(clip)
+                .fact("destination", destination)
+                .fact("reason", reason)
+                .fact("retry", retry.as_str());
             self.log(&event.outcome("failed"))?;
         }
         self.changed(Change::Clip(clip));
@@ -215,7 +251,10 @@ impl Tx<'_> {
              WHERE state <> 'proven' AND (?1 IS NULL OR destination = ?1)",
             params![destination],
         )?;
-        self.conn.execute("UPDATE outbox SET next_try_ms = 0 WHERE stored_ms IS NULL AND (?1 IS NULL OR destination = ?1)", params![destination])?;
+        self.conn.execute(
+            "UPDATE outbox SET next_try_ms = 0 WHERE stored_ms IS NULL AND (?1 IS NULL OR destination = ?1)",
+            params![destination],
+        )?;
         self.conn.execute("UPDATE destination SET trouble = NULL, trouble_retry = NULL, trouble_ms = NULL WHERE ?1 IS NULL OR name = ?1", params![destination])?;
         self.changed(Change::Outbox);
         self.changed(Change::Destinations);
@@ -223,7 +262,15 @@ impl Tx<'_> {
     }
 
     /// Puts a small object on its way. The same key twice is the same object.
-    pub fn post(&self, destination: &str, key: &str, kind: &str, content_type: &str, bytes: &[u8], clip: Option<ClipId>) -> Result<()> {
+    pub fn post(
+        &self,
+        destination: &str,
+        key: &str,
+        kind: &str,
+        content_type: &str,
+        bytes: &[u8],
+        clip: Option<ClipId>,
+    ) -> Result<()> {
         self.conn
             .prepare_cached(
                 "INSERT INTO outbox (destination, key, kind, content_type, bytes, clip_id, made_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
@@ -285,7 +332,10 @@ impl Tx<'_> {
             "INSERT INTO delivery (clip_id, destination, state, required) SELECT clip_id, ?1, 'waiting', ?2 FROM clip WHERE local = 'sealed' ON CONFLICT DO NOTHING",
             params![destination, required],
         )?;
-        self.conn.execute("UPDATE delivery SET required = ?2 WHERE destination = ?1 AND required <> ?2", params![destination, required])?;
+        self.conn.execute(
+            "UPDATE delivery SET required = ?2 WHERE destination = ?1 AND required <> ?2",
+            params![destination, required],
+        )?;
         Ok(n as u64)
     }
 }
@@ -300,7 +350,9 @@ impl Reader<'_> {
                AND c.local = 'sealed' AND c.quarantine IS NULL AND c.record_rev > 0
              ORDER BY d.state = 'sent' DESC, c.importance DESC, EXISTS (SELECT 1 FROM case_link l WHERE l.clip_id = c.clip_id) DESC, c.clip_id LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![destination, now_ms, limit], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get(2)?)))?;
+        let rows = statement.query_map(params![destination, now_ms, limit], |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get(2)?))
+        })?;
         rows.map(|row| {
             let (clip, state, attempts) = row?;
             let state = Delivery::parse(&state).ok_or_else(|| StoreError::Odd(format!("delivery state {state:?}")))?;
@@ -328,8 +380,9 @@ impl Reader<'_> {
             .query_row(params![clip.to_string(), destination], |r| r.get(0))
             .optional()?;
         let Some(session) = session else { return Ok(None) };
-        let mut statement =
-            self.conn.prepare_cached("SELECT n, tag, sha256 FROM upload_part WHERE clip_id = ?1 AND destination = ?2 ORDER BY n")?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT n, tag, sha256 FROM upload_part WHERE clip_id = ?1 AND destination = ?2 ORDER BY n",
+        )?;
         let rows = statement.query_map(params![clip.to_string(), destination], |r| {
             Ok((r.get::<_, i64>(0)? as u64, r.get::<_, Option<String>>(1)?, r.get::<_, Option<Vec<u8>>>(2)?))
         })?;
@@ -350,7 +403,13 @@ impl Reader<'_> {
              WHERE destination = ?1 AND stored_ms IS NULL AND next_try_ms <= ?2 ORDER BY outbox_id LIMIT ?3",
         )?;
         let rows = statement.query_map(params![destination, now_ms, limit], |r| {
-            Ok(OutboxItem { id: r.get(0)?, key: r.get(1)?, content_type: r.get(2)?, bytes: r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(), attempts: r.get(4)? })
+            Ok(OutboxItem {
+                id: r.get(0)?,
+                key: r.get(1)?,
+                content_type: r.get(2)?,
+                bytes: r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
+                attempts: r.get(4)?,
+            })
         })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }

@@ -52,18 +52,34 @@ impl Tx<'_> {
     }
 
     /// Adds facts of one origin, if they say anything new. Values are committed to in the log, not told.
-    pub fn add_facts(&self, clip: ClipId, actor: &Actor, via: &'static str, facts: &[(Field, Origin, String)]) -> Result<usize> {
+    pub fn add_facts(
+        &self,
+        clip: ClipId,
+        actor: &Actor,
+        via: &'static str,
+        facts: &[(Field, Origin, String)],
+    ) -> Result<usize> {
         let known = self.read().facts(clip)?;
         let mut event = Draft::by(EventKind::Annotated, actor.clone(), via).clip(clip);
         let mut added = 0;
         for (field, origin, value) in facts {
-            let before = known.iter().rev().find(|f| f.field == *field && f.origin == *origin).map(|f| f.value.as_str());
+            let before =
+                known.iter().rev().find(|f| f.field == *field && f.origin == *origin).map(|f| f.value.as_str());
             if before.unwrap_or_default() == value {
                 continue;
             }
             self.conn
-                .prepare_cached("INSERT INTO fact (clip_id, field, value, origin, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-                .execute(params![clip.to_string(), field.as_str(), value, origin.as_str(), format!("{}:{}", actor.kind, actor.id), self.now_ms()])?;
+                .prepare_cached(
+                    "INSERT INTO fact (clip_id, field, value, origin, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![
+                    clip.to_string(),
+                    field.as_str(),
+                    value,
+                    origin.as_str(),
+                    format!("{}:{}", actor.kind, actor.id),
+                    self.now_ms()
+                ])?;
             event = event
                 .secret(&format!("{}.{}.before", field.as_str(), origin.as_str()), before.unwrap_or_default())
                 .secret(&format!("{}.{}.after", field.as_str(), origin.as_str()), value.as_str());
@@ -121,20 +137,32 @@ impl Tx<'_> {
 impl Reader<'_> {
     /// Everything said about a clip, in the order in which it was said.
     pub fn facts(&self, clip: ClipId) -> Result<Vec<Fact>> {
-        let mut statement = self.conn.prepare_cached("SELECT field, value, origin, at_ms FROM fact WHERE clip_id = ?1 ORDER BY fact_id")?;
-        let rows = statement.query_map([clip.to_string()], |r| Ok((r.get::<_, String>(0)?, r.get(1)?, r.get::<_, String>(2)?, r.get(3)?)))?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT field, value, origin, at_ms FROM fact WHERE clip_id = ?1 ORDER BY fact_id")?;
+        let rows = statement.query_map([clip.to_string()], |r| {
+            Ok((r.get::<_, String>(0)?, r.get(1)?, r.get::<_, String>(2)?, r.get(3)?))
+        })?;
         rows.map(|row| {
             let (field, value, origin, at_ms) = row?;
             let odd = |what: &str| StoreError::Odd(format!("fact {what:?}"));
-            Ok(Fact { field: Field::parse(&field).ok_or_else(|| odd(&field))?, value, origin: Origin::parse(&origin).ok_or_else(|| odd(&origin))?, at_ms })
+            Ok(Fact {
+                field: Field::parse(&field).ok_or_else(|| odd(&field))?,
+                value,
+                origin: Origin::parse(&origin).ok_or_else(|| odd(&origin))?,
+                at_ms,
+            })
         })
         .collect()
     }
 
     /// What the rules found odd about a clip.
     pub fn notes(&self, clip: ClipId) -> Result<Vec<String>> {
-        let text: Option<String> =
-            self.conn.prepare_cached("SELECT notes FROM clip_index WHERE clip_id = ?1")?.query_row([clip.to_string()], |r| r.get(0)).optional()?;
+        let text: Option<String> = self
+            .conn
+            .prepare_cached("SELECT notes FROM clip_index WHERE clip_id = ?1")?
+            .query_row([clip.to_string()], |r| r.get(0))
+            .optional()?;
         Ok(text.unwrap_or_default().lines().map(str::to_owned).collect())
     }
 

@@ -164,10 +164,13 @@ const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, m
 fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
     let text: String = r.get(0)?;
     let supersedes: Option<String> = r.get(16)?;
-    let (durable, blake3, sha256): (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>) = (r.get(10)?, r.get(12)?, r.get(13)?);
+    let digest = |column| r.get::<_, Option<Vec<u8>>>(column);
+    let (durable, blake3, sha256) = (digest(10)?, digest(12)?, digest(13)?);
     let local: String = r.get(3)?;
-    let (recorder, path, declared, modified_raw, modified_ms) = (r.get(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, Option<i64>>(4)?, r.get(5)?, r.get(6)?);
-    let (importance, grid, durable_bytes, size) = (r.get::<_, i64>(7)?, r.get::<_, i64>(8)?, r.get::<_, i64>(9)?, r.get::<_, Option<i64>>(11)?);
+    let (recorder, path, declared, modified_raw, modified_ms) =
+        (r.get(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, Option<i64>>(4)?, r.get(5)?, r.get(6)?);
+    let (importance, grid, durable_bytes, size) =
+        (r.get::<_, i64>(7)?, r.get::<_, i64>(8)?, r.get::<_, i64>(9)?, r.get::<_, Option<i64>>(11)?);
     let (sealed_ms, sealed_seq, quarantine, rev, stale, created_ms) =
         (r.get(14)?, r.get::<_, Option<i64>>(15)?, r.get(17)?, r.get(18)?, r.get::<_, i64>(19)?, r.get(20)?);
     let role = r.get(21)?;
@@ -233,7 +236,10 @@ impl Tx<'_> {
 
     /// A recorder left (`pulled`), or its stay ended otherwise (`superseded`, `restart`).
     pub fn undock(&self, dock: i64, reason: &str) -> Result<()> {
-        let n = self.conn.execute("UPDATE dock SET closed_ms = ?2 WHERE dock_id = ?1 AND closed_ms IS NULL", params![dock, self.now_ms()])?;
+        let n = self.conn.execute(
+            "UPDATE dock SET closed_ms = ?2 WHERE dock_id = ?1 AND closed_ms IS NULL",
+            params![dock, self.now_ms()],
+        )?;
         if n > 0 {
             self.log(&Draft::daemon(EventKind::Undocked).fact("dock", dock).fact("reason", reason))?;
             self.changed(Change::Docks);
@@ -268,7 +274,10 @@ impl Tx<'_> {
             params![dock, path.as_bytes(), reason, self.now_ms()],
         )?;
         if n > 0 {
-            let event = Draft::daemon(EventKind::Unreadable).fact("dock", dock).secret("path", path.to_text()).fact("reason", reason);
+            let event = Draft::daemon(EventKind::Unreadable)
+                .fact("dock", dock)
+                .secret("path", path.to_text())
+                .fact("reason", reason);
             self.log(&event.outcome("failed"))?;
             self.changed(Change::Docks);
         }
@@ -277,7 +286,9 @@ impl Tx<'_> {
 
     /// A file that could not be read before was read after all.
     pub fn readable_again(&self, dock: i64, path: &SourcePath) -> Result<()> {
-        let n = self.conn.execute("DELETE FROM unreadable WHERE dock_id = ?1 AND path = ?2", params![dock, path.as_bytes()])?;
+        let n = self
+            .conn
+            .execute("DELETE FROM unreadable WHERE dock_id = ?1 AND path = ?2", params![dock, path.as_bytes()])?;
         if n > 0 {
             self.changed(Change::Docks);
         }
@@ -327,7 +338,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn sight(&self, clip: ClipId, dock: i64, recorder: &RecorderId, entry: &ShelfEntry, compared: &str) -> Result<bool> {
+    fn sight(
+        &self,
+        clip: ClipId,
+        dock: i64,
+        recorder: &RecorderId,
+        entry: &ShelfEntry,
+        compared: &str,
+    ) -> Result<bool> {
         let n = self.conn.execute(
             "INSERT INTO sighting (clip_id, recorder_id, dock_id, path, size_bytes, modified_raw, state, compared, seen_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'present', ?7, ?8) ON CONFLICT (dock_id, path, size_bytes, modified_raw) DO NOTHING",
@@ -346,7 +364,14 @@ impl Tx<'_> {
     }
 
     /// A clip that we have was seen again; `compared` is `sampled` or `full`.
-    pub fn seen_again(&self, clip: ClipId, dock: i64, recorder: &RecorderId, entry: &ShelfEntry, compared: &str) -> Result<()> {
+    pub fn seen_again(
+        &self,
+        clip: ClipId,
+        dock: i64,
+        recorder: &RecorderId,
+        entry: &ShelfEntry,
+        compared: &str,
+    ) -> Result<()> {
         if self.sight(clip, dock, recorder, entry, compared)? {
             self.log(&Draft::daemon(EventKind::SeenAgain).clip(clip).fact("dock", dock).fact("compared", compared))?;
             self.changed(Change::Clip(clip));
@@ -383,9 +408,17 @@ impl Tx<'_> {
     }
 
     fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
-        let mut insert = self.conn.prepare_cached("INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = self.conn.prepare_cached(
+            "INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         for part in parts {
-            insert.execute(params![clip.to_string(), part.n as i64, part.offset as i64, part.len as i64, part.sha256.as_bytes()])?;
+            insert.execute(params![
+                clip.to_string(),
+                part.n as i64,
+                part.offset as i64,
+                part.len as i64,
+                part.sha256.as_bytes()
+            ])?;
         }
         Ok(())
     }
@@ -446,7 +479,10 @@ impl Tx<'_> {
             if *contained {
                 self.abandon(*clip, "the file grew; all that was copied is in the newer clip")?;
             } else {
-                self.quarantine(*clip, "interrupted copy of a file that the recorder has replaced since; the bytes copied so far are kept")?;
+                self.quarantine(
+                    *clip,
+                    "interrupted copy of a file that the recorder has replaced since; the bytes copied so far are kept",
+                )?;
             }
         }
         Ok(())
@@ -454,9 +490,10 @@ impl Tx<'_> {
 
     /// Puts a clip under quarantine: nothing is done with it until a person has looked.
     pub fn quarantine(&self, clip: ClipId, reason: &str) -> Result<()> {
-        let n = self
-            .conn
-            .execute("UPDATE clip SET quarantine = ?2 WHERE clip_id = ?1 AND quarantine IS NULL", params![clip.to_string(), reason])?;
+        let n = self.conn.execute(
+            "UPDATE clip SET quarantine = ?2 WHERE clip_id = ?1 AND quarantine IS NULL",
+            params![clip.to_string(), reason],
+        )?;
         if n > 0 {
             self.log(&Draft::daemon(EventKind::Quarantine).clip(clip).fact("reason", reason))?;
             self.stale(clip)?;
@@ -471,7 +508,9 @@ impl Tx<'_> {
             "UPDATE sighting SET clip_id = ?2, compared = 'full' WHERE clip_id = ?1",
             params![copy.to_string(), of.to_string()],
         )?;
-        self.log(&Draft::daemon(EventKind::Duplicate).clip(of).fact("copy", copy.to_string()).fact("compared", "full"))?;
+        self.log(
+            &Draft::daemon(EventKind::Duplicate).clip(of).fact("copy", copy.to_string()).fact("compared", "full"),
+        )?;
         self.conn.execute("DELETE FROM clip WHERE clip_id = ?1 AND local = 'copying'", [copy.to_string()])?;
         self.changed(Change::Clip(of));
         self.changed(Change::Docks);
@@ -513,7 +552,9 @@ impl Reader<'_> {
     }
 
     fn clips_where(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<ClipRow>> {
-        let mut statement = self.conn.prepare_cached(&format!("SELECT {CLIP_COLUMNS} FROM clip WHERE {condition} ORDER BY clip_id DESC"))?;
+        let mut statement = self
+            .conn
+            .prepare_cached(&format!("SELECT {CLIP_COLUMNS} FROM clip WHERE {condition} ORDER BY clip_id DESC"))?;
         let rows = statement.query_map(params, clip_row)?;
         rows.map(|row| row?).collect()
     }
@@ -545,9 +586,11 @@ impl Reader<'_> {
 
     /// The parts of a clip, in order.
     pub fn parts(&self, clip: ClipId) -> Result<Vec<PartRow>> {
-        let mut statement = self.conn.prepare_cached("SELECT n, offset, len, sha256 FROM clip_part WHERE clip_id = ?1 ORDER BY n")?;
-        let rows = statement
-            .query_map([clip.to_string()], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, Vec<u8>>(3)?)))?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT n, offset, len, sha256 FROM clip_part WHERE clip_id = ?1 ORDER BY n")?;
+        let rows = statement.query_map([clip.to_string()], |r| {
+            Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, Vec<u8>>(3)?))
+        })?;
         rows.map(|row| {
             let (n, offset, len, sha256) = row?;
             Ok(PartRow { n: n as u64, offset: offset as u64, len: len as u64, sha256: Sha256(digest32(sha256)?) })
@@ -557,7 +600,10 @@ impl Reader<'_> {
 
     /// What the file's name, sidecars and binding said when the clip was seen (JSON).
     pub fn evidence(&self, clip: ClipId) -> Result<String> {
-        Ok(self.conn.prepare_cached("SELECT evidence FROM clip WHERE clip_id = ?1")?.query_row([clip.to_string()], |r| r.get(0))?)
+        Ok(self
+            .conn
+            .prepare_cached("SELECT evidence FROM clip WHERE clip_id = ?1")?
+            .query_row([clip.to_string()], |r| r.get(0))?)
     }
 
     /// Recorders in bays now.
@@ -581,8 +627,10 @@ impl Reader<'_> {
 
     /// What could not be read at a dock: path as text, reason.
     pub fn unreadable_at(&self, dock: i64) -> Result<Vec<(String, String)>> {
-        let mut statement = self.conn.prepare_cached("SELECT path, reason FROM unreadable WHERE dock_id = ?1 ORDER BY path")?;
-        let rows = statement.query_map([dock], |r| Ok((SourcePath::new(r.get::<_, Vec<u8>>(0)?).to_text(), r.get(1)?)))?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT path, reason FROM unreadable WHERE dock_id = ?1 ORDER BY path")?;
+        let rows =
+            statement.query_map([dock], |r| Ok((SourcePath::new(r.get::<_, Vec<u8>>(0)?).to_text(), r.get(1)?)))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 }

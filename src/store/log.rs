@@ -45,14 +45,18 @@ impl Tx<'_> {
         };
         let (bytes, opened) = event::encode(draft, &place, rand::random::<[u8; 32]>)?;
         let nodes = merkle::append(size, merkle::leaf_hash(&bytes), |level, index| self.read().log_node(level, index))?;
-        self.conn.prepare_cached("INSERT INTO log_entry (seq, bytes, kind, wall_ms, clip_id, case_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
-            size as i64,
-            bytes,
-            draft.kind.as_str(),
-            place.wall_ms,
-            draft.clip.map(|c| c.to_string()),
-            draft.case
-        ])?;
+        self.conn
+            .prepare_cached(
+                "INSERT INTO log_entry (seq, bytes, kind, wall_ms, clip_id, case_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                size as i64,
+                bytes,
+                draft.kind.as_str(),
+                place.wall_ms,
+                draft.clip.map(|c| c.to_string()),
+                draft.case
+            ])?;
         let mut insert = self.conn.prepare_cached("INSERT INTO log_node (level, idx, hash) VALUES (?1, ?2, ?3)")?;
         for (level, index, hash) in nodes {
             insert.execute(params![level, index as i64, hash])?;
@@ -87,7 +91,8 @@ impl Reader<'_> {
 
     /// Number of entries.
     pub fn log_size(&self) -> Result<u64> {
-        let last: Option<i64> = self.conn.prepare_cached("SELECT max(seq) FROM log_entry")?.query_row([], |r| r.get(0))?;
+        let last: Option<i64> =
+            self.conn.prepare_cached("SELECT max(seq) FROM log_entry")?.query_row([], |r| r.get(0))?;
         Ok(last.map_or(0, |s| s as u64 + 1))
     }
 
@@ -108,15 +113,20 @@ impl Reader<'_> {
 
     /// Entries from `from` on, in order, at most `limit`.
     pub fn log_entries(&self, from: u64, limit: u32) -> Result<Vec<LogRow>> {
-        let mut statement = self.conn.prepare_cached("SELECT seq, bytes FROM log_entry WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
-        let rows = statement.query_map(params![from as i64, limit], |r| Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? }))?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT seq, bytes FROM log_entry WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
+        let rows = statement.query_map(params![from as i64, limit], |r| {
+            Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? })
+        })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// Entries about a clip, oldest first.
     pub fn log_of_clip(&self, clip: ClipId) -> Result<Vec<LogRow>> {
-        let mut statement = self.conn.prepare_cached("SELECT seq, bytes FROM log_entry WHERE clip_id = ?1 ORDER BY seq")?;
-        let rows = statement.query_map([clip.to_string()], |r| Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? }))?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT seq, bytes FROM log_entry WHERE clip_id = ?1 ORDER BY seq")?;
+        let rows = statement
+            .query_map([clip.to_string()], |r| Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? }))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
@@ -138,10 +148,12 @@ impl Reader<'_> {
 
     /// The newest checkpoints, newest first, at most `limit`.
     pub fn checkpoints(&self, limit: u32) -> Result<Vec<CheckpointRow>> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT epoch, size, root, note, made_ms FROM checkpoint ORDER BY checkpoint_id DESC LIMIT ?1")?;
-        let rows = statement
-            .query_map([limit], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64, r.get::<_, Vec<u8>>(2)?, r.get(3)?, r.get(4)?)))?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT epoch, size, root, note, made_ms FROM checkpoint ORDER BY checkpoint_id DESC LIMIT ?1",
+        )?;
+        let rows = statement.query_map([limit], |r| {
+            Ok((r.get(0)?, r.get::<_, i64>(1)? as u64, r.get::<_, Vec<u8>>(2)?, r.get(3)?, r.get(4)?))
+        })?;
         rows.map(|row| {
             let (epoch, size, root, note, made_ms) = row?;
             Ok(CheckpointRow { epoch, size, root: digest32(root)?, note, made_ms })

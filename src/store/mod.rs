@@ -61,7 +61,9 @@ pub enum StoreError {
         known: i64,
     },
     /// Belongs to another station.
-    #[error("the database belongs to station {found}, the configuration says {wanted}; a station keeps its id for life: set [station] id = \"{found}\"")]
+    #[error(
+        "the database belongs to station {found}, the configuration says {wanted}; a station keeps its id for life: set [station] id = \"{found}\""
+    )]
     OtherStation {
         /// Whose it is.
         found: String,
@@ -69,7 +71,9 @@ pub enum StoreError {
         wanted: String,
     },
     /// The file is damaged.
-    #[error("the database {path} is damaged ({detail}); stop evidock, keep a copy of the file, restore the newest backup; footage in the vault and at the destinations is not affected")]
+    #[error(
+        "the database {path} is damaged ({detail}); stop evidock, keep a copy of the file, restore the newest backup; footage in the vault and at the destinations is not affected"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -97,7 +101,11 @@ impl Retryable for StoreError {
     fn retry(&self) -> Retry {
         match self {
             Self::Sql { source, .. } => match source.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure) => Retry::Transient,
+                Some(
+                    rusqlite::ErrorCode::DatabaseBusy
+                    | rusqlite::ErrorCode::DiskFull
+                    | rusqlite::ErrorCode::SystemIoFailure,
+                ) => Retry::Transient,
                 _ => Retry::Permanent,
             },
             Self::Newer { .. } | Self::OtherStation { .. } | Self::Damaged { .. } => Retry::Operator,
@@ -222,23 +230,46 @@ impl Store {
         Ok(store)
     }
 
-    fn with(path: &Path, clock: Arc<dyn Clock>, jobs: Option<mpsc::Sender<Job>>, writer: Option<std::thread::JoinHandle<()>>, writable: bool) -> Self {
+    fn with(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        jobs: Option<mpsc::Sender<Job>>,
+        writer: Option<std::thread::JoinHandle<()>>,
+        writable: bool,
+    ) -> Self {
         let (changes, _) = broadcast::channel(1024);
-        let inner = Inner { path: path.to_owned(), jobs: Mutex::new(jobs), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()), changes, clock, writable };
+        let inner = Inner {
+            path: path.to_owned(),
+            jobs: Mutex::new(jobs),
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+            changes,
+            clock,
+            writable,
+        };
         Self { inner: Arc::new(inner) }
     }
 
     /// Runs `work` in one transaction on the writer's thread; durable when this returns `Ok`.
-    pub async fn write<T: Send + 'static>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.submit(work)?.await.map_err(|_| StoreError::Closed)?
     }
 
     /// [`Store::write`] for blocking threads.
-    pub fn write_blocking<T: Send + 'static>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.submit(work)?.blocking_recv().map_err(|_| StoreError::Closed)?
     }
 
-    fn submit<T: Send + 'static>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static) -> Result<oneshot::Receiver<Result<T>>> {
+    fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
         let (done, wait) = oneshot::channel();
         let clock = Arc::clone(&self.inner.clock);
         let announce = self.inner.changes.clone();
@@ -254,14 +285,21 @@ impl Store {
         });
         let jobs = self.inner.jobs.lock().unwrap_or_else(|e| e.into_inner());
         let sender = jobs.as_ref().ok_or_else(|| {
-            if self.inner.writable { StoreError::Closed } else { StoreError::Conflict("the database is open for reading only".into()) }
+            if self.inner.writable {
+                StoreError::Closed
+            } else {
+                StoreError::Conflict("the database is open for reading only".into())
+            }
         })?;
         sender.send(job).map_err(|_| StoreError::Closed)?;
         Ok(wait)
     }
 
     /// Runs queries on a reader's connection, on a blocking thread.
-    pub async fn read<T: Send + 'static>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let store = self.clone();
         task::blocking("store-read", move || store.read_blocking(work)).await.map_err(|_| StoreError::Closed)?
     }
@@ -302,7 +340,11 @@ impl Store {
     }
 }
 
-fn transact<T>(conn: &mut Connection, clock: &dyn Clock, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<(T, Vec<Change>)> {
+fn transact<T>(
+    conn: &mut Connection,
+    clock: &dyn Clock,
+    work: impl FnOnce(&Tx<'_>) -> Result<T>,
+) -> Result<(T, Vec<Change>)> {
     let sql = conn
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(|source| StoreError::Sql { doing: "beginning a transaction", source })?;

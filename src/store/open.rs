@@ -17,7 +17,8 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 const BUSY_MS: u64 = 10_000;
 
 pub(super) fn writable(path: &Path, station: &StationId, now_ms: i64) -> Result<Connection> {
-    let mut conn = Connection::open(path).map_err(|source| StoreError::Sql { doing: "opening the database", source })?;
+    let mut conn =
+        Connection::open(path).map_err(|source| StoreError::Sql { doing: "opening the database", source })?;
     configure(&conn, path)?;
     // WAL with FULL: a commit is on disk when it returns, which custody depends on.
     conn.pragma_update(None, "journal_mode", "WAL")?;
@@ -30,7 +31,10 @@ pub(super) fn writable(path: &Path, station: &StationId, now_ms: i64) -> Result<
     let owner: Option<String> = conn.query_row("SELECT station_id FROM station", [], |r| r.get(0)).optional()?;
     match owner {
         None => {
-            conn.execute("INSERT INTO station (one, station_id, epoch, created_ms) VALUES (1, ?1, 1, ?2)", (station.as_str(), now_ms))?;
+            conn.execute(
+                "INSERT INTO station (one, station_id, epoch, created_ms) VALUES (1, ?1, 1, ?2)",
+                (station.as_str(), now_ms),
+            )?;
         }
         Some(found) if found != station.as_str() => {
             return Err(StoreError::OtherStation { found, wanted: station.to_string() });
@@ -42,7 +46,8 @@ pub(super) fn writable(path: &Path, station: &StationId, now_ms: i64) -> Result<
 
 pub(super) fn readable(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(|source| StoreError::Sql { doing: "opening the database for reading", source })?;
+    let conn = Connection::open_with_flags(path, flags)
+        .map_err(|source| StoreError::Sql { doing: "opening the database for reading", source })?;
     configure(&conn, path)?;
     let found = version(&conn)?;
     if found > SCHEMA_VERSION {
@@ -55,9 +60,13 @@ fn configure(conn: &Connection, path: &Path) -> Result<()> {
     conn.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
     conn.pragma_update(None, "foreign_keys", true)?;
     // The first statement that reads the file: tells a foreign or broken file apart from a database.
-    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get::<_, i64>(0)).map_err(|e| match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path: path.to_owned(), detail: e.to_string() },
-        _ => StoreError::Sql { doing: "reading the database", source: e },
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get::<_, i64>(0)).map_err(|e| {
+        match e.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+                StoreError::Damaged { path: path.to_owned(), detail: e.to_string() }
+            }
+            _ => StoreError::Sql { doing: "reading the database", source: e },
+        }
     })?;
     conn.set_prepared_statement_cache_capacity(128);
     Ok(())
@@ -86,8 +95,17 @@ mod tests {
     use super::*;
 
     fn shape(conn: &Connection) -> Vec<(String, String)> {
-        let mut statement = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
-        let squeeze = |s: String| s.lines().map(|l| l.split("--").next().unwrap()).collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut statement =
+            conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        let squeeze = |s: String| {
+            s.lines()
+                .map(|l| l.split("--").next().unwrap())
+                .collect::<Vec<_>>()
+                .join(" ")
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         statement.query_map([], |r| Ok((r.get(0)?, squeeze(r.get(1)?)))).unwrap().map(|r| r.unwrap()).collect()
     }
 

@@ -10,8 +10,8 @@ use crate::domain::error::Retry;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
-use crate::domain::recorder::Importance;
 use crate::domain::record::{self, CaseLink, Copy, Field, Provenance, Record};
+use crate::domain::recorder::Importance;
 use crate::domain::time::UtcMs;
 
 /// What of the configuration shows in records.
@@ -85,8 +85,10 @@ impl Reader<'_> {
         let state = clip::project(&self.clip_facts(clip)?);
         let text = |field: Field| settled.get(&field).map(|f| f.value.clone());
         let instant = |ms: i64| UtcMs(ms).rfc3339_in(&policy.zone);
-        let model: Option<String> =
-            self.conn.prepare_cached("SELECT model FROM recorder WHERE recorder_id = ?1")?.query_row([&row.recorder], |r| r.get(0))?;
+        let model: Option<String> = self
+            .conn
+            .prepare_cached("SELECT model FROM recorder WHERE recorder_id = ?1")?
+            .query_row([&row.recorder], |r| r.get(0))?;
         let copies = self.copies(clip, policy)?;
         let first = copies.iter().find(|c| c.state == Delivery::Proven.as_str()).or(copies.first());
         let link = links.first();
@@ -100,8 +102,18 @@ impl Reader<'_> {
         }
         let origins = settled
             .iter()
-            .map(|(field, fact)| (field.as_str().to_owned(), Provenance { origin: fact.origin.as_str().to_owned(), at: instant(fact.at_ms) }))
-            .chain(link.map(|l| ("case_no".to_owned(), Provenance { origin: l.origin.clone(), at: instant(row.sealed_ms.unwrap_or(row.created_ms)) })))
+            .map(|(field, fact)| {
+                (
+                    field.as_str().to_owned(),
+                    Provenance { origin: fact.origin.as_str().to_owned(), at: instant(fact.at_ms) },
+                )
+            })
+            .chain(link.map(|l| {
+                (
+                    "case_no".to_owned(),
+                    Provenance { origin: l.origin.clone(), at: instant(row.sealed_ms.unwrap_or(row.created_ms)) },
+                )
+            }))
             .collect();
         let media = media.unwrap_or_default();
         let probed = self.media(clip)?.is_some();
@@ -222,14 +234,20 @@ impl Tx<'_> {
         let rev = row.record_rev + 1;
         let mut record = read.record(clip, policy)?;
         record.annotation_rev = rev;
-        let json = serde_json::to_vec_pretty(&record).map_err(|e| StoreError::Odd(format!("a record could not be written: {e}")))?;
+        let json = serde_json::to_vec_pretty(&record)
+            .map_err(|e| StoreError::Odd(format!("a record could not be written: {e}")))?;
         let digest = blake3::hash(&json);
         self.conn.execute(
             "INSERT INTO record_rev (clip_id, rev, json, made_ms) VALUES (?1, ?2, ?3, ?4)",
             params![clip.to_string(), rev, json, self.now_ms()],
         )?;
-        self.conn.execute("UPDATE clip SET record_rev = ?2, record_stale = 0 WHERE clip_id = ?1", params![clip.to_string(), rev])?;
-        self.log(&Draft::daemon(EventKind::RecordMade).clip(clip).fact("rev", rev).fact("blake3", digest.to_hex().as_str()))?;
+        self.conn.execute(
+            "UPDATE clip SET record_rev = ?2, record_stale = 0 WHERE clip_id = ?1",
+            params![clip.to_string(), rev],
+        )?;
+        self.log(
+            &Draft::daemon(EventKind::RecordMade).clip(clip).fact("rev", rev).fact("blake3", digest.to_hex().as_str()),
+        )?;
         let record_key = layout::record(&policy.station, clip, rev);
         for destination in destinations {
             self.post(destination, &record_key, "record", "application/json", &json, Some(clip))?;
@@ -257,17 +275,20 @@ impl Tx<'_> {
         let mut statement = self
             .conn
             .prepare_cached("SELECT clip_id, rev, json FROM record_rev WHERE catalogue_seq IS NULL ORDER BY made_ms, clip_id, rev LIMIT ?1")?;
-        let rows: Vec<(String, u32, Vec<u8>)> =
-            statement.query_map([limit], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect::<std::result::Result<_, _>>()?;
+        let rows: Vec<(String, u32, Vec<u8>)> = statement
+            .query_map([limit], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect::<std::result::Result<_, _>>()?;
         if rows.is_empty() {
             return Ok(0);
         }
         let seq: u64 = self
             .conn
-            .query_row("SELECT coalesce(max(catalogue_seq), -1) + 1 FROM record_rev", [], |r| r.get::<_, i64>(0))? as u64;
+            .query_row("SELECT coalesce(max(catalogue_seq), -1) + 1 FROM record_rev", [], |r| r.get::<_, i64>(0))?
+            as u64;
         let mut segment = Vec::new();
         for (clip, rev, json) in &rows {
-            let record: Record = serde_json::from_slice(json).map_err(|e| StoreError::Odd(format!("record {clip}/{rev}: {e}")))?;
+            let record: Record =
+                serde_json::from_slice(json).map_err(|e| StoreError::Odd(format!("record {clip}/{rev}: {e}")))?;
             // Enough to search by party, place, officer, time and case without opening every record.
             let line = serde_json::json!({
                 "v": 1, "record_id": record.record_id, "rev": rev, "state": record.state,
@@ -278,10 +299,20 @@ impl Tx<'_> {
             });
             segment.extend_from_slice(line.to_string().as_bytes());
             segment.push(b'\n');
-            self.conn.execute("UPDATE record_rev SET catalogue_seq = ?3 WHERE clip_id = ?1 AND rev = ?2", params![clip, rev, seq as i64])?;
+            self.conn.execute(
+                "UPDATE record_rev SET catalogue_seq = ?3 WHERE clip_id = ?1 AND rev = ?2",
+                params![clip, rev, seq as i64],
+            )?;
         }
         for destination in destinations {
-            self.post(destination, &layout::catalogue(&policy.station, seq), "catalogue", "application/x-ndjson", &segment, None)?;
+            self.post(
+                destination,
+                &layout::catalogue(&policy.station, seq),
+                "catalogue",
+                "application/x-ndjson",
+                &segment,
+                None,
+            )?;
         }
         Ok(rows.len())
     }

@@ -102,7 +102,14 @@ impl Reader<'_> {
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map([], |r| {
-            Ok((r.get::<_, String>(0)?, StageFigures { count: r.get::<_, i64>(1)? as u64, bytes: r.get::<_, i64>(2)? as u64, oldest_ms: r.get(3)? }))
+            Ok((
+                r.get::<_, String>(0)?,
+                StageFigures {
+                    count: r.get::<_, i64>(1)? as u64,
+                    bytes: r.get::<_, i64>(2)? as u64,
+                    oldest_ms: r.get(3)?,
+                },
+            ))
         })?;
         for row in rows {
             let (state, stage) = row?;
@@ -115,11 +122,24 @@ impl Reader<'_> {
             }
         }
         figures.unproven_bytes = figures.sealed.bytes + figures.sending.bytes;
-        figures.docked = self.conn.query_row("SELECT count(*), coalesce(sum(bytes), 0), min(opened_ms) FROM dock WHERE closed_ms IS NULL", [], |r| {
-            Ok(StageFigures { count: r.get::<_, i64>(0)? as u64, bytes: r.get::<_, i64>(1)? as u64, oldest_ms: r.get(2)? })
-        })?;
-        let one = |sql: &str, p: &[&dyn rusqlite::ToSql]| -> Result<u64> { Ok(self.conn.prepare_cached(sql)?.query_row(p, |r| r.get::<_, i64>(0))? as u64) };
-        figures.proven_today = one("SELECT count(DISTINCT clip_id) FROM delivery WHERE state = 'proven' AND required = 1 AND proven_ms >= ?1", &[&midnight_ms])?;
+        figures.docked = self.conn.query_row(
+            "SELECT count(*), coalesce(sum(bytes), 0), min(opened_ms) FROM dock WHERE closed_ms IS NULL",
+            [],
+            |r| {
+                Ok(StageFigures {
+                    count: r.get::<_, i64>(0)? as u64,
+                    bytes: r.get::<_, i64>(1)? as u64,
+                    oldest_ms: r.get(2)?,
+                })
+            },
+        )?;
+        let one = |sql: &str, p: &[&dyn rusqlite::ToSql]| -> Result<u64> {
+            Ok(self.conn.prepare_cached(sql)?.query_row(p, |r| r.get::<_, i64>(0))? as u64)
+        };
+        figures.proven_today = one(
+            "SELECT count(DISTINCT clip_id) FROM delivery WHERE state = 'proven' AND required = 1 AND proven_ms >= ?1",
+            &[&midnight_ms],
+        )?;
         figures.quarantined = one("SELECT count(*) FROM clip WHERE quarantine IS NOT NULL", &[])?;
         figures.failed = one("SELECT count(*) FROM delivery WHERE state = 'failed'", &[])?;
         figures.outbox = one("SELECT count(*) FROM outbox WHERE stored_ms IS NULL", &[])?;
@@ -167,7 +187,10 @@ impl Reader<'_> {
             None => {}
         }
         let from = format!("FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE {}", conditions.join(" AND "));
-        let total: i64 = self.conn.prepare(&format!("SELECT count(*) {from}"))?.query_row(params_from_iter(&values), |r| r.get(0))?;
+        let total: i64 = self
+            .conn
+            .prepare(&format!("SELECT count(*) {from}"))?
+            .query_row(params_from_iter(&values), |r| r.get(0))?;
         let limit = filter.limit.clamp(1, 1_000);
         let mut paged = from;
         if let Some(after) = &filter.after {
@@ -195,7 +218,12 @@ impl Reader<'_> {
                    LEFT JOIN clip_index i USING (clip_id) WHERE s.dock_id = ?1)"
         );
         Ok(self.conn.prepare_cached(&sql)?.query_row(params![dock], |r| {
-            Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64))
+            Ok((
+                r.get::<_, i64>(0)? as u64,
+                r.get::<_, i64>(1)? as u64,
+                r.get::<_, i64>(2)? as u64,
+                r.get::<_, i64>(3)? as u64,
+            ))
         })?)
     }
 
@@ -204,7 +232,9 @@ impl Reader<'_> {
         let mut statement = self.conn.prepare_cached(
             "SELECT d.clip_id, d.destination, d.acked_bytes, c.size_bytes FROM delivery d JOIN clip c USING (clip_id) WHERE d.state = 'sending'",
         )?;
-        let rows = statement.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get(1)?, r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64)))?;
+        let rows = statement.query_map([], |r| {
+            Ok((r.get::<_, String>(0)?, r.get(1)?, r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64))
+        })?;
         rows.map(|row| {
             let (clip, destination, acked, size) = row?;
             Ok((clip.parse()?, destination, acked, size))

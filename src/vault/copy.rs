@@ -90,7 +90,9 @@ pub enum CopyError {
         expected: u64,
     },
     /// The reserve was reached.
-    #[error("the vault has only {free} bytes free and keeps {reserve}; free space, or wait for clips to be proven and evicted")]
+    #[error(
+        "the vault has only {free} bytes free and keeps {reserve}; free space, or wait for clips to be proven and evicted"
+    )]
     Full {
         /// Free bytes.
         free: u64,
@@ -101,7 +103,9 @@ pub enum CopyError {
     #[error("copying was stopped; it goes on from here")]
     Stopped,
     /// The disk gave back other bytes than were written.
-    #[error("the vault's disk returned other bytes than were written to {0}; the copy is discarded and made anew; check the disk")]
+    #[error(
+        "the vault's disk returned other bytes than were written to {0}; the copy is discarded and made anew; check the disk"
+    )]
     ReadBack(PathBuf),
     /// Our disk failed.
     #[error(transparent)]
@@ -146,7 +150,13 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
     let CopyJob { clip, grid, expected, resume, prefixes_at, options, open, progress, durable, stopped } = job;
     vault.make_dir(clip)?;
     let (part_path, tree_path) = (vault.part(clip), vault.tree_part(clip));
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part_path).map_err(failed("opening", &part_path))?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&part_path)
+        .map_err(failed("opening", &part_path))?;
     let resume = usable(&file, resume).map_err(failed("looking at", &part_path))?;
     file.set_len(resume.map_or(0, |p| p.bytes)).map_err(failed("cutting", &part_path))?;
     room(vault, options, expected.map_or(0, |e| e.saturating_sub(resume.map_or(0, |p| p.bytes))))?;
@@ -164,11 +174,13 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
         let whole = scope.spawn(move || hash_whole(&whole_out));
         let parts = scope.spawn(move || hash_parts(&parts_out, grid, tree_file, prefixes_at, &marks_in));
         let syncer = scope.spawn(move || make_durable(&sync_file, &marks_out, durable));
-        let mut pump = Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
+        let mut pump =
+            Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
 
         let pumped = (|| {
             if let Some(prefix) = resume {
-                let found = rehash_prefix(&mut pump, &mut file, prefix.bytes).map_err(failed("reading back", &part_path))?;
+                let found =
+                    rehash_prefix(&mut pump, &mut file, prefix.bytes).map_err(failed("reading back", &part_path))?;
                 if found != prefix.blake3 {
                     return Err(CopyError::ReadBack(part_path.clone()));
                 }
@@ -179,7 +191,8 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                 if stopped() {
                     return Err(CopyError::Stopped);
                 }
-                let want = expected.map_or(BLOCK_BYTES as u64, |e| (e - pump.at.min(e)).min(BLOCK_BYTES as u64)) as usize;
+                let want =
+                    expected.map_or(BLOCK_BYTES as u64, |e| (e - pump.at.min(e)).min(BLOCK_BYTES as u64)) as usize;
                 let mut block = pump.take(want);
                 let (filled, failure) = fill(&mut *source, unique(&mut block, want));
                 if filled > 0 {
@@ -223,12 +236,22 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
         if (on_disk, len) != (hashed.root, hashed.bytes) {
             return Err(CopyError::ReadBack(part_path.clone()));
         }
-        Ok(Copied { size_bytes: hashed.bytes, blake3: hashed.root, sha256, parts: hashed.parts, prefixes: hashed.prefixes })
+        Ok(Copied {
+            size_bytes: hashed.bytes,
+            blake3: hashed.root,
+            sha256,
+            parts: hashed.parts,
+            prefixes: hashed.prefixes,
+        })
     })
 }
 
 fn panicked(path: &std::path::Path) -> CopyError {
-    CopyError::Vault(VaultError { doing: "hashing", path: path.to_owned(), source: io::Error::other("a hashing thread panicked") })
+    CopyError::Vault(VaultError {
+        doing: "hashing",
+        path: path.to_owned(),
+        source: io::Error::other("a hashing thread panicked"),
+    })
 }
 
 /// A reported prefix that our file is long enough to hold.
@@ -245,9 +268,17 @@ fn room(vault: &Vault, options: CopyOptions, coming: u64) -> Result<(), CopyErro
     Ok(())
 }
 
-fn write_block(file: &mut File, block: &[u8], vault: &Vault, options: CopyOptions, path: &std::path::Path) -> Result<(), CopyError> {
+fn write_block(
+    file: &mut File,
+    block: &[u8],
+    vault: &Vault,
+    options: CopyOptions,
+    path: &std::path::Path,
+) -> Result<(), CopyError> {
     file.write_all(block).map_err(|e| match e.raw_os_error() {
-        Some(code) if code == rustix::io::Errno::NOSPC.raw_os_error() || code == rustix::io::Errno::DQUOT.raw_os_error() => {
+        Some(code)
+            if code == rustix::io::Errno::NOSPC.raw_os_error() || code == rustix::io::Errno::DQUOT.raw_os_error() =>
+        {
             CopyError::Full { free: vault.space().map_or(0, |s| s.0), reserve: options.reserve_bytes }
         }
         _ => CopyError::Vault(failed("writing", path)(e)),
@@ -345,7 +376,13 @@ struct Hashed {
     prefixes: Vec<Prefix>,
 }
 
-fn hash_parts(lane: &Receiver<Lane>, grid: PartGrid, tree_file: File, prefixes_at: &[u64], marks: &SyncSender<Durable>) -> io::Result<Hashed> {
+fn hash_parts(
+    lane: &Receiver<Lane>,
+    grid: PartGrid,
+    tree_file: File,
+    prefixes_at: &[u64],
+    marks: &SyncSender<Durable>,
+) -> io::Result<Hashed> {
     let mut tree = TreeBuilder::new(BufWriter::with_capacity(64 * 1024, tree_file));
     let mut part = sha2::Sha256::new();
     let (mut n, mut in_part, mut at) = (0u64, 0u64, 0u64);
@@ -378,7 +415,8 @@ fn hash_parts(lane: &Receiver<Lane>, grid: PartGrid, tree_file: File, prefixes_a
                 }
             }
             Lane::Mark => {
-                let durable = Durable { prefix: Prefix { bytes: at, blake3: tree.root() }, parts: parts[reported..].to_vec() };
+                let durable =
+                    Durable { prefix: Prefix { bytes: at, blake3: tree.root() }, parts: parts[reported..].to_vec() };
                 reported = parts.len();
                 let _ = marks.send(durable);
             }
@@ -437,12 +475,19 @@ pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64])
     std::thread::scope(|scope| {
         let whole = scope.spawn(move || hash_whole(&whole_out));
         let parts = scope.spawn(move || hash_parts(&parts_out, grid, tree_file, prefixes_at, &marks_in));
-        let mut pump = Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
+        let mut pump =
+            Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
         rehash_prefix(&mut pump, &mut file, bytes).map_err(failed("reading", &path))?;
         drop(pump);
         let sha256 = whole.join().map_err(|_| panicked(&path))?;
         let hashed = parts.join().map_err(|_| panicked(&path))?.map_err(failed("writing", &tree_path))?;
-        Ok(Copied { size_bytes: hashed.bytes, blake3: hashed.root, sha256, parts: hashed.parts, prefixes: hashed.prefixes })
+        Ok(Copied {
+            size_bytes: hashed.bytes,
+            blake3: hashed.root,
+            sha256,
+            parts: hashed.parts,
+            prefixes: hashed.prefixes,
+        })
     })
 }
 
@@ -478,7 +523,14 @@ mod tests {
     }
 
     /// Copies `bytes`, of which the source gives only the first `until`.
-    fn run(vault: &Vault, clip: ClipId, bytes: &[u8], until: usize, resume: Option<Prefix>, prefixes_at: &[u64]) -> Run {
+    fn run(
+        vault: &Vault,
+        clip: ClipId,
+        bytes: &[u8],
+        until: usize,
+        resume: Option<Prefix>,
+        prefixes_at: &[u64],
+    ) -> Run {
         let reports = Mutex::new(Vec::new());
         let mut opened_at = None;
         let outcome = copy_into(

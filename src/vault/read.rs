@@ -61,7 +61,8 @@ impl ByteSource for SealedFile {
 pub fn hash_uncached(path: &Path) -> Result<(Blake3, u64), VaultError> {
     let plain = File::open(path).map_err(failed("opening", path))?;
     fadvise(&plain, 0, None, Advice::DontNeed).map_err(|e| failed("dropping the cache of", path)(e.into()))?;
-    let direct = std::fs::OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECT.bits() as i32).open(path).ok();
+    let direct =
+        std::fs::OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::DIRECT.bits() as i32).open(path).ok();
     let mut hasher = blake3::Hasher::new();
     let mut total = 0u64;
     std::thread::scope(|scope| {

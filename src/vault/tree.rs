@@ -131,7 +131,19 @@ mod tests {
     #[test]
     fn agrees_with_blake3_and_bao_tree_at_the_edges() {
         let group = GROUP_BYTES;
-        for len in [0, 1, group - 1, group, group + 1, 2 * group, 3 * group, 4 * group, 5 * group - 7, 8 * group, 9 * group + 1] {
+        for len in [
+            0,
+            1,
+            group - 1,
+            group,
+            group + 1,
+            2 * group,
+            3 * group,
+            4 * group,
+            5 * group - 7,
+            8 * group,
+            9 * group + 1,
+        ] {
             let data = bytes(len);
             let (root, outboard) = build(&data, 100_000);
             assert_eq!(root.as_bytes(), blake3::hash(&data).as_bytes(), "{len}");
