@@ -1,1 +1,3 @@
-//! Pages, JSON API and live events on axum. Reads through the store, asks for changes through `domain::command`.
+//! The page.
+pub mod present;
+pub mod view;
