@@ -40,6 +40,8 @@ pub struct Ctx {
     pub nav: Nav,
     /// Path and query of the page itself, for the language switch and the live parts.
     pub path: String,
+    /// Position of the live events when this was rendered, so that nothing in between is missed.
+    pub live_id: String,
 }
 
 /// An instant as printed: in the station's zone, with the offset on hover and the exact form for programs.
@@ -79,6 +81,21 @@ impl Ctx {
 
     fn stamped(&self, at: UtcMs, text: String) -> Stamp {
         Stamp { iso: at.rfc3339_in(&self.zone), text, hover: self.w.offset(at, &self.zone) }
+    }
+
+    /// How many alarms stand.
+    pub fn alarms(&self) -> String {
+        self.w.number(self.frame.alarms)
+    }
+
+    /// How many clips lack a required fact.
+    pub fn to_annotate(&self) -> String {
+        self.w.number(self.frame.to_annotate)
+    }
+
+    /// Address of an asset, with the digest of its content.
+    pub fn asset(&self, name: &str) -> String {
+        super::assets::href(name)
     }
 
     /// Whether a navigation entry is the present one.
