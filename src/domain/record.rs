@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
@@ -162,7 +163,7 @@ pub fn missing(settled: &BTreeMap<Field, Fact>, linked: bool) -> Vec<&'static st
 }
 
 /// Where a published value came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Provenance {
     /// One of [`Origin`]'s words.
     pub origin: String,
@@ -171,7 +172,7 @@ pub struct Provenance {
 }
 
 /// A link to a case as published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CaseLink {
     /// The number as displayed.
     pub case_no: String,
@@ -204,7 +205,7 @@ pub struct CaseLink {
 }
 
 /// A copy at a destination as published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Copy {
     /// The destination's name.
     pub destination: String,
@@ -223,7 +224,7 @@ pub struct Copy {
 }
 
 /// The document, version 1. A field is its value, or null; why a required one is null stands in `missing`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Record {
     /// Version of this document.

@@ -1,1 +1,445 @@
-//! Every word that people read, in both languages, from one catalogue.
+//! Every word that people read, in both languages, in one catalogue (decision 12).
+//!
+//! [`Words`] has one field a word and two values of it, so that a word missing in one language does not
+//! compile. What carries numbers or depends on a domain type is a function: [`mod@format`] writes sizes,
+//! times and counts, [`mod@names`] names the values of domain types, [`mod@sentences`] makes sentences.
+//! The Chinese is what users of these stations say (domain.md, "Words on the page"), never translated
+//! back from English. Nothing here knows HTML; what it returns is escaped by whoever shows it.
+
+pub mod format;
+pub mod names;
+pub mod sentences;
+
+/// A language of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Lang {
+    /// Simplified Chinese.
+    #[default]
+    Zh,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// Both, Chinese first.
+    pub const ALL: [Lang; 2] = [Lang::Zh, Lang::En];
+
+    /// The tag for `lang` attributes and `Content-Language` (BCP 47).
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+
+    /// The short code that the language cookie carries.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Zh => "zh",
+            Self::En => "en",
+        }
+    }
+
+    /// The language's own name.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Self::Zh => "中文",
+            Self::En => "English",
+        }
+    }
+
+    /// Reads a code or tag by its primary subtag.
+    pub fn parse(tag: &str) -> Option<Self> {
+        let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
+        if primary.eq_ignore_ascii_case("zh") {
+            Some(Self::Zh)
+        } else if primary.eq_ignore_ascii_case("en") {
+            Some(Self::En)
+        } else {
+            None
+        }
+    }
+
+    /// The language to answer in: the visitor's choice, else the best of `Accept-Language`
+    /// (RFC 9110, 12.5.4), else Chinese.
+    pub fn negotiate(accept_language: Option<&str>, cookie: Option<&str>) -> Self {
+        if let Some(chosen) = cookie.and_then(Self::parse) {
+            return chosen;
+        }
+        let mut best: Option<(Self, u32)> = None;
+        // A header may be as long as the server lets it be; the first dozen ranges decide.
+        for range in accept_language.unwrap_or_default().split(',').take(12) {
+            let mut parts = range.split(';');
+            let Some(lang) = parts.next().and_then(Self::parse) else { continue };
+            let quality = parts
+                .find_map(|p| p.trim().strip_prefix("q=").map(|q| q.trim().parse::<f32>().unwrap_or(0.0)))
+                .unwrap_or(1.0);
+            let weight = (quality.clamp(0.0, 1.0) * 1000.0) as u32;
+            if weight > 0 && best.is_none_or(|(_, w)| weight > w) {
+                best = Some((lang, weight));
+            }
+        }
+        best.map_or(Self::Zh, |(lang, _)| lang)
+    }
+
+    /// The catalogue in this language.
+    pub fn words(self) -> &'static Words {
+        match self {
+            Self::Zh => &ZH,
+            Self::En => &EN,
+        }
+    }
+}
+
+macro_rules! catalogue {
+    ($($name:ident => $zh:literal, $en:literal;)+) => {
+        /// The words of one language. Each field's documentation is its English.
+        #[derive(Debug)]
+        pub struct Words {
+            /// Which language.
+            pub lang: Lang,
+            $(#[doc = $en] pub $name: &'static str,)+
+        }
+
+        static ZH: Words = Words { lang: Lang::Zh, $($name: $zh,)+ };
+        static EN: Words = Words { lang: Lang::En, $($name: $en,)+ };
+
+        /// Name, Chinese and English of every word, for checks over the whole catalogue.
+        pub const ENTRIES: &[(&str, &str, &str)] = &[$((stringify!($name), $zh, $en),)+];
+    };
+}
+
+catalogue! {
+    // Frame
+    skip_to_content => "跳到正文", "Skip to content";
+    nav_label => "主导航", "Main";
+    nav_station => "采集站", "Station";
+    nav_clips => "音像资料", "Clips";
+    nav_annotate => "待标注", "To annotate";
+    nav_cases => "案件", "Cases";
+    nav_kiosk => "采集位大屏", "Bay board";
+    language => "语言", "Language";
+    clock_set => "已校时", "Clock set";
+    clock_unset => "未校时", "Clock not set";
+    live_lost => "连接已断开，正在重连。下面的内容可能不是最新的。", "Connection lost, reconnecting. What you see may be out of date.";
+    back => "返回", "Back";
+    show => "查看", "Show";
+    none_dash => "—", "—";
+
+    // Stages of the flow strip
+    flow_label => "流程", "Flow";
+    stage_docked => "已接入", "Docked";
+    stage_copying => "采集中", "Copying";
+    stage_sealed => "已入库", "Sealed";
+    stage_sending => "上传中", "Sending";
+    stage_proven => "云端校验一致", "Proven";
+    stage_released => "记录仪已清空", "Released";
+    stage_stalled => "受阻", "Stalled";
+
+    // States of a clip
+    state_seen => "已接入", "Seen";
+    state_copying => "采集中", "Copying";
+    state_sealed => "已入库（校验一致）", "Sealed";
+    state_sending => "上传中", "Sending";
+    state_proven => "云端校验一致", "Proven";
+    state_released => "记录仪已清空", "Released";
+    state_incomplete => "待标注", "To annotate";
+
+    // Facets
+    local_copying => "采集中", "copying";
+    local_sealed => "已入库（校验一致）", "sealed";
+    local_evicted => "本地已腾出空间", "removed here after proof";
+    local_damaged => "本地文件已损坏", "damaged here";
+    sighting_present => "仍在记录仪上", "still on the recorder";
+    sighting_gone => "记录仪上已不见（不是本站清除）", "gone from the recorder (not by us)";
+    sighting_erase_intended => "即将从记录仪清除", "about to be erased from the recorder";
+    sighting_erased => "已从记录仪清除", "erased from the recorder";
+    delivery_waiting => "待上传", "waiting";
+    delivery_sending => "上传中", "sending";
+    delivery_sent => "已上传，未校验", "sent, unproven";
+    delivery_proven => "校验一致", "proven";
+    delivery_suspect => "校验不一致", "suspect";
+    delivery_failed => "上传失败", "failed";
+    hold => "暂停销毁（复议/诉讼）", "On hold (review or lawsuit)";
+    quarantine => "已隔离", "Quarantined";
+
+    // How a destination proves
+    proof_remote_checksum => "云端计算校验值并比对", "the cloud's own checksum, compared";
+    proof_read_back => "整份读回后比对", "read back whole and compared";
+    proof_length_only => "只能比对大小，不算校验", "only the length can be compared: proves nothing";
+    proof_none => "无法比对，不算校验", "nothing can be compared: proves nothing";
+    same_device => "与本站存储在同一块盘上，本机损坏时会一起丢失", "On the station's own disk: lost together with this box";
+    locked_objects => "防删除锁定", "locked against deletion";
+
+    // Bays
+    bays => "采集位", "Bays";
+    bay_empty => "空", "Empty";
+    bays_empty_list => "空闲采集位", "Empty bays";
+    do_not_remove => "请勿拔出", "Do not remove";
+    safe_to_remove => "可以取走", "Safe to remove";
+    safe_uploading => "可以取走 · 上传中", "Safe to remove · uploading";
+    waiting_for_approval => "等待确认", "Waiting for approval";
+    unregistered => "未注册设备", "Unregistered device";
+    unregistered_detail => "未读取，需要管理员确认", "Not read; an administrator has to approve it";
+    reading_list => "正在读取文件列表", "Reading the list of files";
+    paused_disk => "已暂停：磁盘空间不足", "Paused: the disk is full";
+    paused_disk_detail => "尚未全部入库，请找管理员或换一个采集站", "Not everything is sealed; call the administrator or use another station";
+    try_another_bay => "读取失败，请换一个采集位", "Cannot read: try another bay";
+    nothing_on_it => "没有可采集的文件", "No files to copy";
+    officer_unknown => "采集人未知", "Officer unknown";
+    annotate_later => "稍后在工作台标注即可", "Annotate later at a desk";
+    call_administrator => "请找管理员", "Call the administrator";
+    no_bays => "还没有采集位。接入记录仪后会出现在这里；用文件夹方式时，在接入目录下建一个文件夹即可。", "No bays yet. Dock a recorder and it appears here; with a folder source, make a directory inside the docking folder.";
+
+    // Uplink
+    uplink => "上传情况", "Uplink";
+    last_hour => "近一小时", "Last hour";
+    nothing_waiting => "没有待上传的资料", "Nothing is waiting";
+    idle => "空闲", "Idle";
+    destinations => "上传目标", "Destinations";
+    no_destination => "没有上传目标。请在 evidock.toml 里添加一个 [[destination]]。", "No destination. Add a [[destination]] to evidock.toml.";
+    dest_working => "正常", "Working";
+    dest_checking => "正在检测", "Being checked";
+    dest_unreachable => "连不上，自动重试", "Unreachable, retrying";
+    dest_refused => "拒绝访问", "Refuses access";
+    optional_destination => "可选", "Optional";
+
+    // Disk
+    disk => "本地磁盘", "Local disk";
+    disk_undelivered => "未送达", "Not delivered yet";
+    disk_kept => "已校验，按策略保留", "Proven, kept by policy";
+    disk_held => "暂停销毁", "On hold";
+    disk_other => "其他", "Other";
+    disk_free => "可用", "Free";
+    disk_stopped => "已停止采集，直到腾出空间", "Copying has stopped until there is room";
+
+    // Alarms
+    alarms => "需要处理", "Needs attention";
+    no_alarms => "没有需要处理的事项", "Nothing needs attention";
+    severity_bad => "故障", "Fault";
+    severity_warn => "注意", "Attention";
+    severity_info => "提示", "Note";
+    act_annotate => "去标注", "Annotate";
+    act_show_clip => "查看资料", "Show the clip";
+    act_network => "请检查网线和网络；恢复后自动续传", "Check the cable and the network; sending goes on by itself";
+    act_clock => "请检查时间同步（chrony 或 systemd-timesyncd）", "Check time synchronisation (chrony or systemd-timesyncd)";
+    act_disk => "请检查上传是否受阻，或增加磁盘", "Check whether sending is stalled, or add a disk";
+    act_second_place => "请添加不在本机上的上传目标", "Add a destination that is not on this box";
+    act_doctor => "运行 evidock doctor 查看原因", "Run evidock doctor to see why";
+
+    // Lists
+    clips_title => "音像资料", "Clips";
+    filter => "筛选", "Filter";
+    filters => "筛选条件", "Filters";
+    more_filters => "更多条件", "More";
+    clear_filters => "清除条件", "Clear";
+    any => "不限", "Any";
+    any_missing => "缺任意一项", "Anything";
+    missing => "缺", "Missing";
+    missing_facts => "缺少信息", "Missing fact";
+    state => "状态", "State";
+    case => "案件", "Case";
+    recorder => "记录仪", "Recorder";
+    from_day => "起始日期", "From";
+    to_day => "截止日期", "To";
+    captured => "采集时间", "Captured";
+    length => "时长", "Length";
+    size => "大小", "Size";
+    file => "文件", "File";
+    no_capture_time => "采集时间缺失", "No capture time";
+    not_linked => "未关联案件", "Not linked";
+    first_page => "回到第一页", "First page";
+    next_page => "下一页", "Next page";
+    paging => "翻页", "Pages";
+    no_clips => "还没有音像资料", "No clips yet";
+    no_clips_detail => "把记录仪放进采集位，采集到的视频会出现在这里。", "Dock a recorder in a bay and its clips appear here.";
+    no_match => "没有符合条件的资料", "Nothing matches";
+    no_match_detail => "放宽或清除条件再试。", "Loosen or clear the filters.";
+    all_annotated => "没有待标注的资料", "Nothing to annotate";
+    all_annotated_detail => "五项基本信息都已齐全。", "All five required facts are there.";
+
+    // Cases
+    cases_title => "案件", "Cases";
+    search => "查找", "Find";
+    case_search_hint => "案件编号、文书号或检查任务号，括号样式不限，输入一部分也可以", "Any number of the case in any bracket style; a part will do";
+    no_cases => "还没有案件", "No cases yet";
+    no_cases_detail => "为一份音像资料填写案件编号，或导入排班表，案件就会出现在这里。", "Give a clip a case number, or import a roster, and its case appears here.";
+    no_case_match => "没有找到这个编号", "No case has this number";
+    no_case_match_detail => "核对编号，或只输入其中一段数字。", "Check the number, or type only a part of it.";
+    did_you_mean => "您要找的是：", "Did you mean:";
+    other_numbers => "其他编号", "Other numbers";
+    last_captured => "最近采集", "Last captured";
+    timeline => "时间线", "Timeline";
+    stage_unnamed => "未注明环节", "Stage not given";
+    timeline_hatched => "斜纹：同一环节两段录像之间没有录像", "Hatched: no recording between two clips of one stage";
+    stations => "采集站", "Stations";
+    kind_case => "案件", "Case";
+    kind_inspection => "检查任务", "Inspection";
+    kind_on_the_spot => "当场处罚", "On-the-spot penalty";
+    kind_unfiled => "日常检查（未立案）", "Routine check (no case opened)";
+
+    // A clip
+    clip => "音像资料", "Clip";
+    player => "播放", "Player";
+    play_logged => "播放会留下调阅记录", "Playing leaves an entry in the access log";
+    not_playable_here => "浏览器不能播放这种编码；请下载后用播放器查看", "Browsers cannot play this encoding; download it and use a media player";
+    not_media => "不是音视频文件，按原样保存", "Not a media file; kept as it is";
+    not_sealed_yet => "尚未入库，入库后可以播放", "Not sealed yet; it can be played once it is";
+    only_in_cloud => "本地已腾出空间，云端副本仍在；可用 evidock find 找到并取回", "Removed here after proof; the cloud copy stands, evidock find tells where";
+    picture_alt => "视频截图", "Still from the clip";
+    download => "下载原始文件", "Download the original";
+    five_facts => "基本信息（应注明五项）", "The five required facts";
+    fact_missing => "缺，请补充", "Missing, please add";
+    other_facts => "其他信息", "Other facts";
+    media_facts => "媒体信息", "Media";
+    media_unknown => "尚未检测", "Not looked at yet";
+    container => "封装格式", "Container";
+    video => "视频", "Video";
+    audio => "音频", "Audio";
+    health => "完整性", "Integrity";
+    health_whole => "完整", "Whole";
+    health_truncated => "不完整：文件提前结束，按原样保存", "Truncated: it ends early; kept as it is";
+    health_broken => "结构损坏：按原样保存", "Broken structure; kept as it is";
+    health_not_media => "不是音视频", "Not media";
+    original_name => "原始文件名", "Original file name";
+    original_path => "在记录仪上的位置", "Path on the recorder";
+    recorder_time => "记录仪自己的时间", "The recorder's own time";
+    marked => "已标记为重要", "Marked as important";
+    supersedes => "接替的旧资料", "Supersedes";
+    sensitivity => "敏感标记", "Sensitivity";
+    retention => "保管期限", "Kept for";
+    copies => "副本", "Copies";
+    copy_here => "本采集站", "This station";
+    place_column => "位置", "Where";
+    how_proven => "校验方式", "How it is proven";
+    proven_at => "校验时间", "Proven at";
+    custody => "流转记录", "Custody";
+    custody_detail => "每一步都写入不可悄悄改写的日志", "Every step is in a log that nobody can quietly rewrite";
+    log_entry => "日志序号", "Log entry";
+    by_daemon => "本站程序", "the station";
+    by_os_user => "本机用户", "local user";
+    by_web => "网页", "the page";
+    digests => "校验值", "Digests";
+    record_id => "资料编号", "Record id";
+    linked_cases => "关联案件", "Cases";
+    link_title => "关联到案件", "Link to a case";
+    link_button => "关联", "Link";
+    link_case_hint => "例如 赵卫罚〔2026〕12号；立案前可填检查任务号", "For example 赵卫罚〔2026〕12号; before a case is opened, an inspection number will do";
+    unlink => "取消关联", "Unlink";
+    unlink_reason => "取消的原因", "Why";
+    annotate_title => "补充或更正", "Add or correct";
+    annotate_hint => "只填要改的；原来的来源会保留。清空表示撤回人工填写的内容。", "Change what needs it; what other origins said is kept. Clearing a field withdraws what a person had entered.";
+    save => "保存", "Save";
+    optional => "选填", "optional";
+    done_linked => "已关联", "Linked";
+    done_unlinked => "已取消关联", "Unlinked";
+    done_annotated => "已保存", "Saved";
+
+    // Fields of a record
+    f_case_no => "案件编号", "Case number";
+    f_captured_start => "采集时间", "Capture time";
+    f_captured_end => "结束时间", "End";
+    f_captured_raw => "记录仪时间", "Recorder's time";
+    f_place => "采集地点", "Place";
+    f_officer => "采集人", "Officer";
+    f_officer_cert_no => "执法证号", "Certificate number";
+    f_co_officers => "协办人员", "Other officers";
+    f_proves => "证明对象", "What it proves";
+    f_title => "题名", "Title";
+    f_cause => "案由", "Cause";
+    f_enforcement_kind => "执法类别", "Kind of enforcement";
+    f_stage => "环节", "Stage";
+    f_matter => "记录事项", "Matter recorded";
+    f_party_ref => "当事人", "Party";
+    f_agency => "执法机关", "Agency";
+    f_lat => "纬度", "Latitude";
+    f_lon => "经度", "Longitude";
+    f_datum => "坐标系", "Datum";
+    f_sensitivity => "敏感标记", "Sensitivity";
+    f_gap_reason => "未记录原因", "Reason for no recording";
+
+    // Where a value came from
+    o_person => "人工填写", "entered by a person";
+    o_roster => "排班表", "roster";
+    o_sidecar => "随附文件", "sidecar file";
+    o_binding => "绑定文件", "binding file";
+    o_file_name => "文件名", "file name";
+    o_media => "媒体文件", "media file";
+    o_file_time => "文件时间", "file time";
+    o_config => "配置默认值", "configured default";
+
+    // Kiosk
+    kiosk_title => "采集位", "Bays";
+    kiosk_stale => "画面已停止更新，请勿据此取走设备", "This board has stopped updating: do not rely on it";
+
+    // Refusals
+    err_not_found => "没有这个页面", "There is no such page";
+    err_not_found_detail => "地址可能输入有误。", "The address may be mistyped.";
+    err_clip_not_found => "没有这份音像资料", "There is no such clip";
+    err_clip_not_found_detail => "核对资料编号；其他采集站的资料请用 evidock find 在云端查找。", "Check the record id; clips of other stations are found in the cloud with evidock find.";
+    err_case_not_found => "没有找到这个案件", "There is no such case";
+    err_method => "这个地址不接受这种请求", "This address does not take that kind of request";
+    err_method_detail => "从页面上的按钮操作，或查看 /api/v1/openapi.json。", "Use the buttons on the page, or read /api/v1/openapi.json.";
+    err_host => "这个地址不能访问采集站", "The station does not answer to this address";
+    err_host_detail => "目前只能在本机访问：http://127.0.0.1 或 http://localhost。", "For now it is reached on the box itself only: http://127.0.0.1 or http://localhost.";
+    err_origin => "请求来自别的网站，未执行", "The request came from another site and was not carried out";
+    err_origin_detail => "从本站页面上重新操作一次。", "Do it again from the station's own page.";
+    err_invalid => "内容有误，未保存", "Not saved: something is wrong with it";
+    err_invalid_detail => "按提示改正后再提交一次。", "Correct it as the message says and send it again.";
+    err_conflict => "与现有内容冲突，未保存", "Not saved: it conflicts with what is there";
+    err_too_large => "内容过大，未处理", "Too large, not taken";
+    err_too_large_detail => "拆分后分次提交。", "Split it and send it in parts.";
+    err_unavailable => "暂时无法完成", "Not possible right now";
+    err_unavailable_detail => "采集和上传不受影响。稍后再试；若持续出现，运行 evidock doctor。", "Copying and sending go on. Try again in a moment; if it stays, run evidock doctor.";
+    err_range => "请求的范围超出文件", "The requested range lies outside the file";
+    err_evicted => "本地副本已腾出空间", "The local copy was removed after proof";
+    err_evicted_detail => "云端副本校验一致；用 evidock find 查看位置。", "The cloud copy is proven; evidock find tells where it is.";
+    err_failed => "出了问题", "Something went wrong";
+    err_failed_detail => "采集和上传不受影响。再试一次；若持续出现，请查看系统日志（journalctl -u evidock）。", "Copying and sending go on. Try again; if it stays, read the log (journalctl -u evidock).";
+    err_back => "回到采集站", "Back to the station";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_visitor_s_choice_then_the_browser_s_then_chinese() {
+        let table = [
+            (None, None, Lang::Zh),
+            (Some("en-GB,en;q=0.9"), None, Lang::En),
+            (Some("fr,de;q=0.8"), None, Lang::Zh),
+            (Some("en;q=0.5, zh-TW;q=0.8"), None, Lang::Zh),
+            (Some("en;q=0, *"), None, Lang::Zh),
+            (Some("en;q=rubbish, zh;q=0.1"), None, Lang::Zh),
+            (Some("en"), Some("zh"), Lang::Zh),
+            (Some("zh"), Some("en"), Lang::En),
+            (Some("en"), Some("<script>"), Lang::En),
+        ];
+        for (header, cookie, wanted) in table {
+            assert_eq!(Lang::negotiate(header, cookie), wanted, "{header:?} {cookie:?}");
+        }
+    }
+
+    #[test]
+    fn no_word_is_empty_or_left_untranslated() {
+        for (name, zh, en) in ENTRIES {
+            assert!(!zh.trim().is_empty() && !en.trim().is_empty(), "{name}");
+            assert!(en.is_ascii() || *name == "none_dash" || en.contains("罚〔") || en.contains('·'), "{name}: {en}");
+            assert!(*name == "none_dash" || zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{name}: {zh}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_field_stand_as_agreed() {
+        let w = Lang::Zh.words();
+        assert_eq!(w.state_sealed, "已入库（校验一致）");
+        assert_eq!(w.state_proven, "云端校验一致");
+        assert_eq!(w.safe_to_remove, "可以取走");
+        assert_eq!(w.do_not_remove, "请勿拔出");
+        assert_eq!(w.state_incomplete, "待标注");
+        assert_eq!(w.stage_released, "记录仪已清空");
+        assert_eq!(w.unregistered, "未注册设备");
+        assert_eq!(w.hold, "暂停销毁（复议/诉讼）");
+    }
+}

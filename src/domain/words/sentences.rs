@@ -1,0 +1,382 @@
+//! Sentences that carry numbers and names, with the plural forms of each language, and what the custody
+//! log tells in words.
+
+use super::{Lang, Words};
+use crate::domain::event::{Actor, EventKind};
+
+/// `one` for exactly one, `many` otherwise; the number stands before it.
+fn counted(n: u64, number: String, one: &str, many: &str) -> String {
+    format!("{number} {}", if n == 1 { one } else { many })
+}
+
+impl Words {
+    fn either(&self, zh: impl FnOnce() -> String, en: impl FnOnce() -> String) -> String {
+        match self.lang {
+            Lang::Zh => zh(),
+            Lang::En => en(),
+        }
+    }
+
+    /// `12 个`, `12 clips`.
+    pub fn clips(&self, n: u64) -> String {
+        let number = self.number(n);
+        self.either(|| format!("{number} 个"), || counted(n, self.number(n), "clip", "clips"))
+    }
+
+    /// `共 12 个`, `12 clips`.
+    pub fn clips_in_all(&self, n: u64) -> String {
+        self.either(|| format!("共 {} 个", self.number(n)), || self.clips(n))
+    }
+
+    /// `9 个视频`, `9 clips`: for headings where 个 alone would say too little.
+    pub fn videos(&self, n: u64) -> String {
+        self.either(|| format!("{} 个视频", self.number(n)), || self.clips(n))
+    }
+
+    /// `5 台记录仪`, `5 recorders`.
+    pub fn recorders(&self, n: u64) -> String {
+        self.either(|| format!("{} 台记录仪", self.number(n)), || counted(n, self.number(n), "recorder", "recorders"))
+    }
+
+    /// `2 个采集站`, `2 stations`.
+    pub fn station_count(&self, n: u64) -> String {
+        self.either(|| format!("{} 个采集站", self.number(n)), || counted(n, self.number(n), "station", "stations"))
+    }
+
+    /// Age of the oldest item in a stage, from milliseconds.
+    pub fn oldest(&self, age_ms: i64) -> String {
+        self.either(|| format!("最久 {}", self.age(age_ms)), || format!("oldest {}", self.age(age_ms)))
+    }
+
+    /// How many became so today.
+    pub fn today(&self, n: u64) -> String {
+        self.either(|| format!("今日 {}", self.number(n)), || format!("{} today", self.number(n)))
+    }
+
+    /// Time left, from milliseconds.
+    pub fn left(&self, ms: i64) -> String {
+        self.either(|| format!("还需 {}", self.span(ms)), || format!("{} left", self.span(ms)))
+    }
+
+    /// Progress of a recorder: clips done of all.
+    pub fn done_of(&self, done: u64, total: u64) -> String {
+        let (done_text, total_text) = (self.number(done), self.number(total));
+        self.either(
+            || format!("{done_text}/{total_text} 个"),
+            || format!("{done_text} of {}", counted(total, self.number(total), "clip", "clips")),
+        )
+    }
+
+    /// A copy that goes on where an earlier dock stopped.
+    pub fn resumed_at(&self, percent: u8) -> String {
+        self.either(|| format!("接上次 {percent}% 继续"), || format!("resumed at {percent}%"))
+    }
+
+    /// What a recorder brought: sealed here, and of these proven in the cloud.
+    pub fn sealed_and_proven(&self, sealed: u64, proven: u64) -> String {
+        self.either(
+            || format!("{} 个已入库 · {} 个云端校验一致", self.number(sealed), self.number(proven)),
+            || format!("{} sealed · {} proven", self.number(sealed), self.number(proven)),
+        )
+    }
+
+    /// The sentence that matters, with facts still to be given.
+    pub fn safe_to_annotate(&self, n: u64) -> String {
+        self.either(|| format!("可以取走 · {} 个待标注", self.number(n)), || format!("Safe to remove · {} to annotate", self.number(n)))
+    }
+
+    /// The sentence that matters, with files that could not be read.
+    pub fn safe_unreadable(&self, n: u64) -> String {
+        self.either(|| format!("可以取走 · {} 个读不出", self.number(n)), || format!("Safe to remove · {} unreadable", self.number(n)))
+    }
+
+    /// For the bay board: facts still to be given.
+    pub fn to_annotate(&self, n: u64) -> String {
+        self.either(|| format!("{} 个待标注", self.number(n)), || format!("{} to annotate", self.number(n)))
+    }
+
+    /// Files that a recorder could not deliver.
+    pub fn unreadable(&self, n: u64) -> String {
+        self.either(|| format!("{} 个文件读不出", self.number(n)), || counted(n, self.number(n), "file unreadable", "files unreadable"))
+    }
+
+    /// Where reading stopped.
+    pub fn stopped_at(&self, percent: u8) -> String {
+        self.either(|| format!("读到 {percent}% 时出错"), || format!("failed at {percent}%"))
+    }
+
+    /// What waits to be sent, with the time it takes where that can be said.
+    pub fn queue(&self, bytes: u64, eta_ms: Option<i64>) -> String {
+        let size = self.size(bytes);
+        match (self.lang, eta_ms) {
+            (Lang::Zh, Some(ms)) => format!("待上传 {size} · 约 {}", self.age(ms)),
+            (Lang::Zh, None) => format!("待上传 {size}"),
+            (Lang::En, Some(ms)) => format!("{size} waiting · about {}", self.age(ms)),
+            (Lang::En, None) => format!("{size} waiting"),
+        }
+    }
+
+    /// How long the disk lasts.
+    pub fn days_left(&self, days: u32) -> String {
+        self.either(
+            || format!("按此速度还可用 {days} 天"),
+            || format!("full in {} at this rate", counted(days.into(), days.to_string(), "day", "days")),
+        )
+    }
+
+    /// Used of all.
+    pub fn used_of(&self, used: u64, total: u64) -> String {
+        format!("{} / {}", self.size(used), self.size(total))
+    }
+
+    /// Which facts are missing, as labels already in this language.
+    pub fn lacks<S: AsRef<str>>(&self, labels: &[S]) -> String {
+        self.either(|| format!("缺{}", self.list(labels)), || format!("missing {}", self.list(labels).to_lowercase()))
+    }
+
+    /// Other cases of a clip beside the one shown.
+    pub fn and_more_cases(&self, n: usize) -> String {
+        self.either(|| format!("等 {} 个案件", n + 1), || format!("and {n} more"))
+    }
+
+    /// A stretch without recording inside a stage.
+    pub fn uncovered(&self, ms: i64) -> String {
+        self.either(|| format!("{}没有录像", self.span(ms)), || format!("no recording for {}", self.span(ms)))
+    }
+
+    /// Clips that cannot be drawn on the time axis.
+    pub fn not_drawn(&self, n: u64) -> String {
+        self.either(
+            || format!("{} 个没有采集时间，未画在时间线上", self.number(n)),
+            || format!("{} without capture time, not drawn", counted(n, self.number(n), "clip", "clips")),
+        )
+    }
+
+    /// From an instant on, already written out.
+    pub fn since(&self, at: &str) -> String {
+        self.either(|| format!("{at} 起"), || format!("since {at}"))
+    }
+
+    /// What waits for a destination; nothing is lost meanwhile.
+    pub fn waiting_not_lost(&self, n: u64) -> String {
+        self.either(|| format!("{} 个待上传，没有丢失", self.number(n)), || format!("{} waiting, nothing is lost", self.number(n)))
+    }
+
+    // --- Stalls and alarms -------------------------------------------------------------------
+
+    /// A destination that cannot be reached.
+    pub fn unreachable(&self, destination: &str) -> String {
+        self.either(|| format!("{destination}：连不上"), || format!("{destination}: unreachable"))
+    }
+
+    /// A destination that refuses us.
+    pub fn refused(&self, destination: &str) -> String {
+        self.either(|| format!("{destination}：拒绝访问"), || format!("{destination}: access refused"))
+    }
+
+    /// Deliveries that stopped.
+    pub fn deliveries_failed(&self, destination: &str, n: u64) -> String {
+        self.either(
+            || format!("{destination}：{} 个上传失败", self.number(n)),
+            || format!("{destination}: {} failed", counted(n, self.number(n), "delivery", "deliveries")),
+        )
+    }
+
+    /// A bay that cannot be read.
+    pub fn bay_failed(&self, bay: &str) -> String {
+        self.either(|| format!("{bay} 号位读取失败"), || format!("bay {bay} cannot be read"))
+    }
+
+    /// Clips that lack facts.
+    pub fn alarm_annotate(&self, n: u64) -> String {
+        self.either(|| format!("{} 个视频待标注", self.number(n)), || counted(n, self.number(n), "clip to annotate", "clips to annotate"))
+    }
+
+    /// How long the oldest of them has waited, from milliseconds.
+    pub fn oldest_waits(&self, ms: i64) -> String {
+        self.either(|| format!("最久的已等 {}", self.age(ms)), || format!("the oldest has waited {}", self.age(ms)))
+    }
+
+    /// What to do about a destination that refuses us.
+    pub fn act_credentials(&self, destination: &str) -> String {
+        self.either(
+            || format!("在 evidock.toml 里改正账号或权限，再运行 evidock retry {destination}"),
+            || format!("Correct its credentials in evidock.toml, then run evidock retry {destination}"),
+        )
+    }
+
+    /// What to do about deliveries that stopped for good.
+    pub fn act_retry(&self, destination: &str) -> String {
+        self.either(|| format!("查明原因后运行 evidock retry {destination}"), || format!("Find out why, then run evidock retry {destination}"))
+    }
+
+    /// A destination that protects nothing.
+    pub fn alarm_same_device(&self, destination: &str) -> String {
+        self.either(
+            || format!("{destination} 与本站存储在同一块盘上"),
+            || format!("{destination} is on the station's own disk"),
+        )
+    }
+
+    /// A destination at which nothing can be proven.
+    pub fn alarm_no_proof(&self, destination: &str) -> String {
+        self.either(|| format!("{destination} 无法校验"), || format!("{destination} cannot prove anything"))
+    }
+
+    /// The disk is nearly full.
+    pub fn alarm_disk_low(&self, free: u64) -> String {
+        self.either(|| format!("磁盘仅剩 {}", self.size(free)), || format!("Only {} of disk left", self.size(free)))
+    }
+
+    /// The disk reached its reserve.
+    pub fn alarm_disk_full(&self, reserve: u64) -> String {
+        self.either(
+            || format!("磁盘空间不足，已停止采集（保留 {}）", self.size(reserve)),
+            || format!("Disk full, copying has stopped ({} kept in reserve)", self.size(reserve)),
+        )
+    }
+
+    /// The clock is not synchronised.
+    pub fn alarm_clock(&self) -> String {
+        self.either(|| "时钟未校时".into(), || "The clock is not synchronised".into())
+    }
+
+    /// What an unsynchronised clock means.
+    pub fn alarm_clock_detail(&self) -> String {
+        self.either(
+            || "采集照常进行，但日志里的时间可能不准".into(),
+            || "Copying goes on, but the times in the log may be wrong".into(),
+        )
+    }
+
+    /// Local files that no longer match.
+    pub fn alarm_damaged(&self, n: u64) -> String {
+        self.either(|| format!("{} 个本地文件已损坏", self.number(n)), || counted(n, self.number(n), "local file is damaged", "local files are damaged"))
+    }
+
+    /// Copies elsewhere that disagree with ours.
+    pub fn alarm_mismatch(&self, destination: &str, n: u64) -> String {
+        self.either(
+            || format!("{destination}：{} 个校验不一致", self.number(n)),
+            || format!("{destination}: {} with other bytes", counted(n, self.number(n), "copy", "copies")),
+        )
+    }
+
+    /// Clips under quarantine.
+    pub fn alarm_quarantined(&self, n: u64) -> String {
+        self.either(|| format!("{} 个资料已隔离", self.number(n)), || counted(n, self.number(n), "clip quarantined", "clips quarantined"))
+    }
+
+    /// Files that a recorder could not deliver.
+    pub fn alarm_unreadable(&self, recorder: &str, n: u64) -> String {
+        self.either(
+            || format!("{recorder}：{} 个文件读不出", self.number(n)),
+            || format!("{recorder}: {}", self.unreadable(n)),
+        )
+    }
+
+    /// A recorder that nobody has approved.
+    pub fn alarm_unregistered(&self, bay: &str) -> String {
+        self.either(|| format!("{bay} 号位：未注册设备"), || format!("Bay {bay}: unregistered device"))
+    }
+
+    /// The log has not been anchored.
+    pub fn alarm_log(&self, age_ms: i64) -> String {
+        self.either(
+            || format!("流转日志已 {}没有签名上传", self.age(age_ms)),
+            || format!("The custody log has not been anchored for {}", self.age(age_ms)),
+        )
+    }
+
+    // --- Custody in words --------------------------------------------------------------------
+
+    /// Who did it. Ids, never names: names are not in the log.
+    pub fn actor(&self, actor: &Actor) -> String {
+        match actor.kind.as_str() {
+            "daemon" => self.by_daemon.to_owned(),
+            "os" => format!("{} {}", self.by_os_user, actor.id),
+            "web" => self.by_web.to_owned(),
+            _ => format!("{} {}", actor.kind, actor.id),
+        }
+    }
+
+    /// What happened. `place` is the destination, recorder or case that the event names, where it names one.
+    pub fn event(&self, kind: EventKind, place: Option<&str>) -> String {
+        let (zh, en) = match kind {
+            EventKind::EpochOpened => ("日志启用", "The log was opened"),
+            EventKind::Started => ("采集站启动", "The station started"),
+            EventKind::Stopped => ("采集站停止", "The station stopped"),
+            EventKind::Configured => ("配置变更", "The configuration changed"),
+            EventKind::Docked => ("记录仪接入", "A recorder was docked"),
+            EventKind::Undocked => ("记录仪取走", "A recorder was removed"),
+            EventKind::Unreadable => ("文件读不出", "A file could not be read"),
+            EventKind::ClipSeen => ("发现并开始采集", "Found on a recorder, copying began"),
+            EventKind::CopyAbandoned => ("放弃未完成的采集", "An unfinished copy was given up"),
+            EventKind::Duplicate => ("与已入库的资料相同，未重复保存", "Same as a sealed clip, not stored twice"),
+            EventKind::SeenAgain => ("再次在记录仪上看到", "Seen on a recorder again"),
+            EventKind::Sealed => ("已入库（校验一致）", "Sealed: the copy was read back and matches"),
+            EventKind::Probed => ("媒体检测完成", "Media looked at"),
+            EventKind::Annotated => ("标注", "Annotated"),
+            EventKind::Linked => ("关联案件", "Linked to a case"),
+            EventKind::Unlinked => ("取消关联", "A link was withdrawn"),
+            EventKind::RecordMade => ("生成记录版本", "A revision of the record was made"),
+            EventKind::SendBegun => ("开始上传", "Sending began"),
+            EventKind::Sent => ("已上传，等待校验", "Sent, not proven yet"),
+            EventKind::Proven => ("云端校验一致", "Proven: the remote copy matches"),
+            EventKind::Mismatch => ("云端校验不一致", "The remote copy does not match"),
+            EventKind::SendFailed => ("上传失败", "Sending stopped"),
+            EventKind::Quarantine => ("隔离状态变更", "Quarantine changed"),
+            EventKind::Hold => ("暂停销毁状态变更", "Hold changed"),
+            EventKind::Damaged => ("发现本地文件损坏", "The local file was found damaged"),
+            EventKind::Verified => ("重新校验", "Verified again"),
+            EventKind::ViewBegun => ("调阅开始", "A viewing began"),
+            EventKind::ViewEnded => ("调阅结束", "A viewing ended"),
+            EventKind::Searched => ("检索", "A search was answered"),
+            EventKind::Shown => ("查看记录", "The record was shown"),
+            EventKind::LogRead => ("查看日志", "The log was read"),
+            EventKind::RosterImported => ("导入排班表", "A roster was imported"),
+            EventKind::CaseOpened => ("案件编号登记", "A case or another number of it was entered"),
+            EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
+        };
+        match (self.lang, place) {
+            (Lang::Zh, Some(place)) => format!("{zh}：{place}"),
+            (Lang::Zh, None) => zh.to_owned(),
+            (Lang::En, Some(place)) => format!("{en} ({place})"),
+            (Lang::En, None) => en.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plural_forms() {
+        let en = Lang::En.words();
+        assert_eq!([en.clips(0), en.clips(1), en.clips(1204)], ["0 clips", "1 clip", "1,204 clips"]);
+        assert_eq!(en.done_of(0, 1), "0 of 1 clip");
+        assert_eq!(en.days_left(1), "full in 1 day at this rate");
+        assert_eq!(en.alarm_damaged(1), "1 local file is damaged");
+        let zh = Lang::Zh.words();
+        assert_eq!([zh.clips(1), zh.videos(9)], ["1 个", "9 个视频"]);
+    }
+
+    #[test]
+    fn the_one_sentence_that_matters() {
+        assert_eq!(Lang::Zh.words().safe_to_annotate(3), "可以取走 · 3 个待标注");
+        assert_eq!(Lang::En.words().safe_to_annotate(3), "Safe to remove · 3 to annotate");
+    }
+
+    #[test]
+    fn every_event_reads_differently() {
+        for lang in Lang::ALL {
+            let mut told: Vec<_> = EventKind::ALL.iter().map(|k| lang.words().event(*k, None)).collect();
+            told.sort();
+            told.dedup();
+            assert_eq!(told.len(), EventKind::ALL.len());
+        }
+        assert_eq!(Lang::Zh.words().event(EventKind::Proven, Some("市局对象存储")), "云端校验一致：市局对象存储");
+        assert_eq!(Lang::Zh.words().actor(&Actor::os(1000)), "本机用户 1000");
+    }
+}

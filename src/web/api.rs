@@ -1,0 +1,313 @@
+//! The JSON API under `/api/v1`, with its OpenAPI document generated from this code, and the two addresses for
+//! machines that watch: `/healthz` and `/metrics`. Errors are `application/problem+json`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection, StringRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use utoipa::OpenApi;
+
+use super::media;
+use super::present::Nav;
+use super::present::station::alarm_note;
+use super::site::{Access, Site, Visitor};
+use super::trouble::{Problem, Trouble};
+use super::view::case::CaseAnswer;
+use super::view::clips::ClipsQuery;
+use super::view::station::Severity;
+use super::wire::*;
+use crate::domain::command::Request;
+use crate::domain::ids::ClipId;
+use crate::domain::record::{CaseLink, Copy, Field, Provenance, Record};
+
+/// A roster is at most this long: a year of a large agency is under 2 MB.
+const ROSTER_BYTES: usize = 8 * 1024 * 1024;
+/// Rows of a page where nothing else is asked for.
+const ROWS: u32 = 50;
+
+/// The API as a document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "evidock",
+        description = "Clips of this station: records, links to cases, footage. Reading is logged before it is answered. \
+                       Until sign-in exists the station answers on loopback only."
+    ),
+    paths(
+        list_clips, get_clip, get_media, link_clip, unlink_clip, annotate_clip, list_cases, get_case, status,
+        import_roster, openapi, healthz, metrics
+    ),
+    components(schemas(Record, CaseLink, Copy, Provenance, Problem))
+)]
+pub struct Document;
+
+/// The API's routes.
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/api/v1/clips", get(list_clips))
+        .route("/api/v1/clips/{id}", get(get_clip).patch(annotate_clip))
+        .route("/api/v1/clips/{id}/media", get(media::media))
+        .route("/api/v1/clips/{id}/links", post(link_clip))
+        .route("/api/v1/clips/{id}/links/{case_no}", delete(unlink_clip))
+        .route("/api/v1/cases", get(list_cases))
+        .route("/api/v1/cases/{number}", get(get_case))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/roster", post(import_roster).layer(DefaultBodyLimit::max(ROSTER_BYTES)))
+        .route("/api/v1/openapi.json", get(openapi))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+}
+
+type Answer = Result<Response, Trouble>;
+
+fn answered(visitor: &Visitor, answer: Answer) -> Response {
+    answer.unwrap_or_else(|trouble| trouble.problem(visitor))
+}
+
+fn query<T>(q: Result<Query<T>, QueryRejection>) -> Result<T, Trouble> {
+    q.map(|Query(q)| q).map_err(|e| Trouble::Invalid(e.body_text()))
+}
+
+fn json<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Trouble> {
+    body.map(|Json(b)| b).map_err(|e| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
+        _ => Trouble::Invalid(e.body_text()),
+    })
+}
+
+fn clip_id(id: &str) -> Result<ClipId, Trouble> {
+    id.parse().map_err(|_| Trouble::NoClip)
+}
+
+/// Clips, newest capture first.
+#[utoipa::path(get, path = "/api/v1/clips", params(RawClipsQuery), responses(
+    (status = 200, body = ClipPage), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn list_clips(State(site): State<Arc<Site>>, visitor: Visitor, q: Result<Query<RawClipsQuery>, QueryRejection>) -> Response {
+    let answer = async {
+        let q = query(q)?.resolve(ROWS)?;
+        let what = if q.is_filtered() { "search" } else { "list" };
+        site.log_access(&visitor, Access { what, terms: Some(&q.to_query_string()), ..Access::default() }).await?;
+        let page = site.pages.records(&q).await?;
+        Ok(Json(ClipPage { items: page.items, next: page.next, total: page.total }).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// The record of a clip.
+#[utoipa::path(get, path = "/api/v1/clips/{id}", params(("id" = String, Path, description = "Record id")), responses(
+    (status = 200, body = Record), (status = 404, body = Problem), (status = 503, body = Problem)))]
+async fn get_clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let answer = async {
+        let clip = clip_id(&id)?;
+        site.log_access(&visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
+        let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+        Ok(Json(view.record).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// The original bytes of a clip. One range is served; the viewing is logged before its first byte.
+#[utoipa::path(get, path = "/api/v1/clips/{id}/media",
+    params(("id" = String, Path, description = "Record id"),
+        ("download" = Option<String>, Query, description = "Present: save instead of play"),
+        ("Range" = Option<String>, Header, description = "bytes=first-last (RFC 9110)")),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 404, body = Problem), (status = 410, body = Problem), (status = 416, body = Problem), (status = 503, body = Problem)))]
+#[allow(dead_code)] // The document's entry for `media::media`, which serves the page too.
+async fn get_media() {}
+
+/// Links a clip to a case.
+#[utoipa::path(post, path = "/api/v1/clips/{id}/links", params(("id" = String, Path, description = "Record id")),
+    request_body = LinkBody, responses((status = 201, description = "The link as it stands", body = serde_json::Value),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn link_clip(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Json<LinkBody>, JsonRejection>,
+) -> Response {
+    let answer = async {
+        let clip = clip_id(&id)?.to_string();
+        let LinkBody { case_no, from_ms, to_ms, stage, matter, proves } = json(body)?;
+        let request = Request::Link { clip, case_no, from_ms, to_ms, stage, matter, proves };
+        let made = site.carry_out(&visitor.caller, request).await?;
+        Ok((StatusCode::CREATED, Json(made)).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// Withdraws a link. Nothing is un-said: a withdrawal is a revision.
+#[utoipa::path(delete, path = "/api/v1/clips/{id}/links/{case_no}",
+    params(("id" = String, Path, description = "Record id"), ("case_no" = String, Path, description = "Any number of the case"), UnlinkQuery),
+    responses((status = 200, description = "What was withdrawn", body = serde_json::Value),
+        (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn unlink_clip(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path((id, case_no)): Path<(String, String)>,
+    q: Result<Query<UnlinkQuery>, QueryRejection>,
+) -> Response {
+    let answer = async {
+        let clip = clip_id(&id)?.to_string();
+        let request = Request::Unlink { clip, case_no, reason: query(q)?.reason };
+        Ok(Json(site.carry_out(&visitor.caller, request).await?).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// Sets facts of a record as a person's word; null or an empty text withdraws what a person had said.
+#[utoipa::path(patch, path = "/api/v1/clips/{id}", params(("id" = String, Path, description = "Record id")),
+    request_body(content = BTreeMap<String, Option<String>>, description = "Field name to value"),
+    responses((status = 200, description = "What changed", body = serde_json::Value),
+        (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn annotate_clip(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Json<BTreeMap<String, Option<String>>>, JsonRejection>,
+) -> Response {
+    let answer = async {
+        let clip = clip_id(&id)?.to_string();
+        let body = json(body)?;
+        if let Some(name) = body.keys().find(|name| Field::parse(name).is_none()) {
+            let known: Vec<_> = Field::ALL.iter().map(|f| f.as_str()).collect();
+            return Err(Trouble::Invalid(format!("{name:?}: {}", known.join(" | "))));
+        }
+        let fields = body.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect();
+        Ok(Json(site.carry_out(&visitor.caller, Request::Annotate { clip, fields }).await?).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// Cases by any part of any of their numbers.
+#[utoipa::path(get, path = "/api/v1/cases", params(CasesQuery), responses(
+    (status = 200, body = CasePage), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn list_cases(State(site): State<Arc<Site>>, visitor: Visitor, q: Result<Query<CasesQuery>, QueryRejection>) -> Response {
+    let answer = async {
+        let q = query(q)?;
+        let terms = q.query.trim();
+        let what = if terms.is_empty() { "list" } else { "find" };
+        site.log_access(&visitor, Access { what, terms: Some(terms), ..Access::default() }).await?;
+        let page = site.pages.cases(terms, q.after.as_deref()).await?;
+        Ok(Json(CasePage { items: page.rows.iter().map(CaseSummary::from).collect(), next: page.next }).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// A case by any of its numbers, with its newest clips.
+#[utoipa::path(get, path = "/api/v1/cases/{number}", params(("number" = String, Path, description = "Any number of the case, in any bracket style")),
+    responses((status = 200, body = CaseDetail), (status = 404, body = Problem), (status = 503, body = Problem)))]
+async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
+    let answer = async {
+        site.log_access(&visitor, Access { what: "find", case_key: Some(&number), ..Access::default() }).await?;
+        let CaseAnswer::Found(v) = site.pages.case(&number).await? else { return Err(Trouble::NoCase) };
+        let clips = ClipsQuery { case: Some(v.number.clone()), limit: MOST_ROWS, ..ClipsQuery::default() };
+        let page = site.pages.records(&clips).await?;
+        let case = CaseSummary {
+            case_no: v.number,
+            kind: v.kind,
+            aliases: v.aliases,
+            cause: v.cause,
+            party_ref: v.party,
+            clips: v.clips_total,
+            proven: v.proven,
+            incomplete: v.incomplete,
+            size_bytes: v.bytes,
+        };
+        let detail = CaseDetail { case, duration_ms: v.duration_ms, stations: v.stations, items: page.items, next: page.next };
+        Ok(Json(detail).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// The station at a glance.
+#[utoipa::path(get, path = "/api/v1/status", responses((status = 200, body = Status), (status = 503, body = Problem)))]
+async fn status(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let c = site.ctx(&visitor, Nav::Other).await?;
+        let view = site.pages.station().await?;
+        let alarm = |a: &super::view::station::Alarm| {
+            let note = alarm_note(a, &c);
+            let severity = match a.severity() {
+                Severity::Bad => "bad",
+                Severity::Warn => "warn",
+                Severity::Info => "info",
+            };
+            AlarmStatus { code: a.code(), severity, message: note.title, action: note.action }
+        };
+        let status = Status {
+            station: c.frame.station_name.clone(),
+            clock_synced: c.frame.clock_synced,
+            to_annotate: c.frame.to_annotate,
+            flow: flow(&view),
+            bays: view.bays.iter().map(BayStatus::from).collect(),
+            uplink_bytes_per_s: view.uplink.rate_bytes_per_s,
+            queue_bytes: view.uplink.queue_bytes,
+            destinations: view.uplink.destinations.iter().map(DestinationStatus::from).collect(),
+            disk: DiskStatus {
+                total_bytes: view.disk.total,
+                used_bytes: view.disk.used(),
+                undelivered_bytes: view.disk.undelivered,
+                reserve_bytes: view.disk.reserve,
+                stopped: view.disk.stopped,
+            },
+            alarms: view.alarms.iter().map(alarm).collect(),
+        };
+        Ok(Json(status).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// Imports a roster (officer, recorder, from, to, case, place, matter) as CSV.
+#[utoipa::path(post, path = "/api/v1/roster", params(RosterQuery), request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, description = "What changed, or would change", body = serde_json::Value),
+        (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn import_roster(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    q: Result<Query<RosterQuery>, QueryRejection>,
+    body: Result<String, StringRejection>,
+) -> Response {
+    let answer = async {
+        let q = query(q)?;
+        let csv = body.map_err(|e| match e.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
+            _ => Trouble::Invalid(e.body_text()),
+        })?;
+        let name = q.name.unwrap_or_else(|| "roster.csv".into());
+        let done = site.carry_out(&visitor.caller, Request::ImportRoster { name, csv, dry_run: q.dry_run }).await?;
+        Ok(Json(done).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, body = serde_json::Value)))]
+async fn openapi() -> Response {
+    Json(Document::openapi()).into_response()
+}
+
+/// Whether the parts of the daemon are well.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = HealthStatus), (status = 503, body = HealthStatus)))]
+async fn healthz(State(site): State<Arc<Site>>) -> Response {
+    let health = HealthStatus::from(site.pages.health().await);
+    let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health)).into_response()
+}
+
+/// Metrics for Prometheus, in the OpenMetrics text format.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "application/openmetrics-text", body = String), (status = 503, body = Problem)))]
+async fn metrics(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let text = site.pages.metrics().await?;
+        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    };
+    answered(&visitor, answer.await)
+}

@@ -1,0 +1,80 @@
+//! Style, scripts and icon, compiled in. Each address carries a digest of its content and may be cached for a
+//! year; an address without it is checked by its entity tag.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::site::{Site, Visitor};
+use super::trouble::Trouble;
+use crate::domain::digest::to_hex;
+
+struct Asset {
+    bytes: &'static [u8],
+    content_type: &'static str,
+    /// First 16 hex digits of its BLAKE3.
+    digest: String,
+}
+
+macro_rules! assets {
+    ($($name:literal => $type:literal),+ $(,)?) => {
+        static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
+            BTreeMap::from([$(($name, Asset::new(include_bytes!(concat!("assets/", $name)), $type))),+])
+        });
+    };
+}
+
+assets! {
+    "app.css" => "text/css; charset=utf-8",
+    "live.js" => "text/javascript; charset=utf-8",
+    "htmx.min.js" => "text/javascript; charset=utf-8",
+    "idiomorph-ext.min.js" => "text/javascript; charset=utf-8",
+    "icon.svg" => "image/svg+xml",
+    "LICENCES.txt" => "text/plain; charset=utf-8",
+}
+
+impl Asset {
+    fn new(bytes: &'static [u8], content_type: &'static str) -> Self {
+        Self { bytes, content_type, digest: to_hex(&blake3::hash(bytes).as_bytes()[..8]) }
+    }
+}
+
+/// Address of an asset; a name that is none gets an address that is not found.
+pub fn href(name: &str) -> String {
+    match ASSETS.get(name) {
+        Some(asset) => format!("/assets/{name}?v={}", asset.digest),
+        None => format!("/assets/{name}"),
+    }
+}
+
+/// All assets.
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new().route("/assets/{name}", get(asset))
+}
+
+async fn asset(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let Some(asset) = ASSETS.get(name.as_str()) else { return Trouble::NoPage.page(&site, &visitor) };
+    let tag = format!("\"{}\"", asset.digest);
+    let pinned = query.as_deref() == Some(&format!("v={}", asset.digest));
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|t| t.contains(&tag));
+    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_response() };
+    let head = response.headers_mut();
+    head.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    let cache = if pinned { "public, max-age=31536000, immutable" } else { "no-cache" };
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        head.insert(header::ETAG, tag);
+    }
+    response
+}

@@ -1,0 +1,126 @@
+//! The guard before every handler: which names the station answers to, where a change may come from, and the
+//! headers that keep a page from doing what it should not.
+//!
+//! On loopback the danger is another site in the same browser: by a name that it rebinds to 127.0.0.1 (hence
+//! the check of `Host`), or by a form that posts to us (hence the check of `Origin`).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::site::{Site, Visitor};
+use super::trouble::Trouble;
+
+/// No inline script or style, nothing from elsewhere, in no frame.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+     connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+];
+
+/// Checks a request, then dresses the answer.
+pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(request.uri().authority().map(|a| a.as_str()));
+    let refused = if !host.is_some_and(|h| host_is_ours(h, &site.hosts)) {
+        Some(Trouble::Host)
+    } else if !request.method().is_safe() && !may_change(headers, request.method(), request.uri().path(), host) {
+        Some(Trouble::Origin)
+    } else {
+        None
+    };
+    let mut response = match refused {
+        Some(trouble) => {
+            let (parts, _) = request.into_parts();
+            trouble.answer(&site, &Visitor::of(&parts))
+        }
+        None => next.run(request).await,
+    };
+    let head = response.headers_mut();
+    for (name, value) in HEADERS {
+        head.insert(name, HeaderValue::from_static(value));
+    }
+    // Pages and media hold personal data: they stay in no cache, so that each look is a logged one.
+    head.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    head.entry(header::VARY).or_insert(HeaderValue::from_static("Accept-Language, Cookie"));
+    response
+}
+
+/// Whether a `Host` header names this box: a loopback address, `localhost`, or a configured name.
+pub fn host_is_ours(host: &str, names: &[String]) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        || names.iter().any(|n| n.eq_ignore_ascii_case(name))
+}
+
+/// Whether a changing request may have come from our own page, or from a program that is no browser.
+fn may_change(headers: &HeaderMap, method: &Method, path: &str, host: Option<&str>) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return false;
+    }
+    let ours = |url: &str| {
+        url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()).is_some_and(|a| Some(a) == host)
+    };
+    match (text("origin"), text("referer")) {
+        (Some(origin), _) => ours(origin),
+        (None, Some(referer)) => ours(referer),
+        // Browsers send one of them with every form; programs use the API, which takes no form
+        // (a cross-site page cannot send JSON or these methods without asking first).
+        (None, None) => path.starts_with("/api/") && (*method != Method::POST || !is_form(headers)),
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("text/plain").to_ascii_lowercase();
+    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"].iter().any(|k| kind.starts_with(k))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_box() {
+        let names = ["station.lan".to_owned()];
+        for good in ["localhost", "localhost:8080", "127.0.0.1:80", "127.8.8.8", "[::1]:8443", "LOCALHOST", "station.lan:1"] {
+            assert!(host_is_ours(good, &names), "{good}");
+        }
+        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "192.168.1.2", "", "[::2]", "localhost:80@evil"] {
+            assert!(!host_is_ours(bad, &names), "{bad}");
+        }
+    }
+
+    #[test]
+    fn where_a_change_may_come_from() {
+        let case = |pairs: &[(&'static str, &'static str)], path: &str| {
+            let headers: HeaderMap =
+                pairs.iter().map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v))).collect();
+            may_change(&headers, &Method::POST, path, Some("127.0.0.1:80"))
+        };
+        assert!(case(&[("origin", "http://127.0.0.1:80")], "/clips/x/link"));
+        assert!(case(&[("referer", "http://127.0.0.1:80/clips/x")], "/clips/x/link"));
+        assert!(!case(&[("origin", "http://evil.example")], "/clips/x/link"));
+        assert!(!case(&[("origin", "null")], "/clips/x/link"));
+        assert!(!case(&[("origin", "http://127.0.0.1:8080")], "/clips/x/link"), "another port is another site");
+        assert!(!case(&[("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:80")], "/clips/x/link"));
+        assert!(!case(&[], "/clips/x/link"), "a form without an origin");
+        assert!(case(&[("content-type", "application/json")], "/api/v1/clips/x/links"));
+        assert!(!case(&[("content-type", "text/plain")], "/api/v1/clips/x/links"));
+    }
+}

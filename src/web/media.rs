@@ -1,0 +1,185 @@
+//! Serving the bytes of a clip. The entry of the viewing is stored before the first byte (invariant 10); bytes
+//! pass through one buffer of bounded size a request, read on blocking threads only as fast as they are taken.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Deserialize;
+
+use super::range::{Wanted, wanted};
+use super::site::{Media, MediaFile, Site, Visitor};
+use super::trouble::Trouble;
+use super::viewing::Watching;
+use crate::domain::ids::ClipId;
+use crate::domain::ports::ByteSource;
+use crate::runtime::task;
+
+/// Bytes that a request holds in memory at a time.
+const CHUNK_BYTES: u64 = 256 * 1024;
+
+/// Media and stills.
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new().route("/clips/{id}/media", get(media)).route("/clips/{id}/thumbnail", get(thumbnail))
+}
+
+/// How the media is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct MediaQuery {
+    /// Save instead of play.
+    #[serde(default)]
+    download: Option<String>,
+}
+
+/// `GET` or `HEAD` of a clip's bytes, for the page and the API.
+pub async fn media(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    method: Method,
+    Path(id): Path<String>,
+    Query(query): Query<MediaQuery>,
+    headers: HeaderMap,
+) -> Response {
+    match serve(&site, &visitor, &method, &id, query.download.is_some(), &headers).await {
+        Ok(response) => response,
+        Err(trouble) => trouble.answer(&site, &visitor),
+    }
+}
+
+async fn serve(
+    site: &Site,
+    visitor: &Visitor,
+    method: &Method,
+    id: &str,
+    download: bool,
+    headers: &HeaderMap,
+) -> Result<Response, Trouble> {
+    let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    let file = match site.pages.media(clip).await? {
+        Media::Here(file) => file,
+        Media::Missing => return Err(Trouble::NoClip),
+        Media::Evicted => return Err(Trouble::Evicted),
+    };
+    let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+    let tag = format!("\"{}\"", file.sha256);
+    // If-Range: another version of the file is sent whole (RFC 9110, 13.1.5). The bytes never change, so that
+    // only our own tag can match; a date never does.
+    let range = text(header::RANGE).filter(|_| text(header::IF_RANGE).is_none_or(|t| t == tag));
+    let len = file.source.len();
+    let (status, span) = match wanted(range, len) {
+        Wanted::Whole => (StatusCode::OK, 0..len),
+        Wanted::Part(span) => (StatusCode::PARTIAL_CONTENT, span),
+        Wanted::Unsatisfiable => return Err(Trouble::Range(len)),
+    };
+    let body = if *method == Method::HEAD || span.is_empty() {
+        Body::empty()
+    } else {
+        let what = if download { "download" } else { "play" };
+        let watching = site.viewings.watch(&visitor.caller, clip, what).await?;
+        body(file.source.clone(), span.clone(), watching)
+    };
+    let mut response = (status, body).into_response();
+    let head = response.headers_mut();
+    let mut set = |name, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            head.insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, &file.content_type);
+    set(header::CONTENT_LENGTH, &(span.end - span.start).to_string());
+    set(header::ACCEPT_RANGES, "bytes");
+    set(header::ETAG, &tag);
+    set(header::CONTENT_DISPOSITION, &disposition(&file, download));
+    if status == StatusCode::PARTIAL_CONTENT {
+        set(header::CONTENT_RANGE, &format!("bytes {}-{}/{len}", span.start, span.end - 1));
+    }
+    Ok(response)
+}
+
+/// A body that reads `span` piece by piece; what the connection does not take is not read.
+fn body(source: Arc<dyn ByteSource>, span: Range<u64>, watching: Watching) -> Body {
+    let state = (source, span, watching);
+    Body::from_stream(stream::try_unfold(state, |(source, span, watching)| async move {
+        if span.is_empty() {
+            return Ok::<_, io::Error>(None);
+        }
+        let want = (span.end - span.start).min(CHUNK_BYTES);
+        let reader = source.clone();
+        let start = span.start;
+        let read = task::blocking("media-read", move || {
+            let mut buffer = vec![0; want as usize];
+            let n = reader.read_at(start, &mut buffer)?;
+            buffer.truncate(n);
+            Ok::<_, io::Error>(Bytes::from(buffer))
+        });
+        let chunk = read.await.map_err(io::Error::other)??;
+        if chunk.is_empty() {
+            // Shorter than recorded: the connection breaks, so that nobody takes it for the whole.
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before its recorded length"));
+        }
+        let next = start + chunk.len() as u64;
+        watching.served(start, next);
+        Ok(Some((chunk, (source, next..span.end, watching))))
+    }))
+}
+
+/// `Content-Disposition` with an ASCII name for old programs and the full one beside it (RFC 6266, RFC 8187).
+fn disposition(file: &MediaFile, download: bool) -> String {
+    let kind = if download { "attachment" } else { "inline" };
+    let ascii: String = file
+        .file_name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+        .collect();
+    let full = percent_encoding::utf8_percent_encode(&file.file_name, percent_encoding::NON_ALPHANUMERIC);
+    format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{full}")
+}
+
+async fn thumbnail(State(site): State<Arc<Site>>, visitor: Visitor, method: Method, Path(id): Path<String>) -> Response {
+    let answer = async {
+        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+        let jpeg = site.pages.thumbnail(clip).await?.ok_or(Trouble::NoPage)?;
+        // A still shows what the footage shows: it is logged like it.
+        if method != Method::HEAD {
+            site.viewings.watch(&visitor.caller, clip, "thumbnail").await?;
+        }
+        Ok::<_, Trouble>(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_cannot_break_the_header() {
+        struct Nothing;
+        impl ByteSource for Nothing {
+            fn len(&self) -> u64 {
+                0
+            }
+            fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+                Ok(0)
+            }
+        }
+        let file = MediaFile {
+            source: Arc::new(Nothing),
+            content_type: "video/mp4".into(),
+            file_name: "执法\"; x=\\x0a.mp4".into(),
+            sha256: String::new(),
+        };
+        let text = disposition(&file, true);
+        assert!(text.starts_with("attachment; filename=\"_____x"), "{text}");
+        assert!(HeaderValue::from_str(&text).is_ok());
+        assert!(text.contains("filename*=UTF-8''%E6%89%A7%E6%B3%95%22%3B"));
+    }
+}

@@ -1,0 +1,566 @@
+//! The pages: a handler reads a view, logs the access, puts it into words and renders a template. Changes are
+//! forms that post and redirect, so that everything works without a script.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine};
+use super::present::clips::{CaseLine, Chip, Pill, Row};
+use super::present::station::{BoardCard, Station};
+use super::present::{self, Ctx, Nav};
+use super::site::{Access, LANGUAGE_COOKIE, Site, Visitor};
+use super::trouble::Trouble;
+use super::view::case::{CaseAnswer, CaseView};
+use super::view::clip::{ClipView, Playable};
+use super::view::clips::{ClipsQuery, Missing};
+use super::view::station::STAGES;
+use super::view::timeline::{Bar, Gap, Timeline};
+use super::wire::RawClipsQuery;
+use crate::domain::clip::Local;
+use crate::domain::command::Request;
+use crate::domain::ids::ClipId;
+use crate::domain::record::Field;
+use crate::domain::words::Lang;
+
+/// Rows on a page of the list of clips.
+const ROWS: u32 = 50;
+
+/// All pages and forms.
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/", get(station))
+        .route("/kiosk", get(kiosk))
+        .route("/clips", get(clips))
+        .route("/clips/{id}", get(clip))
+        .route("/clips/{id}/link", post(link))
+        .route("/clips/{id}/unlink", post(unlink))
+        .route("/clips/{id}/annotate", post(annotate))
+        .route("/cases", get(cases))
+        .route("/cases/{number}", get(case))
+        .route("/language", post(language))
+}
+
+/// Where nothing is.
+pub async fn not_found(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    Trouble::NoPage.answer(&site, &visitor)
+}
+
+/// Where something is, but not for this method.
+pub async fn method_not_allowed(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    Trouble::Method.answer(&site, &visitor)
+}
+
+type Answer = Result<Response, Trouble>;
+
+fn page<T: Template>(template: &T) -> Answer {
+    Ok(Html(template.render()?).into_response())
+}
+
+fn answered(site: &Site, visitor: &Visitor, answer: Answer) -> Response {
+    answer.unwrap_or_else(|trouble| trouble.page(site, visitor))
+}
+
+// --- Station and bay board -----------------------------------------------------------------------
+
+#[derive(Template)]
+#[template(path = "station.html")]
+struct StationPage<'a> {
+    c: &'a Ctx,
+    v: Station,
+}
+
+async fn station(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let c = site.ctx(&visitor, Nav::Station).await?;
+        let v = present::station::station(&site.pages.station().await?, &c);
+        page(&StationPage { c: &c, v })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+#[derive(Template)]
+#[template(path = "kiosk.html")]
+struct KioskPage<'a> {
+    c: &'a Ctx,
+    cards: Vec<BoardCard>,
+    size: &'static str,
+}
+
+async fn kiosk(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let c = site.ctx(&visitor, Nav::Other).await?;
+        let view = site.pages.station().await?;
+        let cards: Vec<_> = view.bays.iter().map(|b| present::station::board_card(b, c.w)).collect();
+        let size = match cards.len() {
+            0..=8 => "k8",
+            9..=15 => "k15",
+            _ => "k30",
+        };
+        page(&KioskPage { c: &c, cards, size })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+// --- Clips ---------------------------------------------------------------------------------------
+
+#[derive(Template)]
+#[template(path = "clips.html")]
+struct ClipsPage<'a> {
+    c: &'a Ctx,
+    heading: &'static str,
+    q: &'a ClipsQuery,
+    missing: &'static str,
+    /// Word, name and whether it is the one asked for.
+    states: Vec<(&'static str, &'static str, bool)>,
+    rows: Vec<Row>,
+    in_case: bool,
+    chips: Vec<Chip>,
+    total: Option<String>,
+    blank: Option<(&'static str, &'static str)>,
+    next: Option<String>,
+    first_href: String,
+    self_href: String,
+}
+
+fn clips_href(query: &str, after: Option<&str>) -> String {
+    let after = after.map(|a| format!("after={}", present::segment(a)));
+    let parts: Vec<&str> = [query, after.as_deref().unwrap_or_default()].into_iter().filter(|p| !p.is_empty()).collect();
+    if parts.is_empty() { "/clips".into() } else { format!("/clips?{}", parts.join("&")) }
+}
+
+async fn clips(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Query<RawClipsQuery>) -> Response {
+    let answer = async {
+        let q = raw.resolve(ROWS)?;
+        let terms = q.to_query_string();
+        let what = if q.is_filtered() { "search" } else { "list" };
+        site.log_access(&visitor, Access { what, terms: Some(&terms), ..Access::default() }).await?;
+        let only_missing = q.missing == Some(Missing::Any);
+        let c = site.ctx(&visitor, if only_missing { Nav::Annotate } else { Nav::Clips }).await?;
+        let v = site.pages.clips(&q).await?;
+        let alone = only_missing && ClipsQuery { missing: None, ..q.clone() }.is_filtered();
+        let blank = v.rows.is_empty().then_some(match () {
+            _ if v.nothing_yet => (c.w.no_clips, c.w.no_clips_detail),
+            _ if only_missing && !alone => (c.w.all_annotated, c.w.all_annotated_detail),
+            _ => (c.w.no_match, c.w.no_match_detail),
+        });
+        let html = page(&ClipsPage {
+            heading: if only_missing { c.w.nav_annotate } else { c.w.clips_title },
+            missing: q.missing.map_or("", Missing::as_str),
+            states: STAGES.iter().map(|s| (s.as_str(), c.w.state(*s), q.state == Some(*s))).collect(),
+            rows: v.rows.iter().map(|r| present::clips::row(r, &c)).collect(),
+            in_case: false,
+            chips: present::clips::chips(&q, c.w),
+            total: v.total.map(|n| c.w.clips_in_all(n)),
+            blank,
+            next: v.next.as_deref().map(|after| clips_href(&terms, Some(after))),
+            first_href: clips_href(&terms, None),
+            self_href: visitor.part_href(),
+            q: &q,
+            c: &c,
+        })?;
+        // A filter that the page applied by itself belongs into the address, so that it can be kept and sent on.
+        let here = HeaderValue::from_str(&clips_href(&terms, q.after.as_deref())).ok().filter(|_| visitor.part);
+        Ok(match here {
+            Some(here) => ([(HeaderName::from_static("hx-replace-url"), here)], html).into_response(),
+            None => html,
+        })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+#[derive(Template)]
+#[template(path = "clip.html")]
+struct ClipPage<'a> {
+    c: &'a Ctx,
+    id: String,
+    heading: String,
+    done: Option<&'static str>,
+    refusal: Option<String>,
+    typed_case: String,
+    playable: Playable,
+    has_bytes: bool,
+    pills: Vec<Pill>,
+    required: Vec<FactLine>,
+    others: Vec<FactLine>,
+    media: Vec<(&'static str, String)>,
+    health: Pill,
+    copies: Vec<CopyLine>,
+    custody: Vec<EntryLine>,
+    custody_cut: bool,
+    links: Vec<LinkLine>,
+    inputs: Vec<Input>,
+    blake3: String,
+    sha256: String,
+}
+
+/// What a form left behind: a word of success, or a refusal with what was typed.
+#[derive(Default)]
+struct After {
+    done: Option<&'static str>,
+    refusal: Option<String>,
+    typed_case: String,
+    fields: Vec<(String, String)>,
+}
+
+fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
+    let (r, w) = (&v.record, c.w);
+    let mut inputs = present::clip::inputs(v, w);
+    for input in &mut inputs {
+        if let Some((_, typed)) = after.fields.iter().find(|(name, _)| name == input.name) {
+            input.value.clone_from(typed);
+        }
+    }
+    let digest = |d: &Option<String>| d.clone().unwrap_or_else(|| w.none_dash.into());
+    let heading = match r.title.as_deref().or(r.matter.as_deref()).or(r.proves.as_deref()) {
+        Some(text) => text.to_owned(),
+        None => r.original_filename.clone(),
+    };
+    ClipPage {
+        id: v.id.to_string(),
+        heading,
+        done: after.done,
+        refusal: after.refusal,
+        typed_case: after.typed_case,
+        playable: v.playable(),
+        has_bytes: matches!(v.local, Some(Local::Sealed | Local::Damaged)),
+        pills: present::clip::pills(v, w),
+        required: present::clip::required(v, c),
+        others: present::clip::others(v, c),
+        media: present::clip::media(v, w),
+        health: present::clip::health(v, w),
+        copies: present::clip::copies(v, c),
+        custody: present::clip::custody(v, c),
+        custody_cut: v.custody_cut,
+        links: present::clip::links(v, w),
+        inputs,
+        blake3: digest(&r.blake3),
+        sha256: digest(&r.sha256),
+        c,
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct DoneQuery {
+    #[serde(default)]
+    done: Option<String>,
+}
+
+async fn clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>, Query(q): Query<DoneQuery>) -> Response {
+    let answer = async {
+        let w = visitor.lang.words();
+        let done = match q.done.as_deref() {
+            Some("linked") => Some(w.done_linked),
+            Some("unlinked") => Some(w.done_unlinked),
+            Some("annotated") => Some(w.done_annotated),
+            _ => None,
+        };
+        show(&site, &visitor, &id, After { done, ..After::default() }).await
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+/// Renders the page of a clip after its access was logged.
+async fn show(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
+    let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    site.log_access(visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
+    let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+    let c = site.ctx(visitor, Nav::Clips).await?;
+    page(&clip_page(&c, &view, after))
+}
+
+/// Carries a form's request out: back to the clip with a word, or the clip again with the refusal and what was typed.
+async fn change(site: &Site, visitor: &Visitor, id: &str, request: Request, done: &str, typed: After) -> Response {
+    let answer = async {
+        id.parse::<ClipId>().map_err(|_| Trouble::NoClip)?;
+        match site.carry_out(&visitor.caller, request).await {
+            Ok(_) => Ok(Redirect::to(&format!("/clips/{id}?done={done}")).into_response()),
+            Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
+                let refusal = Some(trouble.told(visitor.lang.words()).1);
+                // The page belongs to the clip, not to the form's address.
+                let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
+                let html = show(site, &visitor, id, After { refusal, ..typed }).await?;
+                Ok((trouble.status(), html).into_response())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    };
+    answered(site, visitor, answer.await)
+}
+
+fn form<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Trouble> {
+    form.map(|Form(body)| body).map_err(|e| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
+        _ => Trouble::Invalid(String::new()),
+    })
+}
+
+fn filled(text: String) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|t| !t.is_empty())
+}
+
+#[derive(Debug, Deserialize)]
+struct LinkForm {
+    case_no: String,
+    #[serde(default)]
+    stage: String,
+    #[serde(default)]
+    matter: String,
+    #[serde(default)]
+    proves: String,
+}
+
+async fn link(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Form<LinkForm>, FormRejection>,
+) -> Response {
+    let f = match form(body) {
+        Ok(f) => f,
+        Err(trouble) => return trouble.page(&site, &visitor),
+    };
+    let typed = After { typed_case: f.case_no.clone(), ..After::default() };
+    let request = Request::Link {
+        clip: id.clone(),
+        case_no: f.case_no,
+        from_ms: None,
+        to_ms: None,
+        stage: filled(f.stage),
+        matter: filled(f.matter),
+        proves: filled(f.proves),
+    };
+    change(&site, &visitor, &id, request, "linked", typed).await
+}
+
+#[derive(Debug, Deserialize)]
+struct UnlinkForm {
+    case_no: String,
+    reason: String,
+}
+
+async fn unlink(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Form<UnlinkForm>, FormRejection>,
+) -> Response {
+    match form(body) {
+        Ok(f) => {
+            let request = Request::Unlink { clip: id.clone(), case_no: f.case_no, reason: f.reason };
+            change(&site, &visitor, &id, request, "unlinked", After::default()).await
+        }
+        Err(trouble) => trouble.page(&site, &visitor),
+    }
+}
+
+async fn annotate(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Response {
+    let answer = async {
+        let mut fields = form(body)?;
+        if let Some((name, _)) = fields.iter().find(|(name, _)| Field::parse(name).is_none()) {
+            return Err(Trouble::Invalid(format!("{name:?}")));
+        }
+        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+        let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+        // The form carries every field; only what differs is said by this person.
+        let before = present::clip::inputs(&view, visitor.lang.words());
+        for (_, value) in &mut fields {
+            *value = value.trim().to_owned();
+        }
+        fields.retain(|(name, value)| before.iter().find(|b| b.name == name).is_none_or(|b| b.value != *value));
+        Ok(fields)
+    };
+    match answer.await {
+        Err(trouble) => trouble.page(&site, &visitor),
+        Ok(fields) if fields.is_empty() => Redirect::to(&format!("/clips/{id}")).into_response(),
+        Ok(fields) => {
+            let request = Request::Annotate { clip: id.clone(), fields: fields.clone() };
+            change(&site, &visitor, &id, request, "annotated", After { fields, ..After::default() }).await
+        }
+    }
+}
+
+// --- Cases ---------------------------------------------------------------------------------------
+
+#[derive(Template)]
+#[template(path = "cases.html")]
+struct CasesPage<'a> {
+    c: &'a Ctx,
+    query: &'a str,
+    near: Vec<(String, String)>,
+    rows: Vec<CaseLine>,
+    blank: Option<(&'static str, &'static str)>,
+    next: Option<String>,
+    self_href: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct CasesQuery {
+    #[serde(default)]
+    query: String,
+    #[serde(default)]
+    after: Option<String>,
+}
+
+async fn cases(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<CasesQuery>) -> Response {
+    let answer = async { list_cases(&site, &visitor, q.query.trim(), q.after.as_deref(), Vec::new()).await };
+    answered(&site, &visitor, answer.await)
+}
+
+async fn list_cases(site: &Site, visitor: &Visitor, query: &str, after: Option<&str>, near: Vec<String>) -> Answer {
+    let what = if query.is_empty() { "list" } else { "find" };
+    site.log_access(visitor, Access { what, terms: Some(query), ..Access::default() }).await?;
+    let c = site.ctx(visitor, Nav::Cases).await?;
+    let v = site.pages.cases(query, after).await?;
+    let blank = v.rows.is_empty().then_some(match v.nothing_yet {
+        true => (c.w.no_cases, c.w.no_cases_detail),
+        false => (c.w.no_case_match, c.w.no_case_match_detail),
+    });
+    page(&CasesPage {
+        query,
+        near: near.into_iter().map(|n| (n.clone(), present::case_href(&n))).collect(),
+        rows: v.rows.iter().map(|r| present::clips::case_line(r, &c)).collect(),
+        blank,
+        next: v.next.map(|n| format!("/cases?query={}&after={}", present::segment(query), present::segment(&n))),
+        self_href: visitor.part_href(),
+        c: &c,
+    })
+}
+
+#[derive(Template)]
+#[template(path = "case.html")]
+struct CasePage<'a> {
+    c: &'a Ctx,
+    v: &'a CaseView,
+    about: String,
+    pills: Vec<Pill>,
+    t: Timeline,
+    undrawn: String,
+    total: String,
+    width: String,
+    rows: Vec<Row>,
+    in_case: bool,
+    cut: bool,
+    list_href: String,
+    self_href: String,
+}
+
+impl CasePage<'_> {
+    /// What a stretch without recording says.
+    fn gap_label(&self, gap: &Gap) -> String {
+        self.c.w.uncovered(gap.ms)
+    }
+
+    /// What a bar says when it is pointed at, or read out.
+    fn bar_label(&self, bar: &Bar) -> String {
+        let (w, zone) = (self.c.w, &self.c.zone);
+        let mut label = format!("{} – {}", w.day_time(bar.start, zone), w.time(bar.end, zone));
+        if let Some(officer) = &bar.officer {
+            label.push_str(&format!(" · {officer}"));
+        }
+        label
+    }
+}
+
+async fn case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
+    let answer = async {
+        site.log_access(&visitor, Access { what: "find", case_key: Some(&number), ..Access::default() }).await?;
+        let v = match site.pages.case(&number).await? {
+            CaseAnswer::Found(v) => v,
+            CaseAnswer::Near(near) => {
+                let html = list_cases(&site, &visitor, &number, None, near).await?;
+                return Ok((StatusCode::NOT_FOUND, html).into_response());
+            }
+        };
+        let c = site.ctx(&visitor, Nav::Cases).await?;
+        let w = c.w;
+        let mut about: Vec<String> = [&v.party, &v.cause, &v.enforcement_kind].into_iter().flatten().cloned().collect();
+        if v.kind != "case" {
+            about.insert(0, w.case_kind(&v.kind).into());
+        }
+        about.extend([w.videos(v.clips_total), w.footage(v.duration_ms), w.size(v.bytes), w.station_count(v.stations)]);
+        let mut pills = Vec::new();
+        if v.clips_total > 0 {
+            let all = v.proven == v.clips_total;
+            let text = format!("{} {}/{}", w.state_proven, w.number(v.proven), w.number(v.clips_total));
+            pills.push(Pill::new(if all { "safe" } else { "hold" }, text));
+        }
+        if v.incomplete > 0 {
+            pills.push(Pill { class: "ask", icon: "tag", text: w.to_annotate(v.incomplete) });
+        }
+        let t = Timeline::draw(&v.clips, &c.zone);
+        page(&CasePage {
+            about: about.join(" · "),
+            pills,
+            width: t.width_px.map_or_else(|| "100%".to_owned(), |px| px.to_string()),
+            undrawn: w.not_drawn(t.undrawn),
+            total: w.clips_in_all(v.clips_total),
+            t,
+            rows: v.clips.iter().map(|r| present::clips::row(r, &c)).collect(),
+            in_case: true,
+            cut: (v.clips.len() as u64) < v.clips_total,
+            list_href: format!("/clips?case={}", present::segment(&v.number)),
+            self_href: visitor.part_href(),
+            v: &v,
+            c: &c,
+        })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+// --- Language ------------------------------------------------------------------------------------
+
+#[derive(Debug, Deserialize)]
+struct LanguageForm {
+    to: String,
+    #[serde(default)]
+    next: String,
+}
+
+async fn language(State(site): State<Arc<Site>>, visitor: Visitor, body: Result<Form<LanguageForm>, FormRejection>) -> Response {
+    let answer = form(body).and_then(|f| Lang::parse(&f.to).map(|lang| (lang, f.next)).ok_or(Trouble::Invalid(f.to)));
+    match answer {
+        Ok((lang, next)) => {
+            let cookie = format!("{LANGUAGE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", lang.code());
+            ([(header::SET_COOKIE, cookie)], Redirect::to(local_path(&next))).into_response()
+        }
+        Err(trouble) => trouble.page(&site, &visitor),
+    }
+}
+
+/// A path on this station, or the station page: never an address elsewhere.
+fn local_path(next: &str) -> &str {
+    let ours = next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if ours { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_switch_leads_nowhere_else() {
+        for (next, wanted) in [
+            ("/clips?case=%E8%B5%B5", "/clips?case=%E8%B5%B5"),
+            ("//evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("/a\r\nSet-Cookie: x", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(local_path(next), wanted);
+        }
+    }
+}

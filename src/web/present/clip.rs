@@ -1,0 +1,363 @@
+//! The page of a clip in words.
+
+use super::clips::Pill;
+use super::{Ctx, Stamp, case_href};
+use crate::domain::clip::{Delivery, Local, ProofLevel, SightingState};
+use crate::domain::ports::MediaHealth;
+use crate::domain::record::{Field, REQUIRED, Record};
+use crate::domain::words::Words;
+use crate::web::view::clip::ClipView;
+use crate::web::view::clips::state_class;
+
+/// Fields that a person can set on the page, besides the link to a case.
+pub const EDITABLE: [Field; 8] = [
+    Field::Place,
+    Field::Officer,
+    Field::Proves,
+    Field::CapturedStart,
+    Field::CoOfficers,
+    Field::Matter,
+    Field::Stage,
+    Field::PartyRef,
+];
+
+/// A fact with its label and origin.
+pub struct FactLine {
+    /// Label.
+    pub label: &'static str,
+    /// Value; `None` where it is missing.
+    pub value: Option<String>,
+    /// The value as an instant.
+    pub stamp: Option<Stamp>,
+    /// Where it came from.
+    pub origin: Option<String>,
+    /// A page about it.
+    pub href: Option<String>,
+}
+
+/// A field of the form.
+pub struct Input {
+    /// Published name.
+    pub name: &'static str,
+    /// Label.
+    pub label: &'static str,
+    /// Value now.
+    pub value: String,
+    /// It is one of the five and missing.
+    pub missing: bool,
+    /// What a value looks like.
+    pub hint: &'static str,
+}
+
+/// A copy somewhere.
+pub struct CopyLine {
+    /// Where.
+    pub place: String,
+    /// Its state.
+    pub pill: Pill,
+    /// How it is proven, or what is wrong.
+    pub how: String,
+    /// When it was proven or seen.
+    pub at: Option<Stamp>,
+    /// Address there.
+    pub uri: String,
+    /// It protects nothing.
+    pub warning: Option<&'static str>,
+}
+
+/// An entry of the log.
+pub struct EntryLine {
+    /// Position.
+    pub seq: u64,
+    /// When.
+    pub at: Stamp,
+    /// What.
+    pub text: String,
+    /// Who.
+    pub who: String,
+    /// What else.
+    pub detail: Option<String>,
+    /// Style of its mark.
+    pub class: &'static str,
+}
+
+/// A case that it is linked to.
+pub struct LinkLine {
+    /// Number.
+    pub number: String,
+    /// Page.
+    pub href: String,
+    /// Kind, where it is not a case.
+    pub kind: Option<&'static str>,
+    /// Other numbers of the same case.
+    pub aliases: String,
+    /// Stage, matter, what it proves there, part of the clip.
+    pub about: String,
+    /// Where the link came from.
+    pub origin: String,
+}
+
+/// The five required facts in their order.
+pub fn required(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
+    let r = &view.record;
+    let lines = REQUIRED.into_iter().map(|name| {
+        let value = match name {
+            "case_no" => r.case_no.clone(),
+            "captured_start" => r.captured_start.clone(),
+            "place" => r.place.clone(),
+            "officer" => r.officer.clone(),
+            _ => r.proves.clone(),
+        };
+        FactLine {
+            label: ctx.w.required(name),
+            stamp: (name == "captured_start").then(|| value.as_deref().map(|v| ctx.stamp_text(v))).flatten(),
+            href: (name == "case_no").then(|| value.as_deref().map(case_href)).flatten(),
+            origin: origin(r, name, ctx.w),
+            value,
+        }
+    });
+    lines.collect()
+}
+
+fn origin(record: &Record, name: &str, w: &Words) -> Option<String> {
+    let word = match record.origins.get(name) {
+        Some(provenance) => provenance.origin.as_str(),
+        None if name == "case_no" => record.cases.first()?.origin.as_str(),
+        None => return None,
+    };
+    Some(w.origin(word).to_owned())
+}
+
+/// Facts beyond the five that have a value.
+pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
+    let (r, w) = (&view.record, ctx.w);
+    let plain = |label, value: Option<String>, name: &str| FactLine {
+        label,
+        value,
+        stamp: None,
+        origin: origin(r, name, w),
+        href: None,
+    };
+    let stamped = |label, value: &Option<String>, name: &str| FactLine {
+        label,
+        stamp: value.as_deref().map(|v| ctx.stamp_text(v)),
+        value: value.clone(),
+        origin: origin(r, name, w),
+        href: None,
+    };
+    let position = match (&r.lat, &r.lon) {
+        (Some(lat), Some(lon)) => Some(format!("{lat}, {lon} {}", r.datum.as_deref().unwrap_or_default())),
+        _ => None,
+    };
+    let lines = vec![
+        stamped(w.f_captured_end, &r.captured_end, "captured_end"),
+        plain(w.recorder_time, r.captured_raw.clone(), "captured_raw"),
+        plain(w.f_co_officers, r.co_officers.clone(), "co_officers"),
+        plain(w.f_officer_cert_no, r.officer_cert_no.clone(), "officer_cert_no"),
+        plain(w.f_title, r.title.clone(), "title"),
+        plain(w.f_enforcement_kind, r.enforcement_kind.clone(), "enforcement_kind"),
+        plain(w.f_stage, r.stage.clone(), "stage"),
+        plain(w.f_matter, r.matter.clone(), "matter"),
+        plain(w.f_cause, r.cause.clone(), "cause"),
+        plain(w.f_party_ref, r.party_ref.clone(), "party_ref"),
+        plain(w.f_agency, r.agency.clone(), "agency"),
+        plain(w.f_lat, position, "lat"),
+        plain(w.sensitivity, Some(r.sensitivity.clone()).filter(|s| !s.is_empty()), "sensitivity"),
+        plain(w.retention, r.retention_period.clone(), "retention_period"),
+        plain(w.f_gap_reason, r.gap_reason.clone(), "gap_reason"),
+        plain(w.recorder, Some(r.device_id.clone()).filter(|s| !s.is_empty()), "device_id"),
+        plain(w.original_name, Some(r.original_filename.clone()), "original_filename"),
+        plain(w.original_path, Some(r.original_path.clone()), "original_path"),
+        FactLine { href: r.supersedes.as_ref().map(|id| format!("/clips/{id}")), ..plain(w.supersedes, r.supersedes.clone(), "supersedes") },
+    ];
+    lines.into_iter().filter(|l| l.value.is_some()).collect()
+}
+
+/// What the media says of itself.
+pub fn media(view: &ClipView, w: &Words) -> Vec<(&'static str, String)> {
+    let r = &view.record;
+    let mut lines = Vec::new();
+    let mut video: Vec<String> = r.vcodec.iter().map(|c| c.to_uppercase()).collect();
+    if let (Some(width), Some(height)) = (r.width, r.height) {
+        video.push(format!("{width}×{height}"));
+    }
+    if let Some(fps) = r.fps {
+        video.push(format!("{} fps", (fps * 100.0).round() / 100.0));
+    }
+    let mut audio: Vec<String> = r.acodec.iter().map(|c| c.to_uppercase()).collect();
+    if let Some(rate) = r.sample_rate {
+        audio.push(format!("{} kHz", f64::from(rate) / 1000.0));
+    }
+    if let Some(ms) = r.duration_ms {
+        lines.push((w.length, w.footage(ms)));
+    }
+    lines.push((w.size, w.size(r.size_bytes)));
+    if let Some(container) = &r.container {
+        lines.push((w.container, container.to_uppercase()));
+    }
+    if !video.is_empty() {
+        lines.push((w.video, video.join(" · ")));
+    }
+    if !audio.is_empty() {
+        lines.push((w.audio, audio.join(" · ")));
+    }
+    lines
+}
+
+/// How whole the media is.
+pub fn health(view: &ClipView, w: &Words) -> Pill {
+    match view.record.media_health.as_deref().and_then(MediaHealth::parse) {
+        None => Pill::new("idle", w.media_unknown),
+        Some(health @ MediaHealth::Whole) => Pill::new("safe", w.media_health(health)),
+        Some(health @ MediaHealth::NotMedia) => Pill { class: "idle", icon: "file", text: w.media_health(health).into() },
+        Some(health) => Pill::new("ask", w.media_health(health)),
+    }
+}
+
+/// Its state, with what stands beside it.
+pub fn pills(view: &ClipView, w: &Words) -> Vec<Pill> {
+    let mut state = w.state(view.state).to_owned();
+    if let Some(percent) = view.percent {
+        state.push_str(&format!(" {percent}%"));
+    }
+    let mut pills = vec![Pill::new(state_class(view.state), state)];
+    if !view.record.missing.is_empty() {
+        pills.push(Pill { class: "ask", icon: "tag", text: w.state_incomplete.into() });
+    }
+    if view.record.device_marker == "marked" {
+        pills.push(Pill { class: "hold", icon: "flag", text: w.marked.into() });
+    }
+    if view.record.legal_hold {
+        pills.push(Pill { class: "ask", icon: "lock", text: w.hold.into() });
+    }
+    if let Some(reason) = &view.quarantine {
+        pills.push(Pill::new("fail", format!("{} · {reason}", w.quarantine)));
+    }
+    pills
+}
+
+/// Every copy: here, at the destinations, on recorders.
+pub fn copies(view: &ClipView, ctx: &Ctx) -> Vec<CopyLine> {
+    let w = ctx.w;
+    let mut lines = Vec::new();
+    if let Some(local) = view.local {
+        let class = match local {
+            Local::Copying => "hold",
+            Local::Sealed => "sealed",
+            Local::Evicted => "idle",
+            Local::Damaged => "fail",
+        };
+        lines.push(CopyLine {
+            place: format!("{} · {}", w.copy_here, view.record.station_id),
+            pill: Pill::new(class, w.local(local)),
+            how: String::new(),
+            at: view.record.ingested_at.as_deref().map(|t| ctx.stamp_text(t)),
+            uri: String::new(),
+            warning: None,
+        });
+    }
+    for copy in &view.record.copies {
+        let state = Delivery::parse(&copy.state).unwrap_or(Delivery::Waiting);
+        let class = match state {
+            Delivery::Waiting => "idle",
+            Delivery::Sending => "hold",
+            Delivery::Sent => "ask",
+            Delivery::Proven => "safe",
+            Delivery::Suspect | Delivery::Failed => "fail",
+        };
+        let how = match (view.failure(&copy.destination), copy.proof.as_deref().and_then(ProofLevel::parse)) {
+            (Some(why), _) => why.to_owned(),
+            (None, Some(level)) => w.proof(level).to_owned(),
+            (None, None) => String::new(),
+        };
+        lines.push(CopyLine {
+            place: copy.destination.clone(),
+            pill: Pill::new(class, w.delivery(state)),
+            how,
+            at: copy.proven_at.as_deref().map(|t| ctx.stamp_text(t)),
+            uri: copy.object_uri.clone(),
+            warning: view.is_same_device(&copy.destination).then_some(w.same_device),
+        });
+    }
+    for sighting in &view.sightings {
+        let class = match sighting.state {
+            SightingState::Present => "idle",
+            SightingState::Gone | SightingState::EraseIntended => "ask",
+            SightingState::Erased => "safe",
+        };
+        lines.push(CopyLine {
+            place: format!("{} {}", w.recorder, sighting.recorder),
+            pill: Pill::new(class, w.sighting(sighting.state)),
+            how: sighting.path.clone(),
+            at: Some(ctx.stamp(sighting.at)),
+            uri: String::new(),
+            warning: None,
+        });
+    }
+    lines
+}
+
+/// What happened to it, newest first.
+pub fn custody(view: &ClipView, ctx: &Ctx) -> Vec<EntryLine> {
+    use crate::domain::event::EventKind::{Damaged, Linked, Mismatch, Proven, Quarantine, Sealed, SendFailed, ViewBegun};
+    let line = |entry: &crate::web::view::clip::CustodyEntry| EntryLine {
+        seq: entry.seq,
+        at: ctx.stamp(entry.at),
+        text: ctx.w.event(entry.kind, entry.place.as_deref()),
+        who: ctx.w.actor(&entry.actor),
+        detail: entry.detail.clone(),
+        class: match entry.kind {
+            _ if entry.outcome != "ok" => "fail",
+            Sealed | Proven => "safe",
+            Mismatch | Damaged | SendFailed | Quarantine => "fail",
+            ViewBegun | Linked => "hold",
+            _ => "idle",
+        },
+    };
+    view.custody.iter().map(line).collect()
+}
+
+/// The cases that it is linked to.
+pub fn links(view: &ClipView, w: &Words) -> Vec<LinkLine> {
+    let line = |link: &crate::domain::record::CaseLink| {
+        let mut about: Vec<String> =
+            [&link.stage, &link.matter, &link.proves].into_iter().flatten().cloned().collect();
+        if let (Some(from), Some(to)) = (link.from_ms, link.to_ms) {
+            about.push(format!("{} – {}", w.footage(from), w.footage(to)));
+        }
+        LinkLine {
+            number: link.case_no.clone(),
+            href: case_href(&link.case_no),
+            kind: (link.kind != "case").then(|| w.case_kind(&link.kind)),
+            aliases: link.aliases.join(" · "),
+            about: about.join(" · "),
+            origin: w.origin(&link.origin).to_owned(),
+        }
+    };
+    view.record.cases.iter().map(line).collect()
+}
+
+/// The fields of the annotation form.
+pub fn inputs(view: &ClipView, w: &Words) -> Vec<Input> {
+    let r = &view.record;
+    let input = |field: Field| {
+        let value = match field {
+            Field::Place => &r.place,
+            Field::Officer => &r.officer,
+            Field::Proves => &r.proves,
+            Field::CapturedStart => &r.captured_start,
+            Field::CoOfficers => &r.co_officers,
+            Field::Matter => &r.matter,
+            Field::Stage => &r.stage,
+            _ => &r.party_ref,
+        };
+        Input {
+            name: field.as_str(),
+            label: w.field(field),
+            value: value.clone().unwrap_or_default(),
+            missing: r.missing.iter().any(|m| m == field.as_str()),
+            hint: if field == Field::CapturedStart { "2026-06-19T10:03:24+08:00" } else { "" },
+        }
+    };
+    EDITABLE.into_iter().map(input).collect()
+}

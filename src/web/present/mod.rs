@@ -1,0 +1,118 @@
+//! From view models to what a template prints: words chosen, numbers written, styles named. Pure functions
+//! without markup, so that templates hold no decisions.
+
+pub mod clip;
+pub mod clips;
+pub mod station;
+
+use jiff::tz::TimeZone;
+
+use super::view::Frame;
+use crate::domain::time::UtcMs;
+use crate::domain::words::Words;
+
+/// Which entry of the navigation a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nav {
+    /// The station page.
+    Station,
+    /// The list of clips and a clip.
+    Clips,
+    /// What lacks facts.
+    Annotate,
+    /// Cases and a case.
+    Cases,
+    /// None of them.
+    Other,
+}
+
+/// What every page needs besides its own facts.
+pub struct Ctx {
+    /// Words of the visitor's language.
+    pub w: &'static Words,
+    /// The station's zone.
+    pub zone: TimeZone,
+    /// Now.
+    pub now: UtcMs,
+    /// The frame.
+    pub frame: Frame,
+    /// Where in the navigation.
+    pub nav: Nav,
+    /// Path and query of the page itself, for the language switch and the live parts.
+    pub path: String,
+    /// Position of the live events when this was rendered, so that nothing in between is missed.
+    pub live_id: String,
+}
+
+/// An instant as printed: in the station's zone, with the offset on hover and the exact form for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// RFC 3339 for the `datetime` attribute.
+    pub iso: String,
+    /// What is read.
+    pub text: String,
+    /// What hovering tells.
+    pub hover: String,
+}
+
+impl Ctx {
+    /// Day and time to the second.
+    pub fn stamp(&self, at: UtcMs) -> Stamp {
+        self.stamped(at, self.w.day_time(at, &self.zone))
+    }
+
+    /// The time alone today, else day and minute.
+    pub fn near(&self, at: UtcMs) -> Stamp {
+        self.stamped(at, self.w.near(at, self.now, &self.zone))
+    }
+
+    /// An RFC 3339 text as the record has it; a text that is none is printed as it stands.
+    pub fn stamp_text(&self, rfc3339: &str) -> Stamp {
+        match UtcMs::parse_rfc3339(rfc3339) {
+            Some(at) => self.stamp(at),
+            None => Stamp { iso: String::new(), text: rfc3339.to_owned(), hover: String::new() },
+        }
+    }
+
+    /// The clock in the frame.
+    pub fn clock(&self) -> Stamp {
+        self.stamped(self.now, self.w.minute(self.now, &self.zone))
+    }
+
+    fn stamped(&self, at: UtcMs, text: String) -> Stamp {
+        Stamp { iso: at.rfc3339_in(&self.zone), text, hover: self.w.offset(at, &self.zone) }
+    }
+
+    /// How many alarms stand.
+    pub fn alarms(&self) -> String {
+        self.w.number(self.frame.alarms)
+    }
+
+    /// How many clips lack a required fact.
+    pub fn to_annotate(&self) -> String {
+        self.w.number(self.frame.to_annotate)
+    }
+
+    /// Address of an asset, with the digest of its content.
+    pub fn asset(&self, name: &str) -> String {
+        super::assets::href(name)
+    }
+
+    /// Whether a navigation entry is the present one.
+    pub fn is(&self, nav: &str) -> bool {
+        matches!(
+            (self.nav, nav),
+            (Nav::Station, "station") | (Nav::Clips, "clips") | (Nav::Annotate, "annotate") | (Nav::Cases, "cases")
+        )
+    }
+}
+
+/// A path segment, percent-encoded.
+pub fn segment(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// The page of a case.
+pub fn case_href(number: &str) -> String {
+    format!("/cases/{}", segment(number))
+}

@@ -1,0 +1,472 @@
+//! The station page and the bay board in words.
+
+use super::Ctx;
+use crate::domain::clip::ClipState;
+use crate::domain::words::Words;
+use crate::web::view::station::{
+    Alarm, Bay, BayState, DestinationView, Health, STAGES, Stage, Stall, StationView, Uplink, Verdict,
+};
+
+/// More bays than this are shown densely, and empty ones in one line.
+const DENSE_ABOVE: usize = 12;
+
+/// The station page.
+pub struct Station {
+    /// Stages from left to right.
+    pub flow: Vec<StageCell>,
+    /// Bays that are shown as cards.
+    pub bays: Vec<BayCard>,
+    /// Empty bays that are only named, where there are many bays.
+    pub empty: Vec<String>,
+    /// Many bays.
+    pub dense: bool,
+    /// What wants someone.
+    pub alarms: Vec<AlarmNote>,
+    /// Rate now.
+    pub rate: String,
+    /// What waits.
+    pub queue: String,
+    /// Rate over the last hour.
+    pub spark: Option<Spark>,
+    /// Destinations.
+    pub destinations: Vec<DestinationLine>,
+    /// Used of all.
+    pub disk_used: String,
+    /// How long it lasts.
+    pub disk_left: Option<String>,
+    /// (style, begin, width) in thousandths.
+    pub disk_bars: Vec<(&'static str, u64, u64)>,
+    /// (style, what, how much).
+    pub disk_parts: Vec<(&'static str, &'static str, String)>,
+    /// Copying has stopped.
+    pub disk_stopped: bool,
+}
+
+/// One stage of the flow strip.
+pub struct StageCell {
+    /// Style.
+    pub class: &'static str,
+    /// Name.
+    pub name: &'static str,
+    /// The large number.
+    pub count: String,
+    /// The line below it.
+    pub detail: String,
+    /// What leaves it for the next stage.
+    pub rate: Option<String>,
+    /// Why it does not move.
+    pub stall: Option<String>,
+    /// Its clips, where a list of them exists.
+    pub href: String,
+}
+
+/// One bay.
+pub struct BayCard {
+    /// Slot.
+    pub name: String,
+    /// Who, else which recorder.
+    pub title: String,
+    /// Which recorder.
+    pub sub: String,
+    /// What it is doing.
+    pub line: String,
+    /// Style and icon of the verdict.
+    pub class: &'static str,
+    /// Icon.
+    pub icon: &'static str,
+    /// The one sentence that matters.
+    pub verdict: String,
+    /// How far, where copying is under way.
+    pub percent: Option<u8>,
+    /// What the system said, for hovering and reading on.
+    pub reason: Option<String>,
+}
+
+/// One bay on the board: nothing that tells who or what.
+pub struct BoardCard {
+    /// Slot.
+    pub name: String,
+    /// Style.
+    pub class: &'static str,
+    /// Icon.
+    pub icon: &'static str,
+    /// In large letters.
+    pub headline: String,
+    /// Below it.
+    pub detail: String,
+    /// How far.
+    pub percent: Option<u8>,
+}
+
+/// One alarm.
+pub struct AlarmNote {
+    /// Style and icon.
+    pub class: &'static str,
+    /// Icon.
+    pub icon: &'static str,
+    /// The kind of alarm in words, for those who do not see the colour.
+    pub severity: &'static str,
+    /// What.
+    pub title: String,
+    /// Since when, how many, in whose words.
+    pub detail: String,
+    /// What to do next.
+    pub action: String,
+    /// Where to do it, if on this page.
+    pub href: Option<String>,
+}
+
+/// One destination.
+pub struct DestinationLine {
+    /// Its name.
+    pub name: String,
+    /// Style.
+    pub class: &'static str,
+    /// Icon.
+    pub icon: &'static str,
+    /// How it is doing.
+    pub health: String,
+    /// How it proves, and what else is to be known.
+    pub detail: String,
+    /// It protects nothing.
+    pub warning: Option<&'static str>,
+}
+
+/// A rate curve in a box of 300 by 64.
+pub struct Spark {
+    /// The line's points.
+    pub line: String,
+    /// The area's points.
+    pub area: String,
+    /// The highest rate.
+    pub peak: String,
+}
+
+/// Icon of a style.
+pub fn icon(class: &str) -> &'static str {
+    match class {
+        "hold" => "hold",
+        "safe" => "check",
+        "sealed" => "seal",
+        "ask" => "warn",
+        "fail" => "cross",
+        _ => "dot",
+    }
+}
+
+/// The whole page in words.
+pub fn station(view: &StationView, ctx: &Ctx) -> Station {
+    let w = ctx.w;
+    let dense = view.bays.len() > DENSE_ABOVE;
+    let (cards, empty): (Vec<&Bay>, Vec<&Bay>) =
+        view.bays.iter().partition(|b| !dense || b.state != BayState::Empty);
+    let disk = &view.disk;
+    let parts = [
+        ("hold", w.disk_undelivered, disk.undelivered),
+        ("safe", w.disk_kept, disk.kept),
+        ("ask", w.disk_held, disk.held),
+        ("other", w.disk_other, disk.other),
+        ("free", w.disk_free, disk.free()),
+    ];
+    Station {
+        flow: STAGES.iter().zip(&view.flow).map(|(state, stage)| stage_cell(*state, stage, w)).collect(),
+        bays: cards.into_iter().map(|b| bay_card(b, w)).collect(),
+        empty: empty.into_iter().map(|b| b.name.clone()).collect(),
+        dense,
+        alarms: view.alarms.iter().map(|a| alarm_note(a, ctx)).collect(),
+        rate: if view.uplink.rate_bytes_per_s == 0 { w.idle.into() } else { w.rate(view.uplink.rate_bytes_per_s) },
+        queue: match view.uplink.queue_bytes {
+            0 => w.nothing_waiting.into(),
+            bytes => w.queue(bytes, view.uplink.eta_ms),
+        },
+        spark: spark(&view.uplink, w),
+        destinations: view.uplink.destinations.iter().map(|d| destination_line(d, ctx)).collect(),
+        disk_used: w.used_of(disk.used(), disk.total),
+        disk_left: disk.days_left.filter(|_| !disk.stopped).map(|d| w.days_left(d)),
+        disk_bars: disk.bars(),
+        disk_parts: parts.into_iter().filter(|p| p.2 > 0).map(|(c, name, bytes)| (c, name, w.size(bytes))).collect(),
+        disk_stopped: disk.stopped,
+    }
+}
+
+fn stage_cell(state: ClipState, stage: &Stage, w: &Words) -> StageCell {
+    let stall = stage.stall.as_ref().map(|s| match s {
+        Stall::NoRoom => w.paused_disk.to_owned(),
+        Stall::CannotRead { bay } => w.bay_failed(bay),
+        Stall::Unreachable { destination } => w.unreachable(destination),
+        Stall::Refused { destination } => w.refused(destination),
+        Stall::Failed { destination, clips } => w.deliveries_failed(destination, *clips),
+    });
+    let mut detail = Vec::new();
+    if let Some(n) = stage.recorders {
+        detail.push(w.recorders(n));
+    }
+    if stage.clips > 0 && stage.bytes > 0 {
+        detail.push(w.size(stage.bytes));
+    }
+    if let Some(n) = stage.today.filter(|n| *n > 0) {
+        detail.push(w.today(n));
+    }
+    if let Some(age) = stage.oldest_age_ms.filter(|_| stage.clips > 0 && stage.today.is_none()) {
+        detail.push(w.oldest(age));
+    }
+    let class = match state {
+        _ if stall.is_some() => "ask",
+        _ if stage.clips == 0 => "idle",
+        ClipState::Seen | ClipState::Copying | ClipState::Sending => "hold",
+        ClipState::Sealed => "sealed",
+        ClipState::Proven | ClipState::Released => "safe",
+    };
+    StageCell {
+        class,
+        name: w.stage(state),
+        count: w.number(stage.clips),
+        detail: if detail.is_empty() { w.none_dash.into() } else { detail.join(" · ") },
+        rate: stage.rate_bytes_per_s.filter(|r| *r > 0).map(|r| w.rate(r)),
+        stall,
+        href: format!("/clips?state={}", state.as_str()),
+    }
+}
+
+/// The one sentence that matters at a bay.
+pub fn verdict(state: &BayState, w: &Words) -> String {
+    match state {
+        BayState::Empty => w.bay_empty.into(),
+        BayState::Listing | BayState::Copying(_) => w.do_not_remove.into(),
+        BayState::Safe { unreadable: n @ 1.., .. } => w.safe_unreadable(*n),
+        BayState::Safe { to_annotate: n @ 1.., .. } => w.safe_to_annotate(*n),
+        BayState::Safe { sealed, proven, .. } if proven < sealed => w.safe_uploading.into(),
+        BayState::Safe { .. } => w.safe_to_remove.into(),
+        BayState::Unregistered { .. } => w.waiting_for_approval.into(),
+        BayState::Failing { .. } => w.try_another_bay.into(),
+        BayState::NoRoom(_) => w.paused_disk.into(),
+    }
+}
+
+fn bay_card(bay: &Bay, w: &Words) -> BayCard {
+    let class = bay.state.verdict().class();
+    let recorder = bay.recorder.clone().unwrap_or_default();
+    let (title, sub) = match (&bay.state, &bay.officer) {
+        (BayState::Empty, _) => (w.bay_empty.to_owned(), String::new()),
+        (BayState::Unregistered { what }, _) => (w.unregistered.to_owned(), what.clone()),
+        (_, Some(officer)) => (officer.clone(), recorder),
+        (_, None) => (w.officer_unknown.to_owned(), recorder),
+    };
+    let line = match &bay.state {
+        BayState::Empty => String::new(),
+        BayState::Unregistered { .. } => w.unregistered_detail.into(),
+        BayState::Listing => w.reading_list.into(),
+        BayState::Copying(p) => {
+            let mut parts = vec![w.done_of(p.clips_done, p.clips_total), w.size(p.bytes_total)];
+            match (p.resumed_at_percent, p.left_ms) {
+                (_, Some(ms)) => parts.push(w.left(ms)),
+                (Some(percent), None) => parts.push(w.resumed_at(percent)),
+                (None, None) => {}
+            }
+            parts.join(" · ")
+        }
+        BayState::Safe { sealed: 0, unreadable: 0, .. } => w.nothing_on_it.into(),
+        BayState::Safe { sealed, proven, .. } => w.sealed_and_proven(*sealed, *proven),
+        BayState::Failing { at_percent: Some(percent), .. } => w.stopped_at(*percent),
+        BayState::Failing { reason, .. } => reason.clone(),
+        BayState::NoRoom(_) => w.paused_disk_detail.into(),
+    };
+    BayCard {
+        name: bay.name.clone(),
+        title,
+        sub,
+        line,
+        class,
+        icon: icon(class),
+        verdict: verdict(&bay.state, w),
+        percent: bay.state.progress().map(|p| p.percent()),
+        reason: match &bay.state {
+            BayState::Failing { reason, .. } => Some(reason.clone()),
+            _ => None,
+        },
+    }
+}
+
+/// A bay as the board shows it.
+pub fn board_card(bay: &Bay, w: &Words) -> BoardCard {
+    let verdict = bay.state.verdict();
+    let headline = match (&bay.state, verdict) {
+        (_, Verdict::Empty) => w.bay_empty,
+        (_, Verdict::Hold) => w.do_not_remove,
+        (_, Verdict::Safe | Verdict::SafeBut) => w.safe_to_remove,
+        (BayState::Unregistered { .. }, _) => w.unregistered,
+        (BayState::NoRoom(_), _) => w.paused_disk,
+        (_, Verdict::Act) => w.try_another_bay,
+    };
+    let detail = match &bay.state {
+        BayState::Empty => String::new(),
+        BayState::Listing => w.reading_list.into(),
+        BayState::Copying(p) => p.left_ms.map(|ms| w.left(ms)).unwrap_or_default(),
+        BayState::Safe { unreadable: n @ 1.., .. } => w.unreadable(*n),
+        BayState::Safe { to_annotate: n @ 1.., .. } => w.to_annotate(*n),
+        BayState::Safe { sealed, proven, .. } if proven < sealed => w.stage_sending.into(),
+        BayState::Safe { .. } => String::new(),
+        BayState::Failing { at_percent, .. } => at_percent.map(|p| w.stopped_at(p)).unwrap_or_default(),
+        BayState::Unregistered { .. } | BayState::NoRoom(_) => w.call_administrator.into(),
+    };
+    let class = verdict.class();
+    BoardCard {
+        name: bay.name.clone(),
+        class,
+        icon: icon(class),
+        headline: headline.into(),
+        detail,
+        percent: bay.state.progress().map(|p| p.percent()),
+    }
+}
+
+fn destination_line(d: &DestinationView, ctx: &Ctx) -> DestinationLine {
+    let w = ctx.w;
+    let class = d.health.class();
+    let mut detail = Vec::new();
+    if let Some(level) = d.proof {
+        detail.push(w.proof(level).to_owned());
+    }
+    if d.locks {
+        detail.push(w.locked_objects.to_owned());
+    }
+    if !d.required {
+        detail.push(w.optional_destination.to_owned());
+    }
+    DestinationLine {
+        name: d.name.clone(),
+        class,
+        icon: icon(class),
+        health: match &d.health {
+            Health::Working => w.dest_working.into(),
+            Health::Checking => w.dest_checking.into(),
+            Health::Unreachable { since } => format!("{} · {}", w.dest_unreachable, w.since(&ctx.near(*since).text)),
+            Health::Refused { since, .. } => format!("{} · {}", w.dest_refused, w.since(&ctx.near(*since).text)),
+        },
+        detail: detail.join(" · "),
+        warning: d.same_device.then_some(w.same_device),
+    }
+}
+
+fn spark(uplink: &Uplink, w: &Words) -> Option<Spark> {
+    let peak = uplink.history.iter().copied().max().filter(|p| *p > 0)?;
+    let last = uplink.history.len().saturating_sub(1).max(1) as f64;
+    let points: Vec<String> = uplink
+        .history
+        .iter()
+        .enumerate()
+        .map(|(i, v)| format!("{:.1},{:.1}", i as f64 / last * 300.0, 60.0 - *v as f64 / peak as f64 * 54.0))
+        .collect();
+    let line = points.join(" ");
+    Some(Spark { area: format!("0,64 {line} 300,64"), line, peak: w.rate(peak) })
+}
+
+/// An alarm in words.
+pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
+    let w = ctx.w;
+    let since = |at: &crate::domain::time::UtcMs| w.since(&ctx.near(*at).text);
+    let clip = |id: &crate::domain::ids::ClipId| (w.act_show_clip.to_owned(), Some(format!("/clips/{id}")));
+    let say = |text: &str| (text.to_owned(), None);
+    let (title, detail, (action, href)) = match alarm {
+        Alarm::ToAnnotate { clips, oldest_ms } => (
+            w.alarm_annotate(*clips),
+            w.oldest_waits(*oldest_ms),
+            (w.act_annotate.to_owned(), Some("/clips?missing=any".to_owned())),
+        ),
+        Alarm::Refused { destination, since: at, what, waiting } => (
+            w.refused(destination),
+            format!("{} · {} · {what}", since(at), w.waiting_not_lost(*waiting)),
+            (w.act_credentials(destination), None),
+        ),
+        Alarm::Unreachable { destination, since: at, waiting } => (
+            w.unreachable(destination),
+            format!("{} · {}", since(at), w.waiting_not_lost(*waiting)),
+            say(w.act_network),
+        ),
+        Alarm::DeliveriesFailed { destination, clips, what, .. } => {
+            (w.deliveries_failed(destination, *clips), what.clone(), (w.act_retry(destination), None))
+        }
+        Alarm::SameDevice { destination } => {
+            (w.alarm_same_device(destination), w.same_device.to_owned(), say(w.act_second_place))
+        }
+        Alarm::NoProof { destination, level } => {
+            (w.alarm_no_proof(destination), w.proof(*level).to_owned(), say(w.act_second_place))
+        }
+        Alarm::Mismatch { destination, clips, first } => {
+            (w.alarm_mismatch(destination, *clips), String::new(), clip(first))
+        }
+        Alarm::Damaged { clips, first } => (w.alarm_damaged(*clips), String::new(), clip(first)),
+        Alarm::Quarantined { clips, first } => (w.alarm_quarantined(*clips), String::new(), clip(first)),
+        Alarm::Unreadable { recorder, files, what } => {
+            (w.alarm_unreadable(recorder, *files), what.clone(), say(w.try_another_bay))
+        }
+        Alarm::Unregistered { bay } => {
+            (w.alarm_unregistered(bay), w.unregistered_detail.to_owned(), say(w.call_administrator))
+        }
+        Alarm::DiskLow { free } => (w.alarm_disk_low(*free), String::new(), say(w.act_disk)),
+        Alarm::DiskFull { reserve } => (w.alarm_disk_full(*reserve), String::new(), say(w.act_disk)),
+        Alarm::Clock => (w.alarm_clock(), w.alarm_clock_detail(), say(w.act_clock)),
+        Alarm::LogNotAnchored { age_ms } => (w.alarm_log(*age_ms), String::new(), say(w.act_doctor)),
+    };
+    let severity = alarm.severity();
+    AlarmNote {
+        class: severity.class(),
+        icon: match severity.class() {
+            "hold" => "info",
+            class => icon(class),
+        },
+        severity: match severity {
+            crate::web::view::station::Severity::Bad => w.severity_bad,
+            crate::web::view::station::Severity::Warn => w.severity_warn,
+            crate::web::view::station::Severity::Info => w.severity_info,
+        },
+        title,
+        detail,
+        action,
+        href,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::words::Lang;
+    use crate::web::view::station::Progress;
+
+    fn told(state: BayState) -> String {
+        verdict(&state, Lang::Zh.words())
+    }
+
+    #[test]
+    fn the_sentence_that_matters() {
+        let safe = |sealed, proven, to_annotate, unreadable| BayState::Safe { sealed, proven, to_annotate, unreadable };
+        assert_eq!(told(BayState::Copying(Progress::default())), "请勿拔出");
+        assert_eq!(told(safe(3, 3, 0, 0)), "可以取走");
+        assert_eq!(told(safe(3, 1, 0, 0)), "可以取走 · 上传中");
+        assert_eq!(told(safe(3, 1, 2, 0)), "可以取走 · 2 个待标注");
+        assert_eq!(told(safe(3, 1, 2, 1)), "可以取走 · 1 个读不出");
+        assert_eq!(told(BayState::NoRoom(Progress::default())), "已暂停：磁盘空间不足");
+    }
+
+    #[test]
+    fn the_board_tells_no_one_s_name() {
+        let bay = Bay {
+            name: "3".into(),
+            recorder: Some("DSJ-1".into()),
+            officer: Some("采集人甲".into()),
+            state: BayState::Failing { at_percent: Some(31), reason: "EIO on DSJ-1".into() },
+        };
+        let card = board_card(&bay, Lang::Zh.words());
+        let all = format!("{} {} {}", card.name, card.headline, card.detail);
+        assert!(!all.contains("甲") && !all.contains("DSJ"), "{all}");
+        assert_eq!(card.headline, "读取失败，请换一个采集位");
+    }
+
+    #[test]
+    fn the_curve_stays_in_its_box() {
+        let uplink = Uplink { history: vec![0, 5, 10], ..Uplink::default() };
+        let s = spark(&uplink, Lang::En.words()).unwrap();
+        assert_eq!(s.line, "0.0,60.0 150.0,33.0 300.0,6.0");
+        assert!(spark(&Uplink { history: vec![0, 0], ..Uplink::default() }, Lang::En.words()).is_none());
+    }
+}

@@ -1,0 +1,282 @@
+//! What the web room needs of the rest: a port for reading, a way to ask, a clock, a zone; and who is visiting.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+
+use super::live::Live;
+use super::present::{Ctx, Nav};
+use super::trouble::Trouble;
+use super::view::Frame;
+use super::view::case::CaseAnswer;
+use super::view::clip::ClipView;
+use super::view::clips::{CasesView, ClipsQuery, ClipsView};
+use super::view::station::StationView;
+use super::viewing::Viewings;
+use crate::domain::command::{Ask, Caller, Reply, Request};
+use crate::domain::event::Actor;
+use crate::domain::ids::ClipId;
+use crate::domain::ports::{BoxFuture, ByteSource, Clock};
+use crate::domain::record::Record;
+use crate::domain::words::Lang;
+
+/// Name of the cookie that carries the chosen language.
+pub const LANGUAGE_COOKIE: &str = "lang";
+/// A part that refreshes itself is one access for this long; a page that is opened is always a new one.
+const SAME_ACCESS: Duration = Duration::from_secs(600);
+/// Accesses that are remembered at most; beyond that a refresh is simply logged again.
+const REMEMBERED: usize = 4096;
+
+/// Reading, as the pages need it. Bound to the store; tests have a form with fixed facts.
+pub trait Pages: Send + Sync {
+    /// What the frame around every page shows.
+    fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>>;
+    /// The station page and the bay board.
+    fn station(&self) -> BoxFuture<'_, Result<StationView, ReadError>>;
+    /// A page of the list of clips.
+    fn clips<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<ClipsView, ReadError>>;
+    /// A page of records for the API, in the order of [`Pages::clips`].
+    fn records<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<RecordPage, ReadError>>;
+    /// One clip; `None` where the station has none of that id.
+    fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>>;
+    /// A case by any of its numbers in any bracket style.
+    fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
+    /// Cases whose numbers contain `query` (all where it is empty), after a cursor.
+    fn cases<'a>(&'a self, query: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>>;
+    /// The sealed bytes of a clip.
+    fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
+    /// A JPEG still of a clip.
+    fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>>;
+    /// Metrics in the OpenMetrics text format.
+    fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>>;
+    /// The parts of the daemon and whether each is well.
+    fn health(&self) -> BoxFuture<'_, Vec<Part>>;
+}
+
+/// A page of records.
+#[derive(Debug, Clone, Default)]
+pub struct RecordPage {
+    /// Records.
+    pub items: Vec<Record>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+    /// How many match in all, where that is cheap to know.
+    pub total: Option<u64>,
+}
+
+/// The sealed bytes of a clip.
+pub enum Media {
+    /// There they are.
+    Here(MediaFile),
+    /// No such clip, or not sealed yet.
+    Missing,
+    /// Removed here after it was proven elsewhere.
+    Evicted,
+}
+
+/// A sealed file that can be served.
+pub struct MediaFile {
+    /// Its bytes.
+    pub source: Arc<dyn ByteSource>,
+    /// Media type by container, `application/octet-stream` where that is not known.
+    pub content_type: String,
+    /// Its name on the recorder, escaped.
+    pub file_name: String,
+    /// Hex SHA-256 of the whole: the entity tag.
+    pub sha256: String,
+}
+
+/// A part of the daemon.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Name of its task.
+    pub name: String,
+    /// It is well.
+    pub ok: bool,
+    /// In words, where it is not.
+    pub detail: Option<String>,
+}
+
+/// Reading failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store is busy or stopping; another moment may do.
+    #[error("the store is busy; try again in a moment")]
+    Busy,
+    /// A cursor or number that cannot be read.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store failed.
+    #[error("reading failed; run `evidock doctor`")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl crate::domain::error::Retryable for ReadError {
+    fn retry(&self) -> crate::domain::error::Retry {
+        use crate::domain::error::Retry;
+        match self {
+            Self::Busy => Retry::Transient,
+            Self::Invalid(_) => Retry::Permanent,
+            Self::Failed(_) => Retry::Operator,
+        }
+    }
+}
+
+/// All that handlers share.
+pub struct Site {
+    /// Reading.
+    pub pages: Arc<dyn Pages>,
+    /// Asking.
+    pub ask: Arc<dyn Ask>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The station's zone.
+    pub zone: TimeZone,
+    /// What changed.
+    pub live: Arc<Live>,
+    /// Viewings under way.
+    pub viewings: Arc<Viewings>,
+    /// Host names under which the station answers, besides loopback addresses and `localhost`.
+    pub hosts: Vec<String>,
+    accesses: Mutex<HashMap<String, Instant>>,
+}
+
+impl Site {
+    /// A site that answers to loopback names only.
+    pub fn new(pages: Arc<dyn Pages>, ask: Arc<dyn Ask>, clock: Arc<dyn Clock>, zone: TimeZone, live: Arc<Live>) -> Arc<Self> {
+        let viewings = Viewings::new(ask.clone());
+        Arc::new(Self { pages, ask, clock, zone, live, viewings, hosts: Vec::new(), accesses: Mutex::default() })
+    }
+
+    /// What every page needs.
+    pub async fn ctx(&self, visitor: &Visitor, nav: Nav) -> Result<Ctx, Trouble> {
+        Ok(self.ctx_with(visitor, nav, self.pages.frame().await?))
+    }
+
+    /// The same around a frame that is already known.
+    pub fn ctx_with(&self, visitor: &Visitor, nav: Nav, frame: Frame) -> Ctx {
+        Ctx {
+            w: visitor.lang.words(),
+            zone: self.zone.clone(),
+            now: self.clock.now(),
+            frame,
+            nav,
+            path: visitor.path.clone(),
+            live_id: self.live.id(),
+        }
+    }
+
+    /// Stores the entry of an access before anything of it is answered (invariant 10). A part that refreshes
+    /// itself is the same access for ten minutes; whoever opens a page makes a new one.
+    pub async fn log_access(&self, visitor: &Visitor, access: Access<'_>) -> Result<(), Trouble> {
+        let caller = &visitor.caller;
+        let key = format!("{}\0{}\0{}\0{access:?}", caller.actor.kind, caller.actor.id, caller.from);
+        let now = crate::runtime::clock::monotonic();
+        if visitor.part {
+            let accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
+            if accesses.get(&key).is_some_and(|at| now.duration_since(*at) < SAME_ACCESS) {
+                return Ok(());
+            }
+        }
+        let request = Request::LogAccess {
+            what: access.what.to_owned(),
+            clip: access.clip.map(|c| c.to_string()),
+            case: access.case_key.map(crate::domain::layout::case_hash),
+            terms: access.terms.filter(|t| !t.is_empty()).map(str::to_owned),
+            purpose: None,
+        };
+        self.carry_out(caller, request).await?;
+        let mut accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
+        if accesses.len() >= REMEMBERED {
+            accesses.retain(|_, at| now.duration_since(*at) < SAME_ACCESS);
+        }
+        if accesses.len() < REMEMBERED {
+            accesses.insert(key, now);
+        }
+        Ok(())
+    }
+
+    /// Asks the daemon; a refusal is trouble.
+    pub async fn carry_out(&self, caller: &Caller, request: Request) -> Result<serde_json::Value, Trouble> {
+        match self.ask.ask(caller, request).await {
+            Reply::Done(value) => Ok(value),
+            Reply::Refused { code, message } => Err(Trouble::refused(&code, message)),
+        }
+    }
+}
+
+/// An access to be logged.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Access<'a> {
+    /// `show`, `list`, `search`, `find`.
+    pub what: &'static str,
+    /// The clip.
+    pub clip: Option<ClipId>,
+    /// Key of the case (or the number as asked, where no case was found); hashed before it goes anywhere.
+    pub case_key: Option<&'a str>,
+    /// Search terms: committed, not told.
+    pub terms: Option<&'a str>,
+}
+
+/// Who is visiting, and how.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Language to answer in.
+    pub lang: Lang,
+    /// The identity that this door has established.
+    pub caller: Caller,
+    /// Path and query without `part`, for links back to this page.
+    pub path: String,
+    /// Only the live part is asked for.
+    pub part: bool,
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+impl Visitor {
+    /// From a request's head.
+    pub fn of(parts: &Parts) -> Self {
+        let text = |name| parts.headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
+        let cookie = text(header::COOKIE).and_then(|all| {
+            all.split(';').find_map(|pair| pair.trim().split_once('=').filter(|(k, _)| *k == LANGUAGE_COOKIE).map(|(_, v)| v))
+        });
+        let api = parts.uri.path().starts_with("/api/");
+        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());
+        let pairs: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
+        let kept: Vec<&str> = pairs.iter().copied().filter(|p| *p != "part=live").collect();
+        let path = match kept.is_empty() {
+            true => parts.uri.path().to_owned(),
+            false => format!("{}?{}", parts.uri.path(), kept.join("&")),
+        };
+        Self {
+            lang: Lang::negotiate(text(header::ACCEPT_LANGUAGE), cookie),
+            caller: Caller {
+                actor: Actor::loopback(),
+                via: if api { "api" } else { "web" },
+                from: from.unwrap_or_else(|| "local".into()),
+            },
+            path,
+            part: kept.len() < pairs.len(),
+        }
+    }
+
+    /// The address that refreshes the live part of this page.
+    pub fn part_href(&self) -> String {
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        format!("{}{joint}part=live", self.path)
+    }
+}

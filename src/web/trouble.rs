@@ -1,0 +1,203 @@
+//! What goes wrong between a visitor and an answer, told to people as a page and to programs as
+//! `application/problem+json` (RFC 9457). Every telling says what to do next; none says what the machine
+//! looks like inside.
+
+use askama::Template;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::present::{Ctx, Nav};
+use super::site::{ReadError, Site, Visitor};
+use super::view::Frame;
+use crate::domain::error::chain;
+use crate::domain::words::Words;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Trouble {
+    /// No such page.
+    NoPage,
+    /// No such clip.
+    NoClip,
+    /// No such case.
+    NoCase,
+    /// The page is there, the method is not.
+    Method,
+    /// A name that is not this box.
+    Host,
+    /// A request from another site.
+    Origin,
+    /// The request says something that cannot be done.
+    Invalid(String),
+    /// It contradicts what is there.
+    Conflict(String),
+    /// Not now.
+    Unavailable(String),
+    /// More than is taken.
+    TooLarge,
+    /// The range lies outside the file of this length.
+    Range(u64),
+    /// The local copy is gone after proof.
+    Evicted,
+    /// Our fault.
+    Failed,
+}
+
+/// A problem as programs see it (RFC 9457).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: the status and `code` tell the kind.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What, in the visitor's language.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What to do next.
+    pub detail: String,
+    /// A stable word: `not_found`, `invalid`, `conflict`, `unavailable`, ...
+    pub code: String,
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Invalid(what) => Self::Invalid(what),
+            ReadError::Busy => Self::Unavailable(String::new()),
+            ReadError::Failed(_) => {
+                tracing::error!(error = %chain(&error), "a page could not be read");
+                Self::Failed
+            }
+        }
+    }
+}
+
+impl From<askama::Error> for Trouble {
+    fn from(error: askama::Error) -> Self {
+        tracing::error!(%error, "a page could not be rendered");
+        Self::Failed
+    }
+}
+
+impl Trouble {
+    /// From the code and message of a refused request.
+    pub fn refused(code: &str, message: String) -> Self {
+        match code {
+            "not_found" => Self::NoClip,
+            "conflict" => Self::Conflict(message),
+            "unavailable" => Self::Unavailable(message),
+            _ => Self::Invalid(message),
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NoPage | Self::NoClip | Self::NoCase => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Range(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Evicted => StatusCode::GONE,
+            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The stable word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoPage | Self::NoClip | Self::NoCase => "not_found",
+            Self::Method => "method_not_allowed",
+            Self::Host => "wrong_host",
+            Self::Origin => "wrong_origin",
+            Self::Invalid(_) => "invalid",
+            Self::Conflict(_) => "conflict",
+            Self::Unavailable(_) => "unavailable",
+            Self::TooLarge => "too_large",
+            Self::Range(_) => "range",
+            Self::Evicted => "evicted",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// What, and what to do next.
+    pub fn told(&self, w: &Words) -> (&'static str, String) {
+        let told = |message: &String, otherwise: &str| {
+            if message.is_empty() { otherwise.to_owned() } else { message.clone() }
+        };
+        match self {
+            Self::NoPage => (w.err_not_found, w.err_not_found_detail.into()),
+            Self::NoClip => (w.err_clip_not_found, w.err_clip_not_found_detail.into()),
+            Self::NoCase => (w.err_case_not_found, w.no_case_match_detail.into()),
+            Self::Method => (w.err_method, w.err_method_detail.into()),
+            Self::Host => (w.err_host, w.err_host_detail.into()),
+            Self::Origin => (w.err_origin, w.err_origin_detail.into()),
+            Self::Invalid(m) => (w.err_invalid, told(m, w.err_invalid_detail)),
+            Self::Conflict(m) => (w.err_conflict, told(m, w.err_invalid_detail)),
+            Self::Unavailable(m) => (w.err_unavailable, told(m, w.err_unavailable_detail)),
+            Self::TooLarge => (w.err_too_large, w.err_too_large_detail.into()),
+            Self::Range(_) => (w.err_range, w.err_invalid_detail.into()),
+            Self::Evicted => (w.err_evicted, w.err_evicted_detail.into()),
+            Self::Failed => (w.err_failed, w.err_failed_detail.into()),
+        }
+    }
+
+    /// For programs.
+    pub fn problem(&self, visitor: &Visitor) -> Response {
+        let (title, detail) = self.told(visitor.lang.words());
+        let status = self.status();
+        let body = Problem {
+            kind: "about:blank".into(),
+            title: title.into(),
+            status: status.as_u16(),
+            detail,
+            code: self.code().into(),
+        };
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        self.extras(response)
+    }
+
+    /// For people.
+    pub fn page(&self, site: &Site, visitor: &Visitor) -> Response {
+        // The frame is left empty: whatever failed must not be needed to say so.
+        let c = site.ctx_with(visitor, Nav::Other, Frame { alarms: 0, ..Frame::default() });
+        let (title, detail) = self.told(c.w);
+        let page = ErrorPage { c: &c, status: self.status().as_u16(), title, detail };
+        let html = page.render().unwrap_or_else(|_| self.code().to_owned());
+        self.extras((self.status(), Html(html)).into_response())
+    }
+
+    /// As a page or as a problem, by where the request went.
+    pub fn answer(&self, site: &Site, visitor: &Visitor) -> Response {
+        if visitor.caller.via == "api" { self.problem(visitor) } else { self.page(site, visitor) }
+    }
+
+    fn extras(&self, mut response: Response) -> Response {
+        if let Self::Range(len) = self
+            && let Ok(value) = HeaderValue::from_str(&format!("bytes */{len}"))
+        {
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+        }
+        if matches!(self, Self::Unavailable(_)) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    c: &'a Ctx,
+    status: u16,
+    title: &'static str,
+    detail: String,
+}

@@ -1,0 +1,164 @@
+//! One clip: its record, its copies, and what happened to it.
+
+use crate::domain::clip::{ClipState, Local, SightingState};
+use crate::domain::event::{Actor, EventKind};
+use crate::domain::ids::ClipId;
+use crate::domain::record::Record;
+use crate::domain::time::UtcMs;
+
+/// Everything on the page of a clip.
+#[derive(Debug, Clone)]
+pub struct ClipView {
+    /// The clip.
+    pub id: ClipId,
+    /// Its record as `find --json` and the API give it.
+    pub record: Record,
+    /// The projected state.
+    pub state: ClipState,
+    /// How much is copied or sent, where that is under way.
+    pub percent: Option<u8>,
+    /// The local copy; `None` while the file is only listed.
+    pub local: Option<Local>,
+    /// Why it is under quarantine.
+    pub quarantine: Option<String>,
+    /// Why a delivery stopped, per destination name.
+    pub failures: Vec<(String, String)>,
+    /// Destinations on the vault's own device, by name.
+    pub same_device: Vec<String>,
+    /// Where it was seen.
+    pub sightings: Vec<SightingView>,
+    /// Its entries in the log, newest first.
+    pub custody: Vec<CustodyEntry>,
+    /// There are older entries than shown.
+    pub custody_cut: bool,
+}
+
+/// One sighting of a clip on a recorder.
+#[derive(Debug, Clone)]
+pub struct SightingView {
+    /// The recorder.
+    pub recorder: String,
+    /// The bay.
+    pub bay: String,
+    /// Its path there, escaped.
+    pub path: String,
+    /// The facet.
+    pub state: SightingState,
+    /// When it was last seen.
+    pub at: UtcMs,
+}
+
+/// One entry of the log about this clip.
+#[derive(Debug, Clone)]
+pub struct CustodyEntry {
+    /// Position in the log.
+    pub seq: u64,
+    /// Wall clock.
+    pub at: UtcMs,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who.
+    pub actor: Actor,
+    /// `ok`, `refused`, `failed`.
+    pub outcome: String,
+    /// The destination, recorder or case that it names.
+    pub place: Option<String>,
+    /// What else it says (a reason, before and after), opened for whoever may see it.
+    pub detail: Option<String>,
+}
+
+/// What the player can do with a clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Playable {
+    /// A browser plays it.
+    Video,
+    /// A browser plays it; there is no picture.
+    Audio,
+    /// It is a picture.
+    Picture,
+    /// Sound or picture that browsers do not decode.
+    NotHere,
+    /// No media.
+    NotMedia,
+    /// Nothing local to play yet.
+    NotYet,
+    /// Nothing local any more.
+    Gone,
+    /// Nobody has looked at it yet; the browser may try.
+    Unknown,
+}
+
+impl ClipView {
+    /// What the player can do with it. Chromium plays H.264 with AAC, A-law or PCM in MP4, VP8 to AV1 in
+    /// WebM, and the usual sound files; H.265 would play sound without a picture, MJPEG in AVI is refused.
+    pub fn playable(&self) -> Playable {
+        match self.local {
+            None | Some(Local::Copying) => return Playable::NotYet,
+            Some(Local::Evicted) => return Playable::Gone,
+            Some(Local::Sealed | Local::Damaged) => {}
+        }
+        let r = &self.record;
+        if r.media_health.is_none() {
+            return Playable::Unknown;
+        }
+        match (r.container.as_deref(), r.vcodec.as_deref()) {
+            (Some("jpeg" | "png" | "webp" | "gif" | "bmp"), _) => Playable::Picture,
+            (Some("mp4" | "mov"), Some("h264" | "av1" | "vp9")) => Playable::Video,
+            (Some("webm" | "mkv"), Some("vp8" | "vp9" | "av1" | "h264")) => Playable::Video,
+            (Some("mp4" | "m4a" | "mov" | "wav" | "mp3" | "aac" | "ogg" | "webm" | "flac"), None) => Playable::Audio,
+            (None, None) if r.media_health.as_deref() == Some("not_media") => Playable::NotMedia,
+            _ => Playable::NotHere,
+        }
+    }
+
+    /// Whether a copy at `destination` is on the vault's own device.
+    pub fn is_same_device(&self, destination: &str) -> bool {
+        self.same_device.iter().any(|d| d == destination)
+    }
+
+    /// Why the delivery to `destination` stopped.
+    pub fn failure(&self, destination: &str) -> Option<&str> {
+        self.failures.iter().find(|(d, _)| d == destination).map(|(_, why)| why.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(local: Option<Local>, container: Option<&str>, vcodec: Option<&str>, health: Option<&str>) -> Playable {
+        let record = Record {
+            container: container.map(Into::into),
+            vcodec: vcodec.map(Into::into),
+            media_health: health.map(Into::into),
+            ..Record::default()
+        };
+        let view = ClipView {
+            id: ClipId::generate(0),
+            record,
+            state: ClipState::Sealed,
+            percent: None,
+            local,
+            quarantine: None,
+            failures: vec![],
+            same_device: vec![],
+            sightings: vec![],
+            custody: vec![],
+            custody_cut: false,
+        };
+        view.playable()
+    }
+
+    #[test]
+    fn browsers_are_not_promised_what_they_cannot_do() {
+        let sealed = Some(Local::Sealed);
+        assert_eq!(view(sealed, Some("mp4"), Some("h264"), Some("whole")), Playable::Video);
+        assert_eq!(view(sealed, Some("mp4"), Some("h265"), Some("whole")), Playable::NotHere);
+        assert_eq!(view(sealed, Some("avi"), Some("mjpeg"), Some("whole")), Playable::NotHere);
+        assert_eq!(view(sealed, Some("wav"), None, Some("whole")), Playable::Audio);
+        assert_eq!(view(sealed, None, None, Some("not_media")), Playable::NotMedia);
+        assert_eq!(view(sealed, None, None, None), Playable::Unknown);
+        assert_eq!(view(None, None, None, None), Playable::NotYet);
+        assert_eq!(view(Some(Local::Evicted), Some("mp4"), Some("h264"), Some("whole")), Playable::Gone);
+    }
+}

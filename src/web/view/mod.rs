@@ -1,0 +1,24 @@
+//! View models: what a page is about, as plain facts without words or markup.
+//!
+//! Whoever binds the store fills them; templates turn them into words of the visitor's language. What can
+//! be decided from the facts alone (which sentence a bay shows, how a lane is drawn) is decided here by
+//! pure functions, so that the pages stay dull.
+
+pub mod case;
+pub mod clip;
+pub mod clips;
+pub mod station;
+pub mod timeline;
+
+/// What the frame around every page shows.
+#[derive(Debug, Clone, Default)]
+pub struct Frame {
+    /// The station's name for people.
+    pub station_name: String,
+    /// Whether the clock is synchronised; `None` where the system does not tell.
+    pub clock_synced: Option<bool>,
+    /// Clips that lack a required fact.
+    pub to_annotate: u64,
+    /// Alarms that stand.
+    pub alarms: u64,
+}

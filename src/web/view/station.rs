@@ -1,0 +1,523 @@
+//! The station at a glance: flow strip, bays, uplink, disk, alarms.
+
+use crate::domain::clip::{ClipState, ProofLevel};
+use crate::domain::ids::ClipId;
+use crate::domain::time::UtcMs;
+
+/// Everything on the station page and the bay board.
+#[derive(Debug, Clone)]
+pub struct StationView {
+    /// The six stages in the order of [`STAGES`].
+    pub flow: [Stage; 6],
+    /// Bays in their physical order.
+    pub bays: Vec<Bay>,
+    /// What goes up.
+    pub uplink: Uplink,
+    /// The vault's disk.
+    pub disk: Disk,
+    /// What stands, worst first.
+    pub alarms: Vec<Alarm>,
+}
+
+/// The stages of the flow strip, in the order in which footage flows.
+pub const STAGES: [ClipState; 6] = [
+    ClipState::Seen,
+    ClipState::Copying,
+    ClipState::Sealed,
+    ClipState::Sending,
+    ClipState::Proven,
+    ClipState::Released,
+];
+
+/// One stage of the flow strip.
+#[derive(Debug, Clone, Default)]
+pub struct Stage {
+    /// Clips in it.
+    pub clips: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Recorders in it; told of the first stage only.
+    pub recorders: Option<u64>,
+    /// How long its oldest clip has been in it, milliseconds.
+    pub oldest_age_ms: Option<i64>,
+    /// Bytes a second that leave it for the next stage; `None` where that is not measured.
+    pub rate_bytes_per_s: Option<u64>,
+    /// How many reached it today; told of the last two stages.
+    pub today: Option<u64>,
+    /// Why it does not move, if it does not.
+    pub stall: Option<Stall>,
+}
+
+/// Why a stage does not move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stall {
+    /// The disk reached its reserve.
+    NoRoom,
+    /// A bay's recorder cannot be read.
+    CannotRead {
+        /// The bay.
+        bay: String,
+    },
+    /// A destination cannot be reached.
+    Unreachable {
+        /// Its name.
+        destination: String,
+    },
+    /// A destination refuses us.
+    Refused {
+        /// Its name.
+        destination: String,
+    },
+    /// Deliveries stopped for good or until a person acts.
+    Failed {
+        /// Its name.
+        destination: String,
+        /// How many.
+        clips: u64,
+    },
+}
+
+/// One bay.
+#[derive(Debug, Clone)]
+pub struct Bay {
+    /// Its name: slot number, port or folder.
+    pub name: String,
+    /// The recorder's id, where one is docked and known.
+    pub recorder: Option<String>,
+    /// Who has it, where known. Never on the bay board.
+    pub officer: Option<String>,
+    /// What happens in it.
+    pub state: BayState,
+}
+
+/// What happens in a bay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BayState {
+    /// Nothing is docked.
+    Empty,
+    /// Docked, but nobody has approved it; nothing was read.
+    Unregistered {
+        /// What the bus tells, e.g. `USB 0951:1666`.
+        what: String,
+    },
+    /// Its files are being listed.
+    Listing,
+    /// Copying.
+    Copying(Progress),
+    /// Every listed file is sealed or reported unreadable (invariant 9).
+    Safe {
+        /// Sealed clips of this dock.
+        sealed: u64,
+        /// Of these, proven.
+        proven: u64,
+        /// Lacking a required fact.
+        to_annotate: u64,
+        /// Files that could not be read.
+        unreadable: u64,
+    },
+    /// Reading failed; another bay may do better.
+    Failing {
+        /// Where it stopped, of the recorder's bytes.
+        at_percent: Option<u8>,
+        /// What the system said.
+        reason: String,
+    },
+    /// Copying stopped before the disk's reserve.
+    NoRoom(Progress),
+}
+
+/// How far copying has come on one recorder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Clips sealed.
+    pub clips_done: u64,
+    /// Clips listed.
+    pub clips_total: u64,
+    /// Bytes copied.
+    pub bytes_done: u64,
+    /// Bytes listed.
+    pub bytes_total: u64,
+    /// Milliseconds left at this speed.
+    pub left_ms: Option<i64>,
+    /// Where an earlier dock had stopped, if this one goes on from there.
+    pub resumed_at_percent: Option<u8>,
+}
+
+impl Progress {
+    /// 0 to 99 while bytes are missing, 100 only when none is.
+    pub fn percent(&self) -> u8 {
+        match self.bytes_total {
+            0 => 0,
+            total if self.bytes_done >= total => 100,
+            total => (u128::from(self.bytes_done) * 100 / u128::from(total)).min(99) as u8,
+        }
+    }
+}
+
+/// The one thing that whoever stands at a bay must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody's recorder is here.
+    Empty,
+    /// Leave it in.
+    Hold,
+    /// Take it.
+    Safe,
+    /// Take it; someone should look at something later.
+    SafeBut,
+    /// Someone has to do something here.
+    Act,
+}
+
+impl BayState {
+    /// What whoever stands there must know. Missing facts never hold anyone (invariant 9).
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Empty => Verdict::Empty,
+            Self::Listing | Self::Copying(_) => Verdict::Hold,
+            Self::Safe { unreadable: 1.., .. } => Verdict::SafeBut,
+            Self::Safe { .. } => Verdict::Safe,
+            Self::Unregistered { .. } | Self::Failing { .. } | Self::NoRoom(_) => Verdict::Act,
+        }
+    }
+
+    /// How far copying has come, where it is under way.
+    pub fn progress(&self) -> Option<&Progress> {
+        match self {
+            Self::Copying(p) | Self::NoRoom(p) => Some(p),
+            _ => None,
+        }
+    }
+}
+
+impl Verdict {
+    /// Name of its style and icon.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Hold => "hold",
+            Self::Safe => "safe",
+            Self::SafeBut => "ask",
+            Self::Act => "fail",
+        }
+    }
+}
+
+/// What goes up.
+#[derive(Debug, Clone, Default)]
+pub struct Uplink {
+    /// Bytes a second now.
+    pub rate_bytes_per_s: u64,
+    /// Bytes a second, one value a minute, oldest first, at most 60.
+    pub history: Vec<u64>,
+    /// Bytes that wait or are on their way.
+    pub queue_bytes: u64,
+    /// Time it takes at this rate, milliseconds; `None` when nothing moves.
+    pub eta_ms: Option<i64>,
+    /// Where to.
+    pub destinations: Vec<DestinationView>,
+}
+
+/// One destination.
+#[derive(Debug, Clone)]
+pub struct DestinationView {
+    /// Its name for people.
+    pub name: String,
+    /// Whether "proven" needs it.
+    pub required: bool,
+    /// How it is doing.
+    pub health: Health,
+    /// How bytes are compared there; `None` until probed.
+    pub proof: Option<ProofLevel>,
+    /// It stands on the vault's own device (invariant 3).
+    pub same_device: bool,
+    /// Objects are locked against deletion.
+    pub locks: bool,
+    /// Clips that wait for it.
+    pub waiting: u64,
+}
+
+/// How a destination is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Answers.
+    Working,
+    /// Not probed yet.
+    Checking,
+    /// No answer; tried again by itself.
+    Unreachable {
+        /// Since then.
+        since: UtcMs,
+    },
+    /// Answers, and refuses us; a person must act.
+    Refused {
+        /// Since then.
+        since: UtcMs,
+        /// In its words.
+        what: String,
+    },
+}
+
+impl Health {
+    /// Name of its style and icon.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Working => "safe",
+            Self::Checking => "hold",
+            Self::Unreachable { .. } => "ask",
+            Self::Refused { .. } => "fail",
+        }
+    }
+}
+
+/// The vault's disk, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk {
+    /// Size.
+    pub total: u64,
+    /// Held for the first time here: not proven yet.
+    pub undelivered: u64,
+    /// Proven, and kept by policy.
+    pub kept: u64,
+    /// Kept because a hold stands.
+    pub held: u64,
+    /// Used by anything else.
+    pub other: u64,
+    /// Kept free on purpose.
+    pub reserve: u64,
+    /// Days until full at the present rate.
+    pub days_left: Option<u32>,
+    /// Copying has stopped before the reserve.
+    pub stopped: bool,
+}
+
+impl Disk {
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.undelivered.saturating_add(self.kept).saturating_add(self.held).saturating_add(self.other)
+    }
+
+    /// Bytes not in use.
+    pub fn free(&self) -> u64 {
+        self.total.saturating_sub(self.used())
+    }
+
+    /// The parts as (style, begin, width) in thousandths of the disk; what is not zero is at least 4 wide.
+    pub fn bars(&self) -> Vec<(&'static str, u64, u64)> {
+        let parts =
+            [("hold", self.undelivered), ("safe", self.kept), ("ask", self.held), ("other", self.other)];
+        let mut at = 0;
+        let mut bars = Vec::new();
+        for (class, bytes) in parts.into_iter().filter(|(_, bytes)| *bytes > 0) {
+            let share = (u128::from(bytes) * 1000 / u128::from(self.total.max(1))) as u64;
+            let width = share.max(4).min(1000 - at);
+            bars.push((class, at, width));
+            at += width;
+        }
+        bars
+    }
+}
+
+/// How much an alarm matters. Worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Footage is at risk, or nothing moves until a person acts.
+    Bad,
+    /// Someone should look.
+    Warn,
+    /// Good to know.
+    Info,
+}
+
+impl Severity {
+    /// Name of its style and icon.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Bad => "fail",
+            Self::Warn => "ask",
+            Self::Info => "hold",
+        }
+    }
+}
+
+/// Something that stands and wants someone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alarm {
+    /// Clips lack a required fact.
+    ToAnnotate {
+        /// How many.
+        clips: u64,
+        /// How long the oldest has waited, milliseconds.
+        oldest_ms: i64,
+    },
+    /// A destination refuses us.
+    Refused {
+        /// Its name.
+        destination: String,
+        /// Since then.
+        since: UtcMs,
+        /// In its words.
+        what: String,
+        /// Clips that wait for it.
+        waiting: u64,
+    },
+    /// A destination cannot be reached.
+    Unreachable {
+        /// Its name.
+        destination: String,
+        /// Since then.
+        since: UtcMs,
+        /// Clips that wait for it.
+        waiting: u64,
+    },
+    /// Deliveries stopped for good.
+    DeliveriesFailed {
+        /// The destination.
+        destination: String,
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+        /// Why, of that one.
+        what: String,
+    },
+    /// The only copies are on this box.
+    SameDevice {
+        /// The destination.
+        destination: String,
+    },
+    /// A required destination cannot prove anything.
+    NoProof {
+        /// The destination.
+        destination: String,
+        /// How far it goes.
+        level: ProofLevel,
+    },
+    /// A remote copy has other bytes.
+    Mismatch {
+        /// The destination.
+        destination: String,
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
+    /// Local files no longer match.
+    Damaged {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
+    /// Clips are under quarantine.
+    Quarantined {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
+    /// Files of a recorder could not be read.
+    Unreadable {
+        /// The recorder.
+        recorder: String,
+        /// How many.
+        files: u64,
+        /// Why, of the first.
+        what: String,
+    },
+    /// A device that nobody has approved is docked.
+    Unregistered {
+        /// The bay.
+        bay: String,
+    },
+    /// The disk is nearly full.
+    DiskLow {
+        /// Bytes left above the reserve.
+        free: u64,
+    },
+    /// Copying has stopped before the reserve.
+    DiskFull {
+        /// The reserve, bytes.
+        reserve: u64,
+    },
+    /// The clock is not synchronised.
+    Clock,
+    /// No checkpoint of the log was anchored for too long.
+    LogNotAnchored {
+        /// For how long, milliseconds.
+        age_ms: i64,
+    },
+}
+
+impl Alarm {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Refused { .. }
+            | Self::DeliveriesFailed { .. }
+            | Self::Mismatch { .. }
+            | Self::Damaged { .. }
+            | Self::DiskFull { .. }
+            | Self::LogNotAnchored { .. } => Severity::Bad,
+            Self::ToAnnotate { .. }
+            | Self::Unreachable { .. }
+            | Self::NoProof { .. }
+            | Self::Quarantined { .. }
+            | Self::Unreadable { .. }
+            | Self::Unregistered { .. }
+            | Self::DiskLow { .. }
+            | Self::Clock => Severity::Warn,
+            Self::SameDevice { .. } => Severity::Info,
+        }
+    }
+
+    /// Its name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ToAnnotate { .. } => "to_annotate",
+            Self::Refused { .. } => "destination_refused",
+            Self::Unreachable { .. } => "destination_unreachable",
+            Self::DeliveriesFailed { .. } => "deliveries_failed",
+            Self::SameDevice { .. } => "same_device",
+            Self::NoProof { .. } => "no_proof",
+            Self::Mismatch { .. } => "mismatch",
+            Self::Damaged { .. } => "damaged",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Unregistered { .. } => "unregistered",
+            Self::DiskLow { .. } => "disk_low",
+            Self::DiskFull { .. } => "disk_full",
+            Self::Clock => "clock",
+            Self::LogNotAnchored { .. } => "log_not_anchored",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_whoever_stands_there_must_know() {
+        let safe = |to_annotate, unreadable| BayState::Safe { sealed: 3, proven: 0, to_annotate, unreadable };
+        assert_eq!(safe(0, 0).verdict(), Verdict::Safe);
+        assert_eq!(safe(3, 0).verdict(), Verdict::Safe, "missing facts hold nobody");
+        assert_eq!(safe(0, 1).verdict(), Verdict::SafeBut);
+        assert_eq!(BayState::Listing.verdict(), Verdict::Hold);
+        assert_eq!(BayState::NoRoom(Progress::default()).verdict(), Verdict::Act);
+    }
+
+    #[test]
+    fn a_hundred_percent_means_all_of_it() {
+        let p = |bytes_done, bytes_total| Progress { bytes_done, bytes_total, ..Progress::default() }.percent();
+        assert_eq!([p(0, 0), p(0, 9), p(5, 9), p(9_999, 10_000), p(9, 9), p(u64::MAX - 1, u64::MAX)], [0, 0, 55, 99, 100, 99]);
+    }
+
+    #[test]
+    fn the_disk_bar_never_overflows() {
+        let disk = Disk { total: 100, undelivered: 1, kept: 60, held: 39, other: 50, ..Disk::default() };
+        let bars = disk.bars();
+        assert_eq!(bars.iter().map(|b| b.2).sum::<u64>(), 1000);
+        assert!(Disk::default().bars().is_empty());
+    }
+}

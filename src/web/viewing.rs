@@ -1,0 +1,230 @@
+//! Viewings: the requests of one viewer for one clip, gathered into one entry of the log that is stored before
+//! the first byte and closed with what was served (invariant 10).
+//!
+//! A player asks for many ranges. They belong to one viewing until nothing was asked for a while; then it is
+//! closed with its ranges, and the next request begins a new one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+
+use super::trouble::Trouble;
+use crate::domain::command::{Ask, Caller, Reply, Request};
+use crate::domain::ids::ClipId;
+use crate::runtime::clock::monotonic;
+
+/// A viewing is over when nothing was asked for this long.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// The viewings under way.
+pub struct Viewings {
+    ask: Arc<dyn Ask>,
+    open: Mutex<HashMap<Key, Arc<Viewing>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    actor: (String, String),
+    from: String,
+    clip: ClipId,
+    what: &'static str,
+}
+
+struct Viewing {
+    caller: Caller,
+    clip: ClipId,
+    begun_seq: OnceCell<u64>,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    ranges: Vec<(u64, u64)>,
+    requests: usize,
+    last: Instant,
+}
+
+/// One request inside a viewing. Dropping it leaves the viewing open for the next one.
+pub struct Watching(Arc<Viewing>);
+
+impl Viewings {
+    /// None yet.
+    pub fn new(ask: Arc<dyn Ask>) -> Arc<Self> {
+        Arc::new(Self { ask, open: Mutex::default() })
+    }
+
+    /// Joins the viewing of `clip` by `caller`, or begins one: its entry is stored when this returns.
+    pub async fn watch(&self, caller: &Caller, clip: ClipId, what: &'static str) -> Result<Watching, Trouble> {
+        let key = Key {
+            actor: (caller.actor.kind.clone(), caller.actor.id.clone()),
+            from: caller.from.clone(),
+            clip,
+            what,
+        };
+        let viewing = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let viewing = open.entry(key).or_insert_with(|| Arc::new(Viewing::new(caller, clip))).clone();
+            viewing.progress().requests += 1;
+            viewing
+        };
+        let watching = Watching(viewing.clone());
+        viewing
+            .begun_seq
+            .get_or_try_init(|| async {
+                let request = Request::BeginView { clip: clip.to_string(), what: what.into(), purpose: None };
+                match self.ask.ask(caller, request).await {
+                    // The number itself, or an object that holds it.
+                    Reply::Done(value) => value
+                        .as_u64()
+                        .or_else(|| value.get("seq")?.as_u64())
+                        .ok_or_else(|| Trouble::Unavailable(String::new())),
+                    Reply::Refused { code, message } => Err(Trouble::refused(&code, message)),
+                }
+            })
+            .await?;
+        Ok(watching)
+    }
+
+    /// Closes viewings that were idle for `idle` at `now`; with zero, all that have no request under way.
+    pub async fn close_idle(&self, now: Instant, idle: Duration) {
+        let over: Vec<Arc<Viewing>> = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = |v: &Viewing| {
+                let p = v.progress();
+                p.requests == 0 && now.saturating_duration_since(p.last) >= idle
+            };
+            let closed = open.values().filter(|v| over(v)).cloned().collect();
+            open.retain(|_, v| !over(v));
+            closed
+        };
+        for viewing in over {
+            let Some(begun_seq) = viewing.begun_seq.get().copied() else { continue };
+            let ranges = std::mem::take(&mut viewing.progress().ranges);
+            let request = Request::EndView { begun_seq, clip: viewing.clip.to_string(), ranges };
+            if let Reply::Refused { message, .. } = self.ask.ask(&viewing.caller, request).await {
+                tracing::warn!(clip = %viewing.clip, begun_seq, message, "the end of a viewing could not be logged");
+            }
+        }
+    }
+
+    /// Closes what is idle, until it is dropped. To be spawned once.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(IDLE / 4).await;
+            self.close_idle(monotonic(), IDLE).await;
+        }
+    }
+}
+
+impl Viewing {
+    fn new(caller: &Caller, clip: ClipId) -> Self {
+        let progress = Progress { ranges: Vec::new(), requests: 0, last: monotonic() };
+        Self { caller: caller.clone(), clip, begun_seq: OnceCell::new(), progress: Mutex::new(progress) }
+    }
+
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watching {
+    /// These bytes were handed to the connection.
+    pub fn served(&self, from: u64, to: u64) {
+        merge(&mut self.0.progress().ranges, from, to);
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let mut p = self.0.progress();
+        p.requests = p.requests.saturating_sub(1);
+        p.last = monotonic();
+    }
+}
+
+/// Adds `from..to` to a sorted list of ranges that do not touch each other.
+fn merge(ranges: &mut Vec<(u64, u64)>, from: u64, to: u64) {
+    if from >= to {
+        return;
+    }
+    let begin = ranges.partition_point(|(_, end)| *end < from);
+    let end = ranges.partition_point(|(start, _)| *start <= to);
+    let (mut low, mut high) = (from, to);
+    if begin < end {
+        low = low.min(ranges[begin].0);
+        high = high.max(ranges[end - 1].1);
+    }
+    ranges.splice(begin..end, [(low, high)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Actor;
+    use crate::domain::ports::BoxFuture;
+    use proptest::prelude::*;
+
+    #[derive(Default)]
+    struct Log {
+        asked: Mutex<Vec<Request>>,
+        refuse: bool,
+    }
+
+    impl Ask for Log {
+        fn ask<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
+            self.asked.lock().unwrap().push(request);
+            let reply = if self.refuse { Reply::refused("unavailable", "the log is full") } else { Reply::Done(7.into()) };
+            Box::pin(async move { reply })
+        }
+    }
+
+    fn caller() -> Caller {
+        Caller { actor: Actor::loopback(), via: "web", from: "local".into() }
+    }
+
+    #[tokio::test]
+    async fn many_ranges_are_one_viewing_that_is_closed_with_what_was_served() {
+        let log = Arc::new(Log::default());
+        let viewings = Viewings::new(log.clone());
+        let clip = ClipId::generate(1);
+        let one = viewings.watch(&caller(), clip, "play").await.unwrap();
+        let two = viewings.watch(&caller(), clip, "play").await.unwrap();
+        one.served(0, 10);
+        two.served(10, 20);
+        two.served(50, 60);
+        let late = monotonic() + IDLE * 2;
+        viewings.close_idle(late, IDLE).await;
+        assert_eq!(log.asked.lock().unwrap().len(), 1, "requests are still under way");
+        drop((one, two));
+        viewings.close_idle(late, IDLE).await;
+        let asked = log.asked.lock().unwrap().clone();
+        assert_eq!(asked[1], Request::EndView { begun_seq: 7, clip: clip.to_string(), ranges: vec![(0, 20), (50, 60)] });
+        let again = viewings.watch(&caller(), clip, "play").await;
+        assert!(again.is_ok());
+        assert_eq!(log.asked.lock().unwrap().len(), 3, "after the end a new viewing begins");
+    }
+
+    #[tokio::test]
+    async fn without_an_entry_nothing_is_served() {
+        let log = Arc::new(Log { refuse: true, ..Log::default() });
+        let viewings = Viewings::new(log.clone());
+        assert!(viewings.watch(&caller(), ClipId::generate(1), "play").await.is_err());
+        viewings.close_idle(monotonic() + IDLE * 2, IDLE).await;
+        assert_eq!(log.asked.lock().unwrap().len(), 1, "what never began is not ended");
+    }
+
+    proptest! {
+        #[test]
+        fn merged_ranges_cover_the_same_bytes(parts in proptest::collection::vec((0_u64..60, 0_u64..12), 0..20)) {
+            let mut ranges = Vec::new();
+            let mut bytes = std::collections::BTreeSet::new();
+            for (from, len) in parts {
+                merge(&mut ranges, from, from + len);
+                bytes.extend(from..from + len);
+            }
+            prop_assert_eq!(ranges.iter().flat_map(|(a, b)| *a..*b).collect::<Vec<_>>(), bytes.into_iter().collect::<Vec<_>>());
+            prop_assert!(ranges.windows(2).all(|w| w[0].1 < w[1].0));
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Shapes on the wire of `/api/v1`, apart from the record itself (`domain::record::Record`).
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::site::Part;
+use super::trouble::Trouble;
+use super::view::clips::{CaseRow, ClipsQuery, Missing};
+use super::view::station::{Bay, BayState, DestinationView, Health, STAGES, StationView, Verdict};
+use crate::domain::clip::ClipState;
+use crate::domain::record::Record;
+use crate::domain::time::UtcMs;
+
+/// A page of the list has at most this many rows.
+pub const MOST_ROWS: u32 = 200;
+
+/// Filters of a list of clips, as they stand in an address.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct RawClipsQuery {
+    /// Any number of the case, in any bracket style.
+    pub case: Option<String>,
+    /// Part of the officer's name.
+    pub officer: Option<String>,
+    /// Part of the recorder's id.
+    pub recorder: Option<String>,
+    /// `seen`, `copying`, `sealed`, `sending`, `proven`, `released`.
+    pub state: Option<String>,
+    /// `any`, or the name of one of the five required facts.
+    pub missing: Option<String>,
+    /// Captured on or after this day of the station's zone, `YYYY-MM-DD`.
+    pub from: Option<String>,
+    /// Captured on or before this day.
+    pub to: Option<String>,
+    /// Cursor: `next` of the page before.
+    pub after: Option<String>,
+    /// Rows of a page, 1 to 200; 50 where it is absent.
+    pub limit: Option<String>,
+}
+
+impl RawClipsQuery {
+    /// Reads the filters; what cannot be read is refused with what would be right.
+    pub fn resolve(self, limit: u32) -> Result<ClipsQuery, Trouble> {
+        let text = |v: Option<String>| v.map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+        fn read<T>(v: Option<String>, parse: impl Fn(&str) -> Option<T>, right: &str) -> Result<Option<T>, Trouble> {
+            match v.filter(|v| !v.is_empty()) {
+                None => Ok(None),
+                Some(v) => parse(&v).map(Some).ok_or_else(|| Trouble::Invalid(format!("{v:?}: {right}"))),
+            }
+        }
+        let day = |v: &str| v.parse().ok();
+        Ok(ClipsQuery {
+            case: text(self.case),
+            officer: text(self.officer),
+            recorder: text(self.recorder),
+            state: read(text(self.state), ClipState::parse, "state = seen | copying | sealed | sending | proven | released")?,
+            missing: read(text(self.missing), Missing::parse, "missing = any | case_no | captured_start | place | officer | proves")?,
+            from: read(text(self.from), day, "from = YYYY-MM-DD")?,
+            to: read(text(self.to), day, "to = YYYY-MM-DD")?,
+            after: text(self.after),
+            limit: read(text(self.limit), |v| v.parse().ok().filter(|n| (1..=MOST_ROWS).contains(n)), "limit = 1 ... 200")?
+                .unwrap_or(limit),
+        })
+    }
+}
+
+/// A page of clips.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClipPage {
+    /// Records, newest capture first.
+    pub items: Vec<Record>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
+    /// How many match in all, where that is cheap to know.
+    pub total: Option<u64>,
+}
+
+/// A link to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkBody {
+    /// The number as typed.
+    pub case_no: String,
+    /// Only this part of the clip: begin, milliseconds from its start.
+    #[serde(default)]
+    pub from_ms: Option<i64>,
+    /// End, milliseconds from its start.
+    #[serde(default)]
+    pub to_ms: Option<i64>,
+    /// Stage (环节).
+    #[serde(default)]
+    pub stage: Option<String>,
+    /// Matter recorded (记录事项).
+    #[serde(default)]
+    pub matter: Option<String>,
+    /// What it proves.
+    #[serde(default)]
+    pub proves: Option<String>,
+}
+
+/// Why a link is withdrawn.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UnlinkQuery {
+    /// Why; it is kept beside the log.
+    pub reason: String,
+}
+
+/// How a roster is imported.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct RosterQuery {
+    /// The file's name, for the log.
+    pub name: Option<String>,
+    /// Say what would change, change nothing.
+    pub dry_run: bool,
+}
+
+/// How cases are searched.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct CasesQuery {
+    /// Part of any number; all cases where it is empty.
+    pub query: String,
+    /// Cursor: `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// A page of cases.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CasePage {
+    /// Cases, the one with the newest clip first.
+    pub items: Vec<CaseSummary>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
+}
+
+/// A case in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CaseSummary {
+    /// Its number.
+    pub case_no: String,
+    /// `case`, `inspection`, `on_the_spot`, `unfiled`.
+    pub kind: String,
+    /// Other numbers.
+    pub aliases: Vec<String>,
+    /// Cause.
+    pub cause: Option<String>,
+    /// Party.
+    pub party_ref: Option<String>,
+    /// Clips linked to it.
+    pub clips: u64,
+    /// Of these, proven.
+    pub proven: u64,
+    /// Of these, lacking a required fact.
+    pub incomplete: u64,
+    /// Their size in bytes.
+    pub size_bytes: u64,
+}
+
+impl From<&CaseRow> for CaseSummary {
+    fn from(row: &CaseRow) -> Self {
+        Self {
+            case_no: row.number.clone(),
+            kind: row.kind.clone(),
+            aliases: row.aliases.clone(),
+            cause: row.cause.clone(),
+            party_ref: row.party.clone(),
+            clips: row.clips,
+            proven: row.proven,
+            incomplete: row.incomplete,
+            size_bytes: row.bytes,
+        }
+    }
+}
+
+/// A case with its clips.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CaseDetail {
+    /// The case.
+    #[serde(flatten)]
+    pub case: CaseSummary,
+    /// Length of all footage, milliseconds.
+    pub duration_ms: i64,
+    /// Stations that hold clips of it.
+    pub stations: u64,
+    /// The newest of its clips; the rest by `GET /api/v1/clips?case=`.
+    pub items: Vec<Record>,
+    /// Cursor for `GET /api/v1/clips?case=`.
+    pub next: Option<String>,
+}
+
+/// The station at a glance.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Status {
+    /// The station's name for people.
+    pub station: String,
+    /// Whether the clock is synchronised, where the system tells.
+    pub clock_synced: Option<bool>,
+    /// Clips that lack a required fact.
+    pub to_annotate: u64,
+    /// The six stages in the order in which footage flows.
+    pub flow: Vec<StageStatus>,
+    /// Bays.
+    pub bays: Vec<BayStatus>,
+    /// Bytes a second that go up now.
+    pub uplink_bytes_per_s: u64,
+    /// Bytes that wait or are on their way.
+    pub queue_bytes: u64,
+    /// Destinations.
+    pub destinations: Vec<DestinationStatus>,
+    /// The vault's disk.
+    pub disk: DiskStatus,
+    /// What stands, worst first.
+    pub alarms: Vec<AlarmStatus>,
+}
+
+/// One stage.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StageStatus {
+    /// `seen`, `copying`, `sealed`, `sending`, `proven`, `released`.
+    pub state: &'static str,
+    /// Clips in it.
+    pub clips: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// How long its oldest clip has been in it, milliseconds.
+    pub oldest_age_ms: Option<i64>,
+    /// It does not move.
+    pub stalled: bool,
+}
+
+/// One bay.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BayStatus {
+    /// Its name.
+    pub bay: String,
+    /// The recorder in it.
+    pub recorder: Option<String>,
+    /// `empty`, `unregistered`, `listing`, `copying`, `safe`, `failing`, `no_room`.
+    pub state: &'static str,
+    /// Every listed file is sealed or reported unreadable.
+    pub safe_to_remove: bool,
+    /// How far copying has come, 0 to 100.
+    pub percent: Option<u8>,
+    /// Clips that lack a required fact.
+    pub to_annotate: u64,
+}
+
+/// One destination.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DestinationStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether "proven" needs it.
+    pub required: bool,
+    /// `working`, `checking`, `unreachable`, `refused`.
+    pub health: &'static str,
+    /// `remote_checksum`, `read_back`, `length_only`, `none`; null until probed.
+    pub proof: Option<&'static str>,
+    /// It stands on the vault's own device.
+    pub same_device: bool,
+    /// Clips that wait for it.
+    pub waiting: u64,
+    /// Since then it is not working, RFC 3339.
+    pub since: Option<String>,
+}
+
+/// The vault's disk, in bytes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DiskStatus {
+    /// Size.
+    pub total_bytes: u64,
+    /// In use.
+    pub used_bytes: u64,
+    /// Not proven yet.
+    pub undelivered_bytes: u64,
+    /// Kept free on purpose.
+    pub reserve_bytes: u64,
+    /// Copying has stopped before the reserve.
+    pub stopped: bool,
+}
+
+/// One alarm.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AlarmStatus {
+    /// A stable word.
+    pub code: &'static str,
+    /// `bad`, `warn`, `info`.
+    pub severity: &'static str,
+    /// What, in the visitor's language.
+    pub message: String,
+    /// What to do next.
+    pub action: String,
+}
+
+/// Whether the parts of the daemon are well.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthStatus {
+    /// All of them are.
+    pub ok: bool,
+    /// Each.
+    pub parts: Vec<PartStatus>,
+}
+
+/// One part of the daemon.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PartStatus {
+    /// Name of its task.
+    pub name: String,
+    /// It is well.
+    pub ok: bool,
+    /// In words, where it is not.
+    pub detail: Option<String>,
+}
+
+impl From<Vec<Part>> for HealthStatus {
+    fn from(parts: Vec<Part>) -> Self {
+        let ok = parts.iter().all(|p| p.ok);
+        let parts = parts.into_iter().map(|p| PartStatus { name: p.name, ok: p.ok, detail: p.detail }).collect();
+        Self { ok, parts }
+    }
+}
+
+/// The stages of the flow strip as programs see them.
+pub fn flow(view: &StationView) -> Vec<StageStatus> {
+    let stage = |(state, s): (&ClipState, &super::view::station::Stage)| StageStatus {
+        state: state.as_str(),
+        clips: s.clips,
+        bytes: s.bytes,
+        oldest_age_ms: s.oldest_age_ms,
+        stalled: s.stall.is_some(),
+    };
+    STAGES.iter().zip(&view.flow).map(stage).collect()
+}
+
+impl From<&Bay> for BayStatus {
+    fn from(bay: &Bay) -> Self {
+        Self {
+            bay: bay.name.clone(),
+            recorder: bay.recorder.clone(),
+            state: match bay.state {
+                BayState::Empty => "empty",
+                BayState::Unregistered { .. } => "unregistered",
+                BayState::Listing => "listing",
+                BayState::Copying(_) => "copying",
+                BayState::Safe { .. } => "safe",
+                BayState::Failing { .. } => "failing",
+                BayState::NoRoom(_) => "no_room",
+            },
+            safe_to_remove: matches!(bay.state.verdict(), Verdict::Safe | Verdict::SafeBut),
+            percent: bay.state.progress().map(|p| p.percent()),
+            to_annotate: match bay.state {
+                BayState::Safe { to_annotate, .. } => to_annotate,
+                _ => 0,
+            },
+        }
+    }
+}
+
+impl From<&DestinationView> for DestinationStatus {
+    fn from(d: &DestinationView) -> Self {
+        let (health, since): (_, Option<UtcMs>) = match &d.health {
+            Health::Working => ("working", None),
+            Health::Checking => ("checking", None),
+            Health::Unreachable { since } => ("unreachable", Some(*since)),
+            Health::Refused { since, .. } => ("refused", Some(*since)),
+        };
+        Self {
+            name: d.name.clone(),
+            required: d.required,
+            health,
+            proof: d.proof.map(|p| p.as_str()),
+            same_device: d.same_device,
+            waiting: d.waiting,
+            since: since.map(UtcMs::rfc3339),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_that_cannot_be_read_are_refused_with_what_would_be_right() {
+        let raw = |state: &str, from: &str, limit: &str| RawClipsQuery {
+            state: Some(state.into()),
+            from: Some(from.into()),
+            limit: Some(limit.into()),
+            ..RawClipsQuery::default()
+        };
+        let q = raw("proven", "2026-06-19", "").resolve(50).unwrap();
+        assert_eq!((q.state, q.limit), (Some(ClipState::Proven), 50));
+        for bad in [raw("gone", "", ""), raw("", "19.6.2026", ""), raw("", "", "0"), raw("", "", "201"), raw("", "", "-1")] {
+            assert!(matches!(bad.resolve(50), Err(Trouble::Invalid(m)) if m.contains('=')));
+        }
+    }
+}

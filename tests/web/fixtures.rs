@@ -1,0 +1,721 @@
+//! Facts that stand still, for the page: one scene a state that a station can be in. All of it is invented.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use evidock::domain::clip::{ClipState, Local, ProofLevel, SightingState};
+use evidock::domain::command::{Ask, Caller, Reply, Request};
+use evidock::domain::event::{Actor, EventKind};
+use evidock::domain::ids::ClipId;
+use evidock::domain::ports::{BoxFuture, ByteSource, MediaHealth};
+use evidock::domain::record::{CaseLink, Copy, Provenance, Record};
+use evidock::domain::time::UtcMs;
+use evidock::runtime::clock::StoppedClock;
+use evidock::web::live::Live;
+use evidock::web::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage, Site};
+use evidock::web::view::Frame;
+use evidock::web::view::case::{CaseAnswer, CaseView};
+use evidock::web::view::clip::{ClipView, CustodyEntry, SightingView};
+use evidock::web::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use evidock::web::view::station::*;
+use jiff::tz::TimeZone;
+
+/// A state that a station can be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scene {
+    /// A fresh station.
+    Empty,
+    /// The end of a shift.
+    Busy,
+    /// Everything that can go wrong.
+    Failing,
+    /// Thirty bays.
+    Overloaded,
+    /// Names that try to break the page.
+    Hostile,
+}
+
+impl Scene {
+    pub const ALL: [Scene; 5] = [Scene::Empty, Scene::Busy, Scene::Failing, Scene::Overloaded, Scene::Hostile];
+}
+
+/// 2026-06-19 19:42:07 in the station's zone.
+pub const NOW: i64 = 1_781_869_327_000;
+pub const CASE: &str = "赵卫罚〔2026〕112号";
+pub const NASTY: &str = "\"><script>alert(1)</script>' onload=x {{7*7}} \u{202e}很长很长很长很长很长很长很长很长很长很长很长很长";
+
+pub fn zone() -> TimeZone {
+    TimeZone::fixed(jiff::tz::offset(8))
+}
+
+pub fn clip_id(n: i64) -> ClipId {
+    // Fixed, so that addresses are the same from run to run.
+    format!("019aa2c4-7f00-7abc-8def-{n:012}").parse().expect("a clip id")
+}
+
+/// Bytes that can be told apart by their offset.
+pub struct Pattern(pub u64);
+
+impl ByteSource for Pattern {
+    fn len(&self) -> u64 {
+        self.0
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let n = (self.0.saturating_sub(offset)).min(buf.len() as u64) as usize;
+        for (i, b) in buf[..n].iter_mut().enumerate() {
+            *b = ((offset + i as u64) % 251) as u8;
+        }
+        Ok(n)
+    }
+}
+
+/// Length of every fixture's media.
+pub const MEDIA_BYTES: u64 = 700_000;
+
+pub struct FixturePages(pub Scene);
+
+/// Remembers what was asked; refuses what it is told to.
+#[derive(Default)]
+pub struct Asked {
+    pub requests: Mutex<Vec<Request>>,
+    pub refuse: Mutex<Option<Reply>>,
+}
+
+impl Asked {
+    pub fn taken(&self) -> Vec<Request> {
+        std::mem::take(&mut self.requests.lock().unwrap())
+    }
+}
+
+impl Ask for Asked {
+    fn ask<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
+        self.requests.lock().unwrap().push(request);
+        let reply = self.refuse.lock().unwrap().clone().unwrap_or(Reply::Done(serde_json::json!({ "seq": 41 })));
+        Box::pin(async move { reply })
+    }
+}
+
+pub fn site(scene: Scene) -> (Arc<Site>, Arc<Asked>) {
+    let asked = Arc::new(Asked::default());
+    let site = Site::new(Arc::new(FixturePages(scene)), asked.clone(), StoppedClock::at(NOW), zone(), Live::new(1));
+    (site, asked)
+}
+
+fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, ReadError>> {
+    Box::pin(async move { Ok(value) })
+}
+
+impl Pages for FixturePages {
+    fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>> {
+        let alarms = station(self.0).alarms.len() as u64;
+        ready(Frame {
+            station_name: if self.0 == Scene::Hostile { NASTY.into() } else { "卫生监督所采集站".into() },
+            clock_synced: Some(self.0 != Scene::Failing),
+            to_annotate: match self.0 {
+                Scene::Empty => 0,
+                Scene::Overloaded => 1_204,
+                _ => 7,
+            },
+            alarms,
+        })
+    }
+
+    fn station(&self) -> BoxFuture<'_, Result<StationView, ReadError>> {
+        ready(station(self.0))
+    }
+
+    fn clips<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
+        let none = self.0 == Scene::Empty || query.case.as_deref() == Some("无");
+        let rows = if none { vec![] } else { rows(self.0) };
+        let rows: Vec<_> = rows.into_iter().filter(|r| query.missing.is_none() || !r.missing.is_empty()).collect();
+        let total = Some(if none { 0 } else { 1_204 });
+        ready(ClipsView { rows, total, next: (!none).then(|| "c2".into()), nothing_yet: self.0 == Scene::Empty })
+    }
+
+    fn records<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
+        if query.after.as_deref() == Some("rubbish") {
+            return Box::pin(async { Err(ReadError::Invalid("after = next of the page before".into())) });
+        }
+        ready(RecordPage { items: vec![clip(self.0, clip_id(1)).record], next: None, total: Some(1) })
+    }
+
+    fn clip(&self, id: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>> {
+        let known = self.0 != Scene::Empty && rows(self.0).iter().any(|r| r.id == id);
+        ready(known.then(|| clip(self.0, id)))
+    }
+
+    fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
+        if self.0 == Scene::Empty || !number.contains("112") && self.0 != Scene::Hostile {
+            let near = if self.0 == Scene::Empty { vec![] } else { vec![CASE.into(), "赵卫罚〔2026〕11号".into()] };
+            return ready(CaseAnswer::Near(near));
+        }
+        ready(CaseAnswer::Found(Box::new(case(self.0))))
+    }
+
+    fn cases<'a>(&'a self, query: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>> {
+        let none = self.0 == Scene::Empty || query == "无" || query == "999";
+        let rows = if none { vec![] } else { cases(self.0) };
+        ready(CasesView { rows, next: (!none).then(|| "c2".into()), nothing_yet: self.0 == Scene::Empty })
+    }
+
+    fn media(&self, id: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {
+        ready(match rows(self.0).iter().position(|r| r.id == id) {
+            None => Media::Missing,
+            Some(4) => Media::Evicted,
+            Some(_) => Media::Here(MediaFile {
+                source: Arc::new(Pattern(MEDIA_BYTES)),
+                content_type: "video/mp4".into(),
+                file_name: "DSJ_36NCC009910_000000_20260619_090211_IMP.mp4".into(),
+                sha256: "ab".repeat(32),
+            }),
+        })
+    }
+
+    fn thumbnail(&self, _: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {
+        ready(None)
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>> {
+        ready("# EOF\n".into())
+    }
+
+    fn health(&self) -> BoxFuture<'_, Vec<Part>> {
+        let ok = self.0 != Scene::Failing;
+        let part = Part { name: "deliver".into(), ok, detail: (!ok).then(|| "no heartbeat for 40 s".into()) };
+        Box::pin(async move { vec![part] })
+    }
+}
+
+const MIN: i64 = 60_000;
+const GB: u64 = 1_000_000_000;
+
+fn bay(name: &str, officer: Option<&str>, recorder: &str, state: BayState) -> Bay {
+    Bay { name: name.into(), recorder: Some(recorder.into()), officer: officer.map(Into::into), state }
+}
+
+fn empty(name: &str) -> Bay {
+    Bay { name: name.into(), recorder: None, officer: None, state: BayState::Empty }
+}
+
+fn copying(done: u64, total: u64, bytes_done: u64, bytes_total: u64, left_s: Option<i64>) -> BayState {
+    BayState::Copying(Progress {
+        clips_done: done,
+        clips_total: total,
+        bytes_done,
+        bytes_total,
+        left_ms: left_s.map(|s| s * 1000),
+        resumed_at_percent: left_s.is_none().then_some(31),
+    })
+}
+
+fn safe(sealed: u64, proven: u64, to_annotate: u64, unreadable: u64) -> BayState {
+    BayState::Safe { sealed, proven, to_annotate, unreadable }
+}
+
+pub fn station(scene: Scene) -> StationView {
+    let stage = |clips, bytes, oldest: Option<i64>, rate| Stage {
+        clips,
+        bytes,
+        oldest_age_ms: oldest,
+        rate_bytes_per_s: rate,
+        ..Stage::default()
+    };
+    let history = vec![
+        9_000, 11_000, 10_500, 15_800, 16_900, 16_200, 17_000, 15_900, 16_500, 1_200, 300, 12_000, 17_300, 18_200, 17_900,
+        16_800, 17_500, 18_000, 18_300, 18_200,
+    ];
+    let history: Vec<u64> = history.into_iter().flat_map(|kb| [kb * 1000, kb * 1010, kb * 990]).collect();
+    let working = DestinationView {
+        name: "市局对象存储".into(),
+        required: true,
+        health: Health::Working,
+        proof: Some(ProofLevel::RemoteChecksum),
+        same_device: false,
+        locks: true,
+        waiting: 38,
+    };
+    let local = DestinationView {
+        name: "local-copy".into(),
+        required: false,
+        health: Health::Working,
+        proof: Some(ProofLevel::ReadBack),
+        same_device: true,
+        locks: false,
+        waiting: 0,
+    };
+    let disk = Disk {
+        total: 1_820 * GB,
+        undelivered: 41 * GB,
+        kept: 1_076 * GB,
+        held: 92 * GB,
+        other: 3 * GB,
+        reserve: 40 * GB,
+        days_left: Some(9),
+        stopped: false,
+    };
+    match scene {
+        Scene::Empty => StationView {
+            flow: [
+                Stage { recorders: Some(0), ..Stage::default() },
+                Stage::default(),
+                Stage::default(),
+                Stage::default(),
+                Stage::default(),
+                Stage::default(),
+            ],
+            bays: vec![],
+            uplink: Uplink {
+                destinations: vec![DestinationView { health: Health::Checking, proof: None, locks: false, waiting: 0, ..local }],
+                ..Uplink::default()
+            },
+            disk: Disk { total: 1_820 * GB, other: 3 * GB, reserve: 40 * GB, ..Disk::default() },
+            alarms: vec![],
+        },
+        Scene::Busy => StationView {
+            flow: [
+                Stage { recorders: Some(5), ..stage(61, 43 * GB, Some(4 * MIN), Some(212_000_000)) },
+                stage(4, 9_800_000_000, Some(2 * MIN), Some(208_000_000)),
+                stage(38, 41_200_000_000, Some(11 * MIN), Some(18_200_000)),
+                stage(3, 3_400_000_000, Some(3 * MIN), Some(18_200_000)),
+                Stage { today: Some(86), ..stage(1_204, 1_076 * GB, None, None) },
+                Stage { today: Some(61), ..stage(1_077, 980 * GB, None, None) },
+            ],
+            bays: vec![
+                bay("1", Some("采集人甲"), "DSJ-36NCC009910", copying(8, 12, 4_030_000_000, 6_400_000_000, Some(110))),
+                bay("2", Some("采集人乙"), "DSJ-36NCC009874", safe(14, 9, 0, 0)),
+                bay("3", Some("采集人丙"), "DSJ-36NCC010022", safe(6, 6, 3, 0)),
+                bay("4", None, "", BayState::Unregistered { what: "USB 0951:1666".into() }),
+                bay("5", Some("采集人戊"), "DSJ-36NCC009655", copying(1, 9, 900_000_000, 7_500_000_000, None)),
+                bay("6", Some("采集人己"), "DSJ-36NCC009301", BayState::Listing),
+                empty("7"),
+                empty("8"),
+            ],
+            uplink: Uplink {
+                rate_bytes_per_s: 18_200_000,
+                history,
+                queue_bytes: 41 * GB,
+                eta_ms: Some(39 * MIN),
+                destinations: vec![working, local],
+            },
+            disk,
+            alarms: vec![
+                Alarm::ToAnnotate { clips: 7, oldest_ms: 190 * MIN },
+                Alarm::Unregistered { bay: "4".into() },
+                Alarm::SameDevice { destination: "local-copy".into() },
+            ],
+        },
+        Scene::Failing => StationView {
+            flow: [
+                Stage {
+                    recorders: Some(4),
+                    stall: Some(Stall::CannotRead { bay: "3".into() }),
+                    ..stage(22, 18 * GB, Some(40 * MIN), None)
+                },
+                Stage { stall: Some(Stall::NoRoom), ..stage(2, 4 * GB, Some(31 * MIN), None) },
+                stage(38, 41_200_000_000, Some(62 * MIN), None),
+                Stage {
+                    stall: Some(Stall::Refused { destination: "省平台".into() }),
+                    ..stage(3, 3_400_000_000, Some(62 * MIN), None)
+                },
+                Stage { today: Some(12), ..stage(1_204, 1_076 * GB, None, None) },
+                stage(0, 0, None, None),
+            ],
+            bays: vec![
+                bay("1", Some("采集人甲"), "DSJ-36NCC009910", BayState::NoRoom(Progress {
+                    clips_done: 3,
+                    clips_total: 12,
+                    bytes_done: 2 * GB,
+                    bytes_total: 6 * GB,
+                    left_ms: None,
+                    resumed_at_percent: None,
+                })),
+                bay("2", Some("采集人乙"), "DSJ-36NCC009874", safe(14, 0, 2, 1)),
+                bay("3", None, "DSJ-36NCC010022", BayState::Failing {
+                    at_percent: Some(31),
+                    reason: "Input/output error (os error 5)".into(),
+                }),
+                bay("4", None, "", BayState::Unregistered { what: "USB 0951:1666".into() }),
+                bay("5", Some("采集人戊"), "DSJ-36NCC009655", safe(0, 0, 0, 0)),
+            ],
+            uplink: Uplink {
+                rate_bytes_per_s: 0,
+                history,
+                queue_bytes: 41 * GB,
+                eta_ms: None,
+                destinations: vec![
+                    DestinationView {
+                        name: "省平台".into(),
+                        health: Health::Refused { since: UtcMs(NOW - 62 * MIN), what: "403 InvalidAccessKeyId".into() },
+                        ..working.clone()
+                    },
+                    DestinationView {
+                        name: "市局对象存储".into(),
+                        health: Health::Unreachable { since: UtcMs(NOW - 30 * 60 * MIN) },
+                        proof: Some(ProofLevel::LengthOnly),
+                        locks: false,
+                        ..working
+                    },
+                ],
+            },
+            disk: Disk { kept: 1_640 * GB, stopped: true, days_left: Some(0), ..disk },
+            alarms: vec![
+                Alarm::DiskFull { reserve: 40 * GB },
+                Alarm::Refused {
+                    destination: "省平台".into(),
+                    since: UtcMs(NOW - 62 * MIN),
+                    what: "403 InvalidAccessKeyId".into(),
+                    waiting: 38,
+                },
+                Alarm::Damaged { clips: 1, first: clip_id(1) },
+                Alarm::Mismatch { destination: "市局对象存储".into(), clips: 2, first: clip_id(2) },
+                Alarm::DeliveriesFailed {
+                    destination: "市局对象存储".into(),
+                    clips: 3,
+                    first: clip_id(3),
+                    what: "400 EntityTooLarge".into(),
+                },
+                Alarm::LogNotAnchored { age_ms: 200 * MIN },
+                Alarm::Unreachable { destination: "市局对象存储".into(), since: UtcMs(NOW - 30 * 60 * MIN), waiting: 38 },
+                Alarm::NoProof { destination: "市局对象存储".into(), level: ProofLevel::LengthOnly },
+                Alarm::Unreadable {
+                    recorder: "DSJ-36NCC009874".into(),
+                    files: 1,
+                    what: "Input/output error (os error 5)".into(),
+                },
+                Alarm::Quarantined { clips: 1, first: clip_id(1) },
+                Alarm::Clock,
+                Alarm::DiskLow { free: 12 * GB },
+                Alarm::ToAnnotate { clips: 7, oldest_ms: 190 * MIN },
+            ],
+        },
+        Scene::Overloaded => {
+            let mut busy = station(Scene::Busy);
+            busy.bays = (1..=30)
+                .map(|n: u64| {
+                    let name = n.to_string();
+                    let who = format!("采集人{n:02}");
+                    let recorder = format!("DSJ-36NCC0{:05}", 9_000 + n * 37);
+                    let state = match n % 10 {
+                        1 | 4 | 8 => copying(n % 7, 12, n * 160_000_000, 6_400_000_000, Some(60 + n as i64 * 11)),
+                        2 | 5 => safe(14, 9, 0, 0),
+                        3 => safe(6, 6, 3, 0),
+                        6 => safe(9, 9, 0, 0),
+                        7 if n == 17 => BayState::Failing { at_percent: Some(31), reason: "EIO".into() },
+                        7 => safe(9, 2, 0, 2),
+                        9 => BayState::Listing,
+                        _ => BayState::Empty,
+                    };
+                    if state == BayState::Empty { empty(&name) } else { bay(&name, Some(&who), &recorder, state) }
+                })
+                .collect();
+            busy.flow[0].recorders = Some(27);
+            busy.flow[0].clips = 12_480;
+            busy.flow[2].clips = 23_318;
+            busy.flow[2].oldest_age_ms = Some(26 * 60 * MIN);
+            busy.uplink.queue_bytes = 3_400 * GB;
+            busy.uplink.eta_ms = Some(52 * 60 * MIN);
+            busy.alarms[0] = Alarm::ToAnnotate { clips: 1_204, oldest_ms: 9 * 24 * 60 * MIN };
+            busy
+        }
+        Scene::Hostile => {
+            let mut busy = station(Scene::Busy);
+            for bay in &mut busy.bays {
+                bay.name = NASTY.into();
+                bay.officer = Some(NASTY.into());
+                bay.recorder = Some("DSJ".repeat(40));
+            }
+            busy.bays[3].state = BayState::Failing { at_percent: None, reason: NASTY.into() };
+            busy.uplink.destinations[0].name = NASTY.into();
+            busy.flow[3].stall = Some(Stall::Unreachable { destination: NASTY.into() });
+            busy.alarms.push(Alarm::Refused { destination: NASTY.into(), since: UtcMs(NOW), what: NASTY.into(), waiting: 1 });
+            busy
+        }
+    }
+}
+
+fn base_row(n: i64, day_min: i64, length_min: i64, state: ClipState) -> ClipRow {
+    ClipRow {
+        id: clip_id(n),
+        // From 08:00 of the day.
+        captured: Some(UtcMs(NOW - 42_127_000 + day_min * MIN)),
+        duration_ms: Some(length_min * MIN + 4_000),
+        size_bytes: length_min.unsigned_abs() * 55_000_000 + 3_000_000,
+        file_name: format!("DSJ_36NCC009910_000000_20260619_{:02}{:02}11.mp4", 8 + day_min / 60, day_min % 60),
+        recorder: "DSJ-36NCC009910".into(),
+        officer: Some("采集人甲".into()),
+        place: Some("东关街 18 号".into()),
+        proves: Some("废物暂存间未上锁".into()),
+        stage: Some("调查".into()),
+        matter: Some("现场检查".into()),
+        cases: vec![CASE.into()],
+        state,
+        percent: None,
+        problem: None,
+        health: Some(MediaHealth::Whole),
+        missing: vec![],
+        elsewhere: None,
+    }
+}
+
+pub fn rows(scene: Scene) -> Vec<ClipRow> {
+    let take = |n, at, len, state| base_row(n, at, len, state);
+    let mut rows = vec![
+        ClipRow { proves: Some("现场全貌".into()), ..take(1, 12, 21, ClipState::Proven) },
+        ClipRow { stage: Some("取证".into()), matter: Some("调查取证".into()), ..take(2, 62, 63, ClipState::Proven) },
+        ClipRow {
+            stage: Some("取证".into()),
+            matter: Some("调查取证".into()),
+            proves: Some("转运记录缺失".into()),
+            percent: Some(71),
+            ..take(3, 129, 54, ClipState::Sending)
+        },
+        ClipRow {
+            stage: Some("取证".into()),
+            matter: Some("调查取证".into()),
+            officer: Some("采集人乙".into()),
+            proves: Some("当事人陈述".into()),
+            elsewhere: Some("城东站".into()),
+            ..take(4, 71, 45, ClipState::Proven)
+        },
+        ClipRow { stage: Some("证据保全".into()), ..take(5, 190, 26, ClipState::Released) },
+        ClipRow { stage: Some("证据保全".into()), health: Some(MediaHealth::Truncated), ..take(6, 224, 12, ClipState::Sealed) },
+        ClipRow {
+            stage: None,
+            matter: None,
+            cases: vec![],
+            place: None,
+            proves: None,
+            missing: vec!["case_no", "place", "proves"],
+            ..take(7, 260, 8, ClipState::Sealed)
+        },
+        ClipRow { stage: Some("送达".into()), matter: Some("留置送达".into()), cases: vec![CASE.into(), "赵卫罚〔2026〕113号".into()], ..take(8, 3 * 1440 + 95, 16, ClipState::Sealed) },
+        ClipRow { percent: Some(37), duration_ms: None, health: None, stage: None, matter: None, officer: None, missing: vec!["officer"], ..take(9, 480, 0, ClipState::Copying) },
+        ClipRow { captured: None, stage: None, health: Some(MediaHealth::NotMedia), file_name: "log-20260619.txt".into(), duration_ms: None, missing: vec!["captured_start"], ..take(10, 0, 0, ClipState::Proven) },
+    ];
+    match scene {
+        Scene::Failing => {
+            rows[0].problem = Some(Problem::Damaged);
+            rows[1].problem = Some(Problem::Mismatch);
+            rows[2].problem = Some(Problem::SendFailed);
+            rows[3].problem = Some(Problem::Quarantined);
+            rows[4].health = Some(MediaHealth::Broken);
+        }
+        Scene::Hostile => {
+            for row in &mut rows {
+                row.file_name = NASTY.into();
+                row.officer = Some(NASTY.into());
+                row.place = Some(NASTY.into());
+                row.proves = Some(NASTY.into());
+                row.stage = Some(NASTY.into());
+                row.cases = vec![NASTY.into()];
+            }
+        }
+        _ => {}
+    }
+    rows
+}
+
+fn link(number: &str) -> CaseLink {
+    CaseLink {
+        case_no: number.into(),
+        case_no_raw: number.into(),
+        case_key: number.into(),
+        aliases: vec!["赵卫责改〔2026〕31号".into(), "JC-2026-0311".into()],
+        kind: "case".into(),
+        from_ms: None,
+        to_ms: None,
+        stage: Some("取证".into()),
+        matter: Some("调查取证".into()),
+        proves: None,
+        origin: "roster".into(),
+        score: 80,
+        rev: 1,
+        rule_version: 1,
+    }
+}
+
+pub fn clip(scene: Scene, id: ClipId) -> ClipView {
+    let all = rows(scene);
+    let row = all.iter().find(|r| r.id == id).unwrap_or(&all[0]);
+    let nasty = |text: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() };
+    let sealed = row.state != ClipState::Copying;
+    let failing = scene == Scene::Failing;
+    let origin = |o: &str| Provenance { origin: o.into(), at: "2026-06-19T19:40:00+08:00".into() };
+    let stamp = row.captured.map(|at| at.rfc3339_in(&zone()));
+    let record = Record {
+        v: 1,
+        annotation_rev: 3,
+        record_id: row.id.to_string(),
+        station_id: "zhao-01".into(),
+        state: row.state.as_str().into(),
+        case_no: row.cases.first().cloned(),
+        cases: row.cases.iter().map(|n| link(n)).collect(),
+        sensitivity: "工作秘密".into(),
+        retention_period: Some("6 个月（未结案）".into()),
+        legal_hold: row.id == clip_id(2),
+        cause: Some(nasty("未按规定处置医疗废物")),
+        enforcement_kind: Some("处罚".into()),
+        stage: row.stage.clone(),
+        matter: row.matter.clone(),
+        party_ref: Some(nasty("某诊所")),
+        proves: row.proves.clone(),
+        captured_start: stamp.clone(),
+        captured_end: row.captured.map(|at| UtcMs(at.0 + row.duration_ms.unwrap_or(0)).rfc3339_in(&zone())),
+        captured_raw: Some("20260619_090211".into()),
+        place: row.place.clone(),
+        lat: Some("37.7563".into()),
+        lon: Some("114.7761".into()),
+        datum: Some("WGS84".into()),
+        officer: row.officer.clone(),
+        officer_cert_no: Some("03210188".into()),
+        co_officers: Some("采集人乙".into()),
+        device_id: "DSJ-36NCC009910".into(),
+        original_filename: row.file_name.clone(),
+        original_path: nasty("DCIM/VIDEO/2026-06-19/DSJ_36NCC009910_000000_20260619_090211_IMP.mp4"),
+        device_marker: "marked".into(),
+        container: sealed.then(|| "mp4".into()),
+        vcodec: sealed.then(|| if row.id == clip_id(6) { "h265" } else { "h264" }.into()),
+        width: Some(1920),
+        height: Some(1080),
+        fps: Some(29.97),
+        acodec: Some("aac".into()),
+        sample_rate: Some(48_000),
+        duration_ms: row.duration_ms,
+        media_health: row.health.map(|h| h.as_str().into()),
+        size_bytes: row.size_bytes,
+        blake3: sealed.then(|| "9f".repeat(32)),
+        sha256: sealed.then(|| "ab".repeat(32)),
+        copies: vec![
+            Copy {
+                destination: "市局对象存储".into(),
+                state: if failing { "suspect" } else { "proven" }.into(),
+                proof: Some("remote_checksum".into()),
+                object_uri: format!("s3://evidence/v1/zhao-01/clips/{}/master", row.id),
+                version_id: None,
+                cloud_checksum: None,
+                proven_at: Some("2026-06-19T19:41:12+08:00".into()),
+            },
+            Copy {
+                destination: "local-copy".into(),
+                state: if failing { "failed" } else { "sent" }.into(),
+                proof: Some("read_back".into()),
+                object_uri: format!("file:///srv/copy/v1/zhao-01/clips/{}/master", row.id),
+                version_id: None,
+                cloud_checksum: None,
+                proven_at: None,
+            },
+        ],
+        ingested_at: sealed.then(|| "2026-06-19T19:38:12+08:00".into()),
+        operator: "daemon".into(),
+        missing: row.missing.iter().map(|m| (*m).to_owned()).collect(),
+        origins: [
+            ("captured_start", "file_name"),
+            ("place", "roster"),
+            ("officer", "roster"),
+            ("proves", "person"),
+            ("matter", "roster"),
+            ("officer_cert_no", "roster"),
+            ("captured_raw", "file_name"),
+        ]
+        .into_iter()
+        .map(|(k, o)| (k.to_owned(), origin(o)))
+        .collect(),
+        ..Record::default()
+    };
+    let kinds = [
+        (EventKind::ViewBegun, None, Actor::loopback()),
+        (EventKind::Proven, Some("市局对象存储"), Actor::daemon()),
+        (EventKind::Sent, Some("市局对象存储"), Actor::daemon()),
+        (EventKind::Annotated, None, Actor::os(1000)),
+        (EventKind::Linked, Some(CASE), Actor::daemon()),
+        (EventKind::Probed, None, Actor::daemon()),
+        (EventKind::Sealed, None, Actor::daemon()),
+        (EventKind::ClipSeen, Some("DSJ-36NCC009910"), Actor::daemon()),
+    ];
+    let custody = kinds.into_iter().enumerate().map(|(i, (kind, place, actor))| CustodyEntry {
+        seq: 4_218 - i as u64 * 3,
+        at: UtcMs(NOW - i as i64 * 55_000),
+        kind,
+        actor,
+        outcome: "ok".into(),
+        place: place.map(Into::into),
+        detail: (kind == EventKind::Annotated).then(|| nasty("证明对象：废物暂存间未上锁")),
+    });
+    ClipView {
+        id: row.id,
+        state: row.state,
+        percent: row.percent,
+        local: Some(match () {
+            () if failing && row.id == clip_id(1) => Local::Damaged,
+            () if row.state == ClipState::Released => Local::Evicted,
+            () if sealed => Local::Sealed,
+            () => Local::Copying,
+        }),
+        quarantine: (failing && row.id == clip_id(4)).then(|| nasty("疑似涉密")),
+        failures: if failing { vec![("local-copy".into(), "No space left on device (os error 28)".into())] } else { vec![] },
+        same_device: vec!["local-copy".into()],
+        sightings: vec![SightingView {
+            recorder: "DSJ-36NCC009910".into(),
+            bay: "1".into(),
+            path: record.original_path.clone(),
+            state: SightingState::Present,
+            at: UtcMs(NOW - 4 * MIN),
+        }],
+        custody: custody.collect(),
+        custody_cut: true,
+        record,
+    }
+}
+
+pub fn case(scene: Scene) -> CaseView {
+    let mut clips: Vec<_> = rows(scene).into_iter().filter(|r| !r.cases.is_empty() || scene == Scene::Hostile).collect();
+    clips.sort_by_key(|r| r.captured);
+    let nasty = |text: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() };
+    if scene == Scene::Overloaded {
+        // A case of many days.
+        clips = (0..40).map(|n| ClipRow { stage: Some(["调查", "取证", "送达"][n as usize % 3].into()), ..base_row(n + 100, n * 1440 * 2 / 5 + n * 7, 10 + n % 30, ClipState::Proven) }).collect();
+    }
+    CaseView {
+        number: nasty(CASE),
+        kind: "case".into(),
+        aliases: vec![nasty("赵卫责改〔2026〕31号"), "JC-2026-0311".into()],
+        cause: Some(nasty("未按规定处置医疗废物")),
+        party: Some(nasty("某诊所")),
+        enforcement_kind: Some("行政处罚".into()),
+        clips_total: clips.len() as u64,
+        duration_ms: clips.iter().filter_map(|c| c.duration_ms).sum(),
+        bytes: clips.iter().map(|c| c.size_bytes).sum(),
+        proven: clips.iter().filter(|c| c.state >= ClipState::Proven).count() as u64,
+        incomplete: clips.iter().filter(|c| !c.missing.is_empty()).count() as u64,
+        stations: 2,
+        clips,
+    }
+}
+
+fn cases(scene: Scene) -> Vec<CaseRow> {
+    let case = |number: &str, kind: &str, clips, proven, incomplete| CaseRow {
+        number: number.into(),
+        kind: kind.into(),
+        aliases: if kind == "case" { vec!["JC-2026-0311".into()] } else { vec![] },
+        cause: Some("未按规定处置医疗废物".into()),
+        party: Some("某诊所".into()),
+        clips,
+        proven,
+        incomplete,
+        bytes: clips * 1_640_000_000,
+        last_captured: Some(UtcMs(NOW - clips as i64 * 3_600_000)),
+    };
+    let mut rows = vec![
+        case(CASE, "case", 9, 5, 2),
+        case("赵卫罚〔2026〕113号", "case", 1, 1, 0),
+        case("JC-2026-0318", "inspection", 4, 1, 0),
+        case("日常检查 2026-06-19", "unfiled", 12, 12, 0),
+    ];
+    if scene == Scene::Hostile {
+        rows[0].number = NASTY.into();
+        rows[0].party = Some(NASTY.into());
+    }
+    rows
+}
