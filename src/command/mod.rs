@@ -15,6 +15,7 @@ pub mod exit;
 pub mod find;
 pub mod output;
 pub mod run;
+mod serve;
 pub mod status;
 pub mod verify;
 pub mod worker;

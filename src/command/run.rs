@@ -37,6 +37,9 @@ use crate::source::profile::Profiles;
 use crate::source::watch::{DockEvent, watch_docks};
 use crate::store::{Policy, Store};
 use crate::vault::{CopyOptions, Vault};
+use crate::web::bind::StationPages;
+use crate::web::live::Live;
+use crate::web::site::Site;
 
 /// How long a phase may take to wind down.
 const GRACE: Duration = Duration::from_secs(20);
@@ -113,11 +116,12 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
     let control_path = parts.settings.control_socket.clone();
     let listener = control::bind(&control_path)
         .with_context(|| format!("the control socket {} cannot be opened", control_path.display()))?;
-    tracing::info!(station = %parts.settings.station.id, "ready");
+    let web = super::serve::bind(&parts.settings.web).await?;
+    tracing::info!(page = web.url(), station = %parts.settings.station.id, "ready");
 
     start_sources(&mut supervisor, &parts);
     start_work(&mut supervisor, &parts);
-    start_doors(&mut supervisor, &parts, listener);
+    start_doors(&mut supervisor, &parts, listener, web);
     {
         let (hearts, health) = (hearts.clone(), parts.health.clone());
         supervisor.start(TaskSpec::new("watchdog", Phase::Http, OnFailure::RESTART), move |context| {
@@ -470,7 +474,12 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     Ok(())
 }
 
-fn start_doors(supervisor: &mut Supervisor, parts: &Arc<Parts>, listener: tokio::net::UnixListener) {
+fn start_doors(
+    supervisor: &mut Supervisor,
+    parts: &Arc<Parts>,
+    listener: tokio::net::UnixListener,
+    web: super::serve::Bound,
+) {
     let desk: Arc<dyn crate::domain::command::Ask> = Arc::<Desk>::clone(&parts.desk);
     let mut listener = Some(listener);
     let path = parts.settings.control_socket.clone();
@@ -488,6 +497,24 @@ fn start_doors(supervisor: &mut Supervisor, parts: &Arc<Parts>, listener: tokio:
             Ok(())
         }
     });
+    let settings = &parts.settings;
+    let pages = StationPages {
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        board: parts.board.clone(),
+        clock: Arc::clone(&parts.clock),
+        health: parts.health.clone(),
+        metrics: parts.metrics.clone(),
+        rule: parts.desk.rule.clone(),
+        policy: parts.desk.policy.clone(),
+        station_name: settings.station.name.clone(),
+        reserve_bytes: parts.intake.reserve_bytes(),
+        destinations: settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect(),
+    };
+    let live = Live::new(parts.clock.now().0);
+    let site =
+        Site::new(Arc::new(pages), desk, Arc::clone(&parts.clock), settings.station.zone.clone(), Arc::clone(&live));
+    super::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
 }
 
 /// Beats for a task whose own loop only wakes for guests.

@@ -82,7 +82,7 @@ impl Intake {
                     let reason = chain(&e);
                     tracing::warn!(%bay, reason, "a look at the recorder failed; it is tried again");
                     if let Some(s) = &session {
-                        self.board.bay(s.dock, |b| b.doing = Doing::Stuck { reason });
+                        self.board.bay(s.dock, |b| b.doing = Doing::Stuck { reason, full: false });
                     }
                 }
             }
@@ -186,7 +186,9 @@ impl Intake {
                         Doing::Copying { file: entry.path.file_name(), done_bytes: at, size_bytes: entry.size_bytes };
                     b.bytes_done = before + at;
                     b.rate = rate;
-                    b.resumed |= resumed;
+                    if resumed && b.resumed_at_percent.is_none() {
+                        b.resumed_at_percent = Some((b.bytes_done * 100 / b.bytes.max(1)).min(99) as u8);
+                    }
                 });
             };
             match self.take(&place, item, &mut progress, &|| stopped()) {
@@ -208,7 +210,7 @@ impl Intake {
                 ) => {
                     // The box is in trouble, not this file: nothing else on this recorder would fare better.
                     left += 1;
-                    stuck = Some(chain(&e));
+                    stuck = Some((chain(&e), matches!(e, IntakeError::Copy(CopyError::Full { .. }))));
                     break;
                 }
                 Err(IntakeError::Changed) => left += 1,
@@ -232,7 +234,7 @@ impl Intake {
         self.board.bay(dock, |b| {
             b.safe = safe;
             b.doing = match stuck {
-                Some(reason) => Doing::Stuck { reason },
+                Some((reason, full)) => Doing::Stuck { reason, full },
                 None => Doing::Resting,
             };
         });

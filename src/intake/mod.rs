@@ -56,6 +56,11 @@ impl Intake {
     ) -> Self {
         Self { store, vault, board, clock, profiles, options: Arc::new(options) }
     }
+
+    /// Bytes that the vault's disk keeps free.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.options.copy.reserve_bytes
+    }
 }
 
 /// Why a clip was not taken in (yet).

@@ -24,6 +24,8 @@ pub enum Doing {
     Stuck {
         /// Why, in words that say what to do.
         reason: String,
+        /// The disk's reserve is reached: the recorder is not to blame.
+        full: bool,
     },
 }
 
@@ -50,8 +52,8 @@ pub struct Bay {
     pub bytes_done: u64,
     /// Bytes copied a second, lately.
     pub rate: u64,
-    /// It goes on where an earlier dock stopped.
-    pub resumed: bool,
+    /// Percent of the recorder's bytes that were there when it went on where an earlier dock stopped.
+    pub resumed_at_percent: Option<u8>,
     /// Invariant 9.
     pub safe: bool,
 }

@@ -356,15 +356,15 @@ impl Reader<'_> {
     }
 
     /// Cases whose number contains `loose` (`domain::case_number::loose` of what was typed; `None`: any
-    /// number), newest first.
-    pub fn search_cases(&self, loose: Option<&str>, limit: u32) -> Result<Vec<CaseSummary>> {
+    /// number), newest first, older than the case `below`.
+    pub fn search_cases(&self, loose: Option<&str>, below: Option<i64>, limit: u32) -> Result<Vec<CaseSummary>> {
         let pattern = format!("%{}%", loose.unwrap_or_default());
         let mut statement = self.conn.prepare_cached(
             "SELECT f.case_id, f.kind FROM case_file f WHERE EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?1)
-             ORDER BY f.case_id DESC LIMIT ?2",
+               AND f.case_id < ?2 ORDER BY f.case_id DESC LIMIT ?3",
         )?;
         let found: Vec<(i64, String)> = statement
-            .query_map(params![pattern, limit], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .query_map(params![pattern, below.unwrap_or(i64::MAX), limit], |r| Ok((r.get(0)?, r.get(1)?)))?
             .collect::<std::result::Result<_, _>>()?;
         found.into_iter().map(|(case, kind)| self.case_summary(case, kind)).collect()
     }

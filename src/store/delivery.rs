@@ -396,6 +396,15 @@ impl Reader<'_> {
         Ok(Some(StoredSession { session, parts }))
     }
 
+    /// Bytes acknowledged for a clip that is being sent, at the destination that has most of it.
+    pub fn acked_bytes(&self, clip: ClipId) -> Result<Option<u64>> {
+        let acked: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT max(acked_bytes) FROM delivery WHERE clip_id = ?1 AND state = 'sending'")?
+            .query_row([clip.to_string()], |r| r.get(0))?;
+        Ok(acked.map(|a| a as u64))
+    }
+
     /// Small objects due for `destination`, oldest first.
     pub fn due_outbox(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<OutboxItem>> {
         let mut statement = self.conn.prepare_cached(

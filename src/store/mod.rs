@@ -11,6 +11,7 @@ mod facts;
 mod intake;
 mod log;
 mod open;
+mod pages;
 mod records;
 mod views;
 
@@ -33,6 +34,7 @@ pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, NewDock, OpenDock, SealedAs, SealedClip};
 pub use log::{CheckpointRow, LogRow};
 pub use open::SCHEMA_VERSION;
+pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use records::Policy;
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 

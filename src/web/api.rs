@@ -39,8 +39,19 @@ const ROWS: u32 = 50;
                        Until sign-in exists the station answers on loopback only."
     ),
     paths(
-        list_clips, get_clip, get_media, link_clip, unlink_clip, annotate_clip, list_cases, get_case, status,
-        import_roster, openapi, healthz, metrics
+        list_clips,
+        get_clip,
+        get_media,
+        link_clip,
+        unlink_clip,
+        annotate_clip,
+        list_cases,
+        get_case,
+        status,
+        import_roster,
+        openapi,
+        healthz,
+        metrics
     ),
     components(schemas(Record, CaseLink, Copy, Provenance, Problem))
 )]
@@ -87,7 +98,11 @@ fn clip_id(id: &str) -> Result<ClipId, Trouble> {
 /// Clips, newest capture first.
 #[utoipa::path(get, path = "/api/v1/clips", params(RawClipsQuery), responses(
     (status = 200, body = ClipPage), (status = 422, body = Problem), (status = 503, body = Problem)))]
-async fn list_clips(State(site): State<Arc<Site>>, visitor: Visitor, q: Result<Query<RawClipsQuery>, QueryRejection>) -> Response {
+async fn list_clips(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    q: Result<Query<RawClipsQuery>, QueryRejection>,
+) -> Response {
     let answer = async {
         let q = query(q)?.resolve(ROWS)?;
         let what = if q.is_filtered() { "search" } else { "list" };
@@ -188,7 +203,11 @@ async fn annotate_clip(
 /// Cases by any part of any of their numbers.
 #[utoipa::path(get, path = "/api/v1/cases", params(CasesQuery), responses(
     (status = 200, body = CasePage), (status = 422, body = Problem), (status = 503, body = Problem)))]
-async fn list_cases(State(site): State<Arc<Site>>, visitor: Visitor, q: Result<Query<CasesQuery>, QueryRejection>) -> Response {
+async fn list_cases(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    q: Result<Query<CasesQuery>, QueryRejection>,
+) -> Response {
     let answer = async {
         let q = query(q)?;
         let terms = q.query.trim();
@@ -220,7 +239,8 @@ async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
             incomplete: v.incomplete,
             size_bytes: v.bytes,
         };
-        let detail = CaseDetail { case, duration_ms: v.duration_ms, stations: v.stations, items: page.items, next: page.next };
+        let detail =
+            CaseDetail { case, duration_ms: v.duration_ms, stations: v.stations, items: page.items, next: page.next };
         Ok(Json(detail).into_response())
     };
     answered(&visitor, answer.await)

@@ -32,7 +32,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Checks a request, then dresses the answer.
 pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(request.uri().authority().map(|a| a.as_str()));
+    let host =
+        headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(request.uri().authority().map(|a| a.as_str()));
     let refused = if !host.is_some_and(|h| host_is_ours(h, &site.hosts)) {
         Some(Trouble::Host)
     } else if !request.method().is_safe() && !may_change(headers, request.method(), request.uri().path(), host) {
@@ -61,7 +62,9 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
 pub fn host_is_ours(host: &str, names: &[String]) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }),
+        None => host
+            .rsplit_once(':')
+            .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }),
     };
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -87,7 +90,8 @@ fn may_change(headers: &HeaderMap, method: &Method, path: &str, host: Option<&st
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("text/plain").to_ascii_lowercase();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("text/plain").to_ascii_lowercase();
     ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"].iter().any(|k| kind.starts_with(k))
 }
 
@@ -98,10 +102,20 @@ mod tests {
     #[test]
     fn names_of_this_box() {
         let names = ["station.lan".to_owned()];
-        for good in ["localhost", "localhost:8080", "127.0.0.1:80", "127.8.8.8", "[::1]:8443", "LOCALHOST", "station.lan:1"] {
+        for good in
+            ["localhost", "localhost:8080", "127.0.0.1:80", "127.8.8.8", "[::1]:8443", "LOCALHOST", "station.lan:1"]
+        {
             assert!(host_is_ours(good, &names), "{good}");
         }
-        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "192.168.1.2", "", "[::2]", "localhost:80@evil"] {
+        for bad in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "192.168.1.2",
+            "",
+            "[::2]",
+            "localhost:80@evil",
+        ] {
             assert!(!host_is_ours(bad, &names), "{bad}");
         }
     }

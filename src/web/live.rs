@@ -163,7 +163,12 @@ struct LiveQuery {
     last: Option<String>,
 }
 
-async fn live(State(site): State<Arc<Site>>, visitor: Visitor, Query(query): Query<LiveQuery>, headers: HeaderMap) -> Response {
+async fn live(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Query(query): Query<LiveQuery>,
+    headers: HeaderMap,
+) -> Response {
     let Some(topic) = Topic::parse(&query.topic) else { return Trouble::NoPage.answer(&site, &visitor) };
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).map(str::to_owned).or(query.last);
     let live = site.live.clone();

@@ -143,7 +143,12 @@ fn disposition(file: &MediaFile, download: bool) -> String {
     format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{full}")
 }
 
-async fn thumbnail(State(site): State<Arc<Site>>, visitor: Visitor, method: Method, Path(id): Path<String>) -> Response {
+async fn thumbnail(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    method: Method,
+    Path(id): Path<String>,
+) -> Response {
     let answer = async {
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
         let jpeg = site.pages.thumbnail(clip).await?.ok_or(Trouble::NoPage)?;

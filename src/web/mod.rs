@@ -15,6 +15,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod bind;
 pub mod guard;
 pub mod live;
 pub mod media;

@@ -132,7 +132,8 @@ struct ClipsPage<'a> {
 
 fn clips_href(query: &str, after: Option<&str>) -> String {
     let after = after.map(|a| format!("after={}", present::segment(a)));
-    let parts: Vec<&str> = [query, after.as_deref().unwrap_or_default()].into_iter().filter(|p| !p.is_empty()).collect();
+    let parts: Vec<&str> =
+        [query, after.as_deref().unwrap_or_default()].into_iter().filter(|p| !p.is_empty()).collect();
     if parts.is_empty() { "/clips".into() } else { format!("/clips?{}", parts.join("&")) }
 }
 
@@ -253,7 +254,12 @@ struct DoneQuery {
     done: Option<String>,
 }
 
-async fn clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>, Query(q): Query<DoneQuery>) -> Response {
+async fn clip(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Query(q): Query<DoneQuery>,
+) -> Response {
     let answer = async {
         let w = visitor.lang.words();
         let done = match q.done.as_deref() {
@@ -529,7 +535,11 @@ struct LanguageForm {
     next: String,
 }
 
-async fn language(State(site): State<Arc<Site>>, visitor: Visitor, body: Result<Form<LanguageForm>, FormRejection>) -> Response {
+async fn language(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    body: Result<Form<LanguageForm>, FormRejection>,
+) -> Response {
     let answer = form(body).and_then(|f| Lang::parse(&f.to).map(|lang| (lang, f.next)).ok_or(Trouble::Invalid(f.to)));
     match answer {
         Ok((lang, next)) => {
@@ -542,7 +552,8 @@ async fn language(State(site): State<Arc<Site>>, visitor: Visitor, body: Result<
 
 /// A path on this station, or the station page: never an address elsewhere.
 fn local_path(next: &str) -> &str {
-    let ours = next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let ours =
+        next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if ours { next } else { "/" }
 }
 

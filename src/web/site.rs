@@ -151,7 +151,13 @@ pub struct Site {
 
 impl Site {
     /// A site that answers to loopback names only.
-    pub fn new(pages: Arc<dyn Pages>, ask: Arc<dyn Ask>, clock: Arc<dyn Clock>, zone: TimeZone, live: Arc<Live>) -> Arc<Self> {
+    pub fn new(
+        pages: Arc<dyn Pages>,
+        ask: Arc<dyn Ask>,
+        clock: Arc<dyn Clock>,
+        zone: TimeZone,
+        live: Arc<Live>,
+    ) -> Arc<Self> {
         let viewings = Viewings::new(ask.clone());
         Arc::new(Self { pages, ask, clock, zone, live, viewings, hosts: Vec::new(), accesses: Mutex::default() })
     }
@@ -252,7 +258,8 @@ impl Visitor {
     pub fn of(parts: &Parts) -> Self {
         let text = |name| parts.headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
         let cookie = text(header::COOKIE).and_then(|all| {
-            all.split(';').find_map(|pair| pair.trim().split_once('=').filter(|(k, _)| *k == LANGUAGE_COOKIE).map(|(_, v)| v))
+            all.split(';')
+                .find_map(|pair| pair.trim().split_once('=').filter(|(k, _)| *k == LANGUAGE_COOKIE).map(|(_, v)| v))
         });
         let api = parts.uri.path().starts_with("/api/");
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());

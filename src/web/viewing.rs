@@ -56,12 +56,8 @@ impl Viewings {
 
     /// Joins the viewing of `clip` by `caller`, or begins one: its entry is stored when this returns.
     pub async fn watch(&self, caller: &Caller, clip: ClipId, what: &'static str) -> Result<Watching, Trouble> {
-        let key = Key {
-            actor: (caller.actor.kind.clone(), caller.actor.id.clone()),
-            from: caller.from.clone(),
-            clip,
-            what,
-        };
+        let key =
+            Key { actor: (caller.actor.kind.clone(), caller.actor.id.clone()), from: caller.from.clone(), clip, what };
         let viewing = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let viewing = open.entry(key).or_insert_with(|| Arc::new(Viewing::new(caller, clip))).clone();
@@ -174,7 +170,8 @@ mod tests {
     impl Ask for Log {
         fn ask<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
             self.asked.lock().unwrap().push(request);
-            let reply = if self.refuse { Reply::refused("unavailable", "the log is full") } else { Reply::Done(7.into()) };
+            let reply =
+                if self.refuse { Reply::refused("unavailable", "the log is full") } else { Reply::Done(7.into()) };
             Box::pin(async move { reply })
         }
     }
@@ -199,7 +196,10 @@ mod tests {
         drop((one, two));
         viewings.close_idle(late, IDLE).await;
         let asked = log.asked.lock().unwrap().clone();
-        assert_eq!(asked[1], Request::EndView { begun_seq: 7, clip: clip.to_string(), ranges: vec![(0, 20), (50, 60)] });
+        assert_eq!(
+            asked[1],
+            Request::EndView { begun_seq: 7, clip: clip.to_string(), ranges: vec![(0, 20), (50, 60)] }
+        );
         let again = viewings.watch(&caller(), clip, "play").await;
         assert!(again.is_ok());
         assert_eq!(log.asked.lock().unwrap().len(), 3, "after the end a new viewing begins");

@@ -54,13 +54,25 @@ impl RawClipsQuery {
             case: text(self.case),
             officer: text(self.officer),
             recorder: text(self.recorder),
-            state: read(text(self.state), ClipState::parse, "state = seen | copying | sealed | sending | proven | released")?,
-            missing: read(text(self.missing), Missing::parse, "missing = any | case_no | captured_start | place | officer | proves")?,
+            state: read(
+                text(self.state),
+                ClipState::parse,
+                "state = seen | copying | sealed | sending | proven | released",
+            )?,
+            missing: read(
+                text(self.missing),
+                Missing::parse,
+                "missing = any | case_no | captured_start | place | officer | proves",
+            )?,
             from: read(text(self.from), day, "from = YYYY-MM-DD")?,
             to: read(text(self.to), day, "to = YYYY-MM-DD")?,
             after: text(self.after),
-            limit: read(text(self.limit), |v| v.parse().ok().filter(|n| (1..=MOST_ROWS).contains(n)), "limit = 1 ... 200")?
-                .unwrap_or(limit),
+            limit: read(
+                text(self.limit),
+                |v| v.parse().ok().filter(|n| (1..=MOST_ROWS).contains(n)),
+                "limit = 1 ... 200",
+            )?
+            .unwrap_or(limit),
         })
     }
 }
@@ -395,7 +407,9 @@ mod tests {
         };
         let q = raw("proven", "2026-06-19", "").resolve(50).unwrap();
         assert_eq!((q.state, q.limit), (Some(ClipState::Proven), 50));
-        for bad in [raw("gone", "", ""), raw("", "19.6.2026", ""), raw("", "", "0"), raw("", "", "201"), raw("", "", "-1")] {
+        for bad in
+            [raw("gone", "", ""), raw("", "19.6.2026", ""), raw("", "", "0"), raw("", "", "201"), raw("", "", "-1")]
+        {
             assert!(matches!(bad.resolve(50), Err(Trouble::Invalid(m)) if m.contains('=')));
         }
     }

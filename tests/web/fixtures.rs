@@ -43,7 +43,8 @@ impl Scene {
 /// 2026-06-19 19:42:07 in the station's zone.
 pub const NOW: i64 = 1_781_869_327_000;
 pub const CASE: &str = "赵卫罚〔2026〕112号";
-pub const NASTY: &str = "\"><script>alert(1)</script>' onload=x {{7*7}} \u{202e}很长很长很长很长很长很长很长很长很长很长很长很长";
+pub const NASTY: &str =
+    "\"><script>alert(1)</script>' onload=x {{7*7}} \u{202e}很长很长很长很长很长很长很长很长很长很长很长很长";
 
 pub fn zone() -> TimeZone {
     TimeZone::fixed(jiff::tz::offset(8))
@@ -148,7 +149,8 @@ impl Pages for FixturePages {
 
     fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
         if self.0 == Scene::Empty || !number.contains("112") && self.0 != Scene::Hostile {
-            let near = if self.0 == Scene::Empty { vec![] } else { vec![CASE.into(), "赵卫罚〔2026〕11号".into()] };
+            let near =
+                if self.0 == Scene::Empty { vec![] } else { vec![CASE.into(), "赵卫罚〔2026〕11号".into()] };
             return ready(CaseAnswer::Near(near));
         }
         ready(CaseAnswer::Found(Box::new(case(self.0))))
@@ -223,8 +225,8 @@ pub fn station(scene: Scene) -> StationView {
         ..Stage::default()
     };
     let history = vec![
-        9_000, 11_000, 10_500, 15_800, 16_900, 16_200, 17_000, 15_900, 16_500, 1_200, 300, 12_000, 17_300, 18_200, 17_900,
-        16_800, 17_500, 18_000, 18_300, 18_200,
+        9_000, 11_000, 10_500, 15_800, 16_900, 16_200, 17_000, 15_900, 16_500, 1_200, 300, 12_000, 17_300, 18_200,
+        17_900, 16_800, 17_500, 18_000, 18_300, 18_200,
     ];
     let history: Vec<u64> = history.into_iter().flat_map(|kb| [kb * 1000, kb * 1010, kb * 990]).collect();
     let working = DestinationView {
@@ -267,7 +269,13 @@ pub fn station(scene: Scene) -> StationView {
             ],
             bays: vec![],
             uplink: Uplink {
-                destinations: vec![DestinationView { health: Health::Checking, proof: None, locks: false, waiting: 0, ..local }],
+                destinations: vec![DestinationView {
+                    health: Health::Checking,
+                    proof: None,
+                    locks: false,
+                    waiting: 0,
+                    ..local
+                }],
                 ..Uplink::default()
             },
             disk: Disk { total: 1_820 * GB, other: 3 * GB, reserve: 40 * GB, ..Disk::default() },
@@ -323,19 +331,26 @@ pub fn station(scene: Scene) -> StationView {
                 stage(0, 0, None, None),
             ],
             bays: vec![
-                bay("1", Some("采集人甲"), "DSJ-36NCC009910", BayState::NoRoom(Progress {
-                    clips_done: 3,
-                    clips_total: 12,
-                    bytes_done: 2 * GB,
-                    bytes_total: 6 * GB,
-                    left_ms: None,
-                    resumed_at_percent: None,
-                })),
+                bay(
+                    "1",
+                    Some("采集人甲"),
+                    "DSJ-36NCC009910",
+                    BayState::NoRoom(Progress {
+                        clips_done: 3,
+                        clips_total: 12,
+                        bytes_done: 2 * GB,
+                        bytes_total: 6 * GB,
+                        left_ms: None,
+                        resumed_at_percent: None,
+                    }),
+                ),
                 bay("2", Some("采集人乙"), "DSJ-36NCC009874", safe(14, 0, 2, 1)),
-                bay("3", None, "DSJ-36NCC010022", BayState::Failing {
-                    at_percent: Some(31),
-                    reason: "Input/output error (os error 5)".into(),
-                }),
+                bay(
+                    "3",
+                    None,
+                    "DSJ-36NCC010022",
+                    BayState::Failing { at_percent: Some(31), reason: "Input/output error (os error 5)".into() },
+                ),
                 bay("4", None, "", BayState::Unregistered { what: "USB 0951:1666".into() }),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", safe(0, 0, 0, 0)),
             ],
@@ -377,7 +392,11 @@ pub fn station(scene: Scene) -> StationView {
                     what: "400 EntityTooLarge".into(),
                 },
                 Alarm::LogNotAnchored { age_ms: 200 * MIN },
-                Alarm::Unreachable { destination: "市局对象存储".into(), since: UtcMs(NOW - 30 * 60 * MIN), waiting: 38 },
+                Alarm::Unreachable {
+                    destination: "市局对象存储".into(),
+                    since: UtcMs(NOW - 30 * 60 * MIN),
+                    waiting: 38,
+                },
                 Alarm::NoProof { destination: "市局对象存储".into(), level: ProofLevel::LengthOnly },
                 Alarm::Unreadable {
                     recorder: "DSJ-36NCC009874".into(),
@@ -429,7 +448,12 @@ pub fn station(scene: Scene) -> StationView {
             busy.bays[3].state = BayState::Failing { at_percent: None, reason: NASTY.into() };
             busy.uplink.destinations[0].name = NASTY.into();
             busy.flow[3].stall = Some(Stall::Unreachable { destination: NASTY.into() });
-            busy.alarms.push(Alarm::Refused { destination: NASTY.into(), since: UtcMs(NOW), what: NASTY.into(), waiting: 1 });
+            busy.alarms.push(Alarm::Refused {
+                destination: NASTY.into(),
+                since: UtcMs(NOW),
+                what: NASTY.into(),
+                waiting: 1,
+            });
             busy
         }
     }
@@ -463,7 +487,9 @@ pub fn rows(scene: Scene) -> Vec<ClipRow> {
     let take = |n, at, len, state| base_row(n, at, len, state);
     let mut rows = vec![
         ClipRow { proves: Some("现场全貌".into()), ..take(1, 12, 21, ClipState::Proven) },
-        ClipRow { stage: Some("取证".into()), matter: Some("调查取证".into()), ..take(2, 62, 63, ClipState::Proven) },
+        ClipRow {
+            stage: Some("取证".into()), matter: Some("调查取证".into()), ..take(2, 62, 63, ClipState::Proven)
+        },
         ClipRow {
             stage: Some("取证".into()),
             matter: Some("调查取证".into()),
@@ -480,7 +506,11 @@ pub fn rows(scene: Scene) -> Vec<ClipRow> {
             ..take(4, 71, 45, ClipState::Proven)
         },
         ClipRow { stage: Some("证据保全".into()), ..take(5, 190, 26, ClipState::Released) },
-        ClipRow { stage: Some("证据保全".into()), health: Some(MediaHealth::Truncated), ..take(6, 224, 12, ClipState::Sealed) },
+        ClipRow {
+            stage: Some("证据保全".into()),
+            health: Some(MediaHealth::Truncated),
+            ..take(6, 224, 12, ClipState::Sealed)
+        },
         ClipRow {
             stage: None,
             matter: None,
@@ -490,9 +520,31 @@ pub fn rows(scene: Scene) -> Vec<ClipRow> {
             missing: vec!["case_no", "place", "proves"],
             ..take(7, 260, 8, ClipState::Sealed)
         },
-        ClipRow { stage: Some("送达".into()), matter: Some("留置送达".into()), cases: vec![CASE.into(), "赵卫罚〔2026〕113号".into()], ..take(8, 3 * 1440 + 95, 16, ClipState::Sealed) },
-        ClipRow { percent: Some(37), duration_ms: None, health: None, stage: None, matter: None, officer: None, missing: vec!["officer"], ..take(9, 480, 0, ClipState::Copying) },
-        ClipRow { captured: None, stage: None, health: Some(MediaHealth::NotMedia), file_name: "log-20260619.txt".into(), duration_ms: None, missing: vec!["captured_start"], ..take(10, 0, 0, ClipState::Proven) },
+        ClipRow {
+            stage: Some("送达".into()),
+            matter: Some("留置送达".into()),
+            cases: vec![CASE.into(), "赵卫罚〔2026〕113号".into()],
+            ..take(8, 3 * 1440 + 95, 16, ClipState::Sealed)
+        },
+        ClipRow {
+            percent: Some(37),
+            duration_ms: None,
+            health: None,
+            stage: None,
+            matter: None,
+            officer: None,
+            missing: vec!["officer"],
+            ..take(9, 480, 0, ClipState::Copying)
+        },
+        ClipRow {
+            captured: None,
+            stage: None,
+            health: Some(MediaHealth::NotMedia),
+            file_name: "log-20260619.txt".into(),
+            duration_ms: None,
+            missing: vec!["captured_start"],
+            ..take(10, 0, 0, ClipState::Proven)
+        },
     ];
     match scene {
         Scene::Failing => {
@@ -654,7 +706,11 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
             () => Local::Copying,
         }),
         quarantine: (failing && row.id == clip_id(4)).then(|| nasty("疑似涉密")),
-        failures: if failing { vec![("local-copy".into(), "No space left on device (os error 28)".into())] } else { vec![] },
+        failures: if failing {
+            vec![("local-copy".into(), "No space left on device (os error 28)".into())]
+        } else {
+            vec![]
+        },
         same_device: vec!["local-copy".into()],
         sightings: vec![SightingView {
             recorder: "DSJ-36NCC009910".into(),
@@ -670,12 +726,18 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
 }
 
 pub fn case(scene: Scene) -> CaseView {
-    let mut clips: Vec<_> = rows(scene).into_iter().filter(|r| !r.cases.is_empty() || scene == Scene::Hostile).collect();
+    let mut clips: Vec<_> =
+        rows(scene).into_iter().filter(|r| !r.cases.is_empty() || scene == Scene::Hostile).collect();
     clips.sort_by_key(|r| r.captured);
     let nasty = |text: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() };
     if scene == Scene::Overloaded {
         // A case of many days.
-        clips = (0..40).map(|n| ClipRow { stage: Some(["调查", "取证", "送达"][n as usize % 3].into()), ..base_row(n + 100, n * 1440 * 2 / 5 + n * 7, 10 + n % 30, ClipState::Proven) }).collect();
+        clips = (0..40)
+            .map(|n| ClipRow {
+                stage: Some(["调查", "取证", "送达"][n as usize % 3].into()),
+                ..base_row(n + 100, n * 1440 * 2 / 5 + n * 7, 10 + n % 30, ClipState::Proven)
+            })
+            .collect();
     }
     CaseView {
         number: nasty(CASE),

@@ -82,12 +82,18 @@ impl Words {
 
     /// The sentence that matters, with facts still to be given.
     pub fn safe_to_annotate(&self, n: u64) -> String {
-        self.either(|| format!("可以取走 · {} 个待标注", self.number(n)), || format!("Safe to remove · {} to annotate", self.number(n)))
+        self.either(
+            || format!("可以取走 · {} 个待标注", self.number(n)),
+            || format!("Safe to remove · {} to annotate", self.number(n)),
+        )
     }
 
     /// The sentence that matters, with files that could not be read.
     pub fn safe_unreadable(&self, n: u64) -> String {
-        self.either(|| format!("可以取走 · {} 个读不出", self.number(n)), || format!("Safe to remove · {} unreadable", self.number(n)))
+        self.either(
+            || format!("可以取走 · {} 个读不出", self.number(n)),
+            || format!("Safe to remove · {} unreadable", self.number(n)),
+        )
     }
 
     /// For the bay board: facts still to be given.
@@ -97,7 +103,10 @@ impl Words {
 
     /// Files that a recorder could not deliver.
     pub fn unreadable(&self, n: u64) -> String {
-        self.either(|| format!("{} 个文件读不出", self.number(n)), || counted(n, self.number(n), "file unreadable", "files unreadable"))
+        self.either(
+            || format!("{} 个文件读不出", self.number(n)),
+            || counted(n, self.number(n), "file unreadable", "files unreadable"),
+        )
     }
 
     /// Where reading stopped.
@@ -159,7 +168,10 @@ impl Words {
 
     /// What waits for a destination; nothing is lost meanwhile.
     pub fn waiting_not_lost(&self, n: u64) -> String {
-        self.either(|| format!("{} 个待上传，没有丢失", self.number(n)), || format!("{} waiting, nothing is lost", self.number(n)))
+        self.either(
+            || format!("{} 个待上传，没有丢失", self.number(n)),
+            || format!("{} waiting, nothing is lost", self.number(n)),
+        )
     }
 
     // --- Stalls and alarms -------------------------------------------------------------------
@@ -189,7 +201,10 @@ impl Words {
 
     /// Clips that lack facts.
     pub fn alarm_annotate(&self, n: u64) -> String {
-        self.either(|| format!("{} 个视频待标注", self.number(n)), || counted(n, self.number(n), "clip to annotate", "clips to annotate"))
+        self.either(
+            || format!("{} 个视频待标注", self.number(n)),
+            || counted(n, self.number(n), "clip to annotate", "clips to annotate"),
+        )
     }
 
     /// How long the oldest of them has waited, from milliseconds.
@@ -207,7 +222,10 @@ impl Words {
 
     /// What to do about deliveries that stopped for good.
     pub fn act_retry(&self, destination: &str) -> String {
-        self.either(|| format!("查明原因后运行 evidock retry {destination}"), || format!("Find out why, then run evidock retry {destination}"))
+        self.either(
+            || format!("查明原因后运行 evidock retry {destination}"),
+            || format!("Find out why, then run evidock retry {destination}"),
+        )
     }
 
     /// A destination that protects nothing.
@@ -251,7 +269,10 @@ impl Words {
 
     /// Local files that no longer match.
     pub fn alarm_damaged(&self, n: u64) -> String {
-        self.either(|| format!("{} 个本地文件已损坏", self.number(n)), || counted(n, self.number(n), "local file is damaged", "local files are damaged"))
+        self.either(
+            || format!("{} 个本地文件已损坏", self.number(n)),
+            || counted(n, self.number(n), "local file is damaged", "local files are damaged"),
+        )
     }
 
     /// Copies elsewhere that disagree with ours.
@@ -264,7 +285,10 @@ impl Words {
 
     /// Clips under quarantine.
     pub fn alarm_quarantined(&self, n: u64) -> String {
-        self.either(|| format!("{} 个资料已隔离", self.number(n)), || counted(n, self.number(n), "clip quarantined", "clips quarantined"))
+        self.either(
+            || format!("{} 个资料已隔离", self.number(n)),
+            || counted(n, self.number(n), "clip quarantined", "clips quarantined"),
+        )
     }
 
     /// Files that a recorder could not deliver.
@@ -314,6 +338,7 @@ impl Words {
             EventKind::CopyAbandoned => ("放弃未完成的采集", "An unfinished copy was given up"),
             EventKind::Duplicate => ("与已入库的资料相同，未重复保存", "Same as a sealed clip, not stored twice"),
             EventKind::SeenAgain => ("再次在记录仪上看到", "Seen on a recorder again"),
+            EventKind::Gap => ("记录有中断", "The source reported interruptions"),
             EventKind::Sealed => ("已入库（校验一致）", "Sealed: the copy was read back and matches"),
             EventKind::Probed => ("媒体检测完成", "Media looked at"),
             EventKind::Annotated => ("标注", "Annotated"),

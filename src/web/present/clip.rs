@@ -168,7 +168,10 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         plain(w.recorder, Some(r.device_id.clone()).filter(|s| !s.is_empty()), "device_id"),
         plain(w.original_name, Some(r.original_filename.clone()), "original_filename"),
         plain(w.original_path, Some(r.original_path.clone()), "original_path"),
-        FactLine { href: r.supersedes.as_ref().map(|id| format!("/clips/{id}")), ..plain(w.supersedes, r.supersedes.clone(), "supersedes") },
+        FactLine {
+            href: r.supersedes.as_ref().map(|id| format!("/clips/{id}")),
+            ..plain(w.supersedes, r.supersedes.clone(), "supersedes")
+        },
     ];
     lines.into_iter().filter(|l| l.value.is_some()).collect()
 }
@@ -209,7 +212,9 @@ pub fn health(view: &ClipView, w: &Words) -> Pill {
     match view.record.media_health.as_deref().and_then(MediaHealth::parse) {
         None => Pill::new("idle", w.media_unknown),
         Some(health @ MediaHealth::Whole) => Pill::new("safe", w.media_health(health)),
-        Some(health @ MediaHealth::NotMedia) => Pill { class: "idle", icon: "file", text: w.media_health(health).into() },
+        Some(health @ MediaHealth::NotMedia) => {
+            Pill { class: "idle", icon: "file", text: w.media_health(health).into() }
+        }
         Some(health) => Pill::new("ask", w.media_health(health)),
     }
 }
@@ -299,7 +304,9 @@ pub fn copies(view: &ClipView, ctx: &Ctx) -> Vec<CopyLine> {
 
 /// What happened to it, newest first.
 pub fn custody(view: &ClipView, ctx: &Ctx) -> Vec<EntryLine> {
-    use crate::domain::event::EventKind::{Damaged, Linked, Mismatch, Proven, Quarantine, Sealed, SendFailed, ViewBegun};
+    use crate::domain::event::EventKind::{
+        Damaged, Linked, Mismatch, Proven, Quarantine, Sealed, SendFailed, ViewBegun,
+    };
     let line = |entry: &crate::web::view::clip::CustodyEntry| EntryLine {
         seq: entry.seq,
         at: ctx.stamp(entry.at),
@@ -320,8 +327,7 @@ pub fn custody(view: &ClipView, ctx: &Ctx) -> Vec<EntryLine> {
 /// The cases that it is linked to.
 pub fn links(view: &ClipView, w: &Words) -> Vec<LinkLine> {
     let line = |link: &crate::domain::record::CaseLink| {
-        let mut about: Vec<String> =
-            [&link.stage, &link.matter, &link.proves].into_iter().flatten().cloned().collect();
+        let mut about: Vec<String> = [&link.stage, &link.matter, &link.proves].into_iter().flatten().cloned().collect();
         if let (Some(from), Some(to)) = (link.from_ms, link.to_ms) {
             about.push(format!("{} – {}", w.footage(from), w.footage(to)));
         }

@@ -174,7 +174,10 @@ pub fn chips(query: &ClipsQuery, w: &Words) -> Vec<Chip> {
     let mut chip = |label: &str, value: String, without: ClipsQuery| {
         let rest = without.to_query_string();
         let href = if rest.is_empty() { "/clips".to_owned() } else { format!("/clips?{rest}") };
-        chips.push(Chip { text: format!("{label}: {value}").replace(": ", if w.f_case_no.is_ascii() { ": " } else { "：" }), href });
+        chips.push(Chip {
+            text: format!("{label}: {value}").replace(": ", if w.f_case_no.is_ascii() { ": " } else { "：" }),
+            href,
+        });
     };
     let base = query.clone();
     if let Some(v) = &query.case {

@@ -158,8 +158,7 @@ pub fn icon(class: &str) -> &'static str {
 pub fn station(view: &StationView, ctx: &Ctx) -> Station {
     let w = ctx.w;
     let dense = view.bays.len() > DENSE_ABOVE;
-    let (cards, empty): (Vec<&Bay>, Vec<&Bay>) =
-        view.bays.iter().partition(|b| !dense || b.state != BayState::Empty);
+    let (cards, empty): (Vec<&Bay>, Vec<&Bay>) = view.bays.iter().partition(|b| !dense || b.state != BayState::Empty);
     let disk = &view.disk;
     let parts = [
         ("hold", w.disk_undelivered, disk.undelivered),

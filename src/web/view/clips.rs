@@ -80,7 +80,9 @@ impl ClipsQuery {
             ("to", day(self.to)),
         ];
         let encoded = pairs.into_iter().filter_map(|(key, value)| {
-            value.map(|v| format!("{key}={}", percent_encoding::utf8_percent_encode(&v, percent_encoding::NON_ALPHANUMERIC)))
+            value.map(|v| {
+                format!("{key}={}", percent_encoding::utf8_percent_encode(&v, percent_encoding::NON_ALPHANUMERIC))
+            })
         });
         encoded.collect::<Vec<_>>().join("&")
     }
@@ -205,7 +207,12 @@ mod tests {
 
     #[test]
     fn filters_survive_the_address() {
-        let q = ClipsQuery { case: Some("赵卫罚〔2026〕1&2".into()), missing: Missing::parse("officer"), limit: 50, ..ClipsQuery::default() };
+        let q = ClipsQuery {
+            case: Some("赵卫罚〔2026〕1&2".into()),
+            missing: Missing::parse("officer"),
+            limit: 50,
+            ..ClipsQuery::default()
+        };
         let text = q.to_query_string();
         assert!(text.starts_with("case=%E8%B5%B5") && text.ends_with("%262&missing=officer"), "{text}");
         assert!(q.is_filtered() && !q.has_more());

@@ -304,8 +304,7 @@ impl Disk {
 
     /// The parts as (style, begin, width) in thousandths of the disk; what is not zero is at least 4 wide.
     pub fn bars(&self) -> Vec<(&'static str, u64, u64)> {
-        let parts =
-            [("hold", self.undelivered), ("safe", self.kept), ("ask", self.held), ("other", self.other)];
+        let parts = [("hold", self.undelivered), ("safe", self.kept), ("ask", self.held), ("other", self.other)];
         let mut at = 0;
         let mut bars = Vec::new();
         for (class, bytes) in parts.into_iter().filter(|(_, bytes)| *bytes > 0) {
@@ -510,7 +509,10 @@ mod tests {
     #[test]
     fn a_hundred_percent_means_all_of_it() {
         let p = |bytes_done, bytes_total| Progress { bytes_done, bytes_total, ..Progress::default() }.percent();
-        assert_eq!([p(0, 0), p(0, 9), p(5, 9), p(9_999, 10_000), p(9, 9), p(u64::MAX - 1, u64::MAX)], [0, 0, 55, 99, 100, 99]);
+        assert_eq!(
+            [p(0, 0), p(0, 9), p(5, 9), p(9_999, 10_000), p(9, 9), p(u64::MAX - 1, u64::MAX)],
+            [0, 0, 55, 99, 100, 99]
+        );
     }
 
     #[test]

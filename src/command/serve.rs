@@ -1,0 +1,143 @@
+//! The page's door: listener, TLS, and the bell that tells open pages that something changed.
+
+use std::collections::HashSet;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use super::run::beat;
+use crate::config::Web;
+use crate::runtime::board::Board;
+use crate::runtime::supervise::{OnFailure, Phase, Supervisor, TaskSpec};
+use crate::store::{Change, Store};
+use crate::web::live::{Live, Topic};
+use crate::web::site::Site;
+
+/// How often the board is looked at for progress that is in no transaction.
+const BOARD_LOOK: Duration = Duration::from_millis(500);
+/// How long open connections may take to end at a stop.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// A bound listener.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<RustlsConfig>,
+}
+
+impl Bound {
+    /// The page's address.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/", self.address)
+    }
+}
+
+/// Binds the page's address and reads its certificate.
+pub async fn bind(web: &Web) -> anyhow::Result<Bound> {
+    let listener = TcpListener::bind(web.listen).with_context(|| {
+        format!(
+            "the page cannot listen on {}; is another evidock running there? choose another [web] listen",
+            web.listen
+        )
+    })?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let tls = match &web.tls {
+        Some(tls) => Some(RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.with_context(|| {
+            format!(
+                "the page's certificate {} or its key {} cannot be used",
+                tls.certificate.display(),
+                tls.key.display()
+            )
+        })?),
+        None => None,
+    };
+    Ok(Bound { listener, address, tls })
+}
+
+/// Starts serving, and the bell.
+pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: Arc<Live>, store: Store, board: Board) {
+    let (listener, tls) = (Arc::new(bound.listener), bound.tls);
+    let (served, bell) = (Arc::clone(&live), live);
+    supervisor.start(TaskSpec::new("page", Phase::Http, OnFailure::RESTART), move |context| {
+        let (listener, tls, live) = (Arc::clone(&listener), tls.clone(), Arc::clone(&served));
+        let app = crate::web::router(Arc::clone(&site)).into_make_service_with_connect_info::<SocketAddr>();
+        async move {
+            let handle = Handle::new();
+            let ending = {
+                let (handle, cancel) = (handle.clone(), context.cancel.clone());
+                async move {
+                    cancel.cancelled().await;
+                    // Streams of live events would otherwise keep their connections for ever.
+                    live.close();
+                    handle.graceful_shutdown(Some(DRAIN));
+                }
+            };
+            let listener = listener.try_clone()?;
+            let serving = async {
+                match tls {
+                    Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(app).await,
+                    None => axum_server::from_tcp(listener)?.handle(handle).serve(app).await,
+                }
+            };
+            tokio::pin!(serving);
+            let outcome = tokio::select! {
+                outcome = &mut serving => outcome,
+                () = beat(context.cancel.clone(), context.heart.clone()) => {
+                    ending.await;
+                    serving.await
+                }
+            };
+            Ok(outcome?)
+        }
+    });
+    supervisor.start(TaskSpec::new("bell", Phase::Http, OnFailure::RESTART), move |context| {
+        let (store, board, bell) = (store.clone(), board.clone(), Arc::clone(&bell));
+        async move {
+            tokio::join!(
+                ring(&store, &board, &bell, &context.cancel),
+                beat(context.cancel.clone(), context.heart.clone())
+            );
+            Ok(())
+        }
+    });
+}
+
+/// Tells open pages what changed, in the store and on the board.
+async fn ring(store: &Store, board: &Board, bell: &Live, cancel: &CancellationToken) {
+    let mut changes = store.changes();
+    let mut ticks = tokio::time::interval(BOARD_LOOK);
+    let mut seen = board.version();
+    loop {
+        let mut topics = HashSet::new();
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = ticks.tick() => {
+                let version = board.version();
+                if version != seen {
+                    seen = version;
+                    topics.insert(Topic::Station);
+                }
+            }
+            change = changes.recv() => match change {
+                Ok(Change::Clip(clip)) => topics.extend([Topic::Clip(clip), Topic::Clips, Topic::Station]),
+                Ok(Change::Cases) => topics.extend([Topic::Clips]),
+                Ok(Change::Docks | Change::Destinations) => topics.extend([Topic::Station]),
+                // A list that lags behind looks at everything again.
+                Err(RecvError::Lagged(_)) => topics.extend([Topic::Station, Topic::Clips]),
+                Ok(Change::Outbox | Change::Log) => {}
+                Err(RecvError::Closed) => return,
+            },
+        }
+        if !topics.is_empty() {
+            bell.tell(&topics.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The pages' port bound to the store: from rows and the board to view models. Only reads; what a page
+//! changes goes through `domain::command`.
+
+mod clip;
+mod station;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage};
+use super::view::Frame;
+use super::view::case::{CaseAnswer, CaseView};
+use super::view::clip::ClipView;
+use super::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use super::view::station::StationView;
+use crate::domain::case_number::NumberRule;
+use crate::domain::clip::{ClipState, Local};
+use crate::domain::ids::ClipId;
+use crate::domain::ports::{BoxFuture, Clock, MediaHealth};
+use crate::domain::record::{REQUIRED, Record};
+use crate::domain::time::UtcMs;
+use crate::runtime::board::Board;
+use crate::runtime::health::{Health, Level};
+use crate::runtime::metrics::Metrics;
+use crate::runtime::task;
+use crate::store::{ClipFilter, Policy, Reader, Store, StoreError};
+use crate::vault::{SealedFile, Vault};
+
+/// Clips on the page of a case; a case with more says so.
+const CASE_CLIPS: usize = 500;
+/// Cases on a page of the list.
+const CASES: u32 = 100;
+
+/// The station's own pages.
+pub struct StationPages {
+    /// The database.
+    pub store: Store,
+    /// The vault.
+    pub vault: Vault,
+    /// What is going on now.
+    pub board: Board,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Parts and how they are.
+    pub health: Health,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Reads case numbers.
+    pub rule: NumberRule,
+    /// What of the configuration shows in records.
+    pub policy: Policy,
+    /// The station's name for people.
+    pub station_name: String,
+    /// Bytes that the vault's disk keeps free.
+    pub reserve_bytes: u64,
+    /// Names of the configured destinations, and whether each is required.
+    pub destinations: Vec<(String, bool)>,
+}
+
+fn failed(e: StoreError) -> ReadError {
+    match e {
+        StoreError::Closed => ReadError::Busy,
+        e => ReadError::Failed(Box::new(e)),
+    }
+}
+
+impl StationPages {
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.store.read(work).await.map_err(failed)
+    }
+
+    fn this_year(&self) -> i16 {
+        self.clock.now().zoned(&self.policy.zone).year()
+    }
+
+    /// Begin of a day of the station's zone, milliseconds since the Unix epoch.
+    fn day_ms(&self, day: jiff::civil::Date) -> Result<i64, ReadError> {
+        let at = day.to_zoned(self.policy.zone.clone()).map_err(|e| ReadError::Invalid(e.to_string()))?;
+        Ok(at.timestamp().as_millisecond())
+    }
+
+    fn filter(&self, query: &ClipsQuery) -> Result<ClipFilter, ReadError> {
+        let case_key = query.case.as_deref().map(|typed| self.key_of(typed)).transpose()?;
+        let to = query.to.map(|d| d.tomorrow().map_err(|e| ReadError::Invalid(e.to_string()))).transpose()?;
+        if let Some(after) = &query.after {
+            after.parse::<ClipId>().map_err(|_| {
+                ReadError::Invalid("this place in the list cannot be read; begin again from its first page".into())
+            })?;
+        }
+        Ok(ClipFilter {
+            case_key,
+            officer: query.officer.clone(),
+            recorder: query.recorder.clone(),
+            from_ms: query.from.map(|d| self.day_ms(d)).transpose()?,
+            to_ms: to.map(|d| self.day_ms(d)).transpose()?,
+            state: query.state.map(|s| s.as_str().to_owned()),
+            missing: query.missing.map(|m| m.as_str().to_owned()),
+            after: query.after.clone(),
+            limit: query.limit.clamp(1, 200),
+        })
+    }
+
+    /// The key of a typed number; a number that the rule refuses matches nothing.
+    fn key_of(&self, typed: &str) -> Result<String, ReadError> {
+        Ok(self.rule.parse(typed, self.this_year()).map_or_else(|_| typed.to_owned(), |n| n.key().to_owned()))
+    }
+
+    async fn case_inner(&self, number: &str) -> Result<CaseAnswer, ReadError> {
+        let keys = self.rule.search_keys(number, self.this_year());
+        let policy = self.policy.clone();
+        self.read(move |r| {
+            let exact = match &keys.key {
+                Some(key) => r.case_by_key(key)?,
+                None => None,
+            };
+            let summary = match exact {
+                Some(summary) => summary,
+                None => {
+                    let near = match keys.loose.as_deref() {
+                        Some(loose) => r.search_cases(Some(loose), None, 8)?,
+                        None => Vec::new(),
+                    };
+                    return Ok(CaseAnswer::Near(near.into_iter().map(|c| c.display).collect()));
+                }
+            };
+            let clips = r.clips_of_case(summary.case_id)?;
+            let figures = r.case_figures(summary.case_id)?;
+            let records = clips
+                .iter()
+                .take(CASE_CLIPS)
+                .map(|c| Ok((*c, r.record(*c, &policy)?)))
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            let first = |f: fn(&Record) -> Option<&String>| records.iter().find_map(|(_, rec)| f(rec).cloned());
+            let view = CaseView {
+                number: summary.display,
+                kind: summary.kind,
+                aliases: summary.aliases,
+                cause: first(|r| r.cause.as_ref()),
+                party: first(|r| r.party_ref.as_ref()),
+                enforcement_kind: first(|r| r.enforcement_kind.as_ref()),
+                clips_total: clips.len() as u64,
+                clips: records.iter().map(|(c, rec)| row(r, *c, rec)).collect::<Result<_, _>>()?,
+                duration_ms: summary.duration_ms,
+                bytes: summary.bytes,
+                proven: figures.proven,
+                incomplete: figures.incomplete,
+                stations: 1,
+            };
+            Ok(CaseAnswer::Found(Box::new(view)))
+        })
+        .await
+    }
+
+    async fn cases_inner(&self, query: &str, after: Option<&str>) -> Result<CasesView, ReadError> {
+        let loose = self.rule.search_keys(query, self.this_year()).loose;
+        let below = after
+            .map(|a| {
+                a.parse::<i64>().map_err(|_| {
+                    ReadError::Invalid("this place in the list cannot be read; begin again from its first page".into())
+                })
+            })
+            .transpose()?;
+        let searched = !query.trim().is_empty();
+        self.read(move |r| {
+            if searched && loose.is_none() {
+                return Ok(CasesView::default());
+            }
+            let mut found = r.search_cases(loose.as_deref(), below, CASES + 1)?;
+            let next = (found.len() > CASES as usize).then(|| found[CASES as usize - 1].case_id.to_string());
+            found.truncate(CASES as usize);
+            let nothing_yet = found.is_empty() && !searched && below.is_none();
+            let rows = found
+                .into_iter()
+                .map(|c| {
+                    let figures = r.case_figures(c.case_id)?;
+                    Ok(CaseRow {
+                        number: c.display,
+                        kind: c.kind,
+                        aliases: c.aliases,
+                        cause: None,
+                        party: None,
+                        clips: c.clips,
+                        proven: figures.proven,
+                        incomplete: figures.incomplete,
+                        bytes: c.bytes,
+                        last_captured: c.last_ms.map(UtcMs),
+                    })
+                })
+                .collect::<Result<_, StoreError>>()?;
+            Ok(CasesView { rows, next, nothing_yet })
+        })
+        .await
+    }
+
+    async fn media_inner(&self, clip: ClipId) -> Result<Media, ReadError> {
+        let found = self
+            .read(move |r| match r.clip(clip) {
+                Ok(row) => Ok(Some((row, r.media(clip)?))),
+                Err(StoreError::NotFound(_)) => Ok(None),
+                Err(e) => Err(e),
+            })
+            .await?;
+        let Some((row, media)) = found else { return Ok(Media::Missing) };
+        let Some(sha256) = row.sha256 else { return Ok(Media::Missing) };
+        if row.local == Local::Evicted {
+            return Ok(Media::Evicted);
+        }
+        let path = self.vault.master(clip);
+        let opened = task::blocking("media", move || SealedFile::open(&path)).await.map_err(|_| ReadError::Busy)?;
+        let container = media.and_then(|m| m.facts.container).unwrap_or_default();
+        Ok(Media::Here(MediaFile {
+            source: Arc::new(opened.map_err(|e| ReadError::Failed(Box::new(e)))?),
+            content_type: media_type(&container).to_owned(),
+            file_name: row.path.file_name(),
+            sha256: sha256.to_string(),
+        }))
+    }
+}
+
+impl Pages for StationPages {
+    fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>> {
+        Box::pin(async move {
+            let view = self.station_view().await?;
+            Ok(self.frame_of(&view))
+        })
+    }
+
+    fn station(&self) -> BoxFuture<'_, Result<StationView, ReadError>> {
+        Box::pin(self.station_view())
+    }
+
+    fn clips<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
+        Box::pin(async move {
+            let (filter, policy, filtered) = (self.filter(query)?, self.policy.clone(), query.is_filtered());
+            self.read(move |r| {
+                let page = r.clips(&filter)?;
+                let rows = page
+                    .clips
+                    .iter()
+                    .map(|c| row(r, *c, &r.record(*c, &policy)?))
+                    .collect::<Result<Vec<_>, StoreError>>()?;
+                Ok(ClipsView {
+                    nothing_yet: rows.is_empty() && !filtered,
+                    rows,
+                    total: Some(page.total),
+                    next: page.next,
+                })
+            })
+            .await
+        })
+    }
+
+    fn records<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
+        Box::pin(async move {
+            let (filter, policy) = (self.filter(query)?, self.policy.clone());
+            self.read(move |r| {
+                let page = r.clips(&filter)?;
+                let items = page.clips.iter().map(|c| r.record(*c, &policy)).collect::<Result<_, _>>()?;
+                Ok(RecordPage { items, next: page.next, total: Some(page.total) })
+            })
+            .await
+        })
+    }
+
+    fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>> {
+        Box::pin(self.clip_view(clip))
+    }
+
+    fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
+        Box::pin(self.case_inner(number))
+    }
+
+    fn cases<'a>(&'a self, query: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>> {
+        Box::pin(self.cases_inner(query, after))
+    }
+
+    fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {
+        Box::pin(self.media_inner(clip))
+    }
+
+    fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {
+        Box::pin(async move {
+            let path = self.vault.thumbnail(clip);
+            let read = task::blocking("thumbnail", move || std::fs::read(path)).await.map_err(|_| ReadError::Busy)?;
+            match read {
+                Ok(jpeg) => Ok(Some(Bytes::from(jpeg))),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(e) => Err(ReadError::Failed(Box::new(e))),
+            }
+        })
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>> {
+        Box::pin(async move { Ok(self.metrics.text()) })
+    }
+
+    fn health(&self) -> BoxFuture<'_, Vec<Part>> {
+        Box::pin(async move {
+            let report = self.health.report();
+            report
+                .parts()
+                .map(|(name, c)| Part {
+                    name: name.to_owned(),
+                    ok: c.level != Level::Failed,
+                    detail: (c.level != Level::Ok)
+                        .then(|| if c.todo.is_empty() { c.words.clone() } else { format!("{}; {}", c.words, c.todo) }),
+                })
+                .collect()
+        })
+    }
+}
+
+/// A record as a row of a list.
+fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreError> {
+    let stored = r.clip(clip)?;
+    let reasons = r.delivery_reasons(clip)?;
+    let failed = record.copies.iter().any(|c| c.state == "failed");
+    let problem = match stored.local {
+        Local::Damaged => Some(Problem::Damaged),
+        _ if failed => Some(Problem::SendFailed),
+        _ if stored.quarantine.is_some() => Some(Problem::Quarantined),
+        _ if record.copies.iter().any(|c| c.state == "waiting" && reasons.iter().any(|(d, _)| *d == c.destination)) => {
+            Some(Problem::Mismatch)
+        }
+        _ => None,
+    };
+    let duration = record.duration_ms;
+    Ok(ClipRow {
+        id: clip,
+        captured: record.captured_start.as_deref().and_then(UtcMs::parse_rfc3339),
+        duration_ms: duration,
+        size_bytes: record.size_bytes,
+        file_name: record.original_filename.clone(),
+        recorder: record.device_id.clone(),
+        officer: record.officer.clone(),
+        place: record.place.clone(),
+        proves: record.proves.clone(),
+        stage: record.stage.clone(),
+        matter: record.matter.clone(),
+        cases: record.cases.iter().map(|c| c.case_no.clone()).collect(),
+        state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
+        percent: percent(r, clip, &stored)?,
+        problem,
+        health: record.media_health.as_deref().and_then(MediaHealth::parse),
+        missing: REQUIRED.into_iter().filter(|name| record.missing.iter().any(|m| m == name)).collect(),
+        elsewhere: None,
+    })
+}
+
+/// How much is copied or sent, where that is under way.
+fn percent(r: &Reader<'_>, clip: ClipId, stored: &crate::store::ClipRow) -> Result<Option<u8>, StoreError> {
+    if stored.local == Local::Copying {
+        let of = stored.declared_bytes.unwrap_or(0);
+        return Ok((of > 0).then(|| (stored.durable_bytes * 100 / of).min(99) as u8));
+    }
+    let under_way = r.acked_bytes(clip)?;
+    Ok(under_way.map(|acked| (acked * 100 / stored.size_bytes.unwrap_or(0).max(1)).min(99) as u8))
+}
+
+fn media_type(container: &str) -> &'static str {
+    match container {
+        "mp4" | "m4v" => "video/mp4",
+        // Browsers refuse the honest type and play the bytes.
+        "mov" => "video/mp4",
+        "webm" => "video/webm",
+        "mkv" => "video/x-matroska",
+        "mpegts" => "video/mp2t",
+        "avi" => "video/x-msvideo",
+        "wav" => "audio/wav",
+        "mp3" => "audio/mpeg",
+        "aac" => "audio/aac",
+        "m4a" => "audio/mp4",
+        "ogg" => "audio/ogg",
+        "flac" => "audio/flac",
+        "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "bmp" => "image/bmp",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,85 @@
+//! One clip with its copies, sightings and custody.
+
+use super::{StationPages, percent};
+use crate::domain::clip::ClipState;
+use crate::domain::event::{Envelope, EventKind};
+use crate::domain::ids::ClipId;
+use crate::domain::time::UtcMs;
+use crate::store::{LogRow, Reader, StoreError};
+use crate::web::site::ReadError;
+use crate::web::view::clip::{ClipView, CustodyEntry, SightingView};
+
+/// Entries of the log on the page of a clip.
+const ENTRIES: usize = 200;
+
+impl StationPages {
+    pub(super) async fn clip_view(&self, clip: ClipId) -> Result<Option<ClipView>, ReadError> {
+        let policy = self.policy.clone();
+        self.read(move |r| {
+            let stored = match r.clip(clip) {
+                Ok(stored) => stored,
+                Err(StoreError::NotFound(_)) => return Ok(None),
+                Err(e) => return Err(e),
+            };
+            let record = r.record(clip, &policy)?;
+            let mut custody =
+                r.log_of_clip(clip)?.iter().rev().map(|row| entry(r, row)).collect::<Result<Vec<_>, _>>()?;
+            let custody_cut = custody.len() > ENTRIES;
+            custody.truncate(ENTRIES);
+            Ok(Some(ClipView {
+                id: clip,
+                state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
+                percent: percent(r, clip, &stored)?,
+                local: Some(stored.local),
+                quarantine: stored.quarantine.clone(),
+                failures: r.delivery_reasons(clip)?,
+                same_device: r.destinations()?.into_iter().filter(|d| d.same_device).map(|d| d.name).collect(),
+                sightings: r
+                    .sightings(clip)?
+                    .into_iter()
+                    .map(|s| SightingView {
+                        recorder: s.recorder,
+                        bay: s.bay,
+                        path: s.path,
+                        state: s.state,
+                        at: UtcMs(s.seen_ms),
+                    })
+                    .collect(),
+                custody,
+                custody_cut,
+                record,
+            }))
+        })
+        .await
+    }
+}
+
+fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
+    let envelope: Envelope =
+        serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {}: {e}", row.seq)))?;
+    let text = |key: &str| envelope.body.get(key).and_then(|v| v.as_str()).map(str::to_owned);
+    let opened = r.log_secrets(row.seq)?;
+    let secret = |field: &str| opened.iter().find(|o| o.field == field).map(|o| o.value.clone());
+    // Before and after of a fact, and reasons: opened here, where footage itself is shown; never in the log.
+    let changes: Vec<String> = opened
+        .iter()
+        .filter_map(|o| {
+            let name = o.field.strip_suffix(".after")?;
+            Some(format!("{name}: {}", if o.value.is_empty() { "—" } else { &o.value }))
+        })
+        .collect();
+    let detail = secret("reason")
+        .or_else(|| text("reason"))
+        .or_else(|| text("what"))
+        .or_else(|| text("detail"))
+        .or_else(|| (!changes.is_empty()).then(|| changes.join("; ")));
+    Ok(CustodyEntry {
+        seq: row.seq,
+        at: UtcMs(envelope.wall_ms),
+        kind: EventKind::parse(&envelope.kind).unwrap_or(EventKind::Configured),
+        actor: envelope.actor.clone(),
+        outcome: envelope.outcome.clone(),
+        place: text("destination").or_else(|| secret("number")).or_else(|| text("recorder")),
+        detail,
+    })
+}

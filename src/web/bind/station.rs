@@ -1,0 +1,394 @@
+//! The station at a glance, from figures, the board and the disk.
+
+use super::StationPages;
+use crate::domain::clip::ProofLevel;
+use crate::domain::error::Retry;
+use crate::domain::time::UtcMs;
+use crate::runtime::board::{Bay as BoardBay, Doing};
+use crate::runtime::task;
+use crate::store::{Backlog, DestinationRow, StageFigures, StationFigures};
+use crate::web::site::ReadError;
+use crate::web::view::Frame;
+use crate::web::view::station::{
+    Alarm, Bay, BayState, DestinationView, Disk, Health, Progress, Severity, Stage, Stall, StationView, Uplink,
+};
+
+/// A log without a newer checkpoint for so long is worth an alarm, milliseconds.
+const LOG_SILENT_MS: i64 = 10 * 60_000;
+
+/// What is read for one dock.
+struct DockFacts {
+    dock: i64,
+    bay: String,
+    recorder: String,
+    officer: Option<String>,
+    sealed: u64,
+    to_annotate: u64,
+    proven: u64,
+    unreadable: Vec<(String, String)>,
+    safe: bool,
+}
+
+struct Facts {
+    figures: StationFigures,
+    destinations: Vec<DestinationRow>,
+    backlogs: Vec<(String, bool, Backlog)>,
+    docks: Vec<DockFacts>,
+    bays: Vec<String>,
+    damaged: (u64, Option<crate::domain::ids::ClipId>),
+    quarantined: (u64, Option<crate::domain::ids::ClipId>),
+    disk: (u64, u64, u64),
+    checkpoint_ms: Option<i64>,
+}
+
+impl StationPages {
+    pub(super) async fn station_view(&self) -> Result<StationView, ReadError> {
+        let now = self.clock.now();
+        let midnight = now.zoned(&self.policy.zone).start_of_day().map_or(now.0, |z| z.timestamp().as_millisecond());
+        let wanted = self.destinations.clone();
+        let facts = self
+            .read(move |r| {
+                let docks = r
+                    .open_docks()?
+                    .into_iter()
+                    .map(|d| {
+                        let (sealed, to_annotate, proven, _) = r.dock_figures(d.dock_id)?;
+                        Ok(DockFacts {
+                            officer: r.officer_of_dock(d.dock_id)?,
+                            unreadable: r.unreadable_at(d.dock_id)?,
+                            dock: d.dock_id,
+                            bay: d.bay,
+                            recorder: d.recorder,
+                            sealed,
+                            to_annotate,
+                            proven,
+                            safe: d.safe,
+                        })
+                    })
+                    .collect::<Result<_, crate::store::StoreError>>()?;
+                Ok(Facts {
+                    figures: r.figures(midnight)?,
+                    destinations: r.destinations()?,
+                    backlogs: wanted
+                        .into_iter()
+                        .map(|(name, required)| Ok((name.clone(), required, r.backlog(&name)?)))
+                        .collect::<Result<_, crate::store::StoreError>>()?,
+                    docks,
+                    bays: r.known_bays()?,
+                    damaged: r.damaged_clips()?,
+                    quarantined: r.quarantined_clips()?,
+                    disk: r.disk_figures()?,
+                    checkpoint_ms: r.last_checkpoint()?.map(|c| c.made_ms),
+                })
+            })
+            .await?;
+        let vault = self.vault.clone();
+        let (free, total) = task::blocking("disk", move || vault.space())
+            .await
+            .map_err(|_| ReadError::Busy)?
+            .map_err(|e| ReadError::Failed(Box::new(e)))?;
+        Ok(self.assemble(now, &facts, free, total))
+    }
+
+    pub(super) fn frame_of(&self, view: &StationView) -> Frame {
+        let to_annotate = view.alarms.iter().find_map(|a| match a {
+            Alarm::ToAnnotate { clips, .. } => Some(*clips),
+            _ => None,
+        });
+        Frame {
+            station_name: self.station_name.clone(),
+            clock_synced: clock_synced(),
+            to_annotate: to_annotate.unwrap_or(0),
+            // Missing facts have their own place in the frame.
+            alarms: view
+                .alarms
+                .iter()
+                .filter(|a| a.severity() < Severity::Info && !matches!(a, Alarm::ToAnnotate { .. }))
+                .count() as u64,
+        }
+    }
+
+    fn assemble(&self, now: UtcMs, facts: &Facts, free: u64, total: u64) -> StationView {
+        let board = self.board.bays();
+        let uplink_rates = self.board.uplink(now.0);
+        let copy_rate = self.board.copy_rate(now.0);
+        let bays = bays(facts, &board);
+        let disk = disk(facts.disk, free, total, self.reserve_bytes);
+        let destinations = self.destination_views(facts);
+        let alarms = alarms(now, facts, &bays, &disk, &destinations);
+        let queue_bytes = facts.figures.unproven_bytes;
+        let stall = send_stall(&destinations, facts);
+        let copy_stall = bays.iter().find_map(|b| match &b.state {
+            BayState::NoRoom(_) => Some(Stall::NoRoom),
+            BayState::Failing { .. } => Some(Stall::CannotRead { bay: b.name.clone() }),
+            _ => None,
+        });
+        let f = &facts.figures;
+        let stage = |s: &StageFigures| Stage {
+            clips: s.count,
+            bytes: s.bytes,
+            oldest_age_ms: s.oldest_ms.map(|at| (now.0 - at).max(0)),
+            ..Stage::default()
+        };
+        let listed: u64 = board.iter().map(|(_, b)| b.files).sum();
+        let left: u64 = board.iter().map(|(_, b)| b.bytes.saturating_sub(b.bytes_done)).sum();
+        let flow = [
+            Stage {
+                clips: listed,
+                recorders: Some(f.docked.count),
+                rate_bytes_per_s: Some(copy_rate),
+                ..stage(&f.docked)
+            },
+            Stage { bytes: left, rate_bytes_per_s: Some(copy_rate), stall: copy_stall, ..stage(&f.copying) },
+            Stage { rate_bytes_per_s: Some(uplink_rates.rate), ..stage(&f.sealed) },
+            Stage { rate_bytes_per_s: Some(uplink_rates.rate), stall, ..stage(&f.sending) },
+            Stage { today: Some(f.proven_today), ..stage(&f.proven) },
+            Stage { ..stage(&f.released) },
+        ];
+        StationView {
+            flow,
+            bays,
+            uplink: Uplink {
+                rate_bytes_per_s: uplink_rates.rate,
+                history: uplink_rates.minutes.iter().map(|bytes| bytes / 60).collect(),
+                queue_bytes,
+                eta_ms: (uplink_rates.rate > 0).then(|| (queue_bytes * 1000 / uplink_rates.rate) as i64),
+                destinations,
+            },
+            disk,
+            alarms,
+        }
+    }
+
+    fn destination_views(&self, facts: &Facts) -> Vec<DestinationView> {
+        facts
+            .backlogs
+            .iter()
+            .map(|(name, required, backlog)| {
+                let row = facts.destinations.iter().find(|d| d.name == *name);
+                let since = UtcMs(row.and_then(|r| r.trouble_ms).unwrap_or(0));
+                let health = match row {
+                    Some(DestinationRow { trouble: Some(_), trouble_retry: Some(Retry::Transient), .. }) => {
+                        Health::Unreachable { since }
+                    }
+                    Some(DestinationRow { trouble: Some(what), .. }) => Health::Refused { since, what: what.clone() },
+                    Some(DestinationRow { proof: Some(_), .. }) => Health::Working,
+                    _ => Health::Checking,
+                };
+                DestinationView {
+                    name: name.clone(),
+                    required: *required,
+                    health,
+                    proof: row.and_then(|r| r.proof),
+                    same_device: row.is_some_and(|r| r.same_device),
+                    locks: row.is_some_and(|r| r.can_lock),
+                    waiting: backlog.waiting,
+                }
+            })
+            .collect()
+    }
+}
+
+fn bays(facts: &Facts, board: &[(i64, BoardBay)]) -> Vec<Bay> {
+    let mut bays: Vec<Bay> = facts
+        .docks
+        .iter()
+        .map(|dock| {
+            let shown = board.iter().find(|(id, _)| *id == dock.dock).map(|(_, b)| b);
+            Bay {
+                name: dock.bay.clone(),
+                recorder: Some(dock.recorder.clone()),
+                officer: dock.officer.clone(),
+                state: bay_state(dock, shown),
+            }
+        })
+        .collect();
+    for name in &facts.bays {
+        if !bays.iter().any(|b| b.name == *name) {
+            bays.push(Bay { name: name.clone(), recorder: None, officer: None, state: BayState::Empty });
+        }
+    }
+    bays.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+    bays
+}
+
+/// Sorts `bay-2` before `bay-10`.
+fn natural(name: &str) -> (String, u64, String) {
+    let digits_at = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+    let (head, rest) = name.split_at(digits_at);
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).take(18).collect();
+    (head.to_owned(), digits.parse().unwrap_or(0), name.to_owned())
+}
+
+fn bay_state(dock: &DockFacts, shown: Option<&BoardBay>) -> BayState {
+    let safe = BayState::Safe {
+        sealed: dock.sealed,
+        proven: dock.proven,
+        to_annotate: dock.to_annotate,
+        unreadable: dock.unreadable.len() as u64,
+    };
+    let Some(b) = shown else { return if dock.safe { safe } else { BayState::Listing } };
+    let progress = Progress {
+        clips_done: b.files_done,
+        clips_total: b.files,
+        bytes_done: b.bytes_done,
+        bytes_total: b.bytes,
+        left_ms: (b.rate > 0).then(|| (b.bytes.saturating_sub(b.bytes_done) * 1000 / b.rate) as i64),
+        resumed_at_percent: b.resumed_at_percent,
+    };
+    match &b.doing {
+        Doing::Stuck { full: true, .. } => BayState::NoRoom(progress),
+        Doing::Stuck { reason, .. } => {
+            BayState::Failing { at_percent: (b.bytes > 0).then(|| progress.percent()), reason: reason.clone() }
+        }
+        // Only what the last whole look found counts: a new file may have come since.
+        _ if b.safe && dock.safe && b.files_done >= b.files => safe,
+        Doing::Listing if b.bytes_done == 0 => BayState::Listing,
+        _ => BayState::Copying(progress),
+    }
+}
+
+fn disk((undelivered, kept, held): (u64, u64, u64), free: u64, total: u64, reserve: u64) -> Disk {
+    let used = total.saturating_sub(free);
+    Disk {
+        total,
+        undelivered,
+        kept,
+        held,
+        other: used.saturating_sub(undelivered + kept + held),
+        reserve,
+        days_left: None,
+        stopped: free <= reserve,
+    }
+}
+
+fn send_stall(destinations: &[DestinationView], facts: &Facts) -> Option<Stall> {
+    destinations.iter().find_map(|d| {
+        let failed = facts.backlogs.iter().find(|(name, _, _)| *name == d.name).map_or(0, |(_, _, b)| b.failed);
+        match &d.health {
+            Health::Refused { .. } if d.waiting > 0 => Some(Stall::Refused { destination: d.name.clone() }),
+            Health::Unreachable { .. } if d.waiting > 0 => Some(Stall::Unreachable { destination: d.name.clone() }),
+            _ if failed > 0 => Some(Stall::Failed { destination: d.name.clone(), clips: failed }),
+            _ => None,
+        }
+    })
+}
+
+fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[DestinationView]) -> Vec<Alarm> {
+    let mut alarms = Vec::new();
+    let f = &facts.figures;
+    if f.incomplete > 0 {
+        alarms.push(Alarm::ToAnnotate {
+            clips: f.incomplete,
+            oldest_ms: f.incomplete_oldest_ms.map_or(0, |at| (now.0 - at).max(0)),
+        });
+    }
+    for d in destinations {
+        match &d.health {
+            Health::Refused { since, what } => {
+                alarms.push(Alarm::Refused {
+                    destination: d.name.clone(),
+                    since: *since,
+                    what: what.clone(),
+                    waiting: d.waiting,
+                });
+            }
+            Health::Unreachable { since } => {
+                alarms.push(Alarm::Unreachable { destination: d.name.clone(), since: *since, waiting: d.waiting })
+            }
+            Health::Working | Health::Checking => {}
+        }
+        if d.same_device {
+            alarms.push(Alarm::SameDevice { destination: d.name.clone() });
+        }
+        if let Some(level @ (ProofLevel::LengthOnly | ProofLevel::None)) = d.proof {
+            alarms.push(Alarm::NoProof { destination: d.name.clone(), level });
+        }
+    }
+    for (name, _, backlog) in &facts.backlogs {
+        if let Some((first, what)) = &backlog.first_failed {
+            alarms.push(Alarm::DeliveriesFailed {
+                destination: name.clone(),
+                clips: backlog.failed,
+                first: *first,
+                what: what.clone(),
+            });
+        }
+        if let Some(first) = backlog.first_mismatched {
+            alarms.push(Alarm::Mismatch { destination: name.clone(), clips: backlog.mismatched, first });
+        }
+    }
+    if let (clips, Some(first)) = facts.damaged {
+        alarms.push(Alarm::Damaged { clips, first });
+    }
+    if let (clips, Some(first)) = facts.quarantined {
+        alarms.push(Alarm::Quarantined { clips, first });
+    }
+    for dock in &facts.docks {
+        if let Some((_, what)) = dock.unreadable.first() {
+            alarms.push(Alarm::Unreadable {
+                recorder: dock.recorder.clone(),
+                files: dock.unreadable.len() as u64,
+                what: what.clone(),
+            });
+        }
+    }
+    for bay in bays {
+        if let BayState::Unregistered { .. } = bay.state {
+            alarms.push(Alarm::Unregistered { bay: bay.name.clone() });
+        }
+    }
+    if disk.stopped {
+        alarms.push(Alarm::DiskFull { reserve: disk.reserve });
+    } else if disk.free() < disk.reserve.saturating_mul(2) {
+        alarms.push(Alarm::DiskLow { free: disk.free().saturating_sub(disk.reserve) });
+    }
+    if clock_synced() == Some(false) {
+        alarms.push(Alarm::Clock);
+    }
+    if let Some(age_ms) = facts.checkpoint_ms.map(|at| now.0 - at).filter(|age| *age > LOG_SILENT_MS) {
+        alarms.push(Alarm::LogNotAnchored { age_ms });
+    }
+    alarms.sort_by_key(Alarm::severity);
+    alarms
+}
+
+/// Whether the clock is synchronised, where systemd's time service tells; `None` elsewhere.
+fn clock_synced() -> Option<bool> {
+    let service = std::path::Path::new("/run/systemd/timesync");
+    service.is_dir().then(|| service.join("synchronized").exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bays_come_in_their_physical_order() {
+        let mut names = ["bay-10", "bay-2", "a", "bay-1", "3号口", "12号口"];
+        names.sort_by_key(|n| natural(n));
+        assert_eq!(names, ["3号口", "12号口", "a", "bay-1", "bay-2", "bay-10"]);
+    }
+
+    #[test]
+    fn a_bay_is_safe_only_when_the_last_whole_look_said_so() {
+        let dock = |safe| DockFacts {
+            dock: 1,
+            bay: "1".into(),
+            recorder: "r".into(),
+            officer: None,
+            sealed: 2,
+            to_annotate: 0,
+            proven: 0,
+            unreadable: Vec::new(),
+            safe,
+        };
+        let board = BoardBay { files: 2, files_done: 2, safe: true, doing: Doing::Resting, ..BoardBay::default() };
+        assert!(matches!(bay_state(&dock(true), Some(&board)), BayState::Safe { .. }));
+        assert!(!matches!(bay_state(&dock(false), Some(&board)), BayState::Safe { .. }));
+        let new_file = BoardBay { files: 3, ..board.clone() };
+        assert!(!matches!(bay_state(&dock(true), Some(&new_file)), BayState::Safe { .. }));
+        let full = BoardBay { doing: Doing::Stuck { reason: "x".into(), full: true }, ..board };
+        assert!(matches!(bay_state(&dock(true), Some(&full)), BayState::NoRoom(_)));
+    }
+}
