@@ -24,6 +24,68 @@
 //! | [`command`] | one file a verb; `run` is the composition root | everything |
 //!
 //! Every room but `domain` and `runtime` may also be given settings, and so name `config`'s types.
+//!
+//! # A clip's way
+//!
+//! 1. `source::watch` sees a directory appear: a recorder is docked. `intake` gives it a thread of its own.
+//! 2. `intake::dock` looks, takes every file that has stopped growing (marked first, then oldest), and says when
+//!    the recorder may go. `intake::plan` decides what a file is: new, seen before, interrupted, grown.
+//! 3. `vault::copy_into` reads once: the same blocks go to the `.part` file, to BLAKE3 with its tree and to
+//!    SHA-256. Every 64 MB it becomes durable and the store is told, so that the copy can go on from there.
+//! 4. `vault::Vault::seal` and `store::Tx::seal`: read back past the page cache, rename, sync, commit with the
+//!    log entry. From here on the clip is *sealed*.
+//! 5. `intake::Prober` asks a media worker; `casework::apply` applies the rules and publishes the next revision
+//!    of the record through the outbox. Both may come before or after the upload.
+//! 6. `deliver::uplink`, one for each destination, sends parts with the digests of step 3, completes, and compares
+//!    what the remote holds. From there on the clip is *proven* there.
+//! 7. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
+//!    the log's tree is signed and goes to every destination.
+//!
+//! # Tasks and channels
+//!
+//! | task | phase of the stop order | wakes on |
+//! | --- | --- | --- |
+//! | `docks`, one thread a dock | sources | the docking folder, every `poll_ms` |
+//! | `media` | uploads | the store's changes |
+//! | `clerk` | uploads | the store's changes |
+//! | `uplink NAME` | uploads | the store's changes, the next due time |
+//! | `checkpoints` | store | each second, acts each minute |
+//! | `figures`, `control`, `page`, `bell`, `watchdog` | http | time, guests, changes |
+//!
+//! One thread owns the writing database connection; [`store::Store::write`] sends it closures and returns when
+//! they are durable. After each commit the changed things go out on a broadcast channel ([`store::Change`]); a
+//! receiver that lags looks at everything. Progress that is not worth a transaction stands on
+//! [`runtime::board::Board`]. What page and command line want changed goes through [`domain::command::Ask`]; the
+//! command line reaches it by a Unix socket whose peer credentials give the actor. Start-up uses the same planner
+//! as work: `intake::recover` adopts what was sealed but not committed, everything else is simply still due.
+//!
+//! # Invariants
+//!
+//! 1. From sealed until evicted the local file exists with the recorded length and digest.
+//! 2. The recorder's copy is never erased before the policy's proof is stored. (Nothing erases yet.)
+//! 3. The local copy is never evicted before proven, nor while a hold stands; a destination on the vault's own
+//!    device satisfies neither. ([`domain::clip::may_evict`]; nothing evicts yet.)
+//! 4. A change of custody and its log entry share one transaction.
+//! 5. Proven means that a checksum computed by the remote, or our own read-back, was compared with ours.
+//! 6. Original bytes are never altered; derived files stand elsewhere.
+//! 7. Nothing that a recorder supplies is trusted: it is parsed, bounded, escaped.
+//! 8. The recorder's own times are kept as they were; corrections stand beside them.
+//! 9. "Safe to remove" means that every listed file is sealed or reported unreadable. Missing facts hold nobody.
+//! 10. The entry of an access is stored before its first byte is served.
+//!
+//! # Where this differs from what was first drawn
+//!
+//! - The durability test records system calls of the real binary instead of going through a port inside it: so it
+//!   sees the database's writes, too, which such a port could not (`tests/power_cut.rs`).
+//! - A checkpoint's origin carries the epoch (`evidock/<station>/<epoch>`): a restored log contradicts what was
+//!   signed before, so each epoch is a log of its own to every witness.
+//! - Only recordings owe the five facts; a recorder's own logs and sidecars are taken in like any file, but nobody
+//!   is asked what they prove (`role` in the record).
+//!
+//! # Platforms
+//!
+//! Debian 12 and newer and their derivatives, with SQLite compiled in. Nothing is tied to x86_64, but arm64 was
+//! never built or run by us.
 
 pub mod casework;
 pub mod cli;

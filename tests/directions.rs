@@ -28,8 +28,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// Files that join rooms which otherwise do not know each other, and what they may name besides. The uplink
-/// stores each step before it takes the next one; the forms of destinations beside it know no database.
-const JOINS: &[(&str, &[&str])] = &[("src/deliver/uplink.rs", &["store", "vault"])];
+/// stores each step before it takes the next one; the forms of destinations beside it know no database. The
+/// page serves sealed bytes.
+const JOINS: &[(&str, &[&str])] = &[("src/deliver/uplink.rs", &["store", "vault"]), ("src/web/bind.rs", &["vault"])];
 
 /// Outside crates by the beginning of their names, and the rooms that may name them.
 const FENCES: &[(&str, &[&str])] = &[

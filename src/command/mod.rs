@@ -15,7 +15,6 @@ pub mod exit;
 pub mod find;
 pub mod output;
 pub mod run;
-mod serve;
 pub mod status;
 pub mod verify;
 pub mod worker;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::anchor::Anchor;
 use super::desk::Desk;
@@ -28,7 +27,7 @@ use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::health::Health;
-use crate::runtime::heartbeat::{Heartbeat, Hearts};
+use crate::runtime::heartbeat::Hearts;
 use crate::runtime::lock::StateLock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskSpec};
@@ -116,7 +115,7 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
     let control_path = parts.settings.control_socket.clone();
     let listener = control::bind(&control_path)
         .with_context(|| format!("the control socket {} cannot be opened", control_path.display()))?;
-    let web = super::serve::bind(&parts.settings.web).await?;
+    let web = crate::web::serve::bind(&parts.settings.web).await?;
     tracing::info!(page = web.url(), station = %parts.settings.station.id, "ready");
 
     start_sources(&mut supervisor, &parts);
@@ -478,7 +477,7 @@ fn start_doors(
     supervisor: &mut Supervisor,
     parts: &Arc<Parts>,
     listener: tokio::net::UnixListener,
-    web: super::serve::Bound,
+    web: crate::web::serve::Bound,
 ) {
     let desk: Arc<dyn crate::domain::command::Ask> = Arc::<Desk>::clone(&parts.desk);
     let mut listener = Some(listener);
@@ -492,8 +491,10 @@ fn start_doors(
                 Some(listener) => listener,
                 None => control::bind(&path)?,
             };
-            let beating = beat(context.cancel.clone(), context.heart.clone());
-            tokio::join!(control::serve(listener, desk, context.cancel), beating);
+            tokio::join!(
+                control::serve(listener, desk, context.cancel.clone()),
+                context.heart.beat_until(&context.cancel)
+            );
             Ok(())
         }
     });
@@ -514,18 +515,7 @@ fn start_doors(
     let live = Live::new(parts.clock.now().0);
     let site =
         Site::new(Arc::new(pages), desk, Arc::clone(&parts.clock), settings.station.zone.clone(), Arc::clone(&live));
-    super::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
-}
-
-/// Beats for a task whose own loop only wakes for guests.
-pub async fn beat(cancel: CancellationToken, heart: Heartbeat) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(5));
-    loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            _ = ticks.tick() => heart.beat(),
-        }
-    }
+    crate::web::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
 }
 
 /// SIGTERM (the service manager) or SIGINT (a terminal).

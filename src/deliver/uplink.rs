@@ -15,7 +15,7 @@ use super::prove::{Expected, Verdict, prove};
 use crate::domain::clip::{Delivery, ProofLevel};
 use crate::domain::digest::Sha256;
 use crate::domain::error::{Retry, Retryable, chain};
-use crate::domain::grid::MIN_PART_BYTES;
+use crate::domain::grid::{MIN_PART_BYTES, PartGrid};
 use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
@@ -393,7 +393,7 @@ impl Uplink {
             lock_until,
         };
         if job.state != Delivery::Sent {
-            self.send_tree(clip, lock_until).await?;
+            self.send_tree(clip, abilities, lock_until).await?;
             let session = match session {
                 Some(session) => session,
                 None => {
@@ -486,43 +486,34 @@ impl Uplink {
         }
     }
 
-    /// The outboard goes first: whoever finds the master can verify ranges of it.
-    async fn send_tree(&self, clip: ClipId, lock_until: Option<UtcMs>) -> Result<(), UplinkError> {
-        let key = layout::tree(&self.options.station, clip);
+    /// The outboard goes first: whoever finds the master can verify ranges of it. One that stands there
+    /// already is compared, not believed.
+    async fn send_tree(
+        &self,
+        clip: ClipId,
+        abilities: &Abilities,
+        lock_until: Option<UtcMs>,
+    ) -> Result<(), UplinkError> {
         let path = self.vault.tree(clip);
-        let (len, parts) =
-            task::blocking("tree", move || tree_parts(&path)).await.map_err(|_| StoreError::Closed)??;
-        if self.dest.head(&key).await?.is_some_and(|o| o.size_bytes == len) {
+        let tree = task::blocking("tree", move || Tree::measure(&path)).await.map_err(|_| StoreError::Closed)??;
+        let object = ObjectSpec {
+            key: layout::tree(&self.options.station, clip),
+            size_bytes: tree.size_bytes,
+            grid: PartGrid::Fixed(MIN_PART_BYTES),
+            content_type: "application/octet-stream".to_owned(),
+            sha256: tree.sha256,
+            lock_until,
+        };
+        let digests: Vec<Sha256> = tree.parts.iter().map(|p| p.sha256).collect();
+        let expected = Expected { size_bytes: tree.size_bytes, sha256: tree.sha256, parts: &digests, blake3: None };
+        if let (Verdict::Proven(_), _) = prove(&*self.dest, &object.key, &expected, abilities.proof).await? {
             return Ok(());
         }
         let source: Arc<dyn ByteSource> = Arc::new(SealedFile::open(&self.vault.tree(clip))?);
-        if parts.len() <= 1 {
-            let bytes = task::blocking("tree", move || {
-                let mut buf = vec![0; len as usize];
-                source.read_at(0, &mut buf).map(|n| {
-                    buf.truncate(n);
-                    buf
-                })
-            })
-            .await
-            .map_err(|_| StoreError::Closed)?
-            .map_err(SendError::Local)?;
-            self.dest.put_small(&key, Bytes::from(bytes), "application/octet-stream", lock_until).await?;
-            return Ok(());
-        }
-        // A tree of more than one part belongs to a clip of more than 2 GB; it is sent again whole if cut.
-        let whole = parts.iter().map(|p| p.sha256).collect::<Vec<_>>();
-        let object = ObjectSpec {
-            key,
-            size_bytes: len,
-            grid: crate::domain::grid::PartGrid::Fixed(MIN_PART_BYTES),
-            content_type: "application/octet-stream".to_owned(),
-            sha256: super::prove::composite(&whole),
-            lock_until,
-        };
+        // A tree of more than one part belongs to a clip of more than 2 GB; cut, it is sent again whole.
         let session = self.dest.begin(&object).await?;
-        let mut receipts = Vec::with_capacity(parts.len());
-        for part in parts {
+        let mut receipts = Vec::with_capacity(tree.parts.len());
+        for part in tree.parts {
             match self.dest.send_part(&object, &session, &part, Arc::clone(&source)).await {
                 Ok(receipt) => receipts.push((part, receipt)),
                 Err(e) => {
@@ -533,7 +524,16 @@ impl Uplink {
                 }
             }
         }
-        Ok(self.dest.complete(&object, &session, &receipts).await?)
+        self.dest.complete(&object, &session, &receipts).await?;
+        match prove(&*self.dest, &object.key, &expected, abilities.proof).await? {
+            (Verdict::Proven(_) | Verdict::Unproven | Verdict::NeedsReadBack, _) => Ok(()),
+            (Verdict::Missing, _) => Err(self.tree_differs(&object.key, "it was accepted, and is not there")),
+            (Verdict::Mismatch(what), _) => Err(self.tree_differs(&object.key, &what)),
+        }
+    }
+
+    fn tree_differs(&self, key: &str, what: &str) -> UplinkError {
+        SendError::Mismatch { destination: self.dest.name().clone(), key: key.to_owned(), what: what.to_owned() }.into()
     }
 
     // -----------------------------------------------------------------------------------------
@@ -688,30 +688,40 @@ fn believable(parts: &[PartRow], receipts: &[Option<PartReceipt>], held: &[HeldP
         .collect()
 }
 
-fn tree_parts(path: &std::path::Path) -> Result<(u64, Vec<PartSpec>), VaultError> {
-    use sha2::Digest;
-    let file = SealedFile::open(path)?;
-    let failed = |source| VaultError { doing: "reading", path: path.to_owned(), source };
-    let mut parts = Vec::new();
-    let mut buf = vec![0u8; 1 << 20];
-    let mut offset = 0;
-    while offset < file.len() {
-        let len = (file.len() - offset).min(MIN_PART_BYTES);
-        let mut hasher = sha2::Sha256::new();
-        let mut done = 0;
-        while done < len {
-            let want = (len - done).min(buf.len() as u64) as usize;
-            let n = file.read_at(offset + done, &mut buf[..want]).map_err(failed)?;
-            if n == 0 {
-                return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+/// An outboard with its digests: small (1/256 of its clip), so it is hashed when it is sent.
+struct Tree {
+    size_bytes: u64,
+    sha256: Sha256,
+    parts: Vec<PartSpec>,
+}
+
+impl Tree {
+    fn measure(path: &std::path::Path) -> Result<Self, VaultError> {
+        use sha2::Digest;
+        let file = SealedFile::open(path)?;
+        let failed = |source| VaultError { doing: "reading", path: path.to_owned(), source };
+        let (mut parts, mut whole) = (Vec::new(), sha2::Sha256::new());
+        let mut buf = vec![0u8; 1 << 20];
+        let mut offset = 0;
+        while offset < file.len() {
+            let len = (file.len() - offset).min(MIN_PART_BYTES);
+            let mut hasher = sha2::Sha256::new();
+            let mut done = 0;
+            while done < len {
+                let want = (len - done).min(buf.len() as u64) as usize;
+                let n = file.read_at(offset + done, &mut buf[..want]).map_err(failed)?;
+                if n == 0 {
+                    return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
+                }
+                hasher.update(&buf[..n]);
+                whole.update(&buf[..n]);
+                done += n as u64;
             }
-            hasher.update(&buf[..n]);
-            done += n as u64;
+            parts.push(PartSpec { n: parts.len() as u64, offset, len, sha256: Sha256(hasher.finalize().into()) });
+            offset += len;
         }
-        parts.push(PartSpec { n: parts.len() as u64, offset, len, sha256: Sha256(hasher.finalize().into()) });
-        offset += len;
+        Ok(Self { size_bytes: file.len(), sha256: Sha256(whole.finalize().into()), parts })
     }
-    Ok((file.len(), parts))
 }
 
 /// The media type that a bucket shows; by extension only, since nothing depends on it.

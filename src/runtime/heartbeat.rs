@@ -64,6 +64,17 @@ impl Heartbeat {
         });
     }
 
+    /// Beats until `cancel`, for a task whose own loop wakes only for guests.
+    pub async fn beat_until(&self, cancel: &tokio_util::sync::CancellationToken) {
+        let mut tick = tokio::time::interval(self.within / 3);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                _ = tick.tick() => self.beat(),
+            }
+        }
+    }
+
     /// Waits for `work` and beats meanwhile. For waits that may rightly be long and have a time-out of their
     /// own; around a wait without one it would hide exactly what the watchdog is for.
     pub async fn beat_while<F: Future>(&self, work: F) -> F::Output {

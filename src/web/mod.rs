@@ -22,6 +22,7 @@ pub mod media;
 pub mod pages;
 pub mod present;
 pub mod range;
+pub mod serve;
 pub mod site;
 pub mod trouble;
 pub mod view;

@@ -5,19 +5,18 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::run::beat;
+use super::live::{Live, Topic};
+use super::site::Site;
 use crate::config::Web;
+use crate::domain::error::{Retry, Retryable};
 use crate::runtime::board::Board;
 use crate::runtime::supervise::{OnFailure, Phase, Supervisor, TaskSpec};
 use crate::store::{Change, Store};
-use crate::web::live::{Live, Topic};
-use crate::web::site::Site;
 
 /// How often the board is looked at for progress that is in no transaction.
 const BOARD_LOOK: Duration = Duration::from_millis(500);
@@ -39,23 +38,49 @@ impl Bound {
     }
 }
 
-/// Binds the page's address and reads its certificate.
-pub async fn bind(web: &Web) -> anyhow::Result<Bound> {
-    let listener = TcpListener::bind(web.listen).with_context(|| {
-        format!(
-            "the page cannot listen on {}; is another evidock running there? choose another [web] listen",
-            web.listen
-        )
-    })?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
+/// Why the page cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken or is not ours.
+    #[error("the page cannot listen on {address}; is another evidock running there? choose another [web] listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Certificate or key cannot be read or do not fit.
+    #[error(
+        "the page's certificate {certificate} or its key {key} cannot be used; give both in PEM form, readable by the daemon"
+    )]
+    Certificate {
+        /// The certificate's file.
+        certificate: String,
+        /// The key's file.
+        key: String,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Retryable for ServeError {
+    fn retry(&self) -> Retry {
+        Retry::Operator
+    }
+}
+
+/// Binds the page's address and reads its certificate. rustls' provider must have been installed.
+pub async fn bind(web: &Web) -> Result<Bound, ServeError> {
+    let failed = |source| ServeError::Listen { address: web.listen, source };
+    let listener = TcpListener::bind(web.listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     let tls = match &web.tls {
-        Some(tls) => Some(RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.with_context(|| {
-            format!(
-                "the page's certificate {} or its key {} cannot be used",
-                tls.certificate.display(),
-                tls.key.display()
-            )
+        Some(tls) => Some(RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(|source| {
+            let (certificate, key) = (tls.certificate.display().to_string(), tls.key.display().to_string());
+            ServeError::Certificate { certificate, key, source }
         })?),
         None => None,
     };
@@ -90,7 +115,7 @@ pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: A
             tokio::pin!(serving);
             let outcome = tokio::select! {
                 outcome = &mut serving => outcome,
-                () = beat(context.cancel.clone(), context.heart.clone()) => {
+                () = context.heart.beat_until(&context.cancel) => {
                     ending.await;
                     serving.await
                 }
@@ -101,10 +126,7 @@ pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: A
     supervisor.start(TaskSpec::new("bell", Phase::Http, OnFailure::RESTART), move |context| {
         let (store, board, bell) = (store.clone(), board.clone(), Arc::clone(&bell));
         async move {
-            tokio::join!(
-                ring(&store, &board, &bell, &context.cancel),
-                beat(context.cancel.clone(), context.heart.clone())
-            );
+            tokio::join!(ring(&store, &board, &bell, &context.cancel), context.heart.beat_until(&context.cancel));
             Ok(())
         }
     });
