@@ -208,7 +208,7 @@ fn bays(facts: &Facts, board: &[(i64, BoardBay)]) -> Vec<Bay> {
             bays.push(Bay { name: name.clone(), recorder: None, officer: None, state: BayState::Empty });
         }
     }
-    bays.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+    bays.sort_by_key(|bay| natural(&bay.name));
     bays
 }
 
