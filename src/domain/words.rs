@@ -330,7 +330,7 @@ catalogue! {
     annotate_title => "补充或更正", "Add or correct";
     annotate_hint => "只填要改的；原来的来源会保留。清空表示撤回人工填写的内容。", "Change what needs it; what other origins said is kept. Clearing a field withdraws what a person had entered.";
     save => "保存", "Save";
-    optional => "选填", "optional";
+    optional => "（选填）", "(optional)";
     done_linked => "已关联", "Linked";
     done_unlinked => "已取消关联", "Unlinked";
     done_annotated => "已保存", "Saved";
@@ -354,6 +354,7 @@ catalogue! {
     f_agency => "执法机关", "Agency";
     f_lat => "纬度", "Latitude";
     f_lon => "经度", "Longitude";
+    coordinates => "坐标", "Coordinates";
     f_datum => "坐标系", "Datum";
     f_sensitivity => "敏感标记", "Sensitivity";
     f_gap_reason => "未记录原因", "Reason for no recording";

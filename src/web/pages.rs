@@ -476,6 +476,7 @@ impl CasePage<'_> {
         if let Some(officer) = &bar.officer {
             label.push_str(&format!(" · {officer}"));
         }
+        label.push_str(&format!(" · {}", w.state(bar.state)));
         label
     }
 }

@@ -135,12 +135,18 @@ impl Words {
 
     /// Used of all.
     pub fn used_of(&self, used: u64, total: u64) -> String {
-        format!("{} / {}", self.size(used), self.size(total))
+        let (used, total) = (self.size(used), self.size(total));
+        let unit = |size: &str| size.rsplit_once('\u{a0}').map(|(_, unit)| unit.to_owned());
+        match used.rsplit_once('\u{a0}') {
+            // A unit that both share is written once.
+            Some((number, _)) if unit(&used) == unit(&total) => format!("{number} / {total}"),
+            _ => format!("{used} / {total}"),
+        }
     }
 
     /// Which facts are missing, as labels already in this language.
     pub fn lacks<S: AsRef<str>>(&self, labels: &[S]) -> String {
-        self.either(|| format!("缺{}", self.list(labels)), || format!("missing {}", self.list(labels).to_lowercase()))
+        self.either(|| format!("缺{}", self.list(labels)), || format!("Missing {}", self.list(labels).to_lowercase()))
     }
 
     /// Other cases of a clip beside the one shown.
@@ -384,6 +390,7 @@ mod tests {
         assert_eq!(en.days_left(1), "full in 1 day at this rate");
         assert_eq!(en.alarm_damaged(1), "1 local file is damaged");
         let zh = Lang::Zh.words();
+        assert_eq!(zh.used_of(1_210_000_000_000, 1_820_000_000_000), "1.21 / 1.82\u{a0}TB");
         assert_eq!([zh.clips(1), zh.videos(9)], ["1 个", "9 个视频"]);
     }
 

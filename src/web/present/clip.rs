@@ -161,7 +161,7 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         plain(w.f_cause, r.cause.clone(), "cause"),
         plain(w.f_party_ref, r.party_ref.clone(), "party_ref"),
         plain(w.f_agency, r.agency.clone(), "agency"),
-        plain(w.f_lat, position, "lat"),
+        plain(w.coordinates, position, "lat"),
         plain(w.sensitivity, Some(r.sensitivity.clone()).filter(|s| !s.is_empty()), "sensitivity"),
         plain(w.retention, r.retention_period.clone(), "retention_period"),
         plain(w.f_gap_reason, r.gap_reason.clone(), "gap_reason"),

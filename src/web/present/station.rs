@@ -70,6 +70,8 @@ pub struct BayCard {
     pub sub: String,
     /// What it is doing.
     pub line: String,
+    /// The same in a few words, where there are many bays.
+    pub brief: String,
     /// Style and icon of the verdict.
     pub class: &'static str,
     /// Icon.
@@ -270,11 +272,18 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         BayState::Failing { reason, .. } => reason.clone(),
         BayState::NoRoom(_) => w.paused_disk_detail.into(),
     };
+    let brief = match &bay.state {
+        BayState::Copying(p) => p.left_ms.map(|ms| w.left(ms)).unwrap_or_else(|| w.done_of(p.clips_done, p.clips_total)),
+        BayState::Safe { sealed: sealed @ 1.., .. } => w.clips(*sealed),
+        BayState::Unregistered { .. } | BayState::NoRoom(_) => w.call_administrator.into(),
+        _ => line.clone(),
+    };
     BayCard {
         name: bay.name.clone(),
         title,
         sub,
         line,
+        brief,
         class,
         icon: icon(class),
         verdict: verdict(&bay.state, w),

@@ -4,6 +4,7 @@
 use jiff::tz::TimeZone;
 
 use super::clips::{ClipRow, state_class};
+use crate::domain::clip::ClipState;
 use crate::domain::ids::ClipId;
 use crate::domain::time::UtcMs;
 
@@ -74,6 +75,8 @@ pub struct Bar {
     pub end: UtcMs,
     /// Who recorded.
     pub officer: Option<String>,
+    /// Its state.
+    pub state: ClipState,
     /// Name of its style.
     pub class: &'static str,
 }
@@ -138,7 +141,11 @@ impl Timeline {
         lanes.sort_by_key(|(stage, _)| stage_order(stage.as_deref()));
         Self {
             lanes: lanes.into_iter().map(|(stage, items)| lane(stage, &items, &segments)).collect(),
-            ticks: segments.iter().flat_map(|s| ticks(s, segments.len(), zone)).collect(),
+            ticks: segments
+                .iter()
+                .enumerate()
+                .flat_map(|(n, s)| ticks(s, n.checked_sub(1).map(|before| &segments[before]), segments.len(), zone))
+                .collect(),
             cuts: segments.iter().skip(1).map(|s| s.x - CUT_PERCENT / 2.0).collect(),
             width_px: (segments.len() > SEGMENTS_THAT_FIT).then(|| segments.len() * SEGMENT_PX),
             undrawn,
@@ -218,6 +225,7 @@ fn lane(stage: Option<String>, items: &[(i64, i64, &ClipRow)], segments: &[Segme
                 start: UtcMs(start),
                 end: UtcMs(end),
                 officer: clip.officer.clone(),
+                state: clip.state,
                 class: state_class(clip.state),
             }
         })
@@ -235,7 +243,9 @@ fn lane(stage: Option<String>, items: &[(i64, i64, &ClipRow)], segments: &[Segme
     Lane { stage, bars, gaps }
 }
 
-fn ticks(segment: &Segment, segments: usize, zone: &TimeZone) -> Vec<Tick> {
+/// Marks of one segment. The day is named where it is another than that of the segment before, the year where
+/// it is another.
+fn ticks(segment: &Segment, before: Option<&Segment>, segments: usize, zone: &TimeZone) -> Vec<Tick> {
     const STEPS_MIN: [i64; 9] = [5, 10, 15, 30, 60, 120, 240, 720, 1440];
     let offset_ms = i64::from(UtcMs(segment.start).zoned(zone).offset().seconds()) * 1000;
     let most = (segment.width / 100.0 * if segments > SEGMENTS_THAT_FIT { 10.0 } else { 7.0 }).max(1.0) as i64;
@@ -253,15 +263,20 @@ fn ticks(segment: &Segment, segments: usize, zone: &TimeZone) -> Vec<Tick> {
         // A label at the very edge would be cut off.
         .filter(|t| t.x > segment.x + 1.5 && t.x < segment.x + segment.width - 1.5)
         .collect();
-    let day = UtcMs(segment.start).zoned(zone).strftime("%Y-%m-%d").to_string();
-    ticks.push(Tick { x: segment.x, label: day, day: true });
+    let start = UtcMs(segment.start).zoned(zone);
+    let before = before.map(|b| UtcMs(b.start).zoned(zone));
+    let format = match before {
+        Some(b) if b.date() == start.date() => return ticks,
+        Some(b) if b.year() == start.year() => "%m-%d",
+        _ => "%Y-%m-%d",
+    };
+    ticks.push(Tick { x: segment.x, label: start.strftime(format).to_string(), day: true });
     ticks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::clip::ClipState;
     use proptest::prelude::*;
 
     fn row(start_min: i64, length_min: i64, stage: Option<&str>) -> ClipRow {

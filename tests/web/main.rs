@@ -1,0 +1,355 @@
+//! The whole site over fixtures, without a socket: every page in every scene and language, what is logged before
+//! what is served, what a change may do, and that the document says what the router does.
+
+mod fixtures;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use evidock::domain::command::{Reply, Request as Asked};
+use evidock::domain::words::Lang;
+use evidock::web::site::Site;
+use fixtures::{CASE, MEDIA_BYTES, NASTY, Scene, clip_id};
+use tower::ServiceExt;
+
+struct Answer {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("UTF-8")
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().expect("ASCII"))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+struct Visit {
+    router: Router,
+    asked: Arc<fixtures::Asked>,
+    site: Arc<Site>,
+}
+
+impl Visit {
+    fn to(scene: Scene) -> Self {
+        let (site, asked) = fixtures::site(scene);
+        Self { router: evidock::web::router(site.clone()), asked, site }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 64 << 20).await.expect("a body").to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[]).await
+    }
+
+    async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(path).header("host", "127.0.0.1:8080");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    async fn post(&self, path: &str, form: &str) -> Answer {
+        let request = Request::post(path)
+            .header("host", "127.0.0.1:8080")
+            .header("origin", "http://127.0.0.1:8080")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()));
+        self.send(request.expect("a request")).await
+    }
+
+    async fn json(&self, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("host", "localhost").header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+    }
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn every_page() -> Vec<String> {
+    let clip = |n| format!("/clips/{}", clip_id(n));
+    let mut pages: Vec<String> =
+        ["/", "/kiosk", "/clips", "/clips?missing=any", "/clips?state=proven&officer=%E7%94%B2", "/cases", "/cases/999", "/nowhere"]
+            .map(Into::into)
+            .into();
+    pages.extend((1..=10).map(clip));
+    pages.push(format!("/cases/{}", encoded(CASE)));
+    pages.push(format!("/clips?case={}", encoded(NASTY)));
+    pages
+}
+
+#[tokio::test]
+async fn every_page_in_every_scene_and_language_holds_its_promises() {
+    for scene in Scene::ALL {
+        let visit = Visit::to(scene);
+        for lang in Lang::ALL {
+            for path in every_page() {
+                let page = visit.get_with(&path, &[("accept-language", lang.tag())]).await;
+                let html = page.text();
+                let at = format!("{scene:?} {lang:?} {path}");
+                assert!(page.status.is_success() || page.status == StatusCode::NOT_FOUND, "{at}: {}", page.status);
+                assert!(html.contains(&format!("<html lang=\"{}\"", lang.tag())), "{at}");
+                assert!(!html.contains("<script>") && !html.contains(" style=") && !html.contains("' onload="), "{at}: inline");
+                assert!(!html.contains("<style"), "{at}");
+                assert!(page.header("content-security-policy").contains("default-src 'self'"), "{at}");
+                assert!(!page.header("content-security-policy").contains("unsafe"), "{at}");
+                assert_eq!(page.header("x-content-type-options"), "nosniff", "{at}");
+                assert_eq!(page.header("cache-control"), "no-store", "{at}");
+                // First paint under 120 kB in all: scripts and style are about 85 kB of it.
+                assert!(html.len() < 110_000, "{at}: {} bytes", html.len());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_bay_board_names_no_one() {
+    for scene in [Scene::Busy, Scene::Failing, Scene::Overloaded] {
+        let html = Visit::to(scene).get("/kiosk").await.text();
+        assert!(!html.contains("采集人甲") && !html.contains("DSJ-") && !html.contains("采集人0"), "{scene:?}");
+        assert!(html.contains("请勿拔出") || html.contains("已暂停"), "{scene:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_words_of_the_field_are_on_the_page() {
+    let visit = Visit::to(Scene::Busy);
+    let station = visit.get("/").await.text();
+    for word in ["请勿拔出", "可以取走 · 上传中", "可以取走 · 3 个待标注", "未注册设备", "云端校验一致", "记录仪已清空", "上传情况", "需要处理", "已校时"] {
+        assert!(station.contains(word), "{word}");
+    }
+    let english = visit.get_with("/", &[("cookie", "a=b; lang=en"), ("accept-language", "zh-CN")]).await.text();
+    assert!(english.contains("Do not remove") && english.contains("Safe to remove · 3 to annotate"));
+    let clip = visit.get(&format!("/clips/{}", clip_id(7))).await.text();
+    assert!(clip.contains("缺，请补充") && clip.contains("待标注"));
+}
+
+#[tokio::test]
+async fn an_access_is_logged_before_it_is_answered_or_nothing_is() {
+    let visit = Visit::to(Scene::Busy);
+    let clip = format!("/clips/{}", clip_id(2));
+    visit.get(&clip).await;
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[..], [Asked::LogAccess { what, clip: Some(id), .. }] if what == "show" && *id == clip_id(2).to_string()));
+    // The part that refreshes itself is the same access; opening the page again is another.
+    visit.get(&format!("{clip}?part=live")).await;
+    assert_eq!(visit.asked.taken().len(), 0);
+    visit.get(&clip).await;
+    assert_eq!(visit.asked.taken().len(), 1);
+    visit.get("/clips?officer=%E7%94%B2").await;
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[0], Asked::LogAccess { what, terms: Some(t), .. } if what == "search" && t.starts_with("officer=")));
+    visit.get(&format!("/cases/{}", encoded(CASE))).await;
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[0], Asked::LogAccess { case: Some(hash), .. } if hash.len() == 64), "the number itself is not in the log");
+
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("unavailable", "the log cannot be written"));
+    let case = format!("/cases/{}", encoded(CASE));
+    for path in [clip.as_str(), "/clips", "/cases", &case, &format!("{clip}/media"), "/api/v1/clips", &format!("/api/v1{clip}")] {
+        let page = visit.get(path).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(!page.text().contains("东关街"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn media_is_served_by_ranges_inside_one_logged_viewing() {
+    let visit = Visit::to(Scene::Busy);
+    let path = format!("/clips/{}/media", clip_id(2));
+    let part = visit.get_with(&path, &[("range", "bytes=300000-599999")]).await;
+    assert_eq!(part.status, StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.header("content-range"), format!("bytes 300000-599999/{MEDIA_BYTES}"));
+    assert_eq!(part.header("content-length"), "300000");
+    assert_eq!(part.header("cache-control"), "no-store");
+    assert!(part.body.iter().enumerate().all(|(i, b)| *b == ((300_000 + i as u64) % 251) as u8), "across buffers");
+    let whole = visit.get(&path).await;
+    assert_eq!((whole.status, whole.body.len() as u64), (StatusCode::OK, MEDIA_BYTES));
+    let stale = visit.get_with(&path, &[("range", "bytes=0-9"), ("if-range", "\"other\"")]).await;
+    assert_eq!(stale.status, StatusCode::OK);
+    let beyond = visit.get_with(&path, &[("range", "bytes=700000-")]).await;
+    assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
+    assert_eq!(beyond.header("content-range"), format!("bytes */{MEDIA_BYTES}"));
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[..], [Asked::BeginView { what, .. }] if what == "play"), "one viewing: {asked:?}");
+    visit.site.viewings.close_idle(evidock::runtime::clock::monotonic(), std::time::Duration::ZERO).await;
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[..], [Asked::EndView { begun_seq: 41, ranges, .. }] if *ranges == [(0, MEDIA_BYTES)]), "{asked:?}");
+
+    let head = Request::head(&path).header("host", "localhost").body(Body::empty()).expect("a request");
+    let head = visit.send(head).await;
+    assert_eq!((head.status, head.body.len(), head.header("content-length")), (StatusCode::OK, 0, "700000"));
+    assert!(visit.asked.taken().is_empty(), "no byte, no viewing");
+    assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::GONE);
+    assert_eq!(visit.get("/clips/../etc/passwd/media").await.status, StatusCode::NOT_FOUND);
+    let saved = visit.get(&format!("{path}?download=1")).await;
+    assert!(saved.header("content-disposition").starts_with("attachment;"));
+    assert!(matches!(&visit.asked.taken()[..], [Asked::BeginView { what, .. }] if what == "download"));
+}
+
+#[tokio::test]
+async fn forms_change_what_they_say_and_nothing_else() {
+    let visit = Visit::to(Scene::Busy);
+    let clip = format!("/clips/{}", clip_id(7));
+    let done = visit.post(&format!("{clip}/link"), &format!("case_no={}&stage=&proves=x", encoded(CASE))).await;
+    assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, format!("{clip}?done=linked").as_str()));
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[..], [Asked::Link { case_no, stage: None, proves: Some(p), .. }] if case_no == CASE && p == "x"));
+    assert!(visit.get(&format!("{clip}?done=linked")).await.text().contains("已关联"));
+
+    // The form carries every field; only what was changed is said by this person.
+    visit.asked.taken();
+    let form = format!("officer={}&place={}&co_officers={}", encoded("采集人甲"), encoded("北大街 3 号"), encoded("采集人乙"));
+    visit.post(&format!("{clip}/annotate"), &form).await;
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[..], [Asked::Annotate { fields, .. }] if *fields == [("place".into(), "北大街 3 号".into())]), "{asked:?}");
+    let wrong = visit.post(&format!("{clip}/annotate"), "blake3=0").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    // A refusal shows the clip again with the reason and what was typed.
+    let refused = {
+        let visit = Visit::to(Scene::Busy);
+        *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", "年份不对：19"));
+        visit.post(&format!("{clip}/link"), &format!("case_no={}", encoded("赵卫罚〔19〕12号"))).await
+    };
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("年份不对：19"));
+}
+
+#[tokio::test]
+async fn other_sites_and_other_names_are_refused() {
+    let visit = Visit::to(Scene::Busy);
+    let link = format!("/clips/{}/link", clip_id(7));
+    let rebound = visit.send(Request::get("/").header("host", "evil.example").body(Body::empty()).unwrap()).await;
+    assert_eq!(rebound.status, StatusCode::MISDIRECTED_REQUEST);
+    let forged = Request::post(&link)
+        .header("host", "127.0.0.1:8080")
+        .header("origin", "http://evil.example")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from("case_no=1"));
+    assert_eq!(visit.send(forged.unwrap()).await.status, StatusCode::FORBIDDEN);
+    assert!(visit.asked.taken().is_empty());
+    let large = visit.post(&link, &format!("case_no={}", "x".repeat(100_000))).await;
+    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let away = visit.post("/language", "to=en&next=//evil.example").await;
+    assert_eq!((away.header("location"), away.header("set-cookie").starts_with("lang=en;")), ("/", true));
+}
+
+#[tokio::test]
+async fn assets_are_kept_for_a_year_under_their_digest() {
+    let visit = Visit::to(Scene::Busy);
+    let html = visit.get("/").await.text();
+    let mut total = html.len();
+    for piece in html.split("\"/assets/").skip(1) {
+        let path = format!("/assets/{}", piece.split('"').next().unwrap());
+        let asset = visit.get(&path).await;
+        assert_eq!(asset.status, StatusCode::OK, "{path}");
+        assert!(asset.header("cache-control").contains("immutable"), "{path}");
+        total += asset.body.len();
+        let tag = asset.header("etag").to_owned();
+        let bare = path.split('?').next().unwrap();
+        let again = visit.get_with(bare, &[("if-none-match", &tag)]).await;
+        assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert_eq!(again.header("cache-control"), "no-cache");
+    }
+    assert!(total < 130_000, "the station page weighs {total} bytes in all");
+}
+
+#[tokio::test]
+async fn the_api_answers_in_records_and_problems() {
+    let visit = Visit::to(Scene::Busy);
+    let clip = format!("/api/v1/clips/{}", clip_id(2));
+    let record = visit.get(&clip).await.json();
+    for field in ["record_id", "case_no", "cases", "state", "original_filename", "size_bytes", "blake3", "sha256", "captured_start", "officer", "place", "proves", "device_id", "station_id", "object_uri"] {
+        assert!(record.get(field).is_some(), "{field}");
+    }
+    let problem = visit.get("/api/v1/clips/nonsense").await;
+    assert_eq!((problem.status, problem.header("content-type")), (StatusCode::NOT_FOUND, "application/problem+json"));
+    assert_eq!(problem.json()["code"], "not_found");
+    for (path, status) in [
+        ("/api/v1/clips?state=gone", 422),
+        ("/api/v1/clips?limit=0", 422),
+        ("/api/v1/clips?after=rubbish", 422),
+        ("/api/v1/nowhere", 404),
+        ("/api/v1/cases/999", 404),
+    ] {
+        let answer = visit.get(path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+    }
+    visit.asked.taken();
+    let made = visit.json("POST", &format!("{clip}/links"), &format!("{{\"case_no\":\"{CASE}\"}}")).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let gone = visit.json("DELETE", &format!("{clip}/links/{}?reason=typo", encoded(CASE)), "").await;
+    assert_eq!(gone.status, StatusCode::OK);
+    visit.json("PATCH", &clip, "{\"place\":\"x\",\"officer\":null}").await;
+    let roster = Request::post("/api/v1/roster?name=r.csv&dry_run=true")
+        .header("host", "localhost")
+        .header("content-type", "text/csv")
+        .body(Body::from("officer,recorder\n"));
+    assert_eq!(visit.send(roster.unwrap()).await.status, StatusCode::OK);
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[1], Asked::Unlink { case_no, reason, .. } if case_no == CASE && reason == "typo"));
+    assert!(matches!(&asked[2], Asked::Annotate { fields, .. } if fields.contains(&("officer".into(), String::new()))));
+    assert!(matches!(&asked[3], Asked::ImportRoster { dry_run: true, .. }));
+    for bad in ["{", "{\"case_no\":1}", "{\"case_no\":\"1\",\"x\":1}"] {
+        let answer = visit.json("POST", &format!("{clip}/links"), bad).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (422, "application/problem+json"), "{bad}");
+    }
+    let status = visit.get("/api/v1/status").await.json();
+    assert_eq!(status["flow"].as_array().map(Vec::len), Some(6));
+    assert_eq!(status["bays"][1]["safe_to_remove"], true);
+    assert_eq!(visit.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(Visit::to(Scene::Failing).get("/healthz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(visit.get("/metrics").await.header("content-type").split(';').next(), Some("application/openmetrics-text"));
+}
+
+#[tokio::test]
+async fn the_document_describes_the_routes_that_there_are() {
+    let visit = Visit::to(Scene::Busy);
+    let document = visit.get("/api/v1/openapi.json").await.json();
+    assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
+    let paths = document["paths"].as_object().expect("paths");
+    assert_eq!(paths.len(), 12);
+    for (path, methods) in paths {
+        for method in methods.as_object().expect("methods").keys() {
+            let real = path.replace("{id}", &clip_id(2).to_string()).replace("{case_no}", "1").replace("{number}", &encoded(CASE));
+            let answer = visit.json(&method.to_uppercase(), &real, "{}").await;
+            assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert_ne!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
+        }
+    }
+    assert!(document["components"]["schemas"]["Record"]["properties"]["captured_start"].is_object());
+}
+
+#[tokio::test]
+async fn what_changed_while_away_is_told_at_once() {
+    use futures_util::StreamExt;
+    let visit = Visit::to(Scene::Busy);
+    let before = visit.site.live.id();
+    visit.site.live.tell(&[evidock::web::live::Topic::Station]);
+    let request = Request::get("/live?topic=station").header("host", "localhost").header("last-event-id", &before);
+    let response = visit.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let first = response.into_body().into_data_stream().next().await.unwrap().unwrap();
+    let text = String::from_utf8(first.to_vec()).unwrap();
+    assert!(text.contains("event: station") && text.contains(&format!("id: {}", visit.site.live.id())), "{text}");
+    assert_eq!(visit.get("/live?topic=everything").await.status, StatusCode::NOT_FOUND);
+}
