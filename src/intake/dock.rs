@@ -9,7 +9,7 @@ use super::{Intake, IntakeError};
 use crate::domain::error::chain;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{BayName, RecorderId};
-use crate::domain::ports::Shelf;
+use crate::domain::ports::{Shelf, SourceError};
 use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Importance, Listing, ShelfEntry, SourcePath};
 use crate::runtime::board::Doing;
@@ -24,6 +24,8 @@ use crate::vault::CopyError;
 const TRIES_BEFORE_REPORT: u32 = 3;
 /// Looks between later tries of such a file.
 const LOOKS_BETWEEN_TRIES: u32 = 30;
+/// After the box failed on a file, others come first for so many looks.
+const LOOKS_AFTER_BOX_TROUBLE: u32 = 2;
 /// Looks at a recorder on which there is nothing to do are this many times rarer.
 const REST_FACTOR: u64 = 5;
 
@@ -32,6 +34,8 @@ const REST_FACTOR: u64 = 5;
 struct Trouble {
     tries: u32,
     wait_looks: u32,
+    /// It counts as unreadable: tried so often that only the recorder can be at fault.
+    reported: bool,
 }
 
 /// What is known of the recorder in this bay.
@@ -82,7 +86,16 @@ impl Intake {
                     let reason = chain(&e);
                     tracing::warn!(%bay, reason, "a look at the recorder failed; it is tried again");
                     if let Some(s) = &session {
-                        self.board.bay(s.dock, |b| b.doing = Doing::Stuck { reason, full: false });
+                        // What cannot be listed cannot be called safe; one that is gone has left as it was.
+                        let gone = matches!(e, IntakeError::Source(SourceError::Gone(_)));
+                        self.board.bay(s.dock, |b| {
+                            b.safe &= gone;
+                            b.doing = Doing::Stuck { reason, full: false };
+                        });
+                        let dock = s.dock;
+                        if !gone && let Err(e) = self.store.write_blocking(move |tx| tx.dock_unsafe(dock)) {
+                            tracing::warn!(%bay, error = %chain(&e), "that this recorder may not go could not be stored");
+                        }
                     }
                 }
             }
@@ -130,6 +143,10 @@ impl Intake {
         }
         let sidecars = sidecars.as_ref().map(|(_, s)| s);
         let dock = session.dock;
+        // A clip that was found to be damaged is taken again while its recorder is here.
+        for damaged in self.store.read_blocking(|r| r.damaged_at(dock))? {
+            done.remove(&damaged);
+        }
         for place in &listing.unreadable {
             let place = place.clone();
             self.store.write_blocking(move |tx| tx.unreadable(dock, &place.path, &place.reason))?;
@@ -167,14 +184,14 @@ impl Intake {
             b.bytes_done = bytes_done;
         });
         let place = Place { dock, recorder: &session.recorder, shelf };
-        let mut left = growing;
+        let (mut left, mut copied) = (growing, false);
         let mut stuck = None;
         for (entry, _) in open_files.iter().filter(|(e, _)| still_now.contains(e)) {
             let k = key(entry);
             let trouble = troubles.entry(k.clone()).or_default();
             if trouble.wait_looks > 0 {
                 trouble.wait_looks -= 1;
-                left += usize::from(trouble.tries < TRIES_BEFORE_REPORT);
+                left += usize::from(!trouble.reported);
                 continue;
             }
             let Some(item) = items.get(&k) else { continue };
@@ -193,6 +210,7 @@ impl Intake {
             };
             match self.take(&place, item, &mut progress, &|| stopped()) {
                 Ok(_) => {
+                    copied = true;
                     bytes_done += entry.size_bytes;
                     done.insert(k.clone());
                     troubles.remove(&k);
@@ -205,15 +223,17 @@ impl Intake {
                     });
                 }
                 Err(IntakeError::Copy(CopyError::Stopped)) => return Ok(false),
-                Err(
-                    e @ (IntakeError::Copy(CopyError::Full { .. }) | IntakeError::Store(_) | IntakeError::Vault(_)),
-                ) => {
-                    // The box is in trouble, not this file: nothing else on this recorder would fare better.
+                // The box is in trouble, not this file: it is never called unreadable for that, and the recorder
+                // never safe to remove.
+                Err(e) if !e.is_of_the_recorder() => {
+                    tracing::error!(%bay, error = %chain(&e), "copying failed on this station's side");
                     left += 1;
+                    trouble.wait_looks = LOOKS_AFTER_BOX_TROUBLE;
+                    trouble.reported = false;
                     stuck = Some((chain(&e), matches!(e, IntakeError::Copy(CopyError::Full { .. }))));
                     break;
                 }
-                Err(IntakeError::Changed) => left += 1,
+                Err(IntakeError::Changed | IntakeError::Busy) => left += 1,
                 Err(e) => {
                     trouble.tries += 1;
                     tracing::warn!(%bay, path = %entry.path, tries = trouble.tries, error = %chain(&e), "a file could not be taken");
@@ -221,14 +241,15 @@ impl Intake {
                         left += 1;
                     } else {
                         trouble.wait_looks = LOOKS_BETWEEN_TRIES;
+                        trouble.reported = true;
                         let (path, reason) = (entry.path.clone(), chain(&e));
                         self.store.write_blocking(move |tx| tx.unreadable(dock, &path, &reason))?;
                     }
                 }
             }
         }
-        // Invariant 9: sealed or reported, every one of them.
-        let safe = left == 0 && stuck.is_none();
+        // Invariant 9: sealed or reported, every one of them; by a listing that is not older than the copying.
+        let safe = left == 0 && !copied && stuck.is_none();
         let files = evidence as u64;
         self.store.write_blocking(move |tx| tx.dock_progress(dock, files, bytes, safe))?;
         self.board.bay(dock, |b| {

@@ -8,9 +8,12 @@ mod prober;
 mod recover;
 mod take;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
+use crate::domain::ids::RecorderId;
 use crate::domain::ports::Clock;
+use crate::domain::recorder::SourcePath;
 use crate::runtime::board::Board;
 use crate::source::profile::Profiles;
 use crate::store::{Store, StoreError};
@@ -42,6 +45,23 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     profiles: Arc<Profiles>,
     options: Arc<IntakeOptions>,
+    /// Files that are being taken now, by whichever dock.
+    claims: Arc<Mutex<HashSet<Claimed>>>,
+}
+
+/// A file, as clips know where they came from.
+type Claimed = (RecorderId, SourcePath);
+
+/// The right to take a file, until it is dropped.
+struct Claim {
+    claims: Arc<Mutex<HashSet<Claimed>>>,
+    of: Claimed,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claims.lock().unwrap_or_else(|e| e.into_inner()).remove(&self.of);
+    }
 }
 
 impl Intake {
@@ -54,7 +74,18 @@ impl Intake {
         profiles: Arc<Profiles>,
         options: IntakeOptions,
     ) -> Self {
-        Self { store, vault, board, clock, profiles, options: Arc::new(options) }
+        Self { store, vault, board, clock, profiles, options: Arc::new(options), claims: Arc::default() }
+    }
+
+    /// Claims a file. A clip's `.part` has one writer: a recorder whose id stands in two bays, or one that was
+    /// pulled and docked again while the work of the earlier dock still winds down, must not become two.
+    fn claim(&self, recorder: &RecorderId, path: &SourcePath) -> Result<Claim, IntakeError> {
+        let of = (recorder.clone(), path.clone());
+        if self.claims.lock().unwrap_or_else(|e| e.into_inner()).insert(of.clone()) {
+            Ok(Claim { claims: Arc::clone(&self.claims), of })
+        } else {
+            Err(IntakeError::Busy)
+        }
     }
 
     /// Bytes that the vault's disk keeps free.
@@ -81,4 +112,24 @@ pub enum IntakeError {
     /// The file changed while it was being copied.
     #[error("the file changed while it was being copied; it is copied anew when it is still")]
     Changed,
+    /// Another dock takes the same file of the same recorder now.
+    #[error("the same file of this recorder is being copied at another bay; this one waits for it")]
+    Busy,
+}
+
+impl IntakeError {
+    /// Whether the recorder or its file is at fault, and not this station's disk or database.
+    fn is_of_the_recorder(&self) -> bool {
+        match self {
+            Self::Copy(CopyError::Source(_) | CopyError::Short { .. } | CopyError::Stopped)
+            | Self::Source(_)
+            | Self::Changed
+            | Self::Busy => true,
+            Self::Copy(
+                CopyError::Full { .. } | CopyError::ReadBack(_) | CopyError::Vault(_) | CopyError::Report(_),
+            )
+            | Self::Vault(_)
+            | Self::Store(_) => false,
+        }
+    }
 }

@@ -28,14 +28,20 @@ pub enum Plan {
 pub fn plan(entry: &ShelfEntry, known: &[ClipRow], sighted: Option<ClipId>) -> Plan {
     let same_listing =
         |row: &&ClipRow| row.declared_bytes == Some(entry.size_bytes) && row.modified_raw == entry.modified_raw;
-    if let Some(row) = known.iter().filter(same_listing).find(|row| row.local == Local::Copying) {
+    // A copy in quarantine waits for a person; the recorder's file is taken anew beside it.
+    let goes_on = |row: &&ClipRow| row.local == Local::Copying && row.quarantine.is_none();
+    if let Some(row) = known.iter().filter(same_listing).find(goes_on) {
         let prefix =
             row.durable_blake3.map_or(Prefix { bytes: 0, blake3: Blake3(*blake3::hash(b"").as_bytes()) }, |blake3| {
                 Prefix { bytes: row.durable_bytes, blake3 }
             });
         return Plan::Resume(row.clip, prefix);
     }
-    if let Some(clip) = sighted {
+    // Seen is not enough: the clip must have stayed what it was then.
+    let stands = |clip: &ClipId| {
+        known.iter().any(|row| row.clip == *clip && matches!(row.local, Local::Sealed | Local::Evicted))
+    };
+    if let Some(clip) = sighted.filter(stands) {
         return Plan::Nothing(clip);
     }
     // A damaged local copy is no reason to skip the recorder's: it may be the last good one. An evicted
@@ -156,7 +162,11 @@ mod tests {
         let e = entry(10, "t");
         let sealed = row(Local::Sealed, 10, "t");
         let copying = row(Local::Copying, 10, "t");
-        let table: [(&[ClipRow], Option<ClipId>, Plan); 8] = [
+        let damaged = row(Local::Damaged, 10, "t");
+        let held = ClipRow { quarantine: Some("other bytes".into()), ..row(Local::Copying, 10, "t") };
+        let table: [(&[ClipRow], Option<ClipId>, Plan); 10] = [
+            (std::slice::from_ref(&damaged), Some(damaged.clip), Plan::Copy),
+            (std::slice::from_ref(&held), Some(held.clip), Plan::Copy),
             (&[], None, Plan::Copy),
             (std::slice::from_ref(&sealed), None, Plan::Compare(sealed.clip)),
             (&[row(Local::Evicted, 10, "t")], None, Plan::Copy),

@@ -2,8 +2,10 @@
 
 use super::{Intake, IntakeError, plan};
 use crate::domain::clip::Local;
+use crate::domain::error::chain;
 use crate::domain::ids::RecorderId;
 use crate::domain::recorder::ShelfEntry;
+use crate::store::ClipRow;
 use crate::vault::{Found, measure};
 
 /// What was found at start-up.
@@ -24,24 +26,49 @@ pub fn recover(intake: &Intake) -> Result<Recovered, IntakeError> {
     intake.store.write_blocking(|tx| tx.close_docks_of_earlier_run())?;
     for row in intake.store.read_blocking(|r| r.copying())? {
         if let Found::Final(_) = intake.vault.found(row.clip)? {
-            let recorder = RecorderId::new(&row.recorder).map_err(crate::store::StoreError::from)?;
-            let known = intake.store.read_blocking(|r| r.clips_at(&recorder, &row.path))?;
-            let others: Vec<_> =
-                known.into_iter().filter(|k| k.clip != row.clip && k.local != Local::Copying).collect();
-            let entry = ShelfEntry {
-                path: row.path.clone(),
-                size_bytes: row.declared_bytes.unwrap_or(u64::MAX),
-                modified_raw: row.modified_raw.clone(),
-                modified_ms: row.modified_ms,
-            };
-            let copied = measure(&intake.vault, row.clip, row.grid, &plan::prefixes_wanted(&entry, &others))?;
-            intake.commit_seal(row.clip, &copied, &others, Vec::new(), None)?;
-            intake.vault.discard(row.clip)?;
-            tracing::info!(clip = %row.clip, "a file that was sealed just before the last stop was hashed again and adopted");
-            recovered.adopted += 1;
+            // One file that cannot be read must not keep the station from working: its recorder gives it again.
+            match adopt(intake, &row) {
+                Ok(true) => recovered.adopted += 1,
+                Ok(false) => recovered.resumable += 1,
+                Err(e @ IntakeError::Store(_)) => return Err(e),
+                Err(e) => {
+                    tracing::error!(clip = %row.clip, error = %chain(&e), "a file that was sealed just before the last stop cannot be adopted; dock its recorder again");
+                    recovered.resumable += 1;
+                }
+            }
         } else {
             recovered.resumable += 1;
         }
     }
     Ok(recovered)
+}
+
+/// Seals the row of a file that stands under its final name, if it is what was copied; `false` when it is not
+/// and was set aside, so that the copy begins anew.
+fn adopt(intake: &Intake, row: &ClipRow) -> Result<bool, IntakeError> {
+    let recorder = RecorderId::new(&row.recorder).map_err(crate::store::StoreError::from)?;
+    let known = intake.store.read_blocking(|r| r.clips_at(&recorder, &row.path))?;
+    let others: Vec<_> = known.into_iter().filter(|k| k.clip != row.clip && k.local != Local::Copying).collect();
+    let entry = ShelfEntry {
+        path: row.path.clone(),
+        size_bytes: row.declared_bytes.unwrap_or(u64::MAX),
+        modified_raw: row.modified_raw.clone(),
+        modified_ms: row.modified_ms,
+    };
+    let mut wanted = plan::prefixes_wanted(&entry, &others);
+    wanted.extend((row.durable_bytes > 0).then_some(row.durable_bytes));
+    wanted.sort_unstable();
+    wanted.dedup();
+    let copied = measure(&intake.vault, row.clip, row.grid, &wanted)?;
+    // The name alone says that it was verified once; the row knows what it was then.
+    let whole = row.declared_bytes.is_none_or(|d| d == copied.size_bytes) && plan::contained(row, &copied.prefixes);
+    if !whole {
+        intake.vault.set_aside(row.clip)?;
+        tracing::error!(clip = %row.clip, "a file under its final name is not what was copied; it was set aside as .torn, and is copied anew when its recorder is docked");
+        return Ok(false);
+    }
+    intake.commit_seal(row.clip, &copied, &others, Vec::new(), None)?;
+    intake.vault.discard(row.clip)?;
+    tracing::info!(clip = %row.clip, "a file that was sealed just before the last stop was hashed again and adopted");
+    Ok(true)
 }

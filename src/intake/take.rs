@@ -4,6 +4,8 @@ use std::io::Read;
 
 use super::plan::{self, Plan};
 use super::{Intake, IntakeError};
+use crate::domain::clip::Local;
+use crate::domain::error::chain;
 use crate::domain::evidence::Evidence;
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
@@ -50,6 +52,7 @@ impl Intake {
         stopped: &dyn Fn() -> bool,
     ) -> Result<Taken, IntakeError> {
         let entry = &item.entry;
+        let _claim = self.claim(place.recorder, &entry.path)?;
         let (known, sighted) = self
             .store
             .read_blocking(|r| Ok((r.clips_at(place.recorder, &entry.path)?, r.sighted(place.dock, entry)?)))?;
@@ -185,9 +188,15 @@ impl Intake {
         leftovers: Vec<(ClipId, bool)>,
     ) -> Result<Taken, IntakeError> {
         let same = |row: &&ClipRow| row.blake3 == Some(copied.blake3) && row.size_bytes == Some(copied.size_bytes);
-        if let Some(of) =
-            others.iter().filter(same).find(|row| row.local != crate::domain::clip::Local::Damaged).map(|row| row.clip)
-        {
+        let mut good = None;
+        for row in others.iter().filter(same) {
+            // What is dropped for a sealed clip's sake is perhaps the last good copy: its file is read first.
+            if row.local == Local::Evicted || (row.local == Local::Sealed && self.stands(row.clip, copied)?) {
+                good = Some(row.clip);
+                break;
+            }
+        }
+        if let Some(of) = good {
             // The copy goes first: a crash in between copies again and comes here again.
             self.vault.discard(clip)?;
             let gone: Vec<ClipId> = leftovers.iter().filter(|(_, contained)| *contained).map(|(c, _)| *c).collect();
@@ -242,27 +251,41 @@ impl Intake {
         }
         let blake3 = copied.blake3;
         for row in self.store.read_blocking(|r| r.clips_with(blake3))? {
-            match hash_uncached(&self.vault.master(row.clip)) {
-                Ok(found) if found == (copied.blake3, copied.size_bytes) => return Ok(Some(row.clip)),
-                Ok(_) => {
-                    let other = row.clip;
-                    self.store
-                        .write_blocking(move |tx| tx.damaged(other, "its file has other bytes than were sealed"))?;
-                }
-                Err(e) => {
-                    tracing::warn!(clip = %row.clip, error = %e, "a sealed file could not be read; its bytes are kept a second time")
-                }
+            if self.stands(row.clip, copied)? {
+                return Ok(Some(row.clip));
             }
         }
         Ok(None)
     }
 
+    /// Whether the file of a sealed clip has these bytes on disk now. One that has not is damaged from here on.
+    fn stands(&self, clip: ClipId, copied: &Copied) -> Result<bool, IntakeError> {
+        match hash_uncached(&self.vault.master(clip)) {
+            Ok(found) if found == (copied.blake3, copied.size_bytes) => Ok(true),
+            Ok(_) => self.damaged(clip, "its file has other bytes than were sealed"),
+            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => self.damaged(clip, "its file is gone"),
+            Err(e) => {
+                tracing::warn!(%clip, error = %chain(&e), "a sealed file could not be read; its bytes are kept a second time");
+                Ok(false)
+            }
+        }
+    }
+
+    fn damaged(&self, clip: ClipId, what: &'static str) -> Result<bool, IntakeError> {
+        tracing::error!(%clip, what, "a sealed clip is damaged");
+        self.store.write_blocking(move |tx| tx.damaged(clip, what))?;
+        Ok(false)
+    }
+
     /// Compares samples of the recorder's file with our sealed copy.
     fn same_by_samples(&self, shelf: &dyn Shelf, entry: &ShelfEntry, clip: ClipId) -> Result<bool, IntakeError> {
-        let sealed = SealedFile::open(&self.vault.master(clip))?;
-        if sealed.len() != entry.size_bytes {
-            return Ok(false);
-        }
+        let sealed = match SealedFile::open(&self.vault.master(clip)) {
+            Ok(sealed) if sealed.len() == entry.size_bytes => sealed,
+            // It was sealed with the listed length.
+            Ok(_) => return self.damaged(clip, "its file has another length than was sealed"),
+            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => return self.damaged(clip, "its file is gone"),
+            Err(e) => return Err(e.into()),
+        };
         samples_match(shelf, entry, &sealed, entry.size_bytes)
     }
 

@@ -213,7 +213,7 @@ impl Tx<'_> {
             "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination],
         )?;
-        let event = Draft::daemon(EventKind::Mismatch).clip(clip).fact("destination", destination).fact("what", what);
+        let event = Draft::daemon(EventKind::Mismatch).clip(clip).fact("destination", destination).secret("what", what);
         self.log(&event.outcome("failed"))?;
         self.stale(clip)
     }
@@ -236,7 +236,7 @@ impl Tx<'_> {
             let event = Draft::daemon(EventKind::SendFailed)
                 .clip(clip)
                 .fact("destination", destination)
-                .fact("reason", reason)
+                .secret("reason", reason)
                 .fact("retry", retry.as_str());
             self.log(&event.outcome("failed"))?;
         }

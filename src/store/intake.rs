@@ -267,6 +267,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The recorder in this dock may not go: what is on it cannot be told now.
+    pub fn dock_unsafe(&self, dock: i64) -> Result<()> {
+        let n = self.conn.execute("UPDATE dock SET safe = 0 WHERE dock_id = ?1 AND safe = 1", [dock])?;
+        if n > 0 {
+            self.changed(Change::Docks);
+        }
+        Ok(())
+    }
+
     /// Reports a place on the recorder that could not be read; logged once a dock and path.
     pub fn unreadable(&self, dock: i64, path: &SourcePath, reason: &str) -> Result<()> {
         let n = self.conn.execute(
@@ -277,7 +286,8 @@ impl Tx<'_> {
             let event = Draft::daemon(EventKind::Unreadable)
                 .fact("dock", dock)
                 .secret("path", path.to_text())
-                .fact("reason", reason);
+                // Words of the operating system and of errors name paths, and those name people.
+                .secret("reason", reason);
             self.log(&event.outcome("failed"))?;
             self.changed(Change::Docks);
         }
@@ -348,7 +358,9 @@ impl Tx<'_> {
     ) -> Result<bool> {
         let n = self.conn.execute(
             "INSERT INTO sighting (clip_id, recorder_id, dock_id, path, size_bytes, modified_raw, state, compared, seen_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'present', ?7, ?8) ON CONFLICT (dock_id, path, size_bytes, modified_raw) DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'present', ?7, ?8)
+             ON CONFLICT (dock_id, path, size_bytes, modified_raw) DO UPDATE
+               SET clip_id = excluded.clip_id, compared = excluded.compared, seen_ms = excluded.seen_ms WHERE clip_id <> excluded.clip_id",
             params![
                 clip.to_string(),
                 recorder.as_str(),
@@ -383,7 +395,7 @@ impl Tx<'_> {
     pub fn add_gaps(&self, clip: ClipId, gaps: Vec<(i64, i64, String)>) -> Result<()> {
         let mut evidence: crate::domain::evidence::Evidence =
             serde_json::from_str(&self.read().evidence(clip)?).map_err(|e| StoreError::Odd(e.to_string()))?;
-        self.log(&Draft::daemon(EventKind::Gap).clip(clip).fact("gaps", serde_json::json!(gaps)))?;
+        self.log(&Draft::daemon(EventKind::Gap).clip(clip).secret("gaps", serde_json::json!(gaps).to_string()))?;
         evidence.gaps.extend(gaps);
         let json = serde_json::to_string(&evidence).map_err(|e| StoreError::Odd(e.to_string()))?;
         self.conn.execute("UPDATE clip SET evidence = ?2 WHERE clip_id = ?1", params![clip.to_string(), json])?;
@@ -495,7 +507,7 @@ impl Tx<'_> {
             params![clip.to_string(), reason],
         )?;
         if n > 0 {
-            self.log(&Draft::daemon(EventKind::Quarantine).clip(clip).fact("reason", reason))?;
+            self.log(&Draft::daemon(EventKind::Quarantine).clip(clip).secret("reason", reason))?;
             self.stale(clip)?;
         }
         Ok(())
@@ -582,6 +594,17 @@ impl Reader<'_> {
             .query_row(params![dock, entry.path.as_bytes(), entry.size_bytes as i64, entry.modified_raw], |r| r.get(0))
             .optional()?;
         Ok(found.map(|s| s.parse()).transpose()?)
+    }
+
+    /// Files of this dock (path, length, raw time) whose clip is damaged: they are no longer in the vault.
+    pub fn damaged_at(&self, dock: i64) -> Result<Vec<(SourcePath, u64, String)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT s.path, s.size_bytes, s.modified_raw FROM sighting s JOIN clip c USING (clip_id) WHERE s.dock_id = ?1 AND c.local = 'damaged'",
+        )?;
+        let rows = statement.query_map([dock], |r| {
+            Ok((SourcePath::new(r.get::<_, Vec<u8>>(0)?), r.get::<_, i64>(1)? as u64, r.get(2)?))
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// The parts of a clip, in order.

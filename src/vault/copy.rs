@@ -481,6 +481,9 @@ pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64])
         drop(pump);
         let sha256 = whole.join().map_err(|_| panicked(&path))?;
         let hashed = parts.join().map_err(|_| panicked(&path))?.map_err(failed("writing", &tree_path))?;
+        // Its name may be no more than a rename in memory: a killed process leaves such names, a power cut takes them.
+        file.sync_all().map_err(failed("syncing", &path))?;
+        vault.sync_parent(&path)?;
         Ok(Copied {
             size_bytes: hashed.bytes,
             blake3: hashed.root,

@@ -8,6 +8,7 @@
 //! clips/2026/11/21/<clip_id>.tree       its BLAKE3 outboard (see `tree`)
 //! clips/2026/11/21/<clip_id>.part       while copying
 //! clips/2026/11/21/<clip_id>.tree.part
+//! clips/2026/11/21/<clip_id>.torn       set aside: found under the final name with other bytes than were copied
 //! derived/2026/11/21/<clip_id>.jpg      thumbnail; never evidence (invariant 6)
 //! ```
 //!
@@ -136,14 +137,24 @@ impl Vault {
         self.sync_parent(&master)
     }
 
+    /// Takes a file that is not what was copied off its final name, durably. Its bytes stay, as `.torn`: they may be
+    /// all that there is.
+    pub fn set_aside(&self, clip: ClipId) -> Result<(), VaultError> {
+        let master = self.master(clip);
+        fs::rename(&master, master.with_extension("torn")).map_err(failed("setting aside", &master))?;
+        self.sync_parent(&master)
+    }
+
     /// Gives `clip` the bytes of the sealed clip `of` under its own name (one file on disk, two names)
     /// instead of its own `.part`, durably.
     pub fn seal_sharing(&self, clip: ClipId, of: ClipId) -> Result<(), VaultError> {
         let master = self.master(clip);
-        match fs::hard_link(self.master(of), &master) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(failed("sharing", &master))?,
+        // What an earlier attempt left under the name need not be the same bytes; this copy was verified.
+        match fs::remove_file(&master) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("replacing", &master)(e)),
+            _ => {}
         }
+        fs::hard_link(self.master(of), &master).map_err(failed("sharing", &master))?;
         fs::rename(self.tree_part(clip), self.tree(clip)).map_err(failed("naming", &self.tree(clip)))?;
         self.sync_parent(&master)?;
         self.discard(clip)
@@ -178,16 +189,15 @@ impl Vault {
     /// Creates the directory of a clip's files and makes each new level durable.
     pub(crate) fn make_dir(&self, clip: ClipId) -> Result<PathBuf, VaultError> {
         let dir = self.dated("clips", clip);
-        if !dir.is_dir() {
-            fs::create_dir_all(&dir).map_err(failed("creating", &dir))?;
-            let mut level = dir.parent();
-            while let Some(path) = level {
-                sync_dir(path)?;
-                if path == self.root {
-                    break;
-                }
-                level = path.parent();
+        fs::create_dir_all(&dir).map_err(failed("creating", &dir))?;
+        // Also where the directory stands already: whoever made it may not have come to this. Cheap when nothing changed.
+        let mut level = dir.parent();
+        while let Some(path) = level {
+            sync_dir(path)?;
+            if path == self.root {
+                break;
             }
+            level = path.parent();
         }
         Ok(dir)
     }
