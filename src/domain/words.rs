@@ -146,20 +146,20 @@ catalogue! {
     state_incomplete => "待标注", "To annotate";
 
     // Facets
-    local_copying => "采集中", "copying";
-    local_sealed => "已入库（校验一致）", "sealed";
-    local_evicted => "本地已腾出空间", "removed here after proof";
-    local_damaged => "本地文件已损坏", "damaged here";
-    sighting_present => "仍在记录仪上", "still on the recorder";
-    sighting_gone => "记录仪上已不见（不是本站清除）", "gone from the recorder (not by us)";
-    sighting_erase_intended => "即将从记录仪清除", "about to be erased from the recorder";
-    sighting_erased => "已从记录仪清除", "erased from the recorder";
-    delivery_waiting => "待上传", "waiting";
-    delivery_sending => "上传中", "sending";
-    delivery_sent => "已上传，未校验", "sent, unproven";
-    delivery_proven => "校验一致", "proven";
-    delivery_suspect => "校验不一致", "suspect";
-    delivery_failed => "上传失败", "failed";
+    local_copying => "采集中", "Copying";
+    local_sealed => "已入库（校验一致）", "Sealed";
+    local_evicted => "本地已腾出空间", "Removed here after proof";
+    local_damaged => "本地文件已损坏", "Damaged here";
+    sighting_present => "仍在记录仪上", "Still on the recorder";
+    sighting_gone => "记录仪上已不见（不是本站清除）", "Gone from the recorder (not by us)";
+    sighting_erase_intended => "即将从记录仪清除", "About to be erased from the recorder";
+    sighting_erased => "已从记录仪清除", "Erased from the recorder";
+    delivery_waiting => "待上传", "Waiting";
+    delivery_sending => "上传中", "Sending";
+    delivery_sent => "已上传，未校验", "Sent, unproven";
+    delivery_proven => "校验一致", "Proven";
+    delivery_suspect => "校验不一致", "Suspect";
+    delivery_failed => "上传失败", "Failed";
     hold => "暂停销毁（复议/诉讼）", "On hold (review or lawsuit)";
     quarantine => "已隔离", "Quarantined";
 
@@ -371,6 +371,8 @@ catalogue! {
 
     // Kiosk
     kiosk_title => "采集位", "Bays";
+    kiosk_failing => "换一个采集位", "Try another bay";
+    kiosk_paused => "已暂停", "Paused";
     kiosk_stale => "画面已停止更新，请勿据此取走设备", "This board has stopped updating: do not rely on it";
 
     // Refusals

@@ -16,6 +16,7 @@
 pub mod api;
 pub mod assets;
 pub mod bind;
+pub mod escape;
 pub mod guard;
 pub mod live;
 pub mod media;

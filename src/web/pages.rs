@@ -385,7 +385,9 @@ async fn annotate(
         for (_, value) in &mut fields {
             *value = value.trim().to_owned();
         }
-        fields.retain(|(name, value)| before.iter().find(|b| b.name == name).is_none_or(|b| b.value != *value));
+        fields.retain(|(name, value)| {
+            before.iter().find(|b| b.name == name).is_none_or(|b| super::escape::visible(&b.value) != *value)
+        });
         Ok(fields)
     };
     match answer.await {

@@ -1,5 +1,7 @@
 //! Facts that stand still, for the page: one scene a state that a station can be in. All of it is invented.
 
+#![allow(clippy::unwrap_used)] // A test's facts; a poisoned lock means that the test has already failed.
+
 use std::io;
 use std::sync::{Arc, Mutex};
 

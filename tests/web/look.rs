@@ -1,11 +1,12 @@
 //! Serves the fixtures, so that the pages can be looked at: `cargo run --example look -- 127.0.0.1:8099 busy`.
 
-#[allow(dead_code)]
+#[allow(dead_code)] // The tests use all of it.
 mod fixtures;
 
 use fixtures::Scene;
 
 #[tokio::main]
+#[allow(clippy::print_stdout)] // A person started it and reads this.
 async fn main() {
     let mut args = std::env::args().skip(1);
     let address = args.next().unwrap_or_else(|| "127.0.0.1:8099".into());

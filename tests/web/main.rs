@@ -75,7 +75,11 @@ impl Visit {
     }
 
     async fn json(&self, method: &str, path: &str, body: &str) -> Answer {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost").header("content-type", "application/json");
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .header("content-type", "application/json");
         self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
     }
 }
@@ -86,10 +90,18 @@ fn encoded(text: &str) -> String {
 
 fn every_page() -> Vec<String> {
     let clip = |n| format!("/clips/{}", clip_id(n));
-    let mut pages: Vec<String> =
-        ["/", "/kiosk", "/clips", "/clips?missing=any", "/clips?state=proven&officer=%E7%94%B2", "/cases", "/cases/999", "/nowhere"]
-            .map(Into::into)
-            .into();
+    let mut pages: Vec<String> = [
+        "/",
+        "/kiosk",
+        "/clips",
+        "/clips?missing=any",
+        "/clips?state=proven&officer=%E7%94%B2",
+        "/cases",
+        "/cases/999",
+        "/nowhere",
+    ]
+    .map(Into::into)
+    .into();
     pages.extend((1..=10).map(clip));
     pages.push(format!("/cases/{}", encoded(CASE)));
     pages.push(format!("/clips?case={}", encoded(NASTY)));
@@ -107,7 +119,10 @@ async fn every_page_in_every_scene_and_language_holds_its_promises() {
                 let at = format!("{scene:?} {lang:?} {path}");
                 assert!(page.status.is_success() || page.status == StatusCode::NOT_FOUND, "{at}: {}", page.status);
                 assert!(html.contains(&format!("<html lang=\"{}\"", lang.tag())), "{at}");
-                assert!(!html.contains("<script>") && !html.contains(" style=") && !html.contains("' onload="), "{at}: inline");
+                assert!(
+                    !html.contains("<script>") && !html.contains(" style=") && !html.contains("' onload="),
+                    "{at}: inline"
+                );
                 assert!(!html.contains("<style"), "{at}");
                 assert!(page.header("content-security-policy").contains("default-src 'self'"), "{at}");
                 assert!(!page.header("content-security-policy").contains("unsafe"), "{at}");
@@ -133,7 +148,17 @@ async fn the_bay_board_names_no_one() {
 async fn the_words_of_the_field_are_on_the_page() {
     let visit = Visit::to(Scene::Busy);
     let station = visit.get("/").await.text();
-    for word in ["请勿拔出", "可以取走 · 上传中", "可以取走 · 3 个待标注", "未注册设备", "云端校验一致", "记录仪已清空", "上传情况", "需要处理", "已校时"] {
+    for word in [
+        "请勿拔出",
+        "可以取走 · 上传中",
+        "可以取走 · 3 个待标注",
+        "未注册设备",
+        "云端校验一致",
+        "记录仪已清空",
+        "上传情况",
+        "需要处理",
+        "已校时",
+    ] {
         assert!(station.contains(word), "{word}");
     }
     let english = visit.get_with("/", &[("cookie", "a=b; lang=en"), ("accept-language", "zh-CN")]).await.text();
@@ -148,7 +173,9 @@ async fn an_access_is_logged_before_it_is_answered_or_nothing_is() {
     let clip = format!("/clips/{}", clip_id(2));
     visit.get(&clip).await;
     let asked = visit.asked.taken();
-    assert!(matches!(&asked[..], [Asked::LogAccess { what, clip: Some(id), .. }] if what == "show" && *id == clip_id(2).to_string()));
+    assert!(
+        matches!(&asked[..], [Asked::LogAccess { what, clip: Some(id), .. }] if what == "show" && *id == clip_id(2).to_string())
+    );
     // The part that refreshes itself is the same access; opening the page again is another.
     visit.get(&format!("{clip}?part=live")).await;
     assert_eq!(visit.asked.taken().len(), 0);
@@ -156,14 +183,21 @@ async fn an_access_is_logged_before_it_is_answered_or_nothing_is() {
     assert_eq!(visit.asked.taken().len(), 1);
     visit.get("/clips?officer=%E7%94%B2").await;
     let asked = visit.asked.taken();
-    assert!(matches!(&asked[0], Asked::LogAccess { what, terms: Some(t), .. } if what == "search" && t.starts_with("officer=")));
+    assert!(
+        matches!(&asked[0], Asked::LogAccess { what, terms: Some(t), .. } if what == "search" && t.starts_with("officer="))
+    );
     visit.get(&format!("/cases/{}", encoded(CASE))).await;
     let asked = visit.asked.taken();
-    assert!(matches!(&asked[0], Asked::LogAccess { case: Some(hash), .. } if hash.len() == 64), "the number itself is not in the log");
+    assert!(
+        matches!(&asked[0], Asked::LogAccess { case: Some(hash), .. } if hash.len() == 64),
+        "the number itself is not in the log"
+    );
 
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("unavailable", "the log cannot be written"));
     let case = format!("/cases/{}", encoded(CASE));
-    for path in [clip.as_str(), "/clips", "/cases", &case, &format!("{clip}/media"), "/api/v1/clips", &format!("/api/v1{clip}")] {
+    for path in
+        [clip.as_str(), "/clips", "/cases", &case, &format!("{clip}/media"), "/api/v1/clips", &format!("/api/v1{clip}")]
+    {
         let page = visit.get(path).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert!(!page.text().contains("东关街"), "{path}");
@@ -191,7 +225,10 @@ async fn media_is_served_by_ranges_inside_one_logged_viewing() {
     assert!(matches!(&asked[..], [Asked::BeginView { what, .. }] if what == "play"), "one viewing: {asked:?}");
     visit.site.viewings.close_idle(evidock::runtime::clock::monotonic(), std::time::Duration::ZERO).await;
     let asked = visit.asked.taken();
-    assert!(matches!(&asked[..], [Asked::EndView { begun_seq: 41, ranges, .. }] if *ranges == [(0, MEDIA_BYTES)]), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Asked::EndView { begun_seq: 41, ranges, .. }] if *ranges == [(0, MEDIA_BYTES)]),
+        "{asked:?}"
+    );
 
     let head = Request::head(&path).header("host", "localhost").body(Body::empty()).expect("a request");
     let head = visit.send(head).await;
@@ -211,15 +248,21 @@ async fn forms_change_what_they_say_and_nothing_else() {
     let done = visit.post(&format!("{clip}/link"), &format!("case_no={}&stage=&proves=x", encoded(CASE))).await;
     assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, format!("{clip}?done=linked").as_str()));
     let asked = visit.asked.taken();
-    assert!(matches!(&asked[..], [Asked::Link { case_no, stage: None, proves: Some(p), .. }] if case_no == CASE && p == "x"));
+    assert!(
+        matches!(&asked[..], [Asked::Link { case_no, stage: None, proves: Some(p), .. }] if case_no == CASE && p == "x")
+    );
     assert!(visit.get(&format!("{clip}?done=linked")).await.text().contains("已关联"));
 
     // The form carries every field; only what was changed is said by this person.
     visit.asked.taken();
-    let form = format!("officer={}&place={}&co_officers={}", encoded("采集人甲"), encoded("北大街 3 号"), encoded("采集人乙"));
+    let form =
+        format!("officer={}&place={}&co_officers={}", encoded("采集人甲"), encoded("北大街 3 号"), encoded("采集人乙"));
     visit.post(&format!("{clip}/annotate"), &form).await;
     let asked = visit.asked.taken();
-    assert!(matches!(&asked[..], [Asked::Annotate { fields, .. }] if *fields == [("place".into(), "北大街 3 号".into())]), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Asked::Annotate { fields, .. }] if *fields == [("place".into(), "北大街 3 号".into())]),
+        "{asked:?}"
+    );
     let wrong = visit.post(&format!("{clip}/annotate"), "blake3=0").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
 
@@ -269,7 +312,7 @@ async fn assets_are_kept_for_a_year_under_their_digest() {
         assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
         assert_eq!(again.header("cache-control"), "no-cache");
     }
-    assert!(total < 130_000, "the station page weighs {total} bytes in all");
+    assert!(total < 120_000, "the station page weighs {total} bytes in all");
 }
 
 #[tokio::test]
@@ -277,7 +320,23 @@ async fn the_api_answers_in_records_and_problems() {
     let visit = Visit::to(Scene::Busy);
     let clip = format!("/api/v1/clips/{}", clip_id(2));
     let record = visit.get(&clip).await.json();
-    for field in ["record_id", "case_no", "cases", "state", "original_filename", "size_bytes", "blake3", "sha256", "captured_start", "officer", "place", "proves", "device_id", "station_id", "object_uri"] {
+    for field in [
+        "record_id",
+        "case_no",
+        "cases",
+        "state",
+        "original_filename",
+        "size_bytes",
+        "blake3",
+        "sha256",
+        "captured_start",
+        "officer",
+        "place",
+        "proves",
+        "device_id",
+        "station_id",
+        "object_uri",
+    ] {
         assert!(record.get(field).is_some(), "{field}");
     }
     let problem = visit.get("/api/v1/clips/nonsense").await;
@@ -318,7 +377,10 @@ async fn the_api_answers_in_records_and_problems() {
     assert_eq!(status["bays"][1]["safe_to_remove"], true);
     assert_eq!(visit.get("/healthz").await.status, StatusCode::OK);
     assert_eq!(Visit::to(Scene::Failing).get("/healthz").await.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(visit.get("/metrics").await.header("content-type").split(';').next(), Some("application/openmetrics-text"));
+    assert_eq!(
+        visit.get("/metrics").await.header("content-type").split(';').next(),
+        Some("application/openmetrics-text")
+    );
 }
 
 #[tokio::test]
@@ -330,7 +392,10 @@ async fn the_document_describes_the_routes_that_there_are() {
     assert_eq!(paths.len(), 12);
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
-            let real = path.replace("{id}", &clip_id(2).to_string()).replace("{case_no}", "1").replace("{number}", &encoded(CASE));
+            let real = path
+                .replace("{id}", &clip_id(2).to_string())
+                .replace("{case_no}", "1")
+                .replace("{number}", &encoded(CASE));
             let answer = visit.json(&method.to_uppercase(), &real, "{}").await;
             assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
             assert_ne!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");

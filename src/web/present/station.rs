@@ -273,7 +273,9 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         BayState::NoRoom(_) => w.paused_disk_detail.into(),
     };
     let brief = match &bay.state {
-        BayState::Copying(p) => p.left_ms.map(|ms| w.left(ms)).unwrap_or_else(|| w.done_of(p.clips_done, p.clips_total)),
+        BayState::Copying(p) => {
+            p.left_ms.map(|ms| w.left(ms)).unwrap_or_else(|| w.done_of(p.clips_done, p.clips_total))
+        }
         BayState::Safe { sealed: sealed @ 1.., .. } => w.clips(*sealed),
         BayState::Unregistered { .. } | BayState::NoRoom(_) => w.call_administrator.into(),
         _ => line.clone(),
@@ -303,8 +305,8 @@ pub fn board_card(bay: &Bay, w: &Words) -> BoardCard {
         (_, Verdict::Hold) => w.do_not_remove,
         (_, Verdict::Safe | Verdict::SafeBut) => w.safe_to_remove,
         (BayState::Unregistered { .. }, _) => w.unregistered,
-        (BayState::NoRoom(_), _) => w.paused_disk,
-        (_, Verdict::Act) => w.try_another_bay,
+        (BayState::NoRoom(_), _) => w.kiosk_paused,
+        (_, Verdict::Act) => w.kiosk_failing,
     };
     let detail = match &bay.state {
         BayState::Empty => String::new(),
@@ -467,7 +469,7 @@ mod tests {
         let card = board_card(&bay, Lang::Zh.words());
         let all = format!("{} {} {}", card.name, card.headline, card.detail);
         assert!(!all.contains("甲") && !all.contains("DSJ"), "{all}");
-        assert_eq!(card.headline, "读取失败，请换一个采集位");
+        assert_eq!(card.headline, "换一个采集位");
     }
 
     #[test]

@@ -103,6 +103,9 @@ pub struct Tick {
     pub day: bool,
 }
 
+/// Begin and end of a clip, milliseconds since the Unix epoch.
+type Timed<'a> = (i64, i64, &'a ClipRow);
+
 /// A stretch of axis: time and where it is drawn.
 struct Segment {
     start: i64,
@@ -124,14 +127,14 @@ impl Timeline {
 
     /// Draws `clips` on an axis in `zone`.
     pub fn draw(clips: &[ClipRow], zone: &TimeZone) -> Self {
-        let mut timed: Vec<(i64, i64, &ClipRow)> = clips
+        let mut timed: Vec<Timed<'_>> = clips
             .iter()
             .filter_map(|c| c.captured.map(|at| (at.0, at.0.saturating_add(c.duration_ms.unwrap_or(0).max(0)), c)))
             .collect();
         timed.sort_by_key(|(start, end, c)| (*start, *end, c.id));
         let undrawn = (clips.len() - timed.len()) as u64;
         let segments = segments(&timed);
-        let mut lanes: Vec<(Option<String>, Vec<(i64, i64, &ClipRow)>)> = Vec::new();
+        let mut lanes: Vec<(Option<String>, Vec<Timed<'_>>)> = Vec::new();
         for item in &timed {
             match lanes.iter_mut().find(|(stage, _)| *stage == item.2.stage) {
                 Some((_, items)) => items.push(*item),
@@ -161,7 +164,7 @@ fn stage_order(stage: Option<&str>) -> usize {
     }
 }
 
-fn segments(timed: &[(i64, i64, &ClipRow)]) -> Vec<Segment> {
+fn segments(timed: &[Timed<'_>]) -> Vec<Segment> {
     let mut spans: Vec<(i64, i64)> = Vec::new();
     for (start, end, _) in timed {
         match spans.last_mut() {
@@ -198,7 +201,7 @@ fn place(segments: &[Segment], at: i64) -> f64 {
     segment.map_or(0.0, |s| s.x + s.width * ((at - s.start) as f64 / (s.end - s.start).max(1) as f64).clamp(0.0, 1.0))
 }
 
-fn lane(stage: Option<String>, items: &[(i64, i64, &ClipRow)], segments: &[Segment]) -> Lane {
+fn lane(stage: Option<String>, items: &[Timed<'_>], segments: &[Segment]) -> Lane {
     // Clips that overlap share the lane's height: each takes the first row that is free at its begin.
     let mut rows: Vec<i64> = Vec::new();
     let mut placed = Vec::new();
