@@ -157,6 +157,11 @@ impl Weed {
         S3Options::new(super::named("weed"), super::station(), endpoint, bucket, ACCESS_KEY, Secret::new(SECRET_KEY))
     }
 
+    /// The access key and the secret key.
+    pub fn keys() -> (&'static str, &'static str) {
+        (ACCESS_KEY, SECRET_KEY)
+    }
+
     /// Makes a bucket.
     pub async fn make_bucket(&self, bucket: &str) {
         let (status, body) = self.request("PUT", &format!("/{bucket}"), &[], Bytes::new()).await;
