@@ -95,7 +95,8 @@ async fn the_answer_to_completing_is_lost() {
     station.dock("a");
     proven_with(&mut station, &proxy, 0);
     assert_eq!(proxy.fired(), 1);
-    let completed = proxy.requests().iter().filter(|r| r.starts_with("POST ") && r.contains("master?uploadId=")).count();
+    let completed =
+        proxy.requests().iter().filter(|r| r.starts_with("POST ") && r.contains("master?uploadId=")).count();
     assert_eq!(completed, 1, "what was lost is settled by looking, not by asking again");
 }
 
@@ -157,7 +158,8 @@ async fn a_server_that_lies_is_never_believed() {
     station.start();
     station.dock("a");
     station.until_safe("a");
-    let deliveries = "SELECT clip_id, destination, state, reason, proven_ms FROM delivery ORDER BY destination, clip_id";
+    let deliveries =
+        "SELECT clip_id, destination, state, reason, proven_ms FROM delivery ORDER BY destination, clip_id";
     station.until("the honest copies are proven and the others given up", |s| {
         let rows = s.query(deliveries, &[]);
         assert_eq!(rows.len(), 2 * (LIES.len() + 1));

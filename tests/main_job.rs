@@ -66,6 +66,8 @@ async fn a_recorder_is_docked_and_its_clips_are_sealed_linked_sent_proven_and_fo
     station.until_safe("3号口");
     // Three clips and the recorder's log.
     station.until_proven(4);
+    station.until("the media worker has looked at everything", |s| s.one("SELECT count(*) FROM media", &[]) == "4");
+    station.until_proven(4);
     station.assert_vault_is_whole();
 
     let clips = ["091200", "092700", "094200"].map(|time| {
@@ -75,7 +77,8 @@ async fn a_recorder_is_docked_and_its_clips_are_sealed_linked_sent_proven_and_fo
     });
 
     // By any way of writing the brackets, full width and with leading zeros: the two clips of the roster's row.
-    for typed in [CASE, "赵卫罚[2026]12号", "赵卫罚（２０２６）１２号", "赵卫罚【2026】第012号", "赵卫罚﹝2026﹞12"] {
+    for typed in [CASE, "赵卫罚[2026]12号", "赵卫罚（２０２６）１２号", "赵卫罚【2026】第012号", "赵卫罚﹝2026﹞12"]
+    {
         let found = station.find(typed);
         assert_eq!(ids(&found), clips[..2], "{typed}");
         assert!(found.iter().all(|r| r["case_no"] == CASE), "{typed}");

@@ -123,7 +123,9 @@ async fn answer(
     let mut inside = liar.0.lock().unwrap();
     let upload = query.get("uploadId").cloned().unwrap_or_default();
     match (method.as_str(), query.get("partNumber")) {
-        ("GET", _) if query.contains_key("object-lock") => refuse(StatusCode::NOT_FOUND, "NoSuchObjectLockConfiguration"),
+        ("GET", _) if query.contains_key("object-lock") => {
+            refuse(StatusCode::NOT_FOUND, "NoSuchObjectLockConfiguration")
+        }
         ("GET", _) if query.contains_key("versioning") => "<VersioningConfiguration/>".into_response(),
         ("POST", _) if query.contains_key("uploads") => {
             inside.begun += 1;

@@ -32,7 +32,7 @@ agency = "测试机关"
 state_dir = "state"
 
 [vault]
-reserve_gb = 0
+reserve_gb = 1
 checkpoint_mb = 4
 
 [source.folder]
@@ -52,13 +52,14 @@ pub struct Station {
     dir: tempfile::TempDir,
     daemon: Option<Child>,
     wrapper: Vec<OsString>,
+    patience: Duration,
 }
 
 impl Station {
     /// A station with `more` appended to its configuration; the daemon is not started.
     pub fn new(more: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("evidock-station-").tempdir().unwrap();
-        let station = Self { dir, daemon: None, wrapper: Vec::new() };
+        let station = Self { dir, daemon: None, wrapper: Vec::new(), patience: PATIENCE };
         station.configure(more);
         fs::create_dir_all(station.path("cards")).unwrap();
         station
@@ -72,7 +73,7 @@ impl Station {
     }
 
     /// Writes the configuration anew: the base and `more`; a line of `more` that begins with `=` replaces the line
-    /// of the base with the same key, as `=poll_ms = 500`.
+    /// of the base with the same key, as `=poll_ms = 500`; `=poll_ms` alone removes it.
     pub fn configure(&self, more: &str) {
         let mut text = BASE.to_owned();
         let mut rest = String::new();
@@ -81,7 +82,8 @@ impl Station {
                 Some(setting) => {
                     let key = setting.split(' ').next().unwrap();
                     let old = text.lines().find(|l| l.split(' ').next() == Some(key)).expect("a key of the base");
-                    text = text.replace(&format!("\n{old}\n"), &format!("\n{setting}\n"));
+                    let new = if setting == key { String::new() } else { format!("{setting}\n") };
+                    text = text.replace(&format!("\n{old}\n"), &format!("\n{new}"));
                 }
                 None => rest.push_str(&format!("{line}\n")),
             }
@@ -92,6 +94,11 @@ impl Station {
     /// Runs the daemon under another program from the next start on (`unshare`, `setpriv`); it must replace itself.
     pub fn wrap<S: AsRef<OsStr>>(&mut self, words: &[S]) {
         self.wrapper = words.iter().map(|w| w.as_ref().to_owned()).collect();
+    }
+
+    /// Waits longer from now on: there is more to do.
+    pub fn be_patient(&mut self) {
+        self.patience = 20 * PATIENCE;
     }
 
     /// A path below the station's directory.
@@ -147,7 +154,7 @@ impl Station {
     /// Waits for a daemon that ends by itself.
     pub fn ended(&mut self) -> ExitStatus {
         let mut daemon = self.daemon.take().expect("a daemon");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             if let Some(status) = daemon.try_wait().unwrap() {
                 return status;
@@ -290,7 +297,7 @@ impl Station {
 
     /// Waits until `is_so`; after [`PATIENCE`] fails with `what` and the daemon's log.
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         while !is_so(self) {
             if Instant::now() > deadline {
                 self.fail(&format!("waited in vain: {what}"));
@@ -382,7 +389,10 @@ impl Station {
     /// Every sealed clip's file stands in the vault with the length and digests that are recorded, and no other
     /// master stands there.
     pub fn assert_vault_is_whole(&self) {
-        let rows = self.query("SELECT clip_id, size_bytes, lower(hex(blake3)), lower(hex(sha256)) FROM clip WHERE local = 'sealed'", &[]);
+        let rows = self.query(
+            "SELECT clip_id, size_bytes, lower(hex(blake3)), lower(hex(sha256)) FROM clip WHERE local = 'sealed'",
+            &[],
+        );
         for row in &rows {
             let file = self.in_vault(&row[0]).unwrap_or_else(|| self.fail(&format!("{} has no file", row[0])));
             let (blake3, sha256, size) = digests(&file);
