@@ -13,7 +13,7 @@ use destination_conformance::{PART, assert_proven, conforms, read_all};
 use evidock::deliver::fake::FakeDestination;
 use evidock::deliver::folder::{FolderDestination, FolderOptions};
 use evidock::deliver::prove::{How, Verdict, prove, read_back};
-use evidock::deliver::s3::{LockMode, S3Destination, S3Options, Secret};
+use evidock::deliver::s3::{Keys, LockMode, S3Destination, S3Options, Secret};
 use evidock::domain::clip::ProofLevel;
 use evidock::domain::error::{Retry, Retryable};
 use evidock::domain::ports::{Destination, SendError};
@@ -119,8 +119,9 @@ async fn configuration_lowers_the_proof_and_never_raises_it() {
 async fn wrong_keys_and_buckets_are_for_a_person() {
     let weed = weed().await;
     weed.make_bucket("refused").await;
-    let wrong_secret = S3Options { secret_key: Secret::new("not-the-secret"), ..weed.options("refused") };
-    let wrong_key = S3Options { access_key: "nobody".into(), ..weed.options("refused") };
+    let wrong_secret =
+        S3Options { keys: Keys::fixed(Weed::keys().0, Secret::new("not-the-secret")), ..weed.options("refused") };
+    let wrong_key = S3Options { keys: Keys::fixed("nobody", Secret::new(Weed::keys().1)), ..weed.options("refused") };
     let no_bucket = weed.options("never-made");
     for (options, word) in
         [(wrong_secret, "SignatureDoesNotMatch"), (wrong_key, "InvalidAccessKeyId"), (no_bucket, "NoSuchBucket")]
@@ -296,7 +297,8 @@ async fn what_is_spoiled_in_the_bucket_is_noticed() {
 async fn a_server_deaf_to_checksums_gets_md5_and_is_read_back() {
     let (deaf, address) = Deaf::start().await;
     let proxy = FaultProxy::start(address).await;
-    let options = S3Options::new(named("deaf"), station(), &proxy.endpoint(), "b", "key", Secret::new("secret"));
+    let options =
+        S3Options::new(named("deaf"), station(), &proxy.endpoint(), "b", Keys::fixed("key", Secret::new("secret")));
     let dest = S3Destination::new(options).unwrap();
     let abilities = dest.probe().await.unwrap();
     assert_eq!(abilities.proof, ProofLevel::ReadBack, "{}", abilities.detail);

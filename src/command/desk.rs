@@ -16,6 +16,7 @@ use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::ports::{BoxFuture, Clock};
 use crate::domain::record::{Field, Origin};
+use crate::runtime::board::{Bay, Board, Doing};
 use crate::runtime::task;
 use crate::store::{LinkRequest, Policy, RosterEntry, Store, StoreError};
 use crate::vault::{Vault, hash_uncached};
@@ -39,6 +40,8 @@ pub struct Desk {
     pub anchor: Arc<Anchor>,
     /// Compares remote copies with ours; by destination.
     pub remotes: Vec<Arc<dyn crate::domain::ports::Destination>>,
+    /// What is going on in the bays.
+    pub board: Board,
 }
 
 type Answer = Result<Reply, StoreError>;
@@ -66,7 +69,10 @@ impl Desk {
 
     async fn answer(&self, caller: &Caller, request: Request) -> Answer {
         match request {
-            Request::Ping => Ok(Reply::Done(json!({ "station": self.policy.station.as_str() }))),
+            Request::Ping => {
+                let bays: Vec<_> = self.board.bays().into_iter().map(|(_, bay)| bay_now(&bay)).collect();
+                Ok(Reply::Done(json!({ "station": self.policy.station.as_str(), "bays": bays })))
+            }
             Request::Link { clip, case_no, from_ms, to_ms, stage, matter, proves } => {
                 self.link(caller, &clip, &case_no, (from_ms, to_ms), [stage, matter, proves]).await
             }
@@ -287,6 +293,20 @@ impl Desk {
             json!({ "clip": clip.to_string(), "local": local_word, "detail": detail, "copies": copies, "ok": !bad }),
         ))
     }
+}
+
+/// A bay as it is now: what is in no transaction, for `evidock status`.
+fn bay_now(bay: &Bay) -> serde_json::Value {
+    let (doing, stuck) = match &bay.doing {
+        Doing::Listing => ("listing", None),
+        Doing::Copying { .. } => ("copying", None),
+        Doing::Resting => ("resting", None),
+        Doing::Stuck { reason, .. } => ("stuck", Some(reason)),
+    };
+    json!({
+        "bay": bay.bay, "doing": doing, "stuck": stuck, "files_done": bay.files_done, "bytes": bay.bytes,
+        "bytes_done": bay.bytes_done, "unreadable": bay.unreadable,
+    })
 }
 
 fn draft(kind: EventKind, caller: &Caller) -> Draft {

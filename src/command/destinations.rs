@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use crate::config::{Destination as Written, DestinationKind, Lock, Proof, Settings};
 use crate::deliver::folder::{FolderDestination, FolderOptions};
-use crate::deliver::s3::{LockMode, S3Destination, S3Options, Secret};
+use crate::deliver::s3::{Keys, LockMode, S3Destination, S3Options, Secret};
 use crate::domain::clip::ProofLevel;
 use crate::domain::ids::DestinationName;
 use crate::domain::ports::Destination;
@@ -24,18 +24,10 @@ pub fn make(settings: &Settings, written: &Written, used_before: bool) -> anyhow
             proof: None,
         }))),
         DestinationKind::S3(s3) => {
-            let secret = |file: &crate::config::SecretFile, what: &str| {
-                file.read().with_context(|| format!("the {what} of destination {} cannot be read", written.name))
-            };
-            let access = secret(&s3.access_key, "access key")?;
-            let mut options = S3Options::new(
-                written.name.clone(),
-                station,
-                &s3.endpoint,
-                &s3.bucket,
-                access.expose(),
-                Secret::new(secret(&s3.secret_key, "secret key")?.expose()),
-            );
+            let (access, secret) = (s3.access_key.clone(), s3.secret_key.clone());
+            let keys =
+                Keys::read_by(move || Ok((access.read()?.expose().to_owned(), Secret::new(secret.read()?.expose()))));
+            let mut options = S3Options::new(written.name.clone(), station, &s3.endpoint, &s3.bucket, keys);
             options.region = s3.region.clone();
             options.path_style = Some(s3.path_style);
             options.ca_file = s3.ca_file.clone();

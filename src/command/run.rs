@@ -249,6 +249,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         clock: Arc::clone(&clock),
         anchor: Arc::clone(&anchor),
         remotes: remotes.clone(),
+        board: board.clone(),
     });
     let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers));
     Ok(Parts {

@@ -12,10 +12,15 @@ use crate::vault::Vault;
 
 /// Carries the verb out. Without a daemon it still tells what is stored, and ends with [`Exit::Unreachable`].
 pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
-    let running = match ask::request(settings, &Request::Ping) {
-        Ok(_) => true,
-        Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => false,
+    let told = match ask::request(settings, &Request::Ping) {
+        Ok(told) => Some(told),
+        Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => None,
         Err(e) => return Err(e),
+    };
+    let running = told.is_some();
+    let now = |bay: &str| {
+        let bays = told.as_ref().and_then(|t| t["bays"].as_array());
+        bays.into_iter().flatten().find(|b| b["bay"] == bay).cloned().unwrap_or_default()
     };
     let (figures, docks, destinations, checkpoint) = store(settings)?
         .read_blocking(|r| Ok((r.figures(i64::MAX)?, r.open_docks()?, r.destinations()?, r.last_checkpoint()?)))?;
@@ -33,7 +38,14 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         output.json(&json!({
             "station": settings.station.id.as_str(),
             "running": running,
-            "docked": docks.iter().map(|d| json!({ "bay": d.bay, "recorder": d.recorder, "files": d.files, "safe_to_remove": d.safe })).collect::<Vec<_>>(),
+            "docked": docks.iter().map(|d| {
+                let now = now(&d.bay);
+                json!({
+                    "bay": d.bay, "recorder": d.recorder, "files": d.files, "safe_to_remove": d.safe, "doing": now["doing"],
+                    "stuck": now["stuck"], "files_done": now["files_done"], "bytes": now["bytes"], "bytes_done": now["bytes_done"],
+                    "unreadable": now["unreadable"],
+                })
+            }).collect::<Vec<_>>(),
             "stages": stages.iter().map(|(name, s)| ((*name).to_owned(), stage(s))).collect::<serde_json::Map<_, _>>(),
             "incomplete": figures.incomplete,
             "quarantined": figures.quarantined,
@@ -57,7 +69,8 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         output.table(&["stage", "clips", "size"], &rows, &[1, 2])?;
         for d in &docks {
             let word = if d.safe { "safe to remove" } else { "do not remove" };
-            output.line(&format!("bay {}: {} — {} files — {word}", d.bay, d.recorder, d.files))?;
+            let stuck = now(&d.bay)["stuck"].as_str().map(|why| format!(" — {why}")).unwrap_or_default();
+            output.line(&format!("bay {}: {} — {} files — {word}{stuck}", d.bay, d.recorder, d.files))?;
         }
         for d in &destinations {
             let proof = d.proof.map_or("not probed yet", |p| p.as_str());

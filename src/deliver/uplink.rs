@@ -80,6 +80,19 @@ pub enum UplinkError {
     /// Our own file.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Something else found the destination in trouble first; what was under way came to its end.
+    #[error("the rest waits until the destination is well again")]
+    Parked,
+}
+
+impl UplinkError {
+    /// Whether it concerns the whole destination, so that nothing new is begun there.
+    fn stops_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Send(SendError::Unreachable { .. } | SendError::Refused { .. }) | Self::Store(_) | Self::Parked
+        )
+    }
 }
 
 impl Retryable for UplinkError {
@@ -87,7 +100,7 @@ impl Retryable for UplinkError {
         match self {
             Self::Send(e) => e.retry(),
             Self::Store(e) => e.retry(),
-            Self::Vault(_) => Retry::Transient,
+            Self::Vault(_) | Self::Parked => Retry::Transient,
         }
     }
 }
@@ -225,8 +238,11 @@ impl Uplink {
         let abilities = self.abilities().await?;
         // Small objects do not wait behind a large clip: records must be there while it goes up.
         let clips_done = std::sync::atomic::AtomicBool::new(false);
+        // Whoever meets trouble first cancels this: nothing new is begun then, and what is under way comes to its
+        // end, so that a cut costs the part that was cut and no other.
+        let ebb = CancellationToken::new();
         let clips = async {
-            let any = self.clips_once(&abilities, alive).await;
+            let any = self.clips_once(&abilities, &ebb, alive).await;
             clips_done.store(true, std::sync::atomic::Ordering::Relaxed);
             any
         };
@@ -234,7 +250,7 @@ impl Uplink {
             let mut any = false;
             loop {
                 let last = clips_done.load(std::sync::atomic::Ordering::Relaxed);
-                let sent = self.outbox_once(alive).await?;
+                let sent = self.outbox_once(alive).await.inspect_err(|_| ebb.cancel())?;
                 any |= sent;
                 match (sent, last) {
                     (true, _) => {}
@@ -243,8 +259,10 @@ impl Uplink {
                 }
             }
         };
-        let (small, clips) = tokio::try_join!(small, clips)?;
-        Ok(small || clips)
+        match tokio::join!(small, clips) {
+            (Ok(small), Ok(clips)) => Ok(small || clips),
+            (Err(e), Ok(_) | Err(UplinkError::Parked)) | (_, Err(e)) => Err(e),
+        }
     }
 
     async fn abilities(&self) -> Result<Abilities, UplinkError> {
@@ -320,18 +338,23 @@ impl Uplink {
     // Clips
 
     /// Sends clips until none is due; a clip that comes to its end makes room for the next.
-    async fn clips_once(&self, abilities: &Abilities, alive: &(impl Fn() + Send + Sync)) -> Result<bool, UplinkError> {
+    async fn clips_once(
+        &self,
+        abilities: &Abilities,
+        ebb: &CancellationToken,
+        alive: &(impl Fn() + Send + Sync),
+    ) -> Result<bool, UplinkError> {
         let mut under_way = futures_util::stream::FuturesUnordered::new();
         let mut busy: Vec<ClipId> = Vec::new();
         let mut any = false;
         let mut trouble = None;
         loop {
-            if trouble.is_none() {
+            if !ebb.is_cancelled() {
                 for job in self.due(&busy).await? {
                     busy.push(job.clip);
                     any = true;
                     under_way.push(async move {
-                        let outcome = self.deliver(&job, abilities, alive).await;
+                        let outcome = self.deliver(&job, abilities, ebb, alive).await;
                         (job, outcome)
                     });
                 }
@@ -342,11 +365,11 @@ impl Uplink {
             match outcome {
                 Ok(()) => {}
                 // The destination is away or refuses us: others under way may still come to their end, then it rests.
-                Err(
-                    e @ (UplinkError::Send(SendError::Unreachable { .. } | SendError::Refused { .. })
-                    | UplinkError::Store(_)),
-                ) => {
-                    trouble.get_or_insert(e);
+                Err(e) if e.stops_all() => {
+                    ebb.cancel();
+                    if matches!(trouble, None | Some(UplinkError::Parked)) {
+                        trouble = Some(e);
+                    }
                 }
                 Err(e) => {
                     let (retry, words, clip) = (e.retry(), chain(&e), job.clip);
@@ -374,6 +397,7 @@ impl Uplink {
         &self,
         job: &DeliveryJob,
         abilities: &Abilities,
+        ebb: &CancellationToken,
         alive: &(impl Fn() + Send + Sync),
     ) -> Result<(), UplinkError> {
         let (clip, name) = (job.clip, self.name().to_owned());
@@ -403,7 +427,7 @@ impl Uplink {
                     crate::store::StoredSession { session: begun.0, parts: Vec::new() }
                 }
             };
-            match self.send_parts(clip, &object, &parts, session, alive).await {
+            match self.send_parts(clip, &object, &parts, session, ebb, alive).await {
                 Err(UplinkError::Send(SendError::SessionLost { .. })) => {
                     // Either the remote forgot the session, or it completed and we never heard: a look tells.
                     if self.dest.head(&object.key).await?.is_none_or(|o| o.size_bytes != size_bytes) {
@@ -428,6 +452,7 @@ impl Uplink {
         object: &ObjectSpec,
         parts: &[PartRow],
         stored: crate::store::StoredSession,
+        ebb: &CancellationToken,
         alive: &(impl Fn() + Send + Sync),
     ) -> Result<(), UplinkError> {
         let session = SessionId(stored.session);
@@ -449,26 +474,42 @@ impl Uplink {
             }
         }
         let source: Arc<dyn ByteSource> = Arc::new(SealedFile::open(&self.vault.master(clip))?);
-        let (object_ref, session_ref) = (object, &session);
         let missing: Vec<PartRow> = parts.iter().filter(|p| receipts[p.n as usize].is_none()).copied().collect();
-        let mut sending = futures_util::stream::iter(missing.into_iter().map(|part| {
-            let source = Arc::clone(&source);
-            async move {
-                let name = self.name().to_owned();
-                self.store.write(move |tx| tx.part_begun(clip, &name, part.n)).await?;
-                let spec = PartSpec { n: part.n, offset: part.offset, len: part.len, sha256: part.sha256 };
-                let receipt = self.dest.send_part(object_ref, session_ref, &spec, source).await?;
-                self.board.sent(self.clock.now().0, part.len);
-                let (name, stored) = (self.name().to_owned(), receipt.clone());
-                self.store.write(move |tx| tx.part_acked(clip, &name, part.n, part.len, &stored)).await?;
-                Ok::<_, UplinkError>((part, receipt))
+        let send = async |part: PartRow| {
+            let name = self.name().to_owned();
+            self.store.write(move |tx| tx.part_begun(clip, &name, part.n)).await?;
+            let spec = PartSpec { n: part.n, offset: part.offset, len: part.len, sha256: part.sha256 };
+            let receipt = self.dest.send_part(object, &session, &spec, Arc::clone(&source)).await?;
+            self.board.sent(self.clock.now().0, part.len);
+            let (name, stored) = (self.name().to_owned(), receipt.clone());
+            self.store.write(move |tx| tx.part_acked(clip, &name, part.n, part.len, &stored)).await?;
+            Ok::<_, UplinkError>((part, receipt))
+        };
+        let mut missing = missing.into_iter();
+        let mut under_way = futures_util::stream::FuturesUnordered::new();
+        let mut failure = None;
+        loop {
+            while failure.is_none() && !ebb.is_cancelled() && under_way.len() < self.options.parts_in_flight.max(1) {
+                let Some(part) = missing.next() else { break };
+                under_way.push(send(part));
             }
-        }))
-        .buffer_unordered(self.options.parts_in_flight.max(1));
-        while let Some(outcome) = sending.next().await {
+            let Some(outcome) = under_way.next().await else { break };
             alive();
-            let (part, receipt) = outcome?;
-            receipts[part.n as usize] = Some(receipt);
+            match outcome {
+                Ok((part, receipt)) => receipts[part.n as usize] = Some(receipt),
+                Err(e) => {
+                    if e.stops_all() {
+                        ebb.cancel();
+                    }
+                    failure.get_or_insert(e);
+                }
+            }
+        }
+        if let Some(e) = failure {
+            return Err(e);
+        }
+        if receipts.iter().any(Option::is_none) {
+            return Err(UplinkError::Parked);
         }
         let acknowledged: Vec<(PartSpec, PartReceipt)> = parts
             .iter()

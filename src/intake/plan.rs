@@ -27,10 +27,10 @@ pub enum Plan {
 /// the file is another one now, and [`leftovers`] says what becomes of the old copy.
 pub fn plan(entry: &ShelfEntry, known: &[ClipRow], sighted: Option<ClipId>) -> Plan {
     let same_listing =
-        |row: &&ClipRow| row.declared_bytes == Some(entry.size_bytes) && row.modified_raw == entry.modified_raw;
-    // A copy in quarantine waits for a person; the recorder's file is taken anew beside it.
-    let goes_on = |row: &&ClipRow| row.local == Local::Copying && row.quarantine.is_none();
-    if let Some(row) = known.iter().filter(same_listing).find(goes_on) {
+        |row: &ClipRow| row.declared_bytes == Some(entry.size_bytes) && row.modified_raw == entry.modified_raw;
+    // A copy in quarantine waits for a person, not for its recorder: the file is taken in beside it.
+    let goes_on = |row: &ClipRow| row.local == Local::Copying && row.quarantine.is_none();
+    if let Some(row) = known.iter().find(|row| same_listing(row) && goes_on(row)) {
         let prefix =
             row.durable_blake3.map_or(Prefix { bytes: 0, blake3: Blake3(*blake3::hash(b"").as_bytes()) }, |blake3| {
                 Prefix { bytes: row.durable_bytes, blake3 }
@@ -46,7 +46,7 @@ pub fn plan(entry: &ShelfEntry, known: &[ClipRow], sighted: Option<ClipId>) -> P
     }
     // A damaged local copy is no reason to skip the recorder's: it may be the last good one. An evicted
     // clip has no bytes here to compare with: it is copied, found to be the same by its digest, and dropped.
-    match known.iter().filter(same_listing).find(|row| row.local == Local::Sealed) {
+    match known.iter().find(|row| same_listing(row) && row.local == Local::Sealed) {
         Some(row) => Plan::Compare(row.clip),
         None => Plan::Copy,
     }
@@ -164,9 +164,10 @@ mod tests {
         let copying = row(Local::Copying, 10, "t");
         let damaged = row(Local::Damaged, 10, "t");
         let held = ClipRow { quarantine: Some("other bytes".into()), ..row(Local::Copying, 10, "t") };
-        let table: [(&[ClipRow], Option<ClipId>, Plan); 10] = [
+        let table: [(&[ClipRow], Option<ClipId>, Plan); 11] = [
             (std::slice::from_ref(&damaged), Some(damaged.clip), Plan::Copy),
             (std::slice::from_ref(&held), Some(held.clip), Plan::Copy),
+            (&[held.clone(), sealed.clone()], None, Plan::Compare(sealed.clip)),
             (&[], None, Plan::Copy),
             (std::slice::from_ref(&sealed), None, Plan::Compare(sealed.clip)),
             (&[row(Local::Evicted, 10, "t")], None, Plan::Copy),

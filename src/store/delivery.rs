@@ -156,11 +156,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The destination accepted everything; nothing was compared yet.
+    /// The destination accepted everything; nothing was compared yet, so failures in a row go on counting.
     pub fn sent(&self, clip: ClipId, destination: &str) -> Result<()> {
         self.set_delivery(clip, destination, Delivery::Sent)?;
         self.conn.execute(
-            "UPDATE delivery SET sent_ms = ?3, attempts = 0, next_try_ms = 0 WHERE clip_id = ?1 AND destination = ?2",
+            "UPDATE delivery SET sent_ms = ?3, next_try_ms = 0 WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination, self.now_ms()],
         )?;
         self.log(&Draft::daemon(EventKind::Sent).clip(clip).fact("destination", destination))?;

@@ -4,7 +4,9 @@
 #![allow(dead_code)] // Each test binary uses its own part of this.
 
 pub mod deaf;
+pub mod liar;
 pub mod proxy;
+pub mod station;
 pub mod weed;
 
 use std::io;

@@ -3,7 +3,7 @@
 //! a state (delay, rate, black hole, refusal) lasts until it is changed.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub struct Rules {
     pub black_hole: bool,
     /// Each new connection is reset at once.
     pub refuse: bool,
+    /// Reset the connection when the answer begins to a request whose first line holds this text: the server has
+    /// done what it was asked, and nobody hears of it.
+    pub lose_answer_to: Option<String>,
 }
 
 /// A proxy in front of one server. Ends when it is dropped.
@@ -48,6 +51,16 @@ struct Line {
     up: AtomicU64,
     down: AtomicU64,
     fired: AtomicU64,
+    requests: Mutex<Vec<String>>,
+}
+
+/// What both directions of one connection know of the HTTP/1.1 that passes, if it is that.
+#[derive(Default)]
+struct Talk {
+    /// Bytes from the client are the inside of a request, not its beginning.
+    in_request: AtomicBool,
+    /// The next answer is lost.
+    lose_answer: AtomicBool,
 }
 
 impl FaultProxy {
@@ -79,6 +92,11 @@ impl FaultProxy {
     /// Connections taken.
     pub fn connections(&self) -> u64 {
         self.line.connections.load(Ordering::SeqCst)
+    }
+
+    /// First lines of the HTTP requests that passed, as `PUT /bucket/key?partNumber=1 HTTP/1.1`.
+    pub fn requests(&self) -> Vec<String> {
+        self.line.requests.lock().unwrap().clone()
     }
 
     /// Bytes passed to the server.
@@ -120,8 +138,9 @@ async fn connection(client: TcpStream, server: SocketAddr, line: Arc<Line>, end:
         return;
     };
     let (client, server) = (Arc::new(client), Arc::new(server));
-    let up = pass(client.clone(), server.clone(), Direction::Up, line.clone(), end.clone());
-    let down = pass(server.clone(), client.clone(), Direction::Down, line, end.clone());
+    let talk = Arc::new(Talk::default());
+    let up = pass(client.clone(), server.clone(), Direction::Up, line.clone(), talk.clone(), end.clone());
+    let down = pass(server.clone(), client.clone(), Direction::Down, line, talk, end.clone());
     tokio::join!(up, down);
     if end.is_cancelled() {
         reset(&client);
@@ -135,10 +154,17 @@ fn reset(stream: &TcpStream) {
 }
 
 /// Passes one direction until its end, a fault, or an error; all but a clean end cut the connection.
-async fn pass(from: Arc<TcpStream>, to: Arc<TcpStream>, direction: Direction, line: Arc<Line>, cut: CancellationToken) {
+async fn pass(
+    from: Arc<TcpStream>,
+    to: Arc<TcpStream>,
+    direction: Direction,
+    line: Arc<Line>,
+    talk: Arc<Talk>,
+    cut: CancellationToken,
+) {
     let (queue, queued) = mpsc::channel(64);
     let read = async {
-        if !take(&from, direction, &line, queue).await {
+        if !take(&from, direction, &line, &talk, queue).await {
             cut.cancel();
         }
     };
@@ -154,7 +180,13 @@ async fn pass(from: Arc<TcpStream>, to: Arc<TcpStream>, direction: Direction, li
 }
 
 /// Reads, applies the rules, queues with the instant at which it may go on; `false` when the connection is to be cut.
-async fn take(from: &TcpStream, direction: Direction, line: &Line, queue: mpsc::Sender<(Instant, Vec<u8>)>) -> bool {
+async fn take(
+    from: &TcpStream,
+    direction: Direction,
+    line: &Line,
+    talk: &Talk,
+    queue: mpsc::Sender<(Instant, Vec<u8>)>,
+) -> bool {
     let mut buffer = vec![0; 16 << 10];
     loop {
         if from.readable().await.is_err() {
@@ -173,7 +205,8 @@ async fn take(from: &TcpStream, direction: Direction, line: &Line, queue: mpsc::
         let mut bytes = buffer[..n].to_vec();
         let (goes_on, due) = {
             let mut rules = line.rules.lock().unwrap();
-            (apply(&mut rules, direction, &mut bytes, line), Instant::now() + rules.delay)
+            let heard = listen(&mut rules, direction, &mut bytes, line, talk);
+            (apply(&mut rules, direction, &mut bytes, line) && heard, Instant::now() + rules.delay)
         };
         let passed = if direction == Direction::Up { &line.up } else { &line.down };
         passed.fetch_add(bytes.len() as u64, Ordering::SeqCst);
@@ -189,6 +222,32 @@ async fn take(from: &TcpStream, direction: Direction, line: &Line, queue: mpsc::
             return false;
         }
     }
+}
+
+/// Notes the first line of a request, and loses the answer that was ordered lost; `false` when the connection is
+/// cut for it. A client sends nothing more before it has its answer, so what follows an answer is a request.
+fn listen(rules: &mut Rules, direction: Direction, bytes: &mut Vec<u8>, line: &Line, talk: &Talk) -> bool {
+    if direction == Direction::Down {
+        talk.in_request.store(false, Ordering::SeqCst);
+        if talk.lose_answer.load(Ordering::SeqCst) {
+            line.fired.fetch_add(1, Ordering::SeqCst);
+            bytes.clear();
+            return false;
+        }
+        return true;
+    }
+    if !talk.in_request.swap(true, Ordering::SeqCst) {
+        let first = bytes.split(|b| *b == b'\r').next().unwrap_or_default();
+        let first = String::from_utf8_lossy(first).into_owned();
+        if rules.lose_answer_to.as_ref().is_some_and(|text| first.contains(text.as_str())) {
+            rules.lose_answer_to = None;
+            talk.lose_answer.store(true, Ordering::SeqCst);
+        }
+        if first.ends_with("HTTP/1.1") {
+            line.requests.lock().unwrap().push(first);
+        }
+    }
+    true
 }
 
 /// Applies what is ordered to the next bytes; `false` when the connection is cut behind what is left of them.

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evidock::deliver::s3::{S3Options, Secret};
+use evidock::deliver::s3::{Keys, S3Options, Secret};
 use reqsign_aws_v4::{Credential, RequestSigner};
 use reqsign_core::{Context, SignRequest};
 
@@ -154,7 +154,18 @@ impl Weed {
 
     /// The same through another address (a proxy).
     pub fn options_at(&self, endpoint: &str, bucket: &str) -> S3Options {
-        S3Options::new(super::named("weed"), super::station(), endpoint, bucket, ACCESS_KEY, Secret::new(SECRET_KEY))
+        S3Options::new(
+            super::named("weed"),
+            super::station(),
+            endpoint,
+            bucket,
+            Keys::fixed(ACCESS_KEY, Secret::new(SECRET_KEY)),
+        )
+    }
+
+    /// The access key and the secret key.
+    pub fn keys() -> (&'static str, &'static str) {
+        (ACCESS_KEY, SECRET_KEY)
     }
 
     /// Makes a bucket.

@@ -13,6 +13,7 @@
 //!
 //! It must not retry (the sender's business), log a key or put one into an error.
 
+mod keys;
 mod objects;
 mod probe;
 mod reply;
@@ -20,7 +21,6 @@ mod upload;
 mod wire;
 mod xml;
 
-use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+
+pub use keys::{Keys, KeysRead, Secret};
 
 use crate::domain::clip::ProofLevel;
 use crate::domain::ids::{DestinationName, StationId};
@@ -52,10 +54,8 @@ pub struct S3Options {
     pub region: String,
     /// Whether the bucket stands in the path (`true`) or in the host name; `None` decides by the host.
     pub path_style: Option<bool>,
-    /// Access key id.
-    pub access_key: String,
-    /// Secret access key.
-    pub secret_key: Secret,
+    /// Where access key id and secret access key come from.
+    pub keys: Keys,
     /// Session token of temporary credentials.
     pub session_token: Option<Secret>,
     /// Certificates (PEM) to trust instead of the system's.
@@ -73,14 +73,7 @@ pub struct S3Options {
 impl S3Options {
     /// Options with the defaults: region `us-east-1`, addressing by host, compliance locks, 10 s to connect,
     /// 120 s without progress (a line of 0.3 Mbit/s still empties a kernel's send buffer of 4 MiB in that time).
-    pub fn new(
-        name: DestinationName,
-        station: StationId,
-        endpoint: &str,
-        bucket: &str,
-        access_key: &str,
-        secret_key: Secret,
-    ) -> Self {
+    pub fn new(name: DestinationName, station: StationId, endpoint: &str, bucket: &str, keys: Keys) -> Self {
         Self {
             name,
             station,
@@ -88,8 +81,7 @@ impl S3Options {
             bucket: bucket.to_owned(),
             region: "us-east-1".to_owned(),
             path_style: None,
-            access_key: access_key.to_owned(),
-            secret_key,
+            keys,
             session_token: None,
             ca_file: None,
             lock: LockMode::Compliance,
@@ -97,27 +89,6 @@ impl S3Options {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),
         }
-    }
-}
-
-/// A secret that no log line or error can show by accident.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a secret; white space at its ends (a file's last newline) is dropped.
-    pub fn new(value: &str) -> Self {
-        Self(value.trim().to_owned())
-    }
-
-    fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
     }
 }
 
@@ -166,9 +137,6 @@ pub enum S3SetupError {
     /// Not a bucket's name.
     #[error("{0:?} is not the name of a bucket")]
     Bucket(String),
-    /// No credentials.
-    #[error("access key or secret key is empty")]
-    Credentials,
     /// The certificates cannot be read.
     #[error("the certificates in {path} cannot be used; ca_file must be a PEM file")]
     CaFile {

@@ -12,11 +12,12 @@ use futures_util::StreamExt;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqsign_aws_v4::{Credential, RequestSigner};
+use reqsign_aws_v4::RequestSigner;
 use reqsign_core::{Context, SignRequest};
 use sha2::Digest;
 
-use super::reply::{Refusal, Reply};
+use super::keys::Credentials;
+use super::reply::{Meaning, Refusal, Reply};
 use super::{S3Options, S3SetupError};
 use crate::deliver::blocks::blocks;
 use crate::domain::digest::{Sha256, to_hex};
@@ -37,7 +38,7 @@ pub(super) struct Wire {
     base: String,
     signer: RequestSigner,
     context: Context,
-    credential: Credential,
+    credentials: Credentials,
     idle_timeout: Duration,
 }
 
@@ -114,9 +115,6 @@ pub(super) enum Fail {
 impl Wire {
     pub fn new(options: &S3Options) -> Result<Self, S3SetupError> {
         let base = address(&options.endpoint, &options.bucket, options.path_style)?;
-        if options.access_key.is_empty() || options.secret_key.expose().is_empty() {
-            return Err(S3SetupError::Credentials);
-        }
         // reqwest panics without one, and the provider is the program's choice, not ours.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(S3SetupError::NoTlsProvider);
@@ -148,12 +146,7 @@ impl Wire {
             base,
             signer: RequestSigner::new("s3", &options.region),
             context: Context::new(),
-            credential: Credential {
-                access_key_id: options.access_key.clone(),
-                secret_access_key: options.secret_key.expose().to_owned(),
-                session_token: options.session_token.as_ref().map(|t| t.expose().to_owned()),
-                expires_in: None,
-            },
+            credentials: Credentials::new(options.keys.clone(), options.session_token.clone()),
             idle_timeout: options.idle_timeout,
         })
     }
@@ -184,7 +177,14 @@ impl Wire {
             None => return Err(Fail::Lost(self.stalled())),
         };
         let reply = Reply::new(response, self.idle_timeout);
-        if reply.is_success() { Ok(reply) } else { Err(Fail::Refused(reply.into_refusal().await)) }
+        if reply.is_success() {
+            return Ok(reply);
+        }
+        let refusal = reply.into_refusal().await;
+        if refusal.meaning() == Meaning::Denied || refusal.status == 403 {
+            self.credentials.refused();
+        }
+        Err(Fail::Refused(refusal))
     }
 
     /// The error that a failure means, about `key`.
@@ -247,8 +247,10 @@ impl Wire {
         if matches!(call.method, Method::PUT | Method::POST) {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
+        let credential =
+            self.credentials.get().map_err(|what| SendError::Refused { destination: self.name.clone(), what })?;
         self.signer
-            .sign_request(&self.context, &mut head, Some(&self.credential), None)
+            .sign_request(&self.context, &mut head, Some(&credential), None)
             .await
             .map_err(|e| self.protocol(format!("the request cannot be signed: {e}")))?;
         let body = match call.body {

@@ -1,0 +1,75 @@
+//! How the real program starts, or says why it does not: wrong configuration, a newer database, a second daemon.
+
+#![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
+
+mod support;
+
+use std::fs;
+
+use support::footage;
+use support::station::{Station, dsj};
+
+/// Starts a daemon that must not come up, and gives its exit code and what it said.
+fn refused(station: &mut Station) -> (Option<i32>, String) {
+    fs::remove_file(station.path("daemon.log")).ok();
+    station.launch();
+    (station.ended().code(), station.log())
+}
+
+#[test]
+fn a_wrong_configuration_is_one_message_and_exit_code_2() {
+    let mut station = Station::new("[upload]\n");
+    for (wrong, words) in [
+        ("[uploads]\n", "uploads"),
+        ("[media]\nworkerz = 2\n", "did you mean `workers`"),
+        ("[media]\nworkers = 99\n", "must be 1 to 16"),
+        ("[[destination]]\nname = \"x\"\nkind = \"s3\"\nendpoint = \"https://h\"\n", "bucket"),
+    ] {
+        station.configure(wrong);
+        let (code, said) = refused(&mut station);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(words) && said.contains("evidock.toml:"), "{said}");
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+        let (_, verb) = station.refused(2, ["status"]);
+        assert!(verb.contains(words), "{verb}");
+    }
+    assert!(!station.path("state").exists(), "nothing was made");
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused_and_left_as_it_is() {
+    let mut station = Station::running("");
+    station.stop();
+    let path = station.path("state/evidock.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 1000).unwrap();
+    db.close().unwrap();
+    let before = fs::read(&path).unwrap();
+    let (code, said) = refused(&mut station);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("newer") && said.contains("1000"), "{said}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let (_, said) = station.refused(1, ["status"]);
+    assert!(said.contains("newer"), "{said}");
+}
+
+#[test]
+fn a_second_daemon_on_the_same_state_is_refused_and_the_first_works_on() {
+    let mut station = Station::running("");
+    let output = station.evidock(["run"]);
+    let said = support::station::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("in use by another evidock") && said.contains(&station.pid().to_string()), "{said}");
+    station.card("a").file(dsj("36NCC009910", "091200"), footage(5000, 1), 60);
+    station.dock("a");
+    station.until_proven(1);
+    // A killed daemon leaves its lock and its socket behind; neither keeps the next one out.
+    station.kill();
+    let (status, said) = station.refused(5, ["status"]);
+    assert_eq!(status["running"], false, "{said}");
+    station.start();
+    station.until_safe("a");
+    station.until_proven(1);
+    station.stop();
+    assert!(!station.path("state/evidock.sock").exists());
+}
