@@ -10,7 +10,7 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use serde::Deserialize;
 
-use super::destinations;
+use super::{block_on, destinations};
 use crate::config::Settings;
 use crate::deliver::prove::{Expected, read_back};
 use crate::domain::case_number::CaseNumber;
@@ -38,12 +38,6 @@ pub struct Checked {
     pub result: &'static str,
     /// In words.
     pub detail: Option<String>,
-}
-
-fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// Every clip of a case, by any of its numbers, from the objects of `from` alone.
