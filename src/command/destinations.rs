@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
+use super::Ended;
+use super::exit::Exit;
 use crate::config::{Destination as Written, DestinationKind, Lock, Proof, Settings};
 use crate::deliver::folder::{FolderDestination, FolderOptions};
 use crate::deliver::s3::{LockMode, S3Destination, S3Options, Secret};
@@ -78,8 +80,11 @@ pub fn from_typed(settings: &Settings, from: &str) -> anyhow::Result<Arc<dyn Des
         })));
     }
     let names: Vec<&str> = settings.destinations.iter().map(|d| d.name.as_str()).collect();
-    bail!(
-        "there is no destination {from:?}; the configuration names {}, or give the path of a folder",
-        names.join(", ")
-    )
+    Err(Ended::with(
+        Exit::NotFound,
+        format!(
+            "there is no destination {from:?}; the configuration names {}, or give the path of a folder",
+            names.join(", ")
+        ),
+    ))
 }

@@ -73,7 +73,7 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         output.json(&answer)?;
     } else {
         output.raw(&answer.report.to_string())?;
-        for problem in &answer.tree_problem {
+        if let Some(problem) = &answer.tree_problem {
             output.line(&format!("NOT INTACT: the stored tree cannot be read: {problem}"))?;
         }
         for warning in &answer.warnings {

@@ -75,22 +75,10 @@ pub fn database(settings: &Settings) -> (Vec<Finding>, Option<Store>) {
             "the daemon brings it up to date at its next start; keep a backup from before",
         ));
     }
-    if let Some(mode) = open_to_others(&path, 0o007) {
-        findings.push(Finding::warning(
-            part,
-            format!("{} may be read by every user of this box (mode {mode:03o})", path.display()),
-            format!("chmod o= {}", path.display()),
-        ));
-    }
     if findings.is_empty() {
         findings.push(Finding::ok(part, format!("{}, schema version {}, sound", path.display(), check.version)));
     }
     (findings, Some(store))
-}
-
-/// The mode of a file that grants any of `bits`.
-fn open_to_others(path: &Path, bits: u32) -> Option<u32> {
-    fs::metadata(path).ok().map(|m| m.mode() & 0o777).filter(|mode| mode & bits != 0)
 }
 
 /// The key that signs the log.
@@ -110,7 +98,7 @@ pub fn key(settings: &Settings, has_run: bool) -> Vec<Finding> {
             )
         }];
     }
-    if let Some(mode) = open_to_others(&path, 0o077) {
+    if let Some(mode) = fs::metadata(&path).ok().map(|m| m.mode() & 0o777).filter(|mode| mode & 0o077 != 0) {
         return vec![Finding::problem(
             part,
             format!("{} may be read by others (mode {mode:03o})", path.display()),
@@ -246,7 +234,7 @@ mod tests {
             proof,
             can_lock: true,
             same_device: false,
-            detail: None,
+            detail: String::new(),
             probed_ms: None,
             trouble: trouble.map(str::to_owned),
             trouble_retry: None,
