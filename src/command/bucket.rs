@@ -10,7 +10,7 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use serde::Deserialize;
 
-use super::destinations;
+use super::{block_on, destinations};
 use crate::config::Settings;
 use crate::deliver::prove::{Expected, read_back};
 use crate::domain::case_number::CaseNumber;
@@ -40,19 +40,9 @@ pub struct Checked {
     pub detail: Option<String>,
 }
 
-fn open(settings: &Settings, from: &str) -> anyhow::Result<Arc<dyn Destination>> {
-    // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    destinations::from_typed(settings, from)
-}
-
-fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
-}
-
 /// Every clip of a case, by any of its numbers, from the objects of `from` alone.
 pub fn find(settings: &Settings, from: &str, number: &CaseNumber) -> anyhow::Result<Vec<Record>> {
-    let dest = open(settings, from)?;
+    let dest = destinations::from_typed(settings, from)?;
     block_on(async { records(&dest, number).await })
 }
 
@@ -63,7 +53,7 @@ pub fn verify(
     number: &CaseNumber,
     mut done: impl FnMut(&Checked),
 ) -> anyhow::Result<Vec<Checked>> {
-    let dest = open(settings, from)?;
+    let dest = destinations::from_typed(settings, from)?;
     block_on(async {
         let mut checked = Vec::new();
         for record in records(&dest, number).await? {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
+use super::Ended;
+use super::exit::Exit;
 use crate::config::{Destination as Written, DestinationKind, Lock, Proof, Settings};
 use crate::deliver::folder::{FolderDestination, FolderOptions};
 use crate::deliver::s3::{Keys, LockMode, S3Destination, S3Options, Secret};
@@ -13,6 +15,8 @@ use crate::domain::ports::Destination;
 
 /// Makes one destination. `used_before`: the store says that something was sent there.
 pub fn make(settings: &Settings, written: &Written, used_before: bool) -> anyhow::Result<Arc<dyn Destination>> {
+    // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let station = settings.station.id.clone();
     match &written.kind {
         DestinationKind::Folder(folder) => Ok(Arc::new(FolderDestination::new(FolderOptions {
@@ -70,8 +74,11 @@ pub fn from_typed(settings: &Settings, from: &str) -> anyhow::Result<Arc<dyn Des
         })));
     }
     let names: Vec<&str> = settings.destinations.iter().map(|d| d.name.as_str()).collect();
-    bail!(
-        "there is no destination {from:?}; the configuration names {}, or give the path of a folder",
-        names.join(", ")
-    )
+    Err(Ended::with(
+        Exit::NotFound,
+        format!(
+            "there is no destination {from:?}; the configuration names {}, or give the path of a folder",
+            names.join(", ")
+        ),
+    ))
 }

@@ -42,7 +42,7 @@ pub fn store(settings: &Settings) -> anyhow::Result<Store> {
 
 /// Logs an access with the running daemon, before anything is shown. Without a daemon the database is
 /// read as a file, which its permissions allow or not; the log then cannot know.
-fn log_access(settings: &Settings, request: &Request, output: &Output) -> anyhow::Result<()> {
+pub(super) fn log_access(settings: &Settings, request: &Request, output: &Output) -> anyhow::Result<()> {
     match ask::request(settings, request) {
         Ok(_) => Ok(()),
         Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => {

@@ -4,6 +4,7 @@
 //! to standard output, everything else to standard error.
 
 mod anchor;
+mod anchors;
 pub mod ask;
 mod bucket;
 pub mod completions;
@@ -11,8 +12,10 @@ pub mod config;
 mod control;
 mod desk;
 mod destinations;
+pub mod doctor;
 pub mod exit;
 pub mod find;
+pub mod log;
 pub mod output;
 pub mod run;
 pub mod status;
@@ -63,8 +66,15 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Find(find) => find::find(find, &settings(&cli.global)?, output),
         Verb::Show(show) => find::show(show, &settings(&cli.global)?, output),
         Verb::Verify(verify) => verify::verify(verify, &settings(&cli.global)?, output),
+        Verb::Log(verb) => log::log(verb, &settings(&cli.global)?, output),
+        Verb::Doctor => doctor::doctor(&settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }
+}
+
+/// Runs what a verb asks of a network.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// The settings that hold for this command line.

@@ -10,6 +10,7 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 
 use super::anchor::Anchor;
+use super::anchors;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::{control, destinations};
@@ -17,6 +18,7 @@ use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::FileSigner;
+use crate::custody::note::VerifierKey;
 use crate::deliver::uplink::{Uplink, UplinkOptions};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
@@ -406,6 +408,17 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                 context.heart.beat();
                 anchor.tick().await?;
             }
+        }
+    });
+    let anchored = Arc::clone(parts);
+    let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new("anchors", Phase::Uploads, OnFailure::RESTART) };
+    supervisor.start(spec, move |context| {
+        let parts = Arc::clone(&anchored);
+        async move {
+            let key = VerifierKey::of(&*parts.anchor.signer)?;
+            let (store, station) = (parts.store.clone(), parts.settings.station.id.clone());
+            anchors::watch(context, store, station, key, parts.remotes.clone(), parts.health.clone()).await;
+            Ok(())
         }
     });
     let watched = Arc::clone(parts);

@@ -58,7 +58,12 @@ pub fn case_prefix(case_key: &str) -> String {
 
 /// A signed checkpoint, by epoch and tree size.
 pub fn checkpoint(station: &StationId, epoch: u32, tree_size: u64) -> String {
-    format!("v1/{station}/log/checkpoint/{epoch:04}/{tree_size:012}")
+    format!("{}{epoch:04}/{tree_size:012}", checkpoint_prefix(station))
+}
+
+/// The prefix under which a station's checkpoints stand.
+pub fn checkpoint_prefix(station: &StationId) -> String {
+    format!("v1/{station}/log/checkpoint/")
 }
 
 /// Where a destination's abilities are tried out; overwritten at each probe, never evidence.

@@ -33,7 +33,7 @@ pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, S
 pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, NewDock, OpenDock, SealedAs, SealedClip};
 pub use log::{CheckpointRow, LogRow};
-pub use open::SCHEMA_VERSION;
+pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use records::Policy;
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{Result, StoreError};
+use super::{Reader, Result, StoreError};
 use crate::domain::ids::StationId;
 
 /// Migrations in order; the n-th leads to schema version n. Append-only.
@@ -54,6 +54,28 @@ pub(super) fn readable(path: &Path) -> Result<Connection> {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION });
     }
     Ok(conn)
+}
+
+/// What looking at the database as a whole found.
+#[derive(Debug, Clone)]
+pub struct DatabaseCheck {
+    /// Schema version of the file.
+    pub version: i64,
+    /// Whose it is.
+    pub station: String,
+    /// `ok`, or what SQLite's quick check says first.
+    pub verdict: String,
+}
+
+impl Reader<'_> {
+    /// Looks at the database as a whole; reads every page of it.
+    pub fn check(&self) -> Result<DatabaseCheck> {
+        Ok(DatabaseCheck {
+            version: version(self.conn)?,
+            station: self.conn.query_row("SELECT station_id FROM station", [], |r| r.get(0))?,
+            verdict: self.conn.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?,
+        })
+    }
 }
 
 fn configure(conn: &Connection, path: &Path) -> Result<()> {

@@ -1,0 +1,105 @@
+//! `evidock doctor`: what is missing or wrong on this machine, and what to do about each finding.
+//!
+//! Looks and never mends: nothing is made, moved or removed, except one small file in the vault that is gone
+//! again when the look is over. Here: findings and the order of the looks. `machine` looks at the box, `station`
+//! at what evidock keeps on it, `orphans` at the vault against the database.
+
+mod machine;
+mod orphans;
+mod station;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::exit::Exit;
+use super::output::Output;
+use crate::config::Settings;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    /// As it should be.
+    Ok,
+    /// evidock works, with less than it could have.
+    Warning,
+    /// Something that must be is not.
+    Problem,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "PROBLEM",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Finding {
+    level: Level,
+    /// What was looked at; a stable word.
+    part: &'static str,
+    /// What was found.
+    words: String,
+    /// What to do; empty where nothing needs to be done.
+    todo: String,
+}
+
+impl Finding {
+    fn ok(part: &'static str, words: impl Into<String>) -> Self {
+        Self { level: Level::Ok, part, words: words.into(), todo: String::new() }
+    }
+
+    fn warning(part: &'static str, words: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { level: Level::Warning, part, words: words.into(), todo: todo.into() }
+    }
+
+    fn problem(part: &'static str, words: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { level: Level::Problem, part, words: words.into(), todo: todo.into() }
+    }
+}
+
+/// Carries the verb out; ends with [`Exit::Failure`] when there is a problem. Warnings are allowed.
+pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let mut findings = station::configuration(settings);
+    findings.extend(machine::state(settings));
+    findings.extend(machine::vault(settings));
+    findings.extend(machine::docks(settings));
+    findings.extend(machine::media(settings)?);
+    findings.extend(machine::time(settings));
+    let (found, store) = station::database(settings);
+    findings.extend(found);
+    findings.extend(station::key(settings, store.is_some()));
+    findings.extend(station::daemon(settings));
+    findings.extend(station::destinations(settings, store.as_ref()));
+    if let Some(store) = &store {
+        findings.extend(orphans::look(&settings.vault.dir, store));
+    }
+    findings.extend(station::certificate(settings));
+
+    let count = |level| findings.iter().filter(|f| f.level == level).count();
+    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    let exit = if problems == 0 { Exit::Ok } else { Exit::Failure };
+    if output.is_json() {
+        output.json(&serde_json::json!({ "ok": problems == 0, "findings": findings }))?;
+        return Ok(exit);
+    }
+    for f in &findings {
+        output.line(&format!("{:<8} {:<14} {}", f.level.as_str(), f.part, f.words))?;
+        if !f.todo.is_empty() {
+            output.line(&format!("{:23} → {}", "", f.todo))?;
+        }
+    }
+    output.line(&format!("{problems} problems, {warnings} warnings"))?;
+    Ok(exit)
+}
+
+/// The path itself or, where it does not exist yet, the nearest directory above it that does.
+fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"))
+}

@@ -1,0 +1,166 @@
+//! The vault against the database: files that no row explains, and rows whose file is not there. Reported, never
+//! removed: what looks like an orphan may be the only copy.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::{fs, io};
+
+use super::Finding;
+use crate::domain::clip::Local;
+use crate::domain::error::chain;
+use crate::domain::ids::ClipId;
+use crate::store::{ClipFilter, Store, StoreError};
+
+/// Names that are listed in a finding; all are counted.
+const LISTED: usize = 5;
+
+/// What a row says about a clip's file.
+struct Row {
+    local: Local,
+    size_bytes: Option<u64>,
+}
+
+/// Compares the two. The files are listed first: a clip has its row before its first byte, so that whatever has no
+/// row by then has none at all.
+pub fn look(vault: &Path, store: &Store) -> Vec<Finding> {
+    let mut files = Vec::new();
+    let unread = walk(&vault.join("clips"), &mut files);
+    let rows = match rows(store) {
+        Ok(rows) => rows,
+        Err(e) => return vec![Finding::problem("vault", chain(&e), "see the findings about the database")],
+    };
+    let mut findings = Vec::new();
+    if let Err(e) = unread {
+        findings.push(Finding::warning(
+            "vault",
+            format!("{} cannot be looked through: {e}", vault.display()),
+            "run this as root or as evidock's user",
+        ));
+        return findings;
+    }
+    let strays: Vec<&str> =
+        files.iter().map(|(name, _)| name.as_str()).filter(|name| !explained(name, &rows)).collect();
+    if !strays.is_empty() {
+        findings.push(Finding::warning(
+            "vault",
+            format!("{} files that no row of the database explains: {}", strays.len(), listed(&strays)),
+            "nothing removes them; if the database was put back from a backup, they may be clips that it does not know",
+        ));
+    }
+    let masters: HashMap<&str, u64> = files.iter().map(|(name, len)| (name.as_str(), *len)).collect();
+    let mut lost: Vec<String> = Vec::new();
+    for (clip, row) in &rows {
+        let found = masters.get(clip.to_string().as_str()).copied();
+        // Invariant 1. A clip that was evicted or is known to be damaged has said so already.
+        if row.local == Local::Sealed && found != row.size_bytes {
+            lost.push(clip.to_string());
+        }
+    }
+    lost.sort_unstable();
+    if !lost.is_empty() {
+        let names: Vec<&str> = lost.iter().map(String::as_str).collect();
+        findings.push(Finding::problem(
+            "vault",
+            format!("{} sealed clips whose file is gone or has another length: {}", lost.len(), listed(&names)),
+            "`evidock verify CLIP --remote` says whether a destination still has it; look for the file before anything else",
+        ));
+    }
+    if findings.is_empty() {
+        let words = format!("{} clips: every row has its file, every file its row", rows.len());
+        findings.push(Finding::ok("vault", words));
+    }
+    findings
+}
+
+fn listed(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+/// Whether a file's name belongs to a clip that may have such a file now.
+fn explained(name: &str, rows: &HashMap<ClipId, Row>) -> bool {
+    let (stem, kind) = name.split_once('.').map_or((name, ""), |(stem, kind)| (stem, kind));
+    let Some(row) = stem.parse().ok().and_then(|clip: ClipId| rows.get(&clip)) else { return false };
+    match kind {
+        // A file may stand under its final name before its row is sealed.
+        "" | "tree" => true,
+        "part" | "tree.part" => row.local == Local::Copying,
+        _ => false,
+    }
+}
+
+/// Every file below `dir`, with its length. Links are named and never followed.
+fn walk(dir: &Path, files: &mut Vec<(String, u64)>) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), files)?;
+        } else {
+            match entry.metadata() {
+                Ok(meta) => files.push((entry.file_name().to_string_lossy().into_owned(), meta.len())),
+                // A copy that was sealed or discarded since the directory was read.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rows(store: &Store) -> Result<HashMap<ClipId, Row>, StoreError> {
+    let mut rows = HashMap::new();
+    let mut after = None;
+    loop {
+        let filter = ClipFilter { after: after.take(), limit: 1_000, ..ClipFilter::default() };
+        let next = store.read_blocking(|r| {
+            let page = r.clips(&filter)?;
+            for clip in page.clips {
+                let row = r.clip(clip)?;
+                rows.insert(clip, Row { local: row.local, size_bytes: row.size_bytes });
+            }
+            Ok(page.next)
+        })?;
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok(rows),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIP: &str = "019aa2c4-7f00-7abc-8def-0123456789ab";
+
+    #[test]
+    fn which_files_a_row_explains() {
+        let rows = |local| HashMap::from([(CLIP.parse::<ClipId>().unwrap(), Row { local, size_bytes: Some(1) })]);
+        let (sealed, copying) = (rows(Local::Sealed), rows(Local::Copying));
+        let none = HashMap::new();
+        for (name, known, expected) in [
+            (CLIP.to_owned(), &sealed, true),
+            (format!("{CLIP}.tree"), &sealed, true),
+            (format!("{CLIP}.part"), &sealed, false),
+            (format!("{CLIP}.part"), &copying, true),
+            (format!("{CLIP}.tree.part"), &copying, true),
+            (CLIP.to_owned(), &copying, true),
+            (CLIP.to_owned(), &none, false),
+            (format!("{CLIP}.txt"), &sealed, false),
+            ("notes.txt".to_owned(), &sealed, false),
+        ] {
+            assert_eq!(explained(&name, known), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        assert_eq!(listed(&["a", "b"]), "a, b");
+        assert_eq!(listed(&["1", "2", "3", "4", "5", "6", "7"]), "1, 2, 3, 4, 5 and 2 more");
+    }
+}

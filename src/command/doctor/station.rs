@@ -1,0 +1,255 @@
+//! What evidock keeps on the box: configuration, database, log key, daemon, destinations, certificate.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::{fs, io};
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
+
+use super::{Finding, existing};
+use crate::command::control;
+use crate::command::run::database as database_path;
+use crate::config::{DestinationKind, Settings};
+use crate::custody::checkpoint::key_name;
+use crate::custody::key::public_path;
+use crate::custody::note::VerifierKey;
+use crate::domain::command::{Reply, Request};
+use crate::domain::error::chain;
+use crate::runtime::clock::SystemClock;
+use crate::store::{DestinationRow, SCHEMA_VERSION, Store};
+
+/// Which configuration holds, and whether the files are there that it names.
+pub fn configuration(settings: &Settings) -> Vec<Finding> {
+    let origin = settings.file.as_deref().map_or("the embedded defaults".into(), Path::to_string_lossy);
+    let mut findings = vec![Finding::ok("configuration", origin)];
+    for (key, path) in settings.needed_files() {
+        if let Err(e) = fs::metadata(&path) {
+            let words = format!("{key} names {}: {e}", path.display());
+            findings.push(if e.kind() == io::ErrorKind::PermissionDenied {
+                Finding::warning("configuration", words, "run this as root or as evidock's user")
+            } else {
+                Finding::problem("configuration", words, "put the file there, or correct the key")
+            });
+        }
+    }
+    findings
+}
+
+/// The database, and the store where it can be read.
+pub fn database(settings: &Settings) -> (Vec<Finding>, Option<Store>) {
+    let path = database_path(settings);
+    let part = "database";
+    if !path.exists() {
+        let todo = "start the daemon once; if it ran before, this is not its state directory (--state)";
+        return (vec![Finding::warning(part, format!("there is none at {}", path.display()), todo)], None);
+    }
+    let store = match Store::open_read_only(&path, SystemClock::new()) {
+        Ok(store) => store,
+        Err(e) => return (vec![Finding::problem(part, chain(&e), "see the words; nothing was changed")], None),
+    };
+    let check = match store.read_blocking(|r| r.check()) {
+        Ok(check) => check,
+        Err(e) => return (vec![Finding::problem(part, chain(&e), "see the words; nothing was changed")], None),
+    };
+    let mut findings = Vec::new();
+    if check.verdict != "ok" {
+        findings.push(Finding::problem(
+            part,
+            format!("{} is damaged: {}", path.display(), check.verdict),
+            "stop evidock, keep a copy of the file, restore the newest backup; footage is not affected",
+        ));
+    }
+    if check.station != settings.station.id.as_str() {
+        findings.push(Finding::problem(
+            part,
+            format!("it belongs to station {}, the configuration says {}", check.station, settings.station.id),
+            format!("set [station] id = \"{}\"; a station keeps its id for life", check.station),
+        ));
+    }
+    if check.version < SCHEMA_VERSION {
+        findings.push(Finding::warning(
+            part,
+            format!("schema version {}, this program writes {SCHEMA_VERSION}", check.version),
+            "the daemon brings it up to date at its next start; keep a backup from before",
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(part, format!("{}, schema version {}, sound", path.display(), check.version)));
+    }
+    (findings, Some(store))
+}
+
+/// The key that signs the log.
+pub fn key(settings: &Settings, has_run: bool) -> Vec<Finding> {
+    let path = settings.station.state_dir.join("log.key");
+    let public = public_path(&path);
+    let part = "log key";
+    if !path.exists() {
+        return vec![if has_run || public.exists() {
+            let todo = "restore the key from the backup; without it checkpoints cannot be signed";
+            Finding::problem(part, format!("{} is gone", path.display()), todo)
+        } else {
+            Finding::warning(
+                part,
+                format!("there is none at {}", path.display()),
+                "the daemon makes it at its first start",
+            )
+        }];
+    }
+    if let Some(mode) = fs::metadata(&path).ok().map(|m| m.mode() & 0o777).filter(|mode| mode & 0o077 != 0) {
+        return vec![Finding::problem(
+            part,
+            format!("{} may be read by others (mode {mode:03o})", path.display()),
+            format!("chmod 600 {}; replace the key if anybody has read it", path.display()),
+        )];
+    }
+    let line = fs::read_to_string(&public).map_err(|e| e.to_string());
+    match line.and_then(|line| line.trim_end().parse::<VerifierKey>().map_err(|e| e.to_string())) {
+        Err(why) => vec![Finding::warning(
+            part,
+            format!("its public half {} cannot be read: {why}", public.display()),
+            "the daemon writes it again at its next start, if it is merely missing",
+        )],
+        Ok(key) if key.name() != key_name(&settings.station.id) => vec![Finding::problem(
+            part,
+            format!("it is the key of {}, not of {}", key.name(), key_name(&settings.station.id)),
+            "restore this station's own key, or correct [station] id",
+        )],
+        Ok(key) => vec![Finding::ok(
+            part,
+            format!(
+                "{key}, kept in a file: whoever is root on this box can sign with it, and anchors at the destinations are what shows it"
+            ),
+        )],
+    }
+}
+
+/// Whether the daemon answers.
+pub fn daemon(settings: &Settings) -> Vec<Finding> {
+    let path = &settings.control_socket;
+    vec![match control::ask(path, &Request::Ping) {
+        Ok(Some(Reply::Done(_))) => Finding::ok("daemon", format!("answers at {}", path.display())),
+        Ok(Some(Reply::Refused { message, .. })) => {
+            Finding::problem("daemon", format!("refuses to answer: {message}"), "restart it")
+        }
+        Ok(None) => Finding::warning(
+            "daemon",
+            format!("does not answer at {}", path.display()),
+            "systemctl start evidock, or `evidock run`",
+        ),
+        Err(e) => Finding::warning(
+            "daemon",
+            format!("cannot be asked at {}: {e}", path.display()),
+            "run this as root or as evidock's user",
+        ),
+    }]
+}
+
+/// Where footage goes, and what is known of each place.
+pub fn destinations(settings: &Settings, store: Option<&Store>) -> Vec<Finding> {
+    let part = "destination";
+    let mut findings = Vec::new();
+    for written in &settings.destinations {
+        let DestinationKind::Folder(folder) = &written.kind else { continue };
+        let device = |path: &Path| fs::metadata(existing(path)).map(|m| m.dev()).ok();
+        if device(&folder.dir) == device(&settings.vault.dir) {
+            findings.push(Finding::warning(
+                part,
+                format!(
+                    "{} ({}) is on the vault's own device: it proves nothing about the loss of this box",
+                    written.name,
+                    folder.dir.display()
+                ),
+                "add a destination elsewhere: an S3 bucket, or a folder on another disk or a NAS",
+            ));
+        }
+    }
+    let rows = match store.map(|s| s.read_blocking(|r| r.destinations())) {
+        None => return findings,
+        Some(Ok(rows)) => rows,
+        Some(Err(e)) => {
+            findings.push(Finding::problem(part, chain(&e), "see the findings about the database"));
+            return findings;
+        }
+    };
+    for written in &settings.destinations {
+        let name = written.name.to_string();
+        findings.push(destination(&name, rows.iter().find(|row| row.name == name)));
+    }
+    findings
+}
+
+fn destination(name: &str, row: Option<&DestinationRow>) -> Finding {
+    let part = "destination";
+    match row.map(|row| (row, &row.trouble, row.proof)) {
+        Some((_, Some(trouble), _)) => Finding::problem(
+            part,
+            format!("{name}: {trouble}"),
+            format!("mend that, then `evidock retry {name}`; what is unreachable is tried again by itself"),
+        ),
+        Some((row, None, Some(proof))) if proof.proves() => {
+            let lock = if row.can_lock { ", can lock objects" } else { ", cannot lock objects" };
+            Finding::ok(part, format!("{name}: proves by {}{lock}", proof.as_str()))
+        }
+        Some((_, None, Some(proof))) => Finding::warning(
+            part,
+            format!("{name}: gives no means to compare bytes ({})", proof.as_str()),
+            "clips stay sent, unproven; choose a store that computes checksums or can be read back",
+        ),
+        Some((_, None, None)) | None => {
+            Finding::warning(part, format!("{name}: never reached so far"), "the running daemon tries it at its start")
+        }
+    }
+}
+
+/// The page's certificate.
+pub fn certificate(settings: &Settings) -> Vec<Finding> {
+    let Some(tls) = &settings.web.tls else { return Vec::new() };
+    let part = "certificate";
+    vec![match CertificateDer::from_pem_file(&tls.certificate) {
+        Ok(leaf) => {
+            let digest: Vec<String> = Sha256::digest(&leaf).iter().map(|byte| format!("{byte:02X}")).collect();
+            Finding::ok(part, format!("{}, SHA-256 {}", tls.certificate.display(), digest.join(":")))
+        }
+        Err(e) => Finding::problem(
+            part,
+            format!("{} holds no certificate that can be read: {e}", tls.certificate.display()),
+            "give a PEM file, the page's own certificate first ([web] tls_certificate)",
+        ),
+    }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::doctor::Level;
+    use crate::domain::clip::ProofLevel;
+
+    #[test]
+    fn what_is_known_of_a_destination() {
+        let row = |proof, trouble: Option<&str>| DestinationRow {
+            name: "cloud".to_owned(),
+            proof,
+            can_lock: true,
+            same_device: false,
+            detail: String::new(),
+            probed_ms: None,
+            trouble: trouble.map(str::to_owned),
+            trouble_retry: None,
+            trouble_ms: None,
+        };
+        for (row, level) in [
+            (None, Level::Warning),
+            (Some(row(None, None)), Level::Warning),
+            (Some(row(Some(ProofLevel::ReadBack), None)), Level::Ok),
+            (Some(row(Some(ProofLevel::LengthOnly), None)), Level::Warning),
+            (Some(row(Some(ProofLevel::ReadBack), Some("refuses"))), Level::Problem),
+        ] {
+            let finding = destination("cloud", row.as_ref());
+            assert_eq!(finding.level, level, "{finding:?}");
+            assert_eq!(finding.todo.is_empty(), level == Level::Ok);
+        }
+    }
+}

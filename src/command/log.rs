@@ -1,0 +1,156 @@
+//! `evidock log verify`: the whole log against every checkpoint, those here and those that left the box.
+
+use std::collections::{HashSet, VecDeque};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::exit::Exit;
+use super::output::Output;
+use super::{Ended, anchors, destinations, find};
+use crate::cli::Log;
+use crate::config::Settings;
+use crate::custody::checkpoint::key_name;
+use crate::custody::key::public_path;
+use crate::custody::note::VerifierKey;
+use crate::custody::report::{HeldBy, LogReport};
+use crate::custody::verify::{HeldCheckpoint, Trust, verify_log};
+use crate::domain::command::Request;
+use crate::domain::error::chain;
+use crate::domain::layout;
+use crate::store::{Store, StoreError};
+
+/// Events that are read from the database at once: some 500 kB.
+const BATCH: u32 = 1_000;
+/// Checkpoints of the database that are compared, the newest: four months at one a minute, some 60 MB.
+const MAX_CHECKPOINTS: u32 = 200_000;
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    report: LogReport,
+    /// The tree's stored nodes cannot be read.
+    tree_problem: Option<String>,
+    /// What could not be looked at.
+    warnings: Vec<String>,
+}
+
+/// Carries the verb out; ends with [`Exit::Mismatch`] on any problem.
+pub fn log(verb: &Log, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    match verb {
+        Log::Verify => verify(settings, output),
+    }
+}
+
+fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let store = find::store(settings)?;
+    let access = Request::LogAccess { what: "log".into(), clip: None, case: None, terms: None, purpose: None };
+    find::log_access(settings, &access, output)?;
+    let keys = [trusted_key(settings)?];
+    let station = &settings.station.id;
+
+    // Anchors first: an honest log is at least as long when it is read afterwards.
+    let stored = store.read_blocking(|r| r.checkpoints(MAX_CHECKPOINTS))?;
+    let known = stored.iter().map(|c| layout::checkpoint(station, c.epoch, c.size)).collect();
+    let (mut held, mut warnings) = anchored(settings, &store, &known)?;
+    if stored.len() == MAX_CHECKPOINTS as usize {
+        warnings.push(format!("only the newest {MAX_CHECKPOINTS} checkpoints of the database were compared"));
+    }
+    held.extend(stored.into_iter().map(|c| HeldCheckpoint { held_by: HeldBy::Store, note: c.note.into_bytes() }));
+    let size = store.read_blocking(|r| r.log_size())?;
+    let (tree, tree_problem) = match store.read_blocking(|r| r.log_root(size)) {
+        Ok(root) => (Some((size, root)), None),
+        Err(e @ StoreError::Odd(_)) => (None, Some(chain(&e))),
+        Err(e) => return Err(e.into()),
+    };
+    let trust = Trust { station, keys: &keys, tree };
+    let report = verify_log(&trust, Entries { store, size, next: 0, read: VecDeque::new(), failed: false }, held);
+
+    let exit = if report.intact && tree_problem.is_none() { Exit::Ok } else { Exit::Mismatch };
+    let answer = Answer { report, tree_problem, warnings };
+    if output.is_json() {
+        output.json(&answer)?;
+    } else {
+        output.raw(&answer.report.to_string())?;
+        if let Some(problem) = &answer.tree_problem {
+            output.line(&format!("NOT INTACT: the stored tree cannot be read: {problem}"))?;
+        }
+        for warning in &answer.warnings {
+            output.line(&format!("warning: {warning}"))?;
+        }
+    }
+    Ok(exit)
+}
+
+/// The key that must have signed: the public half beside the station's own.
+fn trusted_key(settings: &Settings) -> anyhow::Result<VerifierKey> {
+    let path = public_path(&settings.station.state_dir.join("log.key"));
+    let line = std::fs::read_to_string(&path).with_context(|| {
+        format!("the log's public key {} cannot be read; the daemon makes it at its first start", path.display())
+    })?;
+    let key: VerifierKey = line.trim_end().parse().with_context(|| format!("reading {}", path.display()))?;
+    let wanted = key_name(&settings.station.id);
+    if key.name() != wanted {
+        return Err(Ended::with(
+            Exit::Mismatch,
+            format!("{} is the key of {}, not of {wanted}; whose state directory is this?", path.display(), key.name()),
+        ));
+    }
+    Ok(key)
+}
+
+/// What every destination holds; one that does not answer is a warning.
+fn anchored(
+    settings: &Settings,
+    store: &Store,
+    known: &HashSet<String>,
+) -> anyhow::Result<(Vec<HeldCheckpoint>, Vec<String>)> {
+    let (mut held, mut warnings) = (Vec::new(), Vec::new());
+    super::block_on(async {
+        for written in &settings.destinations {
+            let name = written.name.to_string();
+            let used = store.read_blocking(|r| r.stored_at(&name))?;
+            let read = match destinations::make(settings, written, used) {
+                Ok(dest) => anchors::read_back(&*dest, &settings.station.id, known).await.map_err(|e| chain(&e)),
+                Err(e) => Err(format!("{e:#}")),
+            };
+            match read {
+                Ok(found) if found.listed == 0 => warnings
+                    .push(format!("{name} holds no checkpoint yet; nothing off this box confirms the log there")),
+                Ok(found) => held.extend(found.notes),
+                Err(why) => warnings.push(format!("the checkpoints at {name} were not compared: {why}")),
+            }
+        }
+        Ok(())
+    })?;
+    Ok((held, warnings))
+}
+
+/// The log's entries below `size`, read as they are asked for.
+struct Entries {
+    store: Store,
+    size: u64,
+    next: u64,
+    read: VecDeque<(u64, Vec<u8>)>,
+    failed: bool,
+}
+
+impl Iterator for Entries {
+    type Item = Result<(u64, Vec<u8>), String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.read.is_empty() && !self.failed && self.next < self.size {
+            match self.store.read_blocking(|r| r.log_entries(self.next, BATCH)) {
+                Ok(rows) => self.read.extend(rows.into_iter().map(|row| (row.seq, row.bytes))),
+                Err(e) => {
+                    self.failed = true;
+                    return Some(Err(chain(&e)));
+                }
+            }
+        }
+        let entry = self.read.pop_front().filter(|(seq, _)| *seq < self.size)?;
+        self.next = entry.0 + 1;
+        Some(Ok(entry))
+    }
+}
