@@ -3,8 +3,11 @@
 
 #![allow(dead_code)] // Each test binary uses its own part of this.
 
+pub mod audit;
+pub mod daemon;
 pub mod deaf;
 pub mod proxy;
+pub mod replay;
 pub mod weed;
 
 use std::io;
