@@ -19,12 +19,14 @@ mod copy;
 mod read;
 pub mod tree;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::domain::ids::ClipId;
 use crate::domain::time::UtcMs;
+use crate::runtime::durable::{self, Dirs};
 
 pub use copy::{Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, copy_into, measure};
 pub use read::{SealedFile, hash_uncached};
@@ -63,17 +65,19 @@ pub enum Found {
 #[derive(Debug, Clone)]
 pub struct Vault {
     root: PathBuf,
+    dirs: Arc<Dirs>,
 }
 
 impl Vault {
     /// Opens (and creates) the vault at `root`.
     pub fn open(root: &Path) -> Result<Self, VaultError> {
+        durable::make_dir_all(root).map_err(failed("creating", root))?;
+        let dirs = Arc::new(Dirs::default());
         for dir in ["clips", "derived"] {
             let path = root.join(dir);
-            fs::create_dir_all(&path).map_err(failed("creating", &path))?;
+            dirs.make(root, &path).map_err(failed("creating", &path))?;
         }
-        sync_dir(root)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), dirs })
     }
 
     /// The directory.
@@ -175,25 +179,15 @@ impl Vault {
         file.parent().map_or(Ok(()), sync_dir)
     }
 
-    /// Creates the directory of a clip's files and makes each new level durable.
-    pub(crate) fn make_dir(&self, clip: ClipId) -> Result<PathBuf, VaultError> {
+    /// Creates the directory of a clip's files and makes each level durable, also those that an earlier run
+    /// made and may have been killed before syncing.
+    pub(crate) fn make_dir(&self, clip: ClipId) -> Result<(), VaultError> {
         let dir = self.dated("clips", clip);
-        if !dir.is_dir() {
-            fs::create_dir_all(&dir).map_err(failed("creating", &dir))?;
-            let mut level = dir.parent();
-            while let Some(path) = level {
-                sync_dir(path)?;
-                if path == self.root {
-                    break;
-                }
-                level = path.parent();
-            }
-        }
-        Ok(dir)
+        self.dirs.make(&self.root, &dir).map_err(failed("creating", &dir))
     }
 }
 
 /// Makes names in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), VaultError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(failed("syncing", dir))
+    durable::sync_dir(dir).map_err(failed("syncing", dir))
 }
