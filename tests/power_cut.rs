@@ -228,8 +228,22 @@ fn expect_none(what: &str, outcomes: Vec<(Case, Findings)>) {
     bad.sort_by_key(|(case, _)| case.at);
     eprintln!("{what}: {tried} states, {} of them wrong", bad.len());
     assert!(tried > 0, "{what}: nothing was tried");
-    bad.truncate(5);
-    assert!(bad.is_empty(), "{what}: {bad:#?}");
+    // Many states show one fault: each fault is told once, with the first state that shows it.
+    let mut told = HashSet::new();
+    for (case, findings) in &bad {
+        for finding in findings {
+            if told.len() < 20 && told.insert(kind_of(finding)) {
+                eprintln!("{case:?}: {finding}");
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{what}: {} states are wrong; EVIDOCK_TEST_KEEP=1 keeps them", bad.len());
+}
+
+/// A finding without what tells one clip or number from another.
+fn kind_of(finding: &str) -> String {
+    let plain = |word: &&str| !word.chars().any(|c| c.is_ascii_digit());
+    finding.lines().next().unwrap_or_default().split(' ').filter(plain).collect::<Vec<_>>().join(" ")
 }
 
 #[test]

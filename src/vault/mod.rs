@@ -153,6 +153,25 @@ impl Vault {
         self.discard(clip)
     }
 
+    /// The clips of which a `.part` file of either kind stands here, whatever the database knows of them.
+    pub fn parts(&self) -> Result<Vec<ClipId>, VaultError> {
+        let mut found = std::collections::BTreeSet::new();
+        let mut open = vec![self.root.join("clips")];
+        while let Some(dir) = open.pop() {
+            for entry in fs::read_dir(&dir).map_err(failed("listing", &dir))? {
+                let entry = entry.map_err(failed("listing", &dir))?;
+                let name = entry.file_name();
+                let clip = name.to_str().and_then(|n| n.strip_suffix(".part"));
+                if let Some(clip) = clip.and_then(|n| n.strip_suffix(".tree").unwrap_or(n).parse().ok()) {
+                    found.insert(clip);
+                } else if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                    open.push(entry.path());
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
     /// Removes the `.part` files of a copy that is no longer wanted. Nothing there is fine.
     pub fn discard(&self, clip: ClipId) -> Result<(), VaultError> {
         for path in [self.part(clip), self.tree_part(clip)] {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use evidock::custody::note::VerifierKey;
 use evidock::custody::report::HeldBy;
 use evidock::custody::verify::{HeldCheckpoint, Trust, verify_log};
+use evidock::domain::event::EventKind;
 use evidock::domain::ids::{ClipId, StationId};
 use evidock::domain::merkle;
 use evidock::domain::{layout, record::Record};
@@ -164,7 +165,7 @@ impl Site<'_> {
                     }
                 }
             }
-            if !event(db, seq, "sealed", &id) {
+            if !event(db, seq, EventKind::Sealed, &id) {
                 found.push(format!("{id} is sealed, the log does not say so at {seq}"));
             }
             sealed.push(Sealed { clip, blake3, size: size as u64 });
@@ -214,7 +215,7 @@ impl Site<'_> {
                 }
             }
             let said: i64 = db
-                .query_row("SELECT count(*) FROM log_entry WHERE kind = 'proven' AND clip_id = ?1", [&id], |r| r.get(0))
+                .query_row("SELECT count(*) FROM log_entry WHERE kind = ?2 AND clip_id = ?1", (&id, EventKind::Proven.as_str()), |r| r.get(0))
                 .unwrap();
             if said == 0 {
                 found.push(format!("{id} is proven at {destination}, the log does not say so"));
@@ -423,8 +424,8 @@ impl Site<'_> {
     }
 }
 
-fn event(db: &Connection, seq: i64, kind: &str, clip: &str) -> bool {
-    db.query_row("SELECT kind = ?2 AND clip_id = ?3 FROM log_entry WHERE seq = ?1", (seq, kind, clip), |r| r.get(0))
+fn event(db: &Connection, seq: i64, kind: EventKind, clip: &str) -> bool {
+    db.query_row("SELECT kind = ?2 AND clip_id = ?3 FROM log_entry WHERE seq = ?1", (seq, kind.as_str(), clip), |r| r.get(0))
         .optional()
         .unwrap()
         .unwrap_or(false)
