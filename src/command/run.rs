@@ -220,10 +220,11 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     let intake =
         Intake::new(store.clone(), vault.clone(), board.clone(), Arc::clone(&clock), Arc::new(profiles), options);
     let recovered = recover(&intake)?;
-    if recovered.adopted + recovered.resumable > 0 {
+    if recovered.adopted + recovered.resumable + recovered.swept > 0 {
         tracing::info!(
             adopted = recovered.adopted,
             resumable = recovered.resumable,
+            swept = recovered.swept,
             "an earlier run was interrupted; nothing was lost"
         );
     }

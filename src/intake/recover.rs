@@ -1,5 +1,7 @@
 //! Start-up: what an interrupted run left in the vault is brought in line with the database.
 
+use std::collections::BTreeSet;
+
 use super::{Intake, IntakeError, plan};
 use crate::domain::clip::Local;
 use crate::domain::error::chain;
@@ -15,6 +17,8 @@ pub struct Recovered {
     pub resumable: usize,
     /// Files that stood under their final name before their row was sealed.
     pub adopted: usize,
+    /// `.part` files of copies that had come to their end, removed.
+    pub swept: usize,
 }
 
 /// Brings the vault and the database in line. Blocks; call before sources start.
@@ -38,6 +42,18 @@ pub fn recover(intake: &Intake) -> Result<Recovered, IntakeError> {
             }
         } else {
             recovered.resumable += 1;
+        }
+    }
+    // A removal is not synced: a power cut may bring back the `.part` of a copy that was sealed with another's
+    // file or found to be a duplicate. Nothing would ever ask for it again.
+    let copying: BTreeSet<_> = intake.store.read_blocking(|r| r.copying())?.into_iter().map(|row| row.clip).collect();
+    for clip in intake.vault.parts()?.into_iter().filter(|clip| !copying.contains(clip)) {
+        if intake.store.read_blocking(|r| Ok(r.log_of_clip(clip)?.is_empty()))? {
+            // Not of this database's life, which may be a restored one: not ours to remove.
+            tracing::warn!(%clip, "a .part file stands in the vault for a clip that the log has never seen; it is left for a person");
+        } else {
+            intake.vault.discard(clip)?;
+            recovered.swept += 1;
         }
     }
     Ok(recovered)

@@ -48,7 +48,7 @@ impl StateLock {
     /// Takes the lock on `dir`, which is made if it does not exist. Does not wait.
     pub fn acquire(dir: &Path) -> Result<Self, LockError> {
         let unusable = |source| LockError::Unusable { dir: dir.to_owned(), source };
-        std::fs::create_dir_all(dir).map_err(unusable)?;
+        super::durable::make_dir_all(dir).map_err(unusable)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

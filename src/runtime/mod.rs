@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod clock;
+pub mod durable;
 pub mod health;
 pub mod heartbeat;
 pub mod lock;

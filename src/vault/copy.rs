@@ -461,11 +461,14 @@ fn make_durable(
     failure
 }
 
-/// Computes everything about a file that stands under its final name, as if it had just been copied.
-/// For a clip whose row was not yet sealed when the power failed.
+/// Computes everything about a file that stands under its final name, as if it had just been copied, and
+/// makes file, tree and names durable. For a clip whose row was not yet sealed at the last stop: a kill may
+/// have come between the renames and the sync of their directory.
 pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64]) -> Result<Copied, CopyError> {
+    vault.make_dir(clip)?;
     let path = vault.master(clip);
     let mut file = File::open(&path).map_err(failed("opening", &path))?;
+    file.sync_all().map_err(failed("syncing", &path))?;
     let bytes = file.metadata().map_err(failed("looking at", &path))?.len();
     let tree_path = vault.tree(clip);
     let tree_file = File::create(&tree_path).map_err(failed("creating", &tree_path))?;

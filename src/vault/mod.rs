@@ -20,12 +20,14 @@ mod copy;
 mod read;
 pub mod tree;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::domain::ids::ClipId;
 use crate::domain::time::UtcMs;
+use crate::runtime::durable::{self, Dirs};
 
 pub use copy::{Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, copy_into, measure};
 pub use read::{SealedFile, hash_uncached};
@@ -64,17 +66,19 @@ pub enum Found {
 #[derive(Debug, Clone)]
 pub struct Vault {
     root: PathBuf,
+    dirs: Arc<Dirs>,
 }
 
 impl Vault {
     /// Opens (and creates) the vault at `root`.
     pub fn open(root: &Path) -> Result<Self, VaultError> {
+        durable::make_dir_all(root).map_err(failed("creating", root))?;
+        let dirs = Arc::new(Dirs::default());
         for dir in ["clips", "derived"] {
             let path = root.join(dir);
-            fs::create_dir_all(&path).map_err(failed("creating", &path))?;
+            dirs.make(root, &path).map_err(failed("creating", &path))?;
         }
-        sync_dir(root)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), dirs })
     }
 
     /// The directory.
@@ -160,6 +164,25 @@ impl Vault {
         self.discard(clip)
     }
 
+    /// The clips of which a `.part` file of either kind stands here, whatever the database knows of them.
+    pub fn parts(&self) -> Result<Vec<ClipId>, VaultError> {
+        let mut found = std::collections::BTreeSet::new();
+        let mut open = vec![self.root.join("clips")];
+        while let Some(dir) = open.pop() {
+            for entry in fs::read_dir(&dir).map_err(failed("listing", &dir))? {
+                let entry = entry.map_err(failed("listing", &dir))?;
+                let name = entry.file_name();
+                let clip = name.to_str().and_then(|n| n.strip_suffix(".part"));
+                if let Some(clip) = clip.and_then(|n| n.strip_suffix(".tree").unwrap_or(n).parse().ok()) {
+                    found.insert(clip);
+                } else if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                    open.push(entry.path());
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
     /// Removes the `.part` files of a copy that is no longer wanted. Nothing there is fine.
     pub fn discard(&self, clip: ClipId) -> Result<(), VaultError> {
         for path in [self.part(clip), self.tree_part(clip)] {
@@ -186,24 +209,15 @@ impl Vault {
         file.parent().map_or(Ok(()), sync_dir)
     }
 
-    /// Creates the directory of a clip's files and makes each new level durable.
-    pub(crate) fn make_dir(&self, clip: ClipId) -> Result<PathBuf, VaultError> {
+    /// Creates the directory of a clip's files and makes each level durable, also those that an earlier run
+    /// made and may have been killed before syncing.
+    pub(crate) fn make_dir(&self, clip: ClipId) -> Result<(), VaultError> {
         let dir = self.dated("clips", clip);
-        fs::create_dir_all(&dir).map_err(failed("creating", &dir))?;
-        // Also where the directory stands already: whoever made it may not have come to this. Cheap when nothing changed.
-        let mut level = dir.parent();
-        while let Some(path) = level {
-            sync_dir(path)?;
-            if path == self.root {
-                break;
-            }
-            level = path.parent();
-        }
-        Ok(dir)
+        self.dirs.make(&self.root, &dir).map_err(failed("creating", &dir))
     }
 }
 
 /// Makes names in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), VaultError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(failed("syncing", dir))
+    durable::sync_dir(dir).map_err(failed("syncing", dir))
 }

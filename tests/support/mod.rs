@@ -3,9 +3,12 @@
 
 #![allow(dead_code)] // Each test binary uses its own part of this.
 
+pub mod audit;
+pub mod daemon;
 pub mod deaf;
 pub mod liar;
 pub mod proxy;
+pub mod replay;
 pub mod station;
 pub mod weed;
 

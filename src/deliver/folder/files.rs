@@ -8,6 +8,7 @@ use rustix::fs::{Advice, AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
 
 use crate::domain::digest::{from_hex, to_hex};
+pub(super) use crate::runtime::durable::sync_dir;
 
 /// 32 hexadecimal digits that nobody else draws.
 pub(super) fn random_name() -> String {
@@ -44,15 +45,6 @@ pub(super) fn write_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Waits until the names in a directory are on disk. Mounts that cannot sync a directory (SMB) say `EINVAL`; they
-/// send every name to their server at once.
-pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-    match File::open(path)?.sync_all() {
-        Err(e) if e.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(()),
-        other => other,
-    }
 }
 
 /// [`sync_dir`] of the directory in which `path` stands.

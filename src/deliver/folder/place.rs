@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::Digest;
 
@@ -13,6 +14,7 @@ use super::path_of;
 use crate::deliver::blocks::{BLOCK_BYTES, FileSource};
 use crate::domain::digest::Sha256;
 use crate::domain::ports::{ByteSource, HeldPart, PartSpec, RemoteObject};
+use crate::runtime::durable::{self, Dirs};
 
 /// Marks a directory as a destination.
 pub(super) const MARK: &str = ".evidock-destination";
@@ -45,34 +47,48 @@ impl From<io::Error> for PlaceError {
 #[derive(Debug)]
 pub(super) struct Place {
     root: PathBuf,
+    dirs: Dirs,
+    /// The root's own name was made durable by this process.
+    rooted: AtomicBool,
 }
 
 impl Place {
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), dirs: Dirs::default(), rooted: AtomicBool::new(false) }
     }
 
     /// Checks the mark; where none can be expected yet, makes the place and marks it.
     pub fn ensure_mark(&self, expected: bool) -> Result<(), PlaceError> {
         let path = self.root.join(MARK);
         match fs::exists(&path)? {
-            true => return Ok(()),
+            true => return self.make_root(),
             false if expected => return Err(PlaceError::MarkLost),
             false => {}
         }
-        fs::create_dir_all(self.root.join(UPLOADS))?;
-        let temporary = self.root.join(UPLOADS).join(files::random_name());
+        self.make_root()?;
+        let temporary = self.make_dir(UPLOADS)?.join(files::random_name());
         files::write_durable(&temporary, MARK_TEXT.as_bytes())?;
         match rename_new(&temporary, &path) {
             // Another task or station was first; it wrote the same.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(&temporary)?,
             other => other?,
         }
-        files::sync_dir(&self.root)?;
-        if let Some(parent) = self.root.parent() {
-            files::sync_dir(parent)?;
+        Ok(files::sync_dir(&self.root)?)
+    }
+
+    /// Makes the root and its name durable, once a process: an earlier one may have been killed before it did.
+    fn make_root(&self) -> Result<(), PlaceError> {
+        if !self.rooted.load(Ordering::SeqCst) {
+            durable::make_dir_all(&self.root)?;
+            self.rooted.store(true, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    fn make_dir(&self, name: &str) -> io::Result<PathBuf> {
+        let dir = self.root.join(name);
+        self.dirs.make(&self.root, &dir)?;
+        Ok(dir)
     }
 
     /// Whether the place is on the device of `other`.
@@ -82,7 +98,7 @@ impl Place {
 
     pub fn begin(&self) -> Result<String, PlaceError> {
         let session = files::random_name();
-        fs::create_dir_all(self.root.join(UPLOADS))?;
+        self.make_dir(UPLOADS)?;
         OpenOptions::new().write(true).create_new(true).open(self.upload(&session, "part")?)?;
         files::sync_dir(&self.root.join(UPLOADS))?;
         Ok(session)
@@ -150,9 +166,9 @@ impl Place {
             if digest(&target)? == sha256 {
                 fs::remove_file(&part)?;
             } else {
-                fs::create_dir_all(self.root.join(REPLACED))?;
-                rename_new(&target, &self.root.join(REPLACED).join(session))?;
-                files::sync_dir(&self.root.join(REPLACED))?;
+                let replaced = self.make_dir(REPLACED)?;
+                rename_new(&target, &replaced.join(session))?;
+                files::sync_dir(&replaced)?;
                 rename_new(&part, &target)?;
             }
         }
@@ -169,7 +185,7 @@ impl Place {
 
     pub fn put(&self, key: &str, bytes: &[u8]) -> Result<(), PlaceError> {
         let target = self.make_room(key)?;
-        fs::create_dir_all(self.root.join(UPLOADS))?;
+        self.make_dir(UPLOADS)?;
         let temporary = self.upload(&files::random_name(), "part")?;
         files::write_durable(&temporary, bytes)?;
         match rename_new(&temporary, &target) {
@@ -185,13 +201,20 @@ impl Place {
         Ok(files::sync_parent(&target)?)
     }
 
+    /// Looks at an object. What is there when this returns stays there: a kill may have come between the
+    /// rename that gave it its name and the sync of the directory, and what is found here is taken for stored.
     pub fn head(&self, key: &str) -> Result<Option<RemoteObject>, PlaceError> {
-        match fs::metadata(path_of(&self.root, key)) {
-            Ok(found) if found.is_file() => Ok(Some(RemoteObject {
-                size_bytes: found.len(),
-                tag: format!("{}-{}.{:09}", found.ino(), found.mtime(), found.mtime_nsec()),
-                ..RemoteObject::default()
-            })),
+        let path = path_of(&self.root, key);
+        match fs::metadata(&path) {
+            Ok(found) if found.is_file() => {
+                self.make_room(key)?;
+                files::sync_parent(&path)?;
+                Ok(Some(RemoteObject {
+                    size_bytes: found.len(),
+                    tag: format!("{}-{}.{:09}", found.ino(), found.mtime(), found.mtime_nsec()),
+                    ..RemoteObject::default()
+                }))
+            }
             Ok(_) => Ok(None),
             Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(e.into()),
@@ -284,21 +307,12 @@ impl Place {
         }
     }
 
-    /// The path of an object, with every directory above it made and durable.
+    /// The path of an object, with every directory above it made and durable, also those that another task is
+    /// just making, or that a killed one made.
     fn make_room(&self, key: &str) -> Result<PathBuf, PlaceError> {
         let target = path_of(&self.root, key);
-        let mut made = Vec::new();
-        let mut above = target.parent();
-        while let Some(directory) = above.filter(|d| d.starts_with(&self.root) && !d.is_dir()) {
-            made.push(directory.to_owned());
-            above = directory.parent();
-        }
-        for directory in made.iter().rev() {
-            match fs::create_dir(directory) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                other => other?,
-            }
-            files::sync_parent(directory)?;
+        if let Some(directory) = target.parent() {
+            self.dirs.make(&self.root, directory)?;
         }
         Ok(target)
     }

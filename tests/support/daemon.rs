@@ -1,0 +1,165 @@
+//! The real `evidock` binary as a child process: configured, started, watched through its database, killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use evidock::runtime::clock::monotonic;
+use rusqlite::{Connection, OpenFlags};
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_evidock");
+
+/// Where one station keeps its things.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Its configuration file.
+    pub config: PathBuf,
+    /// Its state directory.
+    pub state: PathBuf,
+    /// What it says.
+    pub log: PathBuf,
+}
+
+impl Places {
+    /// Writes a configuration into `dir` that is quick: short waits, progress made durable each megabyte.
+    /// `destinations` is the text of their tables.
+    pub fn new(dir: &Path, state: PathBuf, docks: &Path, destinations: &str) -> Self {
+        let config = dir.join("evidock.toml");
+        let text = format!(
+            r#"
+[station]
+id = "crash-1"
+agency = "test"
+state_dir = "{}"
+[vault]
+reserve_gb = 1
+checkpoint_mb = 1
+[source.folder]
+dir = "{}"
+poll_ms = 50
+still_after_ms = 0
+[custody]
+checkpoint_interval_s = 1
+[upload]
+retry_min_s = 1
+retry_max_s = 2
+[web]
+listen = "127.0.0.1:0"
+{destinations}
+"#,
+            state.display(),
+            docks.display()
+        );
+        fs::create_dir_all(dir).unwrap();
+        fs::write(&config, text).unwrap();
+        Self { config, state, log: dir.join("log") }
+    }
+
+    /// The table of a folder destination.
+    pub fn folder(name: &str, dir: &Path) -> String {
+        format!("[[destination]]\nname = \"{name}\"\nkind = \"folder\"\ndir = \"{}\"\n", dir.display())
+    }
+
+    /// Starts the daemon; `before` is the command that starts it in turn (a tracer), if any.
+    pub fn start(&self, before: &[&str]) -> Daemon {
+        let words: Vec<&str> = before.iter().copied().chain([BINARY]).collect();
+        let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
+        let child = Command::new(words[0])
+            .args(&words[1..])
+            .arg("--config")
+            .arg(&self.config)
+            .arg("run")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{} cannot be started ({e}): run `scripts/setup test`", words[0]));
+        Daemon { child, places: self.clone() }
+    }
+
+    /// One number from the database of a daemon that may be running; `None` where there is none yet.
+    pub fn ask(&self, sql: &str) -> Option<i64> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(self.state.join("evidock.db"), flags).ok()?;
+        db.busy_timeout(Duration::from_secs(5)).ok()?;
+        db.query_row(sql, [], |r| r.get(0)).ok()
+    }
+
+    /// Whether so many clips are sealed and everything that follows from it is done.
+    pub fn is_done(&self, clips: usize) -> bool {
+        let sql = "SELECT (SELECT count(*) FROM clip WHERE local = 'copying') * 1000000
+              + (SELECT count(*) FROM clip WHERE record_stale = 1 OR record_rev = 0) * 10000
+              + (SELECT count(*) FROM delivery WHERE state <> 'proven') * 10000
+              + (SELECT count(*) FROM outbox WHERE stored_ms IS NULL) * 10000
+              + (SELECT count(*) FROM clip WHERE local = 'sealed')";
+        self.ask(sql) == Some(clips as i64)
+    }
+
+    /// The last lines that the daemon said.
+    pub fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+}
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    places: Places,
+}
+
+impl Daemon {
+    /// Waits until so many clips are taken in, sent and proven, and every small object is stored.
+    pub fn until_done(&mut self, clips: usize, within: Duration) -> Result<(), String> {
+        let end = monotonic() + within;
+        while !self.places.is_done(clips) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Err(format!("the daemon ended ({status}); its last words:\n{}", self.places.last_words()));
+            }
+            if monotonic() > end {
+                return Err(format!("not done after {within:?}; last words:\n{}", self.places.last_words()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM to the daemon itself, whoever started it; waits for its end.
+    pub fn stop(mut self) {
+        let holder = fs::read_to_string(self.places.state.join("evidock.lock")).unwrap();
+        let process = rustix::process::Pid::from_raw(holder.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "an orderly stop ended with {status}:\n{}", self.places.last_words());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where many small files are written and synced: memory, where it is there and roomy, else the usual place.
+pub fn workshop() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let roomy = rustix::fs::statvfs(memory).is_ok_and(|s| s.f_bavail * s.f_frsize > 2 << 30);
+    let builder = &mut tempfile::Builder::new();
+    let builder = builder.prefix("evidock-crash-");
+    if roomy { builder.tempdir_in(memory) } else { builder.tempdir() }.unwrap()
+}
