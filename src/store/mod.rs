@@ -15,6 +15,9 @@ mod pages;
 mod records;
 mod views;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 

@@ -14,7 +14,7 @@ const { chromium } = require('playwright-core');
 export const axeSource = require('axe-core').source;
 const run = promisify(execFile);
 
-const program = process.env.EVIDOCK_BIN ?? path.join(root, 'target/debug/evidock');
+const program = process.env.EVIDOCK_PROGRAM ?? path.join(root, 'target/debug/evidock');
 const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 

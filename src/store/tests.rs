@@ -1,0 +1,220 @@
+//! What the queries must agree on with the domain's own decisions.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::clip::{Delivery, project};
+use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::grid::PartGrid;
+use crate::domain::ids::{BayName, RecorderId, StationId};
+use crate::domain::ports::Abilities;
+use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::runtime::clock::StoppedClock;
+
+struct Fixture {
+    _dir: tempfile::TempDir,
+    store: Store,
+    dock: i64,
+    recorder: RecorderId,
+}
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = StoppedClock::at(1_781_834_604_000);
+    let store =
+        Store::open(&dir.path().join("a.db"), &StationId::new("one").unwrap(), clock as Arc<dyn Clock>).unwrap();
+    let recorder = RecorderId::new("R1").unwrap();
+    let new = NewDock {
+        bay: BayName::new("1").unwrap(),
+        recorder: recorder.clone(),
+        identified: "bay".into(),
+        kind: "folder",
+        profile: "generic".into(),
+        model: None,
+    };
+    let dock = store.write_blocking(move |tx| tx.dock(&new)).unwrap();
+    Fixture { _dir: dir, store, dock, recorder }
+}
+
+impl Fixture {
+    fn clip(&self, name: &str) -> ClipId {
+        let clip = ClipId::generate(1_781_834_604_000);
+        let entry =
+            ShelfEntry { path: SourcePath::new(name), size_bytes: 3, modified_raw: "t".into(), modified_ms: None };
+        let new = NewClip {
+            clip,
+            recorder: self.recorder.clone(),
+            dock: Some(self.dock),
+            entry,
+            declared_bytes: Some(3),
+            role: "clip",
+            importance: Importance::Normal,
+            grid: PartGrid::for_size(Some(3)),
+            evidence: "{}".into(),
+        };
+        self.store.write_blocking(move |tx| tx.new_clip(&new)).unwrap();
+        clip
+    }
+
+    fn seal(&self, clip: ClipId, deliveries: Vec<(String, bool)>) {
+        let sealed = SealedClip {
+            clip,
+            size_bytes: 3,
+            blake3: Blake3([1; 32]),
+            sha256: Sha256([2; 32]),
+            parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]) }],
+            shares: None,
+            supersedes: None,
+            leftovers: Vec::new(),
+            deliveries,
+        };
+        self.store.write_blocking(move |tx| tx.seal(&sealed)).unwrap();
+    }
+}
+
+fn word() -> impl Strategy<Value = Delivery> {
+    prop_oneof![
+        Just(Delivery::Waiting),
+        Just(Delivery::Sending),
+        Just(Delivery::Sent),
+        Just(Delivery::Proven),
+        Just(Delivery::Suspect),
+        Just(Delivery::Failed)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Lists and counts use SQL for the one word of a clip; pages of a clip use the domain's projection.
+    #[test]
+    fn lists_and_pages_say_the_same_word(
+        clips in proptest::collection::vec((any::<bool>(), proptest::collection::vec((word(), any::<bool>()), 0..3), 0u8..3), 1..6)
+    ) {
+        let f = fixture();
+        for (n, (sealed, deliveries, erased)) in clips.iter().enumerate() {
+            let clip = f.clip(&format!("{n}"));
+            if *sealed {
+                let names: Vec<(String, bool)> = deliveries.iter().enumerate().map(|(i, (_, required))| (format!("d{i}"), *required)).collect();
+                f.seal(clip, names);
+            }
+            let states: Vec<&'static str> = deliveries.iter().map(|(state, _)| state.as_str()).collect();
+            let (all, erased) = (*sealed, *erased);
+            f.store.write_blocking(move |tx| {
+                for (i, state) in states.iter().enumerate().filter(|_| all) {
+                    tx.conn.execute("UPDATE delivery SET state = ?3 WHERE clip_id = ?1 AND destination = ?2", (clip.to_string(), format!("d{i}"), state))?;
+                }
+                if erased > 0 {
+                    tx.conn.execute("UPDATE sighting SET state = 'erased' WHERE clip_id = ?1", [clip.to_string()])?;
+                }
+                Ok(())
+            }).unwrap();
+        }
+        f.store.read_blocking(|r| {
+            let mut counted = 0;
+            for state in ["copying", "sealed", "sending", "proven", "released"] {
+                let page = r.clips(&ClipFilter { state: Some(state.into()), limit: 100, ..ClipFilter::default() })?;
+                for clip in &page.clips {
+                    assert_eq!(project(&r.clip_facts(*clip)?).as_str(), state);
+                }
+                counted += page.clips.len();
+            }
+            assert_eq!(counted, clips.len());
+            let f = r.figures(0)?;
+            let sum = f.copying.count + f.sealed.count + f.sending.count + f.proven.count + f.released.count;
+            assert_eq!(sum as usize, clips.len());
+            Ok(())
+        }).unwrap();
+    }
+}
+
+#[test]
+fn a_change_that_fails_leaves_no_entry_and_an_entry_no_change() {
+    let f = fixture();
+    let clip = f.clip("a");
+    let before = f.store.read_blocking(|r| r.log_size()).unwrap();
+    let refused = f.store.write_blocking(move |tx| {
+        tx.quarantine(clip, "looked odd")?;
+        Err::<(), _>(StoreError::Conflict("the rest failed".into()))
+    });
+    assert!(refused.is_err());
+    let (size, row) = f.store.read_blocking(|r| Ok((r.log_size()?, r.clip(clip)?))).unwrap();
+    assert_eq!((size, row.quarantine), (before, None), "invariant 4");
+}
+
+#[test]
+fn the_log_and_the_digests_resist_accidents() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![]);
+    for sql in [
+        "UPDATE log_entry SET bytes = x'00' WHERE seq = 0",
+        "DELETE FROM log_entry WHERE seq = 0",
+        "UPDATE log_node SET hash = zeroblob(32) WHERE level = 0 AND idx = 0",
+        "DELETE FROM log_node",
+        "UPDATE clip SET blake3 = zeroblob(32)",
+        "UPDATE clip SET size_bytes = 9",
+    ] {
+        assert!(f.store.write_blocking(move |tx| Ok(tx.conn.execute(sql, [])?)).is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn nothing_is_proven_by_a_length() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![("d".into(), true)]);
+    let abilities = Abilities {
+        proof: crate::domain::clip::ProofLevel::LengthOnly,
+        lock: false,
+        same_device: false,
+        detail: String::new(),
+    };
+    f.store.write_blocking(move |tx| tx.destination_probed("d", &abilities)).unwrap();
+    for level in [crate::domain::clip::ProofLevel::LengthOnly, crate::domain::clip::ProofLevel::None] {
+        assert!(f.store.write_blocking(move |tx| tx.proven(clip, "d", level, "x", None, None)).is_err());
+    }
+    assert_ne!(f.store.read_blocking(|r| r.clip_state(clip)).unwrap().as_str(), "proven");
+}
+
+#[test]
+fn a_person_outranks_rules_and_nothing_is_unsaid() {
+    use crate::domain::case_number::NumberRule;
+    use crate::domain::event::Actor;
+    use crate::domain::record::Origin;
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![]);
+    let number = NumberRule::builtin().parse("赵卫罚〔2026〕12号", 2026).unwrap();
+    let request = move |origin| LinkRequest {
+        clip,
+        number: number.clone(),
+        rule_version: 1,
+        range_ms: (None, None),
+        stage: None,
+        matter: None,
+        proves: None,
+        origin,
+        score: 100,
+        reason: None,
+    };
+    let (by_rule, by_person) = (request(Origin::Roster), request(Origin::Person));
+    let key = by_rule.number.key().to_owned();
+    let again = by_rule.clone();
+    let link = |r: LinkRequest| f.store.write_blocking(move |tx| tx.link(&r, &Actor::os(7), "cli"));
+    assert_eq!(link(by_rule.clone()).unwrap(), 1);
+    assert_eq!(link(by_rule).unwrap(), 1, "the same word again is no revision");
+    assert_eq!(link(by_person).unwrap(), 2);
+    let unlink = f.store.write_blocking(move |tx| tx.unlink(clip, &key, "another case", &Actor::os(7), "cli"));
+    assert_eq!(unlink.unwrap(), 3);
+    assert!(matches!(link(again), Err(StoreError::Conflict(_))), "a rule does not undo a person's withdrawal");
+    let (links, revisions) = f
+        .store
+        .read_blocking(|r| {
+            Ok((r.links(clip)?.len(), r.conn.query_row("SELECT count(*) FROM case_link", [], |x| x.get::<_, i64>(0))?))
+        })
+        .unwrap();
+    assert_eq!((links, revisions), (0, 3));
+}
