@@ -6,9 +6,11 @@ import { mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-export const root = path.resolve(import.meta.dirname, '../..');
+// Not import.meta.dirname, which Node 18 of Debian 12 does not have.
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(path.join(root, '.tools/node/package.json'));
 const { chromium } = require('playwright-core');
 export const axeSource = require('axe-core').source;
