@@ -372,6 +372,7 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             parts_in_flight: written.parts_in_flight,
             retry_min_ms: upload.retry_min.as_millis() as i64,
             retry_max_ms: upload.retry_max.as_millis() as i64,
+            max_sensitivity: written.max_sensitivity,
             initial_lock_days: written.initial_lock_days,
         };
         let uplink = Uplink::new(
