@@ -283,6 +283,7 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             );
             let health = parts.health.part("docking folder");
             let mut docks: HashMap<PathBuf, Dock> = HashMap::new();
+            let mut blind = false;
             let mut ticks = tokio::time::interval(Duration::from_secs(5));
             loop {
                 context.heart.beat();
@@ -309,7 +310,10 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                         health.failed("docks_unreadable", words, "check the docking folder and its permissions")
                     }
                     Some(DockEvent::RootReadable) => health.ok(),
-                    None => break,
+                    None => {
+                        blind = true;
+                        break;
+                    }
                 }
             }
             watching.abort();
@@ -320,7 +324,8 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                 // A copy parks at its next block.
                 dock.work.await?;
             }
-            Ok(())
+            // A task that ends well is not started again; without its watch this one takes in nothing any more.
+            if blind { Err("the watch of the docking folder ended".into()) } else { Ok(()) }
         }
     });
 }
