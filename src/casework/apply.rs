@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::annotate::{ClipEvidence, ModifiedIs, annotate, changes};
 use super::roster::{RosterRow, recorder_key};
 use crate::domain::case_number::NumberRule;
-use crate::domain::error::chain;
+use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::event::Actor;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ClipId, RecorderId};
@@ -56,16 +56,16 @@ impl Clerk {
         let mut news = clerk.store.changes();
         // Whatever an earlier run left undone, and what a changed rule or roster may help now.
         let mut again = true;
-        let mut catalogued_ms = clerk.clock.now().0;
+        let mut catalogued_ms = clerk.clock.monotonic_ms();
         while !stop.is_cancelled() {
             alive();
             let outcome = async {
                 if std::mem::take(&mut again) {
-                    clerk.review().await?;
+                    clerk.review(&stop, &alive).await?;
                 }
-                let worked = clerk.run_once().await?;
-                if clerk.clock.now().0 - catalogued_ms >= CATALOGUE_EVERY_MS {
-                    catalogued_ms = clerk.clock.now().0;
+                let worked = clerk.run_once(&alive).await?;
+                if clerk.clock.monotonic_ms() - catalogued_ms >= CATALOGUE_EVERY_MS {
+                    catalogued_ms = clerk.clock.monotonic_ms();
                     clerk.catalogue().await?;
                 }
                 Ok::<bool, StoreError>(worked)
@@ -90,23 +90,26 @@ impl Clerk {
     }
 
     /// Annotates and publishes what is stale; `true` when there was something.
-    async fn run_once(self: &Arc<Self>) -> Result<bool> {
+    async fn run_once(self: &Arc<Self>, alive: &impl Fn()) -> Result<bool> {
         let stale = self.store.read(|r| r.stale_records(BATCH)).await?;
-        let any = !stale.is_empty();
+        let mut any = false;
         for clip in stale {
+            alive();
             let clerk = Arc::clone(self);
-            self.store
+            let made = self
+                .store
                 .write(move |tx| {
                     clerk.annotate(tx, clip)?;
                     tx.publish(clip, &clerk.policy, &clerk.destinations)
                 })
-                .await?;
+                .await;
+            any |= passed(clip, made)?.is_some();
         }
         Ok(any)
     }
 
     /// Applies the rules again to every clip that lacks something.
-    async fn review(self: &Arc<Self>) -> Result<()> {
+    async fn review(self: &Arc<Self>, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
         let mut after = None;
         loop {
             let from = after;
@@ -114,8 +117,13 @@ impl Clerk {
             let Some(last) = clips.last().copied() else { return Ok(()) };
             after = Some(last);
             for clip in clips {
+                // Years of clips without a case may be among them: this can take longer than a heart may rest.
+                alive();
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
                 let clerk = Arc::clone(self);
-                self.store.write(move |tx| clerk.annotate(tx, clip)).await?;
+                passed(clip, self.store.write(move |tx| clerk.annotate(tx, clip)).await)?;
             }
         }
     }
@@ -197,6 +205,17 @@ impl Clerk {
             }
         }
         tx.set_notes(clip, &notes)
+    }
+}
+
+/// One clip that the rules choke on must not keep every later one from its record, and so from being sent.
+fn passed<T>(clip: ClipId, outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Err(e) if e.retry() == Retry::Permanent => {
+            tracing::error!(%clip, error = %chain(&e), "the rules could not be applied to this clip; it waits, the others go on");
+            Ok(None)
+        }
+        other => other.map(Some),
     }
 }
 

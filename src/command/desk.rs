@@ -9,6 +9,7 @@ use serde_json::json;
 use super::anchor::Anchor;
 use crate::casework::{self, roster};
 use crate::domain::case_number::NumberRule;
+use crate::domain::clip::Delivery;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
@@ -250,7 +251,8 @@ impl Desk {
 
     async fn verify(&self, caller: &Caller, clip: &str, remote: bool) -> Answer {
         let clip: ClipId = clip.parse()?;
-        let (row, parts) = self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?))).await?;
+        let (row, parts, deliveries) =
+            self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?, r.deliveries(clip)?))).await?;
         let (Some(blake3), Some(sha256), Some(size)) = (row.blake3, row.sha256, row.size_bytes) else {
             return Ok(Reply::refused(
                 "conflict",
@@ -262,10 +264,18 @@ impl Desk {
         let (local_word, detail) = match local {
             Ok((found, len)) if (found, len) == (blake3, size) => ("same", None),
             Ok(_) => ("differs", Some("the local file has other bytes than were sealed".to_owned())),
+            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
+                ("gone", Some("the local file is gone".to_owned()))
+            }
             Err(e) => ("unreadable", Some(chain(&e))),
         };
-        if local_word == "differs" {
-            self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?;
+        match local_word {
+            "differs" => {
+                self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?
+            }
+            // Only a sealed clip owes a file; an evicted one gave it up in order.
+            "gone" => self.store.write(move |tx| tx.damaged(clip, "its file is gone")).await?,
+            _ => {}
         }
         let mut copies = Vec::new();
         if remote {
@@ -273,20 +283,33 @@ impl Desk {
             let expected =
                 crate::deliver::prove::Expected { size_bytes: size, sha256, parts: &digests, blake3: Some(blake3) };
             for dest in &self.remotes {
+                let state = deliveries.iter().find(|(name, _)| name == dest.name().as_str()).map(|(_, state)| *state);
+                if !matches!(state, Some(Delivery::Sent | Delivery::Proven | Delivery::Suspect)) {
+                    copies.push(json!({ "destination": dest.name().as_str(), "result": "not_sent", "detail": null }));
+                    continue;
+                }
                 let key = layout::master(&self.policy.station, clip);
                 let word = match crate::deliver::prove::read_back(&**dest, &key, &expected).await {
                     Ok(()) => ("same".to_owned(), None),
                     Err(crate::domain::ports::SendError::Mismatch { what, .. }) => ("differs".to_owned(), Some(what)),
                     Err(e) => ("unreachable".to_owned(), Some(chain(&e))),
                 };
+                if let ("differs", Some(what)) = (word.0.as_str(), &word.1) {
+                    // What was called proven is not: nothing may rely on it, and it is sent again.
+                    let (name, what) = (dest.name().as_str().to_owned(), what.clone());
+                    self.store.write(move |tx| tx.mismatch(clip, &name, &what, 0)).await?;
+                }
                 copies.push(json!({ "destination": dest.name().as_str(), "result": word.0, "detail": word.1 }));
             }
         }
         let bad = local_word != "same" || copies.iter().any(|c| c["result"] == "differs");
+        // Words of servers stay out of the log; what came of each comparison stands in it.
+        let told: Vec<_> =
+            copies.iter().map(|c| json!({ "destination": c["destination"], "result": c["result"] })).collect();
         let event = draft(EventKind::Verified, caller)
             .clip(clip)
             .fact("local", local_word)
-            .fact("copies", json!(copies))
+            .fact("copies", json!(told))
             .outcome(if bad { "failed" } else { "ok" });
         self.log(event).await?;
         Ok(Reply::Done(

@@ -286,6 +286,7 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             );
             let health = parts.health.part("docking folder");
             let mut docks: HashMap<PathBuf, Dock> = HashMap::new();
+            let mut blind = false;
             let mut ticks = tokio::time::interval(Duration::from_secs(5));
             loop {
                 context.heart.beat();
@@ -312,7 +313,10 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                         health.failed("docks_unreadable", words, "check the docking folder and its permissions")
                     }
                     Some(DockEvent::RootReadable) => health.ok(),
-                    None => break,
+                    None => {
+                        blind = true;
+                        break;
+                    }
                 }
             }
             watching.abort();
@@ -323,7 +327,8 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                 // A copy parks at its next block.
                 dock.work.await?;
             }
-            Ok(())
+            // A task that ends well is not started again; without its watch this one takes in nothing any more.
+            if blind { Err("the watch of the docking folder ended".into()) } else { Ok(()) }
         }
     });
 }
@@ -375,6 +380,7 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             parts_in_flight: written.parts_in_flight,
             retry_min_ms: upload.retry_min.as_millis() as i64,
             retry_max_ms: upload.retry_max.as_millis() as i64,
+            max_sensitivity: written.max_sensitivity,
             initial_lock_days: written.initial_lock_days,
         };
         let uplink = Uplink::new(

@@ -21,6 +21,8 @@ use crate::domain::layout;
 use crate::domain::ports::{
     Abilities, ByteSource, Clock, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec, SendError, SessionId,
 };
+use crate::domain::record::{Field, settle};
+use crate::domain::sensitivity::Sensitivity;
 use crate::domain::time::UtcMs;
 use crate::runtime::board::Board;
 use crate::runtime::task;
@@ -53,6 +55,8 @@ pub struct UplinkOptions {
     pub retry_min_ms: i64,
     /// Longest pause, milliseconds.
     pub retry_max_ms: i64,
+    /// Clips with a label above this one are held back (decision 9).
+    pub max_sensitivity: Sensitivity,
     /// Objects are locked for so many days from completion, where the destination can.
     pub initial_lock_days: u32,
 }
@@ -401,8 +405,23 @@ impl Uplink {
         alive: &(impl Fn() + Send + Sync),
     ) -> Result<(), UplinkError> {
         let (clip, name) = (job.clip, self.name().to_owned());
-        let (row, parts, session) =
-            self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?, r.session(clip, &name)?))).await?;
+        let (row, parts, session, facts) = self
+            .store
+            .read(move |r| Ok((r.clip(clip)?, r.parts(clip)?, r.session(clip, &name)?, r.facts(clip)?)))
+            .await?;
+        // A word that is no label was never checked by anybody: held back, too.
+        let label = settle(&facts).get(&Field::Sensitivity).map(|f| Sensitivity::parse(&f.value));
+        let label = label.unwrap_or(Some(Sensitivity::None)).unwrap_or(Sensitivity::SuspectedState);
+        if job.state != Delivery::Sent && !label.may_go_to(self.options.max_sensitivity) {
+            let name = self.name().to_owned();
+            let words = format!(
+                "held back: labelled {}, and {name} takes no more than {}; change the label, or max_sensitivity, then `evidock retry {name}`",
+                label.as_str(),
+                self.options.max_sensitivity.as_str()
+            );
+            self.store.write(move |tx| tx.send_failed(clip, &name, &words, Retry::Operator, 0)).await?;
+            return Ok(());
+        }
         let (Some(size_bytes), Some(sha256)) = (row.size_bytes, row.sha256) else {
             return Err(StoreError::Odd(format!("clip {clip} is due for sending but not sealed")).into());
         };
@@ -432,17 +451,29 @@ impl Uplink {
                     // Either the remote forgot the session, or it completed and we never heard: a look tells.
                     if self.dest.head(&object.key).await?.is_none_or(|o| o.size_bytes != size_bytes) {
                         tracing::info!(%clip, destination = self.name(), "the upload session is gone there; it begins again");
+                        let at = self.clock.now().0
+                            + backoff_ms(
+                                job.attempts,
+                                self.options.retry_min_ms,
+                                self.options.retry_max_ms,
+                                rand::random(),
+                            );
                         let name = self.name().to_owned();
-                        self.store.write(move |tx| tx.session_lost(clip, &name)).await?;
+                        self.store.write(move |tx| tx.session_lost(clip, &name, at)).await?;
                         return Ok(());
                     }
+                }
+                // It received other bytes than were hashed at intake: on the way, or off our disk?
+                Err(UplinkError::Send(SendError::Mismatch { what, .. })) => return self.disagree(&row, &what).await,
+                Err(e @ (UplinkError::Send(SendError::Local(_)) | UplinkError::Vault(_))) => {
+                    return if self.ours_stands(&row).await? { Err(e) } else { Ok(()) };
                 }
                 other => other?,
             }
             let name = self.name().to_owned();
             self.store.write(move |tx| tx.sent(clip, &name)).await?;
         }
-        self.prove_once(&row, &parts, &object, abilities, job.attempts).await
+        self.prove_once(&row, &parts, &object, abilities).await
     }
 
     /// Sends the parts that have no receipt yet, then completes.
@@ -586,7 +617,6 @@ impl Uplink {
         parts: &[PartRow],
         object: &ObjectSpec,
         abilities: &Abilities,
-        attempts: u32,
     ) -> Result<(), UplinkError> {
         let clip = row.clip;
         let digests: Vec<Sha256> = parts.iter().map(|p| p.sha256).collect();
@@ -631,8 +661,8 @@ impl Uplink {
                 self.store.write(move |tx| tx.send_failed(clip, &name, &words, Retry::Transient, at)).await?;
                 Ok(())
             }
-            Verdict::Missing => self.disagree(row, "it was accepted, and is not there", attempts).await,
-            Verdict::Mismatch(what) => self.disagree(row, &what, attempts).await,
+            Verdict::Missing => self.disagree(row, "it was accepted, and is not there").await,
+            Verdict::Mismatch(what) => self.disagree(row, &what).await,
         }
     }
 
@@ -673,18 +703,30 @@ impl Uplink {
         Ok(None)
     }
 
+    /// Whether our file is still what was sealed; a clip whose file is not, or is gone, is damaged from here on.
+    async fn ours_stands(&self, row: &ClipRow) -> Result<bool, UplinkError> {
+        let (clip, path) = (row.clip, self.vault.master(row.clip));
+        let what = match task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)? {
+            Ok((ours, len)) if Some(ours) == row.blake3 && Some(len) == row.size_bytes => return Ok(true),
+            Ok(_) => "its file has other bytes than were sealed",
+            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => "its file is gone",
+            Err(e) => return Err(e.into()),
+        };
+        tracing::error!(%clip, what, "a sealed clip is damaged");
+        self.store.write(move |tx| tx.damaged(clip, what)).await?;
+        Ok(false)
+    }
+
     /// The remote holds other bytes: everything is sent again, if ours are still good.
-    async fn disagree(&self, row: &ClipRow, what: &str, attempts: u32) -> Result<(), UplinkError> {
+    async fn disagree(&self, row: &ClipRow, what: &str) -> Result<(), UplinkError> {
         let (clip, name, words) = (row.clip, self.name().to_owned(), what.to_owned());
         tracing::error!(%clip, destination = name, what, "the destination's copy is not ours");
-        let path = self.vault.master(clip);
-        let (ours, len) =
-            task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)??;
-        if Some(ours) != row.blake3 || Some(len) != row.size_bytes {
-            self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?;
+        if !self.ours_stands(row).await? {
             return Ok(());
         }
-        if attempts + 1 >= MAX_MISMATCHES {
+        let dest = name.clone();
+        let times = self.store.read(move |r| r.mismatches(clip, &dest)).await?;
+        if times + 1 >= MAX_MISMATCHES {
             let words = format!(
                 "{words}; sent {MAX_MISMATCHES} times, and its copy still differs: check that server, then `evidock retry {name}`"
             );
@@ -692,7 +734,7 @@ impl Uplink {
             return Ok(());
         }
         let at = self.clock.now().0
-            + backoff_ms(attempts, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
+            + backoff_ms(times, self.options.retry_min_ms, self.options.retry_max_ms, rand::random());
         self.store.write(move |tx| tx.mismatch(clip, &name, &words, at)).await?;
         Ok(())
     }

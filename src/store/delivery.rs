@@ -10,6 +10,10 @@ use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{Abilities, PartReceipt};
 
+/// No pause between tries is longer (a day, with room). A later instant was set by a clock that has been put back
+/// since, and is due.
+const LONGEST_PAUSE_MS: i64 = 25 * 3_600_000;
+
 /// A part of a clip with its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartRow {
@@ -110,8 +114,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The remote no longer knows the session: the next attempt begins anew.
-    pub fn session_lost(&self, clip: ClipId, destination: &str) -> Result<()> {
+    /// The remote no longer knows the session: the next attempt begins anew, at `next_try_ms`, since a remote that
+    /// forgets each session would be sent to without end.
+    pub fn session_lost(&self, clip: ClipId, destination: &str, next_try_ms: i64) -> Result<()> {
+        self.conn.execute(
+            "UPDATE delivery SET attempts = attempts + 1, next_try_ms = ?3 WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination, next_try_ms],
+        )?;
         self.conn.execute(
             "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination],
@@ -346,13 +355,14 @@ impl Reader<'_> {
     pub fn due_deliveries(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<DeliveryJob>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT d.clip_id, d.state, d.attempts FROM delivery d JOIN clip c USING (clip_id)
-             WHERE d.destination = ?1 AND d.state NOT IN ('proven', 'failed') AND d.next_try_ms <= ?2
+             WHERE d.destination = ?1 AND d.state <> 'proven' AND d.state <> 'failed' AND (d.next_try_ms <= ?2 OR d.next_try_ms > ?4)
                AND c.local = 'sealed' AND c.quarantine IS NULL AND c.record_rev > 0
              ORDER BY d.state = 'sent' DESC, c.importance DESC, EXISTS (SELECT 1 FROM case_link l WHERE l.clip_id = c.clip_id) DESC, c.clip_id LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![destination, now_ms, limit], |r| {
-            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get(2)?))
-        })?;
+        let rows = statement
+            .query_map(params![destination, now_ms, limit, now_ms.saturating_add(LONGEST_PAUSE_MS)], |r| {
+                Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get(2)?))
+            })?;
         rows.map(|row| {
             let (clip, state, attempts) = row?;
             let state = Delivery::parse(&state).ok_or_else(|| StoreError::Odd(format!("delivery state {state:?}")))?;
@@ -361,12 +371,40 @@ impl Reader<'_> {
         .collect()
     }
 
+    /// The deliveries of a clip: destination and state.
+    pub fn deliveries(&self, clip: ClipId) -> Result<Vec<(String, Delivery)>> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT destination, state FROM delivery WHERE clip_id = ?1 ORDER BY destination")?;
+        let rows = statement.query_map([clip.to_string()], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?;
+        rows.map(|row| {
+            let (name, state) = row?;
+            let state = Delivery::parse(&state).ok_or_else(|| StoreError::Odd(format!("delivery state {state:?}")))?;
+            Ok((name, state))
+        })
+        .collect()
+    }
+
+    /// How often this destination's copy of a clip was found to differ.
+    pub fn mismatches(&self, clip: ClipId, destination: &str) -> Result<u32> {
+        // The log counts what no later step resets.
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT count(*) FROM log_entry WHERE clip_id = ?1 AND kind = ?2 AND instr(CAST(bytes AS TEXT), ?3) > 0",
+            )?
+            .query_row(
+                params![clip.to_string(), EventKind::Mismatch.as_str(), format!("\"destination\":\"{destination}\"")],
+                |r| r.get(0),
+            )?)
+    }
+
     /// When the next delivery or outbox row of `destination` becomes due, if any waits.
     pub fn next_due_ms(&self, destination: &str) -> Result<Option<i64>> {
         Ok(self
             .conn
             .prepare_cached(
-                "SELECT min(at) FROM (SELECT min(next_try_ms) AS at FROM delivery WHERE destination = ?1 AND state NOT IN ('proven', 'failed')
+                "SELECT min(at) FROM (SELECT min(next_try_ms) AS at FROM delivery WHERE destination = ?1 AND state <> 'proven' AND state <> 'failed'
                  UNION ALL SELECT min(next_try_ms) FROM outbox WHERE destination = ?1 AND stored_ms IS NULL)",
             )?
             .query_row([destination], |r| r.get(0))?)
@@ -409,17 +447,18 @@ impl Reader<'_> {
     pub fn due_outbox(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<OutboxItem>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT outbox_id, key, content_type, bytes, attempts FROM outbox
-             WHERE destination = ?1 AND stored_ms IS NULL AND next_try_ms <= ?2 ORDER BY outbox_id LIMIT ?3",
+             WHERE destination = ?1 AND stored_ms IS NULL AND (next_try_ms <= ?2 OR next_try_ms > ?4) ORDER BY outbox_id LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![destination, now_ms, limit], |r| {
-            Ok(OutboxItem {
-                id: r.get(0)?,
-                key: r.get(1)?,
-                content_type: r.get(2)?,
-                bytes: r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
-                attempts: r.get(4)?,
-            })
-        })?;
+        let rows =
+            statement.query_map(params![destination, now_ms, limit, now_ms.saturating_add(LONGEST_PAUSE_MS)], |r| {
+                Ok(OutboxItem {
+                    id: r.get(0)?,
+                    key: r.get(1)?,
+                    content_type: r.get(2)?,
+                    bytes: r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
+                    attempts: r.get(4)?,
+                })
+            })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 

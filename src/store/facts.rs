@@ -7,6 +7,7 @@ use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{MediaFacts, MediaHealth};
 use crate::domain::record::{self, Fact, Field, Origin};
+use crate::domain::sensitivity::Sensitivity;
 use crate::domain::time::UtcMs;
 
 /// What the media worker found, as stored.
@@ -89,6 +90,11 @@ impl Tx<'_> {
             self.log(&event)?;
             self.reindex(clip)?;
             self.stale(clip)?;
+            let label = record::settle(&self.read().facts(clip)?).get(&Field::Sensitivity).map(|f| f.value.clone());
+            // 疑似涉密 stops and isolates (decision 9).
+            if label.and_then(|l| Sensitivity::parse(&l)) == Some(Sensitivity::SuspectedState) {
+                self.quarantine(clip, "suspected state secret: nothing leaves the station until a person has decided")?;
+            }
         }
         Ok(added)
     }

@@ -279,7 +279,13 @@ impl Store {
         let clock = Arc::clone(&self.inner.clock);
         let announce = self.inner.changes.clone();
         let job: Job = Box::new(move |conn| {
-            let outcome = transact(conn, &*clock, work).map(|(value, changes)| {
+            // Work parses what people and recorders wrote. Should it panic, its transaction is rolled back as the stack
+            // unwinds, and the writer goes on: without it nothing would be taken in any more, and nobody told.
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| transact(conn, &*clock, work)))
+                .unwrap_or_else(|_| {
+                    Err(StoreError::Odd("the work of a transaction panicked; it was rolled back".into()))
+                });
+            let outcome = outcome.map(|(value, changes)| {
                 for change in changes {
                     // Nobody listening is fine.
                     let _ = announce.send(change);
@@ -363,4 +369,26 @@ fn transact<T>(
 /// Reads 32 raw bytes.
 fn digest32(bytes: Vec<u8>) -> Result<[u8; 32]> {
     <[u8; 32]>::try_from(bytes).map_err(|b| StoreError::Odd(format!("a digest of {} bytes", b.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{Draft, EventKind};
+    use crate::domain::ids::StationId;
+    use crate::runtime::clock::SystemClock;
+
+    #[test]
+    fn a_panic_in_a_transaction_takes_nothing_else_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let station = StationId::new("zhao-01").unwrap();
+        let store = Store::open(&dir.path().join("a.db"), &station, SystemClock::new()).unwrap();
+        let outcome: Result<()> = store.write_blocking(|tx| {
+            tx.log(&Draft::daemon(EventKind::Started))?;
+            panic!("as a parser might");
+        });
+        assert!(matches!(outcome, Err(StoreError::Odd(_))), "{outcome:?}");
+        assert_eq!(store.read_blocking(|r| r.log_size()).unwrap(), 0, "rolled back");
+        store.write_blocking(|tx| tx.log(&Draft::daemon(EventKind::Started))).unwrap();
+    }
 }
