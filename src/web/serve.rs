@@ -87,12 +87,21 @@ pub async fn bind(web: &Web) -> Result<Bound, ServeError> {
     Ok(Bound { listener, address, tls })
 }
 
-/// Starts serving, and the bell.
+/// Starts serving, the bell, and what closes viewings that are over.
 pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: Arc<Live>, store: Store, board: Board) {
     let (listener, tls) = (Arc::new(bound.listener), bound.tls);
     let (served, bell) = (Arc::clone(&live), live);
+    let viewings = Arc::clone(&site.viewings);
+    supervisor.start(TaskSpec::new("viewings", Phase::Http, OnFailure::RESTART), move |context| {
+        let viewings = Arc::clone(&viewings);
+        async move {
+            tokio::join!(viewings.run(&context.cancel), context.heart.beat_until(&context.cancel));
+            Ok(())
+        }
+    });
     supervisor.start(TaskSpec::new("page", Phase::Http, OnFailure::RESTART), move |context| {
         let (listener, tls, live) = (Arc::clone(&listener), tls.clone(), Arc::clone(&served));
+        let viewings = Arc::clone(&site.viewings);
         let app = crate::web::router(Arc::clone(&site)).into_make_service_with_connect_info::<SocketAddr>();
         async move {
             let handle = Handle::new();
@@ -120,6 +129,8 @@ pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: A
                     serving.await
                 }
             };
+            // Connections are gone: what was watched is closed while the log still takes entries (invariant 10).
+            viewings.close_all().await;
             Ok(outcome?)
         }
     });

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use super::trouble::Trouble;
 use crate::domain::command::{Ask, Caller, Reply, Request};
@@ -56,6 +57,18 @@ impl Viewings {
 
     /// Joins the viewing of `clip` by `caller`, or begins one: its entry is stored when this returns.
     pub async fn watch(&self, caller: &Caller, clip: ClipId, what: &'static str) -> Result<Watching, Trouble> {
+        self.watch_at(caller, clip, what, monotonic()).await
+    }
+
+    async fn watch_at(
+        &self,
+        caller: &Caller,
+        clip: ClipId,
+        what: &'static str,
+        now: Instant,
+    ) -> Result<Watching, Trouble> {
+        // Whoever comes back after a pause begins a new viewing, however late the sweep is.
+        self.close_idle(now, IDLE).await;
         let key =
             Key { actor: (caller.actor.kind.clone(), caller.actor.id.clone()), from: caller.from.clone(), clip, what };
         let viewing = {
@@ -104,12 +117,16 @@ impl Viewings {
         }
     }
 
-    /// Closes what is idle, until it is dropped. To be spawned once.
-    pub async fn run(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(IDLE / 4).await;
+    /// Closes what is idle, until `cancel`. One task runs it.
+    pub async fn run(&self, cancel: &CancellationToken) {
+        while cancel.run_until_cancelled(tokio::time::sleep(IDLE / 4)).await.is_some() {
             self.close_idle(monotonic(), IDLE).await;
         }
+    }
+
+    /// Closes every viewing that has no request under way: the server has stopped.
+    pub async fn close_all(&self) {
+        self.close_idle(monotonic(), Duration::ZERO).await;
     }
 }
 
@@ -203,6 +220,20 @@ mod tests {
         let again = viewings.watch(&caller(), clip, "play").await;
         assert!(again.is_ok());
         assert_eq!(log.asked.lock().unwrap().len(), 3, "after the end a new viewing begins");
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_back_after_a_pause_is_logged_again() {
+        let log = Arc::new(Log::default());
+        let viewings = Viewings::new(log.clone());
+        let clip = ClipId::generate(1);
+        drop(viewings.watch(&caller(), clip, "play").await);
+        drop(viewings.watch_at(&caller(), clip, "play", monotonic() + IDLE * 2).await);
+        let asked = log.asked.lock().unwrap().clone();
+        let told: Vec<_> = asked.iter().map(|r| matches!(r, Request::BeginView { .. })).collect();
+        assert_eq!(told, [true, false, true], "begin, end, begin: {asked:?}");
+        viewings.close_all().await;
+        assert_eq!(log.asked.lock().unwrap().len(), 4);
     }
 
     #[tokio::test]
