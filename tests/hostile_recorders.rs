@@ -162,7 +162,7 @@ fn a_file_that_is_still_growing_is_left_until_it_is_still() {
     card.file(dsj(DEVICE, "090000"), footage(10_000, 2), 90);
     station.dock("a");
     let growing = station.docked("a").path(&name);
-    let mut grow = || {
+    let grow = || {
         let mut file = OpenOptions::new().append(true).open(&growing).unwrap();
         file.write_all(&footage(10_000, 3)).unwrap();
     };

@@ -91,9 +91,11 @@ pub enum CopyError {
     },
     /// The reserve was reached.
     #[error(
-        "the vault has only {free} bytes free and keeps {reserve}; free space, or wait for clips to be proven and evicted"
+        "{coming} bytes more do not fit: the vault has {free} bytes free and keeps {reserve} of them in reserve; free space, or wait for clips to be proven and evicted"
     )]
     Full {
+        /// Bytes still to be written.
+        coming: u64,
         /// Free bytes.
         free: u64,
         /// The configured reserve.
@@ -211,7 +213,8 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                     };
                 }
                 if pump.at - marked >= options.durable_every_bytes {
-                    room(vault, options, 0)?;
+                    let left = expected.map_or(BLOCK_BYTES as u64, |e| e.saturating_sub(pump.at));
+                    room(vault, options, left)?;
                     pump.mark();
                     marked = pump.at;
                 }
@@ -263,7 +266,7 @@ fn usable(file: &File, resume: Option<Prefix>) -> io::Result<Option<Prefix>> {
 fn room(vault: &Vault, options: CopyOptions, coming: u64) -> Result<(), CopyError> {
     let (free, _) = vault.space()?;
     if free < options.reserve_bytes.saturating_add(coming) {
-        return Err(CopyError::Full { free, reserve: options.reserve_bytes });
+        return Err(CopyError::Full { coming, free, reserve: options.reserve_bytes });
     }
     Ok(())
 }
@@ -279,7 +282,11 @@ fn write_block(
         Some(code)
             if code == rustix::io::Errno::NOSPC.raw_os_error() || code == rustix::io::Errno::DQUOT.raw_os_error() =>
         {
-            CopyError::Full { free: vault.space().map_or(0, |s| s.0), reserve: options.reserve_bytes }
+            CopyError::Full {
+                coming: block.len() as u64,
+                free: vault.space().map_or(0, |s| s.0),
+                reserve: options.reserve_bytes,
+            }
         }
         _ => CopyError::Vault(failed("writing", path)(e)),
     })
