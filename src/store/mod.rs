@@ -370,25 +370,3 @@ fn transact<T>(
 fn digest32(bytes: Vec<u8>) -> Result<[u8; 32]> {
     <[u8; 32]>::try_from(bytes).map_err(|b| StoreError::Odd(format!("a digest of {} bytes", b.len())))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::event::{Draft, EventKind};
-    use crate::domain::ids::StationId;
-    use crate::runtime::clock::SystemClock;
-
-    #[test]
-    fn a_panic_in_a_transaction_takes_nothing_else_with_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let station = StationId::new("zhao-01").unwrap();
-        let store = Store::open(&dir.path().join("a.db"), &station, SystemClock::new()).unwrap();
-        let outcome: Result<()> = store.write_blocking(|tx| {
-            tx.log(&Draft::daemon(EventKind::Started))?;
-            panic!("as a parser might");
-        });
-        assert!(matches!(outcome, Err(StoreError::Odd(_))), "{outcome:?}");
-        assert_eq!(store.read_blocking(|r| r.log_size()).unwrap(), 0, "rolled back");
-        store.write_blocking(|tx| tx.log(&Draft::daemon(EventKind::Started))).unwrap();
-    }
-}

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::clip::{Delivery, project};
 use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::event::{Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{BayName, RecorderId, StationId};
 use crate::domain::ports::Abilities;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
-use crate::runtime::clock::StoppedClock;
+use crate::runtime::clock::{StoppedClock, SystemClock};
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -217,4 +218,18 @@ fn a_person_outranks_rules_and_nothing_is_unsaid() {
         })
         .unwrap();
     assert_eq!((links, revisions), (0, 3));
+}
+
+#[test]
+fn a_panic_in_a_transaction_takes_nothing_else_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let station = StationId::new("zhao-01").unwrap();
+    let store = Store::open(&dir.path().join("a.db"), &station, SystemClock::new()).unwrap();
+    let outcome: Result<()> = store.write_blocking(|tx| {
+        tx.log(&Draft::daemon(EventKind::Started))?;
+        panic!("as a parser might");
+    });
+    assert!(matches!(outcome, Err(StoreError::Odd(_))), "{outcome:?}");
+    assert_eq!(store.read_blocking(|r| r.log_size()).unwrap(), 0, "rolled back");
+    store.write_blocking(|tx| tx.log(&Draft::daemon(EventKind::Started))).unwrap();
 }
