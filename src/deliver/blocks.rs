@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::domain::ports::ByteSource;
+use crate::domain::ports::{ByteSource, READ_ALIGN};
 use crate::runtime::task;
 
 /// One block. Large enough that waking the reader costs nothing beside the copy, small enough for many parts in flight.
@@ -33,14 +33,16 @@ pub(super) fn blocks(source: Arc<dyn ByteSource>, range: Range<u64>) -> Receiver
             let recycled = if made < BUFFERS { returned.try_recv().ok() } else { returned.recv().ok() };
             let mut buffer = recycled.unwrap_or_else(|| {
                 made += 1;
-                vec![0; BLOCK_BYTES.min(usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES))]
+                let most = BLOCK_BYTES.min(usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES));
+                vec![0; most + READ_ALIGN]
             });
-            let want = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(buffer.len());
-            let block = match source.read_at(at, &mut buffer[..want]) {
+            let start = buffer.as_ptr().align_offset(READ_ALIGN);
+            let want = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(buffer.len() - READ_ALIGN);
+            let block = match source.read_at(at, &mut buffer[start..start + want]) {
                 Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than was recorded")),
                 Ok(n) => {
                     at += n as u64;
-                    Ok(Bytes::from_owner(Lent { buffer, len: n, give_back: give_back.clone() }))
+                    Ok(Bytes::from_owner(Lent { buffer, filled: start..start + n, give_back: give_back.clone() }))
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {
                     // The buffer is clean again; its place in the count is kept.
@@ -61,13 +63,13 @@ pub(super) fn blocks(source: Arc<dyn ByteSource>, range: Range<u64>) -> Receiver
 /// A buffer on loan to whoever holds the block made of it.
 struct Lent {
     buffer: Vec<u8>,
-    len: usize,
+    filled: Range<usize>,
     give_back: mpsc::Sender<Vec<u8>>,
 }
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer[..self.len]
+        &self.buffer[self.filled.clone()]
     }
 }
 

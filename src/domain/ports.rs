@@ -303,6 +303,10 @@ pub enum RemoteChecksum {
     Composite(Sha256, u64),
 }
 
+/// Alignment with which a read can pass the page cache by: O_DIRECT (open(2)) asks for multiples of the device's
+/// logical block, and 4 KiB is one for every disk we know.
+pub const READ_ALIGN: usize = 4096;
+
 /// Bytes of a sealed file that can be read at any offset, more than once.
 pub trait ByteSource: Send + Sync {
     /// Length in bytes.
@@ -311,7 +315,8 @@ pub trait ByteSource: Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Fills `buf` from `offset`; fewer bytes only at the end. Blocks. Drops what it read from the page cache.
+    /// Fills `buf` from `offset`; fewer bytes only at the end. Blocks. Leaves nothing in the page cache, and passes it by
+    /// where offset, length and address of `buf` are multiples of [`READ_ALIGN`], which is much cheaper.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
 }
 
