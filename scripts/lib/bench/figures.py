@@ -97,11 +97,27 @@ def station(state, endpoint=NOWHERE, bucket="none"):
     return Station(state, endpoint, bucket, ACCESS_KEY, SECRET_KEY)
 
 
+def new_state(run, state):
+    """A state directory as it is after the first start: GStreamer has looked through its plug-ins, which takes it
+    seconds, once in the life of a station."""
+    registry = run.work / "gstreamer-registry.bin"
+    if not registry.exists():
+        recorder = make_recorder(run.work / "first-recorder", 1, 0)
+        with station(run.work / "first-state") as box:
+            box.until_ready()
+            with box.docked(recorder):
+                box.until_probed(1)
+        shutil.copy(run.work / "first-state" / registry.name, registry)
+    state.mkdir()
+    shutil.copy(registry, state)
+    return state
+
+
 def intake(run):
     recorder, clips = make_recorder(run.work / "recorder", 4, run.gib), 4
 
     def ours(n):
-        state = run.work / f"state-{n}"
+        state = new_state(run, run.work / f"state-{n}")
         box = station(state)
         settle(recorder)
         with contextlib.ExitStack() as stack:
@@ -164,7 +180,7 @@ def path(run):
     server = run.stack.enter_context(Server(run.work / "server"))
     runs = []
     for n in range(run.pairs):
-        bucket, state = f"path-{n}", run.work / f"state-{n}"
+        bucket, state = f"path-{n}", new_state(run, run.work / f"state-{n}")
         server.make(bucket)
         box = station(state, server.endpoint, bucket)
         settle(recorder)
