@@ -16,8 +16,10 @@ use evidock::deliver::s3::{Keys, S3Options, Secret};
 use reqsign_aws_v4::{Credential, RequestSigner};
 use reqsign_core::{Context, SignRequest};
 
-const ACCESS_KEY: &str = "testkey";
-const SECRET_KEY: &str = "testsecret123";
+/// The key that it knows.
+pub const ACCESS_KEY: &str = "testkey";
+/// And its secret.
+pub const SECRET_KEY: &str = "testsecret123";
 
 const GUARD: &str = r#"
 dir=$1; shift; pid=
