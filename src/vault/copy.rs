@@ -475,7 +475,6 @@ pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64])
     vault.make_dir(clip)?;
     let path = vault.master(clip);
     let mut file = File::open(&path).map_err(failed("opening", &path))?;
-    file.sync_all().map_err(failed("syncing", &path))?;
     let bytes = file.metadata().map_err(failed("looking at", &path))?.len();
     let tree_path = vault.tree(clip);
     let tree_file = File::create(&tree_path).map_err(failed("creating", &tree_path))?;

@@ -136,7 +136,8 @@ impl Site<'_> {
     fn sealed(&self, db: &Connection, found: &mut Findings) -> Vec<Sealed> {
         let vault = self.vault();
         let mut sealed = Vec::new();
-        let rows: Vec<(String, String, Vec<u8>, i64, Vec<u8>, Vec<u8>, i64)> = all(
+        type Row = (String, String, Vec<u8>, i64, Vec<u8>, Vec<u8>, i64);
+        let rows: Vec<Row> = all(
             db,
             "SELECT clip_id, recorder_id, path, size_bytes, blake3, sha256, sealed_seq FROM clip WHERE local <> 'copying'",
             |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?)),
@@ -387,13 +388,14 @@ impl Site<'_> {
             found.push("there is no database".to_owned());
             return found;
         };
-        let mut clips: BTreeMap<(String, Vec<u8>), Vec<(String, String)>> = BTreeMap::new();
+        type File = (String, Vec<u8>);
+        let mut clips: BTreeMap<File, Vec<(String, String)>> = BTreeMap::new();
         for (id, recorder, path, local) in all(&db, "SELECT clip_id, recorder_id, path, local FROM clip", |r| {
             Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, String>(3)?))
         }) {
             clips.entry((recorder, path)).or_default().push((id, local));
         }
-        for (file, _) in self.recorded {
+        for file in self.recorded.keys() {
             let name = String::from_utf8_lossy(&file.1);
             match clips.get(file).map(Vec::as_slice) {
                 None => found.push(format!("{name} was not taken in")),

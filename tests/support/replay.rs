@@ -475,11 +475,12 @@ impl Recording {
 
     fn opened(&mut self, disk: usize, path: &Path, flags: &str) {
         match self.find(disk, path) {
-            Some(node) => {
-                if flags.contains("O_TRUNC") && matches!(self.nodes[node].now, Now::File(len) if len > 0) {
+            Some(node) if flags.contains("O_TRUNC") => {
+                if matches!(self.nodes[node].now, Now::File(len) if len > 0) {
                     self.done(node, What::Cut(0));
                 }
             }
+            Some(_) => {}
             None if flags.contains("O_CREAT") && !unmodelled(path) => {
                 self.nodes.push(Node { disk, now: Now::File(0) });
                 self.entry(disk, path, Some(self.nodes.len() - 1));
