@@ -16,7 +16,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use support::footage;
-use support::station::{Station, date, digests, dsj, flip, text};
+use support::station::{Station, date, digests, dsj, flip};
 
 const DEVICE: &str = "36NCC009910";
 
@@ -214,13 +214,12 @@ fn names_that_are_made_to_hurt() {
         card.file([b"DCIM/\xf0odd dir\n/", *name].concat(), footage(1000 + seed as usize, seed), seed);
     }
     station.dock(bay);
-    let shown = "口\\u{a}<b>\\u{202e}";
     station.until("the recorder may be taken out", |s| {
         s.status()["docked"].as_array().unwrap().iter().any(|d| d["safe_to_remove"] == true)
     });
     let status = station.status();
     let bay_shown = status["docked"][0]["bay"].as_str().unwrap();
-    assert!(!bay_shown.contains(['\n', '\u{202e}']), "{bay_shown:?} is shown, as {shown}");
+    assert!(!bay_shown.contains(['\n', '\u{202e}']), \"{bay_shown:?}\");
     station.until_proven(names.len() as u64);
     assert!(reported(&station).is_empty());
     for name in &names {
@@ -426,9 +425,4 @@ fn a_copy_that_was_spoiled_while_nobody_looked_is_never_sealed() {
         assert_eq!(sealed(&station), 1);
         station.until("it is proven", |s| s.record(&clip)["state"] == Value::from("proven"));
     }
-}
-
-#[test]
-fn messages_are_text() {
-    assert_eq!(text(b"a\xff"), "a\u{fffd}");
 }

@@ -106,6 +106,10 @@ impl Intake {
         if let Some(s) = session {
             self.board.leave(s.dock);
             // While the daemon stops, the stay goes on for the officer: the next start closes it.
+            // Any name will do: only whether the recorder answers counts.
+            if shelf.stat(&SourcePath::new("-")).is_ok() {
+                return;
+            }
             if let Err(e) = self.store.write_blocking(move |tx| tx.undock(s.dock, "pulled")) {
                 tracing::warn!(error = %chain(&e), "the end of a dock could not be stored; the next start does it");
             }
