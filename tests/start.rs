@@ -72,4 +72,13 @@ fn a_second_daemon_on_the_same_state_is_refused_and_the_first_works_on() {
     station.until_proven(1);
     station.stop();
     assert!(!station.path("state/evidock.sock").exists());
+    // Nobody pulled the recorder, whichever way the daemon ended.
+    station.start();
+    station.until_safe("a");
+    let closed = "SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'dock.closed'";
+    let reasons = station.query(closed, &[]);
+    assert_eq!(reasons.len(), 2);
+    assert!(reasons.iter().all(|row| row[0].contains("restart")), "{reasons:?}");
+    station.undock("a");
+    assert!(station.query(closed, &[])[2][0].contains("pulled"));
 }

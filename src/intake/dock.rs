@@ -36,6 +36,8 @@ struct Trouble {
     wait_looks: u32,
     /// It counts as unreadable: tried so often that only the recorder can be at fault.
     reported: bool,
+    /// The box was at fault at the last try: in words, and whether its disk is full. Said as long as the file waits.
+    box_trouble: Option<(String, bool)>,
 }
 
 /// What is known of the recorder in this bay.
@@ -104,6 +106,10 @@ impl Intake {
         if let Some(s) = session {
             self.board.leave(s.dock);
             // While the daemon stops, the stay goes on for the officer: the next start closes it.
+            // Any name will do: only whether the recorder answers counts.
+            if shelf.stat(&SourcePath::new("-")).is_ok() {
+                return;
+            }
             if let Err(e) = self.store.write_blocking(move |tx| tx.undock(s.dock, "pulled")) {
                 tracing::warn!(error = %chain(&e), "the end of a dock could not be stored; the next start does it");
             }
@@ -192,6 +198,7 @@ impl Intake {
             if trouble.wait_looks > 0 {
                 trouble.wait_looks -= 1;
                 left += usize::from(!trouble.reported);
+                stuck = trouble.box_trouble.clone().or(stuck);
                 continue;
             }
             let Some(item) = items.get(&k) else { continue };
@@ -231,11 +238,13 @@ impl Intake {
                     trouble.wait_looks = LOOKS_AFTER_BOX_TROUBLE;
                     trouble.reported = false;
                     stuck = Some((chain(&e), matches!(e, IntakeError::Copy(CopyError::Full { .. }))));
+                    trouble.box_trouble.clone_from(&stuck);
                     break;
                 }
                 Err(IntakeError::Changed | IntakeError::Busy) => left += 1,
                 Err(e) => {
                     trouble.tries += 1;
+                    trouble.box_trouble = None;
                     tracing::warn!(%bay, path = %entry.path, tries = trouble.tries, error = %chain(&e), "a file could not be taken");
                     if trouble.tries < TRIES_BEFORE_REPORT {
                         left += 1;

@@ -311,14 +311,15 @@ impl Station {
         self.until(&format!("{bay} may be taken out"), |s| s.is_safe(bay));
     }
 
-    /// Waits until exactly `clips` clips are proven at every required destination and every small object is stored.
+    /// Waits until exactly `clips` clips are proven at every required destination, no other one is sealed, and every
+    /// small object is stored. A file that cannot be read, or whose copy is in quarantine, remains a copy under way.
     pub fn until_proven(&mut self, clips: u64) {
         self.until(&format!("{clips} clips are proven"), |s| {
             let status = s.status();
             let count = |stage: &str| status["stages"][stage]["count"].as_u64().unwrap();
-            let open = count("copying") + count("sealed") + count("sending");
+            let open = count("sealed") + count("sending");
             // A clip's newest record follows its proof.
-            let stale = s.query("SELECT clip_id FROM clip WHERE record_stale = 1", &[]).len();
+            let stale = s.query("SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying'", &[]).len();
             open == 0 && count("proven") == clips && stale == 0 && status["outbox"] == 0
         });
     }
