@@ -343,7 +343,9 @@ def main():
     def leave(*_):
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, leave)
+    # Ctrl-C is set, too: a shell without job control starts what it puts in the background with it ignored.
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, leave)
     station = Station(args.program.resolve())
     try:
         page = acts(station)

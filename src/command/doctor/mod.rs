@@ -95,8 +95,12 @@ pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             output.line(&format!("{:23} → {}", "", f.todo))?;
         }
     }
-    output.line(&format!("{problems} problems, {warnings} warnings"))?;
+    output.line(&format!("{}, {}", count_of(problems, "problem"), count_of(warnings, "warning")))?;
     Ok(exit)
+}
+
+fn count_of(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// The path itself or, where it does not exist yet, the nearest directory above it that does.
