@@ -171,8 +171,10 @@ fn an_honest_log_is_intact() {
     assert!(report.intact, "{report}");
     assert_eq!((report.size, report.signed_size, report.anchored_size), (312, 300, 300));
     assert_eq!(report.notices.total(), 0, "{report}");
-    insta::assert_snapshot!(report, @"
-    Custody log of zhao-01: 312 events, root e426b84056ae21026022bc90974d097acef3c5cba6acb7689db880b952f939a0
+    // The sample draws on every kind of event, so a new kind changes its root; its own test compares roots.
+    let words = report.to_string().replace(&report.root, "ROOT");
+    insta::assert_snapshot!(words, @"
+    Custody log of zhao-01: 312 events, root ROOT
       epoch 1 from event 0, opened 2026-06-19T02:03:24+00:00 under evidock/zhao-01+b5fab76a+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs (kept in: file)
       the database: 6 checkpoints, confirming the first 300 events, newest of 2026-06-19T02:08:24+00:00
       anchor nas: 3 checkpoints, confirming the first 300 events, newest of 2026-06-19T02:08:24+00:00
