@@ -14,7 +14,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
 use support::footage;
 use support::station::{Station, date, digests, dsj, flip};
 
@@ -219,7 +218,7 @@ fn names_that_are_made_to_hurt() {
     });
     let status = station.status();
     let bay_shown = status["docked"][0]["bay"].as_str().unwrap();
-    assert!(!bay_shown.contains(['\n', '\u{202e}']), \"{bay_shown:?}\");
+    assert!(!bay_shown.contains(['\n', '\u{202e}']), "{bay_shown:?}");
     station.until_proven(names.len() as u64);
     assert!(reported(&station).is_empty());
     for name in &names {
@@ -423,6 +422,6 @@ fn a_copy_that_was_spoiled_while_nobody_looked_is_never_sealed() {
         station.until_safe("a");
         assert_eq!(compared(&station, &clip).last().unwrap(), "sampled", "spoiled at {at}");
         assert_eq!(sealed(&station), 1);
-        station.until("it is proven", |s| s.record(&clip)["state"] == Value::from("proven"));
+        station.until("it is proven", |s| s.record(&clip)["state"] == "proven");
     }
 }
