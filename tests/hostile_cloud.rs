@@ -6,8 +6,9 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use evidock::runtime::clock::monotonic;
 use support::footage;
 use support::liar::{HONEST, LIES, Liar};
 use support::proxy::FaultProxy;
@@ -106,7 +107,7 @@ async fn nothing_passes_for_a_while_and_then_the_line_is_cut() {
     proxy.set(|rules| rules.rate = Some(8 << 20));
     until_up(&mut station, &proxy, PART);
     proxy.set(|rules| rules.black_hole = true);
-    let (up, since) = (proxy.bytes_up(), Instant::now());
+    let (up, since) = (proxy.bytes_up(), monotonic());
     station.until("it is dark for a while", |_| since.elapsed() > Duration::from_secs(3));
     assert!(proxy.bytes_up() - up <= 4 << 20, "what was on its way may pass, no more");
     let state = station.one("SELECT state FROM delivery", &[]);
@@ -218,7 +219,7 @@ async fn wrong_credentials_are_said_once_and_wait_for_a_person() {
     assert!(trouble.contains("SignatureDoesNotMatch") && trouble.contains("evidock retry cloud"), "{trouble}");
     assert!(!station.log().contains("not-the-secret"));
 
-    let (asked, since) = (proxy.requests().len(), Instant::now());
+    let (asked, since) = (proxy.requests().len(), monotonic());
     assert!(asked <= 3, "{:?}", proxy.requests());
     // Longer than the longest pause of what is tried again by itself (2 s), though clips are waiting.
     station.until("it is quiet for a while", |_| since.elapsed() > Duration::from_secs(5));
@@ -255,7 +256,7 @@ async fn a_destination_that_is_away_holds_nobody_up() {
     station.json(["link", &clip, "赵卫罚〔2026〕12号"]);
     assert_eq!(station.find("赵卫罚[2026]12号")[0]["state"], "sealed");
     // Tried again by itself, with a pause between.
-    let (tried, since) = (proxy.connections(), Instant::now());
+    let (tried, since) = (proxy.connections(), monotonic());
     station.until("it is tried again", |_| proxy.connections() >= tried + 3);
     assert!(since.elapsed() > Duration::from_secs(1), "without a pause");
     proxy.set(|rules| rules.refuse = false);

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
+use evidock::runtime::clock::monotonic;
 use rusqlite::types::ValueRef;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
@@ -154,12 +155,12 @@ impl Station {
     /// Waits for a daemon that ends by itself.
     pub fn ended(&mut self) -> ExitStatus {
         let mut daemon = self.daemon.take().expect("a daemon");
-        let deadline = evidock::runtime::clock::monotonic() + self.patience;
+        let deadline = monotonic() + self.patience;
         loop {
             if let Some(status) = daemon.try_wait().unwrap() {
                 return status;
             }
-            if evidock::runtime::clock::monotonic() > deadline {
+            if monotonic() > deadline {
                 self.daemon = Some(daemon);
                 self.fail("the daemon does not end");
             }
@@ -297,9 +298,9 @@ impl Station {
 
     /// Waits until `is_so`; after [`PATIENCE`] fails with `what` and the daemon's log.
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
-        let deadline = evidock::runtime::clock::monotonic() + self.patience;
+        let deadline = monotonic() + self.patience;
         while !is_so(self) {
-            if evidock::runtime::clock::monotonic() > deadline {
+            if monotonic() > deadline {
                 self.fail(&format!("waited in vain: {what}"));
             }
             std::thread::sleep(LOOK);
