@@ -5,7 +5,7 @@
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use evidock::domain::grid::PartGrid;
 use evidock::domain::ids::{ClipId, RecorderId, StationId};
 use evidock::domain::ports::{Clock, EraseProof, Shelf, SourceError};
 use evidock::domain::recorder::{Importance, Listing, ShelfEntry, ShelfIdentity, SourcePath};
-use evidock::intake::{Intake, IntakeOptions, recover};
-use evidock::runtime::board::Board;
+use evidock::intake::{Ending, Intake, IntakeOptions, recover};
+use evidock::runtime::board::{Board, Doing};
 use evidock::runtime::clock::{SystemClock, monotonic};
 use evidock::source::fake::FakeShelf;
 use evidock::source::profile::Profiles;
@@ -36,6 +36,15 @@ struct Box {
 
 impl Box {
     fn new() -> Self {
+        Self::with_still_after(0)
+    }
+
+    /// Files are still, and directories empty, only after a time.
+    fn patient() -> Self {
+        Self::with_still_after(100)
+    }
+
+    fn with_still_after(still_after_ms: i64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = SystemClock::new();
         let station = StationId::new("zhao-01").unwrap();
@@ -44,7 +53,7 @@ impl Box {
         let board = Board::default();
         let options = IntakeOptions {
             copy: CopyOptions { durable_every_bytes: MIB as u64, reserve_bytes: 0 },
-            still_after_ms: 0,
+            still_after_ms,
             look_every_ms: 10,
             deliveries: Vec::new(),
         };
@@ -54,10 +63,25 @@ impl Box {
     }
 
     fn dock(&self, recorder: &Arc<Recorder>) -> Docked {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (intake, shelf, stopped) = (self.intake.clone(), Arc::clone(recorder), Arc::clone(&stop));
-        let work = std::thread::spawn(move || intake.run_dock(&*shelf, &|| stopped.load(Ordering::Relaxed)));
+        let stop = Arc::new(OnceLock::new());
+        let (intake, shelf, ended) = (self.intake.clone(), Arc::clone(recorder), Arc::clone(&stop));
+        let work = std::thread::spawn(move || intake.run_dock(&*shelf, &|| ended.get().copied()));
         Docked { stop, work: Some(work) }
+    }
+
+    /// Every stay so far, oldest first: whose, and why it ended.
+    fn stays(&self) -> Vec<(String, Option<String>)> {
+        let text = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+        let entries = self.store.read_blocking(|r| r.log_entries(0, 1_000)).unwrap();
+        let events: Vec<_> = entries.iter().map(|e| text(&e.bytes)).collect();
+        let of = |kind: &'static str| events.iter().filter(move |e| e["kind"] == kind);
+        of("dock.opened")
+            .map(|opened| {
+                let closed = of("dock.closed").find(|c| c["body"]["dock"] == opened["body"]["dock"]);
+                let reason = closed.map(|c| c["body"]["reason"].as_str().unwrap().to_owned());
+                (opened["body"]["recorder"].as_str().unwrap().to_owned(), reason)
+            })
+            .collect()
     }
 
     fn safe(&self) -> bool {
@@ -94,13 +118,13 @@ fn footage(len: usize, seed: u8) -> Vec<u8> {
 
 /// A recorder in a bay, until it is dropped.
 struct Docked {
-    stop: Arc<AtomicBool>,
+    stop: Arc<OnceLock<Ending>>,
     work: Option<JoinHandle<()>>,
 }
 
 impl Drop for Docked {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.get_or_init(|| Ending::Pulled);
         if let Some(work) = self.work.take() {
             work.join().unwrap();
         }
@@ -114,6 +138,8 @@ struct Recorder {
     gate: Arc<Gate>,
     /// Files cannot be opened.
     shut: AtomicBool,
+    /// Listing it panics.
+    baffling: AtomicBool,
 }
 
 #[derive(Default)]
@@ -131,6 +157,7 @@ impl Recorder {
             looks: AtomicU32::new(0),
             gate: Arc::default(),
             shut: false.into(),
+            baffling: false.into(),
         })
     }
 
@@ -170,6 +197,7 @@ impl Shelf for Recorder {
     }
     fn list(&self) -> Result<Listing, SourceError> {
         self.looks.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.baffling.load(Ordering::SeqCst), "as a parser might");
         self.inner.list()
     }
     fn stat(&self, path: &SourcePath) -> Result<Option<ShelfEntry>, SourceError> {
@@ -364,5 +392,75 @@ fn the_log_does_not_tell_names_of_files() {
         let text = String::from_utf8_lossy(&entry.bytes).into_owned();
         assert!(!text.contains("Zhang"), "{text}");
     }
+    drop(docked);
+}
+
+/// A file whose name tells whose recorder it is on.
+const DSJ_FILE: &str = "DCIM/VIDEO/2026-06-19/DSJ_36NCC009910_000000_20260619_100324.mp4";
+
+#[test]
+fn a_recorder_that_is_empty_at_first_is_known_by_its_files_in_the_end() {
+    let station = Box::new();
+    let recorder = Recorder::new("bay-1");
+    let docked = station.dock(&recorder);
+    until("it is taken to be empty", || station.safe());
+    assert_eq!(station.stays(), [("bay-1".to_owned(), None)]);
+    recorder.inner.put(DSJ_FILE, &footage(MIB, 1), 1_000);
+    until("its file is taken", || station.sealed().len() == 1 && station.safe());
+    let told = station.stays();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0].1.as_deref(), Some("superseded"));
+    assert_ne!(told[1].0, "bay-1");
+    assert_eq!(station.sealed()[0].recorder, told[1].0);
+    assert_eq!(station.board.bays().len(), 1);
+    drop(docked);
+}
+
+#[test]
+fn a_recorder_that_is_filled_after_it_appeared_is_never_taken_for_an_empty_one() {
+    let station = Box::patient();
+    let recorder = Recorder::new("bay-1");
+    let docked = station.dock(&recorder);
+    recorder.after_looks(8);
+    assert_eq!(station.stays(), [], "an empty directory says nothing yet");
+    recorder.inner.put(DSJ_FILE, &footage(MIB, 1), 1_000);
+    until("its file is taken", || station.sealed().len() == 1 && station.safe());
+    let told = station.stays();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_ne!(told[0].0, "bay-1");
+    drop(docked);
+}
+
+#[test]
+fn only_a_recorder_that_left_is_logged_as_pulled() {
+    for (ending, told) in [(Ending::Pulled, Some("pulled")), (Ending::Parked, None)] {
+        let station = Box::new();
+        let recorder = Recorder::new("bay-1");
+        recorder.inner.put("a.mp4", &footage(MIB, 1), 1_000);
+        let docked = station.dock(&recorder);
+        until("it is safe", || station.safe());
+        docked.stop.set(ending).unwrap();
+        drop(docked);
+        assert_eq!(station.stays()[0].1.as_deref(), told);
+        recover(&station.intake).unwrap();
+        assert_eq!(station.stays()[0].1.as_deref(), told.or(Some("restart")));
+    }
+}
+
+#[test]
+fn a_look_that_panics_takes_the_safe_word_back_and_is_tried_again() {
+    let station = Box::new();
+    let recorder = Recorder::new("bay-1");
+    recorder.inner.put("a.mp4", &footage(MIB, 1), 1_000);
+    let docked = station.dock(&recorder);
+    until("it is safe", || station.safe());
+    recorder.baffling.store(true, Ordering::SeqCst);
+    until("it is no longer safe", || !station.safe());
+    assert!(matches!(station.board.bays()[0].1.doing, Doing::Stuck { .. }));
+    until("the store says so, too", || !station.store.read_blocking(|r| Ok(r.open_docks()?[0].safe)).unwrap());
+    recorder.inner.put("b.mp4", &footage(MIB, 2), 2_000);
+    recorder.baffling.store(false, Ordering::SeqCst);
+    until("it is safe again", || station.safe() && station.sealed().len() == 2);
+    assert_eq!(station.stays().len(), 1, "it is the same stay");
     drop(docked);
 }

@@ -36,6 +36,7 @@ struct Bench {
     dest: Arc<FakeDestination>,
     clip: ClipId,
     stop: CancellationToken,
+    lock_days: u32,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -99,6 +100,7 @@ impl Bench {
             dest,
             clip,
             stop: CancellationToken::new(),
+            lock_days: 0,
             runtime: tokio::runtime::Runtime::new().unwrap(),
         }
     }
@@ -111,7 +113,7 @@ impl Bench {
             retry_min_ms: 1,
             retry_max_ms: 4,
             max_sensitivity: Sensitivity::Minor,
-            initial_lock_days: 0,
+            initial_lock_days: self.lock_days,
         };
         let uplink = Uplink::new(
             Arc::clone(&self.dest) as Arc<_>,
@@ -195,5 +197,24 @@ fn a_clock_that_was_put_back_delays_nothing_for_years() {
     for (at, wanted) in [(now, 1), (now + 60_000, 0), (now + 86_400_000, 0), (now + 4 * 365 * 86_400_000, 1)] {
         bench.store.write_blocking(move |tx| tx.send_failed(clip, "far", "away", Retry::Transient, at)).unwrap();
         assert_eq!(due(&bench), wanted, "{}", at - now);
+    }
+}
+
+#[test]
+fn records_and_checkpoints_are_locked_where_that_is_possible_and_the_index_is_not() {
+    let bench = Bench { lock_days: 30, ..Bench::new() };
+    let kinds = ["record", "checkpoint", "case", "catalogue"];
+    bench
+        .store
+        .write_blocking(move |tx| kinds.iter().try_for_each(|k| tx.post("far", k, k, "text/plain", b"x", None)))
+        .unwrap();
+    let uplink = bench.start();
+    bench.until("all are stored", |b| kinds.iter().all(|k| b.dest.held(k).is_some()));
+    bench.stop.cancel();
+    bench.runtime.block_on(uplink).unwrap();
+    let in_29_days = bench.clock.now().0 + 29 * 86_400_000;
+    for (key, locked) in kinds.into_iter().zip([true, true, false, false]) {
+        let head = bench.runtime.block_on(evidock::domain::ports::Destination::head(&*bench.dest, key)).unwrap();
+        assert_eq!(head.unwrap().locked_until.is_some_and(|t| t.0 > in_29_days), locked, "{key}");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::OptionFuture;
 use tokio::sync::mpsc;
 
 use super::anchor::Anchor;
@@ -24,7 +24,7 @@ use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ports::{Clock, Destination, MediaProbe, Shelf, Signer};
 use crate::domain::record::Field;
-use crate::intake::{Intake, IntakeOptions, Prober, recover};
+use crate::intake::{Ending, Intake, IntakeOptions, Prober, recover};
 use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
@@ -286,13 +286,20 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             );
             let health = parts.health.part("docking folder");
             let mut docks: HashMap<PathBuf, Dock> = HashMap::new();
+            let mut leaving: Vec<Dock> = Vec::new();
             let mut blind = false;
             let mut ticks = tokio::time::interval(Duration::from_secs(5));
             loop {
                 context.heart.beat();
                 let event = tokio::select! {
                     () = context.cancel.cancelled() => break,
-                    _ = ticks.tick() => continue,
+                    _ = ticks.tick() => {
+                        for dock in docks.values_mut() {
+                            dock.look_after(&parts.intake).await;
+                        }
+                        leaving.retain(|dock| dock.work.as_ref().is_some_and(|w| !w.is_finished()));
+                        continue;
+                    }
                     event = events.recv() => event,
                 };
                 match event {
@@ -301,7 +308,8 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                     }
                     Some(DockEvent::Undocked { dir, .. }) => {
                         if let Some(dock) = docks.remove(&dir.path) {
-                            dock.stop.store(true, Ordering::Relaxed);
+                            dock.end(Ending::Pulled);
+                            leaving.push(dock);
                         }
                     }
                     Some(DockEvent::NotBays(strays)) => {
@@ -321,11 +329,13 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             }
             watching.abort();
             for dock in docks.values() {
-                dock.stop.store(true, Ordering::Relaxed);
+                dock.end(Ending::Parked);
             }
-            for (_, dock) in docks {
+            for dock in docks.into_values().chain(leaving) {
                 // A copy parks at its next block.
-                dock.work.await?;
+                if let Some(Err(e)) = OptionFuture::from(dock.work).await {
+                    tracing::error!(error = %e, "the work on a recorder ended badly");
+                }
             }
             // A task that ends well is not started again; without its watch this one takes in nothing any more.
             if blind { Err("the watch of the docking folder ended".into()) } else { Ok(()) }
@@ -335,16 +345,34 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
 
 /// The work on one docked recorder.
 struct Dock {
-    stop: Arc<AtomicBool>,
-    work: tokio::task::JoinHandle<()>,
+    shelf: Arc<dyn Shelf>,
+    ending: Arc<OnceLock<Ending>>,
+    /// `None` once it has ended by itself and has nothing more to do.
+    work: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Dock {
     fn start(intake: &Intake, shelf: Arc<dyn Shelf>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (intake, stopped) = (intake.clone(), Arc::clone(&stop));
-        let work = task::blocking("dock", move || intake.run_dock(&*shelf, &move || stopped.load(Ordering::Relaxed)));
-        Self { stop, work }
+        let ending = Arc::new(OnceLock::new());
+        let (intake, ended, worked) = (intake.clone(), Arc::clone(&ending), Arc::clone(&shelf));
+        let work = task::blocking("dock", move || intake.run_dock(&*worked, &move || ended.get().copied()));
+        Self { shelf, ending, work: Some(work) }
+    }
+
+    /// The first word counts: a recorder that was pulled has left, even if the daemon stops right after.
+    fn end(&self, ending: Ending) {
+        let _ = self.ending.set(ending);
+    }
+
+    /// Work on a recorder never ends while the recorder is there; should it have panicked, it is started again.
+    async fn look_after(&mut self, intake: &Intake) {
+        if self.work.as_ref().is_none_or(|w| !w.is_finished()) {
+            return;
+        }
+        if let Some(Err(e)) = OptionFuture::from(self.work.take()).await {
+            tracing::error!(error = %e, bay = %self.shelf.identity().bay, "the work on a recorder ended badly; it is started again");
+            *self = Self::start(intake, Arc::clone(&self.shelf));
+        }
     }
 }
 

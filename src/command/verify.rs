@@ -12,7 +12,8 @@ use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::store::ClipFilter;
 
-/// Carries the verb out; ends with [`Exit::Mismatch`] when any copy differs.
+/// Carries the verb out; ends with [`Exit::Mismatch`] when any copy differs, and with [`Exit::Failure`] when some
+/// copy could not be compared.
 pub fn verify(verify: &Verify, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let results = match &verify.from {
         Some(from) => from_bucket(verify, settings, output, from)?,
@@ -35,7 +36,46 @@ pub fn verify(verify: &Verify, settings: &Settings, output: &Output) -> anyhow::
     if results.is_empty() {
         return Err(Ended::with(Exit::NotFound, "there is nothing to verify"));
     }
-    Ok(if results.iter().all(|r| r["ok"] == true) { Exit::Ok } else { Exit::Mismatch })
+    match verdict(&results) {
+        Verdict::Same => Ok(Exit::Ok),
+        Verdict::Differs => Ok(Exit::Mismatch),
+        Verdict::Uncompared { not_sent, other } => Err(Ended::with(Exit::Failure, uncompared(not_sent, other))),
+    }
+}
+
+/// What all the comparisons together came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Every copy that was asked for is what was sealed.
+    Same,
+    /// At least one is not.
+    Differs,
+    /// None differs, but so many copies were not compared.
+    Uncompared { not_sent: usize, other: usize },
+}
+
+fn verdict(results: &[Value]) -> Verdict {
+    let copies = || results.iter().flat_map(|r| r["copies"].as_array().into_iter().flatten());
+    let local_bad = results.iter().any(|r| !r["local"].is_null() && r["local"] != "same");
+    if local_bad || copies().any(|c| c["result"] == "differs") {
+        return Verdict::Differs;
+    }
+    let not_sent = copies().filter(|c| c["result"] == "not_sent").count();
+    match copies().filter(|c| c["result"] != "same").count() - not_sent {
+        0 if not_sent == 0 => Verdict::Same,
+        other => Verdict::Uncompared { not_sent, other },
+    }
+}
+
+fn uncompared(not_sent: usize, other: usize) -> String {
+    let mut words = Vec::new();
+    if not_sent > 0 {
+        words.push(format!("{not_sent} not sent yet; verify again when they are proven"));
+    }
+    if other > 0 {
+        words.push(format!("{other} could not be reached; see the result of each"));
+    }
+    format!("nothing differs, but not every copy was compared: {}", words.join("; "))
 }
 
 fn text(value: &Value) -> String {
@@ -104,7 +144,33 @@ fn from_bucket(verify: &Verify, settings: &Settings, output: &Output, from: &str
         .into_iter()
         .map(|c| {
             let copy = json!({ "destination": from, "result": c.result, "detail": c.detail });
-            json!({ "clip": c.record_id, "local": null, "copies": [copy], "detail": c.detail, "ok": c.result != "differs" })
+            json!({ "clip": c.record_id, "local": null, "copies": [copy], "detail": c.detail, "ok": c.result == "same" })
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_compared_counts_as_verified() {
+        let clip = |local: Option<&str>, copies: &[&str]| {
+            let copies: Vec<Value> = copies.iter().map(|r| json!({ "destination": "d", "result": r })).collect();
+            json!({ "clip": "c", "local": local, "copies": copies })
+        };
+        let table = [
+            (vec![clip(None, &["same"]), clip(None, &["same"])], Verdict::Same),
+            (vec![clip(Some("same"), &[])], Verdict::Same),
+            (vec![clip(None, &["same"]), clip(None, &["not_sent"])], Verdict::Uncompared { not_sent: 1, other: 0 }),
+            (vec![clip(Some("same"), &["unreachable", "not_sent"])], Verdict::Uncompared { not_sent: 1, other: 1 }),
+            (vec![clip(None, &["not_sent"]), clip(None, &["differs"])], Verdict::Differs),
+            (vec![clip(Some("gone"), &["same"])], Verdict::Differs),
+            (vec![clip(Some("unreadable"), &[])], Verdict::Differs),
+        ];
+        for (results, expected) in table {
+            assert_eq!(verdict(&results), expected, "{results:?}");
+        }
+        assert!(uncompared(2, 0).contains("2 not sent yet"), "{}", uncompared(2, 0));
+    }
 }

@@ -254,7 +254,7 @@ impl Uplink {
             let mut any = false;
             loop {
                 let last = clips_done.load(std::sync::atomic::Ordering::Relaxed);
-                let sent = self.outbox_once(alive).await.inspect_err(|_| ebb.cancel())?;
+                let sent = self.outbox_once(&abilities, alive).await.inspect_err(|_| ebb.cancel())?;
                 any |= sent;
                 match (sent, last) {
                     (true, _) => {}
@@ -267,6 +267,12 @@ impl Uplink {
             (Ok(small), Ok(clips)) => Ok(small || clips),
             (Err(e), Ok(_) | Err(UplinkError::Parked)) | (_, Err(e)) => Err(e),
         }
+    }
+
+    /// Until when what is written now is locked, where the destination can lock.
+    fn lock_until(&self, abilities: &Abilities) -> Option<UtcMs> {
+        (abilities.lock && self.options.initial_lock_days > 0)
+            .then(|| UtcMs(self.clock.now().0 + i64::from(self.options.initial_lock_days) * 86_400_000))
     }
 
     async fn abilities(&self) -> Result<Abilities, UplinkError> {
@@ -300,13 +306,15 @@ impl Uplink {
     // -----------------------------------------------------------------------------------------
     // Small objects
 
-    async fn outbox_once(&self, alive: &(impl Fn() + Send + Sync)) -> Result<bool, UplinkError> {
+    async fn outbox_once(&self, abilities: &Abilities, alive: &(impl Fn() + Send + Sync)) -> Result<bool, UplinkError> {
         let (name, now) = (self.name().to_owned(), self.clock.now().0);
         let items = self.store.read(move |r| r.due_outbox(&name, now, OUTBOX_BATCH)).await?;
         let any = !items.is_empty();
         let mut sending = futures_util::stream::iter(items.into_iter().map(|item| async move {
-            let outcome =
-                self.dest.put_small(&item.key, Bytes::from(item.bytes.clone()), &item.content_type, None).await;
+            // Decisions 2 and 8: records and the log are locked as masters are; index and catalogue are not.
+            let lock_until = if item.kind.is_locked() { self.lock_until(abilities) } else { None };
+            let bytes = Bytes::from(item.bytes.clone());
+            let outcome = self.dest.put_small(&item.key, bytes, &item.content_type, lock_until).await;
             (item, outcome)
         }))
         .buffer_unordered(OUTBOX_IN_FLIGHT);
@@ -425,8 +433,7 @@ impl Uplink {
         let (Some(size_bytes), Some(sha256)) = (row.size_bytes, row.sha256) else {
             return Err(StoreError::Odd(format!("clip {clip} is due for sending but not sealed")).into());
         };
-        let lock_until = (abilities.lock && self.options.initial_lock_days > 0)
-            .then(|| UtcMs(self.clock.now().0 + i64::from(self.options.initial_lock_days) * 86_400_000));
+        let lock_until = self.lock_until(abilities);
         let object = ObjectSpec {
             key: layout::master(&self.options.station, clip),
             size_bytes,

@@ -1,6 +1,7 @@
 //! One docked recorder, from the first look until it leaves: look, take what is still, say when it may go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::plan::reading_order;
@@ -11,7 +12,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::ids::{BayName, RecorderId};
 use crate::domain::ports::{Shelf, SourceError};
 use crate::domain::record::{Field, Origin};
-use crate::domain::recorder::{Importance, Listing, ShelfEntry, SourcePath};
+use crate::domain::recorder::{Importance, Listing, ShelfEntry, ShelfIdentity, SourcePath};
 use crate::runtime::board::Doing;
 use crate::source::binding::Binding;
 use crate::source::profile::{Modified, Profile, Role};
@@ -26,6 +27,11 @@ const TRIES_BEFORE_REPORT: u32 = 3;
 const LOOKS_BETWEEN_TRIES: u32 = 30;
 /// After the box failed on a file, others come first for so many looks.
 const LOOKS_AFTER_BOX_TROUBLE: u32 = 2;
+/// A recorder is taken to be empty when its directory has been so for this many times the wait for still files:
+/// a directory may be made before it is filled, and a mount may come late.
+const EMPTY_FACTOR: i64 = 5;
+/// ... and over at least so many looks.
+const EMPTY_LOOKS: u32 = 5;
 /// Looks at a recorder on which there is nothing to do are this many times rarer.
 const REST_FACTOR: u64 = 5;
 
@@ -40,9 +46,20 @@ struct Trouble {
     box_trouble: Option<(String, bool)>,
 }
 
+/// What ends the work on a docked recorder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The recorder is no longer in the bay.
+    Pulled,
+    /// The work parks and the recorder stays where it is; the next start closes the stay.
+    Parked,
+}
+
 /// What is known of the recorder in this bay.
 struct Session<'a> {
     dock: i64,
+    /// Nothing was on it when its id was taken: the files may yet tell another one.
+    empty: bool,
     recorder: RecorderId,
     profile: &'a Profile,
     binding: Binding,
@@ -56,38 +73,68 @@ fn key(entry: &ShelfEntry) -> Key {
     (entry.path.clone(), entry.size_bytes, entry.modified_raw.clone())
 }
 
+/// What the looks at one recorder remember from each other.
+struct Stay<'a> {
+    session: Option<Session<'a>>,
+    seen: Seen,
+}
+
+/// What was seen on the recorder and came of it; only what makes looks cheaper, all of it can be found again.
+struct Seen {
+    still: Stillness,
+    done: BTreeSet<Key>,
+    troubles: BTreeMap<Key, Trouble>,
+    sidecars: Option<(Listing, Sidecars)>,
+    /// Since when no file was listed (milliseconds of the monotonic clock), and in how many looks.
+    empty: Option<(i64, u32)>,
+}
+
+impl Seen {
+    fn nothing(still_after_ms: i64) -> Self {
+        Self {
+            still: Stillness::new(still_after_ms),
+            done: BTreeSet::new(),
+            troubles: BTreeMap::new(),
+            sidecars: None,
+            empty: None,
+        }
+    }
+
+    /// One more look found no file; whether the recorder is taken to be empty by now.
+    fn is_empty(&mut self, now_ms: i64, still_after_ms: i64) -> bool {
+        let (since, looks) = self.empty.get_or_insert((now_ms, 0));
+        *looks += 1;
+        *looks >= EMPTY_LOOKS && now_ms - *since >= still_after_ms.saturating_mul(EMPTY_FACTOR)
+    }
+}
+
 impl Intake {
-    /// Works on one docked recorder until `stopped` says so. Blocks; one thread a dock.
-    pub fn run_dock(&self, shelf: &dyn Shelf, stopped: &(dyn Fn() -> bool + Sync)) {
+    /// Works on one docked recorder until `ended` says why it must end. Blocks; one thread a dock.
+    pub fn run_dock(&self, shelf: &dyn Shelf, ended: &(dyn Fn() -> Option<Ending> + Sync)) {
         let identity = shelf.identity();
         let Ok(bay) = BayName::new(&identity.bay) else {
             tracing::error!(bay = %identity.bay, "a bay with this name cannot be used; rename the folder");
             return;
         };
-        let mut still = Stillness::new(self.options.still_after_ms);
-        let mut session: Option<Session<'_>> = None;
-        let mut done: BTreeSet<Key> = BTreeSet::new();
-        let mut troubles: BTreeMap<Key, Trouble> = BTreeMap::new();
-        let mut sidecars: Option<(Listing, Sidecars)> = None;
+        let stopped = || ended().is_some();
+        let mut stay = Stay { session: None, seen: Seen::nothing(self.options.still_after_ms) };
         while !stopped() {
             let mut pause = self.options.look_every_ms;
-            match self.look(
-                shelf,
-                &bay,
-                &identity,
-                &mut session,
-                &mut still,
-                &mut done,
-                &mut troubles,
-                &mut sidecars,
-                stopped,
-            ) {
+            // Names, sidecars and listings come from the recorder (invariant 7): should they make a look panic, the
+            // bay says so instead of going on to say what it said last.
+            let looked = catch_unwind(AssertUnwindSafe(|| self.look(shelf, &bay, &identity, &mut stay, &stopped)));
+            let looked = looked.unwrap_or_else(|_| {
+                stay.seen = Seen::nothing(self.options.still_after_ms);
+                pause *= REST_FACTOR;
+                Err(IntakeError::Panicked)
+            });
+            match looked {
                 Ok(true) => pause *= REST_FACTOR,
                 Ok(false) => {}
                 Err(e) => {
                     let reason = chain(&e);
                     tracing::warn!(%bay, reason, "a look at the recorder failed; it is tried again");
-                    if let Some(s) = &session {
+                    if let Some(s) = &stay.session {
                         // What cannot be listed cannot be called safe; one that is gone has left as it was.
                         let gone = matches!(e, IntakeError::Source(SourceError::Gone(_)));
                         self.board.bay(s.dock, |b| {
@@ -101,49 +148,38 @@ impl Intake {
                     }
                 }
             }
-            wait(Duration::from_millis(pause), stopped);
+            wait(Duration::from_millis(pause), &stopped);
         }
-        if let Some(s) = session {
+        if let Some(s) = stay.session {
             self.board.leave(s.dock);
             // While the daemon stops, the stay goes on for the officer: the next start closes it.
-            // Any name will do: only whether the recorder answers counts.
-            if shelf.stat(&SourcePath::new("-")).is_ok() {
-                return;
-            }
-            if let Err(e) = self.store.write_blocking(move |tx| tx.undock(s.dock, "pulled")) {
+            if ended() == Some(Ending::Pulled)
+                && let Err(e) = self.store.write_blocking(move |tx| tx.undock(s.dock, "pulled"))
+            {
                 tracing::warn!(error = %chain(&e), "the end of a dock could not be stored; the next start does it");
             }
         }
     }
 
     /// One look at the recorder; `true` when there is nothing more to do on it.
-    #[allow(clippy::too_many_arguments)] // The state of one loop, spelled out.
     fn look<'a>(
         &'a self,
         shelf: &dyn Shelf,
         bay: &BayName,
-        identity: &crate::domain::recorder::ShelfIdentity,
-        session: &mut Option<Session<'a>>,
-        still: &mut Stillness,
-        done: &mut BTreeSet<Key>,
-        troubles: &mut BTreeMap<Key, Trouble>,
-        sidecars: &mut Option<(Listing, Sidecars)>,
+        identity: &ShelfIdentity,
+        stay: &mut Stay<'a>,
         stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool, IntakeError> {
         let listing = shelf.list()?;
-        let still_now = still.update(self.clock.monotonic_ms(), &listing);
-        // A recorder that is still being filled has no names to be recognised by yet.
-        if session.is_none()
-            && still_now.len() < listing.files.len()
-            && still_now.is_empty()
-            && !listing.files.is_empty()
-        {
-            return Ok(false);
+        let now_ms = self.clock.monotonic_ms();
+        let still_now = stay.seen.still.update(now_ms, &listing);
+        if stay.session.as_ref().is_none_or(|s| s.empty) {
+            if !self.recognise(shelf, bay, identity, stay, &listing, !still_now.is_empty())? {
+                return Ok(false);
+            }
         }
-        let session = match session {
-            Some(s) => s,
-            None => session.insert(self.open_session(shelf, bay, identity, &listing)?),
-        };
+        let (Some(session), seen) = (&stay.session, &mut stay.seen) else { return Ok(false) };
+        let Seen { done, troubles, sidecars, .. } = seen;
         if sidecars.as_ref().is_none_or(|(seen, _)| *seen != listing) {
             *sidecars = Some((listing.clone(), Sidecars::read(shelf, &listing, session.profile)?));
         }
@@ -215,7 +251,7 @@ impl Intake {
                     }
                 });
             };
-            match self.take(&place, item, &mut progress, &|| stopped()) {
+            match self.take(&place, item, &mut progress, stopped) {
                 Ok(_) => {
                     copied = true;
                     bytes_done += entry.size_bytes;
@@ -271,16 +307,77 @@ impl Intake {
         Ok(safe)
     }
 
+    /// Opens the session of this stay once the recorder can be recognised by its files, or has been empty for a
+    /// while; `false` while neither is so. `any_still`: at least one file has stopped growing.
+    fn recognise<'a>(
+        &'a self,
+        shelf: &dyn Shelf,
+        bay: &BayName,
+        identity: &ShelfIdentity,
+        stay: &mut Stay<'a>,
+        listing: &Listing,
+        any_still: bool,
+    ) -> Result<bool, IntakeError> {
+        if listing.files.is_empty() {
+            let empty = stay.seen.is_empty(self.clock.monotonic_ms(), self.options.still_after_ms);
+            if empty && stay.session.is_none() {
+                stay.session = Some(self.open_session(shelf, bay, identity, listing)?);
+            }
+            return Ok(stay.session.is_some());
+        }
+        stay.seen.empty = None;
+        if !any_still {
+            // A recorder that is still being filled has no names to be recognised by yet; nor may it go.
+            if let Some(s) = &stay.session {
+                let (dock, files) = (s.dock, listing.files.len() as u64);
+                self.board.bay(dock, |b| {
+                    b.safe = false;
+                    b.files = files;
+                    b.files_growing = files;
+                });
+                self.store.write_blocking(move |tx| tx.dock_unsafe(dock))?;
+            }
+            return Ok(false);
+        }
+        let earlier = stay.session.take();
+        let (recorder, ..) = self.identify(shelf, identity, listing)?;
+        stay.session = match earlier {
+            Some(s) if s.recorder == recorder => {
+                let binding = Binding::read(shelf, listing)?;
+                Some(Session { empty: false, profile: self.profiles.choose(listing, identity), binding, ..s })
+            }
+            earlier => {
+                if let Some(s) = earlier {
+                    tracing::info!(%bay, was = %s.recorder, is = %recorder, "what was taken for an empty recorder has files and another id");
+                    self.board.leave(s.dock);
+                }
+                // Opening the new stay closes the earlier one in the same transaction.
+                Some(self.open_session(shelf, bay, identity, listing)?)
+            }
+        };
+        Ok(true)
+    }
+
+    fn identify(
+        &self,
+        shelf: &dyn Shelf,
+        identity: &ShelfIdentity,
+        listing: &Listing,
+    ) -> Result<(RecorderId, &'static str, Binding), IntakeError> {
+        let binding = Binding::read(shelf, listing)?;
+        let (recorder, identified) = self.profiles.choose(listing, identity).recorder_id(listing, identity, &binding);
+        Ok((recorder, identified, binding))
+    }
+
     fn open_session<'a>(
         &'a self,
         shelf: &dyn Shelf,
         bay: &BayName,
-        identity: &crate::domain::recorder::ShelfIdentity,
+        identity: &ShelfIdentity,
         listing: &Listing,
     ) -> Result<Session<'a>, IntakeError> {
         let profile = self.profiles.choose(listing, identity);
-        let binding = Binding::read(shelf, listing)?;
-        let (recorder, identified) = profile.recorder_id(listing, identity, &binding);
+        let (recorder, identified, binding) = self.identify(shelf, identity, listing)?;
         let new = NewDock {
             bay: bay.clone(),
             recorder: recorder.clone(),
@@ -295,7 +392,8 @@ impl Intake {
             b.recorder = recorder.to_string();
         });
         tracing::info!(%bay, %recorder, identified, profile = profile.name(), files = listing.files.len(), "a recorder was docked");
-        Ok(Session { dock, recorder, profile, binding, docked_ms: self.clock.now().0 })
+        let empty = listing.files.is_empty();
+        Ok(Session { dock, empty, recorder, profile, binding, docked_ms: self.clock.now().0 })
     }
 
     fn item(&self, session: &Session<'_>, entry: &ShelfEntry, sidecars: Option<&Sidecars>) -> Item {

@@ -19,6 +19,7 @@ use crate::source::profile::Profiles;
 use crate::store::{Store, StoreError};
 use crate::vault::{CopyError, CopyOptions, Vault, VaultError};
 
+pub use dock::Ending;
 pub use feed::FeedIntake;
 pub use prober::Prober;
 pub use recover::recover;
@@ -112,6 +113,9 @@ pub enum IntakeError {
     /// The file changed while it was being copied.
     #[error("the file changed while it was being copied; it is copied anew when it is still")]
     Changed,
+    /// Our own reading of what is on the recorder failed in a way that nobody foresaw.
+    #[error("looking at this recorder failed unexpectedly; it is tried again, and the log of the daemon tells where")]
+    Panicked,
     /// Another dock takes the same file of the same recorder now.
     #[error("the same file of this recorder is being copied at another bay; this one waits for it")]
     Busy,
@@ -129,6 +133,7 @@ impl IntakeError {
                 CopyError::Full { .. } | CopyError::ReadBack(_) | CopyError::Vault(_) | CopyError::Report(_),
             )
             | Self::Vault(_)
+            | Self::Panicked
             | Self::Store(_) => false,
         }
     }

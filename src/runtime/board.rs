@@ -145,12 +145,11 @@ impl Board {
 /// One slot a second, so that an hour is at most 3,600 slots.
 fn add(slots: &mut std::collections::VecDeque<(i64, u64)>, now_ms: i64, bytes: u64) {
     let second = now_ms.div_euclid(1000) * 1000;
+    // A clock that was put back leaves slots behind that are later than now; they would never grow old.
+    slots.retain(|(at, _)| (now_ms - MINUTES * MINUTE_MS..=now_ms).contains(at));
     match slots.back_mut() {
         Some((at, sum)) if *at == second => *sum += bytes,
         _ => slots.push_back((second, bytes)),
-    }
-    while slots.front().is_some_and(|(at, _)| *at < now_ms - MINUTES * MINUTE_MS) {
-        slots.pop_front();
     }
 }
 
@@ -162,6 +161,18 @@ fn rate(slots: &std::collections::VecDeque<(i64, u64)>, now_ms: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_put_back_leaves_no_slots_in_the_future() {
+        let board = Board::default();
+        for second in 0..3_600 {
+            board.sent(1_000_000_000 + second * 1000, 1);
+        }
+        board.sent(1_000_000, 50);
+        assert_eq!(board.inner.lock().unwrap().sent.len(), 1);
+        assert_eq!(board.uplink(1_000_000).minutes[59], 50);
+        assert_eq!(board.uplink(1_000_000).rate, 5);
+    }
 
     #[test]
     fn rates_forget() {

@@ -79,6 +79,36 @@ pub struct DestinationRow {
     pub trouble_ms: Option<i64>,
 }
 
+/// What a small object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmallKind {
+    /// A revision of a record.
+    Record,
+    /// An entry of the case index.
+    Case,
+    /// A segment of the catalogue.
+    Catalogue,
+    /// A signed checkpoint of the log.
+    Checkpoint,
+}
+
+impl SmallKind {
+    /// Whether it is kept under lock where the destination can lock (decision 2).
+    pub fn is_locked(self) -> bool {
+        matches!(self, Self::Record | Self::Checkpoint)
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "record" => Self::Record,
+            "case" => Self::Case,
+            "catalogue" => Self::Catalogue,
+            "checkpoint" => Self::Checkpoint,
+            _ => return None,
+        })
+    }
+}
+
 /// A small object on its way.
 #[derive(Debug, Clone)]
 pub struct OutboxItem {
@@ -86,6 +116,8 @@ pub struct OutboxItem {
     pub id: i64,
     /// Key at the destination.
     pub key: String,
+    /// What it is.
+    pub kind: SmallKind,
     /// Media type.
     pub content_type: String,
     /// The bytes.
@@ -446,14 +478,17 @@ impl Reader<'_> {
     /// Small objects due for `destination`, oldest first.
     pub fn due_outbox(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<OutboxItem>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT outbox_id, key, content_type, bytes, attempts FROM outbox
+            "SELECT outbox_id, key, content_type, bytes, attempts, kind FROM outbox
              WHERE destination = ?1 AND stored_ms IS NULL AND (next_try_ms <= ?2 OR next_try_ms > ?4) ORDER BY outbox_id LIMIT ?3",
         )?;
         let rows =
             statement.query_map(params![destination, now_ms, limit, now_ms.saturating_add(LONGEST_PAUSE_MS)], |r| {
+                let kind: String = r.get(5)?;
                 Ok(OutboxItem {
                     id: r.get(0)?,
                     key: r.get(1)?,
+                    // The schema's CHECK keeps other words out; what is in doubt is locked.
+                    kind: SmallKind::parse(&kind).unwrap_or(SmallKind::Record),
                     content_type: r.get(2)?,
                     bytes: r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
                     attempts: r.get(4)?,

@@ -32,7 +32,7 @@ use crate::domain::ports::Clock;
 use crate::runtime::task;
 
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
-pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, StoredSession};
+pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, SmallKind, StoredSession};
 pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, NewDock, OpenDock, SealedAs, SealedClip};
 pub use log::{CheckpointRow, LogRow};
