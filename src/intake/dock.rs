@@ -173,10 +173,10 @@ impl Intake {
         let listing = shelf.list()?;
         let now_ms = self.clock.monotonic_ms();
         let still_now = stay.seen.still.update(now_ms, &listing);
-        if stay.session.as_ref().is_none_or(|s| s.empty) {
-            if !self.recognise(shelf, bay, identity, stay, &listing, !still_now.is_empty())? {
-                return Ok(false);
-            }
+        if stay.session.as_ref().is_none_or(|s| s.empty)
+            && !self.recognise(shelf, bay, identity, stay, &listing, !still_now.is_empty())?
+        {
+            return Ok(false);
         }
         let (Some(session), seen) = (&stay.session, &mut stay.seen) else { return Ok(false) };
         let Seen { done, troubles, sidecars, .. } = seen;
