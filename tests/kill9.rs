@@ -129,8 +129,14 @@ impl Bench {
     /// Forgets everything but the recorders.
     fn wipe(&self) {
         for dir in [&self.places.state, &self.nas] {
-            if dir.exists() {
-                fs::remove_dir_all(dir).unwrap();
+            let end = monotonic() + PATIENCE;
+            // A media worker ends when it notices that its daemon is gone, and may write until then.
+            while let Err(e) = fs::remove_dir_all(dir) {
+                if e.kind() == std::io::ErrorKind::NotFound {
+                    break;
+                }
+                assert!(monotonic() < end, "{}: {e}", dir.display());
+                std::thread::sleep(Duration::from_millis(10));
             }
         }
     }

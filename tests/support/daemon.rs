@@ -76,7 +76,7 @@ listen = "127.0.0.1:0"
             .stderr(log)
             .spawn()
             .unwrap_or_else(|e| panic!("{} cannot be started ({e}): run `scripts/setup test`", words[0]));
-        Daemon { child, places: self.clone() }
+        Daemon { child, places: self.clone(), traced: !before.is_empty() }
     }
 
     /// One number from the database of a daemon that may be running; `None` where there is none yet.
@@ -109,6 +109,14 @@ listen = "127.0.0.1:0"
 pub struct Daemon {
     child: Child,
     places: Places,
+    traced: bool,
+}
+
+/// Whether a process has a handler for SIGTERM (proc(5), `SigCgt`).
+fn catches_term(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:")).map(str::trim);
+    caught.and_then(|c| u64::from_str_radix(c, 16).ok()).is_some_and(|c| c >> 14 & 1 == 1)
 }
 
 impl Daemon {
@@ -138,10 +146,18 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM to the daemon itself, whoever started it; waits for its end.
+    /// SIGTERM to the daemon itself, not to its tracer; waits for its end.
     pub fn stop(mut self) {
-        let holder = fs::read_to_string(self.places.state.join("evidock.lock")).unwrap();
-        let process = rustix::process::Pid::from_raw(holder.trim().parse().unwrap()).unwrap();
+        let started = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{started}/task/{started}/children")).unwrap();
+        let id = if self.traced { children.trim().parse().expect("a tracer has one child") } else { started };
+        let process = rustix::process::Pid::from_raw(id as i32).unwrap();
+        // Where an earlier run left nothing to do, this one may be asked before it listens for being asked.
+        let end = monotonic() + Duration::from_secs(30);
+        while !catches_term(id) {
+            assert!(monotonic() < end, "the daemon does not listen to SIGTERM:\n{}", self.places.last_words());
+            std::thread::sleep(Duration::from_millis(5));
+        }
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "an orderly stop ended with {status}:\n{}", self.places.last_words());
