@@ -411,9 +411,17 @@ impl Tx<'_> {
             return Ok(());
         }
         self.log(&Draft::daemon(EventKind::Configured).fact("destinations", serde_json::Value::Object(told)))?;
+        let word = |clip: ClipId| -> Result<String> {
+            let mut statement = self.conn.prepare_cached("SELECT state FROM clip WHERE clip_id = ?1")?;
+            Ok(statement.query_row([clip.to_string()], |r| r.get(0))?)
+        };
         for clip in changed {
+            let before = word(clip)?;
             self.restate(clip)?;
-            self.stale(clip)?;
+            // Records tell the word; those that go on telling the same need no new revision.
+            if word(clip)? != before {
+                self.stale(clip)?;
+            }
         }
         Ok(())
     }
