@@ -69,6 +69,9 @@ impl Desk {
     }
 
     async fn answer(&self, caller: &Caller, request: Request) -> Answer {
+        if let Err(words) = request.check() {
+            return Ok(Reply::refused("invalid", words));
+        }
         match request {
             Request::Ping => {
                 let bays: Vec<_> = self.board.bays().into_iter().map(|(_, bay)| bay_now(&bay)).collect();
@@ -106,7 +109,8 @@ impl Desk {
             }
             Request::Verify { clip, remote } => self.verify(caller, &clip, remote).await,
             Request::Retry { destination } => {
-                let n = self.store.write(move |tx| tx.retry(destination.as_deref())).await?;
+                let asked = draft(EventKind::Retried, caller);
+                let n = self.store.write(move |tx| tx.retry(destination.as_deref(), asked)).await?;
                 Ok(Reply::Done(json!({ "deliveries": n })))
             }
             Request::Checkpoint => {

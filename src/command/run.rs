@@ -188,11 +188,9 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
             .fact("config_blake3", config_digest.unwrap_or_else(|| "embedded defaults".to_owned()));
         store.write_blocking(move |tx| {
             tx.log(&started)?;
-            for (name, required) in &deliveries {
-                tx.add_missing_deliveries(name, *required)?;
-            }
+            tx.configure(&deliveries)?;
             // What waited for a person waits no longer: starting again is such an act.
-            tx.retry(None)?;
+            tx.retry(None, Draft::daemon(EventKind::Retried))?;
             Ok(())
         })?;
     }

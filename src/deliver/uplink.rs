@@ -443,7 +443,11 @@ impl Uplink {
             lock_until,
         };
         if job.state != Delivery::Sent {
-            self.send_tree(clip, abilities, lock_until).await?;
+            match self.send_tree(clip, abilities, lock_until).await {
+                // A server that garbles the tree is as untrue as one that garbles the footage: not tried without end.
+                Err(UplinkError::Send(SendError::Mismatch { what, .. })) => return self.disagree(&row, &what).await,
+                other => other?,
+            }
             let session = match session {
                 Some(session) => session,
                 None => {

@@ -127,6 +127,35 @@ pub enum Request {
     Checkpoint,
 }
 
+impl Request {
+    /// Kinds of access that [`Request::LogAccess`] may tell.
+    pub const ACCESSES: [&'static str; 5] = ["find", "show", "search", "list", "log"];
+    /// Kinds of viewing that [`Request::BeginView`] may tell.
+    pub const VIEWINGS: [&'static str; 3] = ["play", "download", "thumbnail"];
+
+    /// Whether what would stand in the log in clear is of a form that tells nothing else: a peer must not be able to
+    /// write names or numbers into it. The refusal is in words.
+    pub fn check(&self) -> Result<(), String> {
+        let word = |what: &str, words: &[&str]| match words.contains(&what) {
+            true => Ok(()),
+            false => Err(format!("there is no such kind of access; it is one of {}", words.join(", "))),
+        };
+        match self {
+            Self::LogAccess { what, case, .. } => {
+                word(what, &Self::ACCESSES)?;
+                match case {
+                    Some(hash) if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
+                        Err("a case is told by the 64 hexadecimal digits of its hashed number".to_owned())
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::BeginView { what, .. } => word(what, &Self::VIEWINGS),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What the daemon answers; its form depends on the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -153,4 +182,40 @@ impl Reply {
 pub trait Ask: Send + Sync {
     /// Carries a request out on behalf of `caller`.
     fn ask<'a>(&'a self, caller: &'a Caller, request: Request) -> BoxFuture<'a, Reply>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_free_reaches_the_log_in_clear() {
+        let access = |what: &str, case: Option<&str>| Request::LogAccess {
+            what: what.into(),
+            clip: None,
+            case: case.map(str::to_owned),
+            terms: None,
+            purpose: None,
+        };
+        let hash = crate::domain::layout::case_hash("k");
+        for what in Request::ACCESSES {
+            assert!(access(what, Some(&hash)).check().is_ok());
+        }
+        let view = |what: &str| Request::BeginView { clip: "c".into(), what: what.into(), purpose: None };
+        for what in Request::VIEWINGS {
+            assert!(view(what).check().is_ok());
+        }
+        let upper = hash.to_uppercase();
+        for refused in [
+            access("张三", None),
+            access("", None),
+            access("find", Some("赵卫罚〔2026〕12号")),
+            access("find", Some(&hash[1..])),
+            access("find", Some(&upper)),
+            view("show"),
+        ] {
+            let words = refused.check().unwrap_err();
+            assert!(!words.contains('张') && !words.contains('赵'), "{words}");
+        }
+    }
 }

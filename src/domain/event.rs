@@ -75,7 +75,7 @@ kinds! {
     Started => "station.started",
     /// The daemon stopped in order.
     Stopped => "station.stopped",
-    /// The configuration in force changed (digest of the file).
+    /// The configuration in force changed what clips need: destinations added, required or no longer so.
     Configured => "station.configured",
     /// A recorder was docked.
     Docked => "dock.opened",
@@ -91,6 +91,8 @@ kinds! {
     Duplicate => "clip.duplicate",
     /// A sealed clip was seen again on a recorder.
     SeenAgain => "clip.seen_again",
+    /// An interrupted copy goes on at a later dock.
+    CopyResumed => "clip.copy_resumed",
     /// The source reported interruptions inside a clip.
     Gap => "clip.gap",
     /// A clip is in the vault, verified.
@@ -115,6 +117,8 @@ kinds! {
     Mismatch => "delivery.mismatch",
     /// A delivery stopped until a person acts, or for good.
     SendFailed => "delivery.failed",
+    /// Someone asked for failed deliveries to be tried again.
+    Retried => "delivery.retry",
     /// A clip was put under quarantine or freed from it.
     Quarantine => "clip.quarantine",
     /// A hold was placed or released.

@@ -378,6 +378,7 @@ catalogue! {
     // Refusals
     err_not_found => "没有这个页面", "There is no such page";
     err_not_found_detail => "地址可能输入有误。", "The address may be mistyped.";
+    err_missing => "没有找到", "Not found";
     err_clip_not_found => "没有这份音像资料", "There is no such clip";
     err_clip_not_found_detail => "核对资料编号；其他采集站的资料请用 evidock find 在云端查找。", "Check the record id; clips of other stations are found in the cloud with evidock find.";
     err_case_not_found => "没有找到这个案件", "There is no such case";

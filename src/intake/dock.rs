@@ -85,6 +85,8 @@ struct Seen {
     done: BTreeSet<Key>,
     troubles: BTreeMap<Key, Trouble>,
     sidecars: Option<(Listing, Sidecars)>,
+    /// Places that this stay has reported as unreadable.
+    told: BTreeSet<SourcePath>,
     /// Since when no file was listed (milliseconds of the monotonic clock), and in how many looks.
     empty: Option<(i64, u32)>,
 }
@@ -96,6 +98,7 @@ impl Seen {
             done: BTreeSet::new(),
             troubles: BTreeMap::new(),
             sidecars: None,
+            told: BTreeSet::new(),
             empty: None,
         }
     }
@@ -179,7 +182,7 @@ impl Intake {
             return Ok(false);
         }
         let (Some(session), seen) = (&stay.session, &mut stay.seen) else { return Ok(false) };
-        let Seen { done, troubles, sidecars, .. } = seen;
+        let Seen { done, troubles, sidecars, told, .. } = seen;
         if sidecars.as_ref().is_none_or(|(seen, _)| *seen != listing) {
             *sidecars = Some((listing.clone(), Sidecars::read(shelf, &listing, session.profile)?));
         }
@@ -189,10 +192,8 @@ impl Intake {
         for damaged in self.store.read_blocking(|r| r.damaged_at(dock))? {
             done.remove(&damaged);
         }
-        for place in &listing.unreadable {
-            let place = place.clone();
-            self.store.write_blocking(move |tx| tx.unreadable(dock, &place.path, &place.reason))?;
-        }
+        let mut unreadable: Vec<(SourcePath, String)> =
+            listing.unreadable.iter().map(|p| (p.path.clone(), p.reason.clone())).collect();
         let items: BTreeMap<Key, Item> =
             listing.files.iter().map(|e| (key(e), self.item(session, e, sidecars))).collect();
         let mut evidence = 0usize;
@@ -200,11 +201,8 @@ impl Intake {
             (0u64, 0u64, Vec::new(), listing.unreadable.len());
         for (k, item) in &items {
             if item.role == NOT_EVIDENCE {
-                let path = item.entry.path.clone();
                 reported += 1;
-                self.store.write_blocking(move |tx| {
-                    tx.unreadable(dock, &path, "left by a computer's operating system, not by the recorder; not copied")
-                })?;
+                unreadable.push((item.entry.path.clone(), LEFT_BY_COMPUTER.to_owned()));
                 continue;
             }
             evidence += 1;
@@ -214,6 +212,13 @@ impl Intake {
             } else {
                 open_files.push((item.entry.clone(), item.importance == Importance::Marked));
             }
+        }
+        // All of a look in one transaction, and only what no earlier look told.
+        unreadable.retain(|(path, _)| !told.contains(path));
+        if !unreadable.is_empty() {
+            let paths: Vec<SourcePath> = unreadable.iter().map(|(path, _)| path.clone()).collect();
+            self.store.write_blocking(move |tx| tx.unreadable(dock, &unreadable))?;
+            told.extend(paths);
         }
         open_files.sort_by(reading_order);
         let growing = open_files.iter().filter(|(e, _)| !still_now.contains(e)).count();
@@ -258,6 +263,7 @@ impl Intake {
                     done.insert(k.clone());
                     troubles.remove(&k);
                     let path = entry.path.clone();
+                    told.remove(&path);
                     self.store.write_blocking(move |tx| tx.readable_again(dock, &path))?;
                     self.board.bay(dock, |b| {
                         b.files_done += 1;
@@ -287,8 +293,8 @@ impl Intake {
                     } else {
                         trouble.wait_looks = LOOKS_BETWEEN_TRIES;
                         trouble.reported = true;
-                        let (path, reason) = (entry.path.clone(), chain(&e));
-                        self.store.write_blocking(move |tx| tx.unreadable(dock, &path, &reason))?;
+                        let place = (entry.path.clone(), chain(&e));
+                        self.store.write_blocking(move |tx| tx.unreadable(dock, &[place]))?;
                     }
                 }
             }
@@ -350,6 +356,7 @@ impl Intake {
                 if let Some(s) = earlier {
                     tracing::info!(%bay, was = %s.recorder, is = %recorder, "what was taken for an empty recorder has files and another id");
                     self.board.leave(s.dock);
+                    stay.seen.told.clear();
                 }
                 // Opening the new stay closes the earlier one in the same transaction.
                 Some(self.open_session(shelf, bay, identity, listing)?)
@@ -435,6 +442,8 @@ impl Intake {
 }
 
 const NOT_EVIDENCE: &str = "not_evidence";
+/// Why a file that is no evidence was not copied.
+const LEFT_BY_COMPUTER: &str = "left by a computer's operating system, not by the recorder; not copied";
 
 /// Waits, but not past a stop.
 fn wait(pause: Duration, stopped: &dyn Fn() -> bool) {

@@ -6,7 +6,7 @@ use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::clip::{Delivery, ProofLevel};
 use crate::domain::digest::Sha256;
 use crate::domain::error::Retry;
-use crate::domain::event::{Draft, EventKind};
+use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{Abilities, PartReceipt};
 
@@ -193,6 +193,7 @@ impl Tx<'_> {
         if n == 0 {
             return Err(StoreError::NotFound(format!("clip {clip} has no delivery to {destination}")));
         }
+        self.restate(clip)?;
         self.changed(Change::Clip(clip));
         Ok(())
     }
@@ -280,13 +281,15 @@ impl Tx<'_> {
                 .secret("reason", reason)
                 .fact("retry", retry.as_str());
             self.log(&event.outcome("failed"))?;
+            self.restate(clip)?;
         }
         self.changed(Change::Clip(clip));
         Ok(())
     }
 
     /// A person says that the cause is gone: failed deliveries and held outbox rows are due now.
-    pub fn retry(&self, destination: Option<&str>) -> Result<u64> {
+    /// `asked` says who.
+    pub fn retry(&self, destination: Option<&str>, asked: Draft) -> Result<u64> {
         let n = self.conn.execute(
             "UPDATE delivery SET state = CASE WHEN state = 'failed' THEN 'waiting' ELSE state END, next_try_ms = 0, attempts = 0, retry = NULL
              WHERE state <> 'proven' AND (?1 IS NULL OR destination = ?1)",
@@ -297,6 +300,9 @@ impl Tx<'_> {
             params![destination],
         )?;
         self.conn.execute("UPDATE destination SET trouble = NULL, trouble_retry = NULL, trouble_ms = NULL WHERE ?1 IS NULL OR name = ?1", params![destination])?;
+        if n > 0 || asked.actor != Actor::daemon() {
+            self.log(&asked.fact("destination", destination).fact("deliveries", n as u64))?;
+        }
         self.changed(Change::Outbox);
         self.changed(Change::Destinations);
         Ok(n as u64)
@@ -367,17 +373,57 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives sealed clips a delivery to a destination that was configured after they were sealed.
-    pub fn add_missing_deliveries(&self, destination: &str, required: bool) -> Result<u64> {
-        let n = self.conn.execute(
-            "INSERT INTO delivery (clip_id, destination, state, required) SELECT clip_id, ?1, 'waiting', ?2 FROM clip WHERE local = 'sealed' ON CONFLICT DO NOTHING",
-            params![destination, required],
-        )?;
-        self.conn.execute(
-            "UPDATE delivery SET required = ?2 WHERE destination = ?1 AND required <> ?2",
-            params![destination, required],
-        )?;
-        Ok(n as u64)
+    /// Brings the deliveries in line with the configured destinations (name, required): sealed clips get the ones
+    /// that they lack, `required` follows the configuration, and a destination that is no longer in it is required
+    /// by none, or its clips would never be proven. One event tells all of it, where anything changed.
+    pub fn configure(&self, destinations: &[(String, bool)]) -> Result<()> {
+        let mut changed = std::collections::BTreeSet::new();
+        let mut told = serde_json::Map::new();
+        let mut tell = |name: &str, what: &str, clips: Vec<ClipId>| {
+            if !clips.is_empty() {
+                told.insert(name.to_owned(), serde_json::json!({ "now": what, "clips": clips.len() }));
+                changed.extend(clips);
+            }
+        };
+        for (name, required) in destinations {
+            let word = if *required { "required" } else { "optional" };
+            let mut clips = self.read().clip_ids(
+                "INSERT INTO delivery (clip_id, destination, state, required) SELECT clip_id, ?1, 'waiting', ?2 FROM clip WHERE local = 'sealed'
+                 ON CONFLICT DO NOTHING RETURNING clip_id",
+                params![name, required],
+            )?;
+            clips.extend(self.read().clip_ids(
+                "UPDATE delivery SET required = ?2 WHERE destination = ?1 AND required <> ?2 RETURNING clip_id",
+                params![name, required],
+            )?);
+            tell(name, word, clips);
+        }
+        let mut statement = self.conn.prepare("SELECT DISTINCT destination FROM delivery WHERE required = 1")?;
+        let known: Vec<String> = statement.query_map([], |r| r.get(0))?.collect::<std::result::Result<_, _>>()?;
+        for name in known.iter().filter(|k| destinations.iter().all(|(name, _)| name != *k)) {
+            let clips = self.read().clip_ids(
+                "UPDATE delivery SET required = 0 WHERE destination = ?1 AND required = 1 RETURNING clip_id",
+                params![name],
+            )?;
+            tell(name, "gone", clips);
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.log(&Draft::daemon(EventKind::Configured).fact("destinations", serde_json::Value::Object(told)))?;
+        let word = |clip: ClipId| -> Result<String> {
+            let mut statement = self.conn.prepare_cached("SELECT state FROM clip WHERE clip_id = ?1")?;
+            Ok(statement.query_row([clip.to_string()], |r| r.get(0))?)
+        };
+        for clip in changed {
+            let before = word(clip)?;
+            self.restate(clip)?;
+            // Records tell the word; those that go on telling the same need no new revision.
+            if word(clip)? != before {
+                self.stale(clip)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -136,6 +136,20 @@ impl Tx<'_> {
                    missing = excluded.missing, missing_count = excluded.missing_count",
             )?
             .execute(params![clip.to_string(), start, value(Field::Officer), value(Field::Place), missing.join(","), missing.len() as i64])?;
+        self.restate(clip)
+    }
+
+    /// Rewrites what lists and figures count a clip as: its one word by [`project`](crate::domain::clip::project), and
+    /// since when it lacks one of the five. Called in every transaction that changes a facet.
+    pub(super) fn restate(&self, clip: ClipId) -> Result<()> {
+        let state = self.read().clip_state(clip)?;
+        self.conn
+            .prepare_cached(
+                "UPDATE clip SET state = ?2, owes_since_ms = CASE WHEN local <> 'copying' AND EXISTS
+                   (SELECT 1 FROM clip_index i WHERE i.clip_id = clip.clip_id AND i.missing_count > 0) THEN sealed_ms END
+                 WHERE clip_id = ?1",
+            )?
+            .execute(params![clip.to_string(), state.as_str()])?;
         Ok(())
     }
 }

@@ -158,6 +158,9 @@ pub enum SealedAs {
     Already(u64),
 }
 
+/// Events of unreadable places that are logged one by one at a dock: what a person may still read through.
+const MAX_UNREADABLE_EVENTS: u64 = 1_000;
+
 const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, modified_raw, modified_ms, importance, grid_bytes, durable_bytes, \
      durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role";
 
@@ -276,21 +279,43 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Reports a place on the recorder that could not be read; logged once a dock and path.
-    pub fn unreadable(&self, dock: i64, path: &SourcePath, reason: &str) -> Result<()> {
-        let n = self.conn.execute(
+    /// Reports places on the recorder that could not be read (path, reason); each once a dock and path. A recorder
+    /// can list as many as it likes: after [`MAX_UNREADABLE_EVENTS`] of a dock, one event tells how many more.
+    pub fn unreadable(&self, dock: i64, places: &[(SourcePath, String)]) -> Result<()> {
+        let logged: u64 = self
+            .conn
+            .prepare_cached("SELECT unreadable_logged FROM dock WHERE dock_id = ?1")?
+            .query_row([dock], |r| r.get::<_, i64>(0))? as u64;
+        let mut insert = self.conn.prepare_cached(
             "INSERT INTO unreadable (dock_id, path, reason, at_ms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (dock_id, path) DO NOTHING",
-            params![dock, path.as_bytes(), reason, self.now_ms()],
         )?;
-        if n > 0 {
-            let event = Draft::daemon(EventKind::Unreadable)
-                .fact("dock", dock)
-                .secret("path", path.to_text())
-                // Words of the operating system and of errors name paths, and those name people.
-                .secret("reason", reason);
-            self.log(&event.outcome("failed"))?;
-            self.changed(Change::Docks);
+        let mut fresh = 0u64;
+        for (path, reason) in places {
+            if insert.execute(params![dock, path.as_bytes(), reason, self.now_ms()])? == 0 {
+                continue;
+            }
+            fresh += 1;
+            if logged + fresh <= MAX_UNREADABLE_EVENTS {
+                let event = Draft::daemon(EventKind::Unreadable)
+                    .fact("dock", dock)
+                    .secret("path", path.to_text())
+                    // Words of the operating system and of errors name paths, and those name people.
+                    .secret("reason", reason.as_str());
+                self.log(&event.outcome("failed"))?;
+            }
         }
+        if fresh == 0 {
+            return Ok(());
+        }
+        let more = (logged + fresh).saturating_sub(MAX_UNREADABLE_EVENTS.max(logged));
+        if more > 0 {
+            self.log(&Draft::daemon(EventKind::Unreadable).fact("dock", dock).fact("more", more).outcome("failed"))?;
+        }
+        self.conn.execute(
+            "UPDATE dock SET unreadable_logged = unreadable_logged + ?2 WHERE dock_id = ?1",
+            params![dock, fresh as i64],
+        )?;
+        self.changed(Change::Docks);
         Ok(())
     }
 
@@ -356,6 +381,7 @@ impl Tx<'_> {
         entry: &ShelfEntry,
         compared: &str,
     ) -> Result<bool> {
+        let before = self.read().sighted(dock, entry)?.filter(|c| *c != clip);
         let n = self.conn.execute(
             "INSERT INTO sighting (clip_id, recorder_id, dock_id, path, size_bytes, modified_raw, state, compared, seen_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'present', ?7, ?8)
@@ -372,6 +398,10 @@ impl Tx<'_> {
                 self.now_ms()
             ],
         )?;
+        if n > 0 {
+            self.restate(clip)?;
+            before.map_or(Ok(()), |c| self.restate(c))?;
+        }
         Ok(n > 0)
     }
 
@@ -405,7 +435,9 @@ impl Tx<'_> {
     /// A copy that an earlier dock began goes on at this one.
     pub fn resume_clip(&self, clip: ClipId, dock: i64, recorder: &RecorderId, entry: &ShelfEntry) -> Result<()> {
         self.conn.execute("UPDATE clip SET resume_check = 'sampled' WHERE clip_id = ?1", [clip.to_string()])?;
-        self.sight(clip, dock, recorder, entry, "copied")?;
+        if self.sight(clip, dock, recorder, entry, "copied")? {
+            self.log(&Draft::daemon(EventKind::CopyResumed).clip(clip).fact("dock", dock).fact("compared", "sampled"))?;
+        }
         self.changed(Change::Clip(clip));
         Ok(())
     }
@@ -479,6 +511,7 @@ impl Tx<'_> {
                 params![sealed.clip.to_string(), destination, required],
             )?;
         }
+        self.restate(sealed.clip)?;
         self.changed(Change::Clip(sealed.clip));
         self.changed(Change::Docks);
         Ok(SealedAs::New(seq))
@@ -524,6 +557,7 @@ impl Tx<'_> {
             &Draft::daemon(EventKind::Duplicate).clip(of).fact("copy", copy.to_string()).fact("compared", "full"),
         )?;
         self.conn.execute("DELETE FROM clip WHERE clip_id = ?1 AND local = 'copying'", [copy.to_string()])?;
+        self.restate(of)?;
         self.changed(Change::Clip(of));
         self.changed(Change::Docks);
         Ok(())
@@ -547,6 +581,7 @@ impl Tx<'_> {
         )?;
         if n > 0 {
             self.log(&Draft::daemon(EventKind::Damaged).clip(clip).fact("detail", detail).outcome("failed"))?;
+            self.restate(clip)?;
             self.changed(Change::Clip(clip));
         }
         Ok(())

@@ -148,10 +148,8 @@ impl Reader<'_> {
         let (proven, incomplete) = self
             .conn
             .prepare_cached(
-                "SELECT coalesce(sum(EXISTS (SELECT 1 FROM delivery d WHERE d.clip_id = l.clip_id AND d.required = 1)
-                                 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.clip_id = l.clip_id AND d.required = 1 AND d.state <> 'proven')), 0),
-                        coalesce(sum(i.missing_count > 0), 0)
-                 FROM case_link l LEFT JOIN clip_index i USING (clip_id) WHERE l.case_id = ?1 AND l.withdrawn = 0
+                "SELECT coalesce(sum(c.state IN ('proven', 'released')), 0), coalesce(sum(i.missing_count > 0), 0)
+                 FROM case_link l JOIN clip c USING (clip_id) LEFT JOIN clip_index i USING (clip_id) WHERE l.case_id = ?1 AND l.withdrawn = 0
                    AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)",
             )?
             .query_row([case_id], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64)))?;
@@ -168,11 +166,12 @@ impl Reader<'_> {
                         coalesce(sum(CASE WHEN held THEN bytes ELSE 0 END), 0)
                  FROM (SELECT coalesce(c.size_bytes, c.durable_bytes) AS bytes,
                          EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL) AS held,
-                         NOT EXISTS (SELECT 1 FROM delivery d WHERE d.clip_id = c.clip_id AND d.required = 1 AND d.state <> 'proven')
-                           AND EXISTS (SELECT 1 FROM delivery d WHERE d.clip_id = c.clip_id AND d.required = 1) AS proven
+                         c.state IN ('proven', 'released') AS proven
                        FROM clip c WHERE c.local IN ('copying', 'sealed', 'damaged') AND c.shares IS NULL)",
             )?
-            .query_row(params![], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64)))?;
+            .query_row(params![], |r| {
+                Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64))
+            })?;
         Ok(row)
     }
 }

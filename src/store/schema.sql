@@ -33,7 +33,8 @@ CREATE TABLE dock (
   closed_ms   INTEGER,
   files       INTEGER NOT NULL DEFAULT 0,            -- as last listed
   bytes       INTEGER NOT NULL DEFAULT 0,
-  safe        INTEGER NOT NULL DEFAULT 0 CHECK (safe IN (0, 1))  -- invariant 9, as last computed
+  safe        INTEGER NOT NULL DEFAULT 0 CHECK (safe IN (0, 1)),  -- invariant 9, as last computed
+  unreadable_logged INTEGER NOT NULL DEFAULT 0       -- places reported so far: only so many get an event each
 ) STRICT;
 CREATE INDEX dock_open ON dock (bay) WHERE closed_ms IS NULL;
 
@@ -76,12 +77,36 @@ CREATE TABLE clip (
   quarantine     TEXT,                               -- reason, while the flag stands
   record_rev     INTEGER NOT NULL DEFAULT 0,         -- newest revision of the record
   record_stale   INTEGER NOT NULL DEFAULT 1,         -- facts changed after it
+  state          TEXT NOT NULL DEFAULT 'copying' CHECK (state IN ('copying', 'sealed', 'sending', 'proven', 'released')),  -- domain::clip::project of all its facets; rewritten with each change of them
+  owes_since_ms  INTEGER,                            -- sealed, and lacks one of the five: since when
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);
 CREATE INDEX clip_by_digest ON clip (blake3) WHERE blake3 IS NOT NULL;
 CREATE INDEX clip_copying ON clip (local) WHERE local = 'copying';
 CREATE INDEX clip_stale ON clip (record_stale) WHERE record_stale = 1;
+CREATE INDEX clip_by_state ON clip (state, coalesce(sealed_ms, created_ms));
+CREATE INDEX clip_owing ON clip (owes_since_ms) WHERE owes_since_ms IS NOT NULL;
+CREATE INDEX clip_quarantined ON clip (local) WHERE quarantine IS NOT NULL;
+CREATE INDEX clip_damaged ON clip (local) WHERE local = 'damaged';
+
+-- How many clips are in each state, and their bytes, so that no page counts a million rows. Kept by triggers.
+CREATE TABLE clip_total (
+  state TEXT PRIMARY KEY,
+  clips INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0            -- final length, or the listed one while it is copied
+) STRICT, WITHOUT ROWID;
+INSERT INTO clip_total (state) VALUES ('copying'), ('sealed'), ('sending'), ('proven'), ('released');
+CREATE TRIGGER clip_total_in AFTER INSERT ON clip BEGIN
+  UPDATE clip_total SET clips = clips + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.declared_bytes, 0) WHERE state = NEW.state;
+END;
+CREATE TRIGGER clip_total_out AFTER DELETE ON clip BEGIN
+  UPDATE clip_total SET clips = clips - 1, bytes = bytes - coalesce(OLD.size_bytes, OLD.declared_bytes, 0) WHERE state = OLD.state;
+END;
+CREATE TRIGGER clip_total_moved AFTER UPDATE OF state, size_bytes, declared_bytes ON clip BEGIN
+  UPDATE clip_total SET clips = clips - 1, bytes = bytes - coalesce(OLD.size_bytes, OLD.declared_bytes, 0) WHERE state = OLD.state;
+  UPDATE clip_total SET clips = clips + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.declared_bytes, 0) WHERE state = NEW.state;
+END;
 
 -- SHA-256 of each upload part, computed in the copying pass.
 CREATE TABLE clip_part (
@@ -228,6 +253,9 @@ CREATE TABLE delivery (
   PRIMARY KEY (clip_id, destination)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_due ON delivery (destination, next_try_ms) WHERE state <> 'proven';
+CREATE INDEX delivery_proven ON delivery (proven_ms) WHERE state = 'proven' AND required = 1;
+CREATE INDEX delivery_failed ON delivery (destination) WHERE state = 'failed';
+CREATE INDEX delivery_sending ON delivery (destination) WHERE state = 'sending';
 
 -- An upload session: ours, stored before the first byte, with what was acknowledged.
 CREATE TABLE upload_session (

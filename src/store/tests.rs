@@ -110,7 +110,7 @@ proptest! {
                 if erased > 0 {
                     tx.conn.execute("UPDATE sighting SET state = 'erased' WHERE clip_id = ?1", [clip.to_string()])?;
                 }
-                Ok(())
+                tx.restate(clip)
             }).unwrap();
         }
         f.store.read_blocking(|r| {
@@ -126,6 +126,10 @@ proptest! {
             let f = r.figures(0)?;
             let sum = f.copying.count + f.sealed.count + f.sending.count + f.proven.count + f.released.count;
             assert_eq!(sum as usize, clips.len());
+            for (state, stage) in [("copying", f.copying), ("sealed", f.sealed), ("sending", f.sending), ("proven", f.proven), ("released", f.released)] {
+                let (n, bytes) = r.conn.query_row("SELECT count(*), coalesce(sum(coalesce(size_bytes, declared_bytes)), 0) FROM clip WHERE state = ?1", [state], |x| Ok((x.get::<_, i64>(0)?, x.get::<_, i64>(1)?)))?;
+                assert_eq!((stage.count as i64, stage.bytes as i64), (n, bytes), "totals are kept: {state}");
+            }
             Ok(())
         }).unwrap();
     }
@@ -232,4 +236,109 @@ fn a_panic_in_a_transaction_takes_nothing_else_with_it() {
     assert!(matches!(outcome, Err(StoreError::Odd(_))), "{outcome:?}");
     assert_eq!(store.read_blocking(|r| r.log_size()).unwrap(), 0, "rolled back");
     store.write_blocking(|tx| tx.log(&Draft::daemon(EventKind::Started))).unwrap();
+}
+
+/// The events of a kind, as their bodies.
+fn told(f: &Fixture, kind: &str) -> Vec<serde_json::Value> {
+    let entries = f.store.read_blocking(|r| r.log_entries(0, 5_000)).unwrap();
+    let events = entries.iter().map(|e| serde_json::from_slice::<serde_json::Value>(&e.bytes).unwrap());
+    events.filter(|e| e["kind"] == kind).map(|e| e["body"].clone()).collect()
+}
+
+#[test]
+fn every_change_of_a_facet_rewrites_the_word() {
+    use crate::domain::clip::ProofLevel;
+    use crate::domain::error::Retry;
+    let f = fixture();
+    let clip = f.clip("a");
+    let word = || {
+        f.store
+            .read_blocking(|r| {
+                let word: String =
+                    r.conn.query_row("SELECT state FROM clip WHERE clip_id = ?1", [clip.to_string()], |x| x.get(0))?;
+                assert_eq!(r.clip_state(clip)?.as_str(), word);
+                Ok((word, r.figures(0)?.incomplete))
+            })
+            .unwrap()
+    };
+    let expect = |wanted: &str, incomplete: u64| assert_eq!(word(), (wanted.to_owned(), incomplete));
+    expect("copying", 0);
+    f.seal(clip, vec![("d".into(), true)]);
+    expect("sealed", 1);
+    f.store.write_blocking(move |tx| tx.session_begun(clip, "d", "s")).unwrap();
+    expect("sending", 1);
+    f.store.write_blocking(move |tx| tx.send_failed(clip, "d", "no", Retry::Operator, 0)).unwrap();
+    expect("sealed", 1);
+    f.store.write_blocking(move |tx| tx.sent(clip, "d")).unwrap();
+    expect("sending", 1);
+    f.store.write_blocking(move |tx| tx.proven(clip, "d", ProofLevel::ReadBack, "x", None, None)).unwrap();
+    expect("proven", 1);
+    f.store.write_blocking(move |tx| tx.mismatch(clip, "d", "rot", 0)).unwrap();
+    expect("sealed", 1);
+}
+
+#[test]
+fn a_destination_that_is_configured_no_more_holds_no_clip_back() {
+    use crate::domain::clip::ProofLevel;
+    use crate::domain::event::Actor;
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![("old".into(), true), ("new".into(), true)]);
+    f.store.write_blocking(move |tx| tx.proven(clip, "new", ProofLevel::ReadBack, "x", None, None)).unwrap();
+    let state = || f.store.read_blocking(|r| r.clip_state(clip)).unwrap().as_str();
+    let configure = |names: &[(&str, bool)]| {
+        let names: Vec<(String, bool)> = names.iter().map(|(n, required)| ((*n).to_owned(), *required)).collect();
+        f.store.write_blocking(move |tx| tx.configure(&names)).unwrap();
+    };
+    configure(&[("old", true), ("new", true)]);
+    assert_eq!((state(), told(&f, "station.configured").len()), ("sending", 0), "nothing changed");
+    configure(&[("new", true)]);
+    assert_eq!(state(), "proven");
+    assert_eq!(told(&f, "station.configured")[0]["destinations"]["old"]["now"], "gone");
+    configure(&[("old", true), ("new", true), ("third", false)]);
+    assert_eq!(state(), "sending", "it is required again");
+    assert_eq!(told(&f, "station.configured").len(), 2, "one event each time");
+    f.store.write_blocking(|tx| tx.retry(Some("old"), Draft::by(EventKind::Retried, Actor::os(7), "cli"))).unwrap();
+    assert_eq!(told(&f, "delivery.retry")[0]["destination"], "old");
+}
+
+#[test]
+fn a_recorder_full_of_unreadable_places_does_not_flood_the_log() {
+    let f = fixture();
+    let dock = f.dock;
+    let places = |from: u32, to: u32| -> Vec<(SourcePath, String)> {
+        (from..to).map(|n| (SourcePath::new(n.to_string()), "bad".to_owned())).collect()
+    };
+    for (from, to) in [(0, 990), (0, 990), (990, 1_500), (0, 1_500), (1_500, 1_600)] {
+        let batch = places(from, to);
+        f.store.write_blocking(move |tx| tx.unreadable(dock, &batch)).unwrap();
+    }
+    let told = told(&f, "dock.unreadable");
+    let more: Vec<u64> = told.iter().filter_map(|e| e["more"].as_u64()).collect();
+    assert_eq!((told.len() - more.len(), more), (1_000, vec![500, 100]));
+    assert_eq!(f.store.read_blocking(|r| r.unreadable_at(dock)).unwrap().len(), 1_600, "all are shown");
+}
+
+#[test]
+fn an_interrupted_copy_that_goes_on_at_another_dock_is_an_event() {
+    let f = fixture();
+    let clip = f.clip("a");
+    let (recorder, again) = (f.recorder.clone(), f.recorder.clone());
+    let new = NewDock {
+        bay: BayName::new("2").unwrap(),
+        recorder,
+        identified: "bay".into(),
+        kind: "folder",
+        profile: "generic".into(),
+        model: None,
+    };
+    let entry = ShelfEntry { path: SourcePath::new("a"), size_bytes: 3, modified_raw: "t".into(), modified_ms: None };
+    let dock = f.store.write_blocking(move |tx| tx.dock(&new)).unwrap();
+    f.store
+        .write_blocking(move |tx| {
+            tx.resume_clip(clip, dock, &again, &entry)?;
+            tx.resume_clip(clip, dock, &again, &entry)
+        })
+        .unwrap();
+    assert_eq!(told(&f, "clip.copy_resumed").len(), 1);
 }

@@ -82,25 +82,13 @@ pub struct ClipPage {
     pub next: Option<String>,
 }
 
-/// The projection of `domain::clip::project` in SQL, for lists and counts over many clips. A test holds
-/// the two together.
-const STATE_SQL: &str = "CASE
-    WHEN c.local = 'copying' THEN 'copying'
-    WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.clip_id = c.clip_id AND d.required = 1)
-     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.clip_id = c.clip_id AND d.required = 1 AND d.state <> 'proven')
-      THEN CASE WHEN EXISTS (SELECT 1 FROM sighting s WHERE s.clip_id = c.clip_id)
-                 AND NOT EXISTS (SELECT 1 FROM sighting s WHERE s.clip_id = c.clip_id AND s.state <> 'erased') THEN 'released' ELSE 'proven' END
-    WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.clip_id = c.clip_id AND d.state IN ('sending', 'sent', 'suspect', 'proven')) THEN 'sending'
-    ELSE 'sealed' END";
-
 impl Reader<'_> {
     /// Figures of the station. `midnight_ms` begins today in the station's zone.
     pub fn figures(&self, midnight_ms: i64) -> Result<StationFigures> {
         let mut figures = StationFigures::default();
-        let sql = format!(
-            "SELECT {STATE_SQL} AS state, count(*), coalesce(sum(coalesce(c.size_bytes, c.declared_bytes, 0)), 0), min(coalesce(c.sealed_ms, c.created_ms)) FROM clip c GROUP BY state"
-        );
-        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT t.state, t.clips, t.bytes, (SELECT min(coalesce(c.sealed_ms, c.created_ms)) FROM clip c WHERE c.state = t.state) FROM clip_total t",
+        )?;
         let rows = statement.query_map([], |r| {
             Ok((
                 r.get::<_, String>(0)?,
@@ -144,7 +132,7 @@ impl Reader<'_> {
         figures.failed = one("SELECT count(*) FROM delivery WHERE state = 'failed'", &[])?;
         figures.outbox = one("SELECT count(*) FROM outbox WHERE stored_ms IS NULL", &[])?;
         (figures.incomplete, figures.incomplete_oldest_ms) = self.conn.query_row(
-            "SELECT count(*), min(c.sealed_ms) FROM clip_index i JOIN clip c USING (clip_id) WHERE i.missing_count > 0 AND c.local <> 'copying'",
+            "SELECT count(*), min(owes_since_ms) FROM clip WHERE owes_since_ms IS NOT NULL",
             [],
             |r| Ok((r.get::<_, i64>(0)? as u64, r.get(1)?)),
         )?;
@@ -179,7 +167,7 @@ impl Reader<'_> {
             add("i.captured_start_ms < ?", to.into());
         }
         if let Some(state) = &filter.state {
-            add(&format!("{STATE_SQL} = ?"), state.clone().into());
+            add("c.state = ?", state.clone().into());
         }
         match filter.missing.as_deref() {
             Some("any") => add("i.missing_count > ?", 0.into()),
@@ -211,13 +199,11 @@ impl Reader<'_> {
 
     /// For one dock: clips sealed, clips with all five facts missing none, clips proven, bytes sealed.
     pub fn dock_figures(&self, dock: i64) -> Result<(u64, u64, u64, u64)> {
-        let sql = format!(
-            "SELECT coalesce(sum(state NOT IN ('copying')), 0), coalesce(sum(state <> 'copying' AND missing_count > 0), 0), coalesce(sum(state IN ('proven', 'released')), 0),
+        let sql = "SELECT coalesce(sum(state NOT IN ('copying')), 0), coalesce(sum(state <> 'copying' AND missing_count > 0), 0), coalesce(sum(state IN ('proven', 'released')), 0),
                coalesce(sum(CASE WHEN state <> 'copying' THEN size_bytes ELSE 0 END), 0)
-             FROM (SELECT DISTINCT c.clip_id, {STATE_SQL} AS state, c.size_bytes, i.missing_count FROM sighting s JOIN clip c USING (clip_id)
-                   LEFT JOIN clip_index i USING (clip_id) WHERE s.dock_id = ?1)"
-        );
-        Ok(self.conn.prepare_cached(&sql)?.query_row(params![dock], |r| {
+             FROM (SELECT DISTINCT c.clip_id, c.state, c.size_bytes, i.missing_count FROM sighting s JOIN clip c USING (clip_id)
+                   LEFT JOIN clip_index i USING (clip_id) WHERE s.dock_id = ?1)";
+        Ok(self.conn.prepare_cached(sql)?.query_row(params![dock], |r| {
             Ok((
                 r.get::<_, i64>(0)? as u64,
                 r.get::<_, i64>(1)? as u64,

@@ -224,7 +224,7 @@ async fn list_cases(
     responses((status = 200, body = CaseDetail), (status = 404, body = Problem), (status = 503, body = Problem)))]
 async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
     let answer = async {
-        site.log_access(&visitor, Access { what: "find", case_key: Some(&number), ..Access::default() }).await?;
+        site.log_access(&visitor, Access { what: "find", case_no: Some(&number), ..Access::default() }).await?;
         let CaseAnswer::Found(v) = site.pages.case(&number).await? else { return Err(Trouble::NoCase) };
         let clips = ClipsQuery { case: Some(v.number.clone()), limit: MOST_ROWS, ..ClipsQuery::default() };
         let page = site.pages.records(&clips).await?;

@@ -274,6 +274,10 @@ impl Pages for StationPages {
         Box::pin(self.case_inner(number))
     }
 
+    fn case_key(&self, typed: &str) -> Option<String> {
+        self.rule.search_keys(typed, self.this_year()).key
+    }
+
     fn cases<'a>(&'a self, query: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>> {
         Box::pin(self.cases_inner(query, after))
     }

@@ -485,7 +485,7 @@ impl CasePage<'_> {
 
 async fn case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
     let answer = async {
-        site.log_access(&visitor, Access { what: "find", case_key: Some(&number), ..Access::default() }).await?;
+        site.log_access(&visitor, Access { what: "find", case_no: Some(&number), ..Access::default() }).await?;
         let v = match site.pages.case(&number).await? {
             CaseAnswer::Found(v) => v,
             CaseAnswer::Near(near) => {

@@ -49,6 +49,8 @@ pub trait Pages: Send + Sync {
     fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>>;
     /// A case by any of its numbers in any bracket style.
     fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
+    /// The key of a case number as typed, where it can be read as one: all ways to write a number give one key.
+    fn case_key(&self, typed: &str) -> Option<String>;
     /// Cases whose numbers contain `query` (all where it is empty), after a cursor.
     fn cases<'a>(&'a self, query: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>>;
     /// The sealed bytes of a clip.
@@ -195,7 +197,10 @@ impl Site {
         let request = Request::LogAccess {
             what: access.what.to_owned(),
             clip: access.clip.map(|c| c.to_string()),
-            case: access.case_key.map(crate::domain::layout::case_hash),
+            case: access.case_no.map(|typed| {
+                let key = self.pages.case_key(typed);
+                crate::domain::layout::case_hash(key.as_deref().unwrap_or(typed))
+            }),
             terms: access.terms.filter(|t| !t.is_empty()).map(str::to_owned),
             purpose: None,
         };
@@ -226,8 +231,8 @@ pub struct Access<'a> {
     pub what: &'static str,
     /// The clip.
     pub clip: Option<ClipId>,
-    /// Key of the case (or the number as asked, where no case was found); hashed before it goes anywhere.
-    pub case_key: Option<&'a str>,
+    /// Number of the case as asked; its key, or where it has none the number itself, is hashed before it goes anywhere.
+    pub case_no: Option<&'a str>,
     /// Search terms: committed, not told.
     pub terms: Option<&'a str>,
 }

@@ -22,6 +22,8 @@ pub enum Trouble {
     NoPage,
     /// No such clip.
     NoClip,
+    /// What a request was about is not there; in the daemon's words.
+    Missing(String),
     /// No such case.
     NoCase,
     /// The page is there, the method is not.
@@ -86,7 +88,7 @@ impl Trouble {
     /// From the code and message of a refused request.
     pub fn refused(code: &str, message: String) -> Self {
         match code {
-            "not_found" => Self::NoClip,
+            "not_found" => Self::Missing(message),
             "conflict" => Self::Conflict(message),
             "unavailable" => Self::Unavailable(message),
             _ => Self::Invalid(message),
@@ -96,7 +98,7 @@ impl Trouble {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoPage | Self::NoClip | Self::NoCase => StatusCode::NOT_FOUND,
+            Self::NoPage | Self::NoClip | Self::NoCase | Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
@@ -113,7 +115,7 @@ impl Trouble {
     /// The stable word.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NoPage | Self::NoClip | Self::NoCase => "not_found",
+            Self::NoPage | Self::NoClip | Self::NoCase | Self::Missing(_) => "not_found",
             Self::Method => "method_not_allowed",
             Self::Host => "wrong_host",
             Self::Origin => "wrong_origin",
@@ -136,6 +138,7 @@ impl Trouble {
             Self::NoPage => (w.err_not_found, w.err_not_found_detail.into()),
             Self::NoClip => (w.err_clip_not_found, w.err_clip_not_found_detail.into()),
             Self::NoCase => (w.err_case_not_found, w.no_case_match_detail.into()),
+            Self::Missing(m) => (w.err_missing, told(m, w.err_invalid_detail)),
             Self::Method => (w.err_method, w.err_method_detail.into()),
             Self::Host => (w.err_host, w.err_host_detail.into()),
             Self::Origin => (w.err_origin, w.err_origin_detail.into()),

@@ -158,6 +158,10 @@ impl Pages for FixturePages {
         ready(CaseAnswer::Found(Box::new(case(self.0))))
     }
 
+    fn case_key(&self, typed: &str) -> Option<String> {
+        (!typed.is_empty()).then(|| typed.replace('[', "〔").replace(']', "〕"))
+    }
+
     fn cases<'a>(&'a self, query: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>> {
         let none = self.0 == Scene::Empty || query == "无" || query == "999";
         let rows = if none { vec![] } else { cases(self.0) };

@@ -192,6 +192,8 @@ async fn an_access_is_logged_before_it_is_answered_or_nothing_is() {
         matches!(&asked[0], Asked::LogAccess { case: Some(hash), .. } if hash.len() == 64),
         "the number itself is not in the log"
     );
+    visit.get(&format!("/cases/{}", encoded(&CASE.replace('〔', "[").replace('〕', "]")))).await;
+    assert_eq!(visit.asked.taken()[..], asked[..], "however it is typed, the log groups it");
 
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("unavailable", "the log cannot be written"));
     let case = format!("/cases/{}", encoded(CASE));
@@ -274,6 +276,10 @@ async fn forms_change_what_they_say_and_nothing_else() {
     };
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text().contains("年份不对：19"));
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("not_found", "there is no case 赵卫罚〔2026〕9号 here"));
+    let missing = visit.post(&format!("{clip}/link"), &format!("case_no={}", encoded(CASE))).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert!(missing.text().contains("there is no case 赵卫罚〔2026〕9号 here"));
 }
 
 #[tokio::test]

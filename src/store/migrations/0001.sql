@@ -22,7 +22,8 @@ CREATE TABLE dock (
   closed_ms   INTEGER,
   files       INTEGER NOT NULL DEFAULT 0,
   bytes       INTEGER NOT NULL DEFAULT 0,
-  safe        INTEGER NOT NULL DEFAULT 0 CHECK (safe IN (0, 1))
+  safe        INTEGER NOT NULL DEFAULT 0 CHECK (safe IN (0, 1)),
+  unreadable_logged INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX dock_open ON dock (bay) WHERE closed_ms IS NULL;
 CREATE TABLE unreadable (
@@ -59,12 +60,34 @@ CREATE TABLE clip (
   quarantine     TEXT,
   record_rev     INTEGER NOT NULL DEFAULT 0,
   record_stale   INTEGER NOT NULL DEFAULT 1,
+  state          TEXT NOT NULL DEFAULT 'copying' CHECK (state IN ('copying', 'sealed', 'sending', 'proven', 'released')),
+  owes_since_ms  INTEGER,
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);
 CREATE INDEX clip_by_digest ON clip (blake3) WHERE blake3 IS NOT NULL;
 CREATE INDEX clip_copying ON clip (local) WHERE local = 'copying';
 CREATE INDEX clip_stale ON clip (record_stale) WHERE record_stale = 1;
+CREATE INDEX clip_by_state ON clip (state, coalesce(sealed_ms, created_ms));
+CREATE INDEX clip_owing ON clip (owes_since_ms) WHERE owes_since_ms IS NOT NULL;
+CREATE INDEX clip_quarantined ON clip (local) WHERE quarantine IS NOT NULL;
+CREATE INDEX clip_damaged ON clip (local) WHERE local = 'damaged';
+CREATE TABLE clip_total (
+  state TEXT PRIMARY KEY,
+  clips INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+INSERT INTO clip_total (state) VALUES ('copying'), ('sealed'), ('sending'), ('proven'), ('released');
+CREATE TRIGGER clip_total_in AFTER INSERT ON clip BEGIN
+  UPDATE clip_total SET clips = clips + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.declared_bytes, 0) WHERE state = NEW.state;
+END;
+CREATE TRIGGER clip_total_out AFTER DELETE ON clip BEGIN
+  UPDATE clip_total SET clips = clips - 1, bytes = bytes - coalesce(OLD.size_bytes, OLD.declared_bytes, 0) WHERE state = OLD.state;
+END;
+CREATE TRIGGER clip_total_moved AFTER UPDATE OF state, size_bytes, declared_bytes ON clip BEGIN
+  UPDATE clip_total SET clips = clips - 1, bytes = bytes - coalesce(OLD.size_bytes, OLD.declared_bytes, 0) WHERE state = OLD.state;
+  UPDATE clip_total SET clips = clips + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.declared_bytes, 0) WHERE state = NEW.state;
+END;
 CREATE TABLE clip_part (
   clip_id TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
   n       INTEGER NOT NULL,
@@ -190,6 +213,9 @@ CREATE TABLE delivery (
   PRIMARY KEY (clip_id, destination)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_due ON delivery (destination, next_try_ms) WHERE state <> 'proven';
+CREATE INDEX delivery_proven ON delivery (proven_ms) WHERE state = 'proven' AND required = 1;
+CREATE INDEX delivery_failed ON delivery (destination) WHERE state = 'failed';
+CREATE INDEX delivery_sending ON delivery (destination) WHERE state = 'sending';
 CREATE TABLE upload_session (
   clip_id     TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
   destination TEXT NOT NULL,
