@@ -188,8 +188,9 @@ async fn a_server_that_lies_is_never_believed() {
     }
     // Ours are still there, and what was sealed.
     station.assert_vault_is_whole();
-    // What is not said to be there is not called different either, and never the same.
-    let verified = station.json(["verify", "--all", "--remote"]);
+    // What is not said to be there is not called different either, and never the same; nor is that a success.
+    let (verified, words) = station.refused(1, ["verify", "--all", "--remote"]);
+    assert!(words.contains("not sent yet"), "{words}");
     for clip in verified.as_array().unwrap() {
         assert_eq!(clip["local"], "same");
         for copy in clip["copies"].as_array().unwrap() {
