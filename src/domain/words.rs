@@ -98,7 +98,7 @@ macro_rules! catalogue {
         pub struct Words {
             /// Which language.
             pub lang: Lang,
-            $(#[doc = $en] pub $name: &'static str,)+
+            $(#[doc = concat!("`", $en, "`")] pub $name: &'static str,)+
         }
 
         static ZH: Words = Words { lang: Lang::Zh, $($name: $zh,)+ };

@@ -280,7 +280,7 @@ impl Tx<'_> {
     }
 
     /// Reports places on the recorder that could not be read (path, reason); each once a dock and path. A recorder
-    /// can list as many as it likes: after [`MAX_UNREADABLE_EVENTS`] of a dock, one event tells how many more.
+    /// can list as many as it likes: after a thousand of a dock, one event tells how many more.
     pub fn unreadable(&self, dock: i64, places: &[(SourcePath, String)]) -> Result<()> {
         let logged: u64 = self
             .conn
