@@ -1,0 +1,59 @@
+//! The page over TLS, by the real program: rustls with a given certificate, checked by a client that trusts only it.
+
+#![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
+
+mod support;
+
+use std::fs;
+
+use support::station::Station;
+
+/// The page's address as the daemon's log tells it.
+fn address(station: &Station) -> String {
+    let log = station.log();
+    let from = log.find("page=").expect("the daemon tells its page's address") + "page=".len();
+    let rest = log[from..].trim_start_matches('"');
+    rest[..rest.find(['"', ' ']).unwrap()].to_owned()
+}
+
+fn client() -> reqwest::ClientBuilder {
+    // Set once is set: another test may have come first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
+}
+
+#[tokio::test]
+async fn the_page_is_served_over_tls_and_only_to_who_trusts_its_certificate() {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let pem = certified.cert.pem();
+    let (mut station, url) = tokio::task::spawn_blocking({
+        let (pem, key) = (pem.clone(), certified.signing_key.serialize_pem());
+        move || {
+            let mut station = Station::new("");
+            fs::write(station.path("page.crt"), pem).unwrap();
+            fs::write(station.path("page.key"), key).unwrap();
+            station.configure("tls_certificate = \"page.crt\"\ntls_key = \"page.key\"");
+            station.start();
+            let url = address(&station);
+            (station, url)
+        }
+    })
+    .await
+    .unwrap();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+
+    let trusting = client().tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).unwrap()]).build().unwrap();
+    let answer = trusting.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.headers().contains_key("content-security-policy"));
+    assert!(answer.text().await.unwrap().contains("evidock"));
+
+    let stranger = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let other = reqwest::Certificate::from_pem(stranger.cert.pem().as_bytes()).unwrap();
+    let distrusting = client().tls_certs_only([other]).build().unwrap();
+    assert!(distrusting.get(&url).send().await.is_err(), "a certificate that nobody vouches for is refused");
+
+    let plain = trusting.get(url.replace("https:", "http:")).send().await;
+    assert!(plain.is_err() || !plain.unwrap().status().is_success(), "nothing is served without TLS");
+    tokio::task::spawn_blocking(move || station.stop()).await.unwrap();
+}
