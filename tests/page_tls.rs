@@ -26,7 +26,7 @@ fn client() -> reqwest::ClientBuilder {
 async fn the_page_is_served_over_tls_and_only_to_who_trusts_its_certificate() {
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
     let pem = certified.cert.pem();
-    let (mut station, url) = tokio::task::spawn_blocking({
+    let (mut station, url) = evidock::runtime::task::blocking("station", {
         let (pem, key) = (pem.clone(), certified.signing_key.serialize_pem());
         move || {
             let mut station = Station::new("");
@@ -55,5 +55,5 @@ async fn the_page_is_served_over_tls_and_only_to_who_trusts_its_certificate() {
 
     let plain = trusting.get(url.replace("https:", "http:")).send().await;
     assert!(plain.is_err() || !plain.unwrap().status().is_success(), "nothing is served without TLS");
-    tokio::task::spawn_blocking(move || station.stop()).await.unwrap();
+    evidock::runtime::task::blocking("station", move || station.stop()).await.unwrap();
 }

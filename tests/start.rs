@@ -82,3 +82,16 @@ fn a_second_daemon_on_the_same_state_is_refused_and_the_first_works_on() {
     station.undock("a");
     assert!(station.query(closed, &[])[2][0].contains("pulled"));
 }
+
+#[test]
+fn nothing_is_called_safe_to_remove_while_nobody_looks() {
+    let mut station = Station::running("");
+    station.card("a").file("DCIM/a.mp4", "footage", 60);
+    station.dock("a");
+    station.until_safe("a");
+    station.stop();
+    let (status, words) = station.refused(5, ["status"]);
+    assert_eq!(status["docked"][0]["bay"], "a", "{status}");
+    assert_eq!(status["docked"][0]["safe_to_remove"], false, "{status}");
+    assert!(words.contains("not running"), "{words}");
+}

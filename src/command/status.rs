@@ -24,7 +24,7 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     };
     let (figures, docks, destinations, checkpoint) = store(settings)?
         .read_blocking(|r| Ok((r.figures(i64::MAX)?, r.open_docks()?, r.destinations()?, r.last_checkpoint()?)))?;
-    let (free, total) = Vault::open(&settings.vault.dir)?.space()?;
+    let (free, total) = Vault::at(&settings.vault.dir).space()?;
     let stages = [
         ("copying", figures.copying),
         ("sealed", figures.sealed),
@@ -41,7 +41,7 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             "docked": docks.iter().map(|d| {
                 let now = now(&d.bay);
                 json!({
-                    "bay": d.bay, "recorder": d.recorder, "files": d.files, "safe_to_remove": d.safe, "doing": now["doing"],
+                    "bay": d.bay, "recorder": d.recorder, "files": d.files, "safe_to_remove": running && d.safe, "doing": now["doing"],
                     "stuck": now["stuck"], "files_done": now["files_done"], "bytes": now["bytes"], "bytes_done": now["bytes_done"],
                     "unreadable": now["unreadable"],
                 })
@@ -68,7 +68,12 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             stages.iter().map(|(name, s)| vec![(*name).to_owned(), s.count.to_string(), size(s.bytes)]).collect();
         output.table(&["stage", "clips", "size"], &rows, &[1, 2])?;
         for d in &docks {
-            let word = if d.safe { "safe to remove" } else { "do not remove" };
+            // Invariant 9: what the last look found says nothing about a recorder that nobody looks at now.
+            let word = match (running, d.safe) {
+                (true, true) => "safe to remove",
+                (true, false) => "do not remove",
+                (false, _) => "nobody looks at it now: start evidock before you remove it",
+            };
             let stuck = now(&d.bay)["stuck"].as_str().map(|why| format!(" — {why}")).unwrap_or_default();
             output.line(&format!("bay {}: {} — {} files — {word}{stuck}", d.bay, d.recorder, d.files))?;
         }

@@ -663,6 +663,7 @@ impl Uplink {
                         tx.proven(clip, &name, level, &checksum, remote.version.as_deref(), locked_until.map(|l| l.0))
                     })
                     .await?;
+                tracing::info!(%clip, destination = self.name(), proof = level.as_str(), "proven");
                 Ok(())
             }
             Verdict::NeedsReadBack | Verdict::Unproven => {

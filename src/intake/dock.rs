@@ -303,13 +303,17 @@ impl Intake {
         let safe = left == 0 && !copied && stuck.is_none();
         let files = evidence as u64;
         self.store.write_blocking(move |tx| tx.dock_progress(dock, files, bytes, safe))?;
+        let mut was_safe = false;
         self.board.bay(dock, |b| {
-            b.safe = safe;
+            was_safe = std::mem::replace(&mut b.safe, safe);
             b.doing = match stuck {
                 Some((reason, full)) => Doing::Stuck { reason, full },
                 None => Doing::Resting,
             };
         });
+        if safe && !was_safe {
+            tracing::info!(%bay, recorder = %session.recorder, files, unreadable = reported, "every file is sealed or reported; the recorder may go");
+        }
         Ok(safe)
     }
 

@@ -70,6 +70,11 @@ pub struct Vault {
 }
 
 impl Vault {
+    /// The vault at `root` for looking only: nothing is made.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned(), dirs: Default::default() }
+    }
+
     /// Opens (and creates) the vault at `root`.
     pub fn open(root: &Path) -> Result<Self, VaultError> {
         durable::make_dir_all(root).map_err(failed("creating", root))?;

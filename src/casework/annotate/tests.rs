@@ -1,3 +1,5 @@
+//! Tables of what the rules make of recorder, file, media and roster; hostile text as properties.
+
 use Origin::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Rosters as people write them: good ones, each mistake with its line and column, other encodings.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The table of typed and normalised numbers, and what must hold for any text.
+
 use proptest::prelude::*;
 
 use super::*;
