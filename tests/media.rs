@@ -526,3 +526,47 @@ fn a_busy_worker_ends_with_the_daemon() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+// ---------------------------------------------------------------------------------------------
+// Sessions: one child that keeps its state
+
+fn session() -> evidock::worker::session::Session {
+    evidock::worker::session::Session::start(&WorkerSpec {
+        kind: "selftest",
+        program: PROGRAM.into(),
+        args: vec!["worker".into(), "selftest".into()],
+        env: Vec::new(),
+        start_timeout: Duration::from_secs(30),
+        job_timeout: Duration::ZERO,
+        jobs_per_worker: 1,
+        workers: 1,
+        idle_timeout: Duration::ZERO,
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_session_answers_one_job_after_the_other() {
+    let mut session = session();
+    assert!(session.measures().iter().any(|m| m.name == "system_calls" && m.in_force));
+    let limit = Duration::from_secs(20);
+    for text in ["一", "two"] {
+        let (told, _) = session.call::<Told>(&Ask::Echo(text.into()), None, limit).unwrap();
+        assert_eq!(told, Told::Text(text.into()));
+    }
+    let file = File::open(clip("device.log")).unwrap();
+    let (told, _) = session.call::<Told>(&Ask::Length, Some(&file), limit).unwrap();
+    assert_eq!(told, Told::Length(Some(file.metadata().unwrap().len())));
+}
+
+#[test]
+fn a_session_says_how_its_child_failed() {
+    let limit = Duration::from_millis(300);
+    assert!(matches!(session().call::<Told>(&Ask::Hang, None, limit), Err(WorkerError::TooSlow(_))));
+    let died = |ask: Ask| match session().call::<Told>(&ask, None, Duration::from_secs(20)) {
+        Err(WorkerError::Died(how)) => how,
+        other => panic!("{other:?}"),
+    };
+    assert!(died(Ask::Abort).contains("aborted"));
+    assert!(died(Ask::Panic).contains("panic"));
+}

@@ -77,7 +77,8 @@ pub struct ShelfEntry {
     pub size_bytes: u64,
     /// The modification time exactly as the recorder gives it, in a form that is stable from dock to dock.
     pub modified_raw: String,
-    /// Our reading of it in milliseconds since the Unix epoch, where it can be read.
+    /// Our reading of it in milliseconds since the Unix epoch, where it can be read. A form leaves it empty where
+    /// `modified_raw` is a local time ([`LOCAL_PREFIX`]): intake then reads it in the profile's zone.
     pub modified_ms: Option<i64>,
 }
 
@@ -110,8 +111,72 @@ pub struct ShelfIdentity {
     pub serial: Option<String>,
     /// Vendor and product as the bus tells them.
     pub product: Option<String>,
-    /// `folder`, later `usb-fat`, `usb-exfat`, `mtp`, `onvif`.
+    /// `idVendor` and `idProduct`, where it came by USB.
+    pub usb_id: Option<(u16, u16)>,
+    /// The socket it is plugged into, as the kernel names it (`1-4.2`).
+    pub port: Option<String>,
+    /// Serial number of the volume (FAT, exFAT: `ABCD-1234`; MTP: the storage's identifier).
+    pub volume_id: Option<String>,
+    /// The recorder's own clock now, as it tells it, where its protocol has a way to ask: local time of the recorder
+    /// without a zone, in the form of [`LocalTime`].
+    pub clock: Option<LocalTime>,
+    /// `folder`, `usb-fat`, `usb-exfat`, `usb-mount`, `mtp`, later `onvif`.
     pub kind: &'static str,
+}
+
+/// A time of day without a zone, as file systems of recorders keep it: `YYYY-MM-DDTHH:MM:SS[.cc]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalTime(pub String);
+
+/// Begins a [`ShelfEntry::modified_raw`] that is a [`LocalTime`]; the profile's zone makes an instant of it, so that
+/// a change of the host's zone changes nothing.
+pub const LOCAL_PREFIX: &str = "local ";
+
+/// A device that stands in a bay and is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDevice {
+    /// The bay.
+    pub bay: String,
+    /// The socket, as the kernel names it.
+    pub port: String,
+    /// `idVendor` and `idProduct`.
+    pub usb_id: (u16, u16),
+    /// Its serial number, escaped.
+    pub serial: Option<String>,
+    /// Vendor and product in its own words, escaped.
+    pub name: String,
+    /// Why.
+    pub why: Held,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_ms: i64,
+}
+
+/// Why a device is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It is not known here and waits for an administrator's yes.
+    Unknown,
+    /// An administrator said no.
+    Refused,
+    /// It has no interface that a recorder needs (a keyboard, a network card): it stays dead.
+    NotStorage,
+    /// It is a recorder that shows no storage yet: charging, or in its maker's private mode.
+    NoStorage,
+    /// It was let in and cannot be read, in words that say what to do.
+    Broken(String),
+}
+
+impl Held {
+    /// The stable word for programs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+            Self::NotStorage => "not_storage",
+            Self::NoStorage => "no_storage",
+            Self::Broken(_) => "broken",
+        }
+    }
 }
 
 /// How much a file matters, as the recorder marked it.

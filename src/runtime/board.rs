@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use crate::domain::recorder::HeldDevice;
+
 /// What a bay is doing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Doing {
@@ -76,6 +78,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct State {
     bays: BTreeMap<i64, Bay>,
+    held: Vec<HeldDevice>,
     sent: std::collections::VecDeque<(i64, u64)>,
     copied: std::collections::VecDeque<(i64, u64)>,
     version: u64,
@@ -106,6 +109,16 @@ impl Board {
     /// Every bay with a recorder in it, by dock.
     pub fn bays(&self) -> Vec<(i64, Bay)> {
         self.inner.lock().unwrap_or_else(|e| e.into_inner()).bays.iter().map(|(d, b)| (*d, b.clone())).collect()
+    }
+
+    /// What stands in a bay and is not read; replaces what was told before.
+    pub fn hold(&self, devices: Vec<HeldDevice>) {
+        self.with(|s| s.held = devices);
+    }
+
+    /// What stands in a bay and is not read.
+    pub fn held(&self) -> Vec<HeldDevice> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).held.clone()
     }
 
     /// A number that grows with each change.

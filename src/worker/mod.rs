@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`protocol`] | frames: format, limits, the blocking and the asynchronous end |
 //! | [`parent`] | starting, feeding, timing, killing and replacing children |
+//! | [`session`] | one child that keeps state between jobs |
 //! | [`child`] | the loop inside a child, and its end together with the daemon's |
 //! | [`sandbox`], [`seccomp`] | what a child gives up before its first job, and whether the kernel agreed |
 //! | [`selftest`] | a harmless kind of worker that tries what the sandbox must forbid |
@@ -18,3 +19,4 @@ pub mod protocol;
 pub mod sandbox;
 pub mod seccomp;
 pub mod selftest;
+pub mod session;

@@ -291,7 +291,7 @@ fn send_with_file(socket: &UnixStream, bytes: &[u8], file: &File) -> io::Result<
 }
 
 /// How a process ended, in words.
-fn how_it_ended(status: ExitStatus) -> String {
+pub(super) fn how_it_ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(libc::SIGABRT)) => "aborted, as when memory is refused".to_owned(),
@@ -302,7 +302,7 @@ fn how_it_ended(status: ExitStatus) -> String {
     }
 }
 
-fn printable(line: &str) -> String {
+pub(super) fn printable(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect()
 }
 

@@ -1,0 +1,32 @@
+//! Recorders on USB: how they are noticed, who lets them in, and how they are read.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | [`device`] | what a USB device says of itself, and what of it a bay may ever be |
+//!
+//! # Who may do what
+//!
+//! - The *gatekeeper* alone holds rights over devices (`evidock gatekeeper`, a service of its own): it authorises a
+//!   device, sets its disk read-only and hands out open descriptors. It parses nothing that a recorder supplies.
+//! - The daemon holds descriptors, never rights. It reads byte ranges of a disk and parses nothing of it.
+//! - A *reader*, one child process per recorder, parses: partitions, FAT32, exFAT, MTP. It gets one descriptor and
+//!   gives back names, sizes, times and, for disks, where on the disk a file's bytes stand. A hostile file system can
+//!   end its own reader and nothing else; a lie about where bytes stand gives other bytes of the same recorder.
+//!
+//! So a file's bytes go from the disk into the daemon's copying pass without a detour through the child, past the page
+//! cache, and a read error tells its exact place.
+
+pub mod device;
+
+use std::fs::File;
+use std::io;
+
+/// Rights over one block device, held elsewhere (the gatekeeper, or this process where it has them).
+pub trait DiskRights: Send + Sync {
+    /// The whole disk, read-only, after the kernel was told to refuse every write to it.
+    fn open_read_only(&self) -> io::Result<File>;
+    /// The whole disk for erasing; the kernel refuses writes again when [`DiskRights::close_writable`] is called.
+    fn open_writable(&self) -> io::Result<File>;
+    /// Ends the time in which the disk may be written.
+    fn close_writable(&self) -> io::Result<()>;
+}
