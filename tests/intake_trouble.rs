@@ -18,7 +18,7 @@ use evidock::domain::recorder::{Importance, Listing, ShelfEntry, ShelfIdentity, 
 use evidock::intake::{Ending, Intake, IntakeOptions, recover};
 use evidock::runtime::board::{Board, Doing};
 use evidock::runtime::clock::{SystemClock, monotonic};
-use evidock::source::fake::FakeShelf;
+use evidock::source::fake::{FakeShelf, Fault};
 use evidock::source::profile::Profiles;
 use evidock::store::{ClipFilter, ClipRow, NewClip, Store};
 use evidock::vault::{CopyOptions, Vault};
@@ -463,4 +463,82 @@ fn a_look_that_panics_takes_the_safe_word_back_and_is_tried_again() {
     until("it is safe again", || station.safe() && station.sealed().len() == 2);
     assert_eq!(station.stays().len(), 1, "it is the same stay");
     drop(docked);
+}
+
+fn bad(name: &str, place: std::ops::Range<u64>) -> Fault {
+    Fault::BadPlace { path: SourcePath::new(name), place }
+}
+
+#[test]
+fn what_can_be_read_around_a_bad_place_is_kept_and_marked() {
+    let station = Box::new();
+    let recorder = Recorder::new("bay-1");
+    let bytes = footage(5 * MIB, 1);
+    recorder.inner.put("a.mp4", &bytes, 1_000);
+    recorder.inner.put("b.mp4", &footage(2 * MIB, 2), 2_000);
+    let hole = 3 * MIB..3 * MIB + 8192;
+    recorder.inner.inject(bad("a.mp4", hole.start as u64..hole.end as u64));
+    let docked = station.dock(&recorder);
+    until("it is safe", || station.safe() && station.sealed().len() == 2);
+    let clip = station.sealed().into_iter().find(|c| c.path == SourcePath::new("a.mp4")).unwrap();
+    assert_eq!(clip.holes.iter().map(|h| (h.offset, h.bytes)).collect::<Vec<_>>(), [(hole.start as u64, 8192)]);
+    let mut wanted = bytes.clone();
+    wanted[hole].fill(0);
+    assert_eq!(clip.blake3, Some(digest(&wanted)));
+    let other = station.sealed().into_iter().find(|c| c.clip != clip.clip).unwrap();
+    assert!(other.sealed_seq < clip.sealed_seq, "the other file came first");
+    let dock = station.store.read_blocking(|r| Ok(r.open_docks()?.remove(0))).unwrap();
+    let told = station.store.read_blocking(|r| r.unreadable_at(dock.dock_id)).unwrap();
+    assert!(told.len() == 1 && told[0].1.contains("8192 bytes"), "{told:?}");
+    drop(docked);
+    // The same bad card docked again: nothing new.
+    let docked = station.dock(&recorder);
+    until("it is safe", || station.safe());
+    assert_eq!(station.clips().len(), 2);
+    drop(docked);
+    // In another bay it can be read: the whole clip replaces the one with the hole, which stays.
+    recorder.inner.heal();
+    let docked = station.dock(&recorder);
+    until("it is safe", || station.safe() && station.sealed().len() == 3);
+    let whole = station.sealed().into_iter().find(|c| c.blake3 == Some(digest(&bytes))).unwrap();
+    assert!(whole.holes.is_empty());
+    assert_eq!(whole.supersedes, Some(clip.clip));
+    drop(docked);
+    // And once more: the whole one is known.
+    let docked = station.dock(&recorder);
+    until("it is safe", || station.safe());
+    assert_eq!(station.clips().len(), 3);
+    drop(docked);
+}
+
+#[test]
+fn a_salvage_that_is_interrupted_keeps_its_holes() {
+    let station = Box::new();
+    let recorder = Recorder::new("bay-1");
+    let bytes = footage(6 * MIB, 1);
+    recorder.inner.put("a.mp4", &bytes, 1_000);
+    recorder.inner.inject(bad("a.mp4", 2 * MIB as u64..2 * MIB as u64 + 4096));
+    *recorder.gate.at.lock().unwrap() = Some(5 * MIB as u64);
+    let docked = station.dock(&recorder);
+    until("the salvage is behind the hole", || recorder.gate.reached.load(Ordering::SeqCst));
+    recorder.inner.pull();
+    *recorder.gate.at.lock().unwrap() = None;
+    recorder.gate.opened.notify_all();
+    drop(docked);
+    let half = station.clips().remove(0);
+    assert_eq!(half.local, Local::Copying);
+    assert!(half.durable_bytes > 3 * MIB as u64 && half.holes.len() == 1, "{half:?}");
+    recorder.inner.dock();
+    let before = recorder.inner.bytes_read();
+    let docked = station.dock(&recorder);
+    until("it is safe", || station.safe());
+    drop(docked);
+    let clip = station.sealed().remove(0);
+    assert_eq!(clip.clip, half.clip, "the same copy went on");
+    assert_eq!(clip.resume_check.as_deref(), Some("sampled"));
+    assert_eq!(clip.holes, half.holes);
+    let mut wanted = bytes;
+    wanted[2 * MIB..2 * MIB + 4096].fill(0);
+    assert_eq!(clip.blake3, Some(digest(&wanted)));
+    assert!(recorder.inner.bytes_read() - before < 4 * MIB as u64, "what was durable is not read again");
 }

@@ -204,6 +204,27 @@ pub struct CaseLink {
     pub rule_version: u32,
 }
 
+/// A place of the recorder's file that could not be read; our copy has zeros there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hole {
+    /// Begin, bytes from the start of the clip.
+    pub offset: u64,
+    /// Length in bytes.
+    pub bytes: u64,
+}
+
+impl Hole {
+    /// One past its last byte.
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(self.bytes)
+    }
+
+    /// Whether it has a byte in `[from, to)`.
+    pub fn touches(&self, from: u64, to: u64) -> bool {
+        self.offset < to && from < self.end()
+    }
+}
+
 /// A copy at a destination as published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Copy {
@@ -329,6 +350,11 @@ pub struct Record {
     pub blake3: Option<String>,
     /// Hex.
     pub sha256: Option<String>,
+    /// Places that the recorder could not give; empty where the copy is whole.
+    pub holes: Vec<Hole>,
+    /// `sampled` where the copy went on from an earlier dock after samples of what it had were compared with the
+    /// recorder's file; null where it was read in one go.
+    pub resume_check: Option<String>,
     /// Position in the log of the sealing event.
     pub sealed_log_index: Option<u64>,
     /// Where the first required copy stands.

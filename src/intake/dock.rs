@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::plan::reading_order;
-use super::take::{Item, Place};
+use super::take::{Item, Place, Taken};
 use super::{Intake, IntakeError};
 use crate::domain::error::chain;
 use crate::domain::evidence::Evidence;
@@ -40,6 +40,8 @@ const REST_FACTOR: u64 = 5;
 struct Trouble {
     tries: u32,
     wait_looks: u32,
+    /// The last failure was one of reading in the middle of the file: what else is in it can be saved.
+    bad_place: bool,
     /// It counts as unreadable: tried so often that only the recorder can be at fault.
     reported: bool,
     /// The box was at fault at the last try: in words, and whether its disk is full. Said as long as the file waits.
@@ -194,7 +196,7 @@ impl Intake {
         }
         let mut unreadable: Vec<(SourcePath, String)> =
             listing.unreadable.iter().map(|p| (p.path.clone(), p.reason.clone())).collect();
-        let items: BTreeMap<Key, Item> =
+        let mut items: BTreeMap<Key, Item> =
             listing.files.iter().map(|e| (key(e), self.item(session, e, sidecars))).collect();
         let mut evidence = 0usize;
         let (mut bytes, mut bytes_done, mut open_files, mut reported) =
@@ -221,6 +223,8 @@ impl Intake {
             told.extend(paths);
         }
         open_files.sort_by(reading_order);
+        // Files with a bad place come last: each try at it may take half a minute and wears a dying card.
+        open_files.sort_by_key(|(e, _)| troubles.get(&key(e)).is_some_and(|t| t.bad_place));
         let growing = open_files.iter().filter(|(e, _)| !still_now.contains(e)).count();
         self.board.bay(dock, |b| {
             b.files = evidence as u64;
@@ -242,7 +246,9 @@ impl Intake {
                 stuck = trouble.box_trouble.clone().or(stuck);
                 continue;
             }
-            let Some(item) = items.get(&k) else { continue };
+            let Some(item) = items.get_mut(&k) else { continue };
+            item.salvage = trouble.bad_place && trouble.tries + 1 >= TRIES_BEFORE_REPORT;
+            let item = &*item;
             let before = bytes_done;
             let mut progress = |at: u64, resumed: bool| {
                 let rate = self.board.copy_rate(self.clock.now().0);
@@ -257,7 +263,7 @@ impl Intake {
                 });
             };
             match self.take(&place, item, &mut progress, stopped) {
-                Ok(_) => {
+                Ok(taken) => {
                     copied = true;
                     bytes_done += entry.size_bytes;
                     done.insert(k.clone());
@@ -265,6 +271,14 @@ impl Intake {
                     let path = entry.path.clone();
                     told.remove(&path);
                     self.store.write_blocking(move |tx| tx.readable_again(dock, &path))?;
+                    if let Taken::New(clip, lost @ 1..) = taken {
+                        let words = format!(
+                            "{lost} bytes of it could not be read and stand as zeros; the rest is sealed; try another bay"
+                        );
+                        tracing::warn!(%bay, %clip, lost, "a file was taken with holes");
+                        let place = (entry.path.clone(), words);
+                        self.store.write_blocking(move |tx| tx.unreadable(dock, &[place]))?;
+                    }
                     self.board.bay(dock, |b| {
                         b.files_done += 1;
                         b.bytes_done = bytes_done;
@@ -287,6 +301,10 @@ impl Intake {
                 Err(e) => {
                     trouble.tries += 1;
                     trouble.box_trouble = None;
+                    trouble.bad_place = matches!(
+                        &e,
+                        IntakeError::Copy(CopyError::Source(SourceError::Read { .. }) | CopyError::Short { .. })
+                    );
                     tracing::warn!(%bay, path = %entry.path, tries = trouble.tries, error = %chain(&e), "a file could not be taken");
                     if trouble.tries < TRIES_BEFORE_REPORT {
                         left += 1;
@@ -415,6 +433,7 @@ impl Intake {
         let said = sidecars.map(|s| s.facts(&entry.path)).unwrap_or_default();
         let marked = reading.importance == Importance::Marked || sidecars.is_some_and(|s| s.marks(&entry.path));
         Item {
+            salvage: false,
             entry: entry.clone(),
             role: match reading.role {
                 Role::Clip => "clip",

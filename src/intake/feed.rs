@@ -97,7 +97,7 @@ impl Feed for FeedIntake {
                             None => Err(crate::domain::ports::SourceError::Unsupported("be read twice")),
                         },
                         progress: &mut |_| {},
-                        durable: &|d| intake.durable(clip, d),
+                        durable: &|d| intake.durable(clip, d, Vec::new()),
                         stopped: &|| false,
                     },
                 )
@@ -127,7 +127,7 @@ impl Feed for FeedIntake {
                 end.gaps.into_iter().map(|g| (g.at.start.0, g.at.end.0, g.reason)).collect();
             self.intake.store.write_blocking(move |tx| tx.add_gaps(clip, gaps)).map_err(failed)?;
         }
-        self.intake.finish(clip, &copied, &[], Vec::new()).map_err(failed)?;
+        self.intake.finish(clip, &copied, &[], Vec::new(), Vec::new()).map_err(failed)?;
         Ok(())
     }
 }

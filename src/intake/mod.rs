@@ -6,6 +6,7 @@ mod feed;
 mod plan;
 mod prober;
 mod recover;
+mod salvage;
 mod take;
 
 use std::collections::HashSet;

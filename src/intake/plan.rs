@@ -3,6 +3,7 @@
 use crate::domain::clip::Local;
 use crate::domain::digest::Blake3;
 use crate::domain::ids::ClipId;
+use crate::domain::record::Hole;
 use crate::domain::recorder::ShelfEntry;
 use crate::store::ClipRow;
 use crate::vault::Prefix;
@@ -84,6 +85,16 @@ pub fn grew_from(known: &[ClipRow], prefixes: &[Prefix], size_bytes: u64) -> Opt
         .map(|row| row.clip)
 }
 
+/// The newest sealed clip of the same path and length that lacks something which the new copy has: `holes` are the
+/// new copy's. Whether it has the same bytes elsewhere is not known here.
+pub fn filled_from<'a>(known: &'a [ClipRow], size_bytes: u64, holes: &[Hole]) -> Option<&'a ClipRow> {
+    let lost = |holes: &[Hole]| holes.iter().map(|h| h.bytes).sum::<u64>();
+    known
+        .iter()
+        .filter(|row| matches!(row.local, Local::Sealed | Local::Evicted) && row.size_bytes == Some(size_bytes))
+        .find(|row| lost(&row.holes) > lost(holes))
+}
+
 /// Whether everything that a leftover copy had is in the new copy.
 pub fn contained(leftover: &ClipRow, prefixes: &[Prefix]) -> bool {
     leftover.durable_bytes == 0
@@ -154,6 +165,8 @@ mod tests {
             record_rev: 0,
             record_stale: true,
             created_ms: 0,
+            holes: Vec::new(),
+            resume_check: None,
         }
     }
 

@@ -83,7 +83,7 @@ fn adopt(intake: &Intake, row: &ClipRow) -> Result<bool, IntakeError> {
         tracing::error!(clip = %row.clip, "a file under its final name is not what was copied; it was set aside as .torn, and is copied anew when its recorder is docked");
         return Ok(false);
     }
-    intake.commit_seal(row.clip, &copied, &others, Vec::new(), None)?;
+    intake.commit_seal(row.clip, &copied, &others, Vec::new(), None, row.holes.clone())?;
     intake.vault.discard(row.clip)?;
     tracing::info!(clip = %row.clip, "a file that was sealed just before the last stop was hashed again and adopted");
     Ok(true)

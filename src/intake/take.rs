@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::plan::{self, Plan};
+use super::salvage::{Effort, Holes, Salvage};
 use super::{Intake, IntakeError};
 use crate::domain::clip::Local;
 use crate::domain::error::chain;
@@ -10,7 +11,8 @@ use crate::domain::evidence::Evidence;
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::ports::{ByteSource, Shelf};
-use crate::domain::recorder::{Importance, ShelfEntry};
+use crate::domain::record::Hole;
+use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
 use crate::store::{ClipRow, NewClip, PartRow, SealedClip};
 use crate::vault::tree::GROUP_BYTES;
 use crate::vault::{Copied, CopyError, CopyJob, Durable, Prefix, SealedFile, copy_into, hash_uncached};
@@ -24,13 +26,15 @@ pub(super) struct Item {
     pub role: &'static str,
     pub importance: Importance,
     pub evidence: Evidence,
+    /// It failed before, and every other file is taken: what can be read of it is taken now, with holes.
+    pub salvage: bool,
 }
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// A new clip was sealed.
-    New(ClipId),
+    /// A new clip was sealed; so many bytes of it could not be read.
+    New(ClipId, u64),
     /// It was a clip that we have.
     Known(ClipId),
 }
@@ -59,17 +63,25 @@ impl Intake {
         match plan::plan(entry, &known, sighted) {
             Plan::Nothing(clip) => Ok(Taken::Known(clip)),
             Plan::Compare(clip) => {
-                if self.same_by_samples(place.shelf, entry, clip)? {
+                let holes = known.iter().find(|row| row.clip == clip).map_or(&[][..], |row| &row.holes);
+                let same = self.same_by_samples(place.shelf, entry, clip, holes)?;
+                let better = !item.salvage && !holes.is_empty() && readable_now(place.shelf, entry, holes);
+                if same && !better {
                     let (dock, recorder, entry) = (place.dock, place.recorder.clone(), entry.clone());
                     self.store.write_blocking(move |tx| tx.seen_again(clip, dock, &recorder, &entry, "sampled"))?;
                     return Ok(Taken::Known(clip));
                 }
-                tracing::warn!(%clip, path = %entry.path, "same name, length and time, but other bytes than the sealed clip; copied as a new clip");
+                if same {
+                    tracing::info!(%clip, path = %entry.path, "the recorder gives bytes that it could not give before; copied anew");
+                } else {
+                    tracing::warn!(%clip, path = %entry.path, "same name, length and time, but other bytes than the sealed clip; copied as a new clip");
+                }
                 self.copy_new(place, item, &known, progress, stopped)
             }
             Plan::Resume(clip, prefix) => {
                 let (dock, recorder, again) = (place.dock, place.recorder.clone(), entry.clone());
-                if self.prefix_matches(place.shelf, entry, clip, prefix)? {
+                let holes = known.iter().find(|row| row.clip == clip).map_or(&[][..], |row| &row.holes);
+                if self.prefix_matches(place.shelf, entry, clip, prefix, holes)? {
                     self.store.write_blocking(move |tx| tx.resume_clip(clip, dock, &recorder, &again))?;
                     self.copy(place, item, clip, Some(prefix), &known, progress, stopped)
                 } else {
@@ -123,6 +135,8 @@ impl Intake {
         let entry = &item.entry;
         let others: Vec<ClipRow> = known.iter().filter(|row| row.clip != clip).cloned().collect();
         let resumed = resume.is_some_and(|p| p.bytes > 0);
+        let before = known.iter().find(|row| row.clip == clip).map_or(&[][..], |row| &row.holes);
+        let holes = Holes::starting(before, resume.map_or(0, |p| p.bytes));
         let mut last = resume.map_or(0, |p| p.bytes);
         let outcome = copy_into(
             &self.vault,
@@ -133,13 +147,18 @@ impl Intake {
                 resume,
                 prefixes_at: &plan::prefixes_wanted(entry, &others),
                 options: self.options.copy,
-                open: &mut |offset| place.shelf.open(&entry.path, offset),
+                open: &mut |offset| {
+                    Ok(match item.salvage {
+                        true => Box::new(Salvage::new(place.shelf, entry, offset, &holes, Effort::default())),
+                        false => place.shelf.open(&entry.path, offset)?,
+                    })
+                },
                 progress: &mut |at| {
                     self.board.copied(self.clock.now().0, at.saturating_sub(last));
                     last = at;
                     progress(at, resumed);
                 },
-                durable: &|durable| self.durable(clip, durable),
+                durable: &|durable| self.durable(clip, durable, holes.all()),
                 stopped,
             },
         );
@@ -148,7 +167,10 @@ impl Intake {
             Err(e @ CopyError::ReadBack(_)) => {
                 self.vault.restart(clip)?;
                 let none = crate::domain::digest::Blake3(*blake3::hash(b"").as_bytes());
-                self.store.write_blocking(move |tx| tx.copied_durably(clip, 0, none, &[]))?;
+                self.store.write_blocking(move |tx| {
+                    tx.copied_durably(clip, 0, none, &[])?;
+                    tx.holes(clip, &[])
+                })?;
                 return Err(e.into());
             }
             Err(e) => return Err(e.into()),
@@ -164,17 +186,25 @@ impl Intake {
             .into_iter()
             .map(|row| (row.clip, plan::contained(row, &copied.prefixes)))
             .collect();
-        self.finish(clip, &copied, &others, leftovers)
+        self.finish(clip, &copied, &others, leftovers, holes.all())
     }
 
     pub(super) fn durable(
         &self,
         clip: ClipId,
         durable: Durable,
+        holes: Vec<Hole>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let parts = part_rows(&durable.parts);
         self.store
-            .write_blocking(move |tx| tx.copied_durably(clip, durable.prefix.bytes, durable.prefix.blake3, &parts))
+            .write_blocking(move |tx| {
+                tx.copied_durably(clip, durable.prefix.bytes, durable.prefix.blake3, &parts)?;
+                // Holes are found before the bytes behind them become durable, never after.
+                if !holes.is_empty() {
+                    tx.holes(clip, &holes)?;
+                }
+                Ok(())
+            })
             .map_err(Into::into)
     }
 
@@ -186,6 +216,7 @@ impl Intake {
         copied: &Copied,
         others: &[ClipRow],
         leftovers: Vec<(ClipId, bool)>,
+        holes: Vec<Hole>,
     ) -> Result<Taken, IntakeError> {
         let same = |row: &&ClipRow| row.blake3 == Some(copied.blake3) && row.size_bytes == Some(copied.size_bytes);
         let mut good = None;
@@ -209,8 +240,9 @@ impl Intake {
             Some(of) => self.vault.seal_sharing(clip, of)?,
             None => self.vault.seal(clip)?,
         }
-        self.commit_seal(clip, copied, others, leftovers, shares)?;
-        Ok(Taken::New(clip))
+        let lost = holes.iter().map(|h| h.bytes).sum();
+        self.commit_seal(clip, copied, others, leftovers, shares, holes)?;
+        Ok(Taken::New(clip, lost))
     }
 
     pub(super) fn commit_seal(
@@ -220,6 +252,7 @@ impl Intake {
         others: &[ClipRow],
         leftovers: Vec<(ClipId, bool)>,
         shares: Option<ClipId>,
+        holes: Vec<Hole>,
     ) -> Result<(), IntakeError> {
         let gone: Vec<ClipId> = leftovers.iter().filter(|(_, contained)| *contained).map(|(c, _)| *c).collect();
         let sealed = SealedClip {
@@ -229,12 +262,33 @@ impl Intake {
             sha256: copied.sha256,
             parts: part_rows(&copied.parts),
             shares,
-            supersedes: plan::grew_from(others, &copied.prefixes, copied.size_bytes),
+            supersedes: match plan::grew_from(others, &copied.prefixes, copied.size_bytes) {
+                Some(of) => Some(of),
+                None => self.fills(clip, others, copied.size_bytes, &holes)?,
+            },
+            holes,
             leftovers,
             deliveries: self.options.deliveries.clone(),
         };
         self.store.write_blocking(move |tx| tx.seal(&sealed))?;
         self.drop_parts(&gone)
+    }
+
+    /// The sealed clip that `clip` replaces because it has bytes where that one has holes, and the same bytes
+    /// everywhere else.
+    fn fills(
+        &self,
+        clip: ClipId,
+        others: &[ClipRow],
+        size_bytes: u64,
+        holes: &[Hole],
+    ) -> Result<Option<ClipId>, IntakeError> {
+        let Some(old) = plan::filled_from(others, size_bytes, holes) else { return Ok(None) };
+        let same = match SealedFile::open(&self.vault.master(old.clip)) {
+            Ok(before) => same_outside(&before, &SealedFile::open(&self.vault.master(clip))?, &old.holes)?,
+            Err(_) => false, // Evicted or gone: nothing to compare with.
+        };
+        Ok(same.then_some(old.clip))
     }
 
     fn drop_parts(&self, clips: &[ClipId]) -> Result<(), IntakeError> {
@@ -278,7 +332,13 @@ impl Intake {
     }
 
     /// Compares samples of the recorder's file with our sealed copy.
-    fn same_by_samples(&self, shelf: &dyn Shelf, entry: &ShelfEntry, clip: ClipId) -> Result<bool, IntakeError> {
+    fn same_by_samples(
+        &self,
+        shelf: &dyn Shelf,
+        entry: &ShelfEntry,
+        clip: ClipId,
+        holes: &[Hole],
+    ) -> Result<bool, IntakeError> {
         let sealed = match SealedFile::open(&self.vault.master(clip)) {
             Ok(sealed) if sealed.len() == entry.size_bytes => sealed,
             // It was sealed with the listed length.
@@ -286,7 +346,7 @@ impl Intake {
             Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => return self.damaged(clip, "its file is gone"),
             Err(e) => return Err(e.into()),
         };
-        samples_match(shelf, entry, &sealed, entry.size_bytes)
+        samples_match(shelf, entry, &sealed, entry.size_bytes, holes)
     }
 
     /// Compares samples of what an interrupted copy has with the recorder's file.
@@ -296,20 +356,63 @@ impl Intake {
         entry: &ShelfEntry,
         clip: ClipId,
         prefix: Prefix,
+        holes: &[Hole],
     ) -> Result<bool, IntakeError> {
         match SealedFile::open(&self.vault.part(clip)) {
-            Ok(part) if part.len() >= prefix.bytes => samples_match(shelf, entry, &part, prefix.bytes),
+            Ok(part) if part.len() >= prefix.bytes => samples_match(shelf, entry, &part, prefix.bytes, holes),
             // No usable prefix: the copy begins anew under the same identity.
             _ => Ok(true),
         }
     }
 }
 
-fn samples_match(shelf: &dyn Shelf, entry: &ShelfEntry, ours: &SealedFile, bytes: u64) -> Result<bool, IntakeError> {
+/// Whether two files of the same length have the same bytes outside these places.
+fn same_outside(a: &SealedFile, b: &SealedFile, holes: &[Hole]) -> Result<bool, IntakeError> {
+    const STEP: usize = 1 << 20;
+    let failed = |source| crate::domain::ports::SourceError::Read { path: SourcePath::new("the sealed file"), source };
+    let (mut left, mut right) = (vec![0; STEP], vec![0; STEP]);
+    let mut at = 0;
+    while at < a.len() {
+        let n = a.read_at(at, &mut left).map_err(failed)?;
+        if n == 0 || b.read_at(at, &mut right).map_err(failed)? != n {
+            return Ok(false);
+        }
+        for hole in holes.iter().filter(|h| h.touches(at, at + n as u64)) {
+            let place = hole.offset.saturating_sub(at) as usize..(hole.end() - at).min(n as u64) as usize;
+            left[place.clone()].fill(0);
+            right[place].fill(0);
+        }
+        if left[..n] != right[..n] {
+            return Ok(false);
+        }
+        at += n as u64;
+    }
+    Ok(true)
+}
+
+/// Whether a recorder now gives the first block of every place that it could not give before.
+fn readable_now(shelf: &dyn Shelf, entry: &ShelfEntry, holes: &[Hole]) -> bool {
+    let mut block = [0; 4096];
+    holes.iter().all(|hole| {
+        let want = &mut block[..hole.bytes.min(4096) as usize];
+        shelf.open(&entry.path, hole.offset).is_ok_and(|mut reader| reader.read_exact(want).is_ok())
+    })
+}
+
+fn samples_match(
+    shelf: &dyn Shelf,
+    entry: &ShelfEntry,
+    ours: &SealedFile,
+    bytes: u64,
+    holes: &[Hole],
+) -> Result<bool, IntakeError> {
     let mut theirs = vec![0u8; GROUP_BYTES];
     let mut here = vec![0u8; GROUP_BYTES];
     for offset in plan::samples(bytes, GROUP_BYTES as u64, SAMPLES, rand::random()) {
         let want = (bytes - offset).min(GROUP_BYTES as u64) as usize;
+        if holes.iter().any(|hole| hole.touches(offset, offset + want as u64)) {
+            continue;
+        }
         let mut reader = shelf.open(&entry.path, offset)?;
         let failed = |source| crate::domain::ports::SourceError::Read { path: entry.path.clone(), source };
         if let Err(e) = reader.read_exact(&mut theirs[..want]) {

@@ -27,6 +27,13 @@ pub enum Fault {
         /// Bytes from its beginning.
         offset_bytes: u64,
     },
+    /// Reading fails with EIO inside this place; what lies before and behind it can be read.
+    BadPlace {
+        /// The file.
+        path: SourcePath,
+        /// Bytes from its beginning.
+        place: std::ops::Range<u64>,
+    },
     /// Reading ends cleanly at this offset although the listing says more (seen on pulled USB disks).
     EndsAt {
         /// The file.
@@ -176,10 +183,17 @@ impl State {
         })
     }
 
-    /// How far a file can be read and what happens there.
-    fn limit(&self, path: &SourcePath, len: u64) -> (u64, Option<Fault>) {
+    /// How far a file can be read from `at`, and what happens there.
+    fn limit(&self, path: &SourcePath, at: u64, len: u64) -> (u64, Option<Fault>) {
         let mut limit = (len, None);
         for fault in &self.faults {
+            if let Fault::BadPlace { path: p, place } = fault
+                && p == path
+                && at < place.end
+                && place.start <= limit.0
+            {
+                limit = (place.start, Some(fault.clone()));
+            }
             let (Fault::PullAt { path: p, offset_bytes }
             | Fault::EioAt { path: p, offset_bytes }
             | Fault::EndsAt { path: p, offset_bytes }) = fault
@@ -260,7 +274,7 @@ impl io::Read for Reader {
         if state.gone {
             return Err(Errno::NODEV.into());
         }
-        let (limit, fault) = state.limit(&self.path, self.bytes.len() as u64);
+        let (limit, fault) = state.limit(&self.path, self.at, self.bytes.len() as u64);
         if self.at >= limit {
             return match fault {
                 Some(Fault::PullAt { .. }) => {
@@ -268,7 +282,7 @@ impl io::Read for Reader {
                     state.faults.retain(|f| !matches!(f, Fault::PullAt { .. }));
                     Err(Errno::NODEV.into())
                 }
-                Some(Fault::EioAt { .. }) => Err(Errno::IO.into()),
+                Some(Fault::EioAt { .. } | Fault::BadPlace { .. }) => Err(Errno::IO.into()),
                 _ => Ok(0),
             };
         }

@@ -9,6 +9,7 @@ use crate::domain::digest::{Blake3, Sha256};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{BayName, ClipId, RecorderId};
+use crate::domain::record::Hole;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
 
 /// A recorder that was docked.
@@ -117,6 +118,10 @@ pub struct ClipRow {
     pub record_stale: bool,
     /// When its identity was committed.
     pub created_ms: i64,
+    /// Places that its recorder could not give, in order.
+    pub holes: Vec<Hole>,
+    /// `sampled` where it went on from an earlier dock.
+    pub resume_check: Option<String>,
 }
 
 impl ClipRow {
@@ -147,6 +152,8 @@ pub struct SealedClip {
     pub leftovers: Vec<(ClipId, bool)>,
     /// Names of the destinations it goes to, and whether each is required.
     pub deliveries: Vec<(String, bool)>,
+    /// Places that the recorder could not give, in order.
+    pub holes: Vec<Hole>,
 }
 
 /// What sealing came to.
@@ -162,7 +169,17 @@ pub enum SealedAs {
 const MAX_UNREADABLE_EVENTS: u64 = 1_000;
 
 const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, modified_raw, modified_ms, importance, grid_bytes, durable_bytes, \
-     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role";
+     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role, holes, resume_check";
+
+fn read_holes(json: &str) -> Result<Vec<Hole>> {
+    let pairs: Vec<(u64, u64)> =
+        serde_json::from_str(json).map_err(|e| StoreError::Odd(format!("holes {json:?}: {e}")))?;
+    Ok(pairs.into_iter().map(|(offset, bytes)| Hole { offset, bytes }).collect())
+}
+
+fn write_holes(holes: &[Hole]) -> String {
+    serde_json::json!(holes.iter().map(|h| (h.offset, h.bytes)).collect::<Vec<_>>()).to_string()
+}
 
 fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
     let text: String = r.get(0)?;
@@ -177,6 +194,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
     let (sealed_ms, sealed_seq, quarantine, rev, stale, created_ms) =
         (r.get(14)?, r.get::<_, Option<i64>>(15)?, r.get(17)?, r.get(18)?, r.get::<_, i64>(19)?, r.get(20)?);
     let role = r.get(21)?;
+    let (holes, resume_check) = (r.get::<_, String>(22)?, r.get(23)?);
     Ok((|| {
         Ok(ClipRow {
             clip: text.parse()?,
@@ -201,6 +219,8 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
             record_rev: rev,
             record_stale: stale != 0,
             created_ms,
+            holes: read_holes(&holes)?,
+            resume_check,
         })
     })())
 }
@@ -451,6 +471,15 @@ impl Tx<'_> {
         self.put_parts(clip, parts)
     }
 
+    /// The recorder could not give these places of a clip that is being copied; our copy has zeros there.
+    pub fn holes(&self, clip: ClipId, holes: &[Hole]) -> Result<()> {
+        self.conn.execute(
+            "UPDATE clip SET holes = ?2 WHERE clip_id = ?1 AND local = 'copying'",
+            params![clip.to_string(), write_holes(holes)],
+        )?;
+        Ok(())
+    }
+
     fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
         let mut insert = self.conn.prepare_cached(
             "INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -487,12 +516,16 @@ impl Tx<'_> {
             Some(earlier) => event.fact("supersedes", earlier.to_string()),
             None => event,
         };
+        let event = match sealed.holes.is_empty() {
+            false => event.fact("holes", write_holes(&sealed.holes)),
+            true => event,
+        };
         let seq = self.log(&event)?;
         self.conn.execute("DELETE FROM clip_part WHERE clip_id = ?1", [sealed.clip.to_string()])?;
         self.put_parts(sealed.clip, &sealed.parts)?;
         self.conn.execute(
             "UPDATE clip SET local = 'sealed', size_bytes = ?2, blake3 = ?3, sha256 = ?4, sealed_ms = ?5, sealed_seq = ?6, shares = ?7, supersedes = ?8,
-               durable_bytes = ?2, durable_blake3 = NULL, record_stale = 1 WHERE clip_id = ?1",
+               durable_bytes = ?2, durable_blake3 = NULL, record_stale = 1, holes = ?9 WHERE clip_id = ?1",
             params![
                 sealed.clip.to_string(),
                 sealed.size_bytes as i64,
@@ -502,6 +535,7 @@ impl Tx<'_> {
                 seq as i64,
                 sealed.shares.map(|c| c.to_string()),
                 sealed.supersedes.map(|c| c.to_string()),
+                write_holes(&sealed.holes),
             ],
         )?;
         self.settle_leftovers(&sealed.leftovers)?;

@@ -65,6 +65,18 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// Written by an older program, and opened for reading only.
+    #[error(
+        "the database {path} has schema version {found}, this program reads {known}; start the daemon of this version once, it brings the database up to date"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// Belongs to another station.
     #[error(
         "the database belongs to station {found}, the configuration says {wanted}; a station keeps its id for life: set [station] id = \"{found}\""
@@ -113,7 +125,9 @@ impl Retryable for StoreError {
                 ) => Retry::Transient,
                 _ => Retry::Permanent,
             },
-            Self::Newer { .. } | Self::OtherStation { .. } | Self::Damaged { .. } => Retry::Operator,
+            Self::Newer { .. } | Self::Older { .. } | Self::OtherStation { .. } | Self::Damaged { .. } => {
+                Retry::Operator
+            }
             Self::Closed => Retry::Transient,
             _ => Retry::Permanent,
         }

@@ -187,6 +187,8 @@ impl Reader<'_> {
             size_bytes: row.size_bytes.or(row.declared_bytes).unwrap_or(row.durable_bytes),
             blake3: row.blake3.map(|d| d.to_string()),
             sha256: row.sha256.map(|d| d.to_string()),
+            holes: row.holes.clone(),
+            resume_check: row.resume_check.clone(),
             sealed_log_index: row.sealed_seq,
             object_uri: first.map(|c| c.object_uri.clone()),
             version_id: first.and_then(|c| c.version_id.clone()),

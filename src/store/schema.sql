@@ -1,4 +1,4 @@
--- evidock's database, version 1. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 2. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -34,7 +34,9 @@ CREATE TABLE dock (
   files       INTEGER NOT NULL DEFAULT 0,            -- as last listed
   bytes       INTEGER NOT NULL DEFAULT 0,
   safe        INTEGER NOT NULL DEFAULT 0 CHECK (safe IN (0, 1)),  -- invariant 9, as last computed
-  unreadable_logged INTEGER NOT NULL DEFAULT 0       -- places reported so far: only so many get an event each
+  unreadable_logged INTEGER NOT NULL DEFAULT 0,      -- places reported so far: only so many get an event each
+  clock_offset_ms INTEGER,                           -- the recorder's clock minus the station's, where it could be estimated
+  clock_how TEXT CHECK (clock_how IN ('device', 'newest_file'))  -- how; newest_file is a lower bound
 ) STRICT;
 CREATE INDEX dock_open ON dock (bay) WHERE closed_ms IS NULL;
 
@@ -79,6 +81,7 @@ CREATE TABLE clip (
   record_stale   INTEGER NOT NULL DEFAULT 1,         -- facts changed after it
   state          TEXT NOT NULL DEFAULT 'copying' CHECK (state IN ('copying', 'sealed', 'sending', 'proven', 'released')),  -- domain::clip::project of all its facets; rewritten with each change of them
   owes_since_ms  INTEGER,                            -- sealed, and lacks one of the five: since when
+  holes TEXT NOT NULL DEFAULT '[]',                  -- places of the recorder's file that could not be read and stand as zeros in ours: JSON [[offset, bytes], ...]
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);

@@ -61,6 +61,7 @@ impl Fixture {
 
     fn seal(&self, clip: ClipId, deliveries: Vec<(String, bool)>) {
         let sealed = SealedClip {
+            holes: Vec::new(),
             clip,
             size_bytes: 3,
             blake3: Blake3([1; 32]),

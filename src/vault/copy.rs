@@ -132,7 +132,7 @@ pub struct CopyJob<'a> {
     /// How to copy.
     pub options: CopyOptions,
     /// Opens the source at an offset; called once.
-    pub open: &'a mut dyn FnMut(u64) -> Result<Box<dyn Read + Send>, SourceError>,
+    pub open: &'a mut dyn FnMut(u64) -> Result<Box<dyn Read + 'a>, SourceError>,
     /// Told the number of bytes so far, once a block.
     pub progress: &'a mut dyn FnMut(u64),
     /// Stores a durable report; called from another thread.
@@ -315,10 +315,14 @@ fn fill(source: &mut dyn Read, buf: &mut [u8]) -> (usize, Option<CopyError>) {
     (filled, None)
 }
 
-/// What an error in the middle of a file means: ENODEV and ENXIO are a recorder that was pulled.
-fn source_error(e: io::Error) -> SourceError {
+/// Whether an error in the middle of a file means that its recorder was pulled: ENODEV, ENXIO and their like.
+pub fn is_gone(e: &io::Error) -> bool {
     let gone = [rustix::io::Errno::NODEV, rustix::io::Errno::NXIO, rustix::io::Errno::STALE, rustix::io::Errno::NOENT];
-    if gone.iter().any(|g| e.raw_os_error() == Some(g.raw_os_error())) {
+    gone.iter().any(|g| e.raw_os_error() == Some(g.raw_os_error()))
+}
+
+fn source_error(e: io::Error) -> SourceError {
+    if is_gone(&e) {
         SourceError::Gone(e)
     } else {
         SourceError::Read { path: crate::domain::recorder::SourcePath::new("this file"), source: e }
