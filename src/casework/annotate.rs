@@ -156,6 +156,9 @@ pub enum Oddity {
     Before2000,
     /// More than a day after the dock.
     AfterDock,
+    /// The name's time and the time of the last write are further apart than the recording is long: the recorder's
+    /// clock was changed meanwhile, or the file was written to later.
+    ClockJumped,
     /// The container's time was meant as UTC but is local; it was read as local, and counts.
     LocalInContainer,
 }
@@ -168,6 +171,7 @@ impl Oddity {
             Self::Before2000 => "before_2000",
             Self::AfterDock => "after_dock",
             Self::LocalInContainer => "local_in_container",
+            Self::ClockJumped => "clock_jumped",
         }
     }
 }
@@ -264,6 +268,12 @@ impl Said {
             counts.get_or_insert((origin, start));
         }
         let (origin, start) = counts.unzip();
+        if let (Some(Origin::FileName), Some(start), Some(duration), Some(written)) =
+            (origin, &start, duration, written_until(input))
+            && written.abs_diff(start.at.0.saturating_add(duration)) > NEAR_MS.unsigned_abs()
+        {
+            self.odd(Origin::FileTime, &input.modified_raw, Oddity::ClockJumped);
+        }
 
         let mut end_ms = start.as_ref().and_then(|s| Some(s.at.0.saturating_add(duration?)));
         if let Some(start) = &start {

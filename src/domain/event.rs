@@ -95,6 +95,8 @@ kinds! {
     CopyResumed => "clip.copy_resumed",
     /// The source reported interruptions inside a clip.
     Gap => "clip.gap",
+    /// What a recorder's clock is worth was estimated at a dock.
+    ClockSeen => "dock.clock",
     /// A clip is in the vault, verified.
     Sealed => "clip.sealed",
     /// The media worker reported.

@@ -18,6 +18,7 @@ pub mod merkle;
 pub mod ports;
 pub mod record;
 pub mod recorder;
+pub mod recorder_clock;
 pub mod sensitivity;
 pub mod time;
 pub mod words;

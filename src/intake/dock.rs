@@ -13,6 +13,7 @@ use crate::domain::ids::{BayName, RecorderId};
 use crate::domain::ports::{Shelf, SourceError};
 use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Importance, Listing, ShelfEntry, ShelfIdentity, SourcePath};
+use crate::domain::recorder_clock;
 use crate::runtime::board::Doing;
 use crate::source::binding::Binding;
 use crate::source::profile::{Modified, Profile, Role};
@@ -175,15 +176,16 @@ impl Intake {
         stay: &mut Stay<'a>,
         stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool, IntakeError> {
-        let listing = shelf.list()?;
+        let mut listing = shelf.list()?;
         let now_ms = self.clock.monotonic_ms();
-        let still_now = stay.seen.still.update(now_ms, &listing);
+        let still_now: BTreeSet<Key> = stay.seen.still.update(now_ms, &listing).iter().map(key).collect();
         if stay.session.as_ref().is_none_or(|s| s.empty)
             && !self.recognise(shelf, bay, identity, stay, &listing, !still_now.is_empty())?
         {
             return Ok(false);
         }
         let (Some(session), seen) = (&stay.session, &mut stay.seen) else { return Ok(false) };
+        session.profile.localise(&mut listing);
         let Seen { done, troubles, sidecars, told, .. } = seen;
         if sidecars.as_ref().is_none_or(|(seen, _)| *seen != listing) {
             *sidecars = Some((listing.clone(), Sidecars::read(shelf, &listing, session.profile)?));
@@ -225,7 +227,7 @@ impl Intake {
         open_files.sort_by(reading_order);
         // Files with a bad place come last: each try at it may take half a minute and wears a dying card.
         open_files.sort_by_key(|(e, _)| troubles.get(&key(e)).is_some_and(|t| t.bad_place));
-        let growing = open_files.iter().filter(|(e, _)| !still_now.contains(e)).count();
+        let growing = open_files.iter().filter(|(e, _)| !still_now.contains(&key(e))).count();
         self.board.bay(dock, |b| {
             b.files = evidence as u64;
             b.files_done = (evidence - open_files.len()) as u64;
@@ -237,8 +239,11 @@ impl Intake {
         let place = Place { dock, recorder: &session.recorder, shelf };
         let (mut left, mut copied) = (growing, false);
         let mut stuck = None;
-        for (entry, _) in open_files.iter().filter(|(e, _)| still_now.contains(e)) {
+        for (entry, _) in &open_files {
             let k = key(entry);
+            if !still_now.contains(&k) {
+                continue;
+            }
             let trouble = troubles.entry(k.clone()).or_default();
             if trouble.wait_looks > 0 {
                 trouble.wait_looks -= 1;
@@ -298,6 +303,15 @@ impl Intake {
                     break;
                 }
                 Err(IntakeError::Changed | IntakeError::Busy) => left += 1,
+                // It was pulled, or is being pulled: no file is to blame, and the watch will say the rest.
+                Err(
+                    IntakeError::Copy(CopyError::Source(SourceError::Gone(e)))
+                    | IntakeError::Source(SourceError::Gone(e)),
+                ) => {
+                    tracing::info!(%bay, error = %e, "the recorder is gone; what was copied so far is kept");
+                    left += 1;
+                    break;
+                }
                 Err(e) => {
                     trouble.tries += 1;
                     trouble.box_trouble = None;
@@ -415,7 +429,19 @@ impl Intake {
             profile: profile.name().to_owned(),
             model: None,
         };
-        let dock = self.store.write_blocking(move |tx| tx.dock(&new))?;
+        let mut files = listing.clone();
+        profile.localise(&mut files);
+        let now_ms = self.clock.now().0;
+        let newest = files.files.iter().filter_map(|e| e.modified_ms).max();
+        let device = identity.clock.as_ref().and_then(|local| profile.instant(local));
+        let clock = recorder_clock::estimate(now_ms, device, newest);
+        let dock = self.store.write_blocking(move |tx| {
+            let dock = tx.dock(&new)?;
+            if let Some(estimate) = clock {
+                tx.dock_clock(dock, estimate)?;
+            }
+            Ok(dock)
+        })?;
         self.board.bay(dock, |b| {
             b.bay = bay.to_string();
             b.recorder = recorder.to_string();

@@ -14,7 +14,7 @@ use crate::domain::ids::ClipId;
 use crate::domain::ports::{Feed, FeedEnd, FeedError, FeedStart};
 use crate::domain::recorder::ShelfEntry;
 use crate::store::NewClip;
-use crate::vault::{Copied, CopyError, CopyJob, copy_into};
+use crate::vault::{Copied, CopyError, CopyJob, block_bytes, copy_into};
 
 /// Chunks that may wait for the disk.
 const QUEUE: usize = 16;
@@ -92,6 +92,7 @@ impl Feed for FeedIntake {
                         resume: None,
                         prefixes_at: &[],
                         options: intake.options.copy,
+                        block_bytes: block_bytes(intake.copies()),
                         open: &mut |_| match source.take() {
                             Some(pushed) => Ok(Box::new(pushed)),
                             None => Err(crate::domain::ports::SourceError::Unsupported("be read twice")),

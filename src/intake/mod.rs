@@ -90,6 +90,11 @@ impl Intake {
         }
     }
 
+    /// Files that are being taken now.
+    fn copies(&self) -> usize {
+        self.claims.lock().unwrap_or_else(|e| e.into_inner()).len()
+    }
+
     /// Bytes that the vault's disk keeps free.
     pub fn reserve_bytes(&self) -> u64 {
         self.options.copy.reserve_bytes

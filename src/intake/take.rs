@@ -15,7 +15,7 @@ use crate::domain::record::Hole;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
 use crate::store::{ClipRow, NewClip, PartRow, SealedClip};
 use crate::vault::tree::GROUP_BYTES;
-use crate::vault::{Copied, CopyError, CopyJob, Durable, Prefix, SealedFile, copy_into, hash_uncached};
+use crate::vault::{Copied, CopyError, CopyJob, Durable, Prefix, SealedFile, block_bytes, copy_into, hash_uncached};
 
 /// Groups compared when a clip is seen again.
 const SAMPLES: u64 = 10;
@@ -147,6 +147,7 @@ impl Intake {
                 resume,
                 prefixes_at: &plan::prefixes_wanted(entry, &others),
                 options: self.options.copy,
+                block_bytes: block_bytes(self.copies()),
                 open: &mut |offset| {
                     Ok(match item.salvage {
                         true => Box::new(Salvage::new(place.shelf, entry, offset, &holes, Effort::default())),

@@ -11,6 +11,7 @@ use crate::domain::grid::PartGrid;
 use crate::domain::ids::{BayName, ClipId, RecorderId};
 use crate::domain::record::Hole;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::domain::recorder_clock::ClockEstimate;
 
 /// A recorder that was docked.
 #[derive(Debug, Clone)]
@@ -285,6 +286,24 @@ impl Tx<'_> {
             params![dock, files as i64, bytes as i64, safe],
         )?;
         if n > 0 {
+            self.changed(Change::Docks);
+        }
+        Ok(())
+    }
+
+    /// What the recorder's clock is worth at this dock. Records of clips first seen here tell it.
+    pub fn dock_clock(&self, dock: i64, estimate: ClockEstimate) -> Result<()> {
+        let n = self.conn.execute(
+            "UPDATE dock SET clock_offset_ms = ?2, clock_how = ?3 WHERE dock_id = ?1 AND (clock_how IS NULL OR clock_how <> 'device')",
+            params![dock, estimate.offset_ms, estimate.how.as_str()],
+        )?;
+        if n > 0 {
+            let event = Draft::daemon(EventKind::ClockSeen)
+                .fact("dock", dock)
+                .fact("offset_ms", estimate.offset_ms)
+                .fact("how", estimate.how.as_str());
+            self.log(&event)?;
+            self.conn.execute("UPDATE clip SET record_stale = 1 WHERE dock_id = ?1 AND local <> 'copying'", [dock])?;
             self.changed(Change::Docks);
         }
         Ok(())
@@ -695,6 +714,16 @@ impl Reader<'_> {
         Ok(self
             .conn
             .prepare_cached("SELECT evidence FROM clip WHERE clip_id = ?1")?
+            .query_row([clip.to_string()], |r| r.get(0))?)
+    }
+
+    /// The recorder's clock minus the station's at the dock where a clip was first seen, where it is known.
+    pub fn clock_offset(&self, clip: ClipId) -> Result<Option<i64>> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT d.clock_offset_ms FROM clip c LEFT JOIN dock d USING (dock_id) WHERE c.clip_id = ?1",
+            )?
             .query_row([clip.to_string()], |r| r.get(0))?)
     }
 

@@ -159,7 +159,7 @@ impl Reader<'_> {
             captured_start: text(Field::CapturedStart),
             captured_end: text(Field::CapturedEnd),
             captured_raw: text(Field::CapturedRaw),
-            clock_offset_ms: None,
+            clock_offset_ms: self.clock_offset(clip)?,
             place: text(Field::Place),
             lat: text(Field::Lat),
             lon: text(Field::Lon),

@@ -23,12 +23,23 @@ use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::SourceError;
 
-/// Bytes of a block on its way through the lanes.
+/// Bytes of a block on its way through the lanes, where few copies run.
 const BLOCK_BYTES: usize = 1 << 20;
+/// The smallest block: below it, system calls and hand-overs begin to cost more than the bytes.
+const SMALLEST_BLOCK_BYTES: usize = 128 << 10;
+/// Memory of the blocks of all copies together, before blocks become smaller.
+const BLOCKS_BUDGET_BYTES: usize = 24 << 20;
 /// Blocks that may wait for one lane. With one more being hashed and one being filled this bounds a
-/// copy's memory at [`RING`] MiB.
+/// copy's memory at [`RING`] blocks.
 const QUEUE: usize = 4;
 const RING: usize = QUEUE + 2;
+
+/// The block for one of `copies` that run side by side: a station with 30 bays must not need the memory of 30 copies.
+pub fn block_bytes(copies: usize) -> usize {
+    let fair = BLOCKS_BUDGET_BYTES / RING / copies.max(1);
+    // Whole pages, so that reads past the page cache stay aligned.
+    (fair & !0xffff).clamp(SMALLEST_BLOCK_BYTES, BLOCK_BYTES)
+}
 
 /// A digest of a part, `n` from 0: offset and length in bytes.
 pub type PartDigest = (u64, u64, u64, Sha256);
@@ -131,6 +142,8 @@ pub struct CopyJob<'a> {
     pub prefixes_at: &'a [u64],
     /// How to copy.
     pub options: CopyOptions,
+    /// Bytes of one block ([`block_bytes`]); a multiple of 4096.
+    pub block_bytes: usize,
     /// Opens the source at an offset; called once.
     pub open: &'a mut dyn FnMut(u64) -> Result<Box<dyn Read + 'a>, SourceError>,
     /// Told the number of bytes so far, once a block.
@@ -149,7 +162,8 @@ enum Lane {
 
 /// Copies a clip into its `.part`, makes it durable and reads it back. Blocks for as long as it takes.
 pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
-    let CopyJob { clip, grid, expected, resume, prefixes_at, options, open, progress, durable, stopped } = job;
+    let CopyJob { clip, grid, expected, resume, prefixes_at, options, block_bytes, open, progress, durable, stopped } =
+        job;
     vault.make_dir(clip)?;
     let (part_path, tree_path) = (vault.part(clip), vault.tree_part(clip));
     let mut file = OpenOptions::new()
@@ -181,8 +195,8 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
 
         let pumped = (|| {
             if let Some(prefix) = resume {
-                let found =
-                    rehash_prefix(&mut pump, &mut file, prefix.bytes).map_err(failed("reading back", &part_path))?;
+                let found = rehash_prefix(&mut pump, &mut file, prefix.bytes, block_bytes)
+                    .map_err(failed("reading back", &part_path))?;
                 if found != prefix.blake3 {
                     return Err(CopyError::ReadBack(part_path.clone()));
                 }
@@ -193,8 +207,8 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                 if stopped() {
                     return Err(CopyError::Stopped);
                 }
-                let want =
-                    expected.map_or(BLOCK_BYTES as u64, |e| (e - pump.at.min(e)).min(BLOCK_BYTES as u64)) as usize;
+                let whole = block_bytes as u64;
+                let want = expected.map_or(whole, |e| (e - pump.at.min(e)).min(whole)) as usize;
                 let mut block = pump.take(want);
                 let (filled, failure) = fill(&mut *source, unique(&mut block, want));
                 if filled > 0 {
@@ -213,7 +227,7 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                     };
                 }
                 if pump.at - marked >= options.durable_every_bytes {
-                    let left = expected.map_or(BLOCK_BYTES as u64, |e| e.saturating_sub(pump.at));
+                    let left = expected.map_or(block_bytes as u64, |e| e.saturating_sub(pump.at));
                     room(vault, options, left)?;
                     pump.mark();
                     marked = pump.at;
@@ -358,10 +372,10 @@ impl Pump {
 }
 
 /// Feeds the lanes with the prefix that stands on our disk, and gives its digest.
-fn rehash_prefix(pump: &mut Pump, file: &mut File, bytes: u64) -> io::Result<Blake3> {
+fn rehash_prefix(pump: &mut Pump, file: &mut File, bytes: u64, block_bytes: usize) -> io::Result<Blake3> {
     let mut hasher = blake3::Hasher::new();
     while pump.at < bytes {
-        let want = (bytes - pump.at).min(BLOCK_BYTES as u64) as usize;
+        let want = (bytes - pump.at).min(block_bytes as u64) as usize;
         let mut block = pump.take(want);
         file.read_exact(unique(&mut block, want))?;
         hasher.update(&block);
@@ -490,7 +504,7 @@ pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64])
         let parts = scope.spawn(move || hash_parts(&parts_out, grid, tree_file, prefixes_at, &marks_in));
         let mut pump =
             Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
-        rehash_prefix(&mut pump, &mut file, bytes).map_err(failed("reading", &path))?;
+        rehash_prefix(&mut pump, &mut file, bytes, BLOCK_BYTES).map_err(failed("reading", &path))?;
         drop(pump);
         let sha256 = whole.join().map_err(|_| panicked(&path))?;
         let hashed = parts.join().map_err(|_| panicked(&path))?.map_err(failed("writing", &tree_path))?;
@@ -532,6 +546,16 @@ mod tests {
         (0..len).map(|i| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
     }
 
+    #[test]
+    fn many_copies_share_one_budget() {
+        for copies in [0, 1, 2, 4, 7, 16, 30] {
+            let block = block_bytes(copies);
+            assert!(block.is_multiple_of(65_536) && (SMALLEST_BLOCK_BYTES..=BLOCK_BYTES).contains(&block), "{copies}");
+            assert!(copies * RING * block <= BLOCKS_BUDGET_BYTES, "{copies}");
+        }
+        assert_eq!(block_bytes(4), BLOCK_BYTES);
+    }
+
     struct Run {
         outcome: Result<Copied, CopyError>,
         reports: Vec<Durable>,
@@ -558,6 +582,7 @@ mod tests {
                 resume,
                 prefixes_at,
                 options: OPTIONS,
+                block_bytes: block_bytes(3),
                 open: &mut |at| {
                     opened_at = Some(at);
                     Ok(Box::new(io::Cursor::new(bytes[at as usize..until.max(at as usize)].to_vec())))
@@ -647,6 +672,7 @@ mod tests {
                 resume: None,
                 prefixes_at: &[],
                 options,
+                block_bytes: BLOCK_BYTES,
                 open: &mut |_| panic!("must not be read"),
                 progress: &mut |_| {},
                 durable: &|_| Ok(()),

@@ -29,7 +29,9 @@ use crate::domain::ids::ClipId;
 use crate::domain::time::UtcMs;
 use crate::runtime::durable::{self, Dirs};
 
-pub use copy::{Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, copy_into, is_gone, measure};
+pub use copy::{
+    Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, block_bytes, copy_into, is_gone, measure,
+};
 pub use read::{SealedFile, hash_uncached};
 
 /// Why the vault did not do it.

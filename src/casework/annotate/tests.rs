@@ -152,7 +152,8 @@ fn impossible_times_fall_to_the_next_origin_and_stay_known() {
         assert_eq!(settled(&found, Field::CapturedRaw).as_deref(), Some(raw));
     }
     let day_after = with("20260620_120000", "2026-06-20T12:00:00+08:00");
-    assert_eq!(annotate(&day_after, &[], &[], 0).odd_times, [], "a day after the dock is still possible");
+    let told: Vec<Oddity> = annotate(&day_after, &[], &[], 0).odd_times.iter().map(|o| o.why).collect();
+    assert_eq!(told, [Oddity::ClockJumped], "a day after the dock is still possible, if not by the file's own time");
 
     let captures = [("date", "2026\n1341"), ("time", "\u{202e}9961")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     let found = annotate(&ClipEvidence { named: None, captures, ..clip() }, &[], &[], 0);
@@ -165,6 +166,16 @@ fn impossible_times_fall_to_the_next_origin_and_stay_known() {
     let found = annotate(&hopeless, &roster, &[], 0);
     assert_eq!((said(&found, Field::CapturedStart), found.links.len()), (vec![], 0));
     assert_eq!(found.odd_times.len(), 2);
+}
+
+#[test]
+fn a_clock_that_was_changed_during_a_recording_is_told() {
+    let written =
+        |minutes: i64| ClipEvidence { modified_ms: clip().modified_ms.map(|ms| ms + minutes * 60_000), ..clip() };
+    for (minutes, told) in [(0, false), (9, false), (-9, false), (11, true), (-11, true), (-60 * 24 * 400, true)] {
+        let odd = annotate(&written(minutes), &[], &[], 0).odd_times;
+        assert_eq!(odd.iter().any(|o| o.why == Oddity::ClockJumped), told, "{minutes}: {odd:?}");
+    }
 }
 
 #[test]

@@ -346,6 +346,7 @@ impl Words {
             EventKind::SeenAgain => ("再次在记录仪上看到", "Seen on a recorder again"),
             EventKind::CopyResumed => ("接续未完成的采集", "An interrupted copy goes on"),
             EventKind::Gap => ("记录有中断", "The source reported interruptions"),
+            EventKind::ClockSeen => ("记录仪时钟偏差", "The recorder's clock was compared"),
             EventKind::Sealed => ("已入库（校验一致）", "Sealed: the copy was read back and matches"),
             EventKind::Probed => ("媒体检测完成", "Media looked at"),
             EventKind::Annotated => ("标注", "Annotated"),

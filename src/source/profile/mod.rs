@@ -22,7 +22,7 @@ use super::binding::Binding;
 use super::sidecar::SidecarRule;
 use crate::domain::ids::RecorderId;
 use crate::domain::record::{Field, Origin};
-use crate::domain::recorder::{Importance, Listing, ShelfEntry, ShelfIdentity};
+use crate::domain::recorder::{Importance, LOCAL_PREFIX, Listing, LocalTime, ShelfEntry, ShelfIdentity};
 use crate::domain::time::{RecorderTime, UtcMs};
 
 /// Longest path that patterns are tried on, bytes of its escaped text. FAT, exFAT and ext4 allow 255
@@ -181,6 +181,24 @@ impl Profile {
     /// The zone of the recorder's own clock.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// Reads the local times of a listing (FAT, exFAT, MTP) in the recorder's zone: `modified_ms` of every entry whose
+    /// `modified_raw` is one. What cannot be read stays empty.
+    pub fn localise(&self, listing: &mut Listing) {
+        for entry in &mut listing.files {
+            if entry.modified_ms.is_none()
+                && let Some(text) = entry.modified_raw.strip_prefix(LOCAL_PREFIX)
+            {
+                entry.modified_ms = self.instant(&LocalTime(text.to_owned()));
+            }
+        }
+    }
+
+    /// A time without a zone as an instant, milliseconds since the Unix epoch.
+    pub fn instant(&self, local: &LocalTime) -> Option<i64> {
+        let at: jiff::civil::DateTime = local.0.parse().ok()?;
+        Some(at.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond())
     }
 
     /// Reads one file's name and time. Never fails: what cannot be read is absent.

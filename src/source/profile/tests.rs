@@ -242,3 +242,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn local_times_are_read_in_the_profiles_zone_whatever_the_hosts() {
+    let profiles = Profiles::embedded().unwrap();
+    let local = |raw: &str| {
+        let mut listing = listing(&["DCIM/VIDEO/2026-06-19/DSJ_36NCC009910_110203_20260619_100324.mp4"]);
+        listing.files[0].modified_raw = raw.to_owned();
+        listing.files[0].modified_ms = None;
+        let profile = profiles.choose(&listing, &identity("x"));
+        profile.localise(&mut listing);
+        listing.files[0].modified_ms
+    };
+    let at = UtcMs::parse_rfc3339("2026-06-19T10:03:24.50+08:00").unwrap().0;
+    assert_eq!(local("local 2026-06-19T10:03:24.50"), Some(at));
+    for raw in ["local 1980-00-00T00:00:00", "local ", "local 2026-06-19T25:00:00", "2026-06-19T10:03:24"] {
+        assert_eq!(local(raw), None, "{raw}");
+    }
+}
