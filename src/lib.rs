@@ -45,7 +45,7 @@
 //!
 //! | task | phase of the stop order | wakes on |
 //! | --- | --- | --- |
-//! | `docks`, one thread a dock | sources | the docking folder, every `poll_ms` |
+//! | `docks`, one thread a dock | sources | what the watches of the sources tell |
 //! | `media` | uploads | the store's changes |
 //! | `clerk` | uploads | the store's changes |
 //! | `uplink NAME` | uploads | the store's changes, the next due time |

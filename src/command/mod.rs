@@ -12,6 +12,7 @@ pub mod config;
 mod control;
 mod desk;
 mod destinations;
+mod docks;
 pub mod doctor;
 pub mod exit;
 pub mod find;

@@ -1,19 +1,17 @@
 //! `evidock run`: the composition root. Puts the parts together, keeps them running, stops them in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use futures_util::future::OptionFuture;
-use tokio::sync::mpsc;
 
 use super::anchor::Anchor;
 use super::anchors;
 use super::desk::Desk;
 use super::exit::Exit;
-use super::{control, destinations};
+use super::{control, destinations, docks};
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -22,9 +20,9 @@ use crate::custody::note::VerifierKey;
 use crate::deliver::uplink::{Uplink, UplinkOptions};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
-use crate::domain::ports::{Clock, Destination, MediaProbe, Shelf, Signer};
+use crate::domain::ports::{Clock, Destination, MediaProbe, Signer};
 use crate::domain::record::Field;
-use crate::intake::{Ending, Intake, IntakeOptions, Prober, recover};
+use crate::intake::{Intake, IntakeOptions, Prober, recover};
 use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
@@ -35,7 +33,6 @@ use crate::runtime::metrics::Metrics;
 use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskSpec};
 use crate::runtime::{notify, task};
 use crate::source::profile::Profiles;
-use crate::source::watch::{DockEvent, watch_docks};
 use crate::store::{Policy, Store};
 use crate::vault::{CopyOptions, Vault};
 use crate::web::bind::StationPages;
@@ -275,103 +272,14 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     let parts = Arc::clone(parts);
     supervisor.start(spec, move |context| {
         let parts = Arc::clone(&parts);
-        async move {
-            let (tx, mut events) = mpsc::channel(64);
-            let source = &parts.settings.folder_source;
-            let watching = task::spawn_named(
-                "dock-watch",
-                watch_docks(source.dir.clone(), source.poll, Arc::clone(&parts.clock), tx),
-            );
-            let health = parts.health.part("docking folder");
-            let mut docks: HashMap<PathBuf, Dock> = HashMap::new();
-            let mut leaving: Vec<Dock> = Vec::new();
-            let mut blind = false;
-            let mut ticks = tokio::time::interval(Duration::from_secs(5));
-            loop {
-                context.heart.beat();
-                let event = tokio::select! {
-                    () = context.cancel.cancelled() => break,
-                    _ = ticks.tick() => {
-                        for dock in docks.values_mut() {
-                            dock.look_after(&parts.intake).await;
-                        }
-                        leaving.retain(|dock| dock.work.as_ref().is_some_and(|w| !w.is_finished()));
-                        continue;
-                    }
-                    event = events.recv() => event,
-                };
-                match event {
-                    Some(DockEvent::Docked { dir, shelf, .. }) => {
-                        docks.insert(dir.path.clone(), Dock::start(&parts.intake, shelf));
-                    }
-                    Some(DockEvent::Undocked { dir, .. }) => {
-                        if let Some(dock) = docks.remove(&dir.path) {
-                            dock.end(Ending::Pulled);
-                            leaving.push(dock);
-                        }
-                    }
-                    Some(DockEvent::NotBays(strays)) => {
-                        for stray in strays {
-                            tracing::warn!(path = %stray.path, reason = stray.reason, "this is no bay");
-                        }
-                    }
-                    Some(DockEvent::RootUnreadable(words)) => {
-                        health.failed("docks_unreadable", words, "check the docking folder and its permissions")
-                    }
-                    Some(DockEvent::RootReadable) => health.ok(),
-                    None => {
-                        blind = true;
-                        break;
-                    }
-                }
-            }
-            watching.abort();
-            for dock in docks.values() {
-                dock.end(Ending::Parked);
-            }
-            for dock in docks.into_values().chain(leaving) {
-                // A copy parks at its next block.
-                if let Some(Err(e)) = OptionFuture::from(dock.work).await {
-                    tracing::error!(error = %e, "the work on a recorder ended badly");
-                }
-            }
-            // A task that ends well is not started again; without its watch this one takes in nothing any more.
-            if blind { Err("the watch of the docking folder ended".into()) } else { Ok(()) }
-        }
+        let (intake, board, health) = (parts.intake.clone(), parts.board.clone(), parts.health.clone());
+        docks::run(context, intake, board, health, move |tx| {
+            let folder = &parts.settings.folder_source;
+            vec![docks::source("docking folder", tx, |tx| {
+                docks::folder(folder.dir.clone(), folder.poll, Arc::clone(&parts.clock), tx)
+            })]
+        })
     });
-}
-
-/// The work on one docked recorder.
-struct Dock {
-    shelf: Arc<dyn Shelf>,
-    ending: Arc<OnceLock<Ending>>,
-    /// `None` once it has ended by itself and has nothing more to do.
-    work: Option<tokio::task::JoinHandle<()>>,
-}
-
-impl Dock {
-    fn start(intake: &Intake, shelf: Arc<dyn Shelf>) -> Self {
-        let ending = Arc::new(OnceLock::new());
-        let (intake, ended, worked) = (intake.clone(), Arc::clone(&ending), Arc::clone(&shelf));
-        let work = task::blocking("dock", move || intake.run_dock(&*worked, &move || ended.get().copied()));
-        Self { shelf, ending, work: Some(work) }
-    }
-
-    /// The first word counts: a recorder that was pulled has left, even if the daemon stops right after.
-    fn end(&self, ending: Ending) {
-        let _ = self.ending.set(ending);
-    }
-
-    /// Work on a recorder never ends while the recorder is there; should it have panicked, it is started again.
-    async fn look_after(&mut self, intake: &Intake) {
-        if self.work.as_ref().is_none_or(|w| !w.is_finished()) {
-            return;
-        }
-        if let Some(Err(e)) = OptionFuture::from(self.work.take()).await {
-            tracing::error!(error = %e, bay = %self.shelf.identity().bay, "the work on a recorder ended badly; it is started again");
-            *self = Self::start(intake, Arc::clone(&self.shelf));
-        }
-    }
 }
 
 fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
