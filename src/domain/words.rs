@@ -301,6 +301,14 @@ catalogue! {
     health_truncated => "不完整：文件提前结束，按原样保存", "Truncated: it ends early; kept as it is";
     health_broken => "结构损坏：按原样保存", "Broken structure; kept as it is";
     health_not_media => "不是音视频", "Not media";
+    read_in_holes => "读取不全", "Not whole";
+    remarks => "值得注意", "Worth a look";
+    odd_unreadable => "时间无法识别", "not a date and time";
+    odd_before_2000 => "早于 2000 年，记录仪时钟没有校准", "before 2000: the recorder's clock was not set";
+    odd_after_dock => "晚于接入时间一天以上，记录仪时钟不准", "more than a day after the dock: the recorder's clock is wrong";
+    odd_local_in_container => "文件里写的是本地时间而不是 UTC，已按本地时间读取", "the container holds local time, not UTC; read as local";
+    odd_clock_jumped => "与文件名时间相差超过录制时长，录制期间时钟被改动，或文件后来被写过", "further from the name's time than the recording is long: the clock was changed meanwhile, or the file written to later";
+    resumed_sampled => "分两次读取，接续前抽样比对一致", "Read in two docks; samples were compared before it went on";
     original_name => "原始文件名", "Original file name";
     original_path => "在记录仪上的位置", "Path on the recorder";
     recorder_time => "记录仪自己的时间", "The recorder's own time";

@@ -149,6 +149,61 @@ impl Words {
         self.either(|| format!("缺{}", self.list(labels)), || format!("Missing {}", self.list(labels).to_lowercase()))
     }
 
+    /// Places of the recorder's file that could not be read.
+    pub fn holes(&self, places: u64, bytes: u64) -> String {
+        self.either(
+            || {
+                format!(
+                    "记录仪上有 {} 处共 {} 无法读取，以零填充，其余内容已入库",
+                    self.number(places),
+                    self.size(bytes)
+                )
+            },
+            || {
+                let (n, size) = (self.number(places), self.size(bytes));
+                counted(places, n, "place", "places")
+                    + &format!(
+                        " of the recorder's file ({size}) could not be read and stand as zeros; the rest is sealed"
+                    )
+            },
+        )
+    }
+
+    /// The recorder's clock against the station's, where it was estimated.
+    pub fn clock_offset(&self, offset_ms: i64) -> String {
+        let span = self.span(offset_ms.saturating_abs());
+        match offset_ms >= 0 {
+            true => self.either(
+                || format!("接入时记录仪时钟快约 {span}"),
+                || format!("The recorder's clock was ahead by about {span} when docked"),
+            ),
+            false => self.either(
+                || format!("接入时记录仪时钟慢约 {span}"),
+                || format!("The recorder's clock was behind by about {span} when docked"),
+            ),
+        }
+    }
+
+    /// A remark of the rules on a clip (`ORIGIN RAW: code`), in words where its code is known.
+    pub fn remark(&self, note: &str) -> String {
+        let Some((before, code)) = note.rsplit_once(": ") else { return note.to_owned() };
+        let odd = match code {
+            "unreadable" => self.odd_unreadable,
+            "before_2000" => self.odd_before_2000,
+            "after_dock" => self.odd_after_dock,
+            "local_in_container" => self.odd_local_in_container,
+            "clock_jumped" => self.odd_clock_jumped,
+            _ => return note.to_owned(),
+        };
+        match before.split_once(' ') {
+            Some((origin, raw)) => self.either(
+                || format!("{} {raw}：{odd}", self.origin(origin)),
+                || format!("{} {raw}: {odd}", self.origin(origin)),
+            ),
+            None => odd.to_owned(),
+        }
+    }
+
     /// Other cases of a clip beside the one shown.
     pub fn and_more_cases(&self, n: usize) -> String {
         self.either(|| format!("等 {} 个案件", n + 1), || format!("and {n} more"))
@@ -384,6 +439,24 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn remarks_are_told_in_the_readers_words() {
+        let (zh, en) = (Lang::Zh.words(), Lang::En.words());
+        let note = "file_time local 2031-06-19T10:03:24: clock_jumped";
+        assert!(zh.remark(note).contains("local 2031-06-19T10:03:24：与文件名时间"), "{}", zh.remark(note));
+        assert!(en.remark(note).contains("2031-06-19T10:03:24: further from the name"), "{}", en.remark(note));
+        for other in
+            ["roster lines 2, 3 apply and differ in place; choose one, or correct the roster", "x: a newer code"]
+        {
+            assert_eq!(en.remark(other), other);
+        }
+        assert_eq!(
+            en.holes(1, 4096),
+            "1 place of the recorder's file (4.1\u{a0}kB) could not be read and stand as zeros; the rest is sealed"
+        );
+        assert!(zh.clock_offset(-3_600_000).starts_with("接入时记录仪时钟慢约"));
+    }
 
     #[test]
     fn plural_forms() {

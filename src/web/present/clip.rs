@@ -207,8 +207,22 @@ pub fn media(view: &ClipView, w: &Words) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// What is worth a look: places that could not be read, a copy in two docks, a clock that is off, odd times.
+pub fn remarks(view: &ClipView, w: &Words) -> Vec<String> {
+    let record = &view.record;
+    let lost: u64 = record.holes.iter().map(|h| h.bytes).sum();
+    let holes = (lost > 0).then(|| w.holes(record.holes.len() as u64, lost));
+    let resumed = record.resume_check.as_deref().map(|_| w.resumed_sampled.to_owned());
+    let clock = record.clock_offset_ms.filter(|ms| ms.abs() >= 60_000).map(|ms| w.clock_offset(ms));
+    let notes = record.notes.iter().map(|note| w.remark(note));
+    holes.into_iter().chain(resumed).chain(clock).chain(notes).collect()
+}
+
 /// How whole the media is.
 pub fn health(view: &ClipView, w: &Words) -> Pill {
+    if !view.record.holes.is_empty() {
+        return Pill::new("fail", w.read_in_holes);
+    }
     match view.record.media_health.as_deref().and_then(MediaHealth::parse) {
         None => Pill::new("idle", w.media_unknown),
         Some(health @ MediaHealth::Whole) => Pill::new("safe", w.media_health(health)),
