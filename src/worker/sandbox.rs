@@ -54,6 +54,22 @@ pub const SYSTEM_READ_PATHS: &[&str] = &[
 /// Locks the calling process down. Call it while there is only one thread: some measures bind the calling thread
 /// and the threads that it starts later.
 pub fn lock_down(limits: &Limits, read_paths: &[&str]) -> Vec<Measure> {
+    give_up(limits, read_paths, Writes::None)
+}
+
+/// The same for a worker that writes to descriptors which the daemon hands it, open for that: it still can open
+/// nothing for writing by itself.
+pub fn lock_down_but_write(limits: &Limits, read_paths: &[&str]) -> Vec<Measure> {
+    give_up(limits, read_paths, Writes::ToWhatIsHanded)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    None,
+    ToWhatIsHanded,
+}
+
+fn give_up(limits: &Limits, read_paths: &[&str], writes: Writes) -> Vec<Measure> {
     vec![
         one_thread(),
         measure("first_to_go", yield_to_others()),
@@ -61,7 +77,7 @@ pub fn lock_down(limits: &Limits, read_paths: &[&str]) -> Vec<Measure> {
             "no_new_privs",
             rustix::thread::set_no_new_privs(true).map(|()| "no program can gain rights".to_owned()),
         ),
-        measure("limits", limit(limits)),
+        measure("limits", limit(limits, writes)),
         measure("capabilities", drop_capabilities()),
         landlock(read_paths),
         measure("system_calls", seccomp::forbid()),
@@ -93,19 +109,22 @@ fn yield_to_others() -> std::io::Result<String> {
     Ok("lower priority; ended first when memory is short".to_owned())
 }
 
-fn limit(limits: &Limits) -> Result<String, rustix::io::Errno> {
+fn limit(limits: &Limits, writes: Writes) -> Result<String, rustix::io::Errno> {
     let set = |resource, value| setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
     set(Resource::As, limits.address_space_bytes)?;
     set(Resource::Cpu, limits.cpu_seconds)?;
     set(Resource::Nofile, limits.open_files)?;
     // No core (it would hold footage), no file of any size.
     set(Resource::Core, 0)?;
-    set(Resource::Fsize, 0)?;
+    if writes == Writes::None {
+        set(Resource::Fsize, 0)?;
+    }
     Ok(format!(
-        "{} MiB of address space, {} s of processor, {} descriptors, no file writes, no core",
+        "{} MiB of address space, {} s of processor, {} descriptors, {}, no core",
         limits.address_space_bytes >> 20,
         limits.cpu_seconds,
-        limits.open_files
+        limits.open_files,
+        if writes == Writes::None { "no file writes" } else { "writes to what is handed over" }
     ))
 }
 

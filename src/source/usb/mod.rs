@@ -3,6 +3,7 @@
 //! | file | owns |
 //! | --- | --- |
 //! | [`device`] | what a USB device says of itself, and what of it a bay may ever be |
+//! | [`disk`] | mass storage: partitions, FAT, exFAT, and reading a file's bytes from the disk |
 //!
 //! # Who may do what
 //!
@@ -17,6 +18,7 @@
 //! cache, and a read error tells its exact place.
 
 pub mod device;
+pub mod disk;
 
 use std::fs::File;
 use std::io;
