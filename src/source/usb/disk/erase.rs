@@ -17,6 +17,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 
 use hadris_fat::exfat::sync::ExFatFs;
@@ -31,7 +32,6 @@ use super::blocks::ReadError;
 use super::clusters::Run;
 use super::files::{Disk, Entry, Found, Item};
 use super::partitions::Slice;
-use std::ops::ControlFlow;
 
 /// Why a file was not erased.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +62,32 @@ impl From<ReadError> for EraseError {
     }
 }
 
+/// A disk that may be written, addressed in bytes from its beginning.
+pub trait Medium {
+    /// Fills the buffer.
+    fn read(&self, buf: &mut [u8], at: u64) -> io::Result<()>;
+    /// Writes all of it.
+    fn write(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Returns when everything written so far is on the medium.
+    fn keep(&self) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn read(&self, buf: &mut [u8], at: u64) -> io::Result<()> {
+        self.read_exact_at(buf, at)
+    }
+
+    fn write(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.write_all_at(bytes, at)
+    }
+
+    fn keep(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
 /// Erases the file at a path if it has that length. `writable` is the disk that `disk` reads.
-pub fn erase(disk: &mut Disk, writable: &File, path: &[u8], size_bytes: u64) -> Result<(), EraseError> {
+pub fn erase(disk: &mut Disk, writable: &dyn Medium, path: &[u8], size_bytes: u64) -> Result<(), EraseError> {
     let (n, entry) = disk.find(path)?.ok_or(EraseError::Missing)?;
     if entry.len() != size_bytes {
         return Err(EraseError::Changed);
@@ -72,7 +96,7 @@ pub fn erase(disk: &mut Disk, writable: &File, path: &[u8], size_bytes: u64) -> 
     check_sole_owner(disk, n, &entry)?;
     let names = names_within(path, n)?;
     let volume = &disk.volumes[n];
-    let device = Barriers::new(writable, volume.slice).map_err(failed("looking at the disk"))?;
+    let device = Barriers::new(writable, volume.slice);
     let wanted = Record { at: entry.record_at - volume.slice.start, size_bytes };
     let result = if volume.facts.exfat {
         match ExFatFs::mount(device, MountOptions::new()) {
@@ -121,6 +145,11 @@ fn check_sole_owner(disk: &mut Disk, n: usize, file: &Entry) -> Result<(), Erase
         return Err(refused(&damage));
     }
     own.sort_unstable_by_key(|run| run.first);
+    for run in volume.own_clusters(&mut disk.blocks)? {
+        if meets(&own, run) {
+            return Err(refused("the file system's own clusters are among the file's"));
+        }
+    }
     let mut places = vec![volume.root];
     while let Some(place) = places.pop() {
         let mut entries = Vec::new();
@@ -215,14 +244,10 @@ fn unlink(mut fs: impl Erasing, names: &[String], wanted: Record) -> Result<(), 
     done.and(finished).map_err(|e| EraseError::Failed(format!("the disk refused to be written: {e}")))
 }
 
-fn failed(what: &'static str) -> impl Fn(io::Error) -> EraseError {
-    move |e| EraseError::Refused(format!("{what}: {e}"))
-}
-
 /// A volume that keeps the order of its writes: before a write that does not go on where the last one ended, the disk
 /// is told to keep everything so far.
 struct Barriers<'f> {
-    disk: &'f File,
+    disk: &'f dyn Medium,
     start: u64,
     blocks: u64,
     /// Where the last write ended, while it may not have reached the medium.
@@ -232,8 +257,8 @@ struct Barriers<'f> {
 const BLOCK_BYTES: u32 = 512;
 
 impl<'f> Barriers<'f> {
-    fn new(disk: &'f File, slice: Slice) -> io::Result<Self> {
-        Ok(Self { disk, start: slice.start, blocks: slice.len / u64::from(BLOCK_BYTES), open_end: None })
+    fn new(disk: &'f dyn Medium, slice: Slice) -> Self {
+        Self { disk, start: slice.start, blocks: slice.len / u64::from(BLOCK_BYTES), open_end: None }
     }
 
     /// Offset on the disk, if the range is inside the volume.
@@ -246,7 +271,7 @@ impl<'f> Barriers<'f> {
 
     fn barrier(&mut self) -> io::Result<()> {
         if self.open_end.is_some() {
-            self.disk.sync_data()?;
+            self.disk.keep()?;
             self.open_end = None;
         }
         Ok(())
@@ -275,7 +300,7 @@ impl BlockDevice for Barriers<'_> {
     }
 
     fn read_blocks(&mut self, first: BlockIndex, buf: &mut [u8]) -> Result<(), Error<io::Error>> {
-        let read = self.at(first, buf.len()).and_then(|at| self.disk.read_exact_at(buf, at));
+        let read = self.at(first, buf.len()).and_then(|at| self.disk.read(buf, at));
         read.map_err(|e| Error::device(e, "reading"))
     }
 
@@ -285,7 +310,7 @@ impl BlockDevice for Barriers<'_> {
             if self.open_end != Some(at) {
                 self.barrier()?;
             }
-            self.disk.write_all_at(buf, at)?;
+            self.disk.write(buf, at)?;
             self.open_end = Some(at + buf.len() as u64);
             Ok(())
         };

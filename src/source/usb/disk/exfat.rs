@@ -138,6 +138,20 @@ fn find_label(blocks: &mut Blocks, volume: &mut Volume) -> Result<(), ReadError>
     Ok(())
 }
 
+/// Where the allocation bitmap and the table of upper case stand, which records of the root directory tell.
+pub fn tables(heap: &Heap, blocks: &mut Blocks, root: Place) -> Result<Vec<Place>, ReadError> {
+    let mut places = Vec::new();
+    heap.slots(blocks, root, |_, slot| match slot {
+        Ok(slot) if slot[0] == 0 => ControlFlow::Break(()),
+        Ok(slot) if matches!(slot[0], BITMAP | UPCASE) => {
+            places.push(Place::Clusters { first: le32(slot, 20), contiguous: false, len: le64(slot, 24) });
+            ControlFlow::Continue(())
+        }
+        _ => ControlFlow::Continue(()),
+    })?;
+    Ok(places)
+}
+
 /// Reads a directory; see [`Volume::read_dir`].
 pub fn read_dir(
     heap: &Heap,

@@ -276,8 +276,8 @@ mod tests {
         let parsed =
             |b: [u8; 512]| parse(&b, slice).map(|v| (v.heap.width, v.heap.clusters, v.heap.start - slice.start));
         let table = [
-            (boot(512, 64, 0, 2 << 20, 0, 256), Some((Width::TwentyEight, 32758, (32 + 512) * 512))),
-            (boot(512, 64, 512, 2 << 20, 128, 0), Some((Width::Sixteen, 32762, (32 + 256 + 32) * 512))),
+            (boot(512, 64, 0, 2 << 20, 0, 256), Some((Width::TwentyEight, 32759, (32 + 512) * 512))),
+            (boot(512, 64, 512, 2 << 20, 128, 0), Some((Width::Sixteen, 32763, (32 + 256 + 32) * 512))),
             (boot(512, 8, 512, 20_000, 8, 0), Some((Width::Twelve, 2490, (32 + 16 + 32) * 512))),
             // A table that maps fewer clusters than there are said to be bounds them.
             (boot(512, 64, 0, 2 << 20, 0, 1), Some((Width::TwentyEight, 126, (32 + 2) * 512))),

@@ -192,6 +192,22 @@ impl Volume {
         let chain = self.heap.chain(blocks, first, contiguous, Wanted { skip: 0, most, runs: usize::MAX })?;
         Ok((chain.runs, chain.damage))
     }
+
+    /// Clusters that belong to the file system itself: its root directory, and what exFAT keeps in records of it.
+    pub fn own_clusters(&self, blocks: &mut Blocks) -> Result<Vec<Run>, ReadError> {
+        let mut places = vec![self.root];
+        if self.facts.exfat {
+            places.extend(exfat::tables(&self.heap, blocks, self.root)?);
+        }
+        let mut runs = Vec::new();
+        for place in places {
+            if let Place::Clusters { first, contiguous, len } = place {
+                let wanted = Wanted { skip: 0, most: len.div_ceil(self.heap.cluster_bytes), runs: usize::MAX };
+                runs.extend(self.heap.chain(blocks, first, contiguous, wanted)?.runs);
+            }
+        }
+        Ok(runs)
+    }
 }
 
 /// A disk and what is on it.
