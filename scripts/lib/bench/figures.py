@@ -13,8 +13,8 @@ import subprocess
 import time
 import typing
 
-from peers import ACCESS_KEY, NOWHERE, SECRET_KEY, Server, copies
-from station import TOOLS, Station, files, say, settle, twin
+from peers import ACCESS_KEY, NOWHERE, SECRET_KEY, Server, copies, timed
+from station import EVIDOCK, ROOT, TOOLS, Station, files, say, settle, twin
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Figure:
 COPY = "cp + sync + dd iflag=direct"
 B3SUM = "cp + sync + b3sum"
 RCLONE = "rclone 1.75, same server"
+RAW = "dd iflag=direct bs=1M of the same range"
 
 FIGURES = [
     Figure("intake_wall", "intake", "s", "first byte to last seal of 4 files, stillness not counted", COPY, 1.15),
     Figure("intake_b3sum_wall", "intake", "s", "the same against tools that hash", B3SUM),
     Figure("intake_cpu", "intake", "cpu s", "CPU of daemon and children, dock to last seal", B3SUM),
+    Figure("usb_read", "usb", "s", "one file of a card's image through the reader, as the daemon reads it", RAW, 1.1),
     Figure("upload_wall", "upload", "s", "start of the daemon to the last proof, 8 files", RCLONE, 1.0),
     Figure("upload_cpu", "upload", "cpu s", "CPU of daemon and children for that", RCLONE, 0.5),
     Figure("upload_memory", "upload", "MiB", "largest resident memory of the daemon meanwhile", RCLONE, 100, "ours"),
@@ -137,6 +139,27 @@ def intake(run):
     }
 
 
+def usb(run):
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--example", "card"], cwd=ROOT, check=True)
+    card, image = EVIDOCK.parent / "examples" / "card", run.work / "card.img"
+    subprocess.run([card, "make", image, str(round(run.gib * (1 << 30)) >> 20 << 20)], check=True)
+
+    def read():
+        settle(run.work)
+        told = subprocess.run([card, "read", image, EVIDOCK], check=True, stdout=subprocess.PIPE, text=True).stdout
+        return told.split()
+
+    offset, size, _ = read()
+
+    def peer(_):
+        settle(run.work)
+        where = ["iflag=direct,skip_bytes,count_bytes", f"skip={offset}", f"count={size}"]
+        return timed("dd", f"if={image}", "of=/dev/null", "bs=1M", "status=none", *where)[:1]
+
+    pairs = run.in_pairs(lambda _: [float(read()[2])], peer)
+    return {"usb_read": [(ours[0], theirs[0]) for ours, theirs in pairs]}
+
+
 def upload(run):
     recorder, clips = make_recorder(run.work / "recorder", 8, run.gib), 8
     sealed = run.work / "sealed"
@@ -199,4 +222,4 @@ def path(run):
     return {name: [(run[i], None) for run in runs] for i, name in enumerate(names)}
 
 
-GROUPS = {"intake": intake, "upload": upload, "path": path}
+GROUPS = {"intake": intake, "usb": usb, "upload": upload, "path": path}
