@@ -37,6 +37,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("gstreamer", &["media"]),
     ("axum", &["web"]),
+    ("hadris", &["source"]),
     ("anyhow", &["command"]),
     ("clap", &["cli", "command"]),
 ];

@@ -648,6 +648,28 @@ fn volumes_of_the_usual_tools_are_recognised() {
 }
 
 #[test]
+fn a_card_that_was_cut_gives_what_is_left_and_says_what_is_not() {
+    let image = Image::new(Kind::Fat32, PARTITION_AT);
+    image.put("a.mp4", &pattern(1, 100_000));
+    image.put("b.mp4", &pattern(2, 4 << 20));
+    File::options().write(true).open(image.path()).unwrap().set_len(3 << 20).unwrap();
+    let shelf = image.shelf(true);
+    let listing = shelf.list().unwrap();
+    assert_eq!(listing.files.len(), 2);
+    assert!(listing.unreadable[0].reason.contains("larger than its place"), "{:?}", listing.unreadable);
+    let read = |path| {
+        let mut bytes = Vec::new();
+        let end = shelf.open(&SourcePath::new(path), 0).unwrap().read_to_end(&mut bytes);
+        (bytes, end.map_err(|e| e.to_string()))
+    };
+    assert!(read("a.mp4") == (pattern(1, 100_000), Ok(100_000)));
+    let (bytes, end) = read("b.mp4");
+    assert!(bytes.len() > 500_000 && pattern(2, 4 << 20).starts_with(&bytes), "{}", bytes.len());
+    assert!(end.clone().is_err_and(|e| e.contains("beyond the end of the disk")), "{end:?}");
+    assert!(matches!(shelf.erase(&proof("a.mp4", 100_000)), Err(SourceError::Unsupported(_))));
+}
+
+#[test]
 fn two_volumes_keep_their_files_apart() {
     let image = Image::new(Kind::Fat32, PARTITION_AT);
     image.put("DCIM/a.mp4", b"first");

@@ -139,7 +139,7 @@ impl Heap {
     }
 
     /// Bytes of all clusters: no file can be longer.
-    pub fn len(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         u64::from(self.clusters) * self.cluster_bytes
     }
 
@@ -338,7 +338,8 @@ mod tests {
         use Link::{End, Next, Nowhere};
         let plain = [(2, Next(3)), (3, Next(9)), (9, End)];
         let most = |most| Wanted { most, ..ALL };
-        let table: [(&[(u32, Link)], Wanted, &[(u32, u32)], &str); 9] = [
+        type Row<'a> = (&'a [(u32, Link)], Wanted, &'a [(u32, u32)], &'a str);
+        let table: [Row<'_>; 9] = [
             (&plain, ALL, &[(2, 2), (9, 1)], ""),
             (&plain, most(2), &[(2, 2)], ""),
             (&plain, Wanted { skip: 1, ..ALL }, &[(3, 1), (9, 1)], ""),

@@ -24,10 +24,46 @@ const ALIGN: usize = 4096;
 /// Steps in which a window is read again that held a bad sector; below them is the logical sector of the disk.
 const STEPS: [usize; 2] = [64 << 10, ALIGN];
 
+/// What a disk is read from.
+trait Source: Send + Sync {
+    /// Like `pread`.
+    fn read(&self, buf: &mut [u8], from: u64) -> io::Result<usize>;
+    /// Asks for reads past the page cache, or no longer; whether they are in force.
+    fn set_direct(&self, on: bool) -> bool;
+    /// Drops what was read from the page cache. Advice only.
+    fn forget(&self, from: u64, len: usize);
+}
+
+impl Source for File {
+    fn read(&self, buf: &mut [u8], from: u64) -> io::Result<usize> {
+        self.read_at(buf, from)
+    }
+
+    fn set_direct(&self, on: bool) -> bool {
+        let set = fcntl_getfl(self).and_then(|flags| {
+            let flags = if on { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
+            fcntl_setfl(self, flags)
+        });
+        on && set.is_ok()
+    }
+
+    fn forget(&self, from: u64, len: usize) {
+        if let Some(len) = NonZeroU64::new(len as u64) {
+            let _ = fadvise(self, from, Some(len), Advice::DontNeed);
+        }
+    }
+}
+
+/// What a read gave.
+struct Got {
+    bytes: usize,
+    /// Why it gave no more.
+    stopped_by: Option<io::Error>,
+}
+
 /// The disk as the daemon has it.
-#[derive(Debug)]
 pub struct RawDisk {
-    file: File,
+    source: Box<dyn Source>,
     direct: AtomicBool,
     bytes: u64,
     sector_bytes: usize,
@@ -50,10 +86,13 @@ impl RawDisk {
         if bytes == 0 {
             return Err(Errno::NOMEDIUM.into());
         }
-        let disk = Self { file, direct: AtomicBool::new(false), bytes, sector_bytes: sector.clamp(512, 4096) as usize };
+        Ok(Self::over(Box::new(file), bytes, sector.clamp(512, 4096) as usize))
+    }
+
+    fn over(source: Box<dyn Source>, bytes: u64, sector_bytes: usize) -> Self {
         // Where the file system has no direct reads (tmpfs), the page cache is used and emptied behind us.
-        disk.set_direct(true);
-        Ok(disk)
+        let direct = AtomicBool::new(source.set_direct(true));
+        Self { source, direct, bytes, sector_bytes }
     }
 
     /// Its size.
@@ -73,60 +112,49 @@ impl RawDisk {
         Ok(())
     }
 
-    fn set_direct(&self, on: bool) {
-        let set = fcntl_getfl(&self.file).and_then(|flags| {
-            let flags = if on { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
-            fcntl_setfl(&self.file, flags)
-        });
-        self.direct.store(on && set.is_ok(), Ordering::Relaxed);
-    }
-
     /// Reads at an aligned offset into an aligned buffer: as much as can be read before a bad place, at least one byte,
     /// or that place's error. The end of the disk inside the request is short; before it, it is `ENODEV`.
-    fn read(&self, buf: &mut [u8], from: u64) -> io::Result<usize> {
+    fn read(&self, buf: &mut [u8], from: u64) -> io::Result<Got> {
         match self.read_once(buf, from) {
             Err(e) if !is_gone(&e) => self.read_until_bad(buf, from),
-            other => other,
+            other => other.map(|bytes| Got { bytes, stopped_by: None }),
         }
     }
 
-    fn read_until_bad(&self, buf: &mut [u8], from: u64) -> io::Result<usize> {
+    fn read_until_bad(&self, buf: &mut [u8], from: u64) -> io::Result<Got> {
         let mut done = 0;
         for step in STEPS.into_iter().chain([self.sector_bytes]) {
             while done < buf.len() {
                 let end = (done + step).min(buf.len());
                 match self.read_once(&mut buf[done..end], from + done as u64) {
                     Ok(n) => done += n,
-                    Err(e) if is_gone(&e) && done == 0 => return Err(e),
-                    // Whatever was read first counts first; the next read meets this error again.
-                    Err(e) if is_gone(&e) => return Ok(done),
-                    Err(e) if step == self.sector_bytes && done == 0 => return Err(e),
+                    // Whatever was read first counts first.
+                    Err(e) if is_gone(&e) || step == self.sector_bytes => {
+                        return if done == 0 { Err(e) } else { Ok(Got { bytes: done, stopped_by: Some(e) }) };
+                    }
                     Err(_) => break,
                 }
             }
         }
-        Ok(done)
+        Ok(Got { bytes: done, stopped_by: None })
     }
 
     fn read_once(&self, buf: &mut [u8], from: u64) -> io::Result<usize> {
         loop {
-            match self.file.read_at(buf, from) {
+            let direct = self.direct.load(Ordering::Relaxed);
+            match self.source.read(buf, from) {
                 Ok(0) => return Err(Errno::NODEV.into()),
                 Ok(n) => {
-                    if let (false, Some(len)) = (self.direct.load(Ordering::Relaxed), NonZeroU64::new(n as u64)) {
-                        let _ = fadvise(&self.file, from, Some(len), Advice::DontNeed);
+                    if !direct {
+                        self.source.forget(from, n);
                     }
                     return Ok(n);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // The flag was taken and the read was not, or wants another alignment.
-                Err(e)
-                    if e.raw_os_error() == Some(Errno::INVAL.raw_os_error()) && self.direct.load(Ordering::Relaxed) =>
-                {
-                    self.set_direct(false);
-                    if self.direct.load(Ordering::Relaxed) {
-                        return Err(e);
-                    }
+                Err(e) if direct && e.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                    self.direct.store(false, Ordering::Relaxed);
+                    self.source.set_direct(false);
                 }
                 Err(e) => return Err(e),
             }
@@ -225,6 +253,8 @@ struct Window {
     bytes: Vec<u8>,
     from: u64,
     len: usize,
+    /// The error behind it: told once without asking the disk again, which may think for half a minute about it.
+    stopped_by: Option<io::Error>,
 }
 
 impl Window {
@@ -240,17 +270,21 @@ impl Window {
 
     /// Copies bytes at an offset of the disk, of which `left` will be wanted: as many as the window has, at least one.
     fn take(&mut self, disk: &RawDisk, at: u64, left: u64, buf: &mut [u8]) -> io::Result<usize> {
-        if at < self.from || at >= self.from + self.len as u64 {
+        let end = self.from + self.len as u64;
+        if let Some(error) = self.stopped_by.take_if(|_| self.len > 0 && at == end) {
+            return Err(error);
+        }
+        if at < self.from || at >= end {
             let from = at - at % ALIGN as u64;
             let want = (at - from).saturating_add(left).next_multiple_of(ALIGN as u64);
             let room = self.room(usize::try_from(want).unwrap_or(usize::MAX).min(WINDOW_BYTES));
-            self.len = match disk.read(room, from) {
+            let got = match disk.read(room, from) {
                 // The page holds a bad sector before what is wanted, which may be whole.
-                Ok(n) if n as u64 <= at - from => return sector_by_itself(disk, at, buf),
+                Ok(got) if got.bytes as u64 <= at - from => return sector_by_itself(disk, at, buf),
                 Err(e) if !is_gone(&e) && at != from => return sector_by_itself(disk, at, buf),
                 other => other?,
             };
-            self.from = from;
+            (self.from, self.len, self.stopped_by) = (from, got.bytes, got.stopped_by);
         }
         let start = self.bytes.as_ptr().align_offset(ALIGN) + (at - self.from) as usize;
         let n = buf.len().min(self.len - (at - self.from) as usize);
@@ -264,7 +298,7 @@ fn sector_by_itself(disk: &RawDisk, at: u64, buf: &mut [u8]) -> io::Result<usize
     let mut window = Window::default();
     let within = (at % disk.sector_bytes as u64) as usize;
     let sector = window.room(disk.sector_bytes);
-    let n = disk.read(sector, at - within as u64)?;
+    let n = disk.read(sector, at - within as u64)?.bytes;
     let there = sector.get(within..n).filter(|there| !there.is_empty()).ok_or(Errno::NODEV)?;
     let n = there.len().min(buf.len());
     buf[..n].copy_from_slice(&there[..n]);
@@ -329,6 +363,51 @@ mod tests {
         let (all, error) = read(&mut Content::new(Table(raw, vec![second]), size, 0, first));
         assert!(error.is_none(), "{error:?}");
         assert!(all == expected);
+    }
+
+    /// A disk with bad sectors, which refuses direct reads when it is asked for them.
+    struct Worn(super::super::blocks::tests::Worn, AtomicBool);
+
+    impl Source for Worn {
+        fn read(&self, buf: &mut [u8], from: u64) -> io::Result<usize> {
+            if self.1.load(Ordering::Relaxed) {
+                return Err(Errno::INVAL.into());
+            }
+            super::super::blocks::ReadAt::read_at(&self.0, buf, from)
+        }
+
+        fn set_direct(&self, on: bool) -> bool {
+            self.1.store(on, Ordering::Relaxed);
+            on
+        }
+
+        fn forget(&self, _: u64, _: usize) {}
+    }
+
+    #[test]
+    fn every_byte_before_a_bad_sector_is_delivered_and_every_byte_behind_it() {
+        let disk = bytes(3 << 20);
+        for (bad, start, refuses) in
+            [(2500u64, 63 * 512, false), (127, 63 * 512, true), (63, 63 * 512, false), (70, 0, true)]
+        {
+            let len = 2 << 20;
+            let open = |at| {
+                let source = Worn(super::super::blocks::tests::Worn(disk.clone(), vec![bad]), AtomicBool::new(false));
+                let mut raw = RawDisk::over(Box::new(source), 3 << 20, 512);
+                if !refuses {
+                    raw.source.set_direct(false);
+                    raw.direct = AtomicBool::new(false);
+                }
+                Content::new(Table(raw, vec![]), len, at, pieces(0, &[(Some(start), len)], false))
+            };
+            let (all, error) = read(&mut open(0));
+            assert_eq!(all.len() as u64, bad * 512 - start, "{bad}");
+            assert!(all == disk[start as usize..bad as usize * 512]);
+            assert_eq!(error.unwrap().raw_os_error(), Some(Errno::IO.raw_os_error()));
+            let (rest, error) = read(&mut open((bad + 1) * 512 - start));
+            assert!(error.is_none(), "{bad}: {error:?}");
+            assert!(rest == disk[(bad as usize + 1) * 512..start as usize + len as usize], "{bad}");
+        }
     }
 
     #[test]

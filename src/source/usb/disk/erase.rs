@@ -89,7 +89,7 @@ impl Medium for File {
 /// Erases the file at a path if it has that length. `writable` is the disk that `disk` reads.
 pub fn erase(disk: &mut Disk, writable: &dyn Medium, path: &[u8], size_bytes: u64) -> Result<(), EraseError> {
     let (n, entry) = disk.find(path)?.ok_or(EraseError::Missing)?;
-    if entry.len() != size_bytes {
+    if entry.size_bytes() != size_bytes {
         return Err(EraseError::Changed);
     }
     check_alone(disk, n)?;
@@ -167,7 +167,7 @@ fn check_sole_owner(disk: &mut Disk, n: usize, file: &Entry) -> Result<(), Erase
                 return Err(refused("another file uses the same clusters"));
             }
             // No loop: the walk above would have told of it.
-            if entry.directory && entry.len() > 0 {
+            if entry.directory && entry.size_bytes() > 0 {
                 places.push(entry.place);
             }
         }

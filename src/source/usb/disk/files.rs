@@ -112,7 +112,7 @@ pub struct Pieces {
 
 impl Entry {
     /// Length in bytes as its record has it; of a FAT directory, the longest that there may be.
-    pub fn len(&self) -> u64 {
+    pub fn size_bytes(&self) -> u64 {
         match self.place {
             Place::Clusters { len, .. } | Place::Fixed { len, .. } => len,
         }
@@ -129,7 +129,7 @@ impl Volume {
         each: &mut dyn FnMut(Found) -> ControlFlow<()>,
     ) -> Result<Option<String>, ReadError> {
         if let Place::Clusters { len, .. } = place
-            && len > self.heap.len().max(256 << 20)
+            && len > self.heap.bytes().max(256 << 20)
         {
             return Ok(Some("it says that it is larger than its volume".to_owned()));
         }
@@ -147,7 +147,7 @@ impl Volume {
         if from >= len {
             return Ok(Pieces { from, ..Pieces::default() });
         }
-        if len > self.heap.len() {
+        if len > self.heap.bytes() {
             return Ok(Pieces {
                 from,
                 damage: Some("it says that it is larger than its volume".to_owned()),
@@ -416,8 +416,8 @@ impl Walk {
 
     fn entry(&mut self, volume: &Volume, dir: &Pending, path: Vec<u8>, entry: Entry) {
         if !entry.directory {
-            if entry.len() > volume.heap.len() {
-                self.note(path, format!("it says that it has {} bytes, more than its volume", entry.len()));
+            if entry.size_bytes() > volume.heap.bytes() {
+                self.note(path, format!("it says that it has {} bytes, more than its volume", entry.size_bytes()));
                 return;
             }
             self.bytes += path.len() + entry.modified.len();
@@ -429,7 +429,7 @@ impl Walk {
             Place::Fixed { .. } => 0,
         };
         let root = matches!(volume.root, Place::Clusters { first: root, .. } if root == first);
-        let empty = entry.len() == 0;
+        let empty = entry.size_bytes() == 0;
         if dir.depth + 1 >= MAX_DEPTH {
             self.note(path, format!("deeper than {MAX_DEPTH} directories; not listed"));
         } else if empty {
@@ -472,7 +472,7 @@ impl Item {
 pub fn shelf_entry(path: Vec<u8>, entry: &Entry) -> ShelfEntry {
     ShelfEntry {
         path: SourcePath::new(path),
-        size_bytes: entry.len(),
+        size_bytes: entry.size_bytes(),
         modified_raw: entry.modified.clone(),
         modified_ms: entry.modified_ms,
     }

@@ -110,7 +110,7 @@ impl Reader {
                     let pieces = disk.volumes[n].pieces(&mut disk.blocks, &entry, from, PIECES)?;
                     pieces.pieces.iter().for_each(|piece| wire::put_piece(body, piece));
                     let (from, more, damage) = (pieces.from, pieces.more, pieces.damage);
-                    Answer::Pieces { size_bytes: entry.len(), from, more, damage }
+                    Answer::Pieces { size_bytes: entry.size_bytes(), from, more, damage }
                 }
                 None => Answer::Missing,
             },
@@ -139,7 +139,7 @@ impl Reader {
             exfat: v.facts.exfat,
             label: v.facts.label.clone(),
             id: v.facts.id.clone(),
-            bytes: v.heap.len(),
+            bytes: v.heap.bytes(),
             clean: v.facts.clean,
         };
         let answer =
