@@ -249,7 +249,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         remotes: remotes.clone(),
         board: board.clone(),
     });
-    let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers));
+    let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers, settings.media.timeout));
     Ok(Parts {
         clock,
         store,

@@ -104,8 +104,6 @@ pub struct FolderSource {
     pub still_after: Duration,
     /// Recorder profiles of the unit's own, beside the built-in ones.
     pub profiles_dir: Option<PathBuf>,
-    /// Recorders read at the same time.
-    pub read_parallel: usize,
 }
 
 /// Looking into media files.
@@ -117,8 +115,6 @@ pub struct Media {
     pub thumbnail_width_px: u32,
     /// Worker processes.
     pub workers: usize,
-    /// Memory of one worker.
-    pub memory_bytes: u64,
 }
 
 /// Facts and case numbers.
