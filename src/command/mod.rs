@@ -18,6 +18,7 @@ pub mod exit;
 pub mod find;
 pub mod log;
 pub mod output;
+mod roster_watch;
 pub mod run;
 pub mod status;
 pub mod verify;

@@ -11,7 +11,7 @@ use super::anchor::Anchor;
 use super::anchors;
 use super::desk::Desk;
 use super::exit::Exit;
-use super::{control, destinations, docks};
+use super::{control, destinations, docks, roster_watch};
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -454,6 +454,7 @@ fn start_doors(
         }
     });
     let settings = &parts.settings;
+    roster_watch::start(supervisor, settings.casework.roster.clone(), &desk, &parts.health);
     let pages = StationPages {
         store: parts.store.clone(),
         vault: parts.vault.clone(),
