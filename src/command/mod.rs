@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
     if let Verb::Worker { kind } = &cli.verb {
         return worker::run(kind);
     }
-    let output = Output::new(cli.global.json);
+    let output = Output::new(cli.global.json, cli.global.lang.map(Into::into));
     match dispatch(&cli, &output) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -469,8 +469,9 @@ fn start_doors(
         destinations: settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect(),
     };
     let live = Live::new(parts.clock.now().0);
-    let site =
-        Site::new(Arc::new(pages), desk, Arc::clone(&parts.clock), settings.station.zone.clone(), Arc::clone(&live));
+    let station = &settings.station;
+    let (clock, zone, language) = (Arc::clone(&parts.clock), station.zone.clone(), station.language.fixed());
+    let site = Site::new(Arc::new(pages), desk, clock, zone, language, Arc::clone(&live));
     crate::web::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
 }
 

@@ -2,13 +2,15 @@
 //!
 //! [`Words`] has one field a word and two values of it, so that a word missing in one language does not
 //! compile. What carries numbers or depends on a domain type is a function: [`mod@format`] writes sizes,
-//! times and counts, [`mod@names`] names the values of domain types, [`mod@sentences`] makes sentences.
+//! times and counts, [`mod@names`] names the values of domain types, [`mod@sentences`] makes sentences, and
+//! [`mod@terminal`] those of the command line.
 //! The Chinese is what users of these stations say (domain.md, "Words on the page"), never translated
 //! back from English. Nothing here knows HTML; what it returns is escaped by whoever shows it.
 
 pub mod format;
 pub mod names;
 pub mod sentences;
+pub mod terminal;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -60,10 +62,10 @@ impl Lang {
         }
     }
 
-    /// The language to answer in: the visitor's choice, else the best of `Accept-Language`
-    /// (RFC 9110, 12.5.4), else Chinese.
-    pub fn negotiate(accept_language: Option<&str>, cookie: Option<&str>) -> Self {
-        if let Some(chosen) = cookie.and_then(Self::parse) {
+    /// The language to answer in: the visitor's choice, else the station's where it has one, else the best of
+    /// `Accept-Language` (RFC 9110, 12.5.4), else Chinese.
+    pub fn negotiate(accept_language: Option<&str>, cookie: Option<&str>, station: Option<Self>) -> Self {
+        if let Some(chosen) = cookie.and_then(Self::parse).or(station) {
             return chosen;
         }
         let mut best: Option<(Self, u32)> = None;
@@ -409,6 +411,37 @@ catalogue! {
     err_failed => "出了问题", "Something went wrong";
     err_failed_detail => "采集和上传不受影响。再试一次；若持续出现，请查看系统日志（journalctl -u evidock）。", "Copying and sending go on. Try again; if it stays, read the log (journalctl -u evidock).";
     err_back => "回到采集站", "Back to the station";
+
+    // Command line
+    running => "运行中", "running";
+    not_running => "未运行", "not running";
+    daemon_is_off => "采集站程序没有在运行", "the daemon is not running";
+    look_not_logged => "采集站程序没有在运行，这次查看没有写入日志", "the daemon is not running; this look at its records is not in the log";
+    terminal_safe => "可以取走", "safe to remove";
+    terminal_stay => "请勿拔出", "do not remove";
+    terminal_unwatched => "现在没有程序在读取：先启动 evidock 再取走", "nobody looks at it now: start evidock before you remove it";
+    not_probed => "尚未检测", "not probed yet";
+    col_stage => "阶段", "stage";
+    col_case_stage => "环节", "stage";
+    col_clips => "数量", "clips";
+    col_size => "大小", "size";
+    col_record => "资料编号", "record";
+    col_captured => "采集时间", "captured";
+    col_officer => "采集人", "officer";
+    col_place => "采集地点", "place";
+    col_proves => "证明对象", "proves";
+    col_state => "状态", "state";
+    col_file => "文件", "file";
+    col_field => "信息", "field";
+    col_value => "内容", "value";
+    col_from => "来源", "from";
+    col_case => "案件", "case";
+    col_also => "其他编号", "also";
+    col_rev => "版本", "rev";
+    col_destination => "上传目标", "destination";
+    col_proof => "校验方式", "proof";
+    col_object => "对象", "object";
+    col_proven => "校验时间", "proven";
 }
 
 #[cfg(test)]
@@ -429,8 +462,10 @@ mod tests {
             (Some("en"), Some("<script>"), Lang::En),
         ];
         for (header, cookie, wanted) in table {
-            assert_eq!(Lang::negotiate(header, cookie), wanted, "{header:?} {cookie:?}");
+            assert_eq!(Lang::negotiate(header, cookie, None), wanted, "{header:?} {cookie:?}");
         }
+        assert_eq!(Lang::negotiate(Some("zh"), None, Some(Lang::En)), Lang::En, "the station's before the browser's");
+        assert_eq!(Lang::negotiate(None, Some("zh"), Some(Lang::En)), Lang::Zh, "the visitor's before the station's");
     }
 
     #[test]

@@ -102,7 +102,8 @@ impl Ask for Asked {
 
 pub fn site(scene: Scene) -> (Arc<Site>, Arc<Asked>) {
     let asked = Arc::new(Asked::default());
-    let site = Site::new(Arc::new(FixturePages(scene)), asked.clone(), StoppedClock::at(NOW), zone(), Live::new(1));
+    let site =
+        Site::new(Arc::new(FixturePages(scene)), asked.clone(), StoppedClock::at(NOW), zone(), None, Live::new(1));
     (site, asked)
 }
 
