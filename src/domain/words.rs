@@ -180,9 +180,18 @@ catalogue! {
     do_not_remove => "请勿拔出", "Do not remove";
     safe_to_remove => "可以取走", "Safe to remove";
     safe_uploading => "可以取走 · 上传中", "Safe to remove · uploading";
-    waiting_for_approval => "等待确认", "Waiting for approval";
     unregistered => "未注册设备", "Unregistered device";
     unregistered_detail => "未读取，需要管理员确认", "Not read; an administrator has to approve it";
+    held_refused => "已拒绝的设备", "Refused device";
+    held_refused_detail => "管理员不允许读取", "An administrator said no";
+    held_not_storage => "不是记录仪", "Not a recorder";
+    held_not_storage_detail => "采集位只接受记录仪，其他设备不会启用", "A bay takes recorders only; other devices stay dead";
+    held_no_storage => "记录仪未开放存储", "No storage shown";
+    held_no_storage_detail => "正在充电，或处于厂家专用模式", "Charging, or in its maker's private mode";
+    held_broken => "无法读取", "Cannot be read";
+    held_broken_detail => "已接入，但读不出内容", "Let in, but nothing on it can be read";
+    held_take_out => "请拔出", "Take it out";
+    held_switch => "请在记录仪上切换到 U 盘模式", "Switch the recorder to USB storage";
     reading_list => "正在读取文件列表", "Reading the list of files";
     paused_disk => "已暂停：磁盘空间不足", "Paused: the disk is full";
     paused_disk_detail => "尚未全部入库，请找管理员或换一个采集站", "Not everything is sealed; call the administrator or use another station";
@@ -190,7 +199,7 @@ catalogue! {
     nothing_on_it => "没有可采集的文件", "No files to copy";
     officer_unknown => "采集人未知", "Officer unknown";
     annotate_later => "稍后在工作台标注即可", "Annotate later at a desk";
-    call_administrator => "请找管理员", "Call the administrator";
+    call_administrator => "请联系管理员", "Call the administrator";
     no_bays => "还没有采集位。接入记录仪后会出现在这里；用文件夹方式时，在接入目录下建一个文件夹即可。", "No bays yet. Dock a recorder and it appears here; with a folder source, make a directory inside the docking folder.";
 
     // Uplink
