@@ -48,7 +48,7 @@ pub struct Global {
     /// Print JSON for programs
     #[arg(long, global = true, help_heading = "Options of every verb")]
     pub json: bool,
-    /// Language of what is printed [default: that of the terminal]
+    /// Language of what status, find and show print [default: as configured, else the terminal's]
     #[arg(long, global = true, help_heading = "Options of every verb", value_name = "LANGUAGE")]
     pub lang: Option<Lang>,
 }
@@ -62,6 +62,15 @@ pub enum Lang {
     /// English
     #[value(name = "en")]
     English,
+}
+
+impl From<Lang> for crate::domain::words::Lang {
+    fn from(asked: Lang) -> Self {
+        match asked {
+            Lang::Chinese => Self::Zh,
+            Lang::English => Self::En,
+        }
+    }
 }
 
 /// The verbs.

@@ -133,9 +133,12 @@ fn make_clips(dir: &Path) -> std::io::Result<()> {
 // ---------------------------------------------------------------------------------------------
 // Probing
 
+/// The slowest honest job measured, a thumbnail of 4K H.265 on two cores, took 0.2 s.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One worker of its own, with the registry of plug-ins that all tests share.
 fn station() -> WorkerProbe {
-    WorkerProbe::with_program(PROGRAM.into(), clips(), 1)
+    WorkerProbe::with_program(PROGRAM.into(), clips(), 1, PATIENCE)
 }
 
 /// `container vcodec WxH fps acodec channels rate`, with `-` for what is not known.
@@ -293,12 +296,22 @@ async fn flipped_bytes_cost_a_worker_at_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_s_processor_time_follows_the_patience() {
+    for (patience_s, cpu_s) in [(7, "2800 s of processor"), (3600, "1440000 s of processor")] {
+        let station = WorkerProbe::with_program(PROGRAM.into(), clips(), 1, Duration::from_secs(patience_s));
+        let check = station.check().await.unwrap();
+        let limits = check.measures.iter().find(|m| m.name == "limits").unwrap();
+        assert!(limits.in_force && limits.detail.contains(cpu_s), "{}", limits.detail);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_opened_is_told() {
     let station = station();
     for path in [clips().join("nowhere.mp4"), clips().to_owned()] {
         assert!(matches!(station.probe(&path).await, Err(ProbeError::Unreadable(_))));
     }
-    let nowhere = WorkerProbe::with_program("/nowhere/evidock".into(), clips(), 1);
+    let nowhere = WorkerProbe::with_program("/nowhere/evidock".into(), clips(), 1, PATIENCE);
     assert!(matches!(nowhere.probe(&clip("plain.mp4")).await, Err(ProbeError::CannotStart(_))));
 }
 

@@ -12,7 +12,7 @@ use crate::domain::case_number::NumberRule;
 use crate::domain::clip::Delivery;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::error::chain;
-use crate::domain::event::{Draft, EventKind};
+use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::ports::{BoxFuture, Clock};
@@ -246,11 +246,19 @@ impl Desk {
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let count = entries.len();
-        if !dry_run {
-            let (actor, via) = (caller.actor.clone(), caller.via);
-            self.store.write(move |tx| tx.import_roster(&name, &entries, &actor, via)).await?;
-        }
-        Ok(Reply::Done(json!({ "rows": count, "warnings": warnings, "dry_run": dry_run })))
+        let (actor, via) = (caller.actor.clone(), caller.via);
+        let changed = self
+            .store
+            .write(move |tx| {
+                let changed = tx.read().roster_rows(&name)? != entries;
+                // What a person asked for is told in the log, even where it changes nothing.
+                if !dry_run && (changed || actor != Actor::daemon()) {
+                    tx.import_roster(&name, &entries, &actor, via)?;
+                }
+                Ok(changed)
+            })
+            .await?;
+        Ok(Reply::Done(json!({ "rows": count, "changed": changed, "warnings": warnings, "dry_run": dry_run })))
     }
 
     async fn verify(&self, caller: &Caller, clip: &str, remote: bool) -> Answer {

@@ -9,9 +9,11 @@ use super::{Ended, ask, bucket};
 use crate::cli::{Find, Show};
 use crate::config::Settings;
 use crate::domain::case_number::CaseNumber;
+use crate::domain::clip::{ClipState, Delivery, ProofLevel};
 use crate::domain::command::Request;
 use crate::domain::layout;
-use crate::domain::record::Record;
+use crate::domain::record::{Field, Record};
+use crate::domain::words::Words;
 use crate::runtime::clock::{SystemClock, wall};
 use crate::store::Store;
 
@@ -46,7 +48,7 @@ pub(super) fn log_access(settings: &Settings, request: &Request, output: &Output
     match ask::request(settings, request) {
         Ok(_) => Ok(()),
         Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => {
-            output.note("the daemon is not running; this look at its records is not in the log");
+            output.note(output.words(settings.station.language).look_not_logged);
             Ok(())
         }
         Err(e) => Err(e),
@@ -55,6 +57,7 @@ pub(super) fn log_access(settings: &Settings, request: &Request, output: &Output
 
 /// `evidock find --case N [--from DEST]`.
 pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let w = output.words(settings.station.language);
     let number = case_number(settings, &find.case_no)?;
     let records = match &find.from {
         Some(from) => bucket::find(settings, from, &number)?,
@@ -79,11 +82,21 @@ pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result
     if output.is_json() {
         output.json(&records)?;
     } else if !records.is_empty() {
-        let rows: Vec<Vec<String>> = records.iter().map(row).collect();
-        output.table(&["record", "captured", "officer", "place", "proves", "size", "state", "file"], &rows, &[5])?;
+        let rows: Vec<Vec<String>> = records.iter().map(|r| row(r, w)).collect();
+        let header = [
+            w.col_record,
+            w.col_captured,
+            w.col_officer,
+            w.col_place,
+            w.col_proves,
+            w.col_size,
+            w.col_state,
+            w.col_file,
+        ];
+        output.table(&header, &rows, &[5])?;
     }
     if records.is_empty() {
-        output.note(&format!("no clip is linked to {}", number.display()));
+        output.note(&w.no_clip_of(number.display()));
         return Ok(Exit::NotFound);
     }
     Ok(Exit::Ok)
@@ -101,7 +114,7 @@ fn matched(mut record: Record, key: &str) -> Record {
     record
 }
 
-fn row(r: &Record) -> Vec<String> {
+fn row(r: &Record, w: &Words) -> Vec<String> {
     let or_dash = |t: &Option<String>| t.clone().unwrap_or_else(|| "—".to_owned());
     vec![
         r.record_id.clone(),
@@ -110,9 +123,13 @@ fn row(r: &Record) -> Vec<String> {
         or_dash(&r.place),
         or_dash(&r.proves),
         size(r.size_bytes),
-        r.state.clone(),
+        state(&r.state, w),
         r.original_filename.clone(),
     ]
+}
+
+fn state(word: &str, w: &Words) -> String {
+    ClipState::parse(word).map_or(word.to_owned(), |state| w.state(state).to_owned())
 }
 
 /// `evidock show CLIP`.
@@ -136,6 +153,7 @@ pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result
         output.json(&record)?;
         return Ok(Exit::Ok);
     }
+    let w = output.words(settings.station.language);
     let json = json!(record);
     let mut rows = Vec::new();
     for (name, value) in json.as_object().into_iter().flatten() {
@@ -143,10 +161,11 @@ pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result
             continue;
         }
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let origin = record.origins.get(name).map(|o| o.origin.clone()).unwrap_or_default();
-        rows.push(vec![name.clone(), text, origin]);
+        let text = if name == "state" { state(&text, w) } else { text };
+        let origin = record.origins.get(name).map(|o| w.origin(&o.origin).to_owned()).unwrap_or_default();
+        rows.push(vec![w.keyed(name, Field::parse(name).map(|f| w.field(f))), text, origin]);
     }
-    output.table(&["field", "value", "from"], &rows, &[])?;
+    output.table(&[w.col_field, w.col_value, w.col_from], &rows, &[])?;
     let links: Vec<Vec<String>> = record
         .cases
         .iter()
@@ -155,29 +174,31 @@ pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result
                 l.case_no.clone(),
                 l.aliases.join(", "),
                 l.stage.clone().unwrap_or_default(),
-                l.origin.clone(),
+                w.origin(&l.origin).to_owned(),
                 l.rev.to_string(),
             ]
         })
         .collect();
     if !links.is_empty() {
-        output.table(&["case", "also", "stage", "from", "rev"], &links, &[4])?;
+        output.table(&[w.col_case, w.col_also, w.col_case_stage, w.col_from, w.col_rev], &links, &[4])?;
     }
     let copies: Vec<Vec<String>> = record
         .copies
         .iter()
         .map(|c| {
+            let proof = c.proof.clone().unwrap_or_default();
+            let proof = ProofLevel::parse(&proof).map_or(proof, |p| w.proof(p).to_owned());
             vec![
                 c.destination.clone(),
-                c.state.clone(),
-                c.proof.clone().unwrap_or_default(),
+                Delivery::parse(&c.state).map_or(c.state.clone(), |d| w.delivery(d).to_owned()),
+                proof,
                 c.object_uri.clone(),
                 c.proven_at.clone().unwrap_or_default(),
             ]
         })
         .collect();
     if !copies.is_empty() {
-        output.table(&["destination", "state", "proof", "object", "proven"], &copies, &[])?;
+        output.table(&[w.col_destination, w.col_state, w.col_proof, w.col_object, w.col_proven], &copies, &[])?;
     }
     Ok(Exit::Ok)
 }

@@ -18,6 +18,7 @@ pub mod exit;
 pub mod find;
 pub mod log;
 pub mod output;
+mod roster_watch;
 pub mod run;
 pub mod status;
 pub mod verify;
@@ -47,7 +48,7 @@ pub fn main() -> ExitCode {
     if let Verb::Worker { kind } = &cli.verb {
         return worker::run(kind);
     }
-    let output = Output::new(cli.global.json);
+    let output = Output::new(cli.global.json, cli.global.lang.map(Into::into));
     match dispatch(&cli, &output) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::exit::Exit;
+use crate::config::Language;
+use crate::domain::words::{Lang, Words};
 use crate::runtime::clock::monotonic;
 
 /// Where progress cannot be drawn, a line is written no oftener than this.
@@ -19,12 +21,25 @@ const PLAIN_PROGRESS_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     json: bool,
+    lang: Option<Lang>,
 }
 
 impl Output {
-    /// Text for people, or JSON for programs.
-    pub fn new(json: bool) -> Self {
-        Self { json }
+    /// Text for people, in `lang` where one was asked for, or JSON for programs.
+    pub fn new(json: bool, lang: Option<Lang>) -> Self {
+        Self { json, lang }
+    }
+
+    /// The words for people: in the language that was asked for, else the configured one, else the terminal's.
+    /// What programs read has one language.
+    pub fn words(&self, configured: Language) -> &'static Words {
+        let lang = match self.json {
+            true => Lang::En,
+            false => {
+                self.lang.or(configured.fixed()).unwrap_or_else(|| Lang::of_terminal(|name| std::env::var(name).ok()))
+            }
+        };
+        lang.words()
     }
 
     /// Whether JSON was asked for.

@@ -11,7 +11,7 @@ use super::anchor::Anchor;
 use super::anchors;
 use super::desk::Desk;
 use super::exit::Exit;
-use super::{control, destinations, docks};
+use super::{control, destinations, docks, roster_watch};
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -249,7 +249,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         remotes: remotes.clone(),
         board: board.clone(),
     });
-    let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers));
+    let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers, settings.media.timeout));
     Ok(Parts {
         clock,
         store,
@@ -454,6 +454,7 @@ fn start_doors(
         }
     });
     let settings = &parts.settings;
+    roster_watch::start(supervisor, settings.casework.roster.clone(), &desk, &parts.health);
     let pages = StationPages {
         store: parts.store.clone(),
         vault: parts.vault.clone(),
@@ -468,8 +469,9 @@ fn start_doors(
         destinations: settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect(),
     };
     let live = Live::new(parts.clock.now().0);
-    let site =
-        Site::new(Arc::new(pages), desk, Arc::clone(&parts.clock), settings.station.zone.clone(), Arc::clone(&live));
+    let station = &settings.station;
+    let (clock, zone, language) = (Arc::clone(&parts.clock), station.zone.clone(), station.language.fixed());
+    let site = Site::new(Arc::new(pages), desk, clock, zone, language, Arc::clone(&live));
     crate::web::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
 }
 

@@ -7,11 +7,14 @@ use super::find::store;
 use super::output::{Output, size};
 use super::{Ended, ask};
 use crate::config::Settings;
+use crate::domain::clip::ClipState;
 use crate::domain::command::Request;
+use crate::domain::words::terminal::Docked;
 use crate::vault::Vault;
 
 /// Carries the verb out. Without a daemon it still tells what is stored, and ends with [`Exit::Unreachable`].
 pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let w = output.words(settings.station.language);
     let told = match ask::request(settings, &Request::Ping) {
         Ok(told) => Some(told),
         Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => None,
@@ -58,46 +61,26 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             "checkpoint": checkpoint.map(|c| json!({ "size": c.size, "made_ms": c.made_ms })),
         }))?;
     } else {
-        output.line(&format!(
-            "{} ({}): {}",
-            settings.station.name,
-            settings.station.id,
-            if running { "running" } else { "not running" }
-        ))?;
+        output.line(&w.station_line(&settings.station.name, settings.station.id.as_str(), running))?;
+        let named = |name: &str| ClipState::parse(name).map_or(name.to_owned(), |state| w.stage(state).to_owned());
         let rows: Vec<Vec<String>> =
-            stages.iter().map(|(name, s)| vec![(*name).to_owned(), s.count.to_string(), size(s.bytes)]).collect();
-        output.table(&["stage", "clips", "size"], &rows, &[1, 2])?;
+            stages.iter().map(|(name, s)| vec![named(name), s.count.to_string(), size(s.bytes)]).collect();
+        output.table(&[w.col_stage, w.col_clips, w.col_size], &rows, &[1, 2])?;
         for d in &docks {
             // Invariant 9: what the last look found says nothing about a recorder that nobody looks at now.
-            let word = match (running, d.safe) {
-                (true, true) => "safe to remove",
-                (true, false) => "do not remove",
-                (false, _) => "nobody looks at it now: start evidock before you remove it",
+            let docked = match (running, d.safe) {
+                (true, true) => Docked::Safe,
+                (true, false) => Docked::Stay,
+                (false, _) => Docked::Unwatched,
             };
-            let stuck = now(&d.bay)["stuck"].as_str().map(|why| format!(" — {why}")).unwrap_or_default();
-            output.line(&format!("bay {}: {} — {} files — {word}{stuck}", d.bay, d.recorder, d.files))?;
+            output.line(&w.bay_line(&d.bay, &d.recorder, d.files, docked, now(&d.bay)["stuck"].as_str()))?;
         }
         for d in &destinations {
-            let proof = d.proof.map_or("not probed yet", |p| p.as_str());
-            let same = if d.same_device {
-                ", on the vault's own device: proves nothing about the loss of this box"
-            } else {
-                ""
-            };
-            output.line(&format!(
-                "destination {}: {proof}{same}{}",
-                d.name,
-                d.trouble.as_ref().map(|t| format!(" — {t}")).unwrap_or_default()
-            ))?;
+            let proof = d.proof.map(|p| w.proof(p));
+            output.line(&w.destination_line(&d.name, proof, d.same_device, d.trouble.as_deref()))?;
         }
-        output.line(&format!(
-            "{} clips lack facts, {} in quarantine, {} wait for a person; {} free of {}",
-            figures.incomplete,
-            figures.quarantined,
-            figures.failed,
-            size(free),
-            size(total)
-        ))?;
+        let (free, total) = (size(free), size(total));
+        output.line(&w.summary_line(figures.incomplete, figures.quarantined, figures.failed, &free, &total))?;
     }
-    if running { Ok(Exit::Ok) } else { Err(Ended::with(Exit::Unreachable, "the daemon is not running")) }
+    if running { Ok(Exit::Ok) } else { Err(Ended::with(Exit::Unreachable, w.daemon_is_off)) }
 }

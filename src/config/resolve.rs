@@ -194,7 +194,6 @@ fn folder_source(written: written::FolderSource, places: &Places<'_>) -> Result<
             0..=600_000,
         )?),
         profiles_dir: places.written(written.profiles_dir),
-        read_parallel: whole("source.folder.read_parallel", written.read_parallel, 4, 1..=64)? as usize,
     })
 }
 
@@ -203,7 +202,6 @@ fn media(written: written::Media) -> Result<Media, Problem> {
         timeout: Duration::from_secs(whole("media.timeout_s", written.timeout_s, 60, 1..=3600)?),
         thumbnail_width_px: whole("media.thumbnail_width_px", written.thumbnail_width_px, 480, 64..=1920)? as u32,
         workers: whole("media.workers", written.workers, 1, 1..=16)? as usize,
-        memory_bytes: whole("media.memory_mb", written.memory_mb, 512, 64..=16_384)? * 1_000_000,
     })
 }
 

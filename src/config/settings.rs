@@ -12,6 +12,7 @@ use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
+use crate::domain::words::Lang;
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +54,7 @@ pub struct Station {
     pub zone: TimeZone,
     /// IANA name of `zone`.
     pub zone_name: String,
-    /// Of the page.
+    /// Of the page and of the command line, for readers who have chosen none.
     pub language: Language,
     /// In records.
     pub agency: Option<String>,
@@ -104,8 +105,6 @@ pub struct FolderSource {
     pub still_after: Duration,
     /// Recorder profiles of the unit's own, beside the built-in ones.
     pub profiles_dir: Option<PathBuf>,
-    /// Recorders read at the same time.
-    pub read_parallel: usize,
 }
 
 /// Looking into media files.
@@ -117,8 +116,6 @@ pub struct Media {
     pub thumbnail_width_px: u32,
     /// Worker processes.
     pub workers: usize,
-    /// Memory of one worker.
-    pub memory_bytes: u64,
 }
 
 /// Facts and case numbers.
@@ -325,6 +322,17 @@ choices! {
         Json => "json",
         /// For people.
         Text => "text",
+    }
+}
+
+impl Language {
+    /// The one language, where one is set.
+    pub fn fixed(self) -> Option<Lang> {
+        match self {
+            Self::Auto => None,
+            Self::Chinese => Some(Lang::Zh),
+            Self::English => Some(Lang::En),
+        }
     }
 }
 

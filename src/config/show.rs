@@ -33,14 +33,12 @@ impl Settings {
                     poll_ms: Some(self.folder_source.poll.as_millis() as u64),
                     still_after_ms: Some(self.folder_source.still_after.as_millis() as u64),
                     profiles_dir: self.folder_source.profiles_dir.clone(),
-                    read_parallel: Some(self.folder_source.read_parallel as u64),
                 }),
             }),
             media: Some(written::Media {
                 timeout_s: Some(self.media.timeout.as_secs()),
                 thumbnail_width_px: Some(u64::from(self.media.thumbnail_width_px)),
                 workers: Some(self.media.workers as u64),
-                memory_mb: Some(self.media.memory_bytes / 1_000_000),
             }),
             casework: Some(written::Casework {
                 roster: self.casework.roster.clone(),

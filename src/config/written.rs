@@ -134,8 +134,6 @@ sections! {
         still_after_ms: u64,
         /// Recorder profiles of the unit's own.
         profiles_dir: PathBuf,
-        /// Recorders read at the same time.
-        read_parallel: u64,
     }
 
     /// `[media]`
@@ -146,8 +144,6 @@ sections! {
         thumbnail_width_px: u64,
         /// Worker processes.
         workers: u64,
-        /// Memory of one worker, 10^6 bytes.
-        memory_mb: u64,
     }
 
     /// `[casework]`

@@ -151,6 +151,19 @@ pub struct HeldDevice {
     pub since_ms: i64,
 }
 
+impl HeldDevice {
+    /// What the bus tells, as `Kingston DataTraveler · USB 0951:1666`.
+    pub fn told(&self) -> String {
+        let usb = format!("USB {}", self.usb_text());
+        if self.name.is_empty() { usb } else { format!("{} · {usb}", self.name) }
+    }
+
+    /// Vendor and product as they are always written: `0951:1666`.
+    pub fn usb_text(&self) -> String {
+        format!("{:04x}:{:04x}", self.usb_id.0, self.usb_id.1)
+    }
+}
+
 /// Why a device is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {

@@ -2,13 +2,15 @@
 //!
 //! [`Words`] has one field a word and two values of it, so that a word missing in one language does not
 //! compile. What carries numbers or depends on a domain type is a function: [`mod@format`] writes sizes,
-//! times and counts, [`mod@names`] names the values of domain types, [`mod@sentences`] makes sentences.
+//! times and counts, [`mod@names`] names the values of domain types, [`mod@sentences`] makes sentences, and
+//! [`mod@terminal`] those of the command line.
 //! The Chinese is what users of these stations say (domain.md, "Words on the page"), never translated
 //! back from English. Nothing here knows HTML; what it returns is escaped by whoever shows it.
 
 pub mod format;
 pub mod names;
 pub mod sentences;
+pub mod terminal;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -60,10 +62,10 @@ impl Lang {
         }
     }
 
-    /// The language to answer in: the visitor's choice, else the best of `Accept-Language`
-    /// (RFC 9110, 12.5.4), else Chinese.
-    pub fn negotiate(accept_language: Option<&str>, cookie: Option<&str>) -> Self {
-        if let Some(chosen) = cookie.and_then(Self::parse) {
+    /// The language to answer in: the visitor's choice, else the station's where it has one, else the best of
+    /// `Accept-Language` (RFC 9110, 12.5.4), else Chinese.
+    pub fn negotiate(accept_language: Option<&str>, cookie: Option<&str>, station: Option<Self>) -> Self {
+        if let Some(chosen) = cookie.and_then(Self::parse).or(station) {
             return chosen;
         }
         let mut best: Option<(Self, u32)> = None;
@@ -178,9 +180,18 @@ catalogue! {
     do_not_remove => "请勿拔出", "Do not remove";
     safe_to_remove => "可以取走", "Safe to remove";
     safe_uploading => "可以取走 · 上传中", "Safe to remove · uploading";
-    waiting_for_approval => "等待确认", "Waiting for approval";
     unregistered => "未注册设备", "Unregistered device";
     unregistered_detail => "未读取，需要管理员确认", "Not read; an administrator has to approve it";
+    held_refused => "已拒绝的设备", "Refused device";
+    held_refused_detail => "管理员不允许读取", "An administrator said no";
+    held_not_storage => "不是记录仪", "Not a recorder";
+    held_not_storage_detail => "采集位只接受记录仪，其他设备不会启用", "A bay takes recorders only; other devices stay dead";
+    held_no_storage => "记录仪未开放存储", "No storage shown";
+    held_no_storage_detail => "正在充电，或处于厂家专用模式", "Charging, or in its maker's private mode";
+    held_broken => "无法读取", "Cannot be read";
+    held_broken_detail => "已接入，但读不出内容", "Let in, but nothing on it can be read";
+    held_take_out => "请拔出", "Take it out";
+    held_switch => "请在记录仪上切换到 U 盘模式", "Switch the recorder to USB storage";
     reading_list => "正在读取文件列表", "Reading the list of files";
     paused_disk => "已暂停：磁盘空间不足", "Paused: the disk is full";
     paused_disk_detail => "尚未全部入库，请找管理员或换一个采集站", "Not everything is sealed; call the administrator or use another station";
@@ -188,7 +199,7 @@ catalogue! {
     nothing_on_it => "没有可采集的文件", "No files to copy";
     officer_unknown => "采集人未知", "Officer unknown";
     annotate_later => "稍后在工作台标注即可", "Annotate later at a desk";
-    call_administrator => "请找管理员", "Call the administrator";
+    call_administrator => "请联系管理员", "Call the administrator";
     no_bays => "还没有采集位。接入记录仪后会出现在这里；用文件夹方式时，在接入目录下建一个文件夹即可。", "No bays yet. Dock a recorder and it appears here; with a folder source, make a directory inside the docking folder.";
 
     // Uplink
@@ -409,6 +420,37 @@ catalogue! {
     err_failed => "出了问题", "Something went wrong";
     err_failed_detail => "采集和上传不受影响。再试一次；若持续出现，请查看系统日志（journalctl -u evidock）。", "Copying and sending go on. Try again; if it stays, read the log (journalctl -u evidock).";
     err_back => "回到采集站", "Back to the station";
+
+    // Command line
+    running => "运行中", "running";
+    not_running => "未运行", "not running";
+    daemon_is_off => "采集站程序没有在运行", "the daemon is not running";
+    look_not_logged => "采集站程序没有在运行，这次查看没有写入日志", "the daemon is not running; this look at its records is not in the log";
+    terminal_safe => "可以取走", "safe to remove";
+    terminal_stay => "请勿拔出", "do not remove";
+    terminal_unwatched => "现在没有程序在读取：先启动 evidock 再取走", "nobody looks at it now: start evidock before you remove it";
+    not_probed => "尚未检测", "not probed yet";
+    col_stage => "阶段", "stage";
+    col_case_stage => "环节", "stage";
+    col_clips => "数量", "clips";
+    col_size => "大小", "size";
+    col_record => "资料编号", "record";
+    col_captured => "采集时间", "captured";
+    col_officer => "采集人", "officer";
+    col_place => "采集地点", "place";
+    col_proves => "证明对象", "proves";
+    col_state => "状态", "state";
+    col_file => "文件", "file";
+    col_field => "信息", "field";
+    col_value => "内容", "value";
+    col_from => "来源", "from";
+    col_case => "案件", "case";
+    col_also => "其他编号", "also";
+    col_rev => "版本", "rev";
+    col_destination => "上传目标", "destination";
+    col_proof => "校验方式", "proof";
+    col_object => "对象", "object";
+    col_proven => "校验时间", "proven";
 }
 
 #[cfg(test)]
@@ -429,8 +471,10 @@ mod tests {
             (Some("en"), Some("<script>"), Lang::En),
         ];
         for (header, cookie, wanted) in table {
-            assert_eq!(Lang::negotiate(header, cookie), wanted, "{header:?} {cookie:?}");
+            assert_eq!(Lang::negotiate(header, cookie, None), wanted, "{header:?} {cookie:?}");
         }
+        assert_eq!(Lang::negotiate(Some("zh"), None, Some(Lang::En)), Lang::En, "the station's before the browser's");
+        assert_eq!(Lang::negotiate(None, Some("zh"), Some(Lang::En)), Lang::Zh, "the visitor's before the station's");
     }
 
     #[test]

@@ -235,6 +235,8 @@ impl Intake {
             b.unreadable = reported as u64;
             b.bytes = bytes;
             b.bytes_done = bytes_done;
+            // Something new is here: what the last look said is no longer so.
+            b.safe &= open_files.iter().all(|(e, _)| troubles.get(&key(e)).is_some_and(|t| t.reported));
         });
         let place = Place { dock, recorder: &session.recorder, shelf };
         let (mut left, mut copied) = (growing, false);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::wire::{Answer, Job};
-use super::{JOB_SECONDS, JOBS_PER_WORKER, MissingElement, WORKER_KIND};
+use super::{JOB_SECONDS_VARIABLE, JOBS_PER_WORKER, MissingElement, WORKER_KIND};
 use crate::domain::ports::{BoxFuture, MediaFacts, MediaProbe, ProbeError};
 use crate::runtime::task;
 use crate::worker::parent::{WorkerError, WorkerSpec, Workers, own_program};
@@ -39,25 +39,15 @@ pub struct MediaCheck {
 }
 
 impl WorkerProbe {
-    /// At most `workers` at once. `state_dir` keeps GStreamer's registry of plug-ins between starts.
-    pub fn new(state_dir: &Path, workers: usize) -> Self {
-        Self::with_program(own_program(), state_dir, workers)
+    /// At most `workers` at once, each stopped when one file takes longer than `patience`. `state_dir` keeps
+    /// GStreamer's registry of plug-ins between starts.
+    pub fn new(state_dir: &Path, workers: usize, patience: Duration) -> Self {
+        Self::with_program(own_program(), state_dir, workers, patience)
     }
 
     /// The same with another program file, for tests, whose own program is not `evidock`.
-    pub fn with_program(program: PathBuf, state_dir: &Path, workers: usize) -> Self {
-        let workers = Workers::new(WorkerSpec {
-            kind: WORKER_KIND,
-            program,
-            args: vec!["worker".into(), WORKER_KIND.into()],
-            env: environment(state_dir),
-            start_timeout: START_TIMEOUT,
-            job_timeout: Duration::from_secs(JOB_SECONDS),
-            jobs_per_worker: JOBS_PER_WORKER,
-            workers,
-            idle_timeout: IDLE_TIMEOUT,
-        });
-        Self { workers }
+    pub fn with_program(program: PathBuf, state_dir: &Path, workers: usize, patience: Duration) -> Self {
+        Self { workers: Workers::new(spec(program, state_dir, workers, patience)) }
     }
 
     /// Starts a worker, if none is warm, and asks it about itself.
@@ -100,6 +90,20 @@ impl MediaProbe for WorkerProbe {
     }
 }
 
+fn spec(program: PathBuf, state_dir: &Path, workers: usize, patience: Duration) -> WorkerSpec {
+    WorkerSpec {
+        kind: WORKER_KIND,
+        program,
+        args: vec!["worker".into(), WORKER_KIND.into()],
+        env: environment(state_dir, patience),
+        start_timeout: START_TIMEOUT,
+        job_timeout: patience,
+        jobs_per_worker: JOBS_PER_WORKER,
+        workers,
+        idle_timeout: IDLE_TIMEOUT,
+    }
+}
+
 /// Read-only, never through a link, never waiting for a pipe's other end.
 fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
@@ -112,13 +116,14 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Everything that a worker knows of the outside.
-fn environment(state_dir: &Path) -> Vec<(&'static str, OsString)> {
+fn environment(state_dir: &Path, patience: Duration) -> Vec<(&'static str, OsString)> {
     vec![
         ("GST_REGISTRY", state_dir.join("gstreamer-registry.bin").into()),
         // Generated machine code would need memory that is writable and executable; the sandbox grants none.
         ("ORC_CODE", "backup".into()),
         // Each arena of the C library reserves 64 MiB of the address space that is limited.
         ("MALLOC_ARENA_MAX", "2".into()),
+        (JOB_SECONDS_VARIABLE, patience.as_secs().max(1).to_string().into()),
         ("LANG", "C.UTF-8".into()),
         ("TZ", "UTC".into()),
     ]
@@ -135,4 +140,17 @@ fn probe_error(error: WorkerError) -> ProbeError {
 
 fn unasked() -> ProbeError {
     ProbeError::Died("it answered something that was not asked".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_daemon_and_the_worker_know_the_same_patience() {
+        let spec = spec("/x".into(), Path::new("/state"), 3, Duration::from_secs(7));
+        assert_eq!((spec.workers, spec.job_timeout), (3, Duration::from_secs(7)));
+        let told = spec.env.iter().find(|(name, _)| *name == JOB_SECONDS_VARIABLE).map(|(_, value)| value.clone());
+        assert_eq!(told, Some("7".into()));
+    }
 }

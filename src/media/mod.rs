@@ -35,19 +35,22 @@ use wire::{Answer, Job};
 /// The word after `evidock worker`.
 pub const WORKER_KIND: &str = "media";
 
-/// Patience for one job. The slowest honest one measured, a thumbnail of 4K H.265 on two cores, took 0.2 s.
-const JOB_SECONDS: u64 = 20;
+/// Names the environment variable by which a worker is told the daemon's patience for one job, in seconds.
+const JOB_SECONDS_VARIABLE: &str = "EVIDOCK_JOB_SECONDS";
 
 /// GStreamer and libav leak a little with each damaged file.
 const JOBS_PER_WORKER: u32 = 200;
 
-/// Decoding a key frame of 4K H.265 was measured to take 0.45 GiB of address space, libraries included.
-const LIMITS: Limits = Limits {
-    address_space_bytes: 2 << 30,
-    // On two cores, if every job took all of its time; a worker without a parent ends long before.
-    cpu_seconds: JOB_SECONDS * JOBS_PER_WORKER as u64 * 2,
-    open_files: 128,
-};
+fn limits(job_seconds: u64) -> Limits {
+    Limits {
+        // Decoding a key frame of 4K H.265 was measured to take 0.45 GiB of address space, libraries included. This is
+        // no bound of resident memory, which stays far below it; what bounds that is the service's own limit.
+        address_space_bytes: 2 << 30,
+        // On two cores, if every job took all of its time; a worker without a parent ends long before.
+        cpu_seconds: job_seconds.saturating_mul(u64::from(JOBS_PER_WORKER) * 2),
+        open_files: 128,
+    }
+}
 
 /// Why a media worker ends before its first job.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,9 @@ pub enum ServeError {
     /// GStreamer does not start.
     #[error("GStreamer does not start; run `evidock doctor`")]
     Gstreamer(#[from] gst::glib::Error),
+    /// The daemon did not say how long a job may take.
+    #[error("{JOB_SECONDS_VARIABLE} must hold the seconds that one job may take; workers are started by the daemon")]
+    Patience,
     /// The daemon is gone, or talks nonsense.
     #[error("the daemon cannot be served")]
     Frames(#[from] protocol::FrameError),
@@ -62,9 +68,11 @@ pub enum ServeError {
 
 /// The life of a media worker: load what is needed, lock the door, serve jobs until the daemon hangs up.
 pub fn serve() -> Result<(), ServeError> {
+    let patience = std::env::var(JOB_SECONDS_VARIABLE).ok().and_then(|s| s.parse().ok()).filter(|s| *s > 0);
+    let limits = limits(patience.ok_or(ServeError::Patience)?);
     gst::init()?;
     elements::restrict();
-    let measures = sandbox::lock_down(&LIMITS, sandbox::SYSTEM_READ_PATHS);
+    let measures = sandbox::lock_down(&limits, sandbox::SYSTEM_READ_PATHS);
     child::serve(measures, handle)?;
     Ok(())
 }

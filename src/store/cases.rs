@@ -95,7 +95,7 @@ pub struct CaseSummary {
 }
 
 /// A stored row of a roster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RosterEntry {
     /// The recorder as written.
     pub recorder: String,
@@ -404,6 +404,17 @@ impl Reader<'_> {
             first_ms,
             last_ms,
         })
+    }
+
+    /// Rows of the import called `name`, in the order in which they were imported.
+    pub fn roster_rows(&self, name: &str) -> Result<Vec<RosterEntry>> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT recorder, from_ms, to_ms, row FROM roster WHERE import = ?1 ORDER BY roster_id")?;
+        let rows = statement.query_map([name], |r| {
+            Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// Rows of every roster for the recorder with this key (`casework::roster::recorder_key`), oldest first.

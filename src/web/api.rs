@@ -48,6 +48,7 @@ const ROWS: u32 = 50;
         list_cases,
         get_case,
         status,
+        bays,
         import_roster,
         openapi,
         healthz,
@@ -68,6 +69,7 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/api/v1/cases", get(list_cases))
         .route("/api/v1/cases/{number}", get(get_case))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/bays", get(bays))
         .route("/api/v1/roster", post(import_roster).layer(DefaultBodyLimit::max(ROSTER_BYTES)))
         .route("/api/v1/openapi.json", get(openapi))
         .route("/healthz", get(healthz))
@@ -280,6 +282,17 @@ async fn status(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
             alarms: view.alarms.iter().map(alarm).collect(),
         };
         Ok(Json(status).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// Every bay: what the bay board shows, for boards and lamps of one's own. Tells nothing of people, recorders or cases,
+/// and stays open to everyone who reaches the station, as the bay board does.
+#[utoipa::path(get, path = "/api/v1/bays", responses((status = 200, body = Bays), (status = 503, body = Problem)))]
+async fn bays(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let view = site.pages.station().await?;
+        Ok(Json(Bays { bays: view.bays.iter().map(BayNow::from).collect() }).into_response())
     };
     answered(&visitor, answer.await)
 }

@@ -44,7 +44,7 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     let mut response = match refused {
         Some(trouble) => {
             let (parts, _) = request.into_parts();
-            trouble.answer(&site, &Visitor::of(&parts))
+            trouble.answer(&site, &Visitor::of(&parts, site.language))
         }
         None => next.run(request).await,
     };

@@ -142,6 +142,8 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// The station's zone.
     pub zone: TimeZone,
+    /// The language of whoever has chosen none; `None`: the browser's.
+    pub language: Option<Lang>,
     /// What changed.
     pub live: Arc<Live>,
     /// Viewings under way.
@@ -158,10 +160,21 @@ impl Site {
         ask: Arc<dyn Ask>,
         clock: Arc<dyn Clock>,
         zone: TimeZone,
+        language: Option<Lang>,
         live: Arc<Live>,
     ) -> Arc<Self> {
         let viewings = Viewings::new(ask.clone());
-        Arc::new(Self { pages, ask, clock, zone, live, viewings, hosts: Vec::new(), accesses: Mutex::default() })
+        Arc::new(Self {
+            pages,
+            ask,
+            clock,
+            zone,
+            language,
+            live,
+            viewings,
+            hosts: Vec::new(),
+            accesses: Mutex::default(),
+        })
     }
 
     /// What every page needs.
@@ -250,17 +263,17 @@ pub struct Visitor {
     pub part: bool,
 }
 
-impl<S: Sync> FromRequestParts<S> for Visitor {
+impl FromRequestParts<Arc<Site>> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(parts))
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, site.language))
     }
 }
 
 impl Visitor {
-    /// From a request's head.
-    pub fn of(parts: &Parts) -> Self {
+    /// From a request's head; `station` is the station's language, where it has one.
+    pub fn of(parts: &Parts, station: Option<Lang>) -> Self {
         let text = |name| parts.headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
         let cookie = text(header::COOKIE).and_then(|all| {
             all.split(';')
@@ -275,7 +288,7 @@ impl Visitor {
             false => format!("{}?{}", parts.uri.path(), kept.join("&")),
         };
         Self {
-            lang: Lang::negotiate(text(header::ACCEPT_LANGUAGE), cookie),
+            lang: Lang::negotiate(text(header::ACCEPT_LANGUAGE), cookie, station),
             caller: Caller {
                 actor: Actor::loopback(),
                 via: if api { "api" } else { "web" },

@@ -252,7 +252,7 @@ pub struct BayStatus {
     pub bay: String,
     /// The recorder in it.
     pub recorder: Option<String>,
-    /// `empty`, `unregistered`, `listing`, `copying`, `safe`, `failing`, `no_room`.
+    /// `empty`, `held`, `listing`, `copying`, `safe`, `failing`, `no_room`.
     pub state: &'static str,
     /// Every listed file is sealed or reported unreadable.
     pub safe_to_remove: bool,
@@ -260,6 +260,43 @@ pub struct BayStatus {
     pub percent: Option<u8>,
     /// Clips that lack a required fact.
     pub to_annotate: u64,
+}
+
+/// Every bay as whoever stands before it may know it: nothing that tells who, what or which case.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Bays {
+    /// In their physical order.
+    pub bays: Vec<BayNow>,
+}
+
+/// One bay, for boards and lamps of one's own.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BayNow {
+    /// Its name.
+    pub bay: String,
+    /// `empty`, `held`, `listing`, `copying`, `safe`, `failing`, `no_room`.
+    pub state: &'static str,
+    /// Every listed file is sealed or reported unreadable.
+    pub safe_to_remove: bool,
+    /// How far copying has come, 0 to 100; null where nothing is copied.
+    pub percent: Option<u8>,
+    /// Files of the recorder that are sealed; null where that is not known.
+    pub files_done: Option<u64>,
+    /// Files listed on the recorder.
+    pub files: Option<u64>,
+    /// Devices in it that are not read.
+    pub held: Vec<HeldNow>,
+}
+
+/// A device that stands in a bay and is not read.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HeldNow {
+    /// `unknown`, `refused`, `not_storage`, `no_storage`, `broken`.
+    pub why: &'static str,
+    /// Vendor and product of the kind of device, `0951:1666`; no serial number.
+    pub usb_id: String,
+    /// Since when, RFC 3339.
+    pub since: String,
 }
 
 /// One destination.
@@ -354,21 +391,51 @@ impl From<&Bay> for BayStatus {
         Self {
             bay: bay.name.clone(),
             recorder: bay.recorder.clone(),
-            state: match bay.state {
-                BayState::Empty => "empty",
-                BayState::Unregistered { .. } => "unregistered",
-                BayState::Listing => "listing",
-                BayState::Copying(_) => "copying",
-                BayState::Safe { .. } => "safe",
-                BayState::Failing { .. } => "failing",
-                BayState::NoRoom(_) => "no_room",
-            },
+            state: state_word(&bay.state),
             safe_to_remove: matches!(bay.state.verdict(), Verdict::Safe | Verdict::SafeBut),
             percent: bay.state.progress().map(|p| p.percent()),
             to_annotate: match bay.state {
                 BayState::Safe { to_annotate, .. } => to_annotate,
                 _ => 0,
             },
+        }
+    }
+}
+
+fn state_word(state: &BayState) -> &'static str {
+    match state {
+        BayState::Empty => "empty",
+        BayState::Held(_) => "held",
+        BayState::Listing => "listing",
+        BayState::Copying(_) => "copying",
+        BayState::Safe { .. } => "safe",
+        BayState::Failing { .. } => "failing",
+        BayState::NoRoom(_) => "no_room",
+    }
+}
+
+impl From<&Bay> for BayNow {
+    fn from(bay: &Bay) -> Self {
+        let files = match &bay.state {
+            BayState::Safe { sealed, unreadable, .. } => Some((*sealed, sealed + unreadable)),
+            other => other.progress().map(|p| (p.clips_done, p.clips_total)),
+        };
+        Self {
+            bay: bay.name.clone(),
+            state: state_word(&bay.state),
+            safe_to_remove: matches!(bay.state.verdict(), Verdict::Safe | Verdict::SafeBut),
+            percent: bay.state.progress().map(|p| p.percent()),
+            files_done: files.map(|(done, _)| done),
+            files: files.map(|(_, all)| all),
+            held: bay
+                .held
+                .iter()
+                .map(|device| HeldNow {
+                    why: device.why.as_str(),
+                    usb_id: device.usb_text(),
+                    since: UtcMs(device.since_ms).rfc3339(),
+                })
+                .collect(),
         }
     }
 }

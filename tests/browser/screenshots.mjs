@@ -1,12 +1,45 @@
-// Pictures of the real pages, to be looked at: `node tests/browser/screenshots.mjs DIR`. Two recorders are docked,
-// one with a roster and one without; a third is still being copied when the station page is taken.
+// Pictures of the real pages, to be looked at: `node tests/browser/screenshots.mjs DIR [SCENE...]`. Two recorders are
+// docked, one with a roster and one without; a third is still being copied when the station page is taken. With
+// scenes named (as `held`), the station page and the bay board over these fixtures instead (`cargo build --example look`).
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { Station, browser, open } from './station.mjs';
+import { Scene, Station, browser, open } from './station.mjs';
 
-const out = path.resolve(process.argv[2] ?? 'target/screenshots');
+const [dir = 'target/screenshots', ...scenes] = process.argv.slice(2);
+const out = path.resolve(dir);
 await mkdir(out, { recursive: true });
+
+/** Each page in both languages, light and dark, wide and narrow. */
+async function take(chrome, url, pages) {
+  for (const [name, at] of Object.entries(pages)) {
+    for (const locale of ['zh-CN', 'en']) {
+      for (const colorScheme of ['light', 'dark']) {
+        for (const width of [1440, 390]) {
+          const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 900 } });
+          await page.goto(url + at);
+          await page.waitForTimeout(300);
+          await page.screenshot({ path: path.join(out, `${name}-${locale}-${colorScheme}-${width}.png`), fullPage: width === 390 });
+          if (page.complaints.length) console.log(name, locale, colorScheme, width, page.complaints);
+          await page.context().close();
+        }
+      }
+    }
+  }
+}
+
+if (scenes.length > 0) {
+  const chrome = await browser();
+  for (const name of scenes) {
+    const scene = await Scene.start(name);
+    await take(chrome, scene.url, { [`${name}-station`]: '/', [`${name}-kiosk`]: '/kiosk' });
+    scene.stop();
+  }
+  await chrome.close();
+  console.log(out);
+  process.exit(0);
+}
+
 const [station, chrome] = await Promise.all([Station.start(), browser()]);
 try {
   await station.roster(
@@ -25,20 +58,7 @@ try {
     station: '/', clips: '/clips', clip: `/clips/${items[0].record_id}`, cases: '/cases',
     case: `/cases/${encodeURIComponent('赵卫罚〔2026〕12号')}`, kiosk: '/kiosk',
   };
-  for (const [name, at] of Object.entries(pages)) {
-    for (const locale of ['zh-CN', 'en']) {
-      for (const colorScheme of ['light', 'dark']) {
-        for (const width of [1440, 390]) {
-          const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 900 } });
-          await page.goto(station.url + at);
-          await page.waitForTimeout(300);
-          await page.screenshot({ path: path.join(out, `${name}-${locale}-${colorScheme}-${width}.png`), fullPage: width === 390 });
-          if (page.complaints.length) console.log(name, locale, colorScheme, width, page.complaints);
-          await page.context().close();
-        }
-      }
-    }
-  }
+  await take(chrome, station.url, pages);
   console.log(out);
 } finally {
   await chrome.close();

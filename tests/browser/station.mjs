@@ -89,6 +89,25 @@ export class Station {
   }
 }
 
+/** The pages over fixtures that stand still (tests/web/fixtures.rs), for states that a test cannot bring about. */
+export class Scene {
+  static async start(name) {
+    const scene = new Scene();
+    scene.child = spawn(path.join(path.dirname(program), 'examples/look'), ['127.0.0.1:0', name], { stdio: ['ignore', 'pipe', 'inherit'] });
+    scene.url = await new Promise((resolve, reject) => {
+      scene.child.stdout.on('data', (chunk) => resolve(String(chunk).trim().replace(/\/$/, '')));
+      scene.child.once('error', reject);
+      scene.child.once('exit', (code) => reject(new Error(`ended with ${code}`)));
+    });
+    return scene;
+  }
+
+  stop() {
+    this.child.removeAllListeners('exit');
+    this.child.kill('SIGTERM');
+  }
+}
+
 /** A page that collects what the browser complains about. */
 export async function open(chrome, options = {}) {
   const context = await chrome.newContext({ locale: 'zh-CN', viewport: { width: 1440, height: 900 }, ...options });

@@ -12,6 +12,7 @@ use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::ids::ClipId;
 use evidock::domain::ports::{BoxFuture, ByteSource, MediaHealth};
 use evidock::domain::record::{CaseLink, Copy, Provenance, Record};
+use evidock::domain::recorder::{Held, HeldDevice};
 use evidock::domain::time::UtcMs;
 use evidock::runtime::clock::StoppedClock;
 use evidock::web::live::Live;
@@ -36,10 +37,13 @@ pub enum Scene {
     Overloaded,
     /// Names that try to break the page.
     Hostile,
+    /// Devices that are not read, one of each kind.
+    Held,
 }
 
 impl Scene {
-    pub const ALL: [Scene; 5] = [Scene::Empty, Scene::Busy, Scene::Failing, Scene::Overloaded, Scene::Hostile];
+    pub const ALL: [Scene; 6] =
+        [Scene::Empty, Scene::Busy, Scene::Failing, Scene::Overloaded, Scene::Hostile, Scene::Held];
 }
 
 /// 2026-06-19 19:42:07 in the station's zone.
@@ -102,7 +106,8 @@ impl Ask for Asked {
 
 pub fn site(scene: Scene) -> (Arc<Site>, Arc<Asked>) {
     let asked = Arc::new(Asked::default());
-    let site = Site::new(Arc::new(FixturePages(scene)), asked.clone(), StoppedClock::at(NOW), zone(), Live::new(1));
+    let site =
+        Site::new(Arc::new(FixturePages(scene)), asked.clone(), StoppedClock::at(NOW), zone(), None, Live::new(1));
     (site, asked)
 }
 
@@ -200,11 +205,30 @@ const MIN: i64 = 60_000;
 const GB: u64 = 1_000_000_000;
 
 fn bay(name: &str, officer: Option<&str>, recorder: &str, state: BayState) -> Bay {
-    Bay { name: name.into(), recorder: Some(recorder.into()), officer: officer.map(Into::into), state }
+    let officer = officer.map(Into::into);
+    Bay { name: name.into(), recorder: Some(recorder.into()), officer, state, held: vec![] }
 }
 
 fn empty(name: &str) -> Bay {
-    Bay { name: name.into(), recorder: None, officer: None, state: BayState::Empty }
+    Bay { name: name.into(), recorder: None, officer: None, state: BayState::Empty, held: vec![] }
+}
+
+fn held(name: &str, why: Held, what: &str) -> Bay {
+    let device = HeldDevice {
+        bay: name.into(),
+        port: "1-4.2".into(),
+        usb_id: (0x0951, 0x1666),
+        serial: Some("36NCC-SERIAL".into()),
+        name: what.into(),
+        why: why.clone(),
+        since_ms: NOW - 90_000,
+    };
+    Bay { state: BayState::Held(why), held: vec![device], ..empty(name) }
+}
+
+fn held_alarms(bays: &[Bay]) -> Vec<Alarm> {
+    let alarm = |bay: &Bay, d: &HeldDevice| Alarm::Held { bay: bay.name.clone(), why: d.why.clone(), what: d.told() };
+    bays.iter().flat_map(|bay| bay.held.iter().map(move |d| alarm(bay, d))).collect()
 }
 
 fn copying(done: u64, total: u64, bytes_done: u64, bytes_total: u64, left_s: Option<i64>) -> BayState {
@@ -287,6 +311,22 @@ pub fn station(scene: Scene) -> StationView {
             disk: Disk { total: 1_820 * GB, other: 3 * GB, reserve: 40 * GB, ..Disk::default() },
             alarms: vec![],
         },
+        Scene::Held => {
+            let bays = vec![
+                bay("1", Some("采集人甲"), "DSJ-36NCC009910", copying(8, 12, 4_030_000_000, 6_400_000_000, Some(110))),
+                held("2", Held::Unknown, "Kingston DataTraveler 3.0"),
+                held("3", Held::Refused, "SanDisk Ultra"),
+                held("4", Held::NotStorage, "Logitech USB Keyboard"),
+                held("5", Held::NoStorage, "36NCC DSJ-B5"),
+                held("6", Held::Broken("the card answers no read: try another bay".into()), "Generic MassStorageClass"),
+                Bay {
+                    held: held("7", Held::NotStorage, "USB hub with a keyboard").held,
+                    ..bay("7", Some("采集人乙"), "DSJ-36NCC009874", safe(14, 9, 0, 0))
+                },
+                empty("8"),
+            ];
+            StationView { alarms: held_alarms(&bays), bays, ..station(Scene::Empty) }
+        }
         Scene::Busy => StationView {
             flow: [
                 Stage { recorders: Some(5), ..stage(61, 43 * GB, Some(4 * MIN), Some(212_000_000)) },
@@ -300,7 +340,7 @@ pub fn station(scene: Scene) -> StationView {
                 bay("1", Some("采集人甲"), "DSJ-36NCC009910", copying(8, 12, 4_030_000_000, 6_400_000_000, Some(110))),
                 bay("2", Some("采集人乙"), "DSJ-36NCC009874", safe(14, 9, 0, 0)),
                 bay("3", Some("采集人丙"), "DSJ-36NCC010022", safe(6, 6, 3, 0)),
-                bay("4", None, "", BayState::Unregistered { what: "USB 0951:1666".into() }),
+                held("4", Held::Unknown, "Kingston DataTraveler 3.0"),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", copying(1, 9, 900_000_000, 7_500_000_000, None)),
                 bay("6", Some("采集人己"), "DSJ-36NCC009301", BayState::Listing),
                 empty("7"),
@@ -316,7 +356,11 @@ pub fn station(scene: Scene) -> StationView {
             disk,
             alarms: vec![
                 Alarm::ToAnnotate { clips: 7, oldest_ms: 190 * MIN },
-                Alarm::Unregistered { bay: "4".into() },
+                Alarm::Held {
+                    bay: "4".into(),
+                    why: Held::Unknown,
+                    what: "Kingston DataTraveler 3.0 · USB 0951:1666".into(),
+                },
                 Alarm::SameDevice { destination: "local-copy".into() },
             ],
         },
@@ -357,7 +401,7 @@ pub fn station(scene: Scene) -> StationView {
                     "DSJ-36NCC010022",
                     BayState::Failing { at_percent: Some(31), reason: "Input/output error (os error 5)".into() },
                 ),
-                bay("4", None, "", BayState::Unregistered { what: "USB 0951:1666".into() }),
+                held("4", Held::Unknown, "Kingston DataTraveler 3.0"),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", safe(0, 0, 0, 0)),
             ],
             uplink: Uplink {
@@ -452,6 +496,8 @@ pub fn station(scene: Scene) -> StationView {
                 bay.recorder = Some("DSJ".repeat(40));
             }
             busy.bays[3].state = BayState::Failing { at_percent: None, reason: NASTY.into() };
+            busy.bays.push(held(NASTY, Held::Broken(NASTY.into()), NASTY));
+            busy.alarms.extend(held_alarms(&busy.bays));
             busy.uplink.destinations[0].name = NASTY.into();
             busy.flow[3].stall = Some(Stall::Unreachable { destination: NASTY.into() });
             busy.alarms.push(Alarm::Refused {

@@ -15,6 +15,7 @@ async fn main() {
         Some("failing") => Scene::Failing,
         Some("overloaded") => Scene::Overloaded,
         Some("hostile") => Scene::Hostile,
+        Some("held") => Scene::Held,
         _ => Scene::Busy,
     };
     let (site, _) = fixtures::site(scene);
@@ -26,6 +27,6 @@ async fn main() {
             live.tell(&[evidock::web::live::Topic::Station, evidock::web::live::Topic::Clips]);
         }
     });
-    println!("http://{address}/");
+    println!("http://{}/", listener.local_addr().expect("a bound address"));
     axum::serve(listener, evidock::web::router(site)).await.expect("serving");
 }

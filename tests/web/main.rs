@@ -145,6 +145,63 @@ async fn the_bay_board_names_no_one() {
 }
 
 #[tokio::test]
+async fn what_is_held_back_is_shown_with_a_word_and_what_to_do() {
+    let visit = Visit::to(Scene::Held);
+    let (board, station) = (visit.get("/kiosk").await.text(), visit.get("/").await.text());
+    for (word, act, icon) in [
+        ("未注册设备", "请联系管理员", "unknown"),
+        ("已拒绝的设备", "请联系管理员", "cross"),
+        ("不是记录仪", "请拔出", "ban"),
+        ("记录仪未开放存储", "请在记录仪上切换到 U 盘模式", "lock"),
+        ("无法读取", "换一个采集位", "warn"),
+    ] {
+        for page in [&board, &station] {
+            assert!(page.contains(word) && page.contains(act), "{word}");
+            assert!(page.contains(&format!("href=\"#i-{icon}\"")), "{word}: {icon}");
+        }
+    }
+    let english = visit.get_with("/kiosk", &[("accept-language", "en")]).await.text();
+    for word in ["Unregistered device", "Call the administrator", "Not a recorder", "Take it out", "Refused device"] {
+        assert!(english.contains(word), "{word}");
+    }
+    // The board stands where everyone sees it: what a device says of itself and why it fails are for the station page.
+    for told in ["Kingston", "SERIAL", "answers no read", "Logitech"] {
+        assert!(!board.contains(told), "{told}");
+    }
+    assert!(station.contains("Kingston DataTraveler 3.0 · USB 0951:1666") && !station.contains("SERIAL"));
+    assert!(board.contains("可以取走"), "a keyboard beside a recorder does not hide that it may go");
+    assert!(station.contains("7 号位：不是记录仪"), "but it is told");
+}
+
+#[tokio::test]
+async fn the_api_tells_of_bays_what_everyone_may_know() {
+    let visit = Visit::to(Scene::Held);
+    let answer = visit.get("/api/v1/bays").await;
+    assert!(visit.asked.taken().is_empty(), "nothing in it is an access");
+    for told in ["采集人", "DSJ", "SERIAL", "Kingston", "answers no read"] {
+        assert!(!answer.text().contains(told), "{told}");
+    }
+    let bays = answer.json()["bays"].as_array().cloned().unwrap();
+    assert_eq!(
+        bays[0],
+        serde_json::json!({ "bay": "1", "state": "copying", "safe_to_remove": false, "percent": 62, "files_done": 8,
+            "files": 12, "held": [] })
+    );
+    let unknown = serde_json::json!({ "why": "unknown", "usb_id": "0951:1666", "since": "2026-06-19T11:40:37+00:00" });
+    assert_eq!(
+        bays[1],
+        serde_json::json!({ "bay": "2", "state": "held", "safe_to_remove": false, "percent": null, "files_done": null,
+            "files": null, "held": [unknown] })
+    );
+    let held: Vec<_> = bays.iter().filter_map(|b| b["held"][0]["why"].as_str()).collect();
+    assert_eq!(held, ["unknown", "refused", "not_storage", "no_storage", "broken", "not_storage"]);
+    assert_eq!((&bays[6]["state"], &bays[6]["safe_to_remove"]), (&"safe".into(), &true.into()));
+    assert_eq!((&bays[6]["files_done"], &bays[6]["files"]), (&14.into(), &14.into()));
+    let document = visit.get("/api/v1/openapi.json").await.json();
+    assert!(document["components"]["schemas"]["BayNow"]["properties"]["safe_to_remove"].is_object());
+}
+
+#[tokio::test]
 async fn the_words_of_the_field_are_on_the_page() {
     let visit = Visit::to(Scene::Busy);
     let station = visit.get("/").await.text();
@@ -395,7 +452,7 @@ async fn the_document_describes_the_routes_that_there_are() {
     let document = visit.get("/api/v1/openapi.json").await.json();
     assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 12);
+    assert_eq!(paths.len(), 13);
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let real = path

@@ -186,7 +186,8 @@ pub fn media(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     let state = &settings.station.state_dir;
     let ours = fs::metadata(state).is_ok_and(|m| m.uid() == rustix::process::geteuid().as_raw());
     let registry: PathBuf = if ours { state.clone() } else { std::env::temp_dir() };
-    let checked = super::super::block_on(async { Ok(WorkerProbe::new(&registry, 1).check().await) })?;
+    let checked =
+        super::super::block_on(async { Ok(WorkerProbe::new(&registry, 1, settings.media.timeout).check().await) })?;
     Ok(match checked {
         Ok(check) => {
             let mut findings = elements(&check.missing);

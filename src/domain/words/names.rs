@@ -4,6 +4,7 @@ use super::Words;
 use crate::domain::clip::{ClipState, Delivery, Local, ProofLevel, SightingState};
 use crate::domain::ports::MediaHealth;
 use crate::domain::record::{Field, Origin};
+use crate::domain::recorder::Held;
 
 impl Words {
     /// The one word for a clip.
@@ -69,6 +70,38 @@ impl Words {
             ProofLevel::ReadBack => self.proof_read_back,
             ProofLevel::LengthOnly => self.proof_length_only,
             ProofLevel::None => self.proof_none,
+        }
+    }
+
+    /// What stands in a bay and is not read.
+    pub fn held(&self, why: &Held) -> &'static str {
+        match why {
+            Held::Unknown => self.unregistered,
+            Held::Refused => self.held_refused,
+            Held::NotStorage => self.held_not_storage,
+            Held::NoStorage => self.held_no_storage,
+            Held::Broken(_) => self.held_broken,
+        }
+    }
+
+    /// Why it is not read.
+    pub fn held_detail(&self, why: &Held) -> &'static str {
+        match why {
+            Held::Unknown => self.unregistered_detail,
+            Held::Refused => self.held_refused_detail,
+            Held::NotStorage => self.held_not_storage_detail,
+            Held::NoStorage => self.held_no_storage_detail,
+            Held::Broken(_) => self.held_broken_detail,
+        }
+    }
+
+    /// What whoever stands before it can do.
+    pub fn held_act(&self, why: &Held) -> &'static str {
+        match why {
+            Held::Unknown | Held::Refused => self.call_administrator,
+            Held::NotStorage => self.held_take_out,
+            Held::NoStorage => self.held_switch,
+            Held::Broken(_) => self.kiosk_failing,
         }
     }
 

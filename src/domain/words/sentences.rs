@@ -9,6 +9,12 @@ fn counted(n: u64, number: String, one: &str, many: &str) -> String {
     format!("{number} {}", if n == 1 { one } else { many })
 }
 
+/// The first letter small, for the middle of a sentence.
+fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
 impl Words {
     fn either(&self, zh: impl FnOnce() -> String, en: impl FnOnce() -> String) -> String {
         match self.lang {
@@ -360,9 +366,9 @@ impl Words {
         )
     }
 
-    /// A recorder that nobody has approved.
-    pub fn alarm_unregistered(&self, bay: &str) -> String {
-        self.either(|| format!("{bay} 号位：未注册设备"), || format!("Bay {bay}: unregistered device"))
+    /// A device that is not read, named as [`Words::held`] does.
+    pub fn alarm_held(&self, bay: &str, held: &str) -> String {
+        self.either(|| format!("{bay} 号位：{held}"), || format!("Bay {bay}: {}", lower(held)))
     }
 
     /// The log has not been anchored.

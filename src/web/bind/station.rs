@@ -3,6 +3,7 @@
 use super::StationPages;
 use crate::domain::clip::ProofLevel;
 use crate::domain::error::Retry;
+use crate::domain::recorder::HeldDevice;
 use crate::domain::time::UtcMs;
 use crate::runtime::board::{Bay as BoardBay, Doing};
 use crate::runtime::task;
@@ -112,7 +113,7 @@ impl StationPages {
         let board = self.board.bays();
         let uplink_rates = self.board.uplink(now.0);
         let copy_rate = self.board.copy_rate(now.0);
-        let bays = bays(facts, &board);
+        let bays = bays(facts, &board, self.board.held());
         let disk = disk(facts.disk, free, total, self.reserve_bytes);
         let destinations = self.destination_views(facts);
         let alarms = alarms(now, facts, &bays, &disk, &destinations);
@@ -189,7 +190,7 @@ impl StationPages {
     }
 }
 
-fn bays(facts: &Facts, board: &[(i64, BoardBay)]) -> Vec<Bay> {
+fn bays(facts: &Facts, board: &[(i64, BoardBay)], held: Vec<HeldDevice>) -> Vec<Bay> {
     let mut bays: Vec<Bay> = facts
         .docks
         .iter()
@@ -200,13 +201,33 @@ fn bays(facts: &Facts, board: &[(i64, BoardBay)]) -> Vec<Bay> {
                 recorder: Some(dock.recorder.clone()),
                 officer: dock.officer.clone(),
                 state: bay_state(dock, shown),
+                held: Vec::new(),
             }
         })
         .collect();
+    let empty = |name: &str| Bay {
+        name: name.to_owned(),
+        recorder: None,
+        officer: None,
+        state: BayState::Empty,
+        held: Vec::new(),
+    };
     for name in &facts.bays {
         if !bays.iter().any(|b| b.name == *name) {
-            bays.push(Bay { name: name.clone(), recorder: None, officer: None, state: BayState::Empty });
+            bays.push(empty(name));
         }
+    }
+    for device in held {
+        let at = bays.iter().position(|b| b.name == device.bay).unwrap_or_else(|| {
+            bays.push(empty(&device.bay));
+            bays.len() - 1
+        });
+        let Some(bay) = bays.get_mut(at) else { continue };
+        // A recorder beside it is what whoever stands there came for; of several devices the first is shown.
+        if bay.state == BayState::Empty {
+            bay.state = BayState::Held(device.why.clone());
+        }
+        bay.held.push(device);
     }
     bays.sort_by_key(|bay| natural(&bay.name));
     bays
@@ -241,8 +262,8 @@ fn bay_state(dock: &DockFacts, shown: Option<&BoardBay>) -> BayState {
         Doing::Stuck { reason, .. } => {
             BayState::Failing { at_percent: (b.bytes > 0).then(|| progress.percent()), reason: reason.clone() }
         }
-        // Only what the last whole look found counts: a new file may have come since.
-        _ if b.safe && dock.safe && b.files_done >= b.files => safe,
+        // Intake takes its word back as soon as a look finds something new; a file that was reported is no longer due.
+        _ if b.safe && dock.safe => safe,
         Doing::Listing if b.bytes_done == 0 => BayState::Listing,
         _ => BayState::Copying(progress),
     }
@@ -334,9 +355,11 @@ fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[
         }
     }
     for bay in bays {
-        if let BayState::Unregistered { .. } = bay.state {
-            alarms.push(Alarm::Unregistered { bay: bay.name.clone() });
-        }
+        alarms.extend(bay.held.iter().map(|device| Alarm::Held {
+            bay: bay.name.clone(),
+            why: device.why.clone(),
+            what: device.told(),
+        }));
     }
     if disk.stopped {
         alarms.push(Alarm::DiskFull { reserve: disk.reserve });
@@ -362,12 +385,67 @@ fn clock_synced() -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::recorder::Held;
 
     #[test]
     fn bays_come_in_their_physical_order() {
         let mut names = ["bay-10", "bay-2", "a", "bay-1", "3号口", "12号口"];
         names.sort_by_key(|n| natural(n));
         assert_eq!(names, ["3号口", "12号口", "a", "bay-1", "bay-2", "bay-10"]);
+    }
+
+    #[test]
+    fn a_held_device_has_its_bay_and_gives_way_to_a_recorder() {
+        let device = |bay: &str, why| HeldDevice {
+            bay: bay.into(),
+            port: "1-4".into(),
+            usb_id: (0x0951, 0x1666),
+            serial: None,
+            name: "Kingston DataTraveler".into(),
+            why,
+            since_ms: 1,
+        };
+        let facts = Facts {
+            figures: StationFigures::default(),
+            destinations: Vec::new(),
+            backlogs: Vec::new(),
+            docks: vec![DockFacts {
+                dock: 1,
+                bay: "1".into(),
+                recorder: "r".into(),
+                officer: None,
+                sealed: 0,
+                to_annotate: 0,
+                proven: 0,
+                unreadable: Vec::new(),
+                safe: false,
+            }],
+            bays: vec!["1".into(), "2".into(), "3".into()],
+            damaged: (0, None),
+            quarantined: (0, None),
+            disk: (0, 0, 0),
+            checkpoint_ms: None,
+        };
+        let held = vec![
+            device("1", Held::NotStorage),
+            device("2", Held::Unknown),
+            device("9", Held::Broken("EIO".into())),
+            device("2", Held::Refused),
+        ];
+        let bays = bays(&facts, &[], held);
+        let told: Vec<_> = bays.iter().map(|b| (b.name.as_str(), b.state.clone(), b.held.len())).collect();
+        assert_eq!(
+            told,
+            [
+                ("1", BayState::Listing, 1),
+                ("2", BayState::Held(Held::Unknown), 2),
+                ("3", BayState::Empty, 0),
+                ("9", BayState::Held(Held::Broken("EIO".into())), 1),
+            ]
+        );
+        let disk = Disk { total: 100, ..Disk::default() };
+        let codes: Vec<_> = alarms(UtcMs(0), &facts, &bays, &disk, &[]).iter().map(Alarm::code).collect();
+        assert!(codes.contains(&"not_storage") && codes.contains(&"unregistered") && codes.contains(&"device_broken"));
     }
 
     #[test]
@@ -386,8 +464,10 @@ mod tests {
         let board = BoardBay { files: 2, files_done: 2, safe: true, doing: Doing::Resting, ..BoardBay::default() };
         assert!(matches!(bay_state(&dock(true), Some(&board)), BayState::Safe { .. }));
         assert!(!matches!(bay_state(&dock(false), Some(&board)), BayState::Safe { .. }));
-        let new_file = BoardBay { files: 3, ..board.clone() };
+        let new_file = BoardBay { files: 3, safe: false, ..board.clone() };
         assert!(!matches!(bay_state(&dock(true), Some(&new_file)), BayState::Safe { .. }));
+        let one_unreadable = BoardBay { files: 3, ..board.clone() };
+        assert!(matches!(bay_state(&dock(true), Some(&one_unreadable)), BayState::Safe { .. }));
         let full = BoardBay { doing: Doing::Stuck { reason: "x".into(), full: true }, ..board };
         assert!(matches!(bay_state(&dock(true), Some(&full)), BayState::NoRoom(_)));
     }

@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use crate::domain::clip::ClipState;
+use crate::domain::recorder::{Held, HeldDevice};
 use crate::domain::words::Words;
 use crate::web::view::station::{
     Alarm, Bay, BayState, DestinationView, Health, STAGES, Stage, Stall, StationView, Uplink, Verdict,
@@ -156,6 +157,18 @@ pub fn icon(class: &str) -> &'static str {
     }
 }
 
+/// Icon of a bay: what is held has one of its own a reason, so that none is told by its colour alone.
+fn bay_icon(state: &BayState) -> &'static str {
+    match state {
+        BayState::Held(Held::Unknown) => "unknown",
+        BayState::Held(Held::Refused) => "cross",
+        BayState::Held(Held::NotStorage) => "ban",
+        BayState::Held(Held::NoStorage) => "lock",
+        BayState::Held(Held::Broken(_)) => "warn",
+        other => icon(other.verdict().class()),
+    }
+}
+
 /// The whole page in words.
 pub fn station(view: &StationView, ctx: &Ctx) -> Station {
     let w = ctx.w;
@@ -238,7 +251,7 @@ pub fn verdict(state: &BayState, w: &Words) -> String {
         BayState::Safe { to_annotate: n @ 1.., .. } => w.safe_to_annotate(*n),
         BayState::Safe { sealed, proven, .. } if proven < sealed => w.safe_uploading.into(),
         BayState::Safe { .. } => w.safe_to_remove.into(),
-        BayState::Unregistered { .. } => w.waiting_for_approval.into(),
+        BayState::Held(why) => w.held_act(why).into(),
         BayState::Failing { .. } => w.try_another_bay.into(),
         BayState::NoRoom(_) => w.paused_disk.into(),
     }
@@ -249,13 +262,15 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
     let recorder = bay.recorder.clone().unwrap_or_default();
     let (title, sub) = match (&bay.state, &bay.officer) {
         (BayState::Empty, _) => (w.bay_empty.to_owned(), String::new()),
-        (BayState::Unregistered { what }, _) => (w.unregistered.to_owned(), what.clone()),
+        (BayState::Held(why), _) => {
+            (w.held(why).to_owned(), bay.held.first().map(HeldDevice::told).unwrap_or_default())
+        }
         (_, Some(officer)) => (officer.clone(), recorder),
         (_, None) => (w.officer_unknown.to_owned(), recorder),
     };
     let line = match &bay.state {
         BayState::Empty => String::new(),
-        BayState::Unregistered { .. } => w.unregistered_detail.into(),
+        BayState::Held(why) => w.held_detail(why).into(),
         BayState::Listing => w.reading_list.into(),
         BayState::Copying(p) => {
             let mut parts = vec![w.done_of(p.clips_done, p.clips_total), w.size(p.bytes_total)];
@@ -277,7 +292,8 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
             p.left_ms.map(|ms| w.left(ms)).unwrap_or_else(|| w.done_of(p.clips_done, p.clips_total))
         }
         BayState::Safe { sealed: sealed @ 1.., .. } => w.clips(*sealed),
-        BayState::Unregistered { .. } | BayState::NoRoom(_) => w.call_administrator.into(),
+        BayState::Held(_) => String::new(),
+        BayState::NoRoom(_) => w.call_administrator.into(),
         _ => line.clone(),
     };
     BayCard {
@@ -287,11 +303,11 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         line,
         brief,
         class,
-        icon: icon(class),
+        icon: bay_icon(&bay.state),
         verdict: verdict(&bay.state, w),
         percent: bay.state.progress().map(|p| p.percent()),
         reason: match &bay.state {
-            BayState::Failing { reason, .. } => Some(reason.clone()),
+            BayState::Failing { reason, .. } | BayState::Held(Held::Broken(reason)) => Some(reason.clone()),
             _ => None,
         },
     }
@@ -304,9 +320,9 @@ pub fn board_card(bay: &Bay, w: &Words) -> BoardCard {
         (_, Verdict::Empty) => w.bay_empty,
         (_, Verdict::Hold) => w.do_not_remove,
         (_, Verdict::Safe | Verdict::SafeBut) => w.safe_to_remove,
-        (BayState::Unregistered { .. }, _) => w.unregistered,
+        (BayState::Held(why), _) => w.held(why),
         (BayState::NoRoom(_), _) => w.kiosk_paused,
-        (_, Verdict::Act) => w.kiosk_failing,
+        (_, Verdict::Act | Verdict::Ask) => w.kiosk_failing,
     };
     let detail = match &bay.state {
         BayState::Empty => String::new(),
@@ -317,13 +333,14 @@ pub fn board_card(bay: &Bay, w: &Words) -> BoardCard {
         BayState::Safe { sealed, proven, .. } if proven < sealed => w.stage_sending.into(),
         BayState::Safe { .. } => String::new(),
         BayState::Failing { at_percent, .. } => at_percent.map(|p| w.stopped_at(p)).unwrap_or_default(),
-        BayState::Unregistered { .. } | BayState::NoRoom(_) => w.call_administrator.into(),
+        BayState::Held(why) => w.held_act(why).into(),
+        BayState::NoRoom(_) => w.call_administrator.into(),
     };
     let class = verdict.class();
     BoardCard {
         name: bay.name.clone(),
         class,
-        icon: icon(class),
+        icon: bay_icon(&bay.state),
         headline: headline.into(),
         detail,
         percent: bay.state.progress().map(|p| p.percent()),
@@ -410,8 +427,12 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
         Alarm::Unreadable { recorder, files, what } => {
             (w.alarm_unreadable(recorder, *files), what.clone(), say(w.try_another_bay))
         }
-        Alarm::Unregistered { bay } => {
-            (w.alarm_unregistered(bay), w.unregistered_detail.to_owned(), say(w.call_administrator))
+        Alarm::Held { bay, why, what } => {
+            let detail = match why {
+                Held::Broken(words) => format!("{what} · {words}"),
+                _ => format!("{what} · {}", w.held_detail(why)),
+            };
+            (w.alarm_held(bay, w.held(why)), detail, say(w.held_act(why)))
         }
         Alarm::DiskLow { free } => (w.alarm_disk_low(*free), String::new(), say(w.act_disk)),
         Alarm::DiskFull { reserve } => (w.alarm_disk_full(*reserve), String::new(), say(w.act_disk)),
@@ -465,6 +486,7 @@ mod tests {
             recorder: Some("DSJ-1".into()),
             officer: Some("采集人甲".into()),
             state: BayState::Failing { at_percent: Some(31), reason: "EIO on DSJ-1".into() },
+            held: Vec::new(),
         };
         let card = board_card(&bay, Lang::Zh.words());
         let all = format!("{} {} {}", card.name, card.headline, card.detail);

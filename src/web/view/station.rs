@@ -2,6 +2,7 @@
 
 use crate::domain::clip::{ClipState, ProofLevel};
 use crate::domain::ids::ClipId;
+use crate::domain::recorder::{Held, HeldDevice};
 use crate::domain::time::UtcMs;
 
 /// Everything on the station page and the bay board.
@@ -88,6 +89,8 @@ pub struct Bay {
     pub officer: Option<String>,
     /// What happens in it.
     pub state: BayState,
+    /// Devices in it that are not read.
+    pub held: Vec<HeldDevice>,
 }
 
 /// What happens in a bay.
@@ -95,11 +98,8 @@ pub struct Bay {
 pub enum BayState {
     /// Nothing is docked.
     Empty,
-    /// Docked, but nobody has approved it; nothing was read.
-    Unregistered {
-        /// What the bus tells, e.g. `USB 0951:1666`.
-        what: String,
-    },
+    /// A device stands in it that is not read, and no recorder beside it.
+    Held(Held),
     /// Its files are being listed.
     Listing,
     /// Copying.
@@ -165,6 +165,8 @@ pub enum Verdict {
     Safe,
     /// Take it; someone should look at something later.
     SafeBut,
+    /// Nothing is read until someone does something at the device itself.
+    Ask,
     /// Someone has to do something here.
     Act,
 }
@@ -177,7 +179,8 @@ impl BayState {
             Self::Listing | Self::Copying(_) => Verdict::Hold,
             Self::Safe { unreadable: 1.., .. } => Verdict::SafeBut,
             Self::Safe { .. } => Verdict::Safe,
-            Self::Unregistered { .. } | Self::Failing { .. } | Self::NoRoom(_) => Verdict::Act,
+            Self::Held(Held::NoStorage) => Verdict::Ask,
+            Self::Held(_) | Self::Failing { .. } | Self::NoRoom(_) => Verdict::Act,
         }
     }
 
@@ -197,7 +200,7 @@ impl Verdict {
             Self::Empty => "empty",
             Self::Hold => "hold",
             Self::Safe => "safe",
-            Self::SafeBut => "ask",
+            Self::SafeBut | Self::Ask => "ask",
             Self::Act => "fail",
         }
     }
@@ -424,10 +427,14 @@ pub enum Alarm {
         /// Why, of the first.
         what: String,
     },
-    /// A device that nobody has approved is docked.
-    Unregistered {
+    /// A device stands in a bay and is not read.
+    Held {
         /// The bay.
         bay: String,
+        /// Why.
+        why: Held,
+        /// What it says of itself.
+        what: String,
     },
     /// The disk is nearly full.
     DiskLow {
@@ -463,10 +470,10 @@ impl Alarm {
             | Self::NoProof { .. }
             | Self::Quarantined { .. }
             | Self::Unreadable { .. }
-            | Self::Unregistered { .. }
+            | Self::Held { why: Held::Unknown | Held::NotStorage | Held::Broken(_), .. }
             | Self::DiskLow { .. }
             | Self::Clock => Severity::Warn,
-            Self::SameDevice { .. } => Severity::Info,
+            Self::SameDevice { .. } | Self::Held { why: Held::Refused | Held::NoStorage, .. } => Severity::Info,
         }
     }
 
@@ -483,7 +490,13 @@ impl Alarm {
             Self::Damaged { .. } => "damaged",
             Self::Quarantined { .. } => "quarantined",
             Self::Unreadable { .. } => "unreadable",
-            Self::Unregistered { .. } => "unregistered",
+            Self::Held { why, .. } => match why {
+                Held::Unknown => "unregistered",
+                Held::Refused => "device_refused",
+                Held::NotStorage => "not_storage",
+                Held::NoStorage => "no_storage",
+                Held::Broken(_) => "device_broken",
+            },
             Self::DiskLow { .. } => "disk_low",
             Self::DiskFull { .. } => "disk_full",
             Self::Clock => "clock",
@@ -504,6 +517,8 @@ mod tests {
         assert_eq!(safe(0, 1).verdict(), Verdict::SafeBut);
         assert_eq!(BayState::Listing.verdict(), Verdict::Hold);
         assert_eq!(BayState::NoRoom(Progress::default()).verdict(), Verdict::Act);
+        assert_eq!(BayState::Held(Held::Unknown).verdict(), Verdict::Act);
+        assert_eq!(BayState::Held(Held::NoStorage).verdict(), Verdict::Ask);
     }
 
     #[test]
