@@ -120,7 +120,7 @@ pub struct ShelfIdentity {
     /// The recorder's own clock now, as it tells it, where its protocol has a way to ask: local time of the recorder
     /// without a zone, in the form of [`LocalTime`].
     pub clock: Option<LocalTime>,
-    /// `folder`, `usb-fat`, `usb-exfat`, `usb-mount`, `mtp`, later `onvif`.
+    /// `folder`, `image-fat`, `image-exfat`, `usb-fat`, `usb-exfat`, `usb-mount`, `mtp`, later `onvif`.
     pub kind: &'static str,
 }
 

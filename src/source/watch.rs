@@ -1,5 +1,6 @@
-//! The docking folder: each directory in it is a docked recorder. Owns noticing that recorders come and go
-//! and that files have stopped growing; reads no footage and decides nothing about it.
+//! The docking folder: each directory in it is a docked recorder, and so is each image of a card (`*.img`, `*.dd`,
+//! `*.raw`: a whole disk copied into one file, as one does with a card that is dying). Owns noticing that recorders come
+//! and go and that files have stopped growing; reads no footage and decides nothing about it.
 //!
 //! [`Docks`] and [`Stillness`] are pure; [`watch_docks`] looks and sends. It looks at intervals instead of
 //! using inotify, which is silent on network mounts and says nothing about a file that is still being written.
@@ -15,12 +16,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::folder::{FolderId, FolderShelf, bay_name};
+use super::usb::disk::{DiskImage, DiskShelf};
 use crate::domain::error::chain;
 use crate::domain::ports::{Clock, Shelf};
-use crate::domain::recorder::{Listing, ShelfEntry, SourcePath, Unreadable};
+use crate::domain::recorder::{Listing, ShelfEntry, ShelfIdentity, SourcePath, Unreadable};
 use crate::runtime::task;
 
-/// A directory in the docking folder.
+/// Names of images of cards end like this.
+const IMAGE_EXTENSIONS: [&str; 3] = ["img", "dd", "raw"];
+
+/// A directory in the docking folder, or an image of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockDir {
     /// Name of the bay: the directory's name, escaped and bounded.
@@ -29,6 +34,14 @@ pub struct DockDir {
     pub path: PathBuf,
     /// Which directory it is.
     pub id: FolderId,
+    /// An image: its length in bytes and when it was last written, nanoseconds. One that changes is another one.
+    pub image: Option<(u64, i128)>,
+}
+
+impl DockDir {
+    fn is(&self, other: &Self) -> bool {
+        self.id == other.id && self.image == other.image
+    }
 }
 
 /// A recorder came or went.
@@ -59,8 +72,8 @@ impl Docks {
     /// was replaced by another of the same name is an undock and a dock.
     pub fn update(&mut self, now_ms: i64, dirs: Vec<DockDir>) -> Vec<DockChange> {
         let now: BTreeMap<PathBuf, DockDir> = dirs.into_iter().map(|d| (d.path.clone(), d)).collect();
-        let left = self.0.values().filter(|old| now.get(&old.path).is_none_or(|new| new.id != old.id));
-        let came = now.values().filter(|new| self.0.get(&new.path).is_none_or(|old| new.id != old.id));
+        let left = self.0.values().filter(|old| now.get(&old.path).is_none_or(|new| !new.is(old)));
+        let came = now.values().filter(|new| self.0.get(&new.path).is_none_or(|old| !new.is(old)));
         let changes = left
             .map(|dir| DockChange::Undocked { dir: dir.clone(), at_ms: now_ms })
             .chain(came.map(|dir| DockChange::Docked { dir: dir.clone(), at_ms: now_ms }))
@@ -151,7 +164,7 @@ pub enum DockEvent {
 
 /// Looks into the docking folder every `poll` and sends what changed, until the receiver is dropped.
 pub async fn watch_docks(root: PathBuf, poll: Duration, clock: Arc<dyn Clock>, tx: mpsc::Sender<DockEvent>) {
-    let mut watch = Watch { docks: Docks::default(), trouble: None, not_bays: Vec::new() };
+    let mut watch = Watch::default();
     let mut ticks = tokio::time::interval(poll);
     // After a look that took long (a network mount), the next comes a full interval later.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -165,7 +178,15 @@ pub async fn watch_docks(root: PathBuf, poll: Duration, clock: Arc<dyn Clock>, t
             Ok(looked) => looked,
             Err(e) => Err(io::Error::other(e)),
         };
-        for event in watch.apply(&root, clock.now().0, looked) {
+        // Opening an image starts its reader and reads from the disk.
+        let (dir, now_ms) = (root.clone(), clock.now().0);
+        let applied = task::blocking("dock open", move || {
+            let events = watch.apply(&dir, now_ms, looked);
+            (watch, events)
+        });
+        let Ok((back, events)) = applied.await else { return };
+        watch = back;
+        for event in events {
             if tx.send(event).await.is_err() {
                 return;
             }
@@ -176,8 +197,13 @@ pub async fn watch_docks(root: PathBuf, poll: Duration, clock: Arc<dyn Clock>, t
 /// One look's result: bays, and what is none.
 type Looked = io::Result<(Vec<DockDir>, Vec<Unreadable>)>;
 
+#[derive(Default)]
 struct Watch {
     docks: Docks,
+    /// Images as the last look saw them: one that is still being written has changed by the next.
+    images: BTreeMap<PathBuf, DockDir>,
+    /// Images that are no recorder, and why; not tried again until they change.
+    refused: BTreeMap<PathBuf, (DockDir, String)>,
     /// `None` before the first look, `Some("")` while the folder can be read.
     trouble: Option<String>,
     not_bays: Vec<Unreadable>,
@@ -204,10 +230,31 @@ impl Watch {
             });
             self.trouble = Some(trouble);
         }
-        let Some((dirs, mut not_bays)) = found else { return events };
+        let Some((mut dirs, mut not_bays)) = found else { return events };
+        let images = dirs.iter().filter(|d| d.image.is_some()).map(|d| (d.path.clone(), d.clone())).collect();
+        let before = std::mem::replace(&mut self.images, images);
+        self.refused.retain(|path, (refused, _)| self.images.get(path).is_some_and(|now| now.is(refused)));
+        dirs.retain(|dir| match (dir.image, self.refused.get(&dir.path)) {
+            (None, _) => true,
+            (Some(_), None) => before.get(&dir.path).is_some_and(|earlier| earlier.is(dir)),
+            (Some(_), Some((_, why))) => {
+                let name = dir.path.file_name().unwrap_or_default();
+                not_bays.push(Unreadable { path: SourcePath::new(name.as_bytes()), reason: why.clone() });
+                false
+            }
+        });
         for change in self.docks.update(now_ms, dirs) {
             match change {
                 DockChange::Undocked { dir, at_ms } => events.push(DockEvent::Undocked { dir, at_ms }),
+                DockChange::Docked { dir, at_ms } if dir.image.is_some() => match open_image(&dir) {
+                    Ok(shelf) => events.push(DockEvent::Docked { dir, shelf: Arc::new(shelf), at_ms }),
+                    Err(e) => {
+                        let name = dir.path.file_name().unwrap_or_default();
+                        not_bays.push(Unreadable { path: SourcePath::new(name.as_bytes()), reason: chain(&e) });
+                        self.docks.forget(&dir.path);
+                        self.refused.insert(dir.path.clone(), (dir, chain(&e)));
+                    }
+                },
                 DockChange::Docked { dir, at_ms } => match FolderShelf::new(&dir.path, true) {
                     Ok(shelf) if shelf.id() == dir.id => {
                         events.push(DockEvent::Docked { dir, shelf: Arc::new(shelf), at_ms });
@@ -230,6 +277,17 @@ impl Watch {
     }
 }
 
+/// Images are never written to: what is erased belongs to recorders.
+fn open_image(dir: &DockDir) -> Result<DiskShelf, crate::domain::ports::SourceError> {
+    let identity = ShelfIdentity { bay: dir.bay.clone(), kind: "image", ..ShelfIdentity::default() };
+    DiskShelf::open(Arc::new(DiskImage::new(&dir.path)), identity, true)
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|e| IMAGE_EXTENSIONS.contains(&e.as_str()))
+}
+
 /// Everything in the docking folder. Follows no link: a recorder is the directory itself or a mount point.
 fn scan(root: &Path) -> Looked {
     let (mut bays, mut others) = (Vec::new(), Vec::new());
@@ -249,8 +307,20 @@ fn scan(root: &Path) -> Looked {
         };
         if metadata.is_symlink() {
             other("a symbolic link; mount or bind-mount the recorder here instead");
+        } else if metadata.is_file() && is_image(&entry.path()) {
+            let path = entry.path();
+            let written = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+            let id = FolderId { dev: metadata.dev(), ino: metadata.ino() };
+            bays.push(DockDir {
+                bay: bay_name(&path.with_extension("")),
+                path,
+                id,
+                image: Some((metadata.len(), written)),
+            });
         } else if !metadata.is_dir() {
-            other("not a directory; a recorder is docked as a directory");
+            other(
+                "not a directory; a recorder is docked as a directory, or as the image of its card (.img, .dd, .raw)",
+            );
         } else if name.as_bytes().starts_with(b".") || name == "lost+found" {
             other("kept by the system; not a recorder");
         } else {
@@ -260,7 +330,7 @@ fn scan(root: &Path) -> Looked {
                 Ok(m) => FolderId { dev: m.dev(), ino: m.ino() },
                 Err(_) => continue,
             };
-            bays.push(DockDir { bay: bay_name(&path), path, id });
+            bays.push(DockDir { bay: bay_name(&path), path, id, image: None });
         }
     }
     Ok((bays, others))
@@ -273,7 +343,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn dir(name: &str, ino: u64) -> DockDir {
-        DockDir { bay: name.into(), path: Path::new("/dock").join(name), id: FolderId { dev: 1, ino } }
+        DockDir { bay: name.into(), path: Path::new("/dock").join(name), id: FolderId { dev: 1, ino }, image: None }
     }
 
     fn docked(name: &str, ino: u64, at_ms: i64) -> DockChange {

@@ -95,7 +95,12 @@ impl DiskShelf {
         let word = |text: &Option<String>| text.as_deref().map(bounded).filter(|t| !t.is_empty());
         inner.identity.volume_label = word(&first.label);
         inner.identity.volume_id = word(&first.id);
-        inner.identity.kind = if first.exfat { "usb-exfat" } else { "usb-fat" };
+        inner.identity.kind = match (inner.identity.kind, first.exfat) {
+            ("image", true) => "image-exfat",
+            ("image", false) => "image-fat",
+            (_, true) => "usb-exfat",
+            (_, false) => "usb-fat",
+        };
         for (n, volume) in volumes.iter().enumerate().filter(|(_, v)| !v.clean) {
             tracing::info!(
                 bay = inner.identity.bay,
