@@ -22,9 +22,10 @@ use evidock::domain::ids::ClipId;
 use evidock::domain::ports::{EraseProof, Shelf, SourceError};
 use evidock::domain::recorder::{ShelfIdentity, SourcePath};
 use evidock::source::usb::DiskRights;
-use evidock::source::usb::disk::blocks::Blocks;
+use evidock::source::usb::disk::blocks::{Blocks, ReadAt};
+use evidock::source::usb::disk::clusters::Place;
 use evidock::source::usb::disk::erase::{self, EraseError, Medium};
-use evidock::source::usb::disk::files::{Disk, Item};
+use evidock::source::usb::disk::files::{Disk, Found, Item};
 use evidock::source::usb::disk::{DiskImage, DiskShelf};
 use hadris_fat::exfat::sync::ExFatFs;
 use hadris_fat::exfat::{self, ExFatOptions};
@@ -35,6 +36,8 @@ use hadris_fs::{DateTime, MountOptions, Name, NodeId, SetAttr};
 use hadris_io::{Error, ErrorType};
 use hadris_storage::sync::BlockDevice;
 use hadris_storage::{BlockIndex, BlockSize};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use shelf_conformance::Bed;
 use tempfile::TempDir;
 
@@ -615,6 +618,97 @@ fn a_volume_that_is_not_in_order_is_not_erased_from() {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Damage anywhere
+
+/// A card of which single bytes are others.
+struct Patched(Arc<Vec<u8>>, Vec<(usize, u8)>);
+
+impl ReadAt for Patched {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let n = self.0.read_at(buf, offset)?;
+        for (at, byte) in &self.1 {
+            if let Some(byte_here) = at.checked_sub(offset as usize).and_then(|i| buf[..n].get_mut(i)) {
+                *byte_here = *byte;
+            }
+        }
+        Ok(n)
+    }
+}
+
+/// Everything that a reader can be asked, on a disk that may say anything.
+fn survive(bytes: &Arc<Vec<u8>>, patches: Vec<(usize, u8)>) -> Vec<Item> {
+    let len = bytes.len() as u64;
+    let mut disk = Disk::open(Blocks::new(Box::new(Patched(Arc::clone(bytes), patches)), len), 512).unwrap();
+    let (mut walk, mut all) = (disk.walk(), Vec::new());
+    loop {
+        let items = walk.next(&mut disk, 1 << 20).unwrap();
+        if items.is_empty() {
+            return all;
+        }
+        for item in &items {
+            let Item::File(file) = item else { continue };
+            let (n, entry) = disk.find(file.path.as_bytes()).unwrap().expect("what is listed is found");
+            let pieces = disk.volumes[n].pieces(&mut disk.blocks, &entry, 0, 1000).unwrap();
+            let told: u64 = pieces.pieces.iter().map(|p| p.len).sum();
+            let whole = told == file.size_bytes && pieces.damage.is_none();
+            assert!(told <= file.size_bytes && (whole || pieces.more || pieces.damage.is_some()), "{pieces:?}");
+            for piece in pieces.pieces {
+                assert!(piece.disk.is_none_or(|at| at + piece.len <= len));
+            }
+        }
+        all.extend(items);
+    }
+}
+
+#[test]
+fn damage_anywhere_ends_in_a_listing() {
+    for (kind, start) in [(Kind::Fat32, PARTITION_AT), (Kind::ExFat, 0)] {
+        let image = worn_card(kind, start);
+        let bytes = Arc::new(fs::read(image.path()).unwrap());
+        let mut disk = Image::disk(bytes.to_vec());
+        let (n, clip) = disk.find(b"DCIM/100MEDIA/b.mp4").unwrap().unwrap();
+        let (_, ini) = disk.find(b"station_bind.ini").unwrap().unwrap();
+        let table = disk.volumes[n].heap.tables[0];
+        let near = |at: u64| at.saturating_sub(256) as usize;
+        // Partition table, boot sector, table, root directory, directory of the clips.
+        let places = [446, start as usize, table as usize, near(ini.record_at), near(clip.record_at)];
+        let patch = (0..places.len(), 0usize..512, any::<u8>()).prop_map(move |(i, at, byte)| (places[i] + at, byte));
+        let config = ProptestConfig { cases: 400, fork: false, ..ProptestConfig::default() };
+        TestRunner::new(config)
+            .run(&proptest::collection::vec(patch, 1..12), |patches| {
+                survive(&bytes, patches);
+                Ok(())
+            })
+            .unwrap();
+        // A directory that holds itself, below another name.
+        let mut looped = bytes.to_vec();
+        let (mut disk, mut first) = (Image::disk(looped.clone()), None);
+        let volume = disk.volumes[n].clone();
+        volume
+            .read_dir(&mut disk.blocks, volume.root, &mut |found| {
+                if let Found::Entry(entry) = found
+                    && entry.directory
+                {
+                    first = Some(entry.place);
+                }
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        let Some(Place::Clusters { first, .. }) = first else { panic!("DCIM has a place") };
+        if kind == Kind::Fat32 {
+            // 100MEDIA, the first record after the dots, points back to DCIM.
+            let record = volume.heap.at(first) as usize + 64;
+            looped[record + 20..record + 22].copy_from_slice(&((first >> 16) as u16).to_le_bytes());
+            looped[record + 26..record + 28].copy_from_slice(&(first as u16).to_le_bytes());
+            let told = survive(&Arc::new(looped), vec![]);
+            let reasons: Vec<_> =
+                told.iter().filter_map(|i| if let Item::Unreadable(u) = i { Some(&u.reason) } else { None }).collect();
+            assert!(reasons.len() == 1 && reasons[0].contains("a loop"), "{reasons:?}");
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
 // What other tools make
 
 fn run(program: &str, args: &[&str], at: &Path) {
@@ -652,7 +746,7 @@ fn a_card_that_was_cut_gives_what_is_left_and_says_what_is_not() {
     let image = Image::new(Kind::Fat32, PARTITION_AT);
     image.put("a.mp4", &pattern(1, 100_000));
     image.put("b.mp4", &pattern(2, 4 << 20));
-    File::options().write(true).open(image.path()).unwrap().set_len(3 << 20).unwrap();
+    File::options().write(true).open(image.path()).unwrap().set_len(5 << 20).unwrap();
     let shelf = image.shelf(true);
     let listing = shelf.list().unwrap();
     assert_eq!(listing.files.len(), 2);

@@ -25,7 +25,8 @@ use std::io;
 
 /// Rights over one block device, held elsewhere (the gatekeeper, or this process where it has them).
 pub trait DiskRights: Send + Sync {
-    /// The whole disk, read-only, after the kernel was told to refuse every write to it.
+    /// The whole disk, read-only, after the kernel was told to refuse every write to it. Opened anew each time: whoever
+    /// gets it may change the flags of the descriptor (`O_DIRECT`), which duplicates would share.
     fn open_read_only(&self) -> io::Result<File>;
     /// The whole disk for erasing; the kernel refuses writes again when [`DiskRights::close_writable`] is called.
     fn open_writable(&self) -> io::Result<File>;
