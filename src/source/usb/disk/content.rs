@@ -239,7 +239,11 @@ impl<W: Whereabouts> Read for Content<W> {
                 buf[..want].fill(0);
                 want
             }
-            Some(disk) => self.window.take(self.places.disk(), disk + within, left, &mut buf[..want])?,
+            Some(disk) => {
+                let taken = self.window.take(self.places.disk(), disk + within, left, &mut buf[..want]);
+                // One number for everything that a pulled disk says, so that the copier knows it.
+                taken.map_err(|e| if is_gone(&e) { Errno::NODEV.into() } else { e })?
+            }
         };
         self.at += n as u64;
         Ok(n)
@@ -255,6 +259,9 @@ struct Window {
     len: usize,
     /// The error behind it: told once without asking the disk again, which may think for half a minute about it.
     stopped_by: Option<io::Error>,
+    /// How much is read at once: first what is asked for, then twice as much each time, so that a look at one place of a
+    /// worn disk does not wear a mebibyte behind it.
+    reach: usize,
 }
 
 impl Window {
@@ -275,38 +282,39 @@ impl Window {
             return Err(error);
         }
         if at < self.from || at >= end {
-            let from = at - at % ALIGN as u64;
-            let want = (at - from).saturating_add(left).next_multiple_of(ALIGN as u64);
-            let room = self.room(usize::try_from(want).unwrap_or(usize::MAX).min(WINDOW_BYTES));
-            let got = match disk.read(room, from) {
-                // The page holds a bad sector before what is wanted, which may be whole.
-                Ok(got) if got.bytes as u64 <= at - from => return sector_by_itself(disk, at, buf),
-                Err(e) if !is_gone(&e) && at != from => return sector_by_itself(disk, at, buf),
+            self.reach = (2 * self.reach).max(buf.len()).clamp(ALIGN, WINDOW_BYTES);
+            match self.load(disk, at, left, ALIGN) {
+                // The page may hold a bad sector before what is wanted, which may be whole.
+                Err(e) if !is_gone(&e) && at % ALIGN as u64 >= disk.sector_bytes() => {
+                    self.load(disk, at, left, disk.sector_bytes)?;
+                }
                 other => other?,
-            };
-            (self.from, self.len, self.stopped_by) = (from, got.bytes, got.stopped_by);
+            }
         }
         let start = self.bytes.as_ptr().align_offset(ALIGN) + (at - self.from) as usize;
         let n = buf.len().min(self.len - (at - self.from) as usize);
         buf[..n].copy_from_slice(&self.bytes[start..start + n]);
         Ok(n)
     }
-}
 
-/// The rest of one sector.
-fn sector_by_itself(disk: &RawDisk, at: u64, buf: &mut [u8]) -> io::Result<usize> {
-    let mut window = Window::default();
-    let within = (at % disk.sector_bytes as u64) as usize;
-    let sector = window.room(disk.sector_bytes);
-    let n = disk.read(sector, at - within as u64)?.bytes;
-    let there = sector.get(within..n).filter(|there| !there.is_empty()).ok_or(Errno::NODEV)?;
-    let n = there.len().min(buf.len());
-    buf[..n].copy_from_slice(&there[..n]);
-    Ok(n)
+    /// Reads a window that begins at the last multiple of `align` and holds `at`.
+    fn load(&mut self, disk: &RawDisk, at: u64, left: u64, align: usize) -> io::Result<()> {
+        let from = at - at % align as u64;
+        let want = (at - from).saturating_add(left.min(self.reach as u64)).next_multiple_of(ALIGN as u64);
+        let got = disk.read(self.room(usize::try_from(want).unwrap_or(usize::MAX).min(WINDOW_BYTES)), from)?;
+        if got.bytes as u64 <= at - from {
+            return Err(got.stopped_by.unwrap_or_else(|| Errno::NODEV.into()));
+        }
+        (self.from, self.len, self.stopped_by) = (from, got.bytes, got.stopped_by);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -408,6 +416,31 @@ mod tests {
             assert!(error.is_none(), "{bad}: {error:?}");
             assert!(rest == disk[(bad as usize + 1) * 512..start as usize + len as usize], "{bad}");
         }
+    }
+
+    #[test]
+    fn a_look_at_one_place_reads_little() {
+        struct Longest(Vec<u8>, Arc<AtomicUsize>);
+        impl Source for Longest {
+            fn read(&self, buf: &mut [u8], from: u64) -> io::Result<usize> {
+                self.1.fetch_max(buf.len(), Ordering::Relaxed);
+                super::super::blocks::ReadAt::read_at(&self.0, buf, from)
+            }
+
+            fn set_direct(&self, on: bool) -> bool {
+                on
+            }
+
+            fn forget(&self, _: u64, _: usize) {}
+        }
+        let longest = Arc::new(AtomicUsize::new(0));
+        let raw = RawDisk::over(Box::new(Longest(bytes(3 << 20), Arc::clone(&longest))), 3 << 20, 512);
+        let len = 3 << 20;
+        let mut content = Content::new(Table(raw, vec![]), len, 4096, pieces(0, &[(Some(0), len)], false));
+        content.read_exact(&mut [0; 4096]).unwrap();
+        assert_eq!(longest.load(Ordering::Relaxed), 4096);
+        read(&mut content.by_ref().take(2 << 20));
+        assert_eq!(longest.load(Ordering::Relaxed), WINDOW_BYTES);
     }
 
     #[test]

@@ -364,8 +364,8 @@ impl Whereabouts for Places {
         match self.inner.pieces(&self.path, from) {
             Ok((size, pieces)) if size == self.size => Ok(pieces),
             Ok(_) => Err(io::Error::other("it changed while it was read")),
-            // With its number, by which a copier knows that the recorder was pulled.
-            Err(SourceError::Gone(e) | SourceError::Read { source: e, .. }) => Err(e),
+            // By this number a copier knows that the recorder was pulled.
+            Err(SourceError::Gone(_)) => Err(Errno::NODEV.into()),
             Err(error) => Err(io::Error::other(error)),
         }
     }
@@ -404,12 +404,13 @@ impl Fingerprint {
     }
 }
 
-/// What it means that a disk cannot be opened.
-fn not_there(error: io::Error) -> SourceError {
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        SourceError::Denied { path: SourcePath::new("the disk"), source: error }
-    } else {
-        SourceError::Gone(error)
+/// What it means that a disk cannot be opened: it was pulled, unless whoever holds the rights says otherwise.
+fn not_there(source: io::Error) -> SourceError {
+    let path = SourcePath::new("the disk");
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => SourceError::Denied { path, source },
+        io::ErrorKind::NotConnected => SourceError::Read { path, source },
+        _ => SourceError::Gone(source),
     }
 }
 
