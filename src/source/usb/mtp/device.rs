@@ -165,7 +165,8 @@ impl Device {
         let end = offset + u64::from(len);
         let (wide, narrow) = (OperationCode::GetPartialObject64, OperationCode::GetPartialObject);
         let wide = self.about.can(wide);
-        if !wide && !(self.about.can(narrow) && end < u64::from(u32::MAX)) {
+        let reaches = wide || (self.about.can(narrow) && end < u64::from(u32::MAX));
+        if !reaches {
             return self.read_whole(handle, offset, len, size_bytes);
         }
         let mut bytes = Vec::with_capacity(len as usize);
@@ -337,9 +338,7 @@ impl From<PtpError> for Fault {
             PtpError::DeviceReset => {
                 Self::Gone("it stopped answering and was reset; take it out and put it in again".to_owned())
             }
-            PtpError::Timeout => {
-                Self::Broken(format!("nothing came for {} s", link::TRANSFER_PATIENCE.as_secs()))
-            }
+            PtpError::Timeout => Self::Broken(format!("nothing came for {} s", link::TRANSFER_PATIENCE.as_secs())),
             other => Self::Broken(chain(&other)),
         }
     }

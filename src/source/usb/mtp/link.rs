@@ -46,7 +46,8 @@ pub async fn open(device: File) -> Result<Box<dyn Transport>, OpenError> {
         FileType::Socket => Ok(Box::new(Framed::new(Socket { socket: device.into() }))),
         FileType::CharacterDevice => {
             let device = nusb::Device::from_fd(device.into()).wait().map_err(OpenError::Device)?;
-            let usb = NusbTransport::open_with_timeout(device, TRANSFER_PATIENCE).await.map_err(OpenError::Interface)?;
+            let usb =
+                NusbTransport::open_with_timeout(device, TRANSFER_PATIENCE).await.map_err(OpenError::Interface)?;
             Ok(Box::new(Framed::new(usb)))
         }
         other => Err(OpenError::Descriptor(io::Error::other(format!("{other:?} is no USB device")))),

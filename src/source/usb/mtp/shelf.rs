@@ -447,7 +447,11 @@ mod tests {
             model: "X".repeat(500),
             serial: "other".into(),
             clock: Some("20260619T100324".into()),
-            storages: vec![super::super::wire::StorageTold { id: 0x1_0001, description: " SD ".into(), volume: "".into() }],
+            storages: vec![super::super::wire::StorageTold {
+                id: 0x1_0001,
+                description: " SD ".into(),
+                volume: "".into(),
+            }],
         };
         let told = identified(bus, &opened);
         assert_eq!((told.kind, told.bay.as_str(), told.serial.as_deref()), ("mtp", "3", Some("A1")));

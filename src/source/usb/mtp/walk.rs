@@ -319,7 +319,10 @@ impl Walk {
         self.entries += 1;
         if self.entries > MAX_ENTRIES || self.path_bytes > MAX_ALL_PATH_BYTES {
             let path = current.folder.path.clone();
-            self.note(path, format!("the recorder lists more than {} objects; the rest was not listed", self.entries - 1));
+            self.note(
+                path,
+                format!("the recorder lists more than {} objects; the rest was not listed", self.entries - 1),
+            );
             current_is_all(self);
             return Ok(());
         }
@@ -338,8 +341,7 @@ impl Walk {
             }
         };
         self.broken = 0;
-        let root_marker =
-            |p: u32| RESERVED_HANDLES.contains(&p) || (p == info.storage && !current.answer.contains(&p));
+        let root_marker = |p: u32| RESERVED_HANDLES.contains(&p) || (p == info.storage && !current.answer.contains(&p));
         let here = match current.folder.at {
             Parent::Folder(folder) => info.parent == folder,
             Parent::Root => root_marker(info.parent),
