@@ -173,6 +173,7 @@ fn every_habit_of_listing_gives_the_same_files() {
         // Found without a listing, too.
         let fresh = dock(&recorder);
         assert_eq!(fresh.stat(&path("DCIM/100MEDIA/b.mp4")).unwrap().unwrap().size_bytes, 19, "habit {n}");
+        assert_eq!(fresh.stat(&path("b.mp4")).unwrap(), None, "habit {n}");
     }
 }
 
@@ -364,6 +365,21 @@ fn a_silent_recorder_is_an_error_and_comes_back() {
     let silence = read(&shelf, "a.mp4", 0).unwrap_err();
     assert!(silence.to_string().contains("nothing came"), "{silence}");
     assert_eq!(read(&shelf, "a.mp4", 0).unwrap(), b"still here");
+}
+
+#[test]
+fn a_recorder_that_was_left_in_the_middle_is_opened() {
+    for times in [1, 2] {
+        let recorder = Recorder::new();
+        recorder.put("a.mp4", these(b"x"), "", TIME);
+        let mut left = times;
+        recorder.hook(move |operation, _| {
+            left -= i32::from(operation == 0x1002);
+            // The rest of what somebody asked for before us.
+            (operation == 0x1002 && left >= 0).then(|| Reply::Raw(vec![vec![7; 4096]]))
+        });
+        assert_eq!(read(&dock(&recorder), "a.mp4", 0).unwrap(), b"x", "{times}");
+    }
 }
 
 #[test]

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mtp_rs::ptp::{
-    DevicePropertyCode, ObjectHandle, ObjectPropertyCode, OperationCode, PtpError, PtpSession, ReceiveStream,
-    ResponseCode, StorageId,
+    DeviceInfo, DevicePropertyCode, ObjectHandle, ObjectPropertyCode, OperationCode, PtpError, PtpSession,
+    ReceiveStream, ResponseCode, StorageId,
 };
-use mtp_rs::transport::Transport;
 use tokio::runtime::Runtime;
 
 use super::dataset::{self, Info};
-use super::link::{self, OpenError};
+use super::link::{self, Bus, OpenError};
 use super::wire::StorageTold;
 use crate::domain::error::chain;
 
@@ -23,6 +22,9 @@ pub const RESERVED_HANDLES: [u32; 2] = [0, u32::MAX];
 /// How often an operation is tried that a recorder is too busy for, and how long it is left alone in between.
 const BUSY_TRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_millis(300);
+
+/// Recorders need a moment of quiet after a reset.
+const RESET_PAUSE: Duration = Duration::from_millis(700);
 
 /// Response `Store_Not_Available` (PIMA 15740), which the library has no name for.
 const STORE_NOT_AVAILABLE: u16 = 0x2013;
@@ -110,14 +112,44 @@ pub enum DeviceError {
     Session(#[source] Fault),
 }
 
+/// Opens a session, also with a recorder that still is in the middle of what it did for a reader before us: a daemon
+/// that was restarted meets those. First the protocol's own reset is tried, then that of the port.
+async fn open_session(bus: &Bus) -> Result<(PtpSession, DeviceInfo), DeviceError> {
+    let mut resets = [Reset::Protocol, Reset::Port].into_iter();
+    loop {
+        let link = bus.connect().await?;
+        // A session that was left open is closed and opened anew by the library.
+        let opened = match PtpSession::open(Arc::clone(&link), 1).await {
+            Ok(session) => session.get_device_info().await.map(|told| (session, told)),
+            Err(e) => Err(e),
+        };
+        let fault = match opened.map_err(Fault::from) {
+            Ok(opened) => return Ok(opened),
+            Err(fault) => fault,
+        };
+        match resets.next().filter(|_| matches!(fault, Fault::Broken(_))) {
+            None => return Err(DeviceError::Session(fault)),
+            // Whether it knows that reset is seen when it is asked again.
+            Some(Reset::Protocol) => drop(link.reset_device().await),
+            Some(Reset::Port) => {
+                drop(link);
+                bus.reset()?;
+            }
+        }
+        std::thread::sleep(RESET_PAUSE);
+    }
+}
+
+enum Reset {
+    Protocol,
+    Port,
+}
+
 impl Device {
     /// Opens a session with whatever is behind the descriptor.
     pub fn open(device: File) -> Result<Self, DeviceError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let transport: Arc<dyn Transport> = Arc::from(runtime.block_on(link::open(device))?);
-        // A session that a reader before us left open is closed and opened anew by the library.
-        let session = runtime.block_on(PtpSession::open(transport, 1)).map_err(|e| DeviceError::Session(e.into()))?;
-        let told = runtime.block_on(session.get_device_info()).map_err(|e| DeviceError::Session(e.into()))?;
+        let (session, told) = runtime.block_on(open_session(&Bus::new(device)?))?;
         let about = About {
             manufacturer: told.manufacturer,
             model: told.model,

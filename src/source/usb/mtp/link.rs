@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,18 +39,47 @@ const UNKNOWN_LENGTH: u32 = u32::MAX;
 /// Empty packets that are passed over before a recorder counts as silent.
 const MAX_EMPTY: u32 = 4;
 
-/// Opens the device behind a descriptor.
-pub async fn open(device: File) -> Result<Box<dyn Transport>, OpenError> {
-    let stat = rustix::fs::fstat(&device).map_err(|e| OpenError::Descriptor(e.into()))?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Socket => Ok(Box::new(Framed::new(Socket { socket: device.into() }))),
-        FileType::CharacterDevice => {
-            let device = nusb::Device::from_fd(device.into()).wait().map_err(OpenError::Device)?;
-            let usb =
-                NusbTransport::open_with_timeout(device, TRANSFER_PATIENCE).await.map_err(OpenError::Interface)?;
-            Ok(Box::new(Framed::new(usb)))
+/// What is at the other end of a descriptor.
+pub enum Bus {
+    /// A USB device.
+    Usb(nusb::Device),
+    /// Something that stands in for one.
+    Socket(OwnedFd),
+}
+
+impl Bus {
+    /// Takes the descriptor over.
+    pub fn new(device: File) -> Result<Self, OpenError> {
+        let stat = rustix::fs::fstat(&device).map_err(|e| OpenError::Descriptor(e.into()))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Socket => Ok(Self::Socket(device.into())),
+            FileType::CharacterDevice => {
+                Ok(Self::Usb(nusb::Device::from_fd(device.into()).wait().map_err(OpenError::Device)?))
+            }
+            other => Err(OpenError::Descriptor(io::Error::other(format!("{other:?} is no USB device")))),
         }
-        other => Err(OpenError::Descriptor(io::Error::other(format!("{other:?} is no USB device")))),
+    }
+
+    /// A link over it.
+    pub async fn connect(&self) -> Result<Arc<dyn Transport>, OpenError> {
+        match self {
+            Self::Usb(device) => {
+                let usb = NusbTransport::open_with_timeout(device.clone(), TRANSFER_PATIENCE).await;
+                Ok(Arc::new(Framed::new(usb.map_err(OpenError::Interface)?)))
+            }
+            Self::Socket(socket) => {
+                let socket = socket.try_clone().map_err(OpenError::Descriptor)?;
+                Ok(Arc::new(Framed::new(Socket { socket })))
+            }
+        }
+    }
+
+    /// Resets the port, which ends whatever the device thinks it is doing. Every link over it must be gone.
+    pub fn reset(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Usb(device) => device.reset().wait().map_err(OpenError::Device),
+            Self::Socket(_) => Ok(()),
+        }
     }
 }
 
@@ -60,8 +89,8 @@ pub enum OpenError {
     /// Not a device.
     #[error("the descriptor that was handed over cannot be used")]
     Descriptor(#[source] io::Error),
-    /// usbfs refused: reading the descriptors, a control request, a timer.
-    #[error("usbfs refused to open the device")]
+    /// usbfs refused: reading the descriptors, a control request, a timer, a reset.
+    #[error("usbfs refuses the device")]
     Device(#[source] nusb::Error),
     /// No interface for MTP, or somebody else holds it.
     #[error("the interface for MTP cannot be claimed")]

@@ -71,10 +71,10 @@ impl MtpShelf {
     ) -> Result<Self, SourceError> {
         let session = Session::start(&spec(program)).map_err(|e| {
             let installation = io::Error::other(format!("{}; run `evidock doctor`", chain(&e)));
-            SourceError::Denied { path: SourcePath::new(""), source: installation }
+            SourceError::Denied { path: whole(), source: installation }
         })?;
         let line = Line(Mutex::new(State::Open(session)));
-        let root = SourcePath::new("");
+        let root = whole();
         let (answer, _) = line.call(&root, &Job::Open { read_only }, Some(&usb), OPEN_TIMEOUT)?;
         // From here on the device is the reader's alone: with it, whatever it has under way ends.
         drop(usb);
@@ -145,7 +145,7 @@ impl Shelf for MtpShelf {
     }
 
     fn list(&self) -> Result<Listing, SourceError> {
-        let root = SourcePath::new("");
+        let root = whole();
         let mut listing = Listing::default();
         let (mut entries, mut bytes, mut job) = (0, 0, Job::List);
         loop {
@@ -313,6 +313,11 @@ impl Read for Reading {
         self.used += n;
         Ok(n)
     }
+}
+
+/// What errors name that are about no file in particular.
+fn whole() -> SourcePath {
+    SourcePath::new("the recorder")
 }
 
 /// A reader that ended is no bad place on the recorder, and neither is a file that is not there.

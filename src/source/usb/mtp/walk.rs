@@ -177,8 +177,8 @@ pub struct Walk {
     ready: VecDeque<Ready>,
     /// Every object that has its place in the listing, and where loops end.
     seen: HashSet<u32>,
-    /// Objects that a folder listed and that say they stand in another.
-    elsewhere: BTreeMap<u32, Vec<u8>>,
+    /// Objects that a folder listed and that say they stand in another, which may still list them.
+    elsewhere: BTreeMap<u32, (Folder, Info)>,
     known: Known,
     entries: usize,
     path_bytes: usize,
@@ -263,7 +263,8 @@ impl Walk {
                 Some(None) => self.end_folder(),
                 None => match self.todo.pop() {
                     Some(folder) => self.begin_folder(objects, folder)?,
-                    None if !self.elsewhere.is_empty() => self.tell_elsewhere(),
+                    // A look at one folder does not know what the others list.
+                    None if self.recurse && !self.elsewhere.is_empty() => self.take_elsewhere(),
                     None => break,
                 },
             }
@@ -316,6 +317,10 @@ impl Walk {
             self.note(path, "its handle is reserved for other uses".to_owned());
             return Ok(());
         }
+        if let Some((_, info)) = self.elsewhere.remove(&handle) {
+            self.place(handle, info);
+            return Ok(());
+        }
         self.entries += 1;
         if self.entries > MAX_ENTRIES || self.path_bytes > MAX_ALL_PATH_BYTES {
             let path = current.folder.path.clone();
@@ -341,6 +346,13 @@ impl Walk {
             }
         };
         self.broken = 0;
+        self.place(handle, info);
+        Ok(())
+    }
+
+    /// Puts an object into the folder under way, or aside where another folder should list it.
+    fn place(&mut self, handle: u32, info: Info) {
+        let Some(current) = &mut self.current else { return };
         let root_marker = |p: u32| RESERVED_HANDLES.contains(&p) || (p == info.storage && !current.answer.contains(&p));
         let here = match current.folder.at {
             Parent::Folder(folder) => info.parent == folder,
@@ -349,14 +361,11 @@ impl Walk {
         let other_storage = info.storage != current.folder.storage && self.storages.contains(&info.storage);
         let other_folder = !here && (current.answer.contains(&info.parent) || self.seen.contains(&info.parent));
         if other_storage || other_folder {
-            let path = join(&current.folder.path, &names::component(&info.name));
-            self.elsewhere.entry(handle).or_insert(path);
-            return Ok(());
+            self.elsewhere.insert(handle, (current.folder.clone(), info));
+            return;
         }
-        self.elsewhere.remove(&handle);
         self.seen.insert(handle);
         current.got.push((handle, info));
-        Ok(())
     }
 
     /// Names what the folder holds, and hands it out.
@@ -412,12 +421,23 @@ impl Walk {
         }
     }
 
-    fn tell_elsewhere(&mut self) {
-        for (handle, path) in std::mem::take(&mut self.elsewhere) {
-            if !self.seen.contains(&handle) {
-                self.note(path, "it says it stands in another folder, which does not list it".to_owned());
+    /// What no other folder listed stands where it was listed, whatever it says.
+    fn take_elsewhere(&mut self) {
+        let Some((_, (folder, _))) = self.elsewhere.first_key_value() else { return };
+        let folder = folder.clone();
+        let here: Vec<u32> = self.elsewhere.iter().filter(|(_, (f, _))| *f == folder).map(|(h, _)| *h).collect();
+        let mut got = Vec::new();
+        for handle in here {
+            let Some((_, info)) = self.elsewhere.remove(&handle) else { continue };
+            self.seen.insert(handle);
+            let path = join(&folder.path, &names::component(&info.name));
+            if self.known.0.contains_key(&path) {
+                self.note(path, "another of this name stands there, and it says it stands elsewhere".to_owned());
+            } else {
+                got.push((handle, info));
             }
         }
+        self.current = Some(Current { folder, handles: VecDeque::new(), answer: HashSet::new(), got });
     }
 
     fn note(&mut self, mut path: Vec<u8>, reason: String) {
@@ -453,4 +473,190 @@ pub fn entry(path: &[u8], info: &Info) -> Option<Entry> {
 
 fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A recorder that says anything: what each folder holds (0 is the root), and what each object is.
+    #[derive(Debug, Default)]
+    struct Says {
+        holds: HashMap<u32, Vec<u32>>,
+        objects: HashMap<u32, Result<Info, Fault>>,
+        told: HashSet<u32>,
+        asked: usize,
+    }
+
+    impl Objects for Says {
+        fn handles(&mut self, _: u32, parent: Parent) -> Result<Vec<u32>, Fault> {
+            let folder = if let Parent::Folder(handle) = parent { handle } else { 0 };
+            let handles = self.holds.get(&folder).cloned().unwrap_or_default();
+            self.told.extend(&handles);
+            Ok(handles)
+        }
+
+        fn info(&mut self, handle: u32) -> Result<Info, Fault> {
+            self.asked += 1;
+            self.objects.get(&handle).cloned().unwrap_or(Err(Fault::NotThere))
+        }
+    }
+
+    fn root() -> Folder {
+        Folder { storage: 1, at: Parent::Root, path: Vec::new(), depth: 0 }
+    }
+
+    fn info(parent: u32, folder: bool, name: &str) -> Info {
+        Info {
+            storage: 1,
+            parent,
+            folder,
+            size_bytes: Some(1),
+            name: name.encode_utf16().collect(),
+            created: String::new(),
+            modified: String::new(),
+        }
+    }
+
+    fn all(says: &mut Says, page_entries: usize) -> Result<(Page, Known), Fault> {
+        let (mut walk, mut all) = (Walk::new(&[root()]), Page::default());
+        loop {
+            let mut page = Page::default();
+            let more = walk.step(says, &mut page, page_entries, &mut || false)?;
+            assert!(page.files.len() + page.unreadable.len() <= page_entries);
+            all.files.append(&mut page.files);
+            all.unreadable.append(&mut page.unreadable);
+            if !more {
+                return Ok((all, walk.into_known()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_listed_in_the_wrong_folder_goes_to_its_own() {
+        // The root lists everything, as some recorders do.
+        let mut says = Says::default();
+        says.holds.insert(0, vec![3, 1, 2, 4, 5]);
+        says.holds.insert(1, vec![2]);
+        says.objects.insert(1, Ok(info(0, true, "d")));
+        says.objects.insert(2, Ok(info(1, false, "inner")));
+        says.objects.insert(3, Ok(info(0, false, "outer")));
+        // In a folder that does not list it: it stays where it was listed, if nothing else of its name is there.
+        says.objects.insert(4, Ok(info(1, false, "lost")));
+        says.objects.insert(5, Ok(info(1, false, "outer")));
+        let (page, _) = all(&mut says, 10).unwrap();
+        let paths: Vec<&[u8]> = page.files.iter().map(|e| e.path.as_slice()).collect();
+        assert_eq!(paths, [&b"outer"[..], b"d/inner", b"lost"]);
+        assert_eq!(page.unreadable.len(), 1);
+        assert_eq!(page.unreadable[0].0, b"outer");
+        assert_eq!(says.asked, 5, "each once");
+    }
+
+    #[test]
+    fn a_link_that_gives_only_nonsense_is_no_listing() {
+        let mut says = Says::default();
+        says.holds.insert(0, (1..100).collect());
+        says.objects = (1..100).map(|h| (h, Err(Fault::Broken("noise".into())))).collect();
+        assert!(matches!(all(&mut says, 10), Err(Fault::Broken(_))));
+        assert_eq!(says.asked, MAX_BROKEN as usize);
+    }
+
+    #[test]
+    fn what_is_too_much_is_told() {
+        let mut says = Says::default();
+        let many = MAX_ENTRIES as u32 + 10;
+        says.holds.insert(0, (1..=many).collect());
+        says.objects = (1..=many).map(|h| (h, Ok(info(0, false, &format!("{h}"))))).collect();
+        let (page, _) = all(&mut says, PAGE_ENTRIES).unwrap();
+        assert_eq!(page.files.len(), MAX_ENTRIES);
+        assert!(page.unreadable[0].1.contains("more than 200000"), "{:?}", page.unreadable);
+    }
+
+    #[test]
+    fn a_page_ends_with_the_time() {
+        let mut says = Says::default();
+        says.holds.insert(0, vec![1, 2]);
+        says.objects.insert(1, Ok(info(0, false, "a")));
+        says.objects.insert(2, Ok(info(0, false, "b")));
+        let mut walk = Walk::new(&[root()]);
+        let mut pages = 0;
+        let mut found = 0;
+        loop {
+            let mut asked = 0;
+            let mut time_over = || {
+                asked += 1;
+                asked > 1
+            };
+            let (page, more) = walk.page(&mut says, &mut time_over).unwrap();
+            (pages, found) = (pages + 1, found + page.files.len());
+            if !more {
+                break;
+            }
+        }
+        assert!(pages >= 3 && found == 2, "{pages} pages, {found} files");
+    }
+
+    #[test]
+    fn a_file_is_found_where_it_stands_now() {
+        let mut says = Says::default();
+        says.holds.insert(0, vec![1]);
+        says.holds.insert(1, vec![2]);
+        says.objects.insert(1, Ok(info(0, true, "d")));
+        says.objects.insert(2, Ok(info(1, false, "a")));
+        let (_, mut known) = all(&mut says, 10).unwrap();
+        let roots = [root()];
+        let find = |known: &mut Known, says: &mut Says, path: &[u8]| {
+            known.find(says, &roots, path).unwrap().map(|(place, _)| place.handle)
+        };
+        let before = says.asked;
+        assert_eq!(find(&mut known, &mut says, b"d/a"), Some(2));
+        assert_eq!(says.asked, before + 1, "no search for what stands where it stood");
+        // It gets another handle, and its old one becomes another file.
+        says.holds.insert(1, vec![2, 3]);
+        says.objects.insert(2, Ok(info(1, false, "b")));
+        says.objects.insert(3, Ok(info(1, false, "a")));
+        assert_eq!(find(&mut known, &mut says, b"d/a"), Some(3));
+        assert_eq!(find(&mut known, &mut says, b"d/b"), Some(2));
+        for nothing in [&b"d"[..], b"d/", b"/d/a", b"d//a", b"", b"..", b"d/../d/a", b"x/y"] {
+            assert_eq!(find(&mut known, &mut says, nothing), None, "{nothing:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever a recorder says, the walk ends, no path comes twice, and every object that it told of is a file, a
+        /// folder, or a path with a reason.
+        #[test]
+        fn nothing_is_left_out_in_silence(
+            holds in prop::collection::hash_map(0u32..24, prop::collection::vec(0u32..24, 0..12), 0..16),
+            objects in prop::collection::hash_map(0u32..24, (0u32..26, any::<bool>(), 0u8..10, 1u32..3), 0..24),
+            page_entries in 1usize..8,
+        ) {
+            let mut says = Says { holds, ..Says::default() };
+            for (handle, (parent, folder, kind, storage)) in objects {
+                let parent = if parent == 25 { u32::MAX } else { parent };
+                let mut info = info(parent, folder, &format!("n{handle:02}"));
+                info.storage = storage;
+                let answer = match kind {
+                    0 => Err(Fault::Refused("no".into())),
+                    1 => Ok(Info { size_bytes: None, ..info }),
+                    _ => Ok(info),
+                };
+                says.objects.insert(handle, answer);
+            }
+            let (page, known) = all(&mut says, page_entries).unwrap();
+            let mut paths: Vec<&Vec<u8>> = page.files.iter().map(|e| &e.path).collect();
+            paths.sort();
+            prop_assert!(paths.windows(2).all(|w| w[0] != w[1]));
+            let placed: HashSet<u32> = known.0.values().map(|place| place.handle).collect();
+            let noted: Vec<String> =
+                page.unreadable.iter().map(|(path, _)| String::from_utf8_lossy(path).into_owned()).collect();
+            for handle in &says.told {
+                let names = [format!("n{handle:02}"), format!("object {handle:08x}")];
+                let told = noted.iter().any(|path| names.iter().any(|name| path.ends_with(name.as_str())));
+                prop_assert!(placed.contains(handle) || told, "{handle} is neither placed nor told: {noted:?}");
+            }
+        }
+    }
 }
