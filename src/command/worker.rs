@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::domain::error::chain;
-use crate::source::usb::disk;
+use crate::source::usb::{disk, mtp};
 use crate::{media, worker};
 
 /// Runs a worker of that kind on standard input (a socket from the daemon) until the daemon hangs up.
@@ -13,6 +13,7 @@ pub fn run(kind: &str) -> ExitCode {
         media::WORKER_KIND => media::serve().map_err(Into::into),
         disk::READER_KIND => disk::reader::serve().map_err(Into::into),
         disk::ERASER_KIND => disk::reader::serve_erasing().map_err(Into::into),
+        mtp::WORKER_KIND => mtp::serve().map_err(Into::into),
         "selftest" => worker::selftest::run().map_err(Into::into),
         _ => Err(format!("there is no worker of the kind '{kind}'").into()),
     };

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`device`] | what a USB device says of itself, and what of it a bay may ever be |
 //! | [`disk`] | mass storage: partitions, FAT, exFAT, and reading a file's bytes from the disk |
+//! | [`mtp`] | recorders that speak MTP, both in the daemon and in their readers |
 //!
 //! # Who may do what
 //!
@@ -19,6 +20,7 @@
 
 pub mod device;
 pub mod disk;
+pub mod mtp;
 
 use std::fs::File;
 use std::io;
