@@ -17,8 +17,11 @@
 //! So a file's bytes go from the disk into the daemon's copying pass without a detour through the child, past the page
 //! cache, and a read error tells its exact place.
 
+pub mod descriptors;
 pub mod device;
 pub mod disk;
+pub mod gate;
+pub mod sysfs;
 
 use std::fs::File;
 use std::io;
