@@ -17,10 +17,13 @@
 //! So a file's bytes go from the disk into the daemon's copying pass without a detour through the child, past the page
 //! cache, and a read error tells its exact place.
 
+pub mod bays;
 pub mod descriptors;
 pub mod device;
 pub mod disk;
 pub mod gate;
+pub mod hotplug;
+pub mod mount;
 pub mod sysfs;
 
 use std::fs::File;
