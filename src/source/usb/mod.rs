@@ -22,6 +22,7 @@ pub mod descriptors;
 pub mod device;
 pub mod disk;
 pub mod gate;
+pub mod hands;
 pub mod hotplug;
 pub mod mount;
 pub mod sysfs;
