@@ -26,6 +26,8 @@ pub mod hands;
 pub mod hotplug;
 pub mod mount;
 pub mod sysfs;
+pub mod udev;
+pub mod watch;
 
 use std::fs::File;
 use std::io;

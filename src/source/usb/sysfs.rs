@@ -161,6 +161,11 @@ impl Sysfs {
         self.sys.join("bus/usb")
     }
 
+    /// `/sys/devices`.
+    pub fn devices(&self) -> PathBuf {
+        self.sys.join("devices")
+    }
+
     /// Whether the kernel has USB at all.
     pub fn has_usb(&self) -> bool {
         self.usb().join("devices").is_dir()
@@ -257,7 +262,7 @@ impl Sysfs {
     /// under `/sys/devices`, the last port on the way must be a USB device, and the disk must be a whole one.
     pub fn place(&self, name: &DiskName) -> io::Result<Place> {
         let no = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, format!("{}: {why}", name.as_str()));
-        let devices = fs::canonicalize(self.sys.join("devices"))?;
+        let devices = fs::canonicalize(self.devices())?;
         let dir = fs::canonicalize(self.sys.join("class/block").join(name.as_str()))?;
         let at = dir.strip_prefix(&devices).map_err(|_| no("stands outside of the kernel's devices"))?.to_owned();
         let steps: Vec<&str> = at.iter().filter_map(|step| step.to_str()).collect();
