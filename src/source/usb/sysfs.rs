@@ -285,6 +285,37 @@ impl Sysfs {
         Ok(Place { name: name.clone(), dir, at, port, lun })
     }
 
+    /// Every port of every hub, also those into which nothing is plugged.
+    pub fn ports(&self) -> BTreeSet<PortPath> {
+        let mut ports = BTreeSet::new();
+        for name in names(&self.usb().join("devices")).unwrap_or_default() {
+            let count = text(&self.usb().join("devices").join(&name), "maxchild").and_then(|n| n.parse::<u8>().ok());
+            let begin = match name.strip_prefix("usb") {
+                Some(bus) => format!("{bus}-"),
+                None => format!("{name}."),
+            };
+            ports.extend((1..=count.unwrap_or(0)).filter_map(|n| PortPath::new(&format!("{begin}{n}"))));
+        }
+        ports
+    }
+
+    /// The other port of the same socket: one of the two is for USB 2, the other for USB 3.
+    pub fn peer(&self, port: &PortPath) -> Option<PortPath> {
+        let (hub, number) = match port.as_str().rsplit_once('.') {
+            Some((hub, number)) => (hub.to_owned(), number),
+            None => port.as_str().split_once('-').map(|(bus, number)| (format!("usb{bus}"), number))?,
+        };
+        // usb1/1-0:1.0/usb1-port4/peer and 1-4/1-4:1.0/1-4-port2/peer lead to directories called alike.
+        let dir = self.usb().join("devices").join(&hub);
+        let interface = names(&dir).ok()?.into_iter().find(|name| name.contains(':'))?;
+        let peer = fs::read_link(dir.join(interface).join(format!("{hub}-port{number}")).join("peer")).ok()?;
+        let (hub, number) = peer.file_name()?.to_str()?.rsplit_once("-port")?;
+        PortPath::new(&match hub.strip_prefix("usb") {
+            Some(bus) => format!("{bus}-{number}"),
+            None => format!("{hub}.{number}"),
+        })
+    }
+
     /// What this box uses, by the kernel's lists.
     pub fn used(&self) -> Used {
         let read = |file| fs::read_to_string(self.proc.join(file)).unwrap_or_default();
@@ -441,6 +472,21 @@ mod tests {
         let look = tree.sysfs().look(&|_| Told::default()).unwrap();
         assert_eq!(look.devices.len(), 1);
         assert!(Sysfs::at("/nonexistent", "/proc").look(&|_| Told::default()).is_err());
+    }
+
+    #[test]
+    fn empty_ports_and_both_ports_of_a_socket_are_found() {
+        let tree = Tree::new();
+        tree.root_hub(1).root_hub(2).hub("1-4").stick("1-4.2", 5, "A");
+        tree.ports("usb1", "1-0:1.0", 4).ports("usb2", "2-0:1.0", 4).ports("1-4", "1-4:1.0", 2);
+        tree.peers("usb1", "1-0:1.0", "usb2", "2-0:1.0", 4);
+        let ports: Vec<String> = tree.sysfs().ports().iter().map(PortPath::to_string).collect();
+        assert_eq!(ports, ["1-1", "1-2", "1-3", "1-4", "1-4.1", "1-4.2", "2-1", "2-2", "2-3", "2-4"]);
+        let peer = |at: &str| tree.sysfs().peer(&PortPath::new(at).unwrap()).map(|p| p.to_string());
+        assert_eq!(peer("1-4").as_deref(), Some("2-4"));
+        assert_eq!(peer("2-4").as_deref(), Some("1-4"));
+        assert_eq!(peer("1-4.2"), None);
+        assert_eq!(peer("9-1"), None);
     }
 
     #[test]

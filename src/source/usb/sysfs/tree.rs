@@ -205,6 +205,26 @@ impl Tree {
         self
     }
 
+    /// A hub's ports, with a directory for each.
+    pub fn ports(&self, hub: &str, interface: &str, count: u32) -> &Self {
+        let at = fs::canonicalize(self.sys("bus/usb/devices").join(hub)).unwrap();
+        fs::write(at.join("maxchild"), count.to_string()).unwrap();
+        for n in 1..=count {
+            fs::create_dir_all(at.join(interface).join(format!("{hub}-port{n}"))).unwrap();
+        }
+        self
+    }
+
+    /// Two ports that are one socket.
+    pub fn peers(&self, hub: &str, interface: &str, other: &str, others: &str, number: u32) {
+        let port = |hub: &str, interface: &str| {
+            let at = fs::canonicalize(self.sys("bus/usb/devices").join(hub)).unwrap();
+            at.join(interface).join(format!("{hub}-port{number}"))
+        };
+        symlink(port(other, others), port(hub, interface).join("peer")).unwrap();
+        symlink(port(hub, interface), port(other, others).join("peer")).unwrap();
+    }
+
     pub fn holder(&self, disk: &str, number: u32, holder: &str) {
         let part = self.sys("class/block").join(format!("{disk}{number}"));
         fs::write(part.join("holders").join(holder), "").unwrap();
