@@ -37,7 +37,7 @@ fn gatekeeper(dir: &Path, config: &str) -> Command {
     let file = dir.join("evidock.toml");
     std::fs::write(&file, config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_evidock"));
-    command.arg("--config").arg(file).args(["gatekeeper", "--user", &me(), "--notes"]).arg(dir.join("notes"));
+    command.arg("--config").arg(file).args(["gatekeeper", "--notes"]).arg(dir.join("notes"));
     command.stderr(Stdio::piped());
     command
 }
@@ -67,7 +67,7 @@ fn it_serves_the_socket_that_systemd_hands_over() {
     // As StandardInput=socket does: it listens before the program runs, so that the first caller waits and is not refused.
     let listener = UnixListener::bind(&path).unwrap();
     let remote = Remote::new(&path);
-    let child = gatekeeper(dir.path(), BAYS).stdin(OwnedFd::from(listener)).spawn().unwrap();
+    let child = gatekeeper(dir.path(), BAYS).args(["--user", &me()]).stdin(OwnedFd::from(listener)).spawn().unwrap();
     let _running = Running(child);
     answers(&remote);
 }
@@ -76,7 +76,8 @@ fn it_serves_the_socket_that_systemd_hands_over() {
 fn it_listens_by_itself_where_it_is_told_to() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gatekeeper.sock");
-    let _running = Running(gatekeeper(dir.path(), BAYS).arg("--listen").arg(&path).spawn().unwrap());
+    let _running =
+        Running(gatekeeper(dir.path(), BAYS).args(["--user", &me(), "--listen"]).arg(&path).spawn().unwrap());
     let remote = Remote::new(&path);
     let port = PortPath::new("9-9").unwrap();
     while matches!(remote.deauthorise(&port), Err(HandsError::Unreachable { .. })) {
@@ -89,12 +90,12 @@ fn it_listens_by_itself_where_it_is_told_to() {
 fn what_keeps_it_from_starting_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let words = |output: Output| String::from_utf8(output.stderr).unwrap();
-    let plain = gatekeeper(dir.path(), "").stdin(Stdio::null()).output().unwrap();
+    let plain = gatekeeper(dir.path(), "").args(["--user", &me()]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(plain.status.code(), Some(1));
     assert!(words(plain).contains("start evidock-gatekeeper.socket"));
     let nobody = gatekeeper(dir.path(), "").args(["--user", "no-such-user"]).stdin(Stdio::null()).output().unwrap();
-    // clap takes each option once.
-    assert_eq!(nobody.status.code(), Some(2));
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(words(nobody).contains("systemd-sysusers"));
     let wrong = gatekeeper(dir.path(), "[source.usb]\nmode = 'maybe'\n").stdin(Stdio::null()).output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
     assert!(words(wrong).contains("must be one of auto, on, off"));

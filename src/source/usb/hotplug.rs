@@ -96,7 +96,7 @@ pub enum Action {
         /// Names this.
         key: String,
         /// How.
-        what: Opening,
+        what: Box<Opening>,
     },
     /// The recorder that was opened under this key is docked.
     Dock {
@@ -412,8 +412,11 @@ impl Machine {
             return hold(&bay, Held::NoStorage);
         }
         let awake = plugged.authorised && interfaces.iter().any(|number| plugged.awake.contains(number));
-        let all_awake = plugged.authorised && interfaces.iter().all(|number| plugged.awake.contains(number));
-        if !all_awake && port.letting_in.is_due(now) {
+        // Just these, no fewer and no more: of what the kernel let in before us, a keyboard beside the storage goes.
+        let as_wanted = plugged.authorised
+            && interfaces.iter().all(|number| plugged.awake.contains(number))
+            && plugged.awake.iter().all(|number| interfaces.contains(number));
+        if !as_wanted && port.letting_in.is_due(now) {
             port.letting_in.ask();
             let (port, address) = (device.port.clone(), plugged.address);
             later.push(Action::Authorise { port, address, interfaces: interfaces.clone() });
@@ -503,7 +506,7 @@ impl Machine {
             dock.step.ask();
             self.opened += 1;
             dock.key = format!("usb {port} #{}", self.opened);
-            later.push(Action::Open { key: dock.key.clone(), what });
+            later.push(Action::Open { key: dock.key.clone(), what: Box::new(what) });
         }
     }
 

@@ -145,6 +145,8 @@ struct Watch {
     opened: HashMap<String, Arc<dyn Shelf>>,
     /// Docked now.
     docked: Vec<String>,
+    /// Something was said to be held.
+    holds: bool,
     done: mpsc::UnboundedSender<Done>,
     outcomes: mpsc::UnboundedReceiver<Done>,
     look_every: Duration,
@@ -179,6 +181,7 @@ impl Watch {
             tx,
             opened: HashMap::new(),
             docked: Vec::new(),
+            holds: false,
             done,
             outcomes,
             look_every,
@@ -188,7 +191,8 @@ impl Watch {
         }
     }
 
-    /// Until nobody listens, or nobody tells when to look. Whatever is docked then is undocked.
+    /// Until nobody listens, or nobody tells when to look. Whatever is docked then is undocked,
+    /// and nothing is held.
     async fn run(mut self, mut happened: watch::Receiver<u64>, told: Ask) {
         let recheck = Arc::clone(&self.options.recheck);
         let mut look_at = self.clock.monotonic_ms();
@@ -243,6 +247,9 @@ impl Watch {
         for key in std::mem::take(&mut self.docked) {
             let _ = self.tx.send(SourceEvent::Undocked { key }).await;
         }
+        if self.holds {
+            let _ = self.tx.send(SourceEvent::Held(Vec::new())).await;
+        }
     }
 
     async fn look(&mut self, told: Ask) -> Option<Input> {
@@ -289,7 +296,7 @@ impl Watch {
             Action::Open { key, what } => {
                 let (make, sysfs) = (Arc::clone(&self.options.make), self.options.sysfs.clone());
                 task::blocking("usb-open", move || {
-                    let (result, shelf) = match open(&hands, &*make, &sysfs, what) {
+                    let (result, shelf) = match open(&hands, &*make, &sysfs, *what) {
                         Ok(shelf) => (Ok(()), Some(shelf)),
                         Err(failure) => {
                             tracing::warn!(key, why = failure.words, "a recorder cannot be opened");
@@ -310,6 +317,7 @@ impl Watch {
                 let _ = self.tx.send(SourceEvent::Undocked { key }).await;
             }
             Action::Hold(devices) => {
+                self.holds = !devices.is_empty();
                 let _ = self.tx.send(SourceEvent::Held(devices)).await;
             }
         }

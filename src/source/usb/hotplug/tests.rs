@@ -222,6 +222,23 @@ fn what_leaves_private_mode_comes_back_as_another_device() {
 }
 
 #[test]
+fn what_lived_before_us_loses_what_a_recorder_does_not_need() {
+    let mut machine = Machine::new(Bays::default(), READER);
+    let both = || awake(plugged("1-4", 5, "R1", &[8, 3]));
+    let card = || disk("sdb", "1-4", 1, 0);
+    history(
+        &mut machine,
+        vec![
+            (0, look(vec![both()], vec![card()]), &["authorise 1-4 [0]", "open usb 1-4 #1: disk sdb in bay 1-4"]),
+            // Where that cannot be done, footage is taken in all the same.
+            (1, authorised("1-4", 5, Err(failure("the gatekeeper is not there", false))), &[]),
+            (2, ok("usb 1-4 #1"), &["dock usb 1-4 #1"]),
+            (3, look(vec![Plugged { awake: vec![0], ..both() }], vec![card()]), &[]),
+        ],
+    );
+}
+
+#[test]
 fn two_cards_are_two_docks() {
     let mut machine = Machine::new(listed(&[("3", "1-4")]), READER);
     let both =
@@ -356,7 +373,9 @@ fn ways_in() {
     let kernel = Reading { read: UsbRead::Kernel, kernel_mount: false };
     let both = Reading { read: UsbRead::Reader, kernel_mount: true };
     let (raw, mounted) = (Some("disk sdb"), Some("mount sdb1"));
-    let table: &[(Reading, &[Option<&str>], bool, Option<&str>)] = &[
+    // How recorders are read, the file systems on the disk, whether udev has finished, the way that is taken.
+    type Case = (Reading, &'static [Option<&'static str>], bool, Option<&'static str>);
+    let table: &[Case] = &[
         (READER, &[Some("exfat")], true, raw),
         (READER, &[Some("ext4")], true, raw),
         (READER, &[], true, raw),
@@ -489,7 +508,7 @@ impl Outside {
                 }
                 Action::Open { key, what } => {
                     prop_assert!(self.ever.insert(key.clone()), "a key is given once");
-                    self.opened.insert(key.clone(), what);
+                    self.opened.insert(key.clone(), *what);
                     self.asked.push(Input::Opened { key, result: Ok(()) });
                 }
                 Action::Dock { key } => {
