@@ -12,8 +12,8 @@ use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::ids::{BayName, DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
-use crate::domain::words::Lang;
 use crate::domain::usb::PortPath;
+use crate::domain::words::Lang;
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq)]
