@@ -110,7 +110,11 @@ pub enum Verb {
     #[command(subcommand)]
     Log(Log),
     /// Look for what is missing or wrong on this machine, and say how to mend it
-    Doctor,
+    Doctor {
+        /// What to look at alone
+        #[command(subcommand)]
+        part: Option<Doctor>,
+    },
     /// The configuration
     #[command(subcommand)]
     Config(Config),
@@ -119,6 +123,9 @@ pub enum Verb {
         /// Which shell
         shell: Shell,
     },
+    /// Hold the rights over USB devices for the daemon; a service of its own starts it, as root
+    #[command(hide = true)]
+    Gatekeeper(Gatekeeper),
     /// Run as a worker of the daemon; speaks the workers' protocol on standard input and output
     #[command(hide = true)]
     Worker {
@@ -245,6 +252,45 @@ pub struct Which {
 pub enum Log {
     /// Check that the log is whole: every event in the tree, every checkpoint signed and consistent
     Verify,
+}
+
+/// `doctor`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Doctor {
+    /// USB ports, what is plugged in, and which bay each is
+    Bays {
+        /// Wait, and say for each recorder that is plugged in which port that was
+        #[arg(long)]
+        watch: bool,
+    },
+}
+
+/// `gatekeeper`
+#[derive(Debug, Clone, Args)]
+pub struct Gatekeeper {
+    /// The daemon's user; nobody else but root is served
+    #[arg(long, value_name = "NAME", default_value = "evidock")]
+    pub user: String,
+    /// Listen here; without it, standard input is the socket (systemd's StandardInput=socket)
+    #[arg(long, value_name = "SOCKET")]
+    pub listen: Option<PathBuf>,
+    /// Where it is noted which devices were let in
+    #[arg(long, value_name = "DIR", default_value = "/run/evidock-gatekeeper")]
+    pub notes: PathBuf,
+    /// What to do in place of serving
+    #[command(subcommand)]
+    pub act: Option<GatekeeperAct>,
+}
+
+/// What `gatekeeper` does besides serving.
+#[derive(Debug, Clone, Subcommand)]
+pub enum GatekeeperAct {
+    /// Called by udev: a disk of a device that was let in refuses writes from now on
+    Protect {
+        /// The kernel's name of the disk, as sdb
+        #[arg(value_name = "DISK")]
+        disk: String,
+    },
 }
 
 /// `config`

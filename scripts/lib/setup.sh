@@ -17,6 +17,7 @@ APT_BUILD=(
   pkg-config                      # finds GStreamer for the build
   libgstreamer1.0-dev             # GStreamer: probing, thumbnails
   libgstreamer-plugins-base1.0-dev
+  libudev-dev                     # recorders on USB: what is plugged in and out
 )
 APT_RUN=(
   ca-certificates                 # roots of trust for https destinations
@@ -24,6 +25,7 @@ APT_RUN=(
   gstreamer1.0-plugins-good       # MP4, AVI, JPEG
   gstreamer1.0-plugins-bad        # MPEG-TS, parsers
   gstreamer1.0-libav              # decoders: H.264, H.265, AAC
+  libudev1                        # recorders on USB (there wherever udev is)
 )
 APT_DEMO=(
   python3                         # scripts/make-recorder

@@ -6,6 +6,7 @@
 mod anchor;
 mod anchors;
 pub mod ask;
+mod bays;
 mod bucket;
 pub mod completions;
 pub mod config;
@@ -16,6 +17,7 @@ mod docks;
 pub mod doctor;
 pub mod exit;
 pub mod find;
+pub mod gatekeeper;
 pub mod log;
 pub mod output;
 mod roster_watch;
@@ -28,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Global, Verb};
+use crate::cli::{Cli, Doctor, Global, Verb};
 use crate::config::{ConfigError, LogFormat, Settings, Surroundings};
 use crate::runtime::logging;
 use exit::Exit;
@@ -69,7 +71,9 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Show(show) => find::show(show, &settings(&cli.global)?, output),
         Verb::Verify(verify) => verify::verify(verify, &settings(&cli.global)?, output),
         Verb::Log(verb) => log::log(verb, &settings(&cli.global)?, output),
-        Verb::Doctor => doctor::doctor(&settings(&cli.global)?, output),
+        Verb::Doctor { part: None } => doctor::doctor(&settings(&cli.global)?, output),
+        Verb::Doctor { part: Some(Doctor::Bays { watch }) } => bays::bays(*watch, &settings(&cli.global)?, output),
+        Verb::Gatekeeper(gatekeeper) => gatekeeper::gatekeeper(gatekeeper, &settings(&cli.global)?),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }
 }

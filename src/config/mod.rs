@@ -8,6 +8,7 @@ mod resolve;
 mod secret;
 mod settings;
 mod show;
+mod usb;
 pub mod written;
 
 use std::fmt;

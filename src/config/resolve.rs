@@ -17,6 +17,7 @@ use super::settings::{
     Casework, Custody, Destination, DestinationKind, FolderDestination, FolderSource, Language, Lock, Log, LogFormat,
     LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload, Vault, Web,
 };
+use super::usb;
 use super::written::{self, Written};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::ids::{DestinationName, StationId};
@@ -49,7 +50,7 @@ pub struct Problem {
     pub what: String,
 }
 
-fn problem<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Problem> {
+pub(super) fn problem<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Problem> {
     Err(Problem { path: path.into(), what: what.into() })
 }
 
@@ -58,10 +59,12 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
     let base = file.and_then(Path::parent).unwrap_or(Path::new("/"));
     let station = station(written.station.unwrap_or_default(), base, around)?;
     let places = Places { base, state: station.state_dir.clone(), around };
+    let source = written.source.unwrap_or_default();
     let settings = Settings {
         file: file.map(Path::to_owned),
         vault: vault(written.vault.unwrap_or_default(), &places)?,
-        folder_source: folder_source(written.source.unwrap_or_default().folder.unwrap_or_default(), &places)?,
+        folder_source: folder_source(source.folder.unwrap_or_default(), &places)?,
+        usb_source: usb::resolve(source.usb.unwrap_or_default(), &places)?,
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody(written.custody.unwrap_or_default())?,
@@ -76,14 +79,14 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
     Ok(settings)
 }
 
-struct Places<'a> {
+pub(super) struct Places<'a> {
     base: &'a Path,
     state: PathBuf,
     around: &'a Surroundings,
 }
 
 impl Places<'_> {
-    fn written(&self, path: Option<PathBuf>) -> Option<PathBuf> {
+    pub(super) fn written(&self, path: Option<PathBuf>) -> Option<PathBuf> {
         path.map(|p| tidy(&self.base.join(p)))
     }
 
@@ -468,13 +471,17 @@ fn log(written: written::Log) -> Result<Log, Problem> {
 
 fn socket(written: written::Control, places: &Places<'_>) -> Result<PathBuf, Problem> {
     // Always in the state directory, so that daemon and command line agree on it whatever started them.
-    let socket = places.or_state(written.socket, "evidock.sock");
+    socket_path("control.socket", places.or_state(written.socket, "evidock.sock"))
+}
+
+/// A path at which a Unix socket can stand.
+pub(super) fn socket_path(path: &str, socket: PathBuf) -> Result<PathBuf, Problem> {
     if socket.as_os_str().len() > MAX_SOCKET_PATH_BYTES {
         let what = format!(
             "is too long for a Unix socket (at most {MAX_SOCKET_PATH_BYTES} bytes): {}; write a shorter one",
             socket.display()
         );
-        return problem("control.socket", what);
+        return problem(path, what);
     }
     Ok(socket)
 }
@@ -519,7 +526,7 @@ fn label(path: &str, written: Option<String>) -> Result<Option<String>, Problem>
     Ok(Some(text))
 }
 
-fn choice<T>(
+pub(super) fn choice<T>(
     path: &str,
     written: Option<String>,
     default: T,

@@ -10,8 +10,9 @@ use jiff::tz::TimeZone;
 
 use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
-use crate::domain::ids::{DestinationName, StationId};
+use crate::domain::ids::{BayName, DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
+use crate::domain::usb::PortPath;
 use crate::domain::words::Lang;
 
 /// Everything.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub vault: Vault,
     /// The watched directory of recorders.
     pub folder_source: FolderSource,
+    /// Recorders on USB.
+    pub usb_source: UsbSource,
     /// Looking into media files.
     pub media: Media,
     /// Facts and case numbers.
@@ -105,6 +108,45 @@ pub struct FolderSource {
     pub still_after: Duration,
     /// Recorder profiles of the unit's own, beside the built-in ones.
     pub profiles_dir: Option<PathBuf>,
+}
+
+/// Recorders on USB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsbSource {
+    /// Whether USB is watched.
+    pub mode: UsbMode,
+    /// Unix socket of the gatekeeper.
+    pub gatekeeper: PathBuf,
+    /// Who reads a medium's file system.
+    pub read: UsbRead,
+    /// The kernel mounts file systems that the reader does not know.
+    pub kernel_mount: bool,
+    /// Ports that are bays; without any, every port is one and is called by its port. Ports differ.
+    pub bays: Vec<UsbBay>,
+    /// Recorders that are let in without asking.
+    pub allow: Vec<UsbAllow>,
+}
+
+/// A port that is a bay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsbBay {
+    /// What people call it. A socket has one port for USB 2 and one for USB 3, so a name may come twice.
+    pub name: BayName,
+    /// The socket; what stands below it (a hub) belongs to the bay, too.
+    pub port: PortPath,
+}
+
+/// Recorders that are let in without asking: all that is given must fit, and something is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsbAllow {
+    /// `idVendor`.
+    pub vendor_id: Option<u16>,
+    /// `idProduct`; only together with the vendor.
+    pub product_id: Option<u16>,
+    /// Pattern of serial numbers (`*`, `?`, `[abc]`, `{a,b}`).
+    pub serial: Option<String>,
+    /// Pattern of ports.
+    pub port: Option<String>,
 }
 
 /// Looking into media files.
@@ -276,6 +318,24 @@ choices! {
         Chinese => "zh-CN",
         /// English.
         English => "en",
+    }
+
+    /// Whether USB is watched.
+    UsbMode {
+        /// Where the system has udev; silence where it has none.
+        Auto => "auto",
+        /// Always; a system without udev is a trouble that is told.
+        On => "on",
+        /// Never.
+        Off => "off",
+    }
+
+    /// Who reads a medium's file system.
+    UsbRead {
+        /// A program without rights, in a process of its own for each recorder.
+        Reader => "reader",
+        /// The kernel.
+        Kernel => "kernel",
     }
 
     /// How copies at a destination are proven (decision 6).

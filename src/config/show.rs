@@ -1,7 +1,7 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::settings::{Destination, DestinationKind, Reserve, Settings};
+use super::settings::{Destination, DestinationKind, Reserve, Settings, UsbAllow, UsbSource};
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
 
@@ -34,6 +34,7 @@ impl Settings {
                     still_after_ms: Some(self.folder_source.still_after.as_millis() as u64),
                     profiles_dir: self.folder_source.profiles_dir.clone(),
                 }),
+                usb: Some(usb(&self.usb_source)),
             }),
             media: Some(written::Media {
                 timeout_s: Some(self.media.timeout.as_secs()),
@@ -71,6 +72,26 @@ impl Settings {
 
 fn none_if_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
     if items.is_empty() { None } else { Some(items) }
+}
+
+fn usb(usb: &UsbSource) -> written::UsbSource {
+    let bay =
+        |bay: &super::UsbBay| written::UsbBay { name: Some(bay.name.to_string()), port: Some(bay.port.to_string()) };
+    let id = |id: Option<u16>| id.map(|id| format!("{id:04x}"));
+    let allow = |allow: &UsbAllow| written::UsbAllow {
+        vendor: id(allow.vendor_id),
+        product: id(allow.product_id),
+        serial: allow.serial.clone(),
+        port: allow.port.clone(),
+    };
+    written::UsbSource {
+        mode: Some(usb.mode.as_str().to_owned()),
+        gatekeeper: Some(usb.gatekeeper.clone()),
+        read: Some(usb.read.as_str().to_owned()),
+        kernel_mount: Some(usb.kernel_mount),
+        bay: none_if_empty(usb.bays.iter().map(bay).collect()),
+        allow: none_if_empty(usb.allow.iter().map(allow).collect()),
+    }
 }
 
 fn number_shape(shape: &ShapeSpec) -> written::NumberShape {

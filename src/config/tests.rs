@@ -187,3 +187,37 @@ fn files_that_must_exist_are_listed() {
     assert!(keys.contains(&"[web] tls_key".to_owned()), "{keys:?}");
     assert!(keys.iter().any(|k| k.ends_with("secret key")), "{keys:?}");
 }
+
+#[test]
+fn bays_and_recorders_on_usb_that_cannot_be_used_are_told() {
+    let cases = [
+        "[source.usb]\nmode = 'yes'",
+        "[source.usb]\nread = 'fat'",
+        "[source.usb]\nkernel = true",
+        "[[source.usb.bay]]\nname = '3'",
+        "[[source.usb.bay]]\nport = '1-4'",
+        "[[source.usb.bay]]\nname = ''\nport = '1-4'",
+        "[[source.usb.bay]]\nname = '3'\nport = 'usb1'",
+        "[[source.usb.bay]]\nname = '3'\nport = '1-4'\n[[source.usb.bay]]\nname = '4'\nport = '1-4'",
+        "[[source.usb.bays]]\nname = '3'",
+        "[[source.usb.allow]]",
+        "[[source.usb.allow]]\nvendor = '781'",
+        "[[source.usb.allow]]\nproduct = '5581'",
+        "[[source.usb.allow]]\nserial = 'DSJ[*'",
+        "[[source.usb.allow]]\nserial = ''",
+        "[[source.usb.allow]]\nvender = '0781'",
+    ];
+    insta::assert_snapshot!(refusals(&cases));
+}
+
+#[test]
+fn recorders_on_usb_resolve() {
+    let usb = read(&switched_on(), None, &around()).unwrap().usb_source;
+    assert_eq!((usb.mode, usb.read, usb.kernel_mount), (UsbMode::Auto, UsbRead::Reader, false));
+    assert_eq!(usb.bays.len(), 1);
+    assert_eq!((usb.bays[0].name.as_str(), usb.bays[0].port.as_str()), ("3号口", "1-4.2"));
+    assert_eq!((usb.allow[0].vendor_id, usb.allow[0].product_id), (Some(0x0781), Some(0x5581)));
+    // One socket, two ports.
+    let both = "[[source.usb.bay]]\nname = '3'\nport = '1-4'\n[[source.usb.bay]]\nname = '3'\nport = '2-4'\n";
+    assert_eq!(read(both, None, &around()).unwrap().usb_source.bays.len(), 2);
+}

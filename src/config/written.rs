@@ -122,6 +122,8 @@ sections! {
     Source {
         /// A directory in which each directory is a docked recorder.
         folder: FolderSource,
+        /// Recorders on USB.
+        usb: UsbSource,
     }
 
     /// `[source.folder]`
@@ -134,6 +136,42 @@ sections! {
         still_after_ms: u64,
         /// Recorder profiles of the unit's own.
         profiles_dir: PathBuf,
+    }
+
+    /// `[source.usb]`
+    UsbSource {
+        /// `auto`, `on` or `off`.
+        mode: String,
+        /// Unix socket of the gatekeeper.
+        gatekeeper: PathBuf,
+        /// `reader` or `kernel`.
+        read: String,
+        /// File systems that the reader does not know are mounted by the kernel.
+        kernel_mount: bool,
+        /// Ports that are bays.
+        bay: Vec<UsbBay>,
+        /// Recorders that are let in without asking.
+        allow: Vec<UsbAllow>,
+    }
+
+    /// `[[source.usb.bay]]`
+    UsbBay {
+        /// What people call it.
+        name: String,
+        /// The socket, as the kernel names it.
+        port: String,
+    }
+
+    /// `[[source.usb.allow]]`
+    UsbAllow {
+        /// `idVendor`, four hexadecimal digits.
+        vendor: String,
+        /// `idProduct`, four hexadecimal digits.
+        product: String,
+        /// Pattern of serial numbers.
+        serial: String,
+        /// Pattern of ports.
+        port: String,
     }
 
     /// `[media]`

@@ -21,4 +21,5 @@ pub mod recorder;
 pub mod recorder_clock;
 pub mod sensitivity;
 pub mod time;
+pub mod usb;
 pub mod words;

@@ -3,7 +3,7 @@
 //! Owns reading it without being led astray. Every look walks from the root one component at a time with
 //! `openat(O_NOFOLLOW)`, so no symbolic link is ever followed (`openat2` would do it in one call, but kernel
 //! 4.19 of 麒麟 V10 has none). The root is known by device and inode: what is put in its place is not this
-//! recorder. Writes nothing, and sets no access times where it may avoid it; only [`Shelf::erase`] on a shelf
+//! recorder; a root that was handed over open has no name at all. Writes nothing, and sets no access times where it may avoid it; only [`Shelf::erase`] on a shelf
 //! opened for it changes anything.
 //!
 //! `modified_raw` is `seconds.nanoseconds` since the Unix epoch (nine digits), as the file system gives it.
@@ -38,10 +38,19 @@ const MAX_BAY_CHARS: usize = 64;
 /// A docked directory.
 #[derive(Debug)]
 pub struct FolderShelf {
-    root: PathBuf,
+    root: Root,
     at: FolderId,
     bay: String,
     read_only: bool,
+}
+
+/// How the root is reached.
+#[derive(Debug)]
+enum Root {
+    /// By its name: the directory that stands there each time.
+    Named(PathBuf),
+    /// By a descriptor on it.
+    Handed(OwnedFd),
 }
 
 /// Which directory it is, whatever its name.
@@ -62,9 +71,18 @@ impl FolderId {
 impl FolderShelf {
     /// Takes the directory that stands at `root` now. `root` itself must not be a symbolic link.
     pub fn new(root: &Path, read_only: bool) -> Result<Self, SourceError> {
-        let fd = open_root(root).map_err(|e| root_error(root, e))?;
-        let stat = fstat(&fd).map_err(|e| root_error(root, e))?;
-        Ok(Self { root: root.to_owned(), at: FolderId::of(&stat), bay: bay_name(root), read_only })
+        Self::at(Root::Named(root.to_owned()), bay_name(root), read_only)
+    }
+
+    /// Takes an open directory, such as the root of a mount that has no place of its own; read-only.
+    pub fn over(root: OwnedFd, bay: &str) -> Result<Self, SourceError> {
+        Self::at(Root::Handed(root), bay.to_owned(), true)
+    }
+
+    fn at(root: Root, bay: String, read_only: bool) -> Result<Self, SourceError> {
+        let fd = root.open().map_err(|e| root.error(e))?;
+        let stat = fstat(&fd).map_err(|e| root.error(e))?;
+        Ok(Self { root, at: FolderId::of(&stat), bay, read_only })
     }
 
     /// Which directory it is.
@@ -74,8 +92,8 @@ impl FolderShelf {
 
     /// The root, if the same directory still stands there.
     fn root(&self) -> Result<OwnedFd, SourceError> {
-        let fd = open_root(&self.root).map_err(|e| root_error(&self.root, e))?;
-        let stat = fstat(&fd).map_err(|e| root_error(&self.root, e))?;
+        let fd = self.root.open().map_err(|e| self.root.error(e))?;
+        let stat = fstat(&fd).map_err(|e| self.root.error(e))?;
         if FolderId::of(&stat) != self.at {
             return Err(SourceError::Gone(io::Error::other("another directory stands in its place")));
         }
@@ -322,9 +340,26 @@ pub(crate) fn bay_name(root: &Path) -> String {
     format!("{cut}~{}", &digest[..8])
 }
 
-fn open_root(root: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(root, flags, Mode::empty())
+impl Root {
+    fn open(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match self {
+            Self::Named(path) => rustix::fs::open(path, flags, Mode::empty()),
+            Self::Handed(fd) => openat(fd, ".", flags, Mode::empty()),
+        }
+    }
+
+    fn error(&self, e: Errno) -> SourceError {
+        let path = match self {
+            Self::Named(path) => SourcePath::new(path.as_os_str().as_bytes()),
+            Self::Handed(_) => SourcePath::new("/"),
+        };
+        match e {
+            Errno::ACCESS | Errno::PERM => SourceError::Denied { path, source: e.into() },
+            // Whatever else keeps the root shut, the recorder is not there to be read.
+            e => SourceError::Gone(e.into()),
+        }
+    }
 }
 
 fn open_dir(dir: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
@@ -357,16 +392,6 @@ fn entry(path: SourcePath, stat: &Stat) -> ShelfEntry {
 /// What the kernel says when the device behind a file system is no longer there.
 fn is_gone(e: Errno) -> bool {
     matches!(e, Errno::NODEV | Errno::NXIO | Errno::NOTCONN | Errno::STALE | Errno::SHUTDOWN | Errno::HOSTDOWN)
-}
-
-fn root_error(root: &Path, e: Errno) -> SourceError {
-    match e {
-        Errno::ACCESS | Errno::PERM => {
-            SourceError::Denied { path: SourcePath::new(root.as_os_str().as_bytes()), source: e.into() }
-        }
-        // Whatever else keeps the root shut, the recorder is not there to be read.
-        e => SourceError::Gone(e.into()),
-    }
 }
 
 fn file_error(path: &SourcePath, e: Errno) -> SourceError {

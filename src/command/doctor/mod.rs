@@ -1,12 +1,13 @@
 //! `evidock doctor`: what is missing or wrong on this machine, and what to do about each finding.
 //!
 //! Looks and never mends: nothing is made, moved or removed, except one small file in the vault that is gone
-//! again when the look is over. Here: findings and the order of the looks. `machine` looks at the box, `station`
-//! at what evidock keeps on it, `orphans` at the vault against the database.
+//! again when the look is over. Here: findings and the order of the looks. `machine` looks at the box, `usb` at
+//! recorders on USB, `station` at what evidock keeps on it, `orphans` at the vault against the database.
 
 mod machine;
 mod orphans;
 mod station;
+mod usb;
 
 use std::path::Path;
 
@@ -70,6 +71,7 @@ pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     findings.extend(machine::state(settings));
     findings.extend(machine::vault(settings));
     findings.extend(machine::docks(settings));
+    findings.extend(usb::usb(settings));
     findings.extend(machine::media(settings)?);
     findings.extend(machine::time(settings));
     let (found, store) = station::database(settings);

@@ -1,31 +1,6 @@
 //! What a USB device says of itself, and what of it a bay may ever be: pure.
 
-use std::fmt;
-
-/// Where a device is plugged in, as the kernel names it: bus, then the chain of ports (`1-4.2`). Stable for a socket
-/// as long as the wiring of the box stays.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PortPath(String);
-
-impl PortPath {
-    /// `BUS-PORT[.PORT]*`, each a number; anything else is `None`.
-    pub fn new(text: &str) -> Option<Self> {
-        let (bus, ports) = text.split_once('-')?;
-        let number = |s: &str| !s.is_empty() && s.len() <= 3 && s.bytes().all(|b| b.is_ascii_digit());
-        (number(bus) && ports.split('.').all(number) && ports.split('.').count() <= 7).then(|| Self(text.to_owned()))
-    }
-
-    /// The kernel's name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PortPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub use crate::domain::usb::PortPath;
 
 /// Class, subclass and protocol of one interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +19,8 @@ pub struct Interface {
 pub const CLASS_MASS_STORAGE: u8 = 0x08;
 /// USB still image, which MTP uses.
 pub const CLASS_STILL_IMAGE: u8 = 0x06;
+/// USB hubs.
+pub const CLASS_HUB: u8 = 0x09;
 /// Devices that speak MTP under a vendor's class are told apart by this one only together with their name.
 pub const CLASS_VENDOR: u8 = 0xff;
 

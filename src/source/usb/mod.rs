@@ -2,7 +2,15 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | [`device`] | what a USB device says of itself, and what of it a bay may ever be |
+//! | [`udev`] | a word whenever something was plugged in or out |
+//! | [`sysfs`] | what stands on USB, as one picture; the proof that a disk hangs there and is nobody else's |
+//! | [`device`], [`descriptors`] | what a USB device says of itself |
+//! | [`bays`] | which port is which bay |
+//! | [`gate`] | who is let in, by allow-list and register |
+//! | [`hotplug`] | the way of a device from its port to a docked recorder and out again |
+//! | [`hands`] | what needs rights over devices, and the gatekeeper that has them |
+//! | [`watch`] | the loop that joins all of these and tells the daemon |
+//! | [`mount`] | the kernel as the reader of a file system |
 //! | [`disk`] | mass storage: partitions, FAT, exFAT, and reading a file's bytes from the disk |
 //! | [`mtp`] | recorders that speak MTP, both in the daemon and in their readers |
 //!
@@ -18,9 +26,18 @@
 //! So a file's bytes go from the disk into the daemon's copying pass without a detour through the child, past the page
 //! cache, and a read error tells its exact place.
 
+pub mod bays;
+pub mod descriptors;
 pub mod device;
 pub mod disk;
+pub mod gate;
+pub mod hands;
+pub mod hotplug;
+pub mod mount;
 pub mod mtp;
+pub mod sysfs;
+pub mod udev;
+pub mod watch;
 
 use std::fs::File;
 use std::io;
