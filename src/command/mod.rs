@@ -18,6 +18,7 @@ pub mod exit;
 pub mod find;
 pub mod log;
 pub mod output;
+pub mod recorders;
 mod roster_watch;
 pub mod run;
 pub mod status;
@@ -69,6 +70,8 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Show(show) => find::show(show, &settings(&cli.global)?, output),
         Verb::Verify(verify) => verify::verify(verify, &settings(&cli.global)?, output),
         Verb::Log(verb) => log::log(verb, &settings(&cli.global)?, output),
+        Verb::Recorders(verb) => recorders::recorders(verb, &settings(&cli.global)?, output),
+        Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         Verb::Doctor => doctor::doctor(&settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }

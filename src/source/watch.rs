@@ -128,7 +128,7 @@ pub enum DockEvent {
     Docked {
         /// Its directory.
         dir: DockDir,
-        /// The recorder, read-only to us.
+        /// The recorder.
         shelf: Arc<dyn Shelf>,
         /// When it was noticed.
         at_ms: i64,
@@ -149,9 +149,16 @@ pub enum DockEvent {
     RootReadable,
 }
 
-/// Looks into the docking folder every `poll` and sends what changed, until the receiver is dropped.
-pub async fn watch_docks(root: PathBuf, poll: Duration, clock: Arc<dyn Clock>, tx: mpsc::Sender<DockEvent>) {
-    let mut watch = Watch { docks: Docks::default(), trouble: None, not_bays: Vec::new() };
+/// Looks into the docking folder every `poll` and sends what changed, until the receiver is dropped. Shelves are
+/// read-only unless `erasable`.
+pub async fn watch_docks(
+    root: PathBuf,
+    poll: Duration,
+    erasable: bool,
+    clock: Arc<dyn Clock>,
+    tx: mpsc::Sender<DockEvent>,
+) {
+    let mut watch = Watch { docks: Docks::default(), trouble: None, not_bays: Vec::new(), erasable };
     let mut ticks = tokio::time::interval(poll);
     // After a look that took long (a network mount), the next comes a full interval later.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -181,6 +188,7 @@ struct Watch {
     /// `None` before the first look, `Some("")` while the folder can be read.
     trouble: Option<String>,
     not_bays: Vec<Unreadable>,
+    erasable: bool,
 }
 
 impl Watch {
@@ -208,7 +216,7 @@ impl Watch {
         for change in self.docks.update(now_ms, dirs) {
             match change {
                 DockChange::Undocked { dir, at_ms } => events.push(DockEvent::Undocked { dir, at_ms }),
-                DockChange::Docked { dir, at_ms } => match FolderShelf::new(&dir.path, true) {
+                DockChange::Docked { dir, at_ms } => match FolderShelf::new(&dir.path, !self.erasable) {
                     Ok(shelf) if shelf.id() == dir.id => {
                         events.push(DockEvent::Docked { dir, shelf: Arc::new(shelf), at_ms });
                     }
@@ -363,7 +371,8 @@ mod tests {
         let root = top.path().join("dock");
         let (tx, mut rx) = mpsc::channel(8);
         let clock = SystemClock::new();
-        let watching = task::spawn_named("watch", watch_docks(root.clone(), Duration::from_millis(5), clock, tx));
+        let watching =
+            task::spawn_named("watch", watch_docks(root.clone(), Duration::from_millis(5), false, clock, tx));
         let mut next = async || rx.recv().await.unwrap();
 
         let DockEvent::RootUnreadable(why) = next().await else { panic!("expected trouble") };
