@@ -96,6 +96,12 @@ pub enum Verb {
     /// Who took out which recorder, and for what
     #[command(subcommand)]
     Roster(Roster),
+    /// Which recorders may be read: approve, refuse, repair, retire
+    #[command(subcommand)]
+    Recorders(Recorders),
+    /// Issue and return of recorders: who has which
+    #[command(subcommand)]
+    Desk(Desk),
     /// Hash copies again and compare them with what was recorded
     Verify(Verify),
     /// Try failed deliveries again
@@ -216,6 +222,74 @@ pub enum Roster {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// `recorders`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Recorders {
+    /// Show what waits at the gate now, and every device in the register
+    List,
+    /// Let a device in: it is a recorder of ours
+    Approve(Device),
+    /// Keep a device out
+    Refuse(Device),
+    /// Note that a recorder was given away for repair; it waits for a new yes when it comes back
+    Repair(Device),
+    /// Note that a recorder is no longer used
+    Retire(Device),
+}
+
+/// A device of the register.
+#[derive(Debug, Clone, Args)]
+pub struct Device {
+    /// The device as `recorders list` shows it, its serial number, the bay in which it waits, or the recorder's id
+    #[arg(value_name = "DEVICE")]
+    pub device: String,
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// `desk`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Desk {
+    /// An officer takes a recorder out now (领用); whoever had it before has returned it
+    Issue(Issue),
+    /// A recorder comes back now (归还)
+    Return {
+        /// The recorder's id
+        #[arg(value_name = "RECORDER")]
+        recorder: String,
+    },
+    /// Show what is out
+    List {
+        /// Only what should be back by now
+        #[arg(long)]
+        overdue: bool,
+    },
+}
+
+/// `desk issue`
+#[derive(Debug, Clone, Args)]
+pub struct Issue {
+    /// The recorder's id
+    #[arg(value_name = "RECORDER")]
+    pub recorder: String,
+    /// Who takes it: a name or number
+    #[arg(value_name = "OFFICER")]
+    pub officer: String,
+    /// For which case; its clips are linked to it
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: Option<String>,
+    /// Where it will be used
+    #[arg(long)]
+    pub place: Option<String>,
+    /// Matter to be recorded (记录事项), as 现场检查
+    #[arg(long)]
+    pub matter: Option<String>,
+    /// When it is expected back, as "2026-06-19 18:00" or 18:00 for today
+    #[arg(long, value_name = "TIME")]
+    pub due: Option<String>,
 }
 
 /// `verify`

@@ -6,9 +6,14 @@
 //! [`Annotations::odd_times`] and gives no start, so that the next origin counts; its raw form is still kept
 //! (invariant 8).
 //!
+//! Whose a clip is depends on who had the recorder when capture began, not on who docks it. First counts who took
+//! it out at the desk (an [`Issue`] that holds then), after that the roster, then what the recorder itself says: its
+//! binding, the number burned into a name. Each is kept as what it is; the order is that of the origins.
+//!
 //! A roster row applies when it names the clip's recorder and capture began in `[from, to)`. Rows that name
 //! different cases give no link, values that disagree give no fact: the conflict is reported and a person
-//! decides. Whoever took the recorder out outranks the number burned into a name, by the order of origins.
+//! decides. A row that names another officer than whoever took the recorder out was a plan that came otherwise: it
+//! gives nothing, and that is reported, too.
 //!
 //! Text from recorders is bounded and freed of control characters here (invariant 7); showing it is
 //! escaping it once more.
@@ -33,6 +38,32 @@ const LONGEST_MS: i64 = 7 * DAY_MS;
 const NEAR_MS: i64 = 10 * 60_000;
 /// Creation time 0 of an MP4 file (1904-01-01, ISO/IEC 14496-12 8.2.2): not set.
 const MP4_UNSET_MS: i64 = -2_082_844_800_000;
+
+/// A stay of a recorder with an officer, as the desk wrote it down: it holds in `[from_ms, to_ms)`, and while it has
+/// no end until whenever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// Its number at the desk.
+    pub id: i64,
+    /// Who took it out.
+    pub officer: String,
+    /// For which case: the number as typed, and its key.
+    pub case: Option<(String, String)>,
+    /// Where.
+    pub place: Option<String>,
+    /// Matter to be recorded.
+    pub matter: Option<String>,
+    /// Taken out, milliseconds since the Unix epoch.
+    pub from_ms: i64,
+    /// Brought back.
+    pub to_ms: Option<i64>,
+}
+
+impl Issue {
+    fn holds_at(&self, ms: i64) -> bool {
+        self.from_ms <= ms && self.to_ms.is_none_or(|to| ms < to)
+    }
+}
 
 /// All that is known about a clip before anybody has said anything. Give all of it each time: what is left
 /// out counts as no longer said.
@@ -65,6 +96,8 @@ pub struct ClipEvidence {
     pub docked_ms: i64,
     /// A person's correction of the start of capture: where there is one it decides which roster rows apply.
     pub corrected_start_ms: Option<i64>,
+    /// Every stay out of this recorder.
+    pub issues: Vec<Issue>,
 }
 
 /// What a file's modification time means.
@@ -84,7 +117,7 @@ pub enum ModifiedIs {
 pub struct Annotations {
     /// At most one fact for each field and origin, never of origin person, never empty.
     pub facts: Vec<Fact>,
-    /// Links that the roster gives without doubt: none or one.
+    /// Links that desk or roster give without doubt: none or one.
     pub links: Vec<SuggestedLink>,
     /// Why the roster gave no link or no value although rows apply.
     pub conflicts: Vec<Conflict>,
@@ -105,8 +138,8 @@ pub struct SuggestedLink {
     pub score: u32,
     /// Why, in words without persons.
     pub reason: String,
-    /// The row that says so: its place in the roster given.
-    pub row: usize,
+    /// The row that says so: its place in the roster given; `None` where the desk says so.
+    pub row: Option<usize>,
     /// Stage, where all rows of the case agree.
     pub stage: Option<String>,
     /// Matter recorded, likewise.
@@ -115,10 +148,10 @@ pub struct SuggestedLink {
     pub proves: Option<String>,
 }
 
-/// Roster rows that apply and disagree.
+/// Roster rows that apply and disagree, with each other or with the desk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// `case`, or the name of a field.
+    /// `case`, or the name of a field; `issue` where the desk says that another officer had the recorder.
     pub what: &'static str,
     /// The rows' lines.
     pub lines: Vec<u64>,
@@ -127,6 +160,13 @@ pub struct Conflict {
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<String> = self.lines.iter().map(u64::to_string).collect();
+        if self.what == ISSUE {
+            return write!(
+                f,
+                "roster lines {} name another officer than the one who took the recorder out; they were not followed",
+                lines.join(", ")
+            );
+        }
         write!(
             f,
             "roster lines {} apply and differ in {}; choose one, or correct the roster",
@@ -191,7 +231,8 @@ pub fn annotate(input: &ClipEvidence, roster: &[RosterRow], defaults: &[(Field, 
     if let Some(officer) = input.captures.get("officer") {
         said.fact(Field::Officer, Origin::FileName, officer);
     }
-    said.roster(input, roster, capture);
+    let issue = said.issue(input, capture);
+    said.roster(input, roster, capture, issue);
 
     let Said { facts, links, conflicts, odd_times } = said;
     let facts = facts.into_iter().map(|((field, origin), value)| Fact { field, value, origin, at_ms }).collect();
@@ -211,6 +252,9 @@ pub fn changes(said: &[Fact], found: &[Fact], at_ms: i64) -> Vec<Fact> {
         .map(|(&(field, origin), _)| Fact { field, value: String::new(), origin, at_ms });
     differing.map(|(_, fact)| (*fact).clone()).chain(withdrawn).collect()
 }
+
+/// [`Conflict::what`] of rows that the desk contradicts.
+const ISSUE: &str = "issue";
 
 const TIMES: [Field; 3] = [Field::CapturedStart, Field::CapturedEnd, Field::CapturedRaw];
 
@@ -311,16 +355,59 @@ impl Said {
         RecorderTime { at: UtcMs(local_ms), ..utc }
     }
 
-    fn roster(&mut self, input: &ClipEvidence, roster: &[RosterRow], capture: Option<Capture>) {
+    /// Says what the desk wrote down of whoever had the recorder when capture began.
+    fn issue<'a>(&mut self, input: &'a ClipEvidence, capture: Option<Capture>) -> Option<&'a Issue> {
+        let capture = capture?;
+        // Stays do not overlap; should two, after a clock was put back, the later entry knew of the earlier one.
+        let issue = input.issues.iter().filter(|i| i.holds_at(capture.start_ms)).max_by_key(|i| i.id)?;
+        self.fact(Field::Officer, Origin::Issue, &issue.officer);
+        for (field, value) in [(Field::Place, &issue.place), (Field::Matter, &issue.matter)] {
+            if let Some(value) = value {
+                self.fact(field, Origin::Issue, value);
+            }
+        }
+        if let Some((raw, key)) = &issue.case {
+            let ends_later = capture.end_ms.zip(issue.to_ms).is_some_and(|(end, to)| end > to);
+            let time = |ms: i64| UtcMs(ms).rfc3339_in(&input.zone);
+            let by = capture.origin.map_or("person", Origin::as_str);
+            let mut reason = format!(
+                "issue {}: {} out from {}; capture began {} ({by})",
+                issue.id,
+                input.recorder,
+                time(issue.from_ms),
+                time(capture.start_ms)
+            );
+            if ends_later {
+                reason.push_str("; it ended after the return");
+            }
+            self.links.push(SuggestedLink {
+                case_raw: raw.clone(),
+                case_key: key.clone(),
+                origin: Origin::Issue,
+                score: score(capture.origin, ends_later, false),
+                reason,
+                row: None,
+                stage: None,
+                matter: issue.matter.clone(),
+                proves: None,
+            });
+        }
+        Some(issue)
+    }
+
+    fn roster(&mut self, input: &ClipEvidence, roster: &[RosterRow], capture: Option<Capture>, issue: Option<&Issue>) {
         let Some(capture) = capture else { return };
         let key = recorder_key(input.recorder.as_str());
-        let rows: Vec<(usize, &RosterRow)> = roster
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| {
-                (row.from_ms..row.to_ms).contains(&capture.start_ms) && recorder_key(&row.recorder) == key
-            })
-            .collect();
+        let applies = |row: &RosterRow| {
+            (row.from_ms..row.to_ms).contains(&capture.start_ms) && recorder_key(&row.recorder) == key
+        };
+        let same_officer =
+            |row: &RosterRow| issue.is_none_or(|i| recorder_key(&i.officer) == recorder_key(&row.officer));
+        let (rows, otherwise): (Vec<_>, Vec<_>) =
+            roster.iter().enumerate().filter(|(_, row)| applies(row)).partition(|(_, row)| same_officer(row));
+        if !otherwise.is_empty() {
+            self.conflicts.push(Conflict { what: ISSUE, lines: otherwise.iter().map(|(_, row)| row.line).collect() });
+        }
 
         let mut values: BTreeMap<Field, Vec<(u64, &str)>> = BTreeMap::new();
         for (_, row) in &rows {
@@ -344,6 +431,10 @@ impl Said {
                 .push(Conflict { what: "case", lines: with_case.iter().map(|(_, row, _)| row.line).collect() });
             return;
         }
+        // What was said at the desk for this stay comes before what was planned for it.
+        if issue.is_some_and(|i| i.case.is_some()) {
+            return;
+        }
         let ends_later =
             capture.end_ms.is_some_and(|end| end > with_case.iter().map(|(_, r, _)| r.to_ms).max().unwrap_or(end));
         let rest_without_case = with_case.len() < rows.len();
@@ -356,7 +447,7 @@ impl Said {
             origin: Origin::Roster,
             score: score(capture.origin, ends_later, rest_without_case),
             reason: reason(input, row, &capture, ends_later, rest_without_case),
-            row: at,
+            row: Some(at),
             stage: of_case(|row| row.stage.as_ref()),
             matter: of_case(|row| row.matter.as_ref()),
             proves: of_case(|row| row.proves.as_ref()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
-use super::annotate::{ClipEvidence, ModifiedIs, annotate, changes};
+use super::annotate::{ClipEvidence, Issue, ModifiedIs, annotate, changes};
 use super::roster::{RosterRow, recorder_key};
 use crate::domain::case_number::NumberRule;
 use crate::domain::error::{Retry, Retryable, chain};
@@ -152,6 +152,19 @@ impl Clerk {
             .iter()
             .map(|entry| serde_json::from_str(&entry.row).map_err(|e| StoreError::Odd(format!("a roster row: {e}"))))
             .collect::<Result<Vec<RosterRow>>>()?;
+        let issues = read
+            .issues_of(&recorder_key(&row.recorder))?
+            .into_iter()
+            .map(|i| Issue {
+                id: i.id,
+                officer: i.officer,
+                case: i.case,
+                place: i.place,
+                matter: i.matter,
+                from_ms: i.from_ms,
+                to_ms: i.to_ms,
+            })
+            .collect();
         let corrected =
             settle(&said).get(&Field::CapturedStart).filter(|f| f.origin == Origin::Person).map(|f| f.value.clone());
         let input = ClipEvidence {
@@ -172,6 +185,7 @@ impl Clerk {
             binding: fields(evidence.binding),
             docked_ms: evidence.docked_ms,
             corrected_start_ms: corrected.and_then(|c| UtcMs::parse_rfc3339(&c)).map(|t| t.0),
+            issues,
         };
         let defaults = if row.owes_facts() { self.defaults.as_slice() } else { &[] };
         let found = annotate(&input, &roster, defaults, tx.now_ms());
@@ -201,7 +215,7 @@ impl Clerk {
                     };
                     tx.link(&request, &Actor::daemon(), "daemon")?;
                 }
-                Err(e) => notes.push(format!("roster case {}: {e}", link.case_raw)),
+                Err(e) => notes.push(format!("{} case {}: {e}", link.origin.as_str(), link.case_raw)),
             }
         }
         tx.set_notes(clip, &notes)
@@ -223,11 +237,13 @@ fn fields(pairs: Vec<(String, String)>) -> Vec<(Field, String)> {
     pairs.into_iter().filter_map(|(name, value)| Some((Field::parse(&name)?, value))).collect()
 }
 
-/// Waits for a change that makes work; `true` when cases or rosters changed.
+/// Waits for a change that makes work; `true` when cases, rosters or who has which recorder changed.
 async fn relevant(news: &mut tokio::sync::broadcast::Receiver<Change>) -> bool {
     loop {
         match news.recv().await {
-            Ok(Change::Cases) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return true,
+            Ok(Change::Cases | Change::Recorders) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                return true;
+            }
             Ok(Change::Clip(_)) => return false,
             Ok(_) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,

@@ -20,6 +20,7 @@ use super::times::{self, Reading, TimeError};
 use crate::domain::case_number::{NumberError, NumberRule, NumberWarning, half_width};
 use crate::domain::ids::{IdError, RecorderId};
 use crate::domain::record::Field;
+pub use crate::domain::recorder::recorder_key;
 
 /// Largest roster, in bytes of its file: 500 recorders in three shifts for three months come to 10 MB.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -263,11 +264,6 @@ pub const COLUMNS: [(&str, &[&str]); 13] = [
 const REQUIRED: usize = 4;
 /// Columns of working sheets that say nothing about a clip.
 const IGNORED: [&str; 5] = ["序号", "备注", "no", "note", "remark"];
-
-/// A recorder's name for comparison: full width folded, trimmed, small letters.
-pub fn recorder_key(name: &str) -> String {
-    half_width(name).trim().to_lowercase()
-}
 
 /// False for what stands where an officer should and names nobody: nothing, or only zeros (`000000` is what
 /// recorders are delivered with).

@@ -11,7 +11,7 @@ use crate::custody::note::NoteError;
 use crate::domain::ids::StationId;
 use crate::domain::layout;
 use crate::domain::ports::{Clock, Signer};
-use crate::store::{CheckpointRow, Store, StoreError};
+use crate::store::{CheckpointRow, Store, StoreError, Tx};
 
 /// Makes checkpoints.
 pub struct Anchor {
@@ -48,19 +48,26 @@ impl Anchor {
 
     /// Signs a checkpoint of the log as it is now.
     pub async fn sign_now(&self) -> Result<CheckpointRow, StoreError> {
+        self.store.write(self.signing()).await
+    }
+
+    /// [`Anchor::sign_now`] for blocking threads.
+    pub fn sign_now_blocking(&self) -> Result<CheckpointRow, StoreError> {
+        self.store.write_blocking(self.signing())
+    }
+
+    fn signing(&self) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
         let (signer, station, destinations, now_ms) =
             (Arc::clone(&self.signer), self.station.clone(), self.destinations.clone(), self.clock.now().0);
-        self.store
-            .write(move |tx| {
-                let read = tx.read();
-                let (size, epoch) = (read.log_size()?, read.epoch()?);
-                let root = read.log_root(size)?;
-                let note = Checkpoint::of(&station, epoch, size, root).sign(&*signer, now_ms).map_err(|e| odd(&e))?;
-                let row = CheckpointRow { epoch, size, root, note, made_ms: now_ms };
-                tx.add_checkpoint(&row, &layout::checkpoint(&station, epoch, size), &destinations)?;
-                Ok(row)
-            })
-            .await
+        move |tx| {
+            let read = tx.read();
+            let (size, epoch) = (read.log_size()?, read.epoch()?);
+            let root = read.log_root(size)?;
+            let note = Checkpoint::of(&station, epoch, size, root).sign(&*signer, now_ms).map_err(|e| odd(&e))?;
+            let row = CheckpointRow { epoch, size, root, note, made_ms: now_ms };
+            tx.add_checkpoint(&row, &layout::checkpoint(&station, epoch, size), &destinations)?;
+            Ok(row)
+        }
     }
 
     /// Signs a checkpoint if the timer asks for one.

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::anchor::Anchor;
+use super::recorders;
 use crate::casework::{self, roster};
-use crate::domain::case_number::NumberRule;
+use crate::domain::case_number::{CaseNumber, NumberRule};
 use crate::domain::clip::Delivery;
 use crate::domain::command::{Ask, Caller, Reply, Request};
+use crate::domain::device::DeviceState;
 use crate::domain::error::chain;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
@@ -23,7 +25,7 @@ use crate::store::{LinkRequest, Policy, RosterEntry, Store, StoreError};
 use crate::vault::{Vault, hash_uncached};
 
 /// Longest text that a person may put into one field, characters.
-const MAX_VALUE_CHARS: usize = 2_000;
+pub(super) const MAX_VALUE_CHARS: usize = 2_000;
 
 /// The desk of a running daemon.
 pub struct Desk {
@@ -45,7 +47,7 @@ pub struct Desk {
     pub board: Board,
 }
 
-type Answer = Result<Reply, StoreError>;
+pub(super) type Answer = Result<Reply, StoreError>;
 
 impl Ask for Desk {
     fn ask<'a>(&'a self, caller: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
@@ -68,6 +70,14 @@ impl Desk {
         self.clock.now().zoned(&self.policy.zone).year()
     }
 
+    /// Reads a case number as typed; the refusal is in words, with what was perhaps meant.
+    pub(super) fn number(&self, typed: &str) -> Result<CaseNumber, String> {
+        self.rule.parse(typed, self.this_year()).map_err(|e| match e.suggestions() {
+            [] => e.to_string(),
+            some => format!("{e}; did you mean {}?", some.join(" / ")),
+        })
+    }
+
     async fn answer(&self, caller: &Caller, request: Request) -> Answer {
         if let Err(words) = request.check() {
             return Ok(Reply::refused("invalid", words));
@@ -75,8 +85,25 @@ impl Desk {
         match request {
             Request::Ping => {
                 let bays: Vec<_> = self.board.bays().into_iter().map(|(_, bay)| bay_now(&bay)).collect();
-                Ok(Reply::Done(json!({ "station": self.policy.station.as_str(), "bays": bays })))
+                let held: Vec<_> = self.board.held().iter().map(recorders::held_now).collect();
+                Ok(Reply::Done(json!({ "station": self.policy.station.as_str(), "bays": bays, "held": held })))
             }
+            Request::ApproveRecorder { device, reason } => {
+                self.decide_device(caller, &device, DeviceState::Approved, reason).await
+            }
+            Request::RefuseRecorder { device, reason } => {
+                self.decide_device(caller, &device, DeviceState::Refused, reason).await
+            }
+            Request::RepairRecorder { device, reason } => {
+                self.decide_device(caller, &device, DeviceState::InRepair, reason).await
+            }
+            Request::RetireRecorder { device, reason } => {
+                self.decide_device(caller, &device, DeviceState::Retired, reason).await
+            }
+            Request::IssueRecorder { recorder, officer, case_no, place, matter, due } => {
+                self.issue(caller, &recorder, &officer, case_no, [place, matter], due).await
+            }
+            Request::ReturnRecorder { recorder } => self.take_back(caller, recorder).await,
             Request::Link { clip, case_no, from_ms, to_ms, stage, matter, proves } => {
                 self.link(caller, &clip, &case_no, (from_ms, to_ms), [stage, matter, proves]).await
             }
@@ -134,17 +161,9 @@ impl Desk {
         [stage, matter, proves]: [Option<String>; 3],
     ) -> Answer {
         let clip: ClipId = clip.parse()?;
-        let number = match self.rule.parse(typed, self.this_year()) {
+        let number = match self.number(typed) {
             Ok(number) => number,
-            Err(e) => {
-                let did_you_mean = e.suggestions();
-                let hint = if did_you_mean.is_empty() {
-                    String::new()
-                } else {
-                    format!("; did you mean {}?", did_you_mean.join(" / "))
-                };
-                return Ok(Reply::refused("invalid", format!("{e}{hint}")));
-            }
+            Err(words) => return Ok(Reply::refused("invalid", words)),
         };
         if let (Some(from), Some(to)) = range_ms
             && from >= to
@@ -336,15 +355,17 @@ fn bay_now(bay: &Bay) -> serde_json::Value {
         Doing::Listing => ("listing", None),
         Doing::Copying { .. } => ("copying", None),
         Doing::Resting => ("resting", None),
+        Doing::Erasing { .. } => ("erasing", None),
         Doing::Stuck { reason, .. } => ("stuck", Some(reason)),
     };
     json!({
         "bay": bay.bay, "doing": doing, "stuck": stuck, "files_done": bay.files_done, "bytes": bay.bytes,
-        "bytes_done": bay.bytes_done, "unreadable": bay.unreadable,
+        "bytes_done": bay.bytes_done, "unreadable": bay.unreadable, "erased": bay.erased,
+        "kept": bay.kept.iter().map(|(why, files)| json!({ "why": why, "files": files })).collect::<Vec<_>>(),
     })
 }
 
-fn draft(kind: EventKind, caller: &Caller) -> Draft {
+pub(super) fn draft(kind: EventKind, caller: &Caller) -> Draft {
     let mut event = Draft::by(kind, caller.actor.clone(), caller.via);
     event.from = Some(caller.from.clone());
     event

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::OptionFuture;
 use tokio::sync::mpsc;
 
+use crate::domain::error::chain;
 use crate::domain::ports::{Clock, Shelf};
 use crate::intake::{Ending, Intake};
 use crate::runtime::board::Board;
@@ -17,6 +18,7 @@ use crate::runtime::supervise::{TaskContext, TaskResult};
 use crate::runtime::task;
 use crate::source::SourceEvent;
 use crate::source::watch::{DockEvent, watch_docks};
+use crate::store::Store;
 
 /// Events that may wait; a source waits with them.
 const QUEUE: usize = 64;
@@ -57,7 +59,13 @@ where
 }
 
 /// The docking folder as a source.
-pub async fn folder(dir: PathBuf, poll: Duration, clock: Arc<dyn Clock>, tx: mpsc::Sender<SourceEvent>) {
+pub async fn folder(
+    dir: PathBuf,
+    poll: Duration,
+    erasable: bool,
+    clock: Arc<dyn Clock>,
+    tx: mpsc::Sender<SourceEvent>,
+) {
     let (dock_tx, mut docks) = mpsc::channel(QUEUE);
     let translating = async {
         while let Some(event) = docks.recv().await {
@@ -81,7 +89,7 @@ pub async fn folder(dir: PathBuf, poll: Duration, clock: Arc<dyn Clock>, tx: mps
             }
         }
     };
-    tokio::join!(watch_docks(dir, poll, clock, dock_tx), translating);
+    tokio::join!(watch_docks(dir, poll, erasable, clock, dock_tx), translating);
 }
 
 /// Works until the supervisor says stop, or a watch ends: then nothing would be taken in from it any more, which is an
@@ -90,6 +98,7 @@ pub async fn run(
     context: TaskContext,
     intake: Intake,
     board: Board,
+    store: Store,
     health: Health,
     start: impl FnOnce(&mpsc::Sender<Told>) -> Vec<Watch>,
 ) -> TaskResult {
@@ -127,7 +136,13 @@ pub async fn run(
                     leaving.push(dock);
                 }
             }
-            SourceEvent::Held(devices) => board.hold(devices),
+            SourceEvent::Held(devices) => {
+                board.hold(devices.clone());
+                // The register knows every device that ever stood at the gate.
+                if let Err(e) = store.write(move |tx| tx.devices_held(&devices)).await {
+                    tracing::warn!(error = %chain(&e), "what stands at the gate could not be noted in the register");
+                }
+            }
             SourceEvent::Trouble { words, action } => health.part(source).failed("source_unreadable", words, action),
             SourceEvent::Fine => health.part(source).ok(),
         }

@@ -20,9 +20,11 @@ pub mod find;
 pub mod gatekeeper;
 pub mod log;
 pub mod output;
+pub mod recorders;
 mod roster_watch;
 pub mod run;
 pub mod status;
+mod usb;
 pub mod verify;
 pub mod worker;
 
@@ -74,6 +76,8 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Doctor { part: None } => doctor::doctor(&settings(&cli.global)?, output),
         Verb::Doctor { part: Some(Doctor::Bays { watch }) } => bays::bays(*watch, &settings(&cli.global)?, output),
         Verb::Gatekeeper(gatekeeper) => gatekeeper::gatekeeper(gatekeeper, &settings(&cli.global)?),
+        Verb::Recorders(verb) => recorders::recorders(verb, &settings(&cli.global)?, output),
+        Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }
 }

@@ -11,7 +11,7 @@ use super::anchor::Anchor;
 use super::anchors;
 use super::desk::Desk;
 use super::exit::Exit;
-use super::{control, destinations, docks, roster_watch};
+use super::{control, destinations, docks, roster_watch, usb};
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -22,7 +22,7 @@ use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ports::{Clock, Destination, MediaProbe, Signer};
 use crate::domain::record::Field;
-use crate::intake::{Intake, IntakeOptions, Prober, recover};
+use crate::intake::{GivingBack, Intake, IntakeOptions, Prober, recover};
 use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
@@ -214,6 +214,9 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     };
     let intake =
         Intake::new(store.clone(), vault.clone(), board.clone(), Arc::clone(&clock), Arc::new(profiles), options);
+    let over_intents = Arc::clone(&anchor);
+    let giving_back = GivingBack::new(&settings.erase, move || over_intents.sign_now_blocking().map(|_| ()));
+    let intake = intake.giving_back(giving_back);
     let recovered = recover(&intake)?;
     if recovered.adopted + recovered.resumable + recovered.swept > 0 {
         tracing::info!(
@@ -273,11 +276,15 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     supervisor.start(spec, move |context| {
         let parts = Arc::clone(&parts);
         let (intake, board, health) = (parts.intake.clone(), parts.board.clone(), parts.health.clone());
-        docks::run(context, intake, board, health, move |tx| {
+        docks::run(context, intake, board, parts.store.clone(), health, move |tx| {
             let folder = &parts.settings.folder_source;
-            vec![docks::source("docking folder", tx, |tx| {
-                docks::folder(folder.dir.clone(), folder.poll, Arc::clone(&parts.clock), tx)
-            })]
+            let (of_usb, store, clock) = (parts.settings.clone(), parts.store.clone(), Arc::clone(&parts.clock));
+            vec![
+                docks::source("docking folder", tx, |tx| {
+                    docks::folder(folder.dir.clone(), folder.poll, folder.erase, Arc::clone(&parts.clock), tx)
+                }),
+                docks::source("USB", tx, |tx| async move { usb::watch(&of_usb, store, clock, tx).await }),
+            ]
         })
     });
 }

@@ -9,7 +9,10 @@ use super::{Ended, ask};
 use crate::config::Settings;
 use crate::domain::clip::ClipState;
 use crate::domain::command::Request;
+use crate::domain::ports::Clock;
 use crate::domain::words::terminal::Docked;
+use crate::runtime::clock::SystemClock;
+use crate::store::StoreError;
 use crate::vault::Vault;
 
 /// Carries the verb out. Without a daemon it still tells what is stored, and ends with [`Exit::Unreachable`].
@@ -25,8 +28,12 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         let bays = told.as_ref().and_then(|t| t["bays"].as_array());
         bays.into_iter().flatten().find(|b| b["bay"] == bay).cloned().unwrap_or_default()
     };
-    let (figures, docks, destinations, checkpoint) = store(settings)?
-        .read_blocking(|r| Ok((r.figures(i64::MAX)?, r.open_docks()?, r.destinations()?, r.last_checkpoint()?)))?;
+    let now_ms = SystemClock::new().now().0;
+    let (figures, docks, destinations, checkpoint, (out, overdue)) = store(settings)?.read_blocking(|r| {
+        let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
+        let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
+        Ok((r.figures(i64::MAX)?, docks, r.destinations()?, r.last_checkpoint()?, r.out_figures(now_ms)?))
+    })?;
     let (free, total) = Vault::at(&settings.vault.dir).space()?;
     let stages = [
         ("copying", figures.copying),
@@ -41,16 +48,21 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         output.json(&json!({
             "station": settings.station.id.as_str(),
             "running": running,
-            "docked": docks.iter().map(|d| {
+            "docked": docks.iter().map(|(holder, d)| {
                 let now = now(&d.bay);
+                let officer = holder.as_ref().map(|h| json!({
+                    "officer": h.officer, "origin": h.origin.as_str(), "confirmed": h.is_confirmed(),
+                }));
                 json!({
                     "bay": d.bay, "recorder": d.recorder, "files": d.files, "safe_to_remove": running && d.safe, "doing": now["doing"],
                     "stuck": now["stuck"], "files_done": now["files_done"], "bytes": now["bytes"], "bytes_done": now["bytes_done"],
-                    "unreadable": now["unreadable"],
+                    "unreadable": now["unreadable"], "erased": now["erased"], "kept": now["kept"], "holder": officer,
                 })
             }).collect::<Vec<_>>(),
             "stages": stages.iter().map(|(name, s)| ((*name).to_owned(), stage(s))).collect::<serde_json::Map<_, _>>(),
             "incomplete": figures.incomplete,
+            "recorders_out": out,
+            "recorders_overdue": overdue,
             "quarantined": figures.quarantined,
             "waiting_for_a_person": figures.failed,
             "outbox": figures.outbox,
@@ -66,14 +78,27 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         let rows: Vec<Vec<String>> =
             stages.iter().map(|(name, s)| vec![named(name), s.count.to_string(), size(s.bytes)]).collect();
         output.table(&[w.col_stage, w.col_clips, w.col_size], &rows, &[1, 2])?;
-        for d in &docks {
+        for (holder, d) in &docks {
             // Invariant 9: what the last look found says nothing about a recorder that nobody looks at now.
+            let now = now(&d.bay);
             let docked = match (running, d.safe) {
+                (true, _) if now["doing"] == "erasing" => Docked::Erasing,
                 (true, true) => Docked::Safe,
                 (true, false) => Docked::Stay,
                 (false, _) => Docked::Unwatched,
             };
-            output.line(&w.bay_line(&d.bay, &d.recorder, d.files, docked, now(&d.bay)["stuck"].as_str()))?;
+            output.line(&w.bay_line(&d.bay, &d.recorder, d.files, docked, now["stuck"].as_str()))?;
+            if let Some(who) = holder {
+                output.line(&w.holder_line(&who.officer, who.origin.as_str(), who.is_confirmed()))?;
+            }
+            if let Some(erased) = now["erased"].as_u64().filter(|n| *n > 0) {
+                output.line(&w.erased_line(erased))?;
+            }
+            for kept in now["kept"].as_array().into_iter().flatten() {
+                let (files, why) =
+                    (kept["files"].as_u64().unwrap_or_default(), kept["why"].as_str().unwrap_or_default());
+                output.line(&w.kept_line(files, why))?;
+            }
         }
         for d in &destinations {
             let proof = d.proof.map(|p| w.proof(p));
@@ -81,6 +106,9 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         }
         let (free, total) = (size(free), size(total));
         output.line(&w.summary_line(figures.incomplete, figures.quarantined, figures.failed, &free, &total))?;
+        if out > 0 {
+            output.line(&w.out_line(out, overdue))?;
+        }
     }
     if running { Ok(Exit::Ok) } else { Err(Ended::with(Exit::Unreachable, w.daemon_is_off)) }
 }

@@ -127,6 +127,11 @@ fn walk(text: &str, table: &DeTable<'_>, keys: &'static [(&str, Shape)], path: &
                     }
                 }
             }
+            (Shape::Texts, DeValue::Array(items)) => {
+                if let Some(odd) = items.iter().find(|item| !matches!(item.get_ref(), DeValue::String(_))) {
+                    faults.push(Fault { line, what: wrong_type(&inner, shape, odd.get_ref()) });
+                }
+            }
             (Shape::Text, DeValue::String(_)) | (Shape::Flag, DeValue::Boolean(_)) => {}
             (Shape::Whole, DeValue::Integer(n)) if u64::from_str_radix(n.as_str(), n.radix()).is_ok() => {}
             (shape, other) => faults.push(Fault { line, what: wrong_type(&inner, shape, other) }),
@@ -171,6 +176,7 @@ fn homes_of(name: &str, keys: &[(&str, Shape)], path: &str) -> Vec<String> {
 fn wrong_type(path: &str, shape: &Shape, found: &DeValue<'_>) -> String {
     let wanted = match shape {
         Shape::Text => "text in quotes".to_owned(),
+        Shape::Texts => "a list of texts in quotes, in square brackets".to_owned(),
         Shape::Whole => "a whole number, not negative and without a unit".to_owned(),
         Shape::Flag => "true or false".to_owned(),
         Shape::Section(_) => {
@@ -231,7 +237,7 @@ mod tests {
             (
                 "zz = 1\n[aa]\n",
                 1,
-                "the top of the file has no key `zz`; its keys are station, vault, source, media, casework, custody, destination, upload, web, log, control",
+                "the top of the file has no key `zz`; its keys are station, vault, source, media, casework, custody, destination, erase, upload, web, log, control",
             ),
         ];
         for (text, line, what) in table {

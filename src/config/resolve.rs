@@ -9,17 +9,19 @@ use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use globset::Glob;
 use jiff::tz::TimeZone;
 
 use super::form::nearest;
 use super::secret::SecretFile;
 use super::settings::{
-    Casework, Custody, Destination, DestinationKind, FolderDestination, FolderSource, Language, Lock, Log, LogFormat,
-    LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload, Vault, Web,
+    Casework, Custody, Destination, DestinationKind, Erase, FolderDestination, FolderSource, Language, Lock, Log,
+    LogFormat, LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload, Vault, Web,
 };
 use super::usb;
 use super::written::{self, Written};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
+use crate::domain::erase::{Demand, ErasePolicy};
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
 
@@ -69,6 +71,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody(written.custody.unwrap_or_default())?,
         destinations: destinations(written.destination.unwrap_or_default(), &places)?,
+        erase: erase(written.erase.unwrap_or_default())?,
         upload: upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
         log: log(written.log.unwrap_or_default())?,
@@ -197,6 +200,7 @@ fn folder_source(written: written::FolderSource, places: &Places<'_>) -> Result<
             0..=600_000,
         )?),
         profiles_dir: places.written(written.profiles_dir),
+        erase: written.erase.unwrap_or(false),
     })
 }
 
@@ -282,6 +286,33 @@ fn rule_problem<T>(shapes: &[ShapeSpec], error: &RuleError) -> Result<T, Problem
 fn custody(written: written::Custody) -> Result<Custody, Problem> {
     let seconds = whole("custody.checkpoint_interval_s", written.checkpoint_interval_s, 60, 1..=3600)?;
     Ok(Custody { checkpoint_interval: Duration::from_secs(seconds) })
+}
+
+fn erase(written: Vec<written::Erase>) -> Result<Vec<Erase>, Problem> {
+    const HOUR_MS: i64 = 3_600_000;
+    let one = |(n, written): (usize, written::Erase)| {
+        let at = |key: &str| format!("erase[{n}].{key}");
+        let patterns = written.recorders.unwrap_or_default();
+        if patterns.iter().all(|p| p.trim().is_empty()) {
+            return problem(
+                at("recorders"),
+                "is missing; write patterns of recorder ids, as [\"36NCC*\"], or [\"*\"] for all",
+            );
+        }
+        let recorders = patterns
+            .iter()
+            .map(|p| {
+                Glob::new(p.trim())
+                    .or_else(|e| problem(at("recorders"), format!("has {p:?}, which is no pattern: {}", e.kind())))
+            })
+            .collect::<Result<_, _>>()?;
+        let hours = whole(&at("delay_hours"), written.delay_hours, 0, 0..=8_760)?;
+        let days = whole(&at("keep_days"), written.keep_days, 0, 0..=3_650)?;
+        let demand = choice(&at("proof"), written.proof, Demand::default(), Demand::parse, Demand::WORDS)?;
+        let policy = ErasePolicy { demand, delay_ms: hours as i64 * HOUR_MS, keep_ms: days as i64 * 24 * HOUR_MS };
+        Ok(Erase { recorders, policy })
+    };
+    written.into_iter().enumerate().map(one).collect()
 }
 
 fn destinations(written: Vec<written::Destination>, places: &Places<'_>) -> Result<Vec<Destination>, Problem> {

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
+use crate::domain::erase::ErasePolicy;
 use crate::domain::ids::{BayName, DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
 use crate::domain::usb::PortPath;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub custody: Custody,
     /// Where footage goes; at least one, names differ.
     pub destinations: Vec<Destination>,
+    /// When space on recorders is given back; the first that fits a recorder holds. Empty: never.
+    pub erase: Vec<Erase>,
     /// How uploads behave.
     pub upload: Upload,
     /// The page.
@@ -108,6 +111,8 @@ pub struct FolderSource {
     pub still_after: Duration,
     /// Recorder profiles of the unit's own, beside the built-in ones.
     pub profiles_dir: Option<PathBuf>,
+    /// What [`Settings::erase`] allows may be erased in these directories.
+    pub erase: bool,
 }
 
 /// Recorders on USB.
@@ -246,6 +251,15 @@ pub struct S3Destination {
     pub proof: Proof,
     /// How objects are locked.
     pub lock: Lock,
+}
+
+/// When space on some recorders is given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erase {
+    /// Patterns of the ids of these recorders, at least one.
+    pub recorders: Vec<globset::Glob>,
+    /// What must be so before.
+    pub policy: ErasePolicy,
 }
 
 /// How uploads behave.

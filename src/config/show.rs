@@ -1,7 +1,7 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::settings::{Destination, DestinationKind, Reserve, Settings, UsbAllow, UsbSource};
+use super::settings::{Destination, DestinationKind, Erase, Reserve, Settings, UsbAllow, UsbSource};
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
 
@@ -33,6 +33,7 @@ impl Settings {
                     poll_ms: Some(self.folder_source.poll.as_millis() as u64),
                     still_after_ms: Some(self.folder_source.still_after.as_millis() as u64),
                     profiles_dir: self.folder_source.profiles_dir.clone(),
+                    erase: Some(self.folder_source.erase),
                 }),
                 usb: Some(usb(&self.usb_source)),
             }),
@@ -51,6 +52,7 @@ impl Settings {
             }),
             custody: Some(written::Custody { checkpoint_interval_s: Some(self.custody.checkpoint_interval.as_secs()) }),
             destination: none_if_empty(self.destinations.iter().map(destination).collect()),
+            erase: none_if_empty(self.erase.iter().map(erase).collect()),
             upload: Some(written::Upload {
                 clips_in_flight: Some(self.upload.clips_in_flight as u64),
                 retry_min_s: Some(self.upload.retry_min.as_secs()),
@@ -102,6 +104,16 @@ fn number_shape(shape: &ShapeSpec) -> written::NumberShape {
         key: Some(shape.key.clone()),
         kind: Some(shape.kind.as_str().to_owned()),
         example: Some(shape.example.clone()),
+    }
+}
+
+fn erase(erase: &Erase) -> written::Erase {
+    const HOUR_MS: i64 = 3_600_000;
+    written::Erase {
+        recorders: Some(erase.recorders.iter().map(|glob| glob.glob().to_owned()).collect()),
+        proof: Some(erase.policy.demand.as_str().to_owned()),
+        delay_hours: Some((erase.policy.delay_ms / HOUR_MS) as u64),
+        keep_days: Some((erase.policy.keep_ms / (24 * HOUR_MS)) as u64),
     }
 }
 

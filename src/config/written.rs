@@ -15,6 +15,8 @@ pub enum Shape {
     Text,
     /// A whole number, not negative.
     Whole,
+    /// A list of texts in quotes, `["like", "this"]`.
+    Texts,
     /// `true` or `false`.
     Flag,
     /// A section, with its keys.
@@ -44,6 +46,7 @@ impl Described for bool {
 impl<T: Described> Described for Vec<T> {
     const SHAPE: Shape = match T::SHAPE {
         Shape::Section(keys) => Shape::Repeated(keys),
+        Shape::Text => Shape::Texts,
         other => other,
     };
 }
@@ -80,6 +83,8 @@ sections! {
         custody: Custody,
         /// Where footage goes.
         destination: Vec<Destination>,
+        /// When space on recorders is given back.
+        erase: Vec<Erase>,
         /// How uploads behave.
         upload: Upload,
         /// The page.
@@ -136,6 +141,8 @@ sections! {
         still_after_ms: u64,
         /// Recorder profiles of the unit's own.
         profiles_dir: PathBuf,
+        /// What an `[[erase]]` allows may be erased in these directories.
+        erase: bool,
     }
 
     /// `[source.usb]`
@@ -260,6 +267,18 @@ sections! {
         proof: String,
         /// s3: `auto`, `off`, `governance` or `compliance`.
         lock: String,
+    }
+
+    /// `[[erase]]`
+    Erase {
+        /// Patterns of recorder ids.
+        recorders: Vec<String>,
+        /// `anchored` or `proven`.
+        proof: String,
+        /// Hours to wait after the last proof.
+        delay_hours: u64,
+        /// Days to wait after a clip was sealed.
+        keep_days: u64,
     }
 
     /// `[upload]`

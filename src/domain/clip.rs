@@ -103,7 +103,7 @@ pub enum ClipState {
     Sending,
     /// Proven at every required destination.
     Proven,
-    /// Proven, and erased from every recorder on which it was seen.
+    /// Proven, and on no recorder any more since we erased it.
     Released,
 }
 
@@ -173,7 +173,9 @@ pub fn project(facts: &ClipFacts) -> ClipState {
     let mut required = facts.deliveries.iter().filter(|d| d.required).peekable();
     let any_required = required.peek().is_some();
     if any_required && required.all(|d| d.state == Delivery::Proven) {
-        let erased = !facts.sightings.is_empty() && facts.sightings.iter().all(|s| *s == SightingState::Erased);
+        // On no recorder any more, and from at least one of them by our doing: what somebody else took off is not ours to tell.
+        let gone = |s: &SightingState| matches!(s, SightingState::Erased | SightingState::Gone);
+        let erased = facts.sightings.contains(&SightingState::Erased) && facts.sightings.iter().all(gone);
         return if erased { ClipState::Released } else { ClipState::Proven };
     }
     let moving = |d: &DeliveryFacts| {
@@ -272,6 +274,21 @@ mod tests {
             (
                 ClipFacts { sightings: vec![SightingState::Erased], ..sealed(vec![delivery(Delivery::Proven)]) },
                 S::Released,
+            ),
+            (
+                ClipFacts {
+                    sightings: vec![SightingState::Erased, SightingState::Gone],
+                    ..sealed(vec![delivery(Delivery::Proven)])
+                },
+                S::Released,
+            ),
+            (ClipFacts { sightings: vec![SightingState::Gone], ..sealed(vec![delivery(Delivery::Proven)]) }, S::Proven),
+            (
+                ClipFacts {
+                    sightings: vec![SightingState::Erased, SightingState::EraseIntended],
+                    ..sealed(vec![delivery(Delivery::Proven)])
+                },
+                S::Proven,
             ),
             (
                 ClipFacts {

@@ -74,6 +74,62 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Lets a device at the gate in: it is a recorder of ours.
+    ApproveRecorder {
+        /// Its key in the register, the bay in which it waits, its serial number, or the recorder that it turned out to be.
+        device: String,
+        /// Why, where somebody says.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Keeps a device out.
+    RefuseRecorder {
+        /// As for [`Request::ApproveRecorder`].
+        device: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// A recorder is given away for repair: it waits for a new yes when it comes back.
+    RepairRecorder {
+        /// As for [`Request::ApproveRecorder`].
+        device: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// A recorder is no longer used.
+    RetireRecorder {
+        /// As for [`Request::ApproveRecorder`].
+        device: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// An officer takes a recorder out now (领用).
+    IssueRecorder {
+        /// The recorder's id.
+        recorder: String,
+        /// Who: a name or number.
+        officer: String,
+        /// For which case, as typed.
+        #[serde(default)]
+        case_no: Option<String>,
+        /// Where it will be used.
+        #[serde(default)]
+        place: Option<String>,
+        /// Matter to be recorded.
+        #[serde(default)]
+        matter: Option<String>,
+        /// When it is expected back, as typed.
+        #[serde(default)]
+        due: Option<String>,
+    },
+    /// A recorder comes back now (归还).
+    ReturnRecorder {
+        /// The recorder's id.
+        recorder: String,
+    },
     /// Logs an access before it is served; answers with its sequence number.
     LogAccess {
         /// `find`, `show`, `search`, `list`, `log`.

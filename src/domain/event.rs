@@ -141,6 +141,26 @@ kinds! {
     LogRead => "access.log",
     /// A roster or register was imported.
     RosterImported => "register.roster",
+    /// A device was seen at the gate for the first time.
+    DeviceSeen => "register.device",
+    /// An administrator let a recorder in.
+    RecorderApproved => "register.approved",
+    /// An administrator refused a device.
+    RecorderRefused => "register.refused",
+    /// A recorder was given away for repair.
+    RecorderInRepair => "register.in_repair",
+    /// A recorder is no longer used.
+    RecorderRetired => "register.retired",
+    /// An officer took a recorder out.
+    Issued => "desk.issued",
+    /// A recorder came back from an officer.
+    Returned => "desk.returned",
+    /// A file on a recorder is about to be erased (stored, and anchored as the policy asks, before it is).
+    EraseIntended => "recorder.erase_intended",
+    /// A file on a recorder was erased.
+    Erased => "recorder.erased",
+    /// A file on a recorder was not erased after all (reason in the body).
+    EraseWithdrawn => "recorder.erase_withdrawn",
     /// A case was opened or got another number.
     CaseOpened => "case.opened",
     /// A signing key took over.

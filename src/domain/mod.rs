@@ -7,7 +7,9 @@
 pub mod case_number;
 pub mod clip;
 pub mod command;
+pub mod device;
 pub mod digest;
+pub mod erase;
 pub mod error;
 pub mod event;
 pub mod evidence;

@@ -102,6 +102,8 @@ macro_rules! origins {
 origins! {
     /// A person decided; outranks every rule.
     Person => "person",
+    /// Whoever took the recorder out at the desk, and for what (领用).
+    Issue => "issue",
     /// The roster says who had the recorder and for what.
     Roster => "roster",
     /// A sidecar file on the recorder.
@@ -371,6 +373,8 @@ pub struct Record {
     pub operator: String,
     /// RFC 3339.
     pub uploaded_at: Option<String>,
+    /// When the last copy on a recorder was erased by us, RFC 3339; null while one may still be on a recorder.
+    pub erased_at: Option<String>,
     /// Why a required recording is missing.
     pub gap_reason: Option<String>,
     /// The clip that this one supersedes (the file grew).

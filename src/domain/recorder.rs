@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use super::case_number::half_width;
+use super::record::Origin;
+
 /// A path on a recorder: components joined by `/`, in the recorder's own bytes, which need not be UTF-8.
 ///
 /// It only ever names something *on the recorder*; no file of ours is named after it (invariant 7).
@@ -122,6 +125,8 @@ pub struct ShelfIdentity {
     pub clock: Option<LocalTime>,
     /// `folder`, `image-fat`, `image-exfat`, `usb-fat`, `usb-exfat`, `usb-mount`, `mtp`, later `onvif`.
     pub kind: &'static str,
+    /// Files may be erased from it; a form that does not say so is read-only to us.
+    pub erasable: bool,
 }
 
 /// A time of day without a zone, as file systems of recorders keep it: `YYYY-MM-DDTHH:MM:SS[.cc]`.
@@ -192,6 +197,39 @@ impl Held {
     }
 }
 
+/// A recorder's name for comparison with what people write: full width folded, trimmed, small letters.
+pub fn recorder_key(name: &str) -> String {
+    half_width(name).trim().to_lowercase()
+}
+
+/// Who has a recorder, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The officer: a name or number, as it was written.
+    pub officer: String,
+    /// Where that comes from.
+    pub origin: Origin,
+}
+
+impl Holder {
+    /// Whether a person said so. A number burned into a file's name or left in a binding file is only what the recorder
+    /// was once told: shown, and marked as not confirmed.
+    pub fn is_confirmed(&self) -> bool {
+        matches!(self.origin, Origin::Person | Origin::Issue | Origin::Roster)
+    }
+}
+
+/// Whose a docked recorder is now: who took it out, else what a person or the roster said of its newest clip, else who
+/// stands in the roster at docking, else what recorder and files say. `clip` is of the newest clip that says anything.
+pub fn whose(issued: Option<&str>, clip: Option<Holder>, rostered: Option<&str>) -> Option<Holder> {
+    let by = |officer: &str, origin| Holder { officer: officer.to_owned(), origin };
+    issued
+        .map(|officer| by(officer, Origin::Issue))
+        .or_else(|| clip.clone().filter(Holder::is_confirmed))
+        .or_else(|| rostered.map(|officer| by(officer, Origin::Roster)))
+        .or(clip)
+}
+
 /// How much a file matters, as the recorder marked it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Importance {
@@ -215,5 +253,23 @@ mod tests {
         let bidi = SourcePath::new("evil\u{202e}4pm.exe".as_bytes().to_vec());
         assert!(!bidi.to_text().contains('\u{202e}'));
         assert_eq!(SourcePath::new(b"README".to_vec()).extension(), "");
+    }
+
+    #[test]
+    fn whoever_took_it_out_has_it() {
+        let clip = |origin| Some(Holder { officer: "clip".into(), origin });
+        let table = [
+            (Some("issue"), clip(Origin::Person), Some("roster"), Some(("issue", Origin::Issue))),
+            (None, clip(Origin::Person), Some("roster"), Some(("clip", Origin::Person))),
+            (None, clip(Origin::Roster), Some("roster"), Some(("clip", Origin::Roster))),
+            (None, clip(Origin::Binding), Some("roster"), Some(("roster", Origin::Roster))),
+            (None, clip(Origin::FileName), None, Some(("clip", Origin::FileName))),
+            (None, None, None, None),
+        ];
+        for (issued, clip, rostered, expected) in table {
+            let found = whose(issued, clip, rostered);
+            assert_eq!(found.as_ref().map(|h| (h.officer.as_str(), h.origin)), expected);
+        }
+        assert!(!clip(Origin::Binding).unwrap().is_confirmed() && !clip(Origin::FileName).unwrap().is_confirmed());
     }
 }

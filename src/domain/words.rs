@@ -180,6 +180,10 @@ catalogue! {
     do_not_remove => "请勿拔出", "Do not remove";
     safe_to_remove => "可以取走", "Safe to remove";
     safe_uploading => "可以取走 · 上传中", "Safe to remove · uploading";
+    not_confirmed => "未确认", "not confirmed";
+    erasing => "正在清空，请勿取走", "Erasing: do not remove";
+    erasing_detail => "正在删除已核实的录像", "Erasing proven footage";
+    emptied => "记录仪已清空，可以取走", "Recorder emptied · safe to remove";
     unregistered => "未注册设备", "Unregistered device";
     unregistered_detail => "未读取，需要管理员确认", "Not read; an administrator has to approve it";
     held_refused => "已拒绝的设备", "Refused device";
@@ -380,6 +384,7 @@ catalogue! {
 
     // Where a value came from
     o_person => "人工填写", "entered by a person";
+    o_issue => "领用登记", "issued at the desk";
     o_roster => "排班表", "roster";
     o_sidecar => "随附文件", "sidecar file";
     o_binding => "绑定文件", "binding file";
@@ -428,6 +433,7 @@ catalogue! {
     look_not_logged => "采集站程序没有在运行，这次查看没有写入日志", "the daemon is not running; this look at its records is not in the log";
     terminal_safe => "可以取走", "safe to remove";
     terminal_stay => "请勿拔出", "do not remove";
+    terminal_erasing => "正在清空，请勿取走", "erasing, do not remove";
     terminal_unwatched => "现在没有程序在读取：先启动 evidock 再取走", "nobody looks at it now: start evidock before you remove it";
     not_probed => "尚未检测", "not probed yet";
     col_stage => "阶段", "stage";

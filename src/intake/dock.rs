@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::erase::{Emptying, EraseMemory};
 use super::plan::reading_order;
 use super::take::{Item, Place, Taken};
 use super::{Intake, IntakeError};
@@ -80,6 +81,7 @@ fn key(entry: &ShelfEntry) -> Key {
 struct Stay<'a> {
     session: Option<Session<'a>>,
     seen: Seen,
+    erase: EraseMemory,
 }
 
 /// What was seen on the recorder and came of it; only what makes looks cheaper, all of it can be found again.
@@ -123,12 +125,23 @@ impl Intake {
             return;
         };
         let stopped = || ended().is_some();
-        let mut stay = Stay { session: None, seen: Seen::nothing(self.options.still_after_ms) };
+        let mut stay =
+            Stay { session: None, seen: Seen::nothing(self.options.still_after_ms), erase: EraseMemory::default() };
         while !stopped() {
             let mut pause = self.options.look_every_ms;
             // Names, sidecars and listings come from the recorder (invariant 7): should they make a look panic, the
             // bay says so instead of going on to say what it said last.
-            let looked = catch_unwind(AssertUnwindSafe(|| self.look(shelf, &bay, &identity, &mut stay, &stopped)));
+            let looked = catch_unwind(AssertUnwindSafe(|| {
+                let rest = self.look(shelf, &bay, &identity, &mut stay, &stopped)?;
+                match &stay.session {
+                    // Only a recorder of which everything is sealed or reported is given space back.
+                    Some(s) if rest => {
+                        let at = Emptying { dock: s.dock, recorder: &s.recorder, shelf };
+                        self.give_back(&at, &mut stay.erase, &stopped)
+                    }
+                    _ => Ok(rest),
+                }
+            }));
             let looked = looked.unwrap_or_else(|_| {
                 stay.seen = Seen::nothing(self.options.still_after_ms);
                 pause *= REST_FACTOR;
@@ -411,6 +424,13 @@ impl Intake {
     ) -> Result<(RecorderId, &'static str, Binding), IntakeError> {
         let binding = Binding::read(shelf, listing)?;
         let (recorder, identified) = self.profiles.choose(listing, identity).recorder_id(listing, identity, &binding);
+        // A recorder that was emptied may show nothing more than its bay or its serial number; the register knows what it
+        // was called when it had files.
+        if matches!(identified, "bay" | "serial")
+            && let Some(known) = self.store.read_blocking(|r| r.recorder_of_device(identity))?
+        {
+            return Ok((known, "device", binding));
+        }
         Ok((recorder, identified, binding))
     }
 
@@ -437,8 +457,10 @@ impl Intake {
         let newest = files.files.iter().filter_map(|e| e.modified_ms).max();
         let device = identity.clock.as_ref().and_then(|local| profile.instant(local));
         let clock = recorder_clock::estimate(now_ms, device, newest);
+        let seen = identity.clone();
         let dock = self.store.write_blocking(move |tx| {
             let dock = tx.dock(&new)?;
+            tx.device_identified(&seen, &new.recorder)?;
             if let Some(estimate) = clock {
                 tx.dock_clock(dock, estimate)?;
             }

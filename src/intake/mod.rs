@@ -2,6 +2,7 @@
 //! a file. Never changes a recorder, never decides what a clip means.
 
 mod dock;
+mod erase;
 mod feed;
 mod plan;
 mod prober;
@@ -21,6 +22,7 @@ use crate::store::{Store, StoreError};
 use crate::vault::{CopyError, CopyOptions, Vault, VaultError};
 
 pub use dock::Ending;
+pub use erase::GivingBack;
 pub use feed::FeedIntake;
 pub use prober::Prober;
 pub use recover::recover;
@@ -47,8 +49,10 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     profiles: Arc<Profiles>,
     options: Arc<IntakeOptions>,
-    /// Files that are being taken now, by whichever dock.
+    /// Files that are being taken or erased now, by whichever dock.
     claims: Arc<Mutex<HashSet<Claimed>>>,
+    /// When space on recorders is given back.
+    giving_back: Arc<GivingBack>,
 }
 
 /// A file, as clips know where they came from.
@@ -76,7 +80,14 @@ impl Intake {
         profiles: Arc<Profiles>,
         options: IntakeOptions,
     ) -> Self {
-        Self { store, vault, board, clock, profiles, options: Arc::new(options), claims: Arc::default() }
+        // Nothing is ever erased unless somebody asks for it.
+        let giving_back = Arc::new(GivingBack::new(&[], || Ok(())));
+        Self { store, vault, board, clock, profiles, options: Arc::new(options), claims: Arc::default(), giving_back }
+    }
+
+    /// The same, but space on recorders is given back as told.
+    pub fn giving_back(self, giving_back: GivingBack) -> Self {
+        Self { giving_back: Arc::new(giving_back), ..self }
     }
 
     /// Claims a file. A clip's `.part` has one writer: a recorder whose id stands in two bays, or one that was

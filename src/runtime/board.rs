@@ -20,6 +20,13 @@ pub enum Doing {
         /// Its length.
         size_bytes: u64,
     },
+    /// Erasing from the recorder what is proven: it must not be taken out.
+    Erasing {
+        /// Files erased so far.
+        done: u64,
+        /// Files to be erased.
+        files: u64,
+    },
     /// Everything that can be taken has been; waiting for files that still grow, or for nothing.
     Resting,
     /// Stopped until something changes.
@@ -58,6 +65,10 @@ pub struct Bay {
     pub resumed_at_percent: Option<u8>,
     /// Invariant 9.
     pub safe: bool,
+    /// Files erased from it in this stay.
+    pub erased: u64,
+    /// Why files stay on it although a policy to erase holds: in words, with how many.
+    pub kept: Vec<(String, u64)>,
 }
 
 /// Rates of the uplink, one slot a minute, newest last.

@@ -210,7 +210,8 @@ impl State {
 
 impl Shelf for FakeShelf {
     fn identity(&self) -> ShelfIdentity {
-        self.state().identity.clone()
+        let state = self.state();
+        ShelfIdentity { erasable: state.erasable, ..state.identity.clone() }
     }
 
     fn list(&self) -> Result<Listing, SourceError> {

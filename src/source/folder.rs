@@ -148,6 +148,7 @@ impl Shelf for FolderShelf {
             bay: self.bay.clone(),
             volume_label: Some(self.bay.clone()),
             kind: "folder",
+            erasable: !self.read_only,
             ..ShelfIdentity::default()
         }
     }

@@ -141,7 +141,7 @@ pub enum DockEvent {
     Docked {
         /// Its directory.
         dir: DockDir,
-        /// The recorder, read-only to us.
+        /// The recorder.
         shelf: Arc<dyn Shelf>,
         /// When it was noticed.
         at_ms: i64,
@@ -162,9 +162,16 @@ pub enum DockEvent {
     RootReadable,
 }
 
-/// Looks into the docking folder every `poll` and sends what changed, until the receiver is dropped.
-pub async fn watch_docks(root: PathBuf, poll: Duration, clock: Arc<dyn Clock>, tx: mpsc::Sender<DockEvent>) {
-    let mut watch = Watch::default();
+/// Looks into the docking folder every `poll` and sends what changed, until the receiver is dropped. Shelves are
+/// read-only unless `erasable`.
+pub async fn watch_docks(
+    root: PathBuf,
+    poll: Duration,
+    erasable: bool,
+    clock: Arc<dyn Clock>,
+    tx: mpsc::Sender<DockEvent>,
+) {
+    let mut watch = Watch { erasable, ..Watch::default() };
     let mut ticks = tokio::time::interval(poll);
     // After a look that took long (a network mount), the next comes a full interval later.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -207,6 +214,7 @@ struct Watch {
     /// `None` before the first look, `Some("")` while the folder can be read.
     trouble: Option<String>,
     not_bays: Vec<Unreadable>,
+    erasable: bool,
 }
 
 impl Watch {
@@ -255,7 +263,7 @@ impl Watch {
                         self.refused.insert(dir.path.clone(), (dir, chain(&e)));
                     }
                 },
-                DockChange::Docked { dir, at_ms } => match FolderShelf::new(&dir.path, true) {
+                DockChange::Docked { dir, at_ms } => match FolderShelf::new(&dir.path, !self.erasable) {
                     Ok(shelf) if shelf.id() == dir.id => {
                         events.push(DockEvent::Docked { dir, shelf: Arc::new(shelf), at_ms });
                     }
@@ -433,7 +441,8 @@ mod tests {
         let root = top.path().join("dock");
         let (tx, mut rx) = mpsc::channel(8);
         let clock = SystemClock::new();
-        let watching = task::spawn_named("watch", watch_docks(root.clone(), Duration::from_millis(5), clock, tx));
+        let watching =
+            task::spawn_named("watch", watch_docks(root.clone(), Duration::from_millis(5), false, clock, tx));
         let mut next = async || rx.recv().await.unwrap();
 
         let DockEvent::RootUnreadable(why) = next().await else { panic!("expected trouble") };

@@ -7,12 +7,15 @@
 
 mod cases;
 mod delivery;
+mod erase;
 mod facts;
 mod intake;
+mod issues;
 mod log;
 mod open;
 mod pages;
 mod records;
+mod register;
 mod views;
 
 #[cfg(test)]
@@ -33,12 +36,15 @@ use crate::runtime::task;
 
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
 pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, SmallKind, StoredSession};
+pub use erase::ErasableRow;
 pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, NewDock, OpenDock, SealedAs, SealedClip};
+pub use issues::{IssueRow, NewIssue};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use records::Policy;
+pub use register::DeviceRow;
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
 /// Why the store did not do it.
@@ -168,6 +174,8 @@ pub enum Change {
     Destinations,
     /// Cases or rosters changed.
     Cases,
+    /// The register of recorders, or who has which recorder, changed: the gate looks again.
+    Recorders,
     /// The log grew.
     Log,
 }

@@ -8,7 +8,8 @@ use super::{Reader, Result, StoreError};
 use crate::domain::ids::StationId;
 
 /// Migrations in order; the n-th leads to schema version n. Append-only.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
 
 /// The schema version that this program writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -147,6 +148,38 @@ mod tests {
         assert_eq!(migrated.len(), fresh.len());
         for (one, other) in migrated.iter().zip(&fresh) {
             assert_eq!(one, other);
+        }
+    }
+
+    #[test]
+    fn a_database_of_the_first_version_goes_on_with_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch(
+            "INSERT INTO station VALUES (1, 'one', 1, 0);
+             INSERT INTO recorder VALUES ('R1', 'dsj', NULL, 0, 0);
+             INSERT INTO dock (dock_id, bay, recorder_id, kind, identified, opened_ms) VALUES (1, '1', 'R1', 'folder', 'bay', 0);
+             INSERT INTO clip (clip_id, recorder_id, dock_id, path, local, modified_raw, created_ms, grid_bytes) VALUES ('c', 'R1', 1, x'61', 'copying', 't', 0, 0);
+             INSERT INTO sighting (clip_id, recorder_id, dock_id, path, size_bytes, modified_raw, state, compared, seen_ms)
+               VALUES ('c', 'R1', 1, x'61', 3, 't', 'present', 'copied', 0);",
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let us = StationId::new("one").unwrap();
+        for _ in 0..2 {
+            let conn = writable(&path, &us, 0).unwrap();
+            assert_eq!(version(&conn).unwrap(), SCHEMA_VERSION);
+            let row: (String, Option<i64>, String) = conn
+                .query_row(
+                    "SELECT s.state, s.intent_seq, c.holes FROM sighting s JOIN clip c USING (clip_id)",
+                    [],
+                    |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
+                )
+                .unwrap();
+            assert_eq!(row, ("present".into(), None, "[]".into()));
         }
     }
 

@@ -57,15 +57,6 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Whose clips a dock brought, by the newest that says so.
-    pub fn officer_of_dock(&self, dock: i64) -> Result<Option<String>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT i.officer FROM sighting s JOIN clip_index i USING (clip_id) WHERE s.dock_id = ?1 AND i.officer IS NOT NULL ORDER BY s.sighting_id DESC LIMIT 1",
-        )?;
-        let mut rows = statement.query_map([dock], |r| r.get(0))?;
-        Ok(rows.next().transpose()?)
-    }
-
     /// Where a clip was seen, oldest first.
     pub fn sightings(&self, clip: ClipId) -> Result<Vec<SightingRow>> {
         let mut statement = self.conn.prepare_cached(

@@ -194,6 +194,7 @@ impl Reader<'_> {
             version_id: first.and_then(|c| c.version_id.clone()),
             cloud_checksum: first.and_then(|c| c.cloud_checksum.clone()),
             uploaded_at: first.and_then(|c| c.proven_at.clone()),
+            erased_at: self.erased_ms(clip)?.map(instant),
             copies,
             ingested_at: row.sealed_ms.map(instant),
             operator: policy.operator.clone(),
@@ -203,6 +204,16 @@ impl Reader<'_> {
             missing: missing.into_iter().map(str::to_owned).collect(),
             origins,
         })
+    }
+
+    /// When the last copy on a recorder was erased by us; `None` while one may still be on a recorder.
+    fn erased_ms(&self, clip: ClipId) -> Result<Option<i64>> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT CASE WHEN sum(state IN ('present', 'erase_intended')) = 0 THEN max(erased_ms) END FROM sighting WHERE clip_id = ?1",
+            )?
+            .query_row([clip.to_string()], |r| r.get(0))?)
     }
 
     fn copies(&self, clip: ClipId, policy: &Policy) -> Result<Vec<Copy>> {

@@ -1,4 +1,4 @@
--- evidock's database, version 2. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 3. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -21,6 +21,28 @@ CREATE TABLE recorder (
   first_seen_ms INTEGER NOT NULL,
   last_seen_ms  INTEGER NOT NULL
 ) STRICT;
+
+-- The register of recorders: devices as the gate sees them before anything on them is read, and who decided what
+-- about each. A device without a serial number of its own is one row for each socket in which it was seen.
+CREATE TABLE device (
+  device_id     INTEGER PRIMARY KEY,
+  device_key    TEXT NOT NULL UNIQUE,                -- domain::device::DeviceKey: 0951:1666:SERIAL or 0951:1666@PORT
+  vendor_id     INTEGER NOT NULL CHECK (vendor_id BETWEEN 0 AND 65535),
+  product_id    INTEGER NOT NULL CHECK (product_id BETWEEN 0 AND 65535),
+  name          TEXT NOT NULL DEFAULT '',            -- vendor and product in its own words, escaped
+  state         TEXT NOT NULL DEFAULT 'unknown' CHECK (state IN ('unknown', 'approved', 'refused', 'in_repair', 'retired')),
+  reason        TEXT,
+  decided_by    TEXT,                                -- kind:id of the actor
+  decided_ms    INTEGER,
+  recorder_id   TEXT REFERENCES recorder,            -- which recorder it turned out to be when it was last read
+  volume_id     TEXT,                                -- and the number of the volume that it had then
+  port          TEXT,                                -- last seen there; NULL, like the times, while it was only named
+  bay           TEXT,
+  first_seen_ms INTEGER,
+  last_seen_ms  INTEGER,
+  CHECK (state = 'unknown' OR (decided_by IS NOT NULL AND decided_ms IS NOT NULL))
+) STRICT;
+CREATE INDEX device_by_recorder ON device (recorder_id) WHERE recorder_id IS NOT NULL;
 
 -- One stay of a recorder in a bay.
 CREATE TABLE dock (
@@ -133,8 +155,12 @@ CREATE TABLE sighting (
   state        TEXT NOT NULL CHECK (state IN ('present', 'gone', 'erase_intended', 'erased')),
   compared     TEXT NOT NULL CHECK (compared IN ('copied', 'full', 'sampled')),  -- how we know that it is this clip
   seen_ms      INTEGER NOT NULL,
+  intent_seq INTEGER,                                -- while an intent to erase stands: position of its event in the log
+  erased_ms INTEGER,                                 -- when we erased it there, or found it gone after an interrupted erase
+  erase_note TEXT,                                   -- code of domain::erase::Refusal: why an attempt to erase it came to nothing
   UNIQUE (dock_id, path, size_bytes, modified_raw)
 ) STRICT;
+CREATE INDEX sighting_intended ON sighting (recorder_id) WHERE state = 'erase_intended';
 CREATE INDEX sighting_by_source ON sighting (recorder_id, path);
 CREATE INDEX sighting_by_clip ON sighting (clip_id);
 
@@ -225,6 +251,27 @@ CREATE TABLE roster (
   row       TEXT NOT NULL                            -- JSON of casework::roster::RosterRow
 ) STRICT;
 CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
+
+-- Who took which recorder out, and when it came back (领用/归还). An open row has no to_ms; a recorder has at most one.
+CREATE TABLE issue (
+  issue_id    INTEGER PRIMARY KEY,
+  recorder    TEXT NOT NULL,                         -- domain::recorder::recorder_key, for matching
+  named       TEXT NOT NULL,                         -- as typed
+  officer     TEXT NOT NULL,
+  case_raw    TEXT,                                  -- for which case, as typed
+  case_key    TEXT,                                  -- and its key; the case itself is opened by the first clip
+  place       TEXT,
+  matter      TEXT,
+  from_ms     INTEGER NOT NULL,
+  due_ms      INTEGER,                               -- expected back
+  to_ms       INTEGER,                               -- no longer part of the stay out
+  ended       TEXT CHECK (ended IN ('returned', 'reissued')),
+  issued_by   TEXT NOT NULL,                         -- kind:id of the actor
+  ended_by    TEXT,
+  CHECK ((to_ms IS NULL) = (ended IS NULL))
+) STRICT;
+CREATE INDEX issue_by_recorder ON issue (recorder, from_ms);
+CREATE UNIQUE INDEX issue_open ON issue (recorder) WHERE to_ms IS NULL;
 
 -- Destinations as last probed.
 CREATE TABLE destination (

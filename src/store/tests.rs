@@ -5,13 +5,17 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::clip::{Delivery, project};
+use crate::domain::clip::{Delivery, ProofLevel, SightingState, project};
+use crate::domain::device::{DeviceKey, DeviceState};
 use crate::domain::digest::{Blake3, Sha256};
-use crate::domain::event::{Draft, EventKind};
+use crate::domain::erase::{Anchors, Refusal};
+use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{BayName, RecorderId, StationId};
+use crate::domain::layout;
 use crate::domain::ports::Abilities;
-use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::domain::record::{Field, Origin};
+use crate::domain::recorder::{Held, HeldDevice, Importance, ShelfEntry, ShelfIdentity, SourcePath};
 use crate::runtime::clock::{StoppedClock, SystemClock};
 
 struct Fixture {
@@ -342,4 +346,210 @@ fn an_interrupted_copy_that_goes_on_at_another_dock_is_an_event() {
         })
         .unwrap();
     assert_eq!(told(&f, "clip.copy_resumed").len(), 1);
+}
+
+fn key(text: &str) -> DeviceKey {
+    DeviceKey::parse(text).unwrap()
+}
+
+fn events(f: &Fixture) -> Vec<serde_json::Value> {
+    let rows = f.store.read_blocking(|r| r.log_entries(0, 1_000)).unwrap();
+    rows.iter().map(|row| serde_json::from_slice(&row.bytes).unwrap()).collect()
+}
+
+#[test]
+fn the_register_tells_who_let_which_device_in() {
+    let f = fixture();
+    let mut changes = f.store.changes();
+    let held = HeldDevice {
+        bay: "3".into(),
+        port: "1-4.2".into(),
+        usb_id: (0x0951, 0x1666),
+        serial: Some("SN100".into()),
+        name: "Kingston DataTraveler".into(),
+        why: Held::Unknown,
+        since_ms: 0,
+    };
+    let nameless = HeldDevice { serial: None, port: "1-4.3".into(), ..held.clone() };
+    for _ in 0..2 {
+        let both = [held.clone(), nameless.clone()];
+        f.store.write_blocking(move |tx| tx.devices_held(&both)).unwrap();
+    }
+    let standing = |serial: Option<&str>, port: &str| {
+        f.store.read_blocking(|r| Ok(r.standings()?.of((0x0951, 0x1666), serial, port))).unwrap()
+    };
+    assert_eq!(standing(Some("SN100"), "1-4.2"), DeviceState::Unknown);
+
+    let decide = |device: &'static str, state, kind| {
+        f.store
+            .write_blocking(move |tx| {
+                let asked = Draft::by(kind, Actor::os(7), "cli");
+                tx.decide_device(&key(device), state, Some("科长同意"), asked)
+            })
+            .unwrap()
+    };
+    assert!(decide("0951:1666:SN100", DeviceState::Approved, EventKind::RecorderApproved));
+    assert!(!decide("0951:1666:SN100", DeviceState::Approved, EventKind::RecorderApproved), "once is enough");
+    assert!(decide("0951:1666@1-4.3", DeviceState::Approved, EventKind::RecorderApproved));
+    assert!(decide("dead:beef:NEVERSEEN", DeviceState::Refused, EventKind::RecorderRefused), "before it ever comes");
+    assert_eq!(standing(Some("SN100"), "9-9"), DeviceState::Approved);
+    assert_eq!(standing(None, "1-4.3"), DeviceState::Approved);
+    assert_eq!(standing(None, "1-4.4"), DeviceState::Unknown);
+    assert!(decide("0951:1666:SN100", DeviceState::InRepair, EventKind::RecorderInRepair));
+    assert!(!standing(Some("SN100"), "1-4.2").admits());
+
+    // What it turned out to be, so that it is known again when it is empty.
+    let identity = ShelfIdentity {
+        bay: "3".into(),
+        usb_id: Some((0x0951, 0x1666)),
+        serial: Some("SN100".into()),
+        port: Some("1-4.2".into()),
+        volume_id: Some("ABCD-1234".into()),
+        ..ShelfIdentity::default()
+    };
+    let (seen, recorder) = (identity.clone(), f.recorder.clone());
+    f.store.write_blocking(move |tx| tx.device_identified(&seen, &recorder)).unwrap();
+    let known = |identity: &ShelfIdentity| f.store.read_blocking(|r| r.recorder_of_device(identity)).unwrap();
+    assert_eq!(known(&identity).as_ref(), Some(&f.recorder));
+    assert_eq!(
+        known(&ShelfIdentity { serial: None, ..identity.clone() }),
+        None,
+        "another one of the same make may stand there"
+    );
+    assert_eq!(known(&ShelfIdentity { usb_id: None, ..identity }), None);
+
+    let devices = f.store.read_blocking(|r| r.devices()).unwrap();
+    assert_eq!(devices.len(), 3);
+    let of = devices.iter().find(|d| d.key == key("0951:1666:SN100")).unwrap();
+    assert_eq!(
+        (of.recorder.as_deref(), of.bay.as_deref(), of.decided_by.as_deref()),
+        (Some("R1"), Some("3"), Some("os:7"))
+    );
+    let events = events(&f);
+    let told = |kind: EventKind| events.iter().filter(|e| e["kind"] == kind.as_str()).count();
+    assert_eq!(
+        (told(EventKind::DeviceSeen), told(EventKind::RecorderApproved), told(EventKind::RecorderInRepair)),
+        (2, 2, 1)
+    );
+    assert!(!format!("{events:?}").contains("科长"), "a reason is committed to, not told");
+    let mut recorders = 0;
+    while let Ok(change) = changes.try_recv() {
+        recorders += u32::from(change == Change::Recorders);
+    }
+    assert!(recorders >= 5, "whoever keeps the register in memory hears of each decision");
+}
+
+#[test]
+fn a_recorder_is_out_with_one_officer_at_a_time() {
+    let f = fixture();
+    let new = |officer: &str, due_ms| NewIssue {
+        recorder: "r1".into(),
+        officer: officer.into(),
+        case: Some(("赵卫罚〔2026〕12号".into(), "k".into())),
+        place: Some("东关街".into()),
+        matter: None,
+        due_ms,
+    };
+    let issue = |new: NewIssue| f.store.write_blocking(move |tx| tx.issue(&new, &Actor::os(7), "cli")).unwrap();
+    let holder = || f.store.read_blocking(|r| r.holder_of_dock(f.dock)).unwrap().map(|h| (h.officer, h.origin));
+    assert_eq!(holder(), None);
+    let (_, earlier) = issue(new("张三", Some(1)));
+    assert_eq!(earlier, None);
+    assert_eq!(holder(), Some(("张三".into(), Origin::Issue)), "however the id was typed");
+    let now_ms = 1_781_834_604_000;
+    assert_eq!(f.store.read_blocking(|r| r.out_figures(now_ms)).unwrap(), (1, 1), "due long ago");
+    let (_, earlier) = issue(new("李四", None));
+    assert_eq!(earlier.unwrap().officer, "张三");
+    assert_eq!(f.store.read_blocking(|r| r.out_figures(now_ms)).unwrap(), (1, 0));
+    let back = || f.store.write_blocking(|tx| tx.return_recorder("Ｒ1", &Actor::os(7), "cli"));
+    assert_eq!(back().unwrap().officer, "李四");
+    assert!(matches!(back(), Err(StoreError::NotFound(words)) if words.contains("desk list")));
+    let stays = f.store.read_blocking(|r| r.issues_of("r1")).unwrap();
+    let ended: Vec<_> = stays.iter().map(|s| s.ended.as_deref().unwrap()).collect();
+    assert_eq!(ended, ["reissued", "returned"]);
+    let events = events(&f);
+    let told = |kind: EventKind| events.iter().filter(|e| e["kind"] == kind.as_str()).count();
+    assert_eq!((told(EventKind::Issued), told(EventKind::Returned)), (2, 1));
+    assert!(!format!("{events:?}").contains("张三"), "people are committed to, not told");
+}
+
+#[test]
+fn whose_a_docked_recorder_is_when_nobody_took_it_out() {
+    let f = fixture();
+    let holder = || f.store.read_blocking(|r| r.holder_of_dock(f.dock)).unwrap().map(|h| (h.officer, h.origin));
+    let clip = f.clip("a");
+    let says = |field, origin, value: &str| {
+        let fact = [(field, origin, value.to_owned())];
+        f.store.write_blocking(move |tx| tx.add_facts(clip, &Actor::daemon(), "daemon", &fact)).unwrap();
+    };
+    says(Field::Officer, Origin::FileName, "110203");
+    assert_eq!(holder(), Some(("110203".into(), Origin::FileName)));
+    let row = |officer: &str| RosterEntry {
+        recorder: "r1".into(),
+        from_ms: 0,
+        to_ms: i64::MAX,
+        row: format!(r#"{{"officer":"{officer}"}}"#),
+    };
+    let import = |rows: Vec<RosterEntry>| {
+        f.store.write_blocking(move |tx| tx.import_roster("x", &rows, &Actor::os(7), "cli")).unwrap()
+    };
+    import(vec![row("张三")]);
+    assert_eq!(holder(), Some(("张三".into(), Origin::Roster)), "the roster comes before a name of a file");
+    import(vec![row("张三"), row("李四")]);
+    assert_eq!(holder(), Some(("110203".into(), Origin::FileName)), "a roster that disagrees says nothing");
+    says(Field::Officer, Origin::Person, "王五");
+    assert_eq!(holder(), Some(("王五".into(), Origin::Person)));
+}
+
+#[test]
+fn erasing_is_told_in_its_steps() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![("cloud".into(), true)]);
+    let rows = || f.store.read_blocking(|r| r.erasable(f.dock, &f.recorder)).unwrap();
+    let row = rows().remove(0);
+    assert_eq!((row.copies.len(), row.copies[0].off_box), (1, false), "never probed: not known to be elsewhere");
+    assert!(row.proof_seq.is_some() && row.copies[0].proven_ms.is_none());
+    let far = Abilities { proof: ProofLevel::ReadBack, lock: false, same_device: false, detail: String::new() };
+    f.store
+        .write_blocking(move |tx| {
+            tx.destination_probed("cloud", &far)?;
+            tx.proven(clip, "cloud", ProofLevel::ReadBack, "x", None, None)
+        })
+        .unwrap();
+    let row = rows().remove(0);
+    assert!(row.copies[0].off_box && row.copies[0].proven_ms.is_some());
+
+    // How far the log is in other hands.
+    assert_eq!(f.store.read_blocking(|r| r.anchors()).unwrap(), Anchors::default());
+    let station = StationId::new("one").unwrap();
+    for (size, stored) in [(2, true), (3, false)] {
+        let key = layout::checkpoint(&station, 1, size);
+        f.store
+            .write_blocking(move |tx| {
+                let row = CheckpointRow { epoch: 1, size, root: [0; 32], note: "n".into(), made_ms: 0 };
+                tx.add_checkpoint(&row, &key, &["cloud".to_owned(), "here".to_owned()])?;
+                let due = tx.read().due_outbox("cloud", i64::MAX, 9)?;
+                due.iter().filter(|_| stored).try_for_each(|item| tx.outbox_stored(item.id))
+            })
+            .unwrap();
+    }
+    assert_eq!(f.store.read_blocking(|r| r.anchors()).unwrap(), Anchors { signed: 3, stored: 2 });
+
+    let (dock, sighting) = (f.dock, row.sighting);
+    let intend = || f.store.write_blocking(move |tx| tx.erase_intended(dock, &[sighting]));
+    let intent = intend().unwrap()[0];
+    assert!(matches!(intend(), Err(StoreError::Conflict(_))), "one intent at a time");
+    let row = rows().remove(0);
+    assert_eq!((row.state, row.intent_seq), (SightingState::EraseIntended, Some(intent)));
+    f.store.write_blocking(move |tx| tx.erase_withdrawn(sighting, &Refusal::Held)).unwrap();
+    assert_eq!(rows().remove(0).state, SightingState::Present);
+    intend().unwrap();
+    f.store.write_blocking(move |tx| tx.erased(sighting, false)).unwrap();
+    assert!(rows().is_empty());
+    let word = f.store.read_blocking(|r| r.clip_state(clip)).unwrap();
+    assert_eq!(word.as_str(), "released");
+    let kinds: Vec<String> = events(&f).iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect();
+    let about: Vec<&str> = kinds.iter().filter_map(|k| k.strip_prefix("recorder.")).collect();
+    assert_eq!(about, ["erase_intended", "erase_withdrawn", "erase_intended", "erased"]);
 }

@@ -252,7 +252,7 @@ pub struct BayStatus {
     pub bay: String,
     /// The recorder in it.
     pub recorder: Option<String>,
-    /// `empty`, `held`, `listing`, `copying`, `safe`, `failing`, `no_room`.
+    /// `empty`, `held`, `listing`, `copying`, `erasing`, `safe`, `failing`, `no_room`.
     pub state: &'static str,
     /// Every listed file is sealed or reported unreadable.
     pub safe_to_remove: bool,
@@ -408,6 +408,7 @@ fn state_word(state: &BayState) -> &'static str {
         BayState::Held(_) => "held",
         BayState::Listing => "listing",
         BayState::Copying(_) => "copying",
+        BayState::Erasing { .. } => "erasing",
         BayState::Safe { .. } => "safe",
         BayState::Failing { .. } => "failing",
         BayState::NoRoom(_) => "no_room",

@@ -39,6 +39,7 @@ checkpoint_mb = 4
 [source.folder]
 poll_ms = 50
 still_after_ms = 150
+erase = false
 
 [upload]
 retry_min_s = 1

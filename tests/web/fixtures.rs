@@ -11,8 +11,8 @@ use evidock::domain::command::{Ask, Caller, Reply, Request};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::ids::ClipId;
 use evidock::domain::ports::{BoxFuture, ByteSource, MediaHealth};
-use evidock::domain::record::{CaseLink, Copy, Provenance, Record};
-use evidock::domain::recorder::{Held, HeldDevice};
+use evidock::domain::record::{CaseLink, Copy, Origin, Provenance, Record};
+use evidock::domain::recorder::{Held, HeldDevice, Holder};
 use evidock::domain::time::UtcMs;
 use evidock::runtime::clock::StoppedClock;
 use evidock::web::live::Live;
@@ -205,7 +205,7 @@ const MIN: i64 = 60_000;
 const GB: u64 = 1_000_000_000;
 
 fn bay(name: &str, officer: Option<&str>, recorder: &str, state: BayState) -> Bay {
-    let officer = officer.map(Into::into);
+    let officer = officer.map(|o| Holder { officer: o.into(), origin: Origin::Roster });
     Bay { name: name.into(), recorder: Some(recorder.into()), officer, state, held: vec![] }
 }
 
@@ -243,7 +243,7 @@ fn copying(done: u64, total: u64, bytes_done: u64, bytes_total: u64, left_s: Opt
 }
 
 fn safe(sealed: u64, proven: u64, to_annotate: u64, unreadable: u64) -> BayState {
-    BayState::Safe { sealed, proven, to_annotate, unreadable }
+    BayState::Safe { sealed, proven, to_annotate, unreadable, emptied: false }
 }
 
 pub fn station(scene: Scene) -> StationView {

@@ -27,6 +27,7 @@ fn clip() -> ClipEvidence {
         binding: vec![],
         docked_ms: NOON_MS,
         corrected_start_ms: None,
+        issues: vec![],
     }
 }
 
@@ -78,7 +79,7 @@ fn a_row_that_applies_gives_its_facts_and_its_link() {
         reason: "roster line 3: 36NCC009910 out from 2026-06-19T09:00:00+08:00 to 2026-06-19T12:00:00+08:00; \
                  capture began 2026-06-19T10:03:24+08:00 (file_name)"
             .into(),
-        row: 1,
+        row: Some(1),
         stage: Some("调查".into()),
         matter: Some("现场检查".into()),
         proves: Some("未公示许可证".into()),
@@ -296,4 +297,74 @@ proptest! {
             prop_assert!(start >= EARLIEST_MS && start <= docked + DAY_MS);
         }
     }
+}
+
+fn issue(id: i64, officer: &str, from: &str, to: Option<&str>) -> super::Issue {
+    let at = |time: &str| ms(&format!("2026-06-19T{time}:00+08:00"));
+    super::Issue {
+        id,
+        officer: officer.into(),
+        case: None,
+        place: None,
+        matter: None,
+        from_ms: at(from),
+        to_ms: to.map(at),
+    }
+}
+
+#[test]
+fn a_clip_is_whose_the_recorder_was_when_capture_began() {
+    let mut input = clip(); // 10:03:24
+    input.captures.insert("officer".into(), "110203".into());
+    input.binding = vec![(Field::Officer, "王明".into())];
+    let table = [
+        (vec![], Some((Binding, "王明"))),
+        (vec![issue(1, "李四", "09:00", Some("10:00"))], Some((Binding, "王明"))),
+        (vec![issue(1, "李四", "09:00", Some("10:00")), issue(2, "赵六", "10:00", None)], Some((Issue, "赵六"))),
+        (vec![issue(1, "李四", "09:00", Some("11:00")), issue(2, "赵六", "11:00", None)], Some((Issue, "李四"))),
+        (vec![issue(1, "李四", "11:00", None)], Some((Binding, "王明"))),
+        // A clock that was put back lets two stays overlap.
+        (
+            vec![issue(2, "赵六", "09:30", Some("11:00")), issue(1, "李四", "09:00", Some("11:00"))],
+            Some((Issue, "赵六")),
+        ),
+    ];
+    for (issues, expected) in table {
+        input.issues = issues.clone();
+        let found = annotate(&input, &[], &[], 7);
+        let settled = settle(&found.facts).get(&Field::Officer).map(|f| (f.origin, f.value.clone()));
+        assert_eq!(settled, expected.map(|(o, v)| (o, v.to_owned())), "{issues:?}");
+        assert!(found.facts.iter().any(|f| f.value == "110203" && f.origin == FileName), "what others say is kept");
+    }
+}
+
+#[test]
+fn what_was_said_at_the_desk_comes_before_the_plan() {
+    let roster =
+        rows("张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚[2026]12号,东关街,现场检查,未公示许可证,调查\n");
+    let mut input = clip();
+    // The same officer, and nothing else was said: the plan holds.
+    input.issues = vec![issue(1, "张三", "09:00", None)];
+    let found = annotate(&input, &roster, &[], 7);
+    assert_eq!(said(&found, Field::Officer), [(Issue, "张三"), (Roster, "张三")]);
+    assert_eq!(settled(&found, Field::Place).as_deref(), Some("东关街"));
+    assert_eq!((found.links[0].origin, found.links[0].score), (Roster, 90));
+    assert!(found.conflicts.is_empty());
+
+    // The same officer, for another case and place.
+    let case = Some(("赵卫罚〔2026〕13号".to_owned(), "赵卫罚(2026)13".to_owned()));
+    input.issues = vec![super::Issue { case, place: Some("西街".into()), ..issue(1, "张三", "09:00", None) }];
+    let found = annotate(&input, &roster, &[], 7);
+    assert_eq!(settled(&found, Field::Place).as_deref(), Some("西街"));
+    let links: Vec<_> = found.links.iter().map(|l| (l.origin, l.case_key.as_str(), l.score, l.row)).collect();
+    assert_eq!(links, [(Issue, "赵卫罚(2026)13", 90, None)]);
+
+    // Another officer: the row was a plan that came otherwise, and gives nothing.
+    input.issues = vec![issue(1, "李四", "09:00", None)];
+    let found = annotate(&input, &roster, &[], 7);
+    assert_eq!(said(&found, Field::Officer), [(Issue, "李四")]);
+    assert_eq!(said(&found, Field::Place), []);
+    assert!(found.links.is_empty());
+    assert_eq!(found.conflicts, [Conflict { what: "issue", lines: vec![2] }]);
+    assert!(found.conflicts[0].to_string().contains("lines 2 name another officer"));
 }

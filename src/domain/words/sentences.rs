@@ -379,6 +379,16 @@ impl Words {
         )
     }
 
+    /// Where the name of whoever has a recorder comes from; what nobody vouches for is called so.
+    pub fn said_by(&self, origin: &str, confirmed: bool) -> String {
+        let origin = self.origin(origin);
+        match confirmed {
+            true => origin.to_owned(),
+            false => self
+                .either(|| format!("{origin}，{}", self.not_confirmed), || format!("{origin}, {}", self.not_confirmed)),
+        }
+    }
+
     // --- Custody in words --------------------------------------------------------------------
 
     /// Who did it. Ids, never names: names are not in the log.
@@ -430,6 +440,16 @@ impl Words {
             EventKind::Shown => ("查看记录", "The record was shown"),
             EventKind::LogRead => ("查看日志", "The log was read"),
             EventKind::RosterImported => ("导入排班表", "A roster was imported"),
+            EventKind::DeviceSeen => ("首次见到设备", "A device was seen for the first time"),
+            EventKind::RecorderApproved => ("记录仪准入", "A recorder was approved"),
+            EventKind::RecorderRefused => ("拒绝设备", "A device was refused"),
+            EventKind::RecorderInRepair => ("记录仪送修", "A recorder was given away for repair"),
+            EventKind::RecorderRetired => ("记录仪停用", "A recorder was retired"),
+            EventKind::Issued => ("记录仪领用", "A recorder was taken out"),
+            EventKind::Returned => ("记录仪归还", "A recorder was returned"),
+            EventKind::EraseIntended => ("准备从记录仪清除", "About to be erased from its recorder"),
+            EventKind::Erased => ("已从记录仪清除", "Erased from its recorder"),
+            EventKind::EraseWithdrawn => ("未从记录仪清除", "Not erased from its recorder after all"),
             EventKind::CaseOpened => ("案件编号登记", "A case or another number of it was entered"),
             EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
         };

@@ -9,6 +9,8 @@ pub enum Docked {
     Safe,
     /// It must stay.
     Stay,
+    /// Proven files are being erased from it: it must stay.
+    Erasing,
     /// No daemon runs: what the last look found says nothing now (invariant 9).
     Unwatched,
 }
@@ -28,6 +30,7 @@ impl Words {
         let verdict = match docked {
             Docked::Safe => self.terminal_safe,
             Docked::Stay => self.terminal_stay,
+            Docked::Erasing => self.terminal_erasing,
             Docked::Unwatched => self.terminal_unwatched,
         };
         let stuck = stuck.map(|why| format!(" — {why}")).unwrap_or_default();
@@ -35,6 +38,44 @@ impl Words {
         match self.lang {
             Lang::Zh => format!("采集位 {bay}：{recorder} — {files} 个文件 — {verdict}{stuck}"),
             Lang::En => format!("bay {bay}: {recorder} — {files} files — {verdict}{stuck}"),
+        }
+    }
+
+    /// Below a bay: who has its recorder, and who says so.
+    pub fn holder_line(&self, officer: &str, origin: &str, confirmed: bool) -> String {
+        let by = self.said_by(origin, confirmed);
+        match self.lang {
+            Lang::Zh => format!("  {}：{officer}（{by}）", self.f_officer),
+            Lang::En => format!("  with {officer} ({by})"),
+        }
+    }
+
+    /// Below a bay: what was erased from its recorder.
+    pub fn erased_line(&self, files: u64) -> String {
+        let files = self.number(files);
+        match self.lang {
+            Lang::Zh => format!("  已从记录仪清除 {files} 个已核实的文件"),
+            Lang::En => format!("  {files} files were erased from it after their proof"),
+        }
+    }
+
+    /// Below a bay: how many files stay on its recorder although a policy to erase holds, and why.
+    pub fn kept_line(&self, files: u64, why: &str) -> String {
+        let files = self.number(files);
+        match self.lang {
+            Lang::Zh => format!("  {files} 个文件留在记录仪上：{why}"),
+            Lang::En => format!("  {files} files stay on it: {why}"),
+        }
+    }
+
+    /// How many recorders are out, and of these how many should be back.
+    pub fn out_line(&self, out: u64, overdue: u64) -> String {
+        let (out, late) = (self.number(out), self.number(overdue));
+        match (self.lang, overdue) {
+            (Lang::Zh, 0) => format!("已领用记录仪 {out} 台"),
+            (Lang::Zh, _) => format!("已领用记录仪 {out} 台，其中 {late} 台逾期未还：evidock desk list --overdue"),
+            (Lang::En, 0) => format!("{out} recorders are out"),
+            (Lang::En, _) => format!("{out} recorders are out, {late} of them overdue: evidock desk list --overdue"),
         }
     }
 

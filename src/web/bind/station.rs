@@ -2,8 +2,9 @@
 
 use super::StationPages;
 use crate::domain::clip::ProofLevel;
+use crate::domain::erase::Refusal;
 use crate::domain::error::Retry;
-use crate::domain::recorder::HeldDevice;
+use crate::domain::recorder::{HeldDevice, Holder};
 use crate::domain::time::UtcMs;
 use crate::runtime::board::{Bay as BoardBay, Doing};
 use crate::runtime::task;
@@ -14,6 +15,8 @@ use crate::web::view::station::{
     Alarm, Bay, BayState, DestinationView, Disk, Health, Progress, Severity, Stage, Stall, StationView, Uplink,
 };
 
+/// What an emptied recorder may still have on it.
+const NOT_A_RECORDING: Refusal = Refusal::NotRecording;
 /// A log without a newer checkpoint for so long is worth an alarm, milliseconds.
 const LOG_SILENT_MS: i64 = 10 * 60_000;
 
@@ -22,7 +25,7 @@ struct DockFacts {
     dock: i64,
     bay: String,
     recorder: String,
-    officer: Option<String>,
+    officer: Option<Holder>,
     sealed: u64,
     to_annotate: u64,
     proven: u64,
@@ -55,7 +58,7 @@ impl StationPages {
                     .map(|d| {
                         let (sealed, to_annotate, proven, _) = r.dock_figures(d.dock_id)?;
                         Ok(DockFacts {
-                            officer: r.officer_of_dock(d.dock_id)?,
+                            officer: r.holder_of_dock(d.dock_id)?,
                             unreadable: r.unreadable_at(d.dock_id)?,
                             dock: d.dock_id,
                             bay: d.bay,
@@ -247,6 +250,9 @@ fn bay_state(dock: &DockFacts, shown: Option<&BoardBay>) -> BayState {
         proven: dock.proven,
         to_annotate: dock.to_annotate,
         unreadable: dock.unreadable.len() as u64,
+        // Something was erased, and nothing stays for a reason that may pass.
+        emptied: shown
+            .is_some_and(|b| b.erased > 0 && b.kept.iter().all(|(why, _)| *why == NOT_A_RECORDING.to_string())),
     };
     let Some(b) = shown else { return if dock.safe { safe } else { BayState::Listing } };
     let progress = Progress {
@@ -262,6 +268,7 @@ fn bay_state(dock: &DockFacts, shown: Option<&BoardBay>) -> BayState {
         Doing::Stuck { reason, .. } => {
             BayState::Failing { at_percent: (b.bytes > 0).then(|| progress.percent()), reason: reason.clone() }
         }
+        Doing::Erasing { done, files } => BayState::Erasing { done: *done, files: *files },
         // Intake takes its word back as soon as a look finds something new; a file that was reported is no longer due.
         _ if b.safe && dock.safe => safe,
         Doing::Listing if b.bytes_done == 0 => BayState::Listing,
@@ -386,6 +393,7 @@ fn clock_synced() -> Option<bool> {
 mod tests {
     use super::*;
     use crate::domain::recorder::Held;
+    use crate::web::view::station::Verdict;
 
     #[test]
     fn bays_come_in_their_physical_order() {
@@ -468,7 +476,16 @@ mod tests {
         assert!(!matches!(bay_state(&dock(true), Some(&new_file)), BayState::Safe { .. }));
         let one_unreadable = BoardBay { files: 3, ..board.clone() };
         assert!(matches!(bay_state(&dock(true), Some(&one_unreadable)), BayState::Safe { .. }));
-        let full = BoardBay { doing: Doing::Stuck { reason: "x".into(), full: true }, ..board };
+        let full = BoardBay { doing: Doing::Stuck { reason: "x".into(), full: true }, ..board.clone() };
         assert!(matches!(bay_state(&dock(true), Some(&full)), BayState::NoRoom(_)));
+        let erasing = BoardBay { doing: Doing::Erasing { done: 1, files: 2 }, safe: false, ..board.clone() };
+        assert_eq!(bay_state(&dock(false), Some(&erasing)).verdict(), Verdict::Hold);
+        let emptied = |kept: &[Refusal]| {
+            let kept = kept.iter().map(|why| (why.to_string(), 1)).collect();
+            let board = BoardBay { erased: 2, kept, ..board.clone() };
+            matches!(bay_state(&dock(true), Some(&board)), BayState::Safe { emptied: true, .. })
+        };
+        assert!(emptied(&[]) && emptied(&[Refusal::NotRecording]));
+        assert!(!emptied(&[Refusal::NotRecording, Refusal::Held]));
     }
 }

@@ -247,8 +247,10 @@ pub fn verdict(state: &BayState, w: &Words) -> String {
     match state {
         BayState::Empty => w.bay_empty.into(),
         BayState::Listing | BayState::Copying(_) => w.do_not_remove.into(),
+        BayState::Erasing { .. } => w.erasing.into(),
         BayState::Safe { unreadable: n @ 1.., .. } => w.safe_unreadable(*n),
         BayState::Safe { to_annotate: n @ 1.., .. } => w.safe_to_annotate(*n),
+        BayState::Safe { emptied: true, .. } => w.emptied.into(),
         BayState::Safe { sealed, proven, .. } if proven < sealed => w.safe_uploading.into(),
         BayState::Safe { .. } => w.safe_to_remove.into(),
         BayState::Held(why) => w.held_act(why).into(),
@@ -265,13 +267,17 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         (BayState::Held(why), _) => {
             (w.held(why).to_owned(), bay.held.first().map(HeldDevice::told).unwrap_or_default())
         }
-        (_, Some(officer)) => (officer.clone(), recorder),
+        // A number burned into a name is shown as what it is; it holds nobody.
+        (_, Some(who)) => {
+            (who.officer.clone(), format!("{recorder} · {}", w.said_by(who.origin.as_str(), who.is_confirmed())))
+        }
         (_, None) => (w.officer_unknown.to_owned(), recorder),
     };
     let line = match &bay.state {
         BayState::Empty => String::new(),
         BayState::Held(why) => w.held_detail(why).into(),
         BayState::Listing => w.reading_list.into(),
+        BayState::Erasing { done, files } => format!("{} · {}", w.erasing_detail, w.done_of(*done, *files)),
         BayState::Copying(p) => {
             let mut parts = vec![w.done_of(p.clips_done, p.clips_total), w.size(p.bytes_total)];
             match (p.resumed_at_percent, p.left_ms) {
@@ -317,6 +323,7 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
 pub fn board_card(bay: &Bay, w: &Words) -> BoardCard {
     let verdict = bay.state.verdict();
     let headline = match (&bay.state, verdict) {
+        (BayState::Erasing { .. }, _) => w.erasing,
         (_, Verdict::Empty) => w.bay_empty,
         (_, Verdict::Hold) => w.do_not_remove,
         (_, Verdict::Safe | Verdict::SafeBut) => w.safe_to_remove,
@@ -327,9 +334,11 @@ pub fn board_card(bay: &Bay, w: &Words) -> BoardCard {
     let detail = match &bay.state {
         BayState::Empty => String::new(),
         BayState::Listing => w.reading_list.into(),
+        BayState::Erasing { done, files } => w.done_of(*done, *files),
         BayState::Copying(p) => p.left_ms.map(|ms| w.left(ms)).unwrap_or_default(),
         BayState::Safe { unreadable: n @ 1.., .. } => w.unreadable(*n),
         BayState::Safe { to_annotate: n @ 1.., .. } => w.to_annotate(*n),
+        BayState::Safe { emptied: true, .. } => w.stage_released.into(),
         BayState::Safe { sealed, proven, .. } if proven < sealed => w.stage_sending.into(),
         BayState::Safe { .. } => String::new(),
         BayState::Failing { at_percent, .. } => at_percent.map(|p| w.stopped_at(p)).unwrap_or_default(),
@@ -461,6 +470,8 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::record::Origin;
+    use crate::domain::recorder::Holder;
     use crate::domain::words::Lang;
     use crate::web::view::station::Progress;
 
@@ -470,7 +481,13 @@ mod tests {
 
     #[test]
     fn the_sentence_that_matters() {
-        let safe = |sealed, proven, to_annotate, unreadable| BayState::Safe { sealed, proven, to_annotate, unreadable };
+        let safe = |sealed, proven, to_annotate, unreadable| BayState::Safe {
+            sealed,
+            proven,
+            to_annotate,
+            unreadable,
+            emptied: false,
+        };
         assert_eq!(told(BayState::Copying(Progress::default())), "请勿拔出");
         assert_eq!(told(safe(3, 3, 0, 0)), "可以取走");
         assert_eq!(told(safe(3, 1, 0, 0)), "可以取走 · 上传中");
@@ -484,7 +501,7 @@ mod tests {
         let bay = Bay {
             name: "3".into(),
             recorder: Some("DSJ-1".into()),
-            officer: Some("采集人甲".into()),
+            officer: Some(Holder { officer: "采集人甲".into(), origin: Origin::Issue }),
             state: BayState::Failing { at_percent: Some(31), reason: "EIO on DSJ-1".into() },
             held: Vec::new(),
         };

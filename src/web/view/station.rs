@@ -2,7 +2,7 @@
 
 use crate::domain::clip::{ClipState, ProofLevel};
 use crate::domain::ids::ClipId;
-use crate::domain::recorder::{Held, HeldDevice};
+use crate::domain::recorder::{Held, HeldDevice, Holder};
 use crate::domain::time::UtcMs;
 
 /// Everything on the station page and the bay board.
@@ -85,8 +85,8 @@ pub struct Bay {
     pub name: String,
     /// The recorder's id, where one is docked and known.
     pub recorder: Option<String>,
-    /// Who has it, where known. Never on the bay board.
-    pub officer: Option<String>,
+    /// Who has it, where known, and who says so. Never on the bay board.
+    pub officer: Option<Holder>,
     /// What happens in it.
     pub state: BayState,
     /// Devices in it that are not read.
@@ -114,6 +114,15 @@ pub enum BayState {
         to_annotate: u64,
         /// Files that could not be read.
         unreadable: u64,
+        /// Every recording on it was erased after its proof, in this stay.
+        emptied: bool,
+    },
+    /// Proven files are being erased from it.
+    Erasing {
+        /// Erased so far.
+        done: u64,
+        /// To be erased.
+        files: u64,
     },
     /// Reading failed; another bay may do better.
     Failing {
@@ -176,7 +185,7 @@ impl BayState {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Empty => Verdict::Empty,
-            Self::Listing | Self::Copying(_) => Verdict::Hold,
+            Self::Listing | Self::Copying(_) | Self::Erasing { .. } => Verdict::Hold,
             Self::Safe { unreadable: 1.., .. } => Verdict::SafeBut,
             Self::Safe { .. } => Verdict::Safe,
             Self::Held(Held::NoStorage) => Verdict::Ask,
@@ -511,11 +520,13 @@ mod tests {
 
     #[test]
     fn what_whoever_stands_there_must_know() {
-        let safe = |to_annotate, unreadable| BayState::Safe { sealed: 3, proven: 0, to_annotate, unreadable };
+        let safe =
+            |to_annotate, unreadable| BayState::Safe { sealed: 3, proven: 0, to_annotate, unreadable, emptied: false };
         assert_eq!(safe(0, 0).verdict(), Verdict::Safe);
         assert_eq!(safe(3, 0).verdict(), Verdict::Safe, "missing facts hold nobody");
         assert_eq!(safe(0, 1).verdict(), Verdict::SafeBut);
         assert_eq!(BayState::Listing.verdict(), Verdict::Hold);
+        assert_eq!(BayState::Erasing { done: 1, files: 2 }.verdict(), Verdict::Hold);
         assert_eq!(BayState::NoRoom(Progress::default()).verdict(), Verdict::Act);
         assert_eq!(BayState::Held(Held::Unknown).verdict(), Verdict::Act);
         assert_eq!(BayState::Held(Held::NoStorage).verdict(), Verdict::Ask);

@@ -1,0 +1,128 @@
+//! The register of recorders and the desk, with the real program: who may be read, who has which recorder, and whose
+//! a clip is because of it.
+
+#![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
+
+mod support;
+
+use evidock::domain::ports::Clock;
+use evidock::runtime::clock::SystemClock;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use support::footage;
+use support::station::Station;
+
+const CASE: &str = "赵卫罚〔2026〕12号";
+
+/// A name as a recorder gives it to what it captures `after_s` seconds from now.
+fn captured(after_s: i64) -> String {
+    let at = SystemClock::new().now().zoned(&TimeZone::get("Asia/Shanghai").unwrap());
+    let at = at.checked_add(jiff::SignedDuration::from_secs(after_s)).unwrap();
+    format!("DCIM/VIDEO/{}/DSJ_36NCC009910_110203_{}.mp4", at.strftime("%Y-%m-%d"), at.strftime("%Y%m%d_%H%M%S"))
+}
+
+#[test]
+fn a_clip_is_whose_the_recorder_was_when_it_was_captured() {
+    let mut station = Station::running("");
+    let told =
+        station.json(["desk", "issue", "36NCC009910", "张三", "--place", "东关街12号", "--due", "2030-01-01 18:00"]);
+    assert_eq!(
+        (&told["officer"], &told["closed"], &told["seen_before"]),
+        (&"张三".into(), &Value::Null, &false.into())
+    );
+    assert_eq!(told["due"], "2030-01-01T18:00:00+08:00");
+    let told = station.json(["desk", "issue", "３６ncc009910", "李四", "--case", CASE, "--matter", "现场检查"]);
+    assert_eq!((&told["closed"]["officer"], &told["case_no"]), (&"张三".into(), &CASE.into()));
+    let out = station.json(["desk", "list"]);
+    assert_eq!(out.as_array().unwrap().len(), 1, "{out}");
+    assert_eq!((&out[0]["officer"], &out[0]["overdue"], &out[0]["due"]), (&"李四".into(), &false.into(), &Value::Null));
+    assert_eq!(station.json(["desk", "list", "--overdue"]), json!([]));
+
+    // One clip of yesterday, one of this stay out; whoever docks it has no say.
+    let card = station.card("3号口");
+    let (before, during) = (captured(-86_400), captured(30));
+    card.file(&before, footage(40_000, 1), 60).file(&during, footage(50_000, 2), 60);
+    station.dock("3号口");
+    station.until_safe("3号口");
+    station.until("both have an officer", |s| {
+        s.query("SELECT officer FROM clip_index WHERE officer IS NOT NULL", &[]).len() == 2
+    });
+    let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let (before, during) = (station.clip(name(&before)), station.clip(name(&during)));
+    let record = station.record(&before);
+    assert_eq!((&record["officer"], &record["origins"]["officer"]["origin"]), (&"110203".into(), &"file_name".into()));
+    assert!(record["case_no"].is_null());
+    station.until("the desk's case is linked", |s| !s.record(&during)["case_no"].is_null());
+    let record = station.record(&during);
+    assert_eq!((&record["officer"], &record["origins"]["officer"]["origin"]), (&"李四".into(), &"issue".into()));
+    assert_eq!((&record["case_no"], &record["cases"][0]["origin"]), (&CASE.into(), &"issue".into()));
+    assert_eq!(record["matter"], "现场检查");
+    assert!(record["place"].is_null(), "that was said for another stay out: {record}");
+
+    // Whose it is now is shown where bays are, with who says so.
+    let status = station.status();
+    assert_eq!(status["docked"][0]["holder"], json!({ "officer": "李四", "origin": "issue", "confirmed": true }));
+    assert_eq!((&status["recorders_out"], &status["recorders_overdue"]), (&1.into(), &0.into()));
+    let told = station.json(["desk", "return", "36NCC009910"]);
+    assert_eq!((&told["officer"], &told["late"]), (&"李四".into(), &false.into()));
+    station.refused(3, ["desk", "return", "36NCC009910"]);
+    let status = station.status();
+    assert_eq!(status["docked"][0]["holder"]["officer"], "李四", "it stands there because that officer brought it");
+    assert_eq!(status["recorders_out"], 0);
+
+    for (args, words) in [
+        (["desk", "issue", "36NCC009910", "000000", "--place", ""], "name nobody"),
+        (["desk", "issue", "36NCC009910", "张三", "--case", "赵卫罚2026-12"], "赵卫罚"),
+        (["desk", "issue", "36NCC009910", "张三", "--due", "2020-01-01 09:00"], "is over"),
+    ] {
+        let (_, said) = station.refused(1, args);
+        assert!(said.contains(words), "{said}");
+    }
+    station.json(["checkpoint"]);
+    assert_eq!(station.json(["log", "verify"])["intact"], true);
+}
+
+#[test]
+fn devices_are_let_in_kept_out_and_taken_out_of_use() {
+    let mut station = Station::running("");
+    let list = station.json(["recorders", "list"]);
+    assert_eq!(list, json!({ "at_the_gate": [], "devices": [] }));
+    let (_, said) = station.refused(3, ["recorders", "approve", "3号口"]);
+    assert!(said.contains("recorders list"), "{said}");
+
+    // Before it ever comes, by what stands on its label.
+    let told = station.json(["recorders", "approve", "0951:1666:36NCC009910", "--reason", "新购"]);
+    assert_eq!((&told["state"], &told["changed"], &told["note"]), (&"approved".into(), &true.into(), &Value::Null));
+    assert_eq!(
+        station.json(["recorders", "approve", "36ncc009910"])["changed"],
+        true,
+        "without a reason, that is news"
+    );
+    assert_eq!(station.json(["recorders", "approve", "36NCC009910"])["changed"], false);
+    let told = station.json(["recorders", "approve", "0951:1666@1-4.2"]);
+    assert!(told["note"].as_str().unwrap().contains("every device 0951:1666 in socket 1-4.2"), "{told}");
+    station.json(["recorders", "refuse", "dead:beef:STRANGER"]);
+    station.json(["recorders", "repair", "36NCC009910", "--reason", "屏幕碎了"]);
+    station.json(["recorders", "retire", "0951:1666@1-4.2"]);
+
+    let states = |station: &Station| {
+        let list = station.json(["recorders", "list"]);
+        let mut states: Vec<_> = list["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| (d["device"].as_str().unwrap().to_owned(), d["state"].as_str().unwrap().to_owned()))
+            .collect();
+        states.sort();
+        states
+    };
+    let expected =
+        [("0951:1666:36NCC009910", "in_repair"), ("0951:1666@1-4.2", "retired"), ("dead:beef:STRANGER", "refused")]
+            .map(|(device, state)| (device.to_owned(), state.to_owned()));
+    assert_eq!(states(&station), expected);
+    station.stop();
+    // The register can be read without the daemon; what stands at the gate then nobody knows.
+    assert_eq!(states(&station), expected);
+    assert!(station.json(["recorders", "list"])["at_the_gate"].is_null());
+    station.refused(5, ["recorders", "approve", "36NCC009910"]);
+}
