@@ -661,6 +661,38 @@ fn survive(bytes: &Arc<Vec<u8>>, patches: Vec<(usize, u8)>) -> Vec<Item> {
 }
 
 #[test]
+fn a_bad_sector_in_a_directory_hides_what_stands_in_it_and_nothing_else() {
+    let image = Image::new(Kind::ExFat, 0);
+    (0..40).for_each(|n| image.put(&format!("DCIM/{n:02}.mp4"), b"footage"));
+    let bytes = fs::read(image.path()).unwrap();
+    let (_, clip) = Image::disk(bytes.clone()).find(b"DCIM/20.mp4").unwrap().unwrap();
+    let bad = clip.record_at / 512;
+    let len = bytes.len() as u64;
+    let mut disk = Disk::open(Blocks::new(Box::new(Worn(bytes, bad)), len), 512).unwrap();
+    let mut walk = disk.walk();
+    let items = walk.next(&mut disk, 1 << 20).unwrap();
+    let (files, unreadable): (Vec<_>, Vec<_>) = items.iter().partition(|i| matches!(i, Item::File(_)));
+    // Sixteen records of 32 bytes stand in a sector, three for each file: at most seven files touch it.
+    assert!((33..=36).contains(&files.len()), "{}", files.len());
+    let words: Vec<String> = unreadable.iter().map(|i| format!("{i:?}")).collect();
+    assert!(words.iter().any(|w| w.contains(&format!("sector {bad} cannot be read"))), "{words:?}");
+    assert!(disk.find(b"DCIM/39.mp4").unwrap().is_some());
+    assert!(disk.find(b"DCIM/20.mp4").is_err(), "nobody can say that it is not there");
+}
+
+/// A card with one bad sector.
+struct Worn(Vec<u8>, u64);
+
+impl ReadAt for Worn {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset < (self.1 + 1) * 512 && self.1 * 512 < offset + buf.len() as u64 {
+            return Err(rustix::io::Errno::IO.into());
+        }
+        self.0.read_at(buf, offset)
+    }
+}
+
+#[test]
 fn damage_anywhere_ends_in_a_listing() {
     for (kind, start) in [(Kind::Fat32, PARTITION_AT), (Kind::ExFat, 0)] {
         let image = worn_card(kind, start);

@@ -1,6 +1,7 @@
 //! Small bounded reads of a disk's metadata: a cache of a few hundred blocks, and the three ways in which a read can
 //! fail, which mean different things. Never reads a file's contents; knows nothing of file systems.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -15,6 +16,12 @@ const BLOCKS: usize = 256;
 
 /// Smallest step in which a block is tried again that cannot be read whole: the smallest sector there is.
 const SECTOR_BYTES: usize = 512;
+
+/// Sectors of one block.
+const SECTORS: u64 = (BLOCK_BYTES / SECTOR_BYTES) as u64;
+
+/// Most bad sectors that are remembered: a disk with more of them is slow and no longer bounded by this.
+const MAX_BAD: usize = 1 << 16;
 
 /// Why metadata could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +41,9 @@ pub enum ReadError {
     /// The file system points outside the disk.
     #[error("it points beyond the end of the disk")]
     Outside,
+    /// A directory on the way cannot be read whole, so that nobody knows whether something is in it.
+    #[error("a directory on the way cannot be read whole: {0}")]
+    Unknown(String),
 }
 
 /// Bytes at an offset: a disk in this process, or a table in a test.
@@ -63,6 +73,8 @@ pub struct Blocks {
     disk_bytes: u64,
     /// Block `n` stands in slot `n % BLOCKS`, allocated when first used.
     slots: Vec<Slot>,
+    /// Sectors that could not be read, which a worn disk takes seconds to say each time.
+    bad: HashMap<u64, i32>,
 }
 
 #[derive(Default)]
@@ -74,7 +86,7 @@ struct Slot {
 impl Blocks {
     /// A disk of that many bytes.
     pub fn new(disk: Box<dyn ReadAt + Send>, disk_bytes: u64) -> Self {
-        Self { disk, disk_bytes, slots: (0..BLOCKS).map(|_| Slot::default()).collect() }
+        Self { disk, disk_bytes, slots: (0..BLOCKS).map(|_| Slot::default()).collect(), bad: HashMap::new() }
     }
 
     /// Its size.
@@ -82,11 +94,16 @@ impl Blocks {
         self.disk_bytes
     }
 
-    /// Forgets what was read, so that the next look is at the disk.
+    /// Forgets what was read, so that the next look is at the disk. Bad sectors stay bad.
     pub fn forget(&mut self) {
         for slot in &mut self.slots {
             slot.block = None;
         }
+    }
+
+    /// Tries bad sectors again, each once.
+    pub fn try_again(&mut self) {
+        self.bad.clear();
     }
 
     /// Fills `buf` from that offset of the disk.
@@ -101,6 +118,12 @@ impl Blocks {
             let (block, within) = (at / BLOCK_BYTES as u64, (at % BLOCK_BYTES as u64) as usize);
             let n = (buf.len() - done).min(BLOCK_BYTES - within);
             let wanted = &mut buf[done..done + n];
+            let sectors = block * SECTORS..(block + 1) * SECTORS;
+            if !self.bad.is_empty() && sectors.into_iter().any(|s| self.bad.contains_key(&s)) {
+                self.read_by_sectors(at, wanted)?;
+                done += n;
+                continue;
+            }
             match load(&mut self.slots, &*self.disk, self.disk_bytes, block) {
                 Ok(bytes) => wanted.copy_from_slice(&bytes[within..within + n]),
                 Err(error) if is_gone(&error) => return Err(ReadError::Gone(error)),
@@ -112,23 +135,28 @@ impl Blocks {
         Ok(())
     }
 
-    fn read_by_sectors(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+    fn read_by_sectors(&mut self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let mut done = 0;
         while done < buf.len() {
             let at = offset + done as u64;
             let within = (at % SECTOR_BYTES as u64) as usize;
             let n = (buf.len() - done).min(SECTOR_BYTES - within);
-            let from = at - within as u64;
+            let (from, number) = (at - within as u64, at / SECTOR_BYTES as u64);
+            if let Some(errno) = self.bad.get(&number) {
+                return Err(ReadError::Bad { sector: number, source: io::Error::from_raw_os_error(*errno) });
+            }
             let mut sector = [0; SECTOR_BYTES];
             let want = (self.disk_bytes - from).min(SECTOR_BYTES as u64) as usize;
-            read_whole(&*self.disk, &mut sector[..want], from).map_err(|source| {
-                if is_gone(&source) {
-                    ReadError::Gone(source)
-                } else {
-                    ReadError::Bad { sector: from / SECTOR_BYTES as u64, source }
+            match read_whole(&*self.disk, &mut sector[..want], from) {
+                Ok(()) => buf[done..done + n].copy_from_slice(&sector[within..within + n]),
+                Err(source) if is_gone(&source) => return Err(ReadError::Gone(source)),
+                Err(source) => {
+                    if self.bad.len() < MAX_BAD {
+                        self.bad.insert(number, source.raw_os_error().unwrap_or(Errno::IO.raw_os_error()));
+                    }
+                    return Err(ReadError::Bad { sector: number, source });
                 }
-            })?;
-            buf[done..done + n].copy_from_slice(&sector[within..within + n]);
+            }
             done += n;
         }
         Ok(())
@@ -172,6 +200,9 @@ pub fn is_gone(error: &io::Error) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     /// A disk with bad sectors, by their number.
@@ -212,6 +243,30 @@ pub(super) mod tests {
         assert!(matches!(blocks.read(1500, &mut buf), Err(ReadError::Bad { sector: 3, .. })));
         blocks.read(2048, &mut buf).unwrap();
         assert_eq!(buf[0], 4);
+    }
+
+    #[test]
+    fn a_bad_sector_is_asked_for_once_until_it_is_tried_again() {
+        struct Counting(Worn, Arc<AtomicUsize>);
+        impl ReadAt for Counting {
+            fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+                let done = self.0.read_at(buf, offset);
+                self.1.fetch_add(usize::from(done.is_err()), Ordering::Relaxed);
+                done
+            }
+        }
+        let failed = Arc::new(AtomicUsize::new(0));
+        let disk = Counting(Worn(vec![7; 2 * BLOCK_BYTES], vec![2]), Arc::clone(&failed));
+        let mut blocks = Blocks::new(Box::new(disk), 2 * BLOCK_BYTES as u64);
+        for _ in 0..5 {
+            assert!(matches!(blocks.read(1024, &mut [0; 512]), Err(ReadError::Bad { sector: 2, .. })));
+            blocks.read(512, &mut [0; 512]).unwrap();
+            blocks.forget();
+        }
+        assert_eq!(failed.load(Ordering::Relaxed), 2, "the block, then the sector");
+        blocks.try_again();
+        assert!(blocks.read(1024, &mut [0; 512]).is_err());
+        assert_eq!(failed.load(Ordering::Relaxed), 4);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!
 //! The file system crate clears the file's records first and frees its clusters afterwards (its `FatFs` and `ExFatFs`
 //! document that order). Between two writes that do not stand side by side the disk is told to keep what it has
-//! ([`Barriers`]), so the order on the medium is the order here. A cut therefore leaves, at worst: the volume marked as
+//! (`Barriers`), so the order on the medium is the order here. A cut therefore leaves, at worst: the volume marked as
 //! not left in order; the file gone, and its clusters still counted as used (lost clusters, which any file system check
 //! gives back); on exFAT, some records of the file without the others, which is listed as "deleted in part" and is no
 //! file to any system; on FAT, a free count that is too low, or a second table that lags behind the first. No other

@@ -12,7 +12,7 @@ use super::names;
 use super::partitions::{Slice, le16, le32, le64};
 
 /// Longest directory (specification, 7.4.9).
-const MAX_DIRECTORY_BYTES: u64 = 256 << 20;
+pub const MAX_DIRECTORY_BYTES: u64 = 256 << 20;
 
 const IN_USE: u8 = 0x80;
 const SECONDARY: u8 = 0x40;

@@ -128,15 +128,16 @@ impl Volume {
         place: Place,
         each: &mut dyn FnMut(Found) -> ControlFlow<()>,
     ) -> Result<Option<String>, ReadError> {
-        if let Place::Clusters { len, .. } = place
-            && len > self.heap.bytes().max(256 << 20)
-        {
-            return Ok(Some("it says that it is larger than its volume".to_owned()));
+        if !self.facts.exfat {
+            return fat::read_dir(&self.heap, blocks, place, each);
         }
-        if self.facts.exfat {
-            exfat::read_dir(&self.heap, blocks, place, each)
-        } else {
-            fat::read_dir(&self.heap, blocks, place, each)
+        match place {
+            Place::Clusters { first, contiguous, len } if len > exfat::MAX_DIRECTORY_BYTES => {
+                let place = Place::Clusters { first, contiguous, len: exfat::MAX_DIRECTORY_BYTES };
+                let damage = exfat::read_dir(&self.heap, blocks, place, each)?;
+                Ok(damage.or(Some("it is longer than a directory may be; the rest was not listed".to_owned())))
+            }
+            place => exfat::read_dir(&self.heap, blocks, place, each),
         }
     }
 
@@ -255,25 +256,31 @@ impl Disk {
         }
     }
 
-    /// Looks a file up, by exactly these bytes. `None` where no file is.
+    /// Looks a file up, by exactly these bytes. `None` where no file is; where a directory cannot be read whole, that is
+    /// not known, which is an error.
     pub fn find(&mut self, path: &[u8]) -> Result<Option<(usize, Entry)>, ReadError> {
         let (n, path) = self.volume_of(path);
         let Some(volume) = self.volumes.get(n) else { return Ok(None) };
         let (mut place, mut names) = (volume.root, path.split(|b| *b == b'/').peekable());
         while let Some(name) = names.next() {
             let last = names.peek().is_none();
-            let mut found = None;
-            volume.read_dir(&mut self.blocks, place, &mut |f| match f {
+            let (mut found, mut hidden) = (None, None);
+            let damage = volume.read_dir(&mut self.blocks, place, &mut |f| match f {
                 Found::Entry(entry) if entry.name == name => {
                     found = Some(entry);
                     ControlFlow::Break(())
+                }
+                Found::Damaged { name: None, reason } => {
+                    hidden = Some(reason);
+                    ControlFlow::Continue(())
                 }
                 _ => ControlFlow::Continue(()),
             })?;
             match found {
                 Some(entry) if last && !entry.directory => return Ok(Some((n, entry))),
                 Some(entry) if !last && entry.directory => place = entry.place,
-                _ => return Ok(None),
+                Some(_) => return Ok(None),
+                None => return damage.or(hidden).map_or(Ok(None), |reason| Err(ReadError::Unknown(reason))),
             }
         }
         Ok(None)

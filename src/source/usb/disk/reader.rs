@@ -86,6 +86,7 @@ impl Reader {
             Job::Open { .. } => return Err(Trouble::Words("a disk is open already".to_owned())),
             Job::List { restart } => {
                 if restart || self.walk.is_none() {
+                    disk.blocks.try_again();
                     self.walk = Some(disk.walk());
                 }
                 let items = match &mut self.walk {
