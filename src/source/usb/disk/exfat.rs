@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::blocks::{Blocks, ReadError};
 use super::clusters::{Heap, Place, SLOT_BYTES, Width};
-use super::files::{Entry, Facts, Found, Volume};
+use super::files::{Boot, Entry, Facts, Found, Volume};
 use super::names;
 use super::partitions::{Slice, le16, le32, le64};
 
@@ -26,9 +26,9 @@ const NAME: u8 = 0xc1;
 const NO_FAT_CHAIN: u8 = 0x02;
 const DIRECTORY: u16 = 0x10;
 
-/// The volume in a slice; `Ok(None)` where none is. Of the boot region and its copy the one is used whose checksum is
-/// right, else the first that can be read at all.
-pub fn open(blocks: &mut Blocks, slice: Slice) -> Result<Option<Volume>, ReadError> {
+/// The volume in a slice; `Ok(None)` where none is. By [`Boot::First`] only a boot region whose checksum is right counts;
+/// by [`Boot::Copy`] the copy with a right checksum, else the first of both that can be read at all.
+pub fn open(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume>, ReadError> {
     let mut unsure = None;
     for sector in [512u64, 4096, 1024, 2048] {
         for (copy, at) in [(false, slice.start), (true, slice.start + 12 * sector)] {
@@ -39,7 +39,7 @@ pub fn open(blocks: &mut Blocks, slice: Slice) -> Result<Option<Volume>, ReadErr
                 Err(_) => continue,
             }
             let Some(mut volume) = parse(&boot, slice) else { continue };
-            if 1 << boot[108] != sector {
+            if 1 << boot[108] != sector || (copy && by == Boot::First) {
                 continue;
             }
             if !checksum_holds(blocks, at, sector)? {
@@ -52,6 +52,9 @@ pub fn open(blocks: &mut Blocks, slice: Slice) -> Result<Option<Volume>, ReadErr
             find_label(blocks, &mut volume)?;
             return Ok(Some(volume));
         }
+    }
+    if by == Boot::First {
+        return Ok(None);
     }
     if let Some(volume) = &mut unsure {
         volume.facts.damage.push("its boot region and the copy of it are damaged".to_owned());
@@ -159,8 +162,12 @@ pub fn read_dir(
     place: Place,
     each: &mut dyn FnMut(Found) -> ControlFlow<()>,
 ) -> Result<Option<String>, ReadError> {
-    let mut set = Set::default();
+    let (mut set, mut ended) = (Set::default(), false);
     let damage = heap.slots(blocks, place, |at, slot| {
+        if ended {
+            let left = matches!(slot, Ok(slot) if slot[0] == FILE || slot[0] == STREAM);
+            return if left { each(Found::behind_the_end()) } else { ControlFlow::Continue(()) };
+        }
         let slot = match slot {
             Ok(slot) => slot,
             Err(reason) => {
@@ -174,7 +181,11 @@ pub fn read_dir(
         }
         set.cut_short(each)?;
         match slot[0] {
-            0 => ControlFlow::Break(()),
+            // By the specification nothing stands behind it; a record that does is told, never taken for a file.
+            0 => {
+                ended = true;
+                ControlFlow::Continue(())
+            }
             FILE => {
                 set = Set { at, slots: vec![*slot] };
                 if set.is_whole() { each(set.take()) } else { ControlFlow::Continue(()) }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::blocks::{Blocks, ReadError};
 use super::clusters::{Heap, Place, SLOT_BYTES, Width};
-use super::files::{Entry, Facts, Found, Volume};
+use super::files::{Boot, Entry, Facts, Found, Volume};
 use super::names;
 use super::partitions::{Slice, le16, le32};
 
@@ -19,9 +19,12 @@ const LONG_NAME: u8 = 0x0f;
 const VOLUME_ID: u8 = 0x08;
 const DIRECTORY: u8 = 0x10;
 
-/// The volume in a slice; `Ok(None)` where none is, from its boot sector or FAT32's copy of it.
-pub fn open(blocks: &mut Blocks, slice: Slice) -> Result<Option<Volume>, ReadError> {
+/// The volume in a slice; `Ok(None)` where none is: by its boot sector, or by FAT32's copy of it.
+pub fn open(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume>, ReadError> {
     for (copy, at) in [(false, 0), (true, 6 * 512)] {
+        if copy != (by == Boot::Copy) {
+            continue;
+        }
         let mut boot = [0; 512];
         match blocks.read(slice.start + at, &mut boot) {
             Ok(()) => {}
@@ -149,6 +152,13 @@ pub fn read_dir(
     let (mut long, mut slots, mut ended) = (LongName::default(), 0, false);
     let damage = heap.slots(blocks, place, |at, slot| {
         slots += 1;
+        if ended {
+            // By the specification nothing stands behind the end; a record that does is told, never taken for a file.
+            let left = matches!(slot, Ok(slot) if slot[0] > b' ' && slot[0] != 0xe5 && slot[11] != 0
+                && slot[11] & !READ_ONLY_TO_ARCHIVE == 0 && slot[11] & READ_ONLY_TO_ARCHIVE != LONG_NAME
+                && slot[1..11].iter().all(|b| *b >= b' '));
+            return if left { each(Found::behind_the_end()) } else { ControlFlow::Continue(()) };
+        }
         let slot = match slot {
             Ok(slot) => slot,
             Err(reason) => {
@@ -159,7 +169,7 @@ pub fn read_dir(
         match slot[0] {
             0 => {
                 ended = true;
-                return ControlFlow::Break(());
+                return ControlFlow::Continue(());
             }
             0xe5 => {
                 long.reset();

@@ -88,6 +88,25 @@ pub enum Found {
     },
 }
 
+impl Found {
+    /// A record behind the end of its directory: a slot before it was wiped, or the directory's end was.
+    pub(super) fn behind_the_end() -> Self {
+        let reason =
+            "a record stands behind the end of this directory; what it names was not copied: copy the card whole";
+        Self::Damaged { name: None, reason: reason.to_owned() }
+    }
+}
+
+/// Which of a volume's boot sectors is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// The first.
+    First,
+    /// The copy that stands behind it for the day when the first is damaged. An older file system in the same place
+    /// leaves its own, so a copy counts only where no first one does.
+    Copy,
+}
+
 /// Bytes of a file that stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
@@ -226,14 +245,18 @@ impl Disk {
     pub fn open(mut blocks: Blocks, sector_bytes: u64) -> Result<Self, ReadError> {
         let whole = Slice { start: 0, len: blocks.disk_bytes(), cut: false };
         let (mut volumes, mut unreadable) = (Vec::new(), Vec::new());
-        if let Some(volume) = volume_in(&mut blocks, whole)? {
+        if let Some(volume) = volume_by(&mut blocks, whole, Boot::First)? {
             return Ok(Self { blocks, volumes: vec![volume], unreadable });
         }
         let table = match partitions::read(&mut blocks, sector_bytes) {
             Ok(table) => table,
             Err(ReadError::Gone(e)) => return Err(ReadError::Gone(e)),
             Err(error) => {
-                return Ok(Self { blocks, volumes, unreadable: vec![format!("its first sector: {error}")] });
+                match volume_by(&mut blocks, whole, Boot::Copy)? {
+                    Some(volume) => volumes.push(volume),
+                    None => unreadable.push(format!("its first sector: {error}")),
+                }
+                return Ok(Self { blocks, volumes, unreadable });
             }
         };
         for (i, slice) in table.slices.iter().enumerate() {
@@ -243,6 +266,13 @@ impl Disk {
             }
         }
         unreadable.extend(table.damage);
+        // A card that was partitioned keeps copies of the file system that it had before: they count last of all.
+        if volumes.is_empty()
+            && let Some(volume) = volume_by(&mut blocks, whole, Boot::Copy)?
+        {
+            volumes.push(volume);
+            unreadable.clear();
+        }
         Ok(Self { blocks, volumes, unreadable })
     }
 
@@ -305,9 +335,16 @@ impl Disk {
 }
 
 fn volume_in(blocks: &mut Blocks, slice: Slice) -> Result<Option<Volume>, ReadError> {
-    match exfat::open(blocks, slice)? {
+    match volume_by(blocks, slice, Boot::First)? {
         Some(volume) => Ok(Some(volume)),
-        None => fat::open(blocks, slice),
+        None => volume_by(blocks, slice, Boot::Copy),
+    }
+}
+
+fn volume_by(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume>, ReadError> {
+    match exfat::open(blocks, slice, by)? {
+        Some(volume) => Ok(Some(volume)),
+        None => fat::open(blocks, slice, by),
     }
 }
 
@@ -426,6 +463,11 @@ impl Walk {
             if entry.size_bytes() > volume.heap.bytes() {
                 self.note(path, format!("it says that it has {} bytes, more than its volume", entry.size_bytes()));
                 return;
+            }
+            // A recorder that lost power while recording leaves this: the footage is there, its length is not.
+            if let Place::Clusters { first: 1.., len: 0, .. } = entry.place {
+                let words = "its record says 0 bytes and clusters belong to it: recording was cut off; what they hold was not copied: copy the card whole";
+                self.note(path.clone(), words.to_owned());
             }
             self.bytes += path.len() + entry.modified.len();
             self.ready.push_back(Item::File(shelf_entry(path, &entry)));
