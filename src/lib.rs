@@ -38,7 +38,9 @@
 //!    of the record through the outbox. Both may come before or after the upload.
 //! 6. `deliver::uplink`, one for each destination, sends parts with the digests of step 3, completes, and compares
 //!    what the remote holds. From there on the clip is *proven* there.
-//! 7. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
+//! 7. Where an `[[erase]]` allows it and everything that it asks for is proven, `intake::erase` reads the recorder's file
+//!    a second time, logs the intent, sees it anchored, erases the file and looks that nothing else changed.
+//! 8. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
 //!    the log's tree is signed and goes to every destination.
 //!
 //! # Tasks and channels
@@ -62,7 +64,8 @@
 //! # Invariants
 //!
 //! 1. From sealed until evicted the local file exists with the recorded length and digest.
-//! 2. The recorder's copy is never erased before the policy's proof is stored. (Nothing erases yet.)
+//! 2. The recorder's copy is never erased before the policy's proof is stored. ([`domain::erase::next_step`] decides,
+//!    `intake::erase` carries out; without an `[[erase]]` of the configuration nothing is ever erased.)
 //! 3. The local copy is never evicted before proven, nor while a hold stands; a destination on the vault's own
 //!    device satisfies neither. ([`domain::clip::may_evict`]; nothing evicts yet.)
 //! 4. A change of custody and its log entry share one transaction.
@@ -81,6 +84,11 @@
 //!   signed before, so each epoch is a log of its own to every witness.
 //! - Only recordings owe the five facts; a recorder's own logs and sidecars are taken in like any file, but nobody
 //!   is asked what they prove (`role` in the record).
+//!
+//! - A recorder without a serial number of its own is let in by make and socket, not by the number of its volume: that
+//!   number stands behind the gate, on what nobody has agreed to read yet ([`domain::device`]).
+//! - Only recordings are erased from recorders. Their logs, settings and binding files are taken in like any file and
+//!   left where they are: a recorder may need them, and they take no room.
 //!
 //! # Platforms
 //!

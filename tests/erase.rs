@@ -228,8 +228,8 @@ fn kill_9_at_any_moment_is_settled_by_what_stands_on_the_recorder() {
         station.launch();
         station.dock(&bay);
         for _ in 0..1 + dice.below(3) {
-            // Either somewhere on the way, or at the very heart of it.
-            let heart = dice.below(4) > 0;
+            // Somewhere on the way, once an intent stands, or just as files vanish.
+            let (heart, vanishing) = (dice.below(4) > 0, dice.below(2) == 0);
             let end = monotonic()
                 + if heart { Duration::from_secs(60) } else { Duration::from_millis(dice.below(3_000) as u64) };
             let at_heart = |station: &Station| {
@@ -237,11 +237,19 @@ fn kill_9_at_any_moment_is_settled_by_what_stands_on_the_recorder() {
                     && station.query("SELECT name FROM sqlite_schema WHERE name = 'issue'", &[]).len() == 1
                     && station.one("SELECT count(*) FROM sighting WHERE state = 'erase_intended'", &[]) != "0"
             };
-            let done = |station: &Station| clips.iter().all(|c| !station.docked(&bay).path(c).exists());
-            while monotonic() < end && !(heart && at_heart(&station)) && !done(&station) {
-                std::thread::sleep(Duration::from_millis(2));
+            let gone = |station: &Station| clips.iter().filter(|c| !station.docked(&bay).path(c).exists()).count();
+            let before = gone(&station);
+            while monotonic() < end && gone(&station) < clips.len() {
+                let now = match vanishing {
+                    true => gone(&station) > before,
+                    false => at_heart(&station),
+                };
+                if heart && now {
+                    break;
+                }
+                std::thread::sleep(Duration::from_micros(500));
             }
-            std::thread::sleep(Duration::from_micros(dice.below(60_000) as u64));
+            std::thread::sleep(Duration::from_micros(dice.below(if vanishing { 2_000 } else { 60_000 }) as u64));
             station.kill();
             kills += 1;
             audit(&station, &bay, &clips, away.path());

@@ -18,6 +18,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::RecorderId;
 use crate::domain::recorder::{HeldDevice, recorder_key};
 use crate::domain::time::UtcMs;
+use crate::domain::words::{Lang, Words};
 use crate::store::{DeviceRow, IssueRow, NewIssue};
 
 // -------------------------------------------------------------------------------------------------
@@ -28,7 +29,7 @@ pub(super) fn held_now(held: &HeldDevice) -> Value {
     let key = key_of(held);
     json!({
         "bay": held.bay, "port": held.port, "device": key.to_string(), "name": held.name, "why": held.why.as_str(),
-        "since_ms": held.since_ms, "note": note(&key), "approve": typed("approve", &key.to_string()),
+        "since_ms": held.since_ms, "note": note(&key, en()), "approve": typed("approve", &key.to_string()),
     })
 }
 
@@ -37,14 +38,17 @@ fn key_of(held: &HeldDevice) -> DeviceKey {
 }
 
 /// What a yes to this device means, where that is more than the device.
-fn note(key: &DeviceKey) -> Option<String> {
+fn note(key: &DeviceKey, w: &Words) -> Option<String> {
     let (vendor, product) = key.usb_id;
     match &key.mark {
         Mark::Serial(_) => None,
-        Mark::Port(port) => Some(format!(
-            "it gives no serial number of its own: a decision holds for every device {vendor:04x}:{product:04x} in socket {port}"
-        )),
+        Mark::Port(port) => Some(w.by_socket(&format!("{vendor:04x}:{product:04x}"), port)),
     }
+}
+
+/// What programs read has one language.
+fn en() -> &'static Words {
+    Lang::En.words()
 }
 
 /// The command that does it, ready for a shell.
@@ -144,7 +148,7 @@ impl Desk {
         let (asked, decided) = (draft(kind, caller), key.clone());
         let changed = self.store.write(move |tx| tx.decide_device(&decided, state, reason.as_deref(), asked)).await?;
         Ok(Reply::Done(json!({
-            "device": key.to_string(), "state": state.as_str(), "changed": changed, "note": note(&key),
+            "device": key.to_string(), "state": state.as_str(), "changed": changed, "note": note(&key, en()),
         })))
     }
 
@@ -246,10 +250,11 @@ pub fn recorders(verb: &cli::Recorders, settings: &Settings, output: &Output) ->
     if output.is_json() {
         output.json(&answer)?;
     } else {
-        let already = if answer["changed"] == false { " already" } else { "" };
-        output.line(&format!("{} is{already} {}", text(&answer["device"]), text(&answer["state"])))?;
-        if let Some(note) = answer["note"].as_str() {
-            output.note(note);
+        let w = output.words(settings.station.language);
+        let (device, state) = (text(&answer["device"]), answer["state"].as_str().and_then(DeviceState::parse));
+        output.line(&w.decided_line(&device, state.unwrap_or_default(), answer["changed"] == true))?;
+        if let Some(note) = DeviceKey::parse(&device).and_then(|key| note(&key, w)) {
+            output.note(&note);
         }
     }
     Ok(Exit::Ok)
@@ -270,22 +275,18 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             "devices": devices.iter().map(|d| json!({
                 "device": d.key.to_string(), "state": d.state.as_str(), "name": d.name, "recorder": d.recorder, "bay": d.bay, "port": d.port,
                 "first_seen": time(d.first_seen_ms), "last_seen": time(d.last_seen_ms), "decided_by": d.decided_by,
-                "decided_at": time(d.decided_ms), "reason": d.reason, "note": note(&d.key),
+                "decided_at": time(d.decided_ms), "reason": d.reason, "note": note(&d.key, en()),
             })).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Ok);
     }
+    let w = output.words(settings.station.language);
     for one in held.iter().flatten() {
-        output.line(&format!(
-            "bay {}: {} ({}) {}",
-            text(&one["bay"]),
-            text(&one["device"]),
-            text(&one["name"]),
-            waiting(one["why"].as_str().unwrap_or_default())
-        ))?;
-        if matches!(one["why"].as_str(), Some("unknown" | "refused")) {
-            output.line(&format!("  to let it in: {}", text(&one["approve"])))?;
-            if let Some(note) = one["note"].as_str() {
+        let (device, why) = (text(&one["device"]), one["why"].as_str().unwrap_or_default());
+        output.line(&w.gate_line(&text(&one["bay"]), &device, &text(&one["name"]), why))?;
+        if matches!(why, "unknown" | "refused") {
+            output.line(&w.approve_line(&text(&one["approve"])))?;
+            if let Some(note) = DeviceKey::parse(&device).and_then(|key| note(&key, w)) {
                 output.line(&format!("  {note}"))?;
             }
         }
@@ -296,7 +297,7 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         .map(|d| {
             vec![
                 d.key.to_string(),
-                d.state.as_str().to_owned(),
+                w.device_state(d.state).to_owned(),
                 dash(d.recorder.clone()),
                 d.name.clone(),
                 dash(d.bay.clone()),
@@ -306,28 +307,21 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         })
         .collect();
     if rows.is_empty() {
-        output.note("no device was seen at the gate yet, and none was named");
+        output.note(w.no_devices);
     } else {
-        output.table(&["device", "state", "recorder", "name", "bay", "last seen", "decided by"], &rows, &[])?;
+        let columns =
+            [w.col_device, w.col_state, w.col_recorder, w.col_maker, w.col_bay, w.col_last_seen, w.col_decided_by];
+        output.table(&columns, &rows, &[])?;
     }
     if held.is_none() {
-        output.note("the daemon is not running: what stands at the gate now is not known");
+        output.note(w.gate_unwatched);
     }
     Ok(Exit::Ok)
 }
 
-fn waiting(why: &str) -> &'static str {
-    match why {
-        "unknown" => "waits for a yes",
-        "refused" => "was refused, or is in repair or retired",
-        "not_storage" => "is no recorder: it stays dead",
-        "no_storage" => "shows no storage yet",
-        _ => "cannot be read",
-    }
-}
-
 /// `evidock desk`.
 pub fn desk(verb: &cli::Desk, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let w = output.words(settings.station.language);
     match verb {
         cli::Desk::List { overdue } => out(*overdue, settings, output),
         cli::Desk::Issue(i) => {
@@ -344,14 +338,13 @@ pub fn desk(verb: &cli::Desk, settings: &Settings, output: &Output) -> anyhow::R
                 output.json(&answer)?;
                 return Ok(Exit::Ok);
             }
-            let due = answer["due"].as_str().map(|due| format!(", expected back {due}")).unwrap_or_default();
-            output.line(&format!("{} is with {}{due}", text(&answer["recorder"]), text(&answer["officer"])))?;
+            let (recorder, officer) = (text(&answer["recorder"]), text(&answer["officer"]));
+            output.line(&w.issued_line(&recorder, &officer, answer["due"].as_str()))?;
             if let Some(officer) = answer["closed"]["officer"].as_str() {
-                let since = text(&answer["closed"]["from"]);
-                output.note(&format!("{officer} had it since {since} and never returned it: that ends now"));
+                output.note(&w.never_returned(officer, &text(&answer["closed"]["from"])));
             }
             if answer["seen_before"] == false {
-                output.note("this recorder was never docked here; is the id right?");
+                output.note(w.never_docked);
             }
             Ok(Exit::Ok)
         }
@@ -361,13 +354,8 @@ pub fn desk(verb: &cli::Desk, settings: &Settings, output: &Output) -> anyhow::R
                 output.json(&answer)?;
                 return Ok(Exit::Ok);
             }
-            let late = if answer["late"] == true { ", late" } else { "" };
-            output.line(&format!(
-                "{} is back from {} (out since {}{late})",
-                text(&answer["recorder"]),
-                text(&answer["officer"]),
-                text(&answer["from"])
-            ))?;
+            let [recorder, officer, since] = ["recorder", "officer", "from"].map(|key| text(&answer[key]));
+            output.line(&w.returned_line(&recorder, &officer, &since, answer["late"] == true))?;
             Ok(Exit::Ok)
         }
     }
@@ -393,11 +381,14 @@ fn out(overdue: bool, settings: &Settings, output: &Output) -> anyhow::Result<Ex
         output.json(&rows)?;
         return Ok(Exit::Ok);
     }
+    let w = output.words(settings.station.language);
     let dash = |t: Option<String>| t.unwrap_or_else(|| "—".to_owned());
     let table: Vec<Vec<String>> = rows
         .iter()
         .map(|i| {
-            let due = i.due_ms.map(|ms| if i.is_overdue(now_ms) { format!("{} overdue", time(ms)) } else { time(ms) });
+            let due = i
+                .due_ms
+                .map(|ms| if i.is_overdue(now_ms) { format!("{} {}", time(ms), w.col_overdue) } else { time(ms) });
             vec![
                 i.recorder.clone(),
                 i.officer.clone(),
@@ -409,9 +400,10 @@ fn out(overdue: bool, settings: &Settings, output: &Output) -> anyhow::Result<Ex
         })
         .collect();
     if table.is_empty() {
-        output.note(if overdue { "no recorder is overdue" } else { "no recorder is out" });
+        output.note(if overdue { w.none_overdue } else { w.none_out });
     } else {
-        output.table(&["recorder", "officer", "out since", "expected back", "case", "place"], &table, &[])?;
+        let columns = [w.col_recorder, w.col_officer, w.col_out_since, w.col_due, w.col_case, w.col_place];
+        output.table(&columns, &table, &[])?;
     }
     Ok(Exit::Ok)
 }

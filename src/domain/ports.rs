@@ -37,7 +37,8 @@ pub trait Shelf: Send + Sync {
     /// Opens a file for reading from `offset_bytes`. A reader that ends before the listed length has
     /// met an error of the recorder, which the caller must treat as such.
     fn open(&self, path: &SourcePath, offset_bytes: u64) -> Result<Box<dyn io::Read + Send>, SourceError>;
-    /// Erases exactly one file, if it still has the length that was proven (invariant 2).
+    /// Erases exactly one file, if it still has the length that was proven (invariant 2). A form that can says so in
+    /// [`ShelfIdentity::erasable`]; it is not asked otherwise.
     fn erase(&self, proof: &EraseProof) -> Result<(), SourceError>;
 }
 

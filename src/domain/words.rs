@@ -7,6 +7,7 @@
 //! The Chinese is what users of these stations say (domain.md, "Words on the page"), never translated
 //! back from English. Nothing here knows HTML; what it returns is escaped by whoever shows it.
 
+pub mod desk;
 pub mod format;
 pub mod names;
 pub mod sentences;
@@ -437,6 +438,25 @@ catalogue! {
     terminal_unwatched => "现在没有程序在读取：先启动 evidock 再取走", "nobody looks at it now: start evidock before you remove it";
     not_probed => "尚未检测", "not probed yet";
     col_stage => "阶段", "stage";
+    col_device => "设备", "device";
+    col_recorder => "记录仪", "recorder";
+    col_maker => "厂商和型号", "name";
+    col_bay => "采集位", "bay";
+    col_last_seen => "最近接入", "last seen";
+    col_decided_by => "处理人", "decided by";
+    col_out_since => "领用时间", "out since";
+    col_due => "应还时间", "expected back";
+    col_overdue => "逾期", "overdue";
+    no_devices => "还没有设备接入过，也没有登记过设备", "no device was seen at the gate yet, and none was named";
+    gate_unwatched => "采集站程序没有在运行，现在接入的设备未知", "the daemon is not running: what stands at the gate now is not known";
+    none_overdue => "没有逾期未还的记录仪", "no recorder is overdue";
+    none_out => "没有领用中的记录仪", "no recorder is out";
+    never_docked => "这台记录仪从未在本站接入过，编号是否正确？", "this recorder was never docked here; is the id right?";
+    device_unknown => "等待确认", "unknown";
+    device_approved => "已准入", "approved";
+    device_refused => "已拒绝", "refused";
+    device_in_repair => "维修中", "in repair";
+    device_retired => "已停用", "retired";
     col_case_stage => "环节", "stage";
     col_clips => "数量", "clips";
     col_size => "大小", "size";

@@ -41,6 +41,9 @@ const ANCHOR_PATIENCE_MS: i64 = 30_000;
 const ANCHOR_AGAIN_MS: i64 = 10 * 60_000;
 /// Pause between two looks whether it arrived.
 const ANCHOR_LOOK: Duration = Duration::from_millis(50);
+/// A recorder on which nothing is due is planned for again after so long, milliseconds: proofs come in minutes, and
+/// planning lists the recorder.
+const IDLE_MS: i64 = 2_000;
 /// After so much reading, the recorder is looked at for new files before reading goes on, milliseconds.
 const REREAD_SLICE_MS: i64 = 20_000;
 /// Most files that are erased between two listings; the first group is of one, each next one twice as large.
@@ -83,6 +86,8 @@ pub(super) struct EraseMemory {
     disturbed: bool,
     /// Intents of earlier runs were looked for.
     settled: bool,
+    /// Nothing was due: not planned for before this instant of the monotonic clock.
+    idle_until_ms: Option<i64>,
     /// A checkpoint did not arrive in time: nothing is intended before this instant of the monotonic clock. Intents
     /// would only hold people at the slot while the network is away.
     not_before_ms: Option<i64>,
@@ -158,15 +163,34 @@ impl Intake {
         stopped: &dyn Fn() -> bool,
     ) -> Result<bool, IntakeError> {
         let policy = self.giving_back.policy(at.recorder).copied();
+        let now_ms = self.clock.monotonic_ms();
         // Without a policy there is nothing to do but to settle what an earlier one began.
-        if policy.is_none() && memory.settled {
+        if (policy.is_none() && memory.settled) || memory.idle_until_ms.is_some_and(|until| now_ms < until) {
             return Ok(true);
         }
+        let rest = self.give_back_now(at, policy.as_ref(), memory, stopped)?;
+        memory.idle_until_ms = rest.then(|| self.clock.monotonic_ms() + IDLE_MS);
+        Ok(rest)
+    }
+
+    fn give_back_now(
+        &self,
+        at: &Emptying<'_>,
+        policy: Option<&ErasePolicy>,
+        memory: &mut EraseMemory,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<bool, IntakeError> {
         let before = at.shelf.list()?;
-        let mut due = self.plan_erase(at, policy.as_ref(), &before, memory)?;
+        let rows = self.store.read_blocking(|r| r.erasable(at.dock, at.recorder))?;
         memory.settled = true;
+        // A call that came to its end leaves no intent behind: one that stands is of an earlier run, or of a call that
+        // failed. What was read for it counts no more.
+        for left in rows.iter().filter(|row| row.state == SightingState::EraseIntended) {
+            memory.reread.remove(&left.sighting);
+        }
+        let mut due = self.steps(at, policy, &before, memory, rows)?;
         if self.settle(&due)? {
-            due = self.plan_erase(at, policy.as_ref(), &before, memory)?;
+            due = self.plan_erase(at, policy, &before, memory)?;
         }
         self.show_kept(at.dock, &due, policy.is_some());
         if memory.disturbed || !at.shelf.identity().erasable {
@@ -175,7 +199,7 @@ impl Intake {
         if !self.read_again(at, &due, memory, stopped)? {
             return Ok(stopped());
         }
-        let due = self.plan_erase(at, policy.as_ref(), &before, memory)?;
+        let due = self.plan_erase(at, policy, &before, memory)?;
         // A file that another bay takes or erases now is left for later.
         let ready: Vec<(ErasableRow, Claim)> = due
             .into_iter()
@@ -186,7 +210,7 @@ impl Intake {
         if ready.is_empty() {
             return Ok(true);
         }
-        let outcome = self.empty(at, policy.as_ref(), memory, &ready, stopped);
+        let outcome = self.empty(at, policy, memory, &ready, stopped);
         // Whatever came of it, the next look says whether the recorder may go.
         self.board.bay(at.dock, |b| b.doing = Doing::Listing);
         outcome.map(|()| false)
@@ -199,7 +223,19 @@ impl Intake {
         listing: &Listing,
         memory: &EraseMemory,
     ) -> Result<Vec<Due>, StoreError> {
-        let (rows, anchors) = self.store.read_blocking(|r| Ok((r.erasable(at.dock, at.recorder)?, r.anchors()?)))?;
+        let rows = self.store.read_blocking(|r| r.erasable(at.dock, at.recorder))?;
+        self.steps(at, policy, listing, memory, rows)
+    }
+
+    fn steps(
+        &self,
+        at: &Emptying<'_>,
+        policy: Option<&ErasePolicy>,
+        listing: &Listing,
+        memory: &EraseMemory,
+        rows: Vec<ErasableRow>,
+    ) -> Result<Vec<Due>, StoreError> {
+        let anchors = self.store.read_blocking(|r| r.anchors())?;
         let files: BTreeMap<&SourcePath, &ShelfEntry> = listing.files.iter().map(|e| (&e.path, e)).collect();
         let (now_ms, writable) = (self.clock.now().0, at.shelf.identity().erasable);
         let waits = memory.not_before_ms.is_some_and(|at| self.clock.monotonic_ms() < at);

@@ -169,6 +169,7 @@ fn erase_takes_exactly_the_proven_file(bed: &impl Bed) {
     bed.put(b"d/a.mp4", b"proven", NOON);
     bed.put(b"d/b.mp4", b"proven", NOON);
     let shelf = bed.shelf();
+    assert!(shelf.identity().erasable, "what can be erased from says so");
     let refused = shelf.erase(&proof(b"d/a.mp4", 5)).unwrap_err();
     assert!(matches!(refused, SourceError::Changed(_)), "{refused:?}");
     assert_eq!(refused.retry(), Retry::Permanent);
@@ -183,6 +184,7 @@ fn erase_takes_exactly_the_proven_file(bed: &impl Bed) {
 fn read_only_never_erases(bed: &impl Bed) {
     bed.put(b"a.mp4", b"x", NOON);
     let shelf = bed.read_only();
+    assert!(!shelf.identity().erasable);
     let refused = shelf.erase(&proof(b"a.mp4", 1)).unwrap_err();
     assert!(matches!(refused, SourceError::Unsupported(_)), "{refused:?}");
     assert_eq!(paths(&*shelf).len(), 1);

@@ -101,6 +101,7 @@ impl DiskShelf {
             (_, true) => "usb-exfat",
             (_, false) => "usb-fat",
         };
+        inner.identity.erasable = !read_only;
         for (n, volume) in volumes.iter().enumerate().filter(|(_, v)| !v.clean) {
             tracing::info!(
                 bay = inner.identity.bay,

@@ -79,7 +79,8 @@ impl MtpShelf {
         // From here on the device is the reader's alone: with it, whatever it has under way ends.
         drop(usb);
         let Answer::Opened(opened) = answer else { return Err(unasked(&root)) };
-        Ok(Self { line: Arc::new(line), identity: identified(identity, &opened), read_only })
+        let identity = ShelfIdentity { erasable: !read_only, ..identified(identity, &opened) };
+        Ok(Self { line: Arc::new(line), identity, read_only })
     }
 }
 
