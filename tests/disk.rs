@@ -307,6 +307,7 @@ fn a_disk_tells_label_serial_number_and_kind() {
         assert_eq!((told.bay.as_str(), told.kind), ("bay-1", word));
         assert_eq!(told.volume_label.as_deref(), Some("DSJ001"));
         assert_eq!(told.volume_id.as_deref(), Some("1234-ABCD"));
+        assert_eq!([told.erasable, image.shelf(false).identity().erasable], [false, true]);
     }
 }
 
