@@ -46,7 +46,7 @@ pub fn state(name: &str, bays: &[Bay], held: &[HeldDevice]) -> State {
     match bays.iter().find(|bay| bay.bay == name) {
         Some(bay) => match &bay.doing {
             Doing::Stuck { .. } => State::Trouble,
-            Doing::Copying { .. } => State::Busy,
+            Doing::Copying { .. } | Doing::Erasing { .. } => State::Busy,
             Doing::Listing | Doing::Resting if bay.safe => State::Safe,
             Doing::Listing | Doing::Resting => State::Busy,
         },
@@ -106,6 +106,7 @@ mod tests {
             (vec![bay(Doing::Listing, false)], false, State::Busy),
             (vec![bay(copying(), false)], false, State::Busy),
             (vec![bay(copying(), true)], false, State::Busy),
+            (vec![bay(Doing::Erasing { done: 1, files: 2 }, true)], false, State::Busy),
             (vec![bay(Doing::Resting, false)], false, State::Busy),
             (vec![bay(Doing::Resting, true)], false, State::Safe),
             (vec![bay(Doing::Listing, true)], false, State::Safe),

@@ -71,6 +71,7 @@ pub struct Watch {
 struct Dock {
     bay: String,
     safe: bool,
+    erasing: bool,
     stuck_looks: u32,
     files: u64,
     files_done: u64,
@@ -84,7 +85,7 @@ impl Watch {
             self.docks.keys().filter(|id| !bays.iter().any(|(there, _)| there == *id)).copied().collect();
         for id in gone {
             // Of a recorder on which nothing was listed nothing is missing; intake closes such a stay by itself, too.
-            if let Some(dock) = self.docks.remove(&id).filter(|d| !d.safe && d.files_done < d.files) {
+            if let Some(dock) = self.docks.remove(&id).filter(|d| d.erasing || (!d.safe && d.files_done < d.files)) {
                 told.push(dock.told("pulled_early"));
             }
         }
@@ -93,7 +94,8 @@ impl Watch {
             let new = !self.docks.contains_key(id);
             let dock = self.docks.entry(*id).or_default();
             let stuck = matches!(bay.doing, Doing::Stuck { .. });
-            let safe = bay.safe && !stuck && !matches!(bay.doing, Doing::Copying { .. });
+            dock.erasing = matches!(bay.doing, Doing::Erasing { .. }) || (dock.erasing && stuck);
+            let safe = bay.safe && !stuck && !dock.erasing && !matches!(bay.doing, Doing::Copying { .. });
             (dock.bay, dock.files, dock.files_done) = (bay.bay.clone(), bay.files, bay.files_done);
             dock.stuck_looks = if stuck { dock.stuck_looks.saturating_add(1) } else { 0 };
             if new {
@@ -104,7 +106,7 @@ impl Watch {
             }
             // A recorder that is pulled while it is safe looks stuck for a moment, and stays what it was.
             let was = dock.safe;
-            dock.safe = safe || (was && bay.safe);
+            dock.safe = safe || (was && bay.safe && stuck);
             if dock.safe && !was {
                 told.push(dock.told("safe"));
             }
@@ -192,6 +194,11 @@ mod tests {
             (vec![(3, bay(Doing::Listing, false, 0, 0))], &["pulled_early", "docked"]),
             // Nothing was listed on it.
             (vec![], &[]),
+            // Pulled while files were erased from it.
+            (vec![(5, bay(Doing::Resting, true, 2, 2))], &["docked", "safe"]),
+            (vec![(5, bay(Doing::Erasing { done: 1, files: 2 }, true, 2, 2))], &[]),
+            (vec![(5, bay(stuck(), true, 2, 2))], &[]),
+            (vec![], &["pulled_early"]),
             // One file of it was reported as unreadable: it may go.
             (vec![(4, bay(Doing::Resting, true, 1, 2))], &["docked", "safe"]),
             (vec![], &[]),
