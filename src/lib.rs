@@ -20,6 +20,7 @@
 //! | [`casework`] | facts, links, rosters | + `store` |
 //! | [`deliver`] | resumable upload and remote proof | `domain`, `runtime`; `uplink` alone joins `vault`, `store` |
 //! | [`custody`] | the log's tree, key, checkpoints, verification | `domain`, `runtime` |
+//! | [`feedback`] | lamps at the bays, and a program run for each event | looks at `store` |
 //! | [`web`] | pages, API, live events | reads through `store`, asks through `domain::command` |
 //! | [`command`] | one file a verb; `run` is the composition root | everything |
 //!
@@ -50,6 +51,7 @@
 //! | `docks`, one thread a dock | sources | what the watches of the sources tell |
 //! | `media` | uploads | the store's changes |
 //! | `clerk` | uploads | the store's changes |
+//! | `lamps`, `hook` | sources | the board and the log, four times a second |
 //! | `uplink NAME` | uploads | the store's changes, the next due time |
 //! | `checkpoints` | store | each second, acts each minute |
 //! | `figures`, `control`, `page`, `bell`, `watchdog` | http | time, guests, changes |
@@ -102,6 +104,7 @@ pub mod config;
 pub mod custody;
 pub mod deliver;
 pub mod domain;
+pub mod feedback;
 pub mod intake;
 pub mod media;
 pub mod runtime;

@@ -21,6 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("custody", &["domain", "runtime", "config"]),
     ("intake", &["domain", "runtime", "config", "source", "vault", "store"]),
     ("casework", &["domain", "runtime", "config", "store"]),
+    ("feedback", &["domain", "runtime", "config", "store"]),
     ("web", &["domain", "runtime", "config", "store"]),
     ("cli", &["domain", "config"]),
     ("main", &["command"]),

@@ -22,6 +22,7 @@ use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ports::{Clock, Destination, MediaProbe, Signer};
 use crate::domain::record::Field;
+use crate::feedback::{self, Sight};
 use crate::intake::{GivingBack, Intake, IntakeOptions, Prober, recover};
 use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
@@ -462,6 +463,13 @@ fn start_doors(
     });
     let settings = &parts.settings;
     roster_watch::start(supervisor, settings.casework.roster.clone(), &desk, &parts.health);
+    let sight = Sight {
+        station: settings.station.id.clone(),
+        board: parts.board.clone(),
+        store: parts.store.clone(),
+        clock: Arc::clone(&parts.clock),
+    };
+    feedback::start(supervisor, &settings.feedback, &sight, &parts.health);
     let pages = StationPages {
         store: parts.store.clone(),
         vault: parts.vault.clone(),

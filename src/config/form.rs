@@ -176,9 +176,9 @@ fn homes_of(name: &str, keys: &[(&str, Shape)], path: &str) -> Vec<String> {
 fn wrong_type(path: &str, shape: &Shape, found: &DeValue<'_>) -> String {
     let wanted = match shape {
         Shape::Text => "text in quotes".to_owned(),
-        Shape::Texts => "a list of texts in quotes, in square brackets".to_owned(),
         Shape::Whole => "a whole number, not negative and without a unit".to_owned(),
         Shape::Flag => "true or false".to_owned(),
+        Shape::Texts => "a list of texts in quotes, as [\"one\", \"two\"]".to_owned(),
         Shape::Section(_) => {
             return format!("{path} is a section: write [{path}] on a line of its own, its keys below");
         }
@@ -233,11 +233,21 @@ mod tests {
                 3,
                 "[[destination]] has no key `buckt`; did you mean `bucket`?",
             ),
+            (
+                "[feedback]\nhook = 'run me'\n",
+                2,
+                "[feedback] hook must be a list of texts in quotes, as [\"one\", \"two\"]; it is \"run me\"",
+            ),
+            (
+                "[feedback]\nhook = ['/x', 1]\n",
+                2,
+                "[feedback] hook must be a list of texts in quotes, as [\"one\", \"two\"]; it is 1",
+            ),
             ("station = 1\n", 1, "station is a section: write [station] on a line of its own, its keys below"),
             (
                 "zz = 1\n[aa]\n",
                 1,
-                "the top of the file has no key `zz`; its keys are station, vault, source, media, casework, custody, destination, erase, upload, web, log, control",
+                "the top of the file has no key `zz`; its keys are station, vault, source, media, casework, custody, destination, erase, upload, web, feedback, log, control",
             ),
         ];
         for (text, line, what) in table {

@@ -15,14 +15,15 @@ use jiff::tz::TimeZone;
 use super::form::nearest;
 use super::secret::SecretFile;
 use super::settings::{
-    Casework, Custody, Destination, DestinationKind, Erase, FolderDestination, FolderSource, Language, Lock, Log,
-    LogFormat, LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload, Vault, Web,
+    Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderDestination, FolderSource, Hook, Lamp,
+    Language, Lock, Log, LogFormat, LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload,
+    Vault, Web,
 };
 use super::usb;
 use super::written::{self, Written};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
-use crate::domain::ids::{DestinationName, StationId};
+use crate::domain::ids::{BayName, DestinationName, StationId};
 use crate::domain::sensitivity::Sensitivity;
 
 /// Where state lies when nobody says otherwise (Filesystem Hierarchy Standard 3.0, 5.8).
@@ -74,6 +75,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         erase: erase(written.erase.unwrap_or_default())?,
         upload: upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
+        feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
         log: log(written.log.unwrap_or_default())?,
         control_socket: socket(written.control.unwrap_or_default(), &places)?,
         station,
@@ -491,6 +493,70 @@ fn web(written: written::Web, places: &Places<'_>) -> Result<Web, Problem> {
         (None, Some(_)) => return problem("web.tls_certificate", "is missing; a key needs its certificate"),
     };
     Ok(Web { listen, tls })
+}
+
+/// Where the kernel shows its LEDs (Documentation/leds/leds-class.rst).
+const LED_DIR: &str = "/sys/class/leds";
+/// `LED_MAX_NAME_SIZE` of the kernel, with its ending zero.
+const MAX_LED_NAME_BYTES: usize = 63;
+
+fn feedback(written: written::Feedback, places: &Places<'_>) -> Result<Feedback, Problem> {
+    let timeout = whole("feedback.hook_timeout_s", written.hook_timeout_s, 10, 1..=600)?;
+    let queue = whole("feedback.hook_queue", written.hook_queue, 100, 1..=10_000)? as usize;
+    let hook = match written.hook {
+        None => None,
+        Some(command) => {
+            if command.first().is_none_or(|program| !Path::new(program).is_absolute()) {
+                return problem(
+                    "feedback.hook",
+                    "must begin with the absolute path of a program; its arguments follow, each a text of its own",
+                );
+            }
+            Some(Hook { command, timeout: Duration::from_secs(timeout), queue })
+        }
+    };
+    let mut lamps: Vec<Lamp> = Vec::new();
+    for (n, one) in written.lamp.unwrap_or_default().into_iter().enumerate() {
+        let path = format!("feedback.lamp[{n}]");
+        let lamp = lamp(&path, one)?;
+        let leds = |lamp: &Lamp| [lamp.busy.clone(), lamp.safe.clone(), lamp.trouble.clone()];
+        let taken = |led: &Option<String>| led.is_some() && lamps.iter().any(|other| leds(other).contains(led));
+        if let Some(at) = leds(&lamp).iter().position(taken) {
+            let one = lamp.busy == lamp.safe && lamp.safe == lamp.trouble;
+            let key = if one { "led" } else { ["busy", "safe", "trouble"][at] };
+            return problem(format!("{path}.{key}"), "names an LED that another lamp has; an LED belongs to one bay");
+        }
+        lamps.push(lamp);
+    }
+    let led_dir = places.written(written.led_dir).unwrap_or_else(|| LED_DIR.into());
+    Ok(Feedback { hook, led_dir, lamps })
+}
+
+fn lamp(path: &str, written: written::Lamp) -> Result<Lamp, Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let Some(bay) = written.bay else { return problem(at("bay"), "is missing; write the bay's name") };
+    let bay = BayName::new(&bay).or_else(|e| problem(at("bay"), format!("cannot be used: {e}")))?;
+    let named = |key: &str, name: Option<String>| match name {
+        Some(name)
+            if name.is_empty() || name.len() > MAX_LED_NAME_BYTES || name.contains('/') || name.starts_with('.') =>
+        {
+            problem(
+                at(key),
+                format!("must be the name of an LED as in {LED_DIR}, such as \"evidock:green:3\"; it is {name:?}"),
+            )
+        }
+        name => Ok(name),
+    };
+    let (led, busy) = (named("led", written.led)?, named("busy", written.busy)?);
+    let (safe, trouble) = (named("safe", written.safe)?, named("trouble", written.trouble)?);
+    match (&led, busy.is_some() || safe.is_some() || trouble.is_some()) {
+        (Some(_), true) => {
+            problem(at("led"), "stands beside LEDs for single states; write one LED, or busy, safe and trouble")
+        }
+        (None, false) => problem(at("led"), "is missing; write one LED, or busy, safe and trouble"),
+        (Some(_), false) => Ok(Lamp { bay, busy: led.clone(), safe: led.clone(), trouble: led }),
+        (None, true) => Ok(Lamp { bay, busy, safe, trouble }),
+    }
 }
 
 fn log(written: written::Log) -> Result<Log, Problem> {

@@ -43,6 +43,8 @@ pub struct Settings {
     pub upload: Upload,
     /// The page.
     pub web: Web,
+    /// Telling people at the bays without a screen.
+    pub feedback: Feedback,
     /// What the daemon writes about itself.
     pub log: Log,
     /// The Unix socket of the command line.
@@ -289,6 +291,41 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+}
+
+/// Telling people at the bays without a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feedback {
+    /// A program that is run for each event.
+    pub hook: Option<Hook>,
+    /// Where the kernel shows its LEDs.
+    pub led_dir: PathBuf,
+    /// Lamps at bays; no LED stands in two of them.
+    pub lamps: Vec<Lamp>,
+}
+
+/// A program that is run for each event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Absolute path of the program, then its arguments; the event's name follows them.
+    pub command: Vec<String>,
+    /// It is ended when it takes longer.
+    pub timeout: Duration,
+    /// Events that may wait for it; beyond that the oldest are dropped and counted.
+    pub queue: usize,
+}
+
+/// The lamps at one bay: names of LEDs below [`Feedback::led_dir`]; at least one, perhaps the same for several states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lamp {
+    /// The bay.
+    pub bay: BayName,
+    /// Blinks while a recorder is copied.
+    pub busy: Option<String>,
+    /// Lit while a recorder may be taken.
+    pub safe: Option<String>,
+    /// Blinks fast when someone must act.
+    pub trouble: Option<String>,
 }
 
 /// What the daemon writes about itself.

@@ -1,7 +1,7 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::settings::{Destination, DestinationKind, Erase, Reserve, Settings, UsbAllow, UsbSource};
+use super::settings::{Destination, DestinationKind, Erase, Lamp, Reserve, Settings, UsbAllow, UsbSource};
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
 
@@ -63,6 +63,13 @@ impl Settings {
                 tls_certificate: self.web.tls.as_ref().map(|t| t.certificate.clone()),
                 tls_key: self.web.tls.as_ref().map(|t| t.key.clone()),
             }),
+            feedback: Some(written::Feedback {
+                hook: self.feedback.hook.as_ref().map(|h| h.command.clone()),
+                hook_timeout_s: self.feedback.hook.as_ref().map(|h| h.timeout.as_secs()),
+                hook_queue: self.feedback.hook.as_ref().map(|h| h.queue as u64),
+                led_dir: Some(self.feedback.led_dir.clone()),
+                lamp: none_if_empty(self.feedback.lamps.iter().map(lamp).collect()),
+            }),
             log: Some(written::Log {
                 level: Some(self.log.level.as_str().to_owned()),
                 format: Some(self.log.format.as_str().to_owned()),
@@ -115,6 +122,15 @@ fn erase(erase: &Erase) -> written::Erase {
         delay_hours: Some((erase.policy.delay_ms / HOUR_MS) as u64),
         keep_days: Some((erase.policy.keep_ms / (24 * HOUR_MS)) as u64),
     }
+}
+
+fn lamp(lamp: &Lamp) -> written::Lamp {
+    let bay = Some(lamp.bay.to_string());
+    if lamp.busy == lamp.safe && lamp.safe == lamp.trouble {
+        return written::Lamp { bay, led: lamp.safe.clone(), ..Default::default() };
+    }
+    let (busy, safe, trouble) = (lamp.busy.clone(), lamp.safe.clone(), lamp.trouble.clone());
+    written::Lamp { bay, led: None, busy, safe, trouble }
 }
 
 fn destination(destination: &Destination) -> written::Destination {

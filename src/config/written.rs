@@ -89,6 +89,8 @@ sections! {
         upload: Upload,
         /// The page.
         web: Web,
+        /// Telling people at the bays without a screen.
+        feedback: Feedback,
         /// What the daemon writes about itself.
         log: Log,
         /// The door of the command line.
@@ -299,6 +301,34 @@ sections! {
         tls_certificate: PathBuf,
         /// Its private key, PEM.
         tls_key: PathBuf,
+    }
+
+    /// `[feedback]`
+    Feedback {
+        /// Program and arguments that are run for each event.
+        hook: Vec<String>,
+        /// It is ended when it takes longer.
+        hook_timeout_s: u64,
+        /// Events that may wait for it.
+        hook_queue: u64,
+        /// Where the kernel shows its LEDs.
+        led_dir: PathBuf,
+        /// Lamps at bays.
+        lamp: Vec<Lamp>,
+    }
+
+    /// `[[feedback.lamp]]`
+    Lamp {
+        /// The bay.
+        bay: String,
+        /// One LED for everything.
+        led: String,
+        /// LED that blinks while a recorder is copied.
+        busy: String,
+        /// LED that is lit while a recorder may be taken.
+        safe: String,
+        /// LED that blinks fast when someone must act.
+        trouble: String,
     }
 
     /// `[log]`

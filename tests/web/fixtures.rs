@@ -492,7 +492,7 @@ pub fn station(scene: Scene) -> StationView {
             let mut busy = station(Scene::Busy);
             for bay in &mut busy.bays {
                 bay.name = NASTY.into();
-                bay.officer = Some(Holder { officer: NASTY.into(), origin: Origin::FileName });
+                bay.officer = Some(Holder { officer: NASTY.into(), origin: Origin::Roster });
                 bay.recorder = Some("DSJ".repeat(40));
             }
             busy.bays[3].state = BayState::Failing { at_percent: None, reason: NASTY.into() };

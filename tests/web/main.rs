@@ -150,9 +150,9 @@ async fn what_is_held_back_is_shown_with_a_word_and_what_to_do() {
     let (board, station) = (visit.get("/kiosk").await.text(), visit.get("/").await.text());
     for (word, act, icon) in [
         ("未注册设备", "请联系管理员", "unknown"),
-        ("已拒绝的设备", "请联系管理员", "cross"),
+        ("设备已拒绝", "请联系管理员", "cross"),
         ("不是记录仪", "请拔出", "ban"),
-        ("记录仪未开放存储", "请在记录仪上切换到 U 盘模式", "lock"),
+        ("未开放存储", "请切换到U盘模式", "lock"),
         ("无法读取", "换一个采集位", "warn"),
     ] {
         for page in [&board, &station] {
