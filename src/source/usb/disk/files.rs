@@ -226,23 +226,31 @@ impl Disk {
     pub fn open(mut blocks: Blocks, sector_bytes: u64) -> Result<Self, ReadError> {
         let whole = Slice { start: 0, len: blocks.disk_bytes(), cut: false };
         let (mut volumes, mut unreadable) = (Vec::new(), Vec::new());
-        if let Some(volume) = volume_in(&mut blocks, whole)? {
+        if let Some(volume) = volume_in(&mut blocks, whole, Boot::Main)? {
             return Ok(Self { blocks, volumes: vec![volume], unreadable });
         }
         let table = match partitions::read(&mut blocks, sector_bytes) {
             Ok(table) => table,
             Err(ReadError::Gone(e)) => return Err(ReadError::Gone(e)),
             Err(error) => {
+                volumes.extend(volume_in(&mut blocks, whole, Boot::Copy)?);
                 return Ok(Self { blocks, volumes, unreadable: vec![format!("its first sector: {error}")] });
             }
         };
         for (i, slice) in table.slices.iter().enumerate() {
-            match volume_in(&mut blocks, *slice)? {
+            let volume = match volume_in(&mut blocks, *slice, Boot::Main)? {
+                None => volume_in(&mut blocks, *slice, Boot::Copy)?,
+                found => found,
+            };
+            match volume {
                 Some(volume) => volumes.push(volume),
                 None => unreadable.push(format!("partition {} has no FAT and no exFAT that can be read", i + 1)),
             }
         }
         unreadable.extend(table.damage);
+        if volumes.is_empty() {
+            volumes.extend(volume_in(&mut blocks, whole, Boot::Copy)?);
+        }
         Ok(Self { blocks, volumes, unreadable })
     }
 
@@ -304,10 +312,20 @@ impl Disk {
     }
 }
 
-fn volume_in(blocks: &mut Blocks, slice: Slice) -> Result<Option<Volume>, ReadError> {
-    match exfat::open(blocks, slice)? {
+/// What a volume is known by. Formatting leaves copies behind of what stood there before (a card sold with exFAT and
+/// formatted by its recorder, a disk that was partitioned later): a copy only counts where no boot sector does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// Its boot sector.
+    Main,
+    /// The copy of it.
+    Copy,
+}
+
+fn volume_in(blocks: &mut Blocks, slice: Slice, boot: Boot) -> Result<Option<Volume>, ReadError> {
+    match exfat::open(blocks, slice, boot)? {
         Some(volume) => Ok(Some(volume)),
-        None => fat::open(blocks, slice),
+        None => fat::open(blocks, slice, boot),
     }
 }
 
