@@ -37,7 +37,7 @@ APT_DEMO=(
 )
 APT_TEST=(
   strace                          # what a process really does to the disk
-  dosfstools exfatprogs           # cards as other systems make them, and their verdict on what we erased
+  dosfstools exfatprogs mtools    # cards as other systems make and read them, and their verdict on what we made or erased
   gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
   chromium:chromium               # the page in a real browser
   fonts-noto-cjk                  # Chinese on its screenshots

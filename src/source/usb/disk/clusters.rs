@@ -125,6 +125,20 @@ impl Chain {
         self.clusters += 1;
         true
     }
+
+    /// Takes back what lies behind so many clusters, skipped ones included.
+    fn cut(&mut self, clusters: u64, skip: u64) {
+        let mut excess = self.clusters.saturating_sub(clusters.max(skip));
+        while let Some(run) = self.runs.last_mut().filter(|_| excess > 0) {
+            let gone = u32::try_from(excess).unwrap_or(u32::MAX).min(run.count);
+            run.count -= gone;
+            excess -= u64::from(gone);
+            if run.count == 0 {
+                self.runs.pop();
+            }
+        }
+        self.clusters = clusters;
+    }
 }
 
 impl Heap {
@@ -273,8 +287,8 @@ impl Heap {
 
 /// Follows a chain. Only a disk that is gone is an error.
 ///
-/// A loop is found by the tortoise that waits at each power of two (Brent): no memory of what was seen, and at most
-/// three times as many steps as there are clusters.
+/// A loop is found by the tortoise that waits at each power of two (Brent): no memory of what was seen, and a small
+/// multiple of as many steps as there are clusters.
 fn follow(
     first: u32,
     wanted: Wanted,
@@ -283,6 +297,7 @@ fn follow(
 ) -> Result<Chain, ReadError> {
     let mut chain = Chain::default();
     let (mut cluster, mut waits_at, mut power) = (first, first, 1u64);
+    let mut goes_on = false;
     while chain.clusters < wanted.most {
         if !has(cluster) {
             chain.damage = Some("its chain leads out of the volume".to_owned());
@@ -291,8 +306,9 @@ fn follow(
         if !chain.push(cluster, wanted) {
             break;
         }
+        goes_on = false;
         match link(cluster) {
-            Ok(Link::Next(next)) => cluster = next,
+            Ok(Link::Next(next)) => (cluster, goes_on) = (next, true),
             Ok(Link::End) => break,
             Ok(Link::Free) => chain.damage = Some("its chain ends in a cluster that is free".to_owned()),
             Ok(Link::Nowhere) => chain.damage = Some("its chain ends in a cluster that is none".to_owned()),
@@ -303,7 +319,6 @@ fn follow(
             break;
         }
         if cluster == waits_at {
-            chain.damage = Some("its chain is a loop".to_owned());
             break;
         }
         if chain.clusters.is_power_of_two() && chain.clusters >= power {
@@ -311,7 +326,53 @@ fn follow(
             power = chain.clusters * 2;
         }
     }
+    // A chain that ends has no cluster twice. One that goes on behind what was wanted may have: then a part of the file
+    // stands in another part's place, and its length looks right.
+    if goes_on
+        && !chain.full
+        && chain.damage.is_none()
+        && let Some(once) = once(first, &has, &mut link)?
+        && once < wanted.most
+    {
+        chain.cut(once, wanted.skip);
+        chain.damage = Some("its chain is a loop".to_owned());
+    }
     Ok(chain)
+}
+
+/// How many clusters a chain has before one comes again; `None` where it ends (Brent's algorithm).
+fn once(
+    first: u32,
+    has: impl Fn(u32) -> bool,
+    mut link: impl FnMut(u32) -> Result<Link, ReadError>,
+) -> Result<Option<u64>, ReadError> {
+    let mut next = |cluster| match link(cluster) {
+        Ok(Link::Next(next)) if has(next) => Ok(Some(next)),
+        Err(ReadError::Gone(e)) => Err(ReadError::Gone(e)),
+        _ => Ok(None),
+    };
+    let (mut slow, mut fast, mut power, mut round) = (first, first, 1u64, 0u64);
+    loop {
+        let Some(cluster) = next(fast)? else { return Ok(None) };
+        (fast, round) = (cluster, round + 1);
+        if slow == fast {
+            break;
+        }
+        if round == power {
+            (slow, power, round) = (fast, power * 2, 0);
+        }
+    }
+    (slow, fast) = (first, first);
+    for _ in 0..round {
+        let Some(cluster) = next(fast)? else { return Ok(None) };
+        fast = cluster;
+    }
+    let mut before = 0;
+    while slow != fast {
+        let (Some(a), Some(b)) = (next(slow)?, next(fast)?) else { return Ok(None) };
+        (slow, fast, before) = (a, b, before + 1);
+    }
+    Ok(Some(before + round))
 }
 
 #[cfg(test)]
@@ -357,6 +418,16 @@ mod tests {
             assert!(chain.damage.as_deref().unwrap_or_default().contains(damage), "{chain:?}");
         }
         assert!(chain(&plain, 2, Wanted { runs: 1, ..ALL }).full);
+        // A loop that is longer than what is wanted of it is found all the same, and a longer tail is none.
+        let round = [(2, Next(3)), (3, Next(9)), (9, Next(2))];
+        for (wanted, expected, looped) in
+            [(most(2), 2, false), (most(3), 3, false), (most(4), 3, true), (most(5), 3, true), (most(80), 3, true)]
+        {
+            let chain = chain(&round, 2, wanted);
+            assert_eq!((chain.runs.iter().map(|r| r.count).sum::<u32>(), chain.damage.is_some()), (expected, looped));
+        }
+        assert_eq!(runs(&chain(&round, 2, Wanted { skip: 2, most: 5, ..ALL })), [(9, 1)]);
+        assert_eq!(runs(&chain(&round, 2, Wanted { skip: 4, most: 5, ..ALL })), []);
         assert!(chain(&[(2, Next(3)), (3, Next(4)), (4, Next(3))], 2, ALL).damage.unwrap().contains("a loop"));
     }
 

@@ -26,10 +26,11 @@ const NAME: u8 = 0xc1;
 const NO_FAT_CHAIN: u8 = 0x02;
 const DIRECTORY: u16 = 0x10;
 
-/// The volume in a slice; `Ok(None)` where none is. By [`Boot::First`] only a boot region whose checksum is right counts;
-/// by [`Boot::Copy`] the copy with a right checksum, else the first of both that can be read at all.
-pub fn open(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume>, ReadError> {
-    let mut unsure = None;
+/// The volume in a slice; `Ok(None)` where none is. Of the boot region and its copy the one is used whose checksum is
+/// right, else the first that can be read at all. `boot` tells which of them must be there: a copy may be left of a
+/// volume that was.
+pub fn open(blocks: &mut Blocks, slice: Slice, boot: Boot) -> Result<Option<Volume>, ReadError> {
+    let (mut unsure, mut main) = (None, boot == Boot::Copy);
     for sector in [512u64, 4096, 1024, 2048] {
         for (copy, at) in [(false, slice.start), (true, slice.start + 12 * sector)] {
             let mut boot = [0; 512];
@@ -39,7 +40,11 @@ pub fn open(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume
                 Err(_) => continue,
             }
             let Some(mut volume) = parse(&boot, slice) else { continue };
-            if 1 << boot[108] != sector || (copy && by == Boot::First) {
+            if 1 << boot[108] != sector {
+                continue;
+            }
+            main |= !copy;
+            if !main {
                 continue;
             }
             if !checksum_holds(blocks, at, sector)? {
@@ -52,9 +57,6 @@ pub fn open(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume
             find_label(blocks, &mut volume)?;
             return Ok(Some(volume));
         }
-    }
-    if by == Boot::First {
-        return Ok(None);
     }
     if let Some(volume) = &mut unsure {
         volume.facts.damage.push("its boot region and the copy of it are damaged".to_owned());
@@ -163,25 +165,37 @@ pub fn read_dir(
     each: &mut dyn FnMut(Found) -> ControlFlow<()>,
 ) -> Result<Option<String>, ReadError> {
     let (mut set, mut ended) = (Set::default(), false);
+    // Nothing but zeros may follow the end. Where whole files do, damage has cut them off.
+    let behind = "it stands behind the end of its directory: deleted, or cut off by damage; not read";
     let damage = heap.slots(blocks, place, |at, slot| {
-        if ended {
-            let left = matches!(slot, Ok(slot) if slot[0] == FILE || slot[0] == STREAM);
-            return if left { each(Found::behind_the_end()) } else { ControlFlow::Continue(()) };
-        }
         let slot = match slot {
             Ok(slot) => slot,
+            Err(_) if ended => return ControlFlow::Continue(()),
             Err(reason) => {
                 set.cut_short(each)?;
                 return each(Found::Damaged { name: None, reason });
             }
         };
+        if ended {
+            if set.wants(slot) {
+                set.slots.push(*slot);
+            } else {
+                set = Set { at, slots: if slot[0] == FILE { vec![*slot] } else { Vec::new() } };
+            }
+            if set.slots.is_empty() || !set.is_whole() {
+                return ControlFlow::Continue(());
+            }
+            return match set.take() {
+                Found::Entry(entry) => each(Found::Damaged { name: Some(entry.name), reason: behind.to_owned() }),
+                Found::Damaged { .. } => ControlFlow::Continue(()),
+            };
+        }
         if set.wants(slot) {
             set.slots.push(*slot);
             return if set.is_whole() { each(set.take()) } else { ControlFlow::Continue(()) };
         }
         set.cut_short(each)?;
         match slot[0] {
-            // By the specification nothing stands behind it; a record that does is told, never taken for a file.
             0 => {
                 ended = true;
                 ControlFlow::Continue(())
@@ -196,6 +210,11 @@ pub fn read_dir(
                 set.slots[0][1] = 1 + slot[3].div_ceil(15);
                 ControlFlow::Continue(())
             }
+            NAME => {
+                set = Set { at, slots: vec![[0; SLOT_BYTES], *slot] };
+                set.slots[0][1] = u8::MAX;
+                ControlFlow::Continue(())
+            }
             BITMAP | UPCASE | LABEL => ControlFlow::Continue(()),
             kind if kind & IN_USE != 0 && kind & (SECONDARY | BENIGN) == 0 => each(Found::Damaged {
                 name: None,
@@ -204,7 +223,9 @@ pub fn read_dir(
             _ => ControlFlow::Continue(()),
         }
     })?;
-    let _ = set.cut_short(each);
+    if !ended {
+        let _ = set.cut_short(each);
+    }
     Ok(damage)
 }
 
@@ -284,6 +305,9 @@ impl Set {
         }
         let (modified, modified_ms) = names::exfat_time(le32(file, 12), file[21], file[23]);
         let (first, len, valid) = (le32(stream, 20), le64(stream, 24), le64(stream, 8));
+        if len == 0 && first != 0 {
+            return damaged("it has no length but clusters of its own: a recording that was cut off; not read");
+        }
         Found::Entry(Entry {
             name: name.clone(),
             directory: le16(file, 4) & DIRECTORY != 0,
@@ -361,7 +385,7 @@ mod tests {
             half.chunks_mut(32).take(cut + 1).for_each(|slot| slot[0] &= 0x7f);
             let found = told([half, a.clone()].concat());
             assert_eq!(found.last().unwrap(), "a.mp4 7", "{cut}");
-            assert_eq!(found.iter().any(|f| f.ends_with(part)), cut == 0, "{cut}: {found:?}");
+            assert_eq!(found.iter().any(|f| f.ends_with(part)), cut < 3, "{cut}: {found:?}");
             let mut half = b.clone();
             half.chunks_mut(32).skip(cut).for_each(|slot| slot[0] &= 0x7f);
             let found = told([half, a.clone()].concat());

@@ -19,12 +19,11 @@ const LONG_NAME: u8 = 0x0f;
 const VOLUME_ID: u8 = 0x08;
 const DIRECTORY: u8 = 0x10;
 
-/// The volume in a slice; `Ok(None)` where none is: by its boot sector, or by FAT32's copy of it.
-pub fn open(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume>, ReadError> {
-    for (copy, at) in [(false, 0), (true, 6 * 512)] {
-        if copy != (by == Boot::Copy) {
-            continue;
-        }
+/// The volume in a slice, from its boot sector or else, where that is wanted, from FAT32's copy of it; `Ok(None)` where
+/// none is.
+pub fn open(blocks: &mut Blocks, slice: Slice, boot: Boot) -> Result<Option<Volume>, ReadError> {
+    let places = [(false, 0), (true, 6 * 512)];
+    for (copy, at) in places.into_iter().filter(|(copy, _)| *copy == (boot == Boot::Copy)) {
         let mut boot = [0; 512];
         match blocks.read(slice.start + at, &mut boot) {
             Ok(()) => {}
@@ -152,23 +151,19 @@ pub fn read_dir(
     let (mut long, mut slots, mut ended) = (LongName::default(), 0, false);
     let damage = heap.slots(blocks, place, |at, slot| {
         slots += 1;
-        if ended {
-            // By the specification nothing stands behind the end; a record that does is told, never taken for a file.
-            let left = matches!(slot, Ok(slot) if slot[0] > b' ' && slot[0] != 0xe5 && slot[11] != 0
-                && slot[11] & !READ_ONLY_TO_ARCHIVE == 0 && slot[11] & READ_ONLY_TO_ARCHIVE != LONG_NAME
-                && slot[1..11].iter().all(|b| *b >= b' '));
-            return if left { each(Found::behind_the_end()) } else { ControlFlow::Continue(()) };
-        }
         let slot = match slot {
             Ok(slot) => slot,
+            Err(_) if ended => return ControlFlow::Continue(()),
             Err(reason) => {
                 long.reset();
                 return each(Found::Damaged { name: None, reason });
             }
         };
         match slot[0] {
+            // Nothing but zeros may follow. Where files do, one bit or one erased sector has cut them off.
             0 => {
                 ended = true;
+                long.reset();
                 return ControlFlow::Continue(());
             }
             0xe5 => {
@@ -184,19 +179,33 @@ pub fn read_dir(
         let mut short = [0; 11];
         short.copy_from_slice(&slot[..11]);
         let name = long.take(&short);
-        if slot[11] & VOLUME_ID != 0 || short == *b".          " || short == *b"..         " {
+        if short == *b".          " || short == *b"..         " {
             return ControlFlow::Continue(());
         }
         let plausible = slot[11] & !READ_ONLY_TO_ARCHIVE == 0
             && short[0] != b' '
             && short.iter().enumerate().all(|(i, b)| *b >= 0x20 || (i == 0 && *b == 0x05));
         let name = name.unwrap_or_else(|| names::short_name(&short, slot[12]));
-        if !plausible {
-            return each(Found::Damaged { name: Some(name), reason: "its directory entry is damaged".to_owned() });
-        }
+        let damaged = |name, reason: &str| Found::Damaged { name: Some(name), reason: reason.to_owned() };
         let high = if heap.width == Width::TwentyEight { u32::from(le16(slot, 20)) << 16 } else { 0 };
         let (first, size) = ((high | u32::from(le16(slot, 26))) & 0x0fff_ffff, u64::from(le32(slot, 28)));
         let directory = slot[11] & DIRECTORY != 0;
+        if ended {
+            // What was never erased there is no directory's; only what looks like a file is told.
+            let file = plausible && slot[11] & VOLUME_ID == 0 && (heap.has(first) || (first == 0 && size == 0));
+            let behind = "it stands behind the end of its directory: deleted, or cut off by damage; not read";
+            return if file { each(damaged(name, behind)) } else { ControlFlow::Continue(()) };
+        }
+        if slot[11] & VOLUME_ID != 0 && first == 0 && size == 0 && !directory {
+            return ControlFlow::Continue(());
+        }
+        if !plausible || slot[11] & VOLUME_ID != 0 {
+            return each(damaged(name, "its directory entry is damaged"));
+        }
+        if !directory && size == 0 && first != 0 {
+            let unfinished = "it has no length but clusters of its own: a recording that was cut off; not read";
+            return each(damaged(name, unfinished));
+        }
         let len = if directory { MAX_DIRECTORY_BYTES } else { size };
         each(Found::Entry(Entry {
             name,

@@ -88,25 +88,6 @@ pub enum Found {
     },
 }
 
-impl Found {
-    /// A record behind the end of its directory: a slot before it was wiped, or the directory's end was.
-    pub(super) fn behind_the_end() -> Self {
-        let reason =
-            "a record stands behind the end of this directory; what it names was not copied: copy the card whole";
-        Self::Damaged { name: None, reason: reason.to_owned() }
-    }
-}
-
-/// Which of a volume's boot sectors is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Boot {
-    /// The first.
-    First,
-    /// The copy that stands behind it for the day when the first is damaged. An older file system in the same place
-    /// leaves its own, so a copy counts only where no first one does.
-    Copy,
-}
-
 /// Bytes of a file that stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
@@ -245,33 +226,30 @@ impl Disk {
     pub fn open(mut blocks: Blocks, sector_bytes: u64) -> Result<Self, ReadError> {
         let whole = Slice { start: 0, len: blocks.disk_bytes(), cut: false };
         let (mut volumes, mut unreadable) = (Vec::new(), Vec::new());
-        if let Some(volume) = volume_by(&mut blocks, whole, Boot::First)? {
+        if let Some(volume) = volume_in(&mut blocks, whole, Boot::Main)? {
             return Ok(Self { blocks, volumes: vec![volume], unreadable });
         }
         let table = match partitions::read(&mut blocks, sector_bytes) {
             Ok(table) => table,
             Err(ReadError::Gone(e)) => return Err(ReadError::Gone(e)),
             Err(error) => {
-                match volume_by(&mut blocks, whole, Boot::Copy)? {
-                    Some(volume) => volumes.push(volume),
-                    None => unreadable.push(format!("its first sector: {error}")),
-                }
-                return Ok(Self { blocks, volumes, unreadable });
+                volumes.extend(volume_in(&mut blocks, whole, Boot::Copy)?);
+                return Ok(Self { blocks, volumes, unreadable: vec![format!("its first sector: {error}")] });
             }
         };
         for (i, slice) in table.slices.iter().enumerate() {
-            match volume_in(&mut blocks, *slice)? {
+            let volume = match volume_in(&mut blocks, *slice, Boot::Main)? {
+                None => volume_in(&mut blocks, *slice, Boot::Copy)?,
+                found => found,
+            };
+            match volume {
                 Some(volume) => volumes.push(volume),
                 None => unreadable.push(format!("partition {} has no FAT and no exFAT that can be read", i + 1)),
             }
         }
         unreadable.extend(table.damage);
-        // A card that was partitioned keeps copies of the file system that it had before: they count last of all.
-        if volumes.is_empty()
-            && let Some(volume) = volume_by(&mut blocks, whole, Boot::Copy)?
-        {
-            volumes.push(volume);
-            unreadable.clear();
+        if volumes.is_empty() {
+            volumes.extend(volume_in(&mut blocks, whole, Boot::Copy)?);
         }
         Ok(Self { blocks, volumes, unreadable })
     }
@@ -334,17 +312,20 @@ impl Disk {
     }
 }
 
-fn volume_in(blocks: &mut Blocks, slice: Slice) -> Result<Option<Volume>, ReadError> {
-    match volume_by(blocks, slice, Boot::First)? {
-        Some(volume) => Ok(Some(volume)),
-        None => volume_by(blocks, slice, Boot::Copy),
-    }
+/// What a volume is known by. Formatting leaves copies behind of what stood there before (a card sold with exFAT and
+/// formatted by its recorder, a disk that was partitioned later): a copy only counts where no boot sector does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// Its boot sector.
+    Main,
+    /// The copy of it.
+    Copy,
 }
 
-fn volume_by(blocks: &mut Blocks, slice: Slice, by: Boot) -> Result<Option<Volume>, ReadError> {
-    match exfat::open(blocks, slice, by)? {
+fn volume_in(blocks: &mut Blocks, slice: Slice, boot: Boot) -> Result<Option<Volume>, ReadError> {
+    match exfat::open(blocks, slice, boot)? {
         Some(volume) => Ok(Some(volume)),
-        None => fat::open(blocks, slice, by),
+        None => fat::open(blocks, slice, boot),
     }
 }
 
@@ -463,11 +444,6 @@ impl Walk {
             if entry.size_bytes() > volume.heap.bytes() {
                 self.note(path, format!("it says that it has {} bytes, more than its volume", entry.size_bytes()));
                 return;
-            }
-            // A recorder that lost power while recording leaves this: the footage is there, its length is not.
-            if let Place::Clusters { first: 1.., len: 0, .. } = entry.place {
-                let words = "its record says 0 bytes and clusters belong to it: recording was cut off; what they hold was not copied: copy the card whole";
-                self.note(path.clone(), words.to_owned());
             }
             self.bytes += path.len() + entry.modified.len();
             self.ready.push_back(Item::File(shelf_entry(path, &entry)));
