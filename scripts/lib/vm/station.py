@@ -1,0 +1,80 @@
+"""evidock inside the guest, as its users have it: the installed package, the command line, the page.
+
+Nothing here reads the database or the vault behind evidock's back, but for `vault_files`, which says so.
+"""
+
+import json
+import shlex
+
+STATE = "/var/lib/evidock"
+PAGE = "http://127.0.0.1:8480"
+
+
+class Station:
+    """The station of one machine."""
+
+    def __init__(self, machine, log):
+        self.machine, self.log = machine, log
+
+    def install(self):
+        """Installs what stands in the shared directory with the script that a person would use."""
+        self.log.say(self.machine.sh("cd /mnt/share/evidock && scripts/install --program program"))
+
+    def configure(self, toml):
+        """Becomes /etc/evidock/evidock.toml."""
+        self.machine.sh(f"printf %s {shlex.quote(toml)} >/etc/evidock/evidock.toml && evidock config check")
+
+    def start(self):
+        """As a person does; returns once the daemon told systemd that it is ready."""
+        self.machine.sh("systemctl start evidock", 120)
+
+    def stop(self):
+        self.machine.sh("systemctl stop evidock", 120)
+
+    def evidock(self, *words, codes=(0,)):
+        """A verb with --json; its answer. `codes` are the exit codes that are fine."""
+        command = "evidock --json " + " ".join(map(shlex.quote, words)) + " 2>/tmp/said"
+        code, told = self.machine.run(command)
+        if code not in codes:
+            said = self.machine.sh("cat /tmp/said")
+            raise AssertionError(f"`evidock {' '.join(words)}` ended with {code}: {told}{said}")
+        return json.loads(told) if told.strip() else None
+
+    def status(self):
+        """`evidock status`."""
+        return self.evidock("status")
+
+    def page(self, path):
+        """What the API answers, as JSON."""
+        return json.loads(self.machine.sh(f"curl -sS --max-time 30 {shlex.quote(PAGE + path)}"))
+
+    def clips(self):
+        """Every clip, by the API's list."""
+        items, after = [], ""
+        while True:
+            page = self.page(f"/api/v1/clips?limit=200{after}")
+            items += page["items"]
+            if not page.get("next"):
+                return items
+            after = f"&after={page['next']}"
+
+    def bays(self):
+        """`evidock status` by bay."""
+        return {bay["bay"]: bay for bay in self.status()["docked"]}
+
+    def stages(self):
+        """How many clips are where."""
+        return {name: stage["count"] for name, stage in self.status()["stages"].items()}
+
+    def unit(self, name, unit="evidock"):
+        """A property of a unit, as systemd prints it."""
+        return self.machine.sh(f"systemctl show --value -p {name} {unit}").strip()
+
+    def journal(self, unit="evidock"):
+        """What a unit wrote."""
+        return self.machine.sh(f"journalctl -q --no-pager -o short-monotonic -u {unit}", 60)
+
+    def vault_files(self):
+        """SHA-256 of each sealed file: the bytes as they stand on the station's disk, seen without evidock."""
+        told = self.machine.sh(f"cd {STATE}/vault && find . -type f -size +0 -exec sha256sum {{}} +", 300)
+        return dict(reversed(line.split(None, 1)) for line in told.splitlines())

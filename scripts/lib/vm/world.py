@@ -1,0 +1,94 @@
+"""What scenarios start from: the installed guest, a station in it, recorders to dock."""
+
+import contextlib
+import pathlib
+import shutil
+import subprocess
+
+import checks
+import media
+from machine import Machine, overlay
+from station import Station
+from usb import Ports
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+
+
+class World:
+    """One run of the tests. Everything lies in `work` and goes with it."""
+
+    def __init__(self, image, work, program, full, log_dir):
+        self.image, self.work, self.program, self.full, self.log_dir = image, work, program, full, log_dir
+        self.installed = (work / "installed.state", work / "installed.qcow2")
+
+    def install(self, log):
+        """Installs evidock once into the booted guest and saves that, too: every scenario goes on from there."""
+        state, disk = self.image.booted()
+        machine = Machine(self.image, self.work / "install", overlay(disk, self.installed[1]), state)
+        self._package(machine.share / "evidock")
+        with machine:
+            station = Station(machine, log)
+            station.install()
+            machine.save(self.installed[0])
+
+    def _package(self, folder):
+        """The clone as far as installing needs it, and the program without what only a debugger reads."""
+        shutil.copytree(REPOSITORY / "systemd", folder / "systemd")
+        (folder / "scripts").mkdir()
+        shutil.copy(REPOSITORY / "scripts/install", folder / "scripts")
+        strip = ["objcopy", "--strip-debug", self.program, folder / "program"]
+        subprocess.run(strip, check=True)
+
+    @contextlib.contextmanager
+    def scene(self, name, log):
+        """A machine of a scenario's own, going on from the installed guest."""
+        work = self.work / name
+        work.mkdir()
+        state, disk = self.installed
+        machine = Machine(self.image, work / "vm", overlay(disk, work / "disk.qcow2"), state)
+        scene = Scene(self, machine, log, work)
+        try:
+            with machine:
+                try:
+                    yield scene
+                except BaseException:
+                    scene.keep_evidence(self.log_dir / name)
+                    raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+class Scene:
+    """What one scenario holds in its hands."""
+
+    def __init__(self, world, machine, log, work):
+        self.world, self.machine, self.log, self.work = world, machine, log, work
+        self.station, self.ports = Station(machine, log), Ports(machine)
+
+    def dock_folder(self, bay, folder):
+        """Docks a directory: whole, as a move makes it appear."""
+        shutil.copytree(folder, self.machine.share / "dock")
+        self.machine.sh(
+            f"D=/var/lib/evidock/docks; mkdir -p $D && cp -r --preserve=timestamps /mnt/share/dock $D/.{bay} "
+            f"&& chown -R evidock: $D && mv $D/.{bay} $D/{bay}",
+            300,
+        )
+        shutil.rmtree(self.machine.share / "dock")
+
+    def keep_evidence(self, folder):
+        """What a person wants to read after a failure."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, command in {
+            "journal.log": "journalctl -q --no-pager -o short-monotonic",
+            "units.log": "systemctl --no-pager -l status 'evidock*'",
+            "status.log": "evidock status --json; curl -sS --max-time 10 http://127.0.0.1:8480/api/v1/status",
+            "usb.log": "lsusb -t; lsusb; ls -l /dev/disk/by-id",
+        }.items():
+            with contextlib.suppress(Exception):
+                (folder / name).write_text(self.machine.run(command, 60)[1])
+        for name in ("console.log", "qemu.log"):
+            with contextlib.suppress(OSError):
+                shutil.copy(self.machine.work / name, folder)
+
+
+__all__ = ["Scene", "World", "checks", "media"]
