@@ -4,6 +4,7 @@ Contents come from `scripts/make-recorder`: real footage under the names of a re
 exFAT by the guest's own kernel (`fill_exfat`), so that neither is written by what later reads it.
 """
 
+import hashlib
 import os
 import pathlib
 import shutil
@@ -31,6 +32,12 @@ def contents(folder, profile="dsj", device="36NCC009910", clips=3, pad_bytes=0, 
         for clip in sorted(folder.rglob("*.mp4")):
             pad(clip, pad_bytes)
     return folder
+
+
+def digests(folder, pattern="*"):
+    """SHA-256 of a recorder's files, by their paths on it."""
+    files = sorted(f for f in folder.rglob(pattern) if f.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 def pad(clip, size):

@@ -70,11 +70,21 @@ class Station:
         """A property of a unit, as systemd prints it."""
         return self.machine.sh(f"systemctl show --value -p {name} {unit}").strip()
 
+    def exposure(self, unit):
+        """How much systemd finds exposed, of 10."""
+        told = self.machine.sh(f"systemd-analyze security --no-pager {unit} | tail -n 1")
+        return float(told.split(":")[1].split()[0])
+
     def journal(self, unit="evidock"):
         """What a unit wrote."""
         return self.machine.sh(f"journalctl -q --no-pager -o short-monotonic -u {unit}", 60)
 
     def vault_files(self):
-        """SHA-256 of each sealed file: the bytes as they stand on the station's disk, seen without evidock."""
-        told = self.machine.sh(f"cd {STATE}/vault && find . -type f -size +0 -exec sha256sum {{}} +", 300)
+        """SHA-256 of each file in the vault: the bytes on the station's disk, seen without evidock's eyes."""
+        told = self.machine.sh(f"cd {STATE}/vault && find . -type f -exec sha256sum {{}} +", 300)
         return dict(reversed(line.split(None, 1)) for line in told.splitlines())
+
+    def part_files(self):
+        """What was begun to be copied: names and sizes of `.part` files."""
+        told = self.machine.sh(f"find {STATE}/vault -name '*.part' -printf '%f %s\\n'")
+        return {name: int(size) for name, size in (line.split() for line in told.splitlines())}

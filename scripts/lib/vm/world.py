@@ -75,6 +75,45 @@ class Scene:
         )
         shutil.rmtree(self.machine.share / "dock")
 
+    def drop_in(self, *lines, unit="evidock"):
+        """Settings of a unit that differ from the package's."""
+        text = "\\n".join(["[Service]", *lines, ""])
+        folder = f"/etc/systemd/system/{unit}.service.d"
+        self.machine.sh(f"mkdir -p {folder} && printf '{text}' >{folder}/test.conf && systemctl daemon-reload")
+
+    def cut_power(self):
+        """Pulls the plug of the station, and switches it on again."""
+        self.machine.power_cut()
+        self.log.say("      power cut")
+        self.machine.power_on()
+        self.log.say("      booted again")
+
+    def bytes_done(self, bay):
+        """How far the copying of a bay's recorder is, by the daemon's own word; 0 where it has none yet."""
+        return (self.station.bays().get(bay) or {}).get("bytes_done") or 0
+
+    def until_safe(self, bay, seconds=300):
+        """Waits until a recorder may be taken out."""
+        self.log.until(f"bay {bay} may be emptied", lambda: self.station.bays().get(bay), lambda b: b and b["safe_to_remove"], seconds)
+
+    def until_proven(self, *folders, seconds=300):
+        """Waits until all files of these recorders are proven."""
+        count = sum(len(media.digests(folder)) for folder in folders)
+        proven = lambda stages: stages["proven"] + stages["released"] >= count  # noqa: E731
+        self.log.until(f"{count} files are proven", self.station.stages, proven, seconds)
+
+    def nothing_lost(self, *folders):
+        """The vault holds these recorders' files byte by byte, each once and nothing else, and all checks agree."""
+        wanted = sorted(d for folder in folders for d in media.digests(folder).values())
+        self.log.equal("every file is known once", sorted(c["sha256"] for c in self.station.clips()), wanted)
+        masters = {path: sha for path, sha in self.station.vault_files().items() if sha in set(wanted)}
+        self.log.equal("the vault holds each once, byte by byte", sorted(masters.values()), wanted)
+        self.log.equal("nothing half-copied is left", self.station.part_files(), {})
+        self.station.evidock("verify", "--all", "--remote")
+        self.log.say("ok    every copy, here and at the destination, has its digest")
+        self.station.evidock("log", "verify")
+        self.log.say("ok    the log is whole")
+
     def keep_evidence(self, folder):
         """What a person wants to read after a failure."""
         folder.mkdir(parents=True, exist_ok=True)
