@@ -86,20 +86,25 @@ def exfat(disk, label="RECORDER", size=320 << 20, partitioned=True):
 
 
 def fill_exfat(machine, ports, fillings):
-    """Lets the guest's kernel copy directories onto exFAT disks: (disk, directory) each.
-
-    The directories are copied into the machine's share first. Devices come and go one after the other.
-    """
+    """Lets the guest's kernel copy directories onto exFAT disks: (disk, directory) each, one after the other."""
     stage = machine.share / "fill"
     for disk, folder in fillings:
-        shutil.rmtree(stage, ignore_errors=True)
         shutil.copytree(folder, stage)
         ports.storage(1, disk, "FILL")
-        node = machine.wait("ls /dev/disk/by-id/usb-*FILL*part1 2>/dev/null || { sleep 1; ls /dev/disk/by-id/usb-*FILL*:0 2>/dev/null; }")
-        machine.sh(f"mkdir -p /mnt/fill && mount -t exfat {node.split()[0]} /mnt/fill && cp -r --preserve=timestamps /mnt/share/fill/. /mnt/fill/ && umount /mnt/fill", 300)
+        part = "-part1" if is_partitioned(disk) else ""
+        node = f"/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_FILL-0:0{part}"
+        machine.wait(f"test -e {node}")
+        copy = "cp -r --preserve=timestamps /mnt/share/fill/. /mnt/fill/"
+        machine.sh(f"mkdir -p /mnt/fill && mount -t exfat {node} /mnt/fill && {copy} && umount /mnt/fill", 300)
         ports.pull(1)
-        machine.sh("udevadm settle")
-    shutil.rmtree(stage, ignore_errors=True)
+        machine.wait("! ls /dev/disk/by-id/usb-*FILL* 2>/dev/null")
+        shutil.rmtree(stage)
+
+
+def is_partitioned(disk):
+    """Whether it is one of ours with a partition table; a bare exFAT volume has its name there."""
+    with open(disk, "rb") as file:
+        return file.read(11)[3:8] != b"EXFAT"
 
 
 def partition_table(kind, size):

@@ -36,6 +36,8 @@ class Ports:
             self._add(port, "usb-uas", name, serial=serial)
             lun = {"driver": "scsi-hd", "id": f"{name}-lun", "bus": f"{name}.0", "drive": f"{name}-disk", "serial": serial}
             self.machine.qmp.execute("device_add", lun)
+            # This one waits until all its disks are there; nobody but its owner knows when that is.
+            self.machine.qmp.execute("qom-set", {"path": name, "property": "attached", "value": True})
         else:
             self._add(port, "usb-storage", name, drive=f"{name}-disk", serial=serial, removable=True)
         self.plugged[port] = (f"{name}-disk", bool(bytes_per_s))
@@ -64,10 +66,8 @@ class Ports:
     def bytes_read(self, port):
         """How much was read of a disk since it was plugged in, by the emulation's own count."""
         disk, _ = self.plugged[port]
-        for row in self.machine.qmp.execute("query-blockstats", {"query-nodes": True}):
-            if row.get("node-name") == disk:
-                return row["stats"]["rd_bytes"]
-        raise KeyError(disk)
+        (row,) = [row for row in self.machine.qmp.execute("query-blockstats") if row.get("node-name") == disk]
+        return row["stats"]["rd_bytes"]
 
     def _add(self, port, driver, name, **properties):
         controller, socket = divmod(port - 1, PORTS)

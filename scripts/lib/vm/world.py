@@ -70,7 +70,8 @@ class Scene:
         shutil.copytree(folder, self.machine.share / "dock")
         self.machine.sh(
             f"D=/var/lib/evidock/docks; mkdir -p $D && cp -r --preserve=timestamps /mnt/share/dock $D/.{bay} "
-            f"&& chown -R evidock: $D && mv $D/.{bay} $D/{bay}",
+            # What a test of power cuts docks must outlive them.
+            f"&& chown -R evidock: $D && mv $D/.{bay} $D/{bay} && sync -f $D",
             300,
         )
         shutil.rmtree(self.machine.share / "dock")
@@ -88,9 +89,11 @@ class Scene:
         self.machine.power_on()
         self.log.say("      booted again")
 
-    def bytes_done(self, bay):
-        """How far the copying of a bay's recorder is, by the daemon's own word; 0 where it has none yet."""
-        return (self.station.bays().get(bay) or {}).get("bytes_done") or 0
+    def until_copying(self, then="true", bytes_at_least=2 << 20):
+        """Waits inside the guest until so much of a file was copied, and does something at that very moment."""
+        look = f"find /var/lib/evidock/vault -name '*.part' -size +{bytes_at_least >> 10}k | grep -q ."
+        self.machine.sh(f"timeout 120 bash -c \"until {look}; do :; done\" && {then}", 150)
+        self.log.say("      copying is under way")
 
     def until_safe(self, bay, seconds=300):
         """Waits until a recorder may be taken out."""
