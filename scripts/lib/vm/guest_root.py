@@ -25,6 +25,9 @@ KERNEL_PARTS = [
     "net/9p",
 ]  # fmt: skip
 
+# Where GStreamer's registry waits for the station's first start.
+REGISTRY = "usr/local/share/gstreamer-registry.bin"
+
 # Loaded before the guest is saved, so that no scenario waits for them.
 MODULES = [
     "9p", "9pnet_virtio", "sd_mod", "usb_storage", "uas", "exfat", "vfat", "nls_utf8", "nls_ascii", "nls_iso8859-1",
@@ -75,6 +78,9 @@ def main():
     root, results = map(pathlib.Path, sys.argv[1:])
     modules = install_kernel(root, results)
     configure(root)
+    # What GStreamer's plug-ins can do, found out here in two seconds instead of thirty in each scenario.
+    registry = {"GST_REGISTRY": f"/{REGISTRY}", "PATH": "/usr/sbin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+    subprocess.run(["chroot", root, "gst-inspect-1.0", "--print-all"], check=True, env=registry, stdout=subprocess.DEVNULL)
     (results / "initrd").write_bytes(initramfs(root / "bin/busybox", modules))
     for leftover in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
         shutil.rmtree(root / leftover, ignore_errors=True)

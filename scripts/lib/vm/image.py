@@ -26,6 +26,8 @@ PACKAGES = [
     "busybox-static",  # the initramfs
     "curl",            # asks the page
     "dosfstools", "exfatprogs",  # file systems' checks that are not ours
+    "e2fsprogs",       # another disk, where a second copy goes
+    "gstreamer1.0-tools",        # see REGISTRY in guest_root
     "usbutils",        # lsusb, to see what is plugged in
 ]  # fmt: skip
 

@@ -19,7 +19,7 @@ FIRST_SECTOR = 2048
 # MBR partition types.
 FAT32_LBA, EXFAT = 0x0C, 0x07
 # Recorders live in China; FAT's times are local ones.
-ZONE = "Asia/Shanghai"
+LOCAL = {**os.environ, "TZ": "Asia/Shanghai", "LC_ALL": "C.UTF-8"}
 
 
 def contents(folder, profile="dsj", device="36NCC009910", clips=3, pad_bytes=0, **options):
@@ -63,9 +63,8 @@ def fat32(disk, folder=None, label="RECORDER", size=320 << 20, partitioned=True)
     form = ["mkfs.vfat", "-F", "32", "-s", "8", "-n", label, f"--offset={offset // SECTOR}", disk, str((size - offset) // 1024)]
     subprocess.run(form, check=True, stdout=subprocess.DEVNULL)
     if folder:
-        local = {**os.environ, "TZ": ZONE, "LC_ALL": "C.UTF-8", "MTOOLS_SKIP_CHECK": "1"}
         copy = ["mcopy", "-s", "-m", "-Q", "-i", f"{disk}@@{offset}", *sorted(folder.iterdir()), "::/"]
-        subprocess.run(copy, check=True, env=local)
+        subprocess.run(copy, check=True, env=LOCAL)
     return disk
 
 
@@ -160,3 +159,19 @@ def find_bytes(disk, file, at=0, length=4096):
                 return place + found
             place = end
     sys.exit(f"error: {file} does not stand in {disk} in one piece")
+
+
+def listed(disk):
+    """The files on a partitioned FAT32 disk, as mtools sees them."""
+    where = f"{disk}@@{FIRST_SECTOR * SECTOR}"
+    told = subprocess.run(["mdir", "-/", "-b", "-i", where, "::/"], stdout=subprocess.PIPE, text=True, env=LOCAL)
+    return [line.removeprefix("::") for line in told.stdout.splitlines() if not line.endswith("/")]
+
+
+def fat32_is_sound(disk):
+    """Whether the checker of dosfstools finds nothing wrong."""
+    volume = disk.with_suffix(".volume")
+    with open(disk, "rb") as source, open(volume, "wb") as out:
+        source.seek(FIRST_SECTOR * SECTOR)
+        shutil.copyfileobj(source, out, 1 << 20)
+    return subprocess.run(["fsck.vfat", "-n", volume], stdout=subprocess.DEVNULL).returncode == 0

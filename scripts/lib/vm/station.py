@@ -3,8 +3,11 @@
 Nothing here reads the database or the vault behind evidock's back, but for `vault_files`, which says so.
 """
 
+import datetime
 import json
 import shlex
+
+from guest_root import REGISTRY
 
 STATE = "/var/lib/evidock"
 PAGE = "http://127.0.0.1:8480"
@@ -19,6 +22,14 @@ class Station:
     def install(self):
         """Installs what stands in the shared directory with the script that a person would use."""
         self.log.say(self.machine.sh("cd /mnt/share/evidock && scripts/install --program program"))
+        self.forget()
+
+    def forget(self):
+        """A station that never ran, but knows its media plug-ins; see `guest_root.REGISTRY`."""
+        self.machine.sh(
+            f"rm -rf {STATE} && install -d -o evidock -g evidock -m 710 {STATE} && "
+            f"install -o evidock -g evidock -m 600 /{REGISTRY} {STATE}/gstreamer-registry.bin"
+        )
 
     def configure(self, toml):
         """Becomes /etc/evidock/evidock.toml."""
@@ -26,10 +37,10 @@ class Station:
 
     def start(self):
         """As a person does; returns once the daemon told systemd that it is ready."""
-        self.machine.sh("systemctl start evidock", 120)
+        self.machine.sh("systemctl start $(cd /usr/lib/systemd/system && ls evidock*.socket 2>/dev/null) evidock", 120)
 
     def stop(self):
-        self.machine.sh("systemctl stop evidock", 120)
+        self.machine.sh("systemctl stop 'evidock*'", 120)
 
     def evidock(self, *words, codes=(0,)):
         """A verb with --json; its answer. `codes` are the exit codes that are fine."""
@@ -62,6 +73,10 @@ class Station:
         """`evidock status` by bay."""
         return {bay["bay"]: bay for bay in self.status()["docked"]}
 
+    def held(self):
+        """What waits at the gate or was refused there."""
+        return self.evidock("recorders", "list")["at_the_gate"] or []
+
     def stages(self):
         """How many clips are where."""
         return {name: stage["count"] for name, stage in self.status()["stages"].items()}
@@ -88,3 +103,24 @@ class Station:
         """What was begun to be copied: names and sizes of `.part` files."""
         told = self.machine.sh(f"find {STATE}/vault -name '*.part' -printf '%f %s\\n'")
         return {name: int(size) for name, size in (line.split() for line in told.splitlines())}
+
+    def resident_bytes(self):
+        """Memory of the daemon, the gatekeeper and the readers of recorders, shared pages counted once (Pss).
+
+        Without the media worker, whose memory does not grow with recorders and has a limit of its own.
+        """
+        told = self.machine.sh(
+            "for u in evidock evidock-gatekeeper; do cat /sys/fs/cgroup/system.slice/$u.service/cgroup.procs 2>/dev/null; done"
+            " | while read p; do tr '\\0' ' ' </proc/$p/cmdline | grep -q 'worker media' || cat /proc/$p/smaps_rollup; done"
+            " 2>/dev/null | awk '/^Pss:/ { sum += $2 } END { print sum * 1024 }'"
+        )
+        return int(float(told))
+
+    def clock_ms(self):
+        """The station's clock, milliseconds since the Unix epoch."""
+        return int(self.machine.sh("date +%s%3N"))
+
+
+def ms(rfc3339):
+    """Milliseconds since the Unix epoch of a time in a record."""
+    return int(datetime.datetime.fromisoformat(rfc3339).timestamp() * 1000)

@@ -5,9 +5,8 @@ import pathlib
 import shutil
 import subprocess
 
-import checks
 import media
-from machine import Machine, overlay
+from machine import PORTS, Machine, overlay
 from station import Station
 from usb import Ports
 
@@ -20,13 +19,19 @@ class World:
     def __init__(self, image, work, program, full, log_dir):
         self.image, self.work, self.program, self.full, self.log_dir = image, work, program, full, log_dir
         self.installed = (work / "installed.state", work / "installed.qcow2")
+        # One recorder on exFAT disks, with a partition table and without. Scenarios take copies.
+        self.exfat_disk, self.exfat_bare, self.exfat_contents = (work / name for name in ("exfat.img", "bare.img", "exfat"))
 
     def install(self, log):
         """Installs evidock once into the booted guest and saves that, too: every scenario goes on from there."""
         state, disk = self.image.booted()
         machine = Machine(self.image, self.work / "install", overlay(disk, self.installed[1]), state)
         self._package(machine.share / "evidock")
+        media.contents(self.exfat_contents, device="36NCC000099")
+        disks = [media.exfat(self.exfat_disk), media.exfat(self.exfat_bare, partitioned=False)]
         with machine:
+            # Before evidock is there, whose gate would rightly keep them out.
+            media.fill_exfat(machine, Ports(machine), [(disk, self.exfat_contents) for disk in disks])
             station = Station(machine, log)
             station.install()
             machine.save(self.installed[0])
@@ -58,12 +63,51 @@ class World:
             shutil.rmtree(work, ignore_errors=True)
 
 
+# Recorders of the tests by the serial number that they show; which socket is which bay.
+ALLOW = '[[source.usb.allow]]\nserial = "BWC*"\n'
+
+
+def bays(count):
+    """Bays 1 to `count`: of each socket both ports, that for high speed and that for super speed."""
+    text = ""
+    for port in range(1, count + 1):
+        controller, socket = divmod(port - 1, PORTS)
+        for bus in (2 * controller + 1, 2 * controller + 2):
+            text += f'[[source.usb.bay]]\nname = "{port}"\nport = "{bus}-{socket + 1}"\n'
+    return text
+
+
 class Scene:
     """What one scenario holds in its hands."""
 
     def __init__(self, world, machine, log, work):
         self.world, self.machine, self.log, self.work = world, machine, log, work
         self.station, self.ports = Station(machine, log), Ports(machine)
+
+    def start(self, extra="", allow=ALLOW, count=20):
+        """Configures and starts a station with USB bays. `extra` is more of the configuration, sections of its own."""
+        self.station.configure(f"{extra}\n{bays(count)}{allow}")
+        self.station.start()
+
+    def restart(self, extra="", **how):
+        """The same, with a station that forgot everything."""
+        self.station.stop()
+        self.station.forget()
+        self.start(extra, **how)
+
+    def recorder(self, number, **options):
+        """A recorder's contents, unlike all others of this scene."""
+        return media.contents(self.work / f"recorder-{number}", device=f"36NCC{number:06}", **options)
+
+    def disk(self, number, folder, **options):
+        """A FAT32 disk with them."""
+        return media.fat32(self.work / f"disk-{number}.img", folder, **options)
+
+    def copy(self, disk):
+        """A disk of this scene's own."""
+        copy = self.work / f"copy-of-{disk.name}"
+        subprocess.run(["cp", "--sparse=always", disk, copy], check=True)
+        return copy
 
     def dock_folder(self, bay, folder):
         """Docks a directory: whole, as a move makes it appear."""
@@ -85,6 +129,7 @@ class Scene:
     def cut_power(self):
         """Pulls the plug of the station, and switches it on again."""
         self.machine.power_cut()
+        self.ports.plugged.clear()
         self.log.say("      power cut")
         self.machine.power_on()
         self.log.say("      booted again")
@@ -94,6 +139,11 @@ class Scene:
         look = f"find /var/lib/evidock/vault -name '*.part' -size +{bytes_at_least >> 10}k | grep -q ."
         self.machine.sh(f"timeout 120 bash -c \"until {look}; do :; done\" && {then}", 150)
         self.log.say("      copying is under way")
+
+    def until_active(self):
+        """Waits until systemd has the daemon running, by itself."""
+        active = lambda state: state == "active"  # noqa: E731
+        self.log.until("the daemon is up by itself", lambda: self.station.unit("ActiveState"), active)
 
     def until_safe(self, bay, seconds=300):
         """Waits until a recorder may be taken out."""
@@ -131,6 +181,3 @@ class Scene:
         for name in ("console.log", "qemu.log"):
             with contextlib.suppress(OSError):
                 shutil.copy(self.machine.work / name, folder)
-
-
-__all__ = ["Scene", "World", "checks", "media"]

@@ -27,4 +27,7 @@ def scenario(short=True):
     return mark
 
 
-from . import service  # noqa: E402, F401
+# In the order in which they run.
+from . import service  # noqa: E402, F401 isort: skip
+from . import usb  # noqa: E402, F401 isort: skip
+from . import trouble  # noqa: E402, F401 isort: skip

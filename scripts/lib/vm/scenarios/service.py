@@ -63,7 +63,7 @@ def watchdog(scene):
     log.true("it hangs in the middle of a copy", station.part_files())
     log.until("systemd started another one", lambda: station.unit("MainPID"), lambda pid: pid not in ("0", hung), 180)
     log.contains("because the watchdog was not fed", station.journal(), "Watchdog timeout")
-    log.until("it is ready", lambda: station.unit("ActiveState"), lambda state: state == "active")
+    scene.until_active()
     scene.until_safe("1")
     scene.until_proven(folder)
     scene.nothing_lost(folder)
@@ -71,7 +71,7 @@ def watchdog(scene):
 
 @scenario()
 def power_cut(scene):
-    """Power is cut in the middle of a copy and again while clips go up; nothing is lost, nothing is there twice."""
+    """Power is cut in the middle of a copy (and again while clips go up, in the full form); nothing is lost, nothing is there twice."""
     log, station, machine = scene.log, scene.station, scene.machine
     station.configure("[vault]\ncheckpoint_mb = 1\n")
     machine.sh("systemctl enable --now evidock", 120)
@@ -79,10 +79,12 @@ def power_cut(scene):
     scene.dock_folder("1", folder)
     scene.until_copying()
     scene.cut_power()
-    log.until("the daemon is up by itself", lambda: station.unit("ActiveState"), lambda state: state == "active")
-    log.until("the first clip is sealed", station.stages, lambda s: s["sealed"] + s["sending"] + s["proven"])
-    scene.cut_power()
-    log.until("the daemon is up by itself again", lambda: station.unit("ActiveState"), lambda state: state == "active")
+    scene.until_active()
+    # Each start takes its time; the second cut is for those who have it.
+    if scene.world.full:
+        log.until("the first clip is sealed", station.stages, lambda s: s["sealed"] + s["sending"] + s["proven"])
+        scene.cut_power()
+        scene.until_active()
     scene.until_safe("1")
     scene.until_proven(folder)
     scene.nothing_lost(folder)
