@@ -17,7 +17,9 @@ from world import World
 
 def main():
     args = arguments()
-    wanted = [s for s in SCENARIOS if s.name in args.names] if args.names else [s for s in SCENARIOS if args.full or s.short]
+    wanted = (
+        [s for s in SCENARIOS if s.name in args.names] if args.names else [s for s in SCENARIOS if args.full or s.short]
+    )
     args.logs.mkdir(parents=True, exist_ok=True)
     # Short: a socket's path has at most 107 bytes (unix(7)).
     work = pathlib.Path(tempfile.mkdtemp(prefix="evidock-vm-"))
@@ -58,7 +60,9 @@ def played(world, scenario, args):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/test-vm", description="Tests of the packaged station in a virtual machine.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/test-vm", description="Tests of the packaged station in a virtual machine."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these scenarios")
     parser.add_argument("--full", action="store_true", help="all scenarios, the long ones with more footage")
     parser.add_argument("--list", action="store_true", help="tell what there is")

@@ -12,7 +12,12 @@ class Log:
     """What one scenario did, with seconds since its begin. Also shown at once where someone wants to watch."""
 
     def __init__(self, path, aloud=False):
-        self.file, self.begun, self.aloud, self.lock = open(path, "w", encoding="utf-8"), time.monotonic(), aloud, threading.Lock()
+        self.file, self.begun, self.aloud, self.lock = (
+            open(path, "w", encoding="utf-8"),
+            time.monotonic(),
+            aloud,
+            threading.Lock(),
+        )
         self.claims = 0
 
     def say(self, text):

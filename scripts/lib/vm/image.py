@@ -47,7 +47,9 @@ class Image:
 
     def booted(self):
         """State and disk of the booted guest. Another QEMU or other hardware cannot go on from it."""
-        version = subprocess.run(["qemu-system-x86_64", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        version = subprocess.run(
+            ["qemu-system-x86_64", "--version"], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
         name = digest(version, HARDWARE, KERNEL_LINE)
         return self.folder / f"booted-{name}.state", self.folder / f"booted-{name}.qcow2"
 
@@ -144,7 +146,9 @@ def boot(image, work, state, disk):
             machine.sh("systemctl is-system-running --wait || { systemctl --failed --no-legend; exit 1; }", 300)
             machine.save(state)
     except Exception as error:
-        sys.exit(f"error: the guest does not boot: {error}\nthe end of its console:\n{tail(machine.work / 'console.log')}")
+        sys.exit(
+            f"error: the guest does not boot: {error}\nthe end of its console:\n{tail(machine.work / 'console.log')}"
+        )
 
 
 def tail(path, lines=30):

@@ -74,9 +74,19 @@ class Machine:
         command = ["qemu-system-x86_64", *HARDWARE]
         command += ["-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", KERNEL_LINE]
         command += ["-drive", f"file={self.disk},if=virtio,format=qcow2,discard=unmap"]
-        command += ["-chardev", f"socket,id=shell,path={self.work}/shell,server=on,wait=off", "-serial", "chardev:shell"]
+        command += [
+            "-chardev",
+            f"socket,id=shell,path={self.work}/shell,server=on,wait=off",
+            "-serial",
+            "chardev:shell",
+        ]
         command += ["-chardev", f"file,id=console,path={self.work}/console.log,append=on", "-serial", "chardev:console"]
-        command += ["-chardev", f"socket,id=qmp,path={self.work}/qmp,server=on,wait=off", "-mon", "chardev=qmp,mode=control"]
+        command += [
+            "-chardev",
+            f"socket,id=qmp,path={self.work}/qmp,server=on,wait=off",
+            "-mon",
+            "chardev=qmp,mode=control",
+        ]
         command += ["-virtfs", f"local,id=share,path={self.share},mount_tag=share,security_model=none,multidevs=remap"]
         if state:
             command += ["-incoming", f"exec:cat {shlex.quote(str(state))}"]
@@ -201,7 +211,7 @@ class Machine:
 
     def wait(self, command, seconds=120):
         """Waits inside the guest until a command succeeds; its output."""
-        loop = f"until out=$({command}); do sleep 0.2; done; printf %s \"$out\""
+        loop = f'until out=$({command}); do sleep 0.2; done; printf %s "$out"'
         try:
             return self.sh(f"timeout {seconds} bash -c {shlex.quote(loop)}", seconds + 30)
         except GuestError as error:

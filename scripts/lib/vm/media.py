@@ -1,7 +1,7 @@
 """Recorders: their contents, and the images that hold them. Nothing here mounts or needs root.
 
-Contents come from `scripts/make-recorder`: real footage under the names of a recorder family. FAT32 is filled by mtools,
-exFAT by the guest's own kernel (`fill_exfat`), so that neither is written by what later reads it.
+Contents come from `scripts/make-recorder`: real footage under the names of a recorder family. FAT32 is filled by
+mtools, exFAT by the guest's own kernel (`fill_exfat`), so that neither is written by what later reads it.
 """
 
 import hashlib
@@ -60,7 +60,18 @@ def fat32(disk, folder=None, label="RECORDER", size=320 << 20, partitioned=True)
         if partitioned:
             file.write(partition_table(FAT32_LBA, size))
     # Clusters of 4 KiB, so that a small disk has enough of them to be FAT32 at all.
-    form = ["mkfs.vfat", "-F", "32", "-s", "8", "-n", label, f"--offset={offset // SECTOR}", disk, str((size - offset) // 1024)]
+    form = [
+        "mkfs.vfat",
+        "-F",
+        "32",
+        "-s",
+        "8",
+        "-n",
+        label,
+        f"--offset={offset // SECTOR}",
+        disk,
+        str((size - offset) // 1024),
+    ]
     subprocess.run(form, check=True, stdout=subprocess.DEVNULL)
     if folder:
         copy = ["mcopy", "-s", "-m", "-Q", "-i", f"{disk}@@{offset}", *sorted(folder.iterdir()), "::/"]

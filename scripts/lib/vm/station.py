@@ -110,9 +110,9 @@ class Station:
         Without the media worker, whose memory does not grow with recorders and has a limit of its own.
         """
         told = self.machine.sh(
-            "for u in evidock evidock-gatekeeper; do cat /sys/fs/cgroup/system.slice/$u.service/cgroup.procs 2>/dev/null; done"
-            " | while read p; do tr '\\0' ' ' </proc/$p/cmdline | grep -q 'worker media' || cat /proc/$p/smaps_rollup; done"
-            " 2>/dev/null | awk '/^Pss:/ { sum += $2 } END { print sum * 1024 }'"
+            "cd /sys/fs/cgroup/system.slice; cat evidock.service/cgroup.procs evidock-gatekeeper.service/cgroup.procs"
+            " 2>/dev/null | while read -r p; do tr '\\0' ' ' </proc/$p/cmdline | grep -q 'worker media' ||"
+            " cat /proc/$p/smaps_rollup; done 2>/dev/null | awk '/^Pss:/ { sum += $2 } END { print sum * 1024 }'"
         )
         return int(float(told))
 

@@ -34,7 +34,13 @@ class Ports:
         self.machine.qmp.execute("blockdev-add", {**node, "node-name": f"{name}-disk"})
         if uas:
             self._add(port, "usb-uas", name, serial=serial)
-            lun = {"driver": "scsi-hd", "id": f"{name}-lun", "bus": f"{name}.0", "drive": f"{name}-disk", "serial": serial}
+            lun = {
+                "driver": "scsi-hd",
+                "id": f"{name}-lun",
+                "bus": f"{name}.0",
+                "drive": f"{name}-disk",
+                "serial": serial,
+            }
             self.machine.qmp.execute("device_add", lun)
             # This one waits until all its disks are there; nobody but its owner knows when that is.
             self.machine.qmp.execute("qom-set", {"path": name, "property": "attached", "value": True})
@@ -44,7 +50,9 @@ class Ports:
 
     def mtp(self, port, folder, serial, writable=False):
         """A device that speaks MTP and shows a directory of this machine."""
-        self._add(port, "usb-mtp", f"port{port}", rootdir=str(folder), desc=serial, serial=serial, readonly=not writable)
+        self._add(
+            port, "usb-mtp", f"port{port}", rootdir=str(folder), desc=serial, serial=serial, readonly=not writable
+        )
         self.plugged[port] = (None, False)
 
     def keyboard(self, port):

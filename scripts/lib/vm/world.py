@@ -20,7 +20,9 @@ class World:
         self.image, self.work, self.program, self.full, self.log_dir = image, work, program, full, log_dir
         self.installed = (work / "installed.state", work / "installed.qcow2")
         # One recorder on exFAT disks, with a partition table and without. Scenarios take copies.
-        self.exfat_disk, self.exfat_bare, self.exfat_contents = (work / name for name in ("exfat.img", "bare.img", "exfat"))
+        self.exfat_disk, self.exfat_bare, self.exfat_contents = (
+            work / name for name in ("exfat.img", "bare.img", "exfat")
+        )
 
     def install(self, log):
         """Installs evidock once into the booted guest and saves that, too: every scenario goes on from there."""
@@ -38,9 +40,11 @@ class World:
 
     def _package(self, folder):
         """The clone as far as installing needs it, and the program without what only a debugger reads."""
-        shutil.copytree(REPOSITORY / "systemd", folder / "systemd")
+        for name in ("systemd", "docs"):
+            shutil.copytree(REPOSITORY / name, folder / name)
         (folder / "scripts").mkdir()
         shutil.copy(REPOSITORY / "scripts/install", folder / "scripts")
+        shutil.copy(REPOSITORY / "README.md", folder)
         strip = ["objcopy", "--strip-debug", self.program, folder / "program"]
         subprocess.run(strip, check=True)
 
@@ -137,7 +141,7 @@ class Scene:
     def until_copying(self, then="true", bytes_at_least=2 << 20):
         """Waits inside the guest until so much of a file was copied, and does something at that very moment."""
         look = f"find /var/lib/evidock/vault -name '*.part' -size +{bytes_at_least >> 10}k | grep -q ."
-        self.machine.sh(f"timeout 120 bash -c \"until {look}; do :; done\" && {then}", 150)
+        self.machine.sh(f'timeout 120 bash -c "until {look}; do :; done" && {then}', 150)
         self.log.say("      copying is under way")
 
     def until_active(self):
@@ -147,7 +151,12 @@ class Scene:
 
     def until_safe(self, bay, seconds=300):
         """Waits until a recorder may be taken out."""
-        self.log.until(f"bay {bay} may be emptied", lambda: self.station.bays().get(bay), lambda b: b and b["safe_to_remove"], seconds)
+        self.log.until(
+            f"bay {bay} may be emptied",
+            lambda: self.station.bays().get(bay),
+            lambda b: b and b["safe_to_remove"],
+            seconds,
+        )
 
     def until_proven(self, *folders, seconds=300):
         """Waits until all files of these recorders are proven."""

@@ -16,7 +16,9 @@ def package(scene):
     """The package starts under systemd, holds no rights, takes a recorder in, proves it, answers alike everywhere."""
     log, station, machine = scene.log, scene.station, scene.machine
     station.start()
-    log.equal("systemd knows that it is ready", (station.unit("ActiveState"), station.unit("Type")), ("active", "notify"))
+    log.equal(
+        "systemd knows that it is ready", (station.unit("ActiveState"), station.unit("Type")), ("active", "notify")
+    )
     status = machine.sh(f"cat /proc/{station.unit('MainPID')}/status")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     log.equal("it holds no capability, nor could it gain one", fields["CapBnd"], "0" * 16)
@@ -34,7 +36,11 @@ def package(scene):
     bay = station.bays()["3"]
     log.equal("the command line names recorder and files", (bay["recorder"], bay["files"]), ("36NCC009910", 4))
     (on_page,) = [b for b in station.page("/api/v1/status")["bays"] if b["bay"] == "3"]
-    log.equal("the page says the same", (on_page["recorder"], on_page["state"], on_page["safe_to_remove"]), ("36NCC009910", "safe", True))
+    log.equal(
+        "the page says the same",
+        (on_page["recorder"], on_page["state"], on_page["safe_to_remove"]),
+        ("36NCC009910", "safe", True),
+    )
 
     found = station.evidock("find", "--case", CASE)
     videos = media.digests(folder, "*.mp4")
@@ -44,7 +50,11 @@ def package(scene):
         lambda: [station.evidock("show", clip["record_id"]) for clip in found],
         lambda shown: all(s["duration_ms"] and s["vcodec"] for s in shown),
     )
-    log.equal("the page lists the same", sorted(c["record_id"] for c in station.clips() if c["case_no"]), sorted(c["record_id"] for c in found))
+    log.equal(
+        "the page lists the same",
+        sorted(c["record_id"] for c in station.clips() if c["case_no"]),
+        sorted(c["record_id"] for c in found),
+    )
     scene.nothing_lost(folder)
 
 
@@ -71,7 +81,7 @@ def watchdog(scene):
 
 @scenario()
 def power_cut(scene):
-    """Power is cut in the middle of a copy (and again while clips go up, in the full form); nothing is lost, nothing is there twice."""
+    """Power is cut in the middle of a copy, in the full form once more later; nothing is lost or there twice."""
     log, station, machine = scene.log, scene.station, scene.machine
     station.configure("[vault]\ncheckpoint_mb = 1\n")
     machine.sh("systemctl enable --now evidock", 120)

@@ -11,7 +11,7 @@ EVERY_MB = "[vault]\ncheckpoint_mb = 1\n"
 
 @scenario()
 def pulled(scene):
-    """A recorder pulled in the middle of a file goes on where it stopped; no byte is copied again but one checkpoint's."""
+    """A recorder pulled in the middle of a file goes on where it stopped; at most one checkpoint is copied again."""
     log, station, ports, machine = scene.log, scene.station, scene.ports, scene.machine
     folder = scene.recorder(1, clips=1, pad_bytes=24 << 20)
     disk, size = scene.disk(1, folder), sum(f.stat().st_size for f in folder.rglob("*.mp4"))
@@ -23,7 +23,9 @@ def pulled(scene):
     (kept,) = station.part_files().values()
     log.at_least("what was copied is kept", kept, 8 << 20)
     log.true("and it was the middle", kept < size, (kept, size))
-    log.equal("nothing is sealed that was not read to its end", station.stages()["sealed"] + station.stages()["proven"], 0)
+    log.equal(
+        "nothing is sealed that was not read to its end", station.stages()["sealed"] + station.stages()["proven"], 0
+    )
 
     ports.storage(1, disk, "BWC1", bytes_per_s=4 << 20)
     machine.wait("grep -q 1 /sys/block/sd?/ro")
@@ -42,7 +44,11 @@ def pulled(scene):
 def bad_sectors(scene):
     """Bad sectors cost what stands in them and nothing else, and a slow, broken recorder holds up no other."""
     log, station, ports = scene.log, scene.station, scene.ports
-    broken, slow, good = scene.recorder(1, pad_bytes=4 << 20), scene.recorder(2, clips=1, pad_bytes=2 << 20), scene.recorder(3)
+    broken, slow, good = (
+        scene.recorder(1, pad_bytes=4 << 20),
+        scene.recorder(2, clips=1, pad_bytes=2 << 20),
+        scene.recorder(3),
+    )
     disk = scene.disk(1, broken)
     victim = sorted(broken.rglob("*.mp4"))[1]
     bad = media.find_bytes(disk, victim, at=3 << 20) // media.SECTOR

@@ -54,7 +54,10 @@ def same_clip(scene):
         "FAT32 without partitions": ("", lambda: ports.storage(1, scene.disk(2, folder, partitioned=False), "BWC1")),
         "exFAT": ("", lambda: ports.storage(1, scene.copy(scene.world.exfat_disk), "BWC1")),
         "exFAT over UAS": ("", lambda: ports.storage(1, scene.copy(scene.world.exfat_bare), "BWC1", uas=True)),
-        "the kernel": ('[source.usb]\nread = "kernel"\n', lambda: ports.storage(1, scene.copy(scene.world.exfat_disk), "BWC1")),
+        "the kernel": (
+            '[source.usb]\nread = "kernel"\n',
+            lambda: ports.storage(1, scene.copy(scene.world.exfat_disk), "BWC1"),
+        ),
         "MTP": ("", lambda: ports.mtp(1, folder, "BWC1")),
     }
     first = None
@@ -85,7 +88,12 @@ def twelve(scene):
     for port, disk in enumerate(disks, 1):
         ports.storage(port, disk, f"BWC{port:04}")
     bays = {str(n) for n in range(1, 13)}
-    log.until("all twelve may be emptied", lambda: {n for n, b in station.bays().items() if b["safe_to_remove"]}, lambda s: s == bays, 400)
+    log.until(
+        "all twelve may be emptied",
+        lambda: {n for n, b in station.bays().items() if b["safe_to_remove"]},
+        lambda s: s == bays,
+        400,
+    )
     scene.until_proven(*folders)
     scene.nothing_lost(*folders)
     for port in range(1, 13):
