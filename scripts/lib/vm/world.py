@@ -141,7 +141,7 @@ class Scene:
     def until_copying(self, then="true", bytes_at_least=2 << 20):
         """Waits inside the guest until so much of a file was copied, and does something at that very moment."""
         look = f"find /var/lib/evidock/vault -name '*.part' -size +{bytes_at_least >> 10}k | grep -q ."
-        self.machine.sh(f'timeout 120 bash -c "until {look}; do :; done" && {then}', 150)
+        self.machine.sh(f'timeout 120 bash -c "until {look}; do sleep 0.05; done" && {then}', 150)
         self.log.say("      copying is under way")
 
     def until_active(self):
