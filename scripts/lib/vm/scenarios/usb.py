@@ -47,19 +47,23 @@ def gate(scene):
 def same_clip(scene):
     """A clip that comes by folder, FAT32, exFAT, the kernel or MTP has the same digest and the same record."""
     log, station, ports = scene.log, scene.station, scene.ports
-    folder = scene.world.exfat_contents
+    folder, exfat, bare = scene.world.exfat_contents, scene.world.exfat_disk, scene.world.exfat_bare
+    by_kernel = '[source.usb]\nread = "kernel"\n'
     ways = {
         "folder": ("", lambda: scene.dock_folder("1", folder)),
         "FAT32": ("", lambda: ports.storage(1, scene.disk(1, folder), "BWC1")),
-        "FAT32 without partitions": ("", lambda: ports.storage(1, scene.disk(2, folder, partitioned=False), "BWC1")),
-        "exFAT": ("", lambda: ports.storage(1, scene.copy(scene.world.exfat_disk), "BWC1")),
-        "exFAT over UAS": ("", lambda: ports.storage(1, scene.copy(scene.world.exfat_bare), "BWC1", uas=True)),
-        "the kernel": (
-            '[source.usb]\nread = "kernel"\n',
-            lambda: ports.storage(1, scene.copy(scene.world.exfat_disk), "BWC1"),
-        ),
+        "exFAT": ("", lambda: ports.storage(1, scene.copy(exfat), "BWC1")),
+        "the kernel": (by_kernel, lambda: ports.storage(1, scene.copy(exfat), "BWC1")),
         "MTP": ("", lambda: ports.mtp(1, folder, "BWC1")),
     }
+    if scene.world.full:
+        ways |= {
+            "FAT32 without partitions": (
+                "",
+                lambda: ports.storage(1, scene.disk(2, folder, partitioned=False), "BWC1"),
+            ),
+            "exFAT without partitions, over UAS": ("", lambda: ports.storage(1, scene.copy(bare), "BWC1", uas=True)),
+        }
     first = None
     for way, (config, dock) in ways.items():
         scene.restart(config)
