@@ -34,6 +34,13 @@ def contents(folder, profile="dsj", device="36NCC009910", clips=3, pad_bytes=0, 
     return folder
 
 
+def even_seconds(folder):
+    """Gives all files times that FAT can tell, whose seconds are even (Microsoft's FAT specification, section 6)."""
+    for file in folder.rglob("*"):
+        even = int(file.stat().st_mtime) // 2 * 2
+        os.utime(file, (even, even))
+
+
 def digests(folder, pattern="*"):
     """SHA-256 of a recorder's files, by their paths on it."""
     files = sorted(f for f in folder.rglob(pattern) if f.is_file())

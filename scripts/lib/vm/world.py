@@ -30,6 +30,7 @@ class World:
         machine = Machine(self.image, self.work / "install", overlay(disk, self.installed[1]), state)
         self._package(machine.share / "evidock")
         media.contents(self.exfat_contents, device="36NCC000099")
+        media.even_seconds(self.exfat_contents)
         disks = [media.exfat(self.exfat_disk), media.exfat(self.exfat_bare, partitioned=False)]
         with machine:
             # Before evidock is there, whose gate would rightly keep them out.

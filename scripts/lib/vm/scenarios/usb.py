@@ -3,10 +3,10 @@
 import media
 from . import scenario
 
-# How a clip came, and when; everything else in two records of the same clip must agree.
+# How a clip came, and when, and a time in the medium's own words; all else in two records of a clip must agree.
 WAY = {
     "record_id", "annotation_rev", "ingested_at", "uploaded_at", "object_uri", "copies", "origins", "sealed_log_index",
-    "clock_offset_ms",
+    "clock_offset_ms", "captured_raw",
 }  # fmt: skip
 
 
