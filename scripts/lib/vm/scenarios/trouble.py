@@ -47,7 +47,7 @@ def bad_sectors(scene):
     log, station, ports = scene.log, scene.station, scene.ports
     broken, slow, good = (
         scene.recorder(1, pad_bytes=4 << 20),
-        scene.recorder(2, clips=1, pad_bytes=2 << 20),
+        scene.recorder(2, clips=1, pad_bytes=8 << 20),
         scene.recorder(3),
     )
     disk = scene.disk(1, broken)
@@ -55,20 +55,19 @@ def bad_sectors(scene):
     bad = media.find_bytes(disk, victim, at=3 << 20) // media.SECTOR
     scene.start()
     ports.storage(1, disk, "BWC1", bad_sectors=range(bad, bad + 8))
-    ports.storage(2, scene.disk(2, slow), "BWC2", bytes_per_s=150_000)
+    ports.storage(2, scene.disk(2, slow), "BWC2", bytes_per_s=100_000)
     ports.storage(3, scene.disk(3, good), "BWC3")
     log.until("the good recorder may go", station.bays, lambda b: b.get("3", {}).get("safe_to_remove"), 120)
-    log.true("the slow one is read still", not station.bays()["2"]["safe_to_remove"])
+    log.true("the slow one is read still", not station.bays().get("2", {}).get("safe_to_remove"), station.bays())
     scene.until_safe("1")
     log.equal("of the broken one, everything was taken that can be read", station.bays()["1"]["files"], 4)
     clips = {c["original_filename"]: c for c in station.clips()}
     holes = clips[victim.name]["holes"]
     log.at_least("the file with the bad place is marked with its hole", len(holes), 1)
-    lost = sum(hole["length"] for hole in holes)
+    lost = sum(hole["bytes"] for hole in holes)
     log.at_most("the hole is no larger than one physical block around each bad place", lost, 64 << 10)
     whole = {name: sha for name, sha in media.digests(broken).items() if not name.endswith(victim.name)}
     log.equal("all other files are whole", {n: clips[n.rsplit("/")[-1]]["sha256"] for n in whole}, whole)
-    scene.until_safe("2")
 
 
 @scenario(short=False)
