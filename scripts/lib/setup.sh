@@ -43,6 +43,18 @@ APT_TEST=(
   fonts-noto-cjk                  # Chinese on its screenshots
 )
 
+APT_VM=(
+  qemu-system-x86                 # the machine of scripts/test-vm, with USB devices that come and go
+  qemu-utils:qemu-img             # its disks, each keeping only what changed
+  mmdebstrap                      # the Debian inside it, made without mounting anything
+  e2fsprogs:mke2fs                # its disk, filled without mounting
+  kmod:depmod                     # indexes its kernel modules
+  gcc:gcc libc6-dev               # scripts/lib/vm/utf8_locale.c
+  dosfstools:mkfs.vfat            # recorders with FAT32
+  mtools:mcopy                    # fills them without mounting
+  exfatprogs:mkfs.exfat           # recorders with exFAT
+)
+
 APT_BENCH=(
   b3sum                           # copies that are hashed by an ordinary tool, the peer of the intake figures
 )
@@ -208,4 +220,5 @@ setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
 setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; node_tools; footage; }
+setup_vm() { apt_install "${APT_VM[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
 setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; }
