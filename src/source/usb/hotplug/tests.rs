@@ -321,7 +321,7 @@ fn hubs_pass_where_they_lead_to_a_bay() {
             (0, look(vec![hub("1-4", 2), hub("1-5", 3)], vec![]), &["authorise 1-4 [0]"]),
             (1, look(vec![hub("1-4", 2), hub("1-4.1", 4)], vec![]), &["authorise 1-4.1 [0]"]),
             (2, authorised("1-4", 2, Err(failure("the gatekeeper is not there", true))), &["hold [1-4 broken]"]),
-            (3, look(vec![awake(hub("1-4", 2))], vec![]), &["hold []"]),
+            (3, look(vec![Plugged { awake: vec![0], ..awake(hub("1-4", 2)) }], vec![]), &["hold []"]),
         ],
     );
     // A hub is never said to show no storage.
