@@ -126,8 +126,12 @@ async fn wait(sysfs: &Sysfs, mut before: Look, bays: &Bays, listed: usize, outpu
 
 /// Every port, plugged or empty.
 fn rows(ports: &BTreeSet<PortPath>, look: &Look, bays: &Bays) -> Vec<Row> {
-    let mut all: BTreeSet<&PortPath> = ports.iter().collect();
-    all.extend(look.devices.iter().map(|d| &d.device.port));
+    let mut all: Vec<&PortPath> = ports.iter().chain(look.devices.iter().map(|d| &d.device.port)).collect();
+    // By number: 1-10 stands behind 1-9.
+    all.sort_by_cached_key(|port| -> Vec<u32> {
+        port.as_str().split(['-', '.']).map(|n| n.parse().unwrap_or(u32::MAX)).collect()
+    });
+    all.dedup();
     let row = |port: &PortPath| Row {
         port: port.to_string(),
         bay: bays.name(port),
@@ -230,7 +234,8 @@ mod tests {
     fn every_port_has_its_row() {
         let look = Look { devices: vec![plugged("1-4", 2, 9), plugged("1-4.2", 5, 8)], disks: vec![] };
         let bay = UsbBay { name: BayName::new("3号口").unwrap(), port: port("1-4.2") };
-        let rows = rows(&BTreeSet::from([port("1-1"), port("1-4"), port("1-4.1")]), &look, &Bays::new(&[bay]));
+        let rows =
+            rows(&BTreeSet::from([port("1-1"), port("1-10"), port("1-4"), port("1-4.1")]), &look, &Bays::new(&[bay]));
         let short: Vec<(&str, Option<&str>, Option<&str>)> =
             rows.iter().map(|r| (r.port.as_str(), r.bay.as_deref(), r.device.as_ref().map(|d| d.kind))).collect();
         assert_eq!(
@@ -239,7 +244,8 @@ mod tests {
                 ("1-1", None, None),
                 ("1-4", None, Some("hub")),
                 ("1-4.1", None, None),
-                ("1-4.2", Some("3号口"), Some("storage"))
+                ("1-4.2", Some("3号口"), Some("storage")),
+                ("1-10", None, None)
             ]
         );
         insta::assert_snapshot!(serde_json::to_string_pretty(&rows[3]).unwrap(), @r#"

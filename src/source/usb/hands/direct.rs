@@ -196,20 +196,29 @@ impl<N: Nodes> Hands for Direct<N> {
             return Err(HandsError::refused(format!("{port} is no bay; list it as [[source.usb.bay]]")));
         }
         let plugged = self.meant(port, address)?;
-        if !plugged.authorised {
+        let nothing = || {
+            let what = format!("the device in {port} has no interface of a recorder in the setting that is in force");
+            HandsError::refused(what)
+        };
+        let useful = |number, class| interfaces.contains(&number) && self.may_live(&plugged, class);
+        if !plugged.device.interfaces.iter().any(|i| useful(i.number, i.class)) {
+            return Err(nothing());
+        }
+        let woken = !plugged.authorised;
+        if woken {
             self.wake(&plugged)?;
         }
-        let (wanted, others): (Vec<Live>, Vec<Live>) = self
-            .sysfs
-            .interfaces(port)
-            .into_iter()
-            .partition(|live| interfaces.contains(&live.number) && self.may_live(&plugged, live.class));
+        let (wanted, others): (Vec<Live>, Vec<Live>) =
+            self.sysfs.interfaces(port).into_iter().partition(|live| useful(live.number, live.class));
         for live in others.iter().filter(|live| live.awake) {
             self.set_interface(live, "0")?;
         }
         if wanted.is_empty() {
-            let what = format!("the device in {port} has no interface of a recorder in the setting that is in force");
-            return Err(HandsError::refused(what));
+            // The configuration that the kernel chose is not the one that spoke of storage: back to sleep.
+            if woken {
+                let _ = self.tell(&self.sysfs.usb_device(port).join("authorized"), "0");
+            }
+            return Err(nothing());
         }
         self.note(port, address);
         for live in &wanted {

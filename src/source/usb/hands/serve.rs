@@ -98,14 +98,15 @@ impl Caller {
             let mut incoming = Incoming { socket: stream, fds: VecDeque::new() };
             let Some(frame) = protocol::read(&mut incoming)? else { return Ok(()) };
             let request: Request = protocol::header(&frame)?;
+            // Quoted and escaped, whatever the caller put into it.
             let asked = format!("{request:?}");
             let (reply, fd) = match self.carry_out(request) {
                 Ok(fd) => {
-                    tracing::info!(asked, "done");
+                    tracing::info!("done: {asked}");
                     (Reply::Done, fd)
                 }
                 Err(error) => {
-                    tracing::warn!(asked, error = %chain(&error), "not done");
+                    tracing::warn!("not done: {asked}: {}", chain(&error));
                     (refusal(error), None)
                 }
             };
