@@ -35,7 +35,6 @@ pub struct Seen {
 #[derive(Debug)]
 pub struct SeenFile {
     pub path: Vec<u8>,
-    pub size: u64,
     pub pieces: Vec<Piece>,
     /// Why the pieces end before the file does.
     pub damage: Option<String>,
@@ -106,7 +105,7 @@ pub fn exercise(disk: Box<dyn ReadAt + Send>, disk_bytes: u64) -> Result<Seen, R
             let end = piece.disk.unwrap_or(0).checked_add(piece.len).expect("a piece that ends");
             assert!(piece.disk.is_none() || end <= disk_bytes, "a piece outside the disk");
         }
-        seen.files.push(SeenFile { path, size: len, pieces, damage });
+        seen.files.push(SeenFile { path, pieces, damage });
     }
     Ok(seen)
 }
