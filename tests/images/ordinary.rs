@@ -247,7 +247,9 @@ fn partitioned_disks() {
     };
     let (fat_row, exfat_row) =
         ((0x0c, sectors(fat_at), sectors(fat_bytes)), (0x07, sectors(exfat_at), sectors(exfat_bytes)));
-    let forms: [(&str, &dyn Fn(&mut Canvas)); 4] = [
+    /// What writes a partition table.
+    type Form<'a> = &'a dyn Fn(&mut Canvas);
+    let forms: [(&str, Form<'_>); 4] = [
         ("mbr", &|c| tables::mbr(c, &[fat_row, exfat_row])),
         ("mbr with a gap", &|c| tables::mbr(c, &[(0, 0, 0), fat_row, (0, 0, 0), exfat_row])),
         ("gpt", &|c| {
@@ -360,15 +362,15 @@ fn names_that_no_system_would_write_stay_apart() {
         assert_eq!(listing.unreadable, [], "{kind:?}");
         assert_eq!(listing.files.len(), root.len(), "{kind:?}");
         let mut names = std::collections::BTreeSet::new();
-        for n in 0..odd.len() {
+        for (n, odd) in odd.iter().enumerate() {
             let under = format!("{n}/").into_bytes();
             let entry = listing.files.iter().find(|e| e.path.as_bytes().starts_with(&under)).unwrap();
             let name = &entry.path.as_bytes()[under.len()..];
-            assert!(!name.is_empty() && !name.contains(&b'/') && !name.contains(&0), "{kind:?}: {:?}", odd[n]);
-            assert!(name != b"." && name != b"..", "{kind:?}: {:?}", odd[n]);
-            assert!(names.insert(name.to_vec()), "{kind:?}: {:?} has the name of another", odd[n]);
+            assert!(!name.is_empty() && !name.contains(&b'/') && !name.contains(&0), "{kind:?}: {:?}", odd);
+            assert!(name != b"." && name != b"..", "{kind:?}: {:?}", odd);
+            assert!(names.insert(name.to_vec()), "{kind:?}: {:?} has the name of another", odd);
             let (bytes, error) = docked.read(entry.path.as_bytes(), 0);
-            assert!(error.is_none() && bytes == footage(700, n as u64), "{kind:?}: {:?}: {error:?}", odd[n]);
+            assert!(error.is_none() && bytes == footage(700, n as u64), "{kind:?}: {:?}: {error:?}", odd);
         }
     }
 }

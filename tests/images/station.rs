@@ -11,7 +11,8 @@ use super::support::station::Station;
 use super::*;
 
 /// What differs between two stays of the same recorder: identities, moments of the station's own clock, and the way.
-const OF_THE_STAY: [&str; 6] = ["record_id", "copies", "object_uri", "ingested_at", "uploaded_at", "sealed_log_index"];
+const OF_THE_STAY: [&str; 7] =
+    ["record_id", "annotation_rev", "copies", "object_uri", "ingested_at", "uploaded_at", "sealed_log_index"];
 
 /// A record without that; of the origins of its facts, who said them and not when.
 fn comparable(mut record: Map<String, Value>) -> Map<String, Value> {
@@ -54,6 +55,7 @@ fn recorder() -> Vec<Node> {
 fn records(station: &mut Station, bay: &str) -> BTreeMap<String, Map<String, Value>> {
     station.until_safe(bay);
     station.until("the media worker has looked at everything", |s| s.one("SELECT count(*) FROM media", &[]) == "4");
+    station.until_proven(4);
     station.assert_vault_is_whole();
     let clips = station.query("SELECT clip_id, path FROM clip ORDER BY path", &[]);
     clips

@@ -249,7 +249,7 @@ pub fn long_records(units: &[u16], sum: u8) -> Vec<[u8; 32]> {
     let mut records = Vec::new();
     for (i, part) in parts.iter().enumerate().rev() {
         let mut r = [0u8; 32];
-        r[0] = i as u8 + 1 | if i + 1 == parts.len() { 0x40 } else { 0 };
+        r[0] = (i as u8 + 1) | if i + 1 == parts.len() { 0x40 } else { 0 };
         r[11] = 0x0f;
         r[13] = sum;
         let places = (0..5).map(|k| 1 + 2 * k).chain((0..6).map(|k| 14 + 2 * k)).chain((0..2).map(|k| 28 + 2 * k));

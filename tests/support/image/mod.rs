@@ -330,8 +330,11 @@ impl Volume {
                 Form::Fat12 => {
                     let at = table + u64::from(cluster + cluster / 2);
                     let old = canvas.u16(at);
-                    let new =
-                        if cluster % 2 == 0 { (old & 0xf000) | next as u16 } else { (old & 0xf) | (next as u16) << 4 };
+                    let new = if cluster.is_multiple_of(2) {
+                        (old & 0xf000) | next as u16
+                    } else {
+                        (old & 0xf) | (next as u16) << 4
+                    };
                     canvas.write(at, &new.to_le_bytes());
                 }
                 Form::Fat16 => canvas.write(table + u64::from(cluster) * 2, &(next as u16).to_le_bytes()),
