@@ -96,7 +96,7 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "LD_PRELOAD": str(self.image.preload)},
+                env={**os.environ, "LD_PRELOAD": str(self.image.preload), "TZ": "UTC"},
             )
         try:
             self._connect(state)
