@@ -146,7 +146,7 @@ def sixteen(scene):
 def end_of_shift(scene):
     """Ten recorders with slow media: all may leave when the media allow it, and the page was truthful all the while."""
     log, station, ports = scene.log, scene.station, scene.ports
-    size, rate = 24 << 20, 250_000
+    size, rate = 24 << 20, 120_000
     folders = [scene.recorder(n, clips=1, pad_bytes=size) for n in range(1, 11)]
     disks = [scene.disk(n, folder) for n, folder in enumerate(folders, 1)]
     scene.start()
