@@ -2,8 +2,10 @@
 
 import argparse
 import concurrent.futures
+import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -11,6 +13,7 @@ import traceback
 
 import image
 from checks import Log, Untrue
+from machine import end_all
 from scenarios import SCENARIOS
 from world import World
 
@@ -24,6 +27,15 @@ def main():
     # Short: a socket's path has at most 107 bytes (unix(7)).
     work = pathlib.Path(tempfile.mkdtemp(prefix="evidock-vm-"))
     begun = time.monotonic()
+
+    def stop(*_):
+        end_all()
+        shutil.rmtree(work, ignore_errors=True)
+        os._exit(130)
+
+    # Threads would be waited for; what is told to stop leaves no machine behind.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     try:
         guest = image.prepared(args.tools, work, say)
         world = World(guest, work, args.program, args.full, args.logs)

@@ -31,10 +31,10 @@ class Log:
         self._claim(what, seen == expected, expected, seen)
 
     def at_most(self, what, seen, limit):
-        self._claim(what, seen <= limit, f"at most {limit}", seen)
+        self._claim(f"{what}: {seen}", seen <= limit, f"at most {limit}", seen)
 
     def at_least(self, what, seen, limit):
-        self._claim(what, seen >= limit, f"at least {limit}", seen)
+        self._claim(f"{what}: {seen}", seen >= limit, f"at least {limit}", seen)
 
     def contains(self, what, seen, part):
         self._claim(what, part in seen, f"{part!r} in it", seen)

@@ -20,8 +20,8 @@ KERNEL_PARTS = [
     "arch", "block", "crypto", "lib",
     "drivers/ata", "drivers/block", "drivers/char", "drivers/gpio", "drivers/hid", "drivers/input", "drivers/leds",
     "drivers/scsi", "drivers/usb", "drivers/virtio",
-    "fs/9p", "fs/autofs", "fs/exfat", "fs/ext4", "fs/fat", "fs/fscache", "fs/fuse", "fs/isofs", "fs/jbd2", "fs/netfs", "fs/nls",
-    "fs/ntfs3", "fs/udf", "fs/mbcache.ko",
+    "fs/9p", "fs/autofs", "fs/exfat", "fs/ext4", "fs/fat", "fs/fscache", "fs/fuse", "fs/isofs", "fs/jbd2", "fs/netfs",
+    "fs/nls", "fs/ntfs3", "fs/udf", "fs/mbcache.ko",
     "net/9p",
 ]  # fmt: skip
 
@@ -80,7 +80,9 @@ def main():
     configure(root)
     # What GStreamer's plug-ins can do, found out here in two seconds instead of thirty in each scenario.
     registry = {"GST_REGISTRY": f"/{REGISTRY}", "PATH": "/usr/sbin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
-    subprocess.run(["chroot", root, "gst-inspect-1.0", "--print-all"], check=True, env=registry, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["chroot", root, "gst-inspect-1.0", "--print-all"], check=True, env=registry, stdout=subprocess.DEVNULL
+    )
     (results / "initrd").write_bytes(initramfs(root / "bin/busybox", modules))
     for leftover in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
         shutil.rmtree(root / leftover, ignore_errors=True)
@@ -131,7 +133,10 @@ def configure(root):
     (units / "default.target").symlink_to("/lib/systemd/system/multi-user.target")
     write(root / "etc/hostname", "station\n")
     write(root / "etc/fstab", "/dev/vda / ext4 rw,noatime 0 1\n")
-    write(root / "etc/systemd/journald.conf.d/tests.conf", "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\nRateLimitIntervalSec=0\n")
+    write(
+        root / "etc/systemd/journald.conf.d/tests.conf",
+        "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\nRateLimitIntervalSec=0\n",
+    )
     write(root / "etc/modules-load.d/tests.conf", "".join(f"{module}\n" for module in MODULES))
     write(root / "usr/local/sbin/test-agent", AGENT, 0o755)
     write(units / "test-agent.service", AGENT_UNIT)

@@ -53,8 +53,9 @@ def same_clip(scene):
         "folder": ("", lambda: scene.dock_folder("1", folder)),
         "FAT32": ("", lambda: ports.storage(1, scene.disk(1, folder), "BWC1")),
         "exFAT": ("", lambda: ports.storage(1, scene.copy(exfat), "BWC1")),
-        "the kernel": (by_kernel, lambda: ports.storage(1, scene.copy(exfat), "BWC1")),
-        "MTP": ("", lambda: ports.mtp(1, folder, "BWC1")),
+        # Not exFAT: its entries have an offset from UTC, which the kernel applies without a word (source::usb::mount).
+        "the kernel": (by_kernel, lambda: ports.storage(1, scene.disk(3, folder), "BWC1")),
+        "MTP": ("", lambda: ports.mtp(1, media.for_mtp(folder, scene.work / "mtp"), "BWC1")),
     }
     if scene.world.full:
         ways |= {
