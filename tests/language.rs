@@ -70,7 +70,9 @@ fn people_are_answered_in_their_language_and_programs_in_theirs() {
             assert!(en.iter().all(|word| said.contains(word)), "{args:?}\n{said}");
         }
         let json = |variables: &[(&str, &str)], lang: &str| {
-            printed(&station, variables, &[args, &["--json", "--lang", lang]].concat())
+            let said = printed(&station, variables, &[args, &["--json", "--lang", lang]].concat());
+            // What is free on the disk changes by itself.
+            said.lines().filter(|line| !line.contains("\"free_bytes\"")).map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(json(&chinese, "zh-CN"), json(&[], "en"), "what programs read does not change");
     }

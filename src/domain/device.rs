@@ -58,7 +58,7 @@ impl DeviceKey {
         Self { usb_id, mark }
     }
 
-    /// Reads [`DeviceKey::to_string`] back.
+    /// Reads what `Display` writes back.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = |part: &str| if part.len() == 4 { u16::from_str_radix(part, 16).ok() } else { None };
         let (vendor, rest) = text.split_at_checked(4)?;

@@ -11,8 +11,9 @@ mod salvage;
 mod take;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
+use crate::domain::digest::Blake3;
 use crate::domain::ids::RecorderId;
 use crate::domain::ports::Clock;
 use crate::domain::recorder::SourcePath;
@@ -53,6 +54,40 @@ pub struct Intake {
     claims: Arc<Mutex<HashSet<Claimed>>>,
     /// When space on recorders is given back.
     giving_back: Arc<GivingBack>,
+    /// Digests that are being sealed now.
+    sealing: Arc<Sealing>,
+}
+
+/// Digests that are being sealed now. The same bytes that come from two recorders at once would otherwise each find
+/// that nobody has them yet, and stand on the disk twice.
+#[derive(Default)]
+struct Sealing {
+    now: Mutex<HashSet<Blake3>>,
+    done: Condvar,
+}
+
+/// The right to seal a digest, until it is dropped.
+struct SealingClaim<'a> {
+    sealing: &'a Sealing,
+    digest: Blake3,
+}
+
+impl Drop for SealingClaim<'_> {
+    fn drop(&mut self) {
+        self.sealing.now.lock().unwrap_or_else(|e| e.into_inner()).remove(&self.digest);
+        self.sealing.done.notify_all();
+    }
+}
+
+impl Sealing {
+    /// Waits until nobody else seals these bytes.
+    fn claim(&self, digest: Blake3) -> SealingClaim<'_> {
+        let mut now = self.now.lock().unwrap_or_else(|e| e.into_inner());
+        while !now.insert(digest) {
+            now = self.done.wait(now).unwrap_or_else(|e| e.into_inner());
+        }
+        SealingClaim { sealing: self, digest }
+    }
 }
 
 /// A file, as clips know where they came from.
@@ -82,7 +117,17 @@ impl Intake {
     ) -> Self {
         // Nothing is ever erased unless somebody asks for it.
         let giving_back = Arc::new(GivingBack::new(&[], || Ok(())));
-        Self { store, vault, board, clock, profiles, options: Arc::new(options), claims: Arc::default(), giving_back }
+        Self {
+            store,
+            vault,
+            board,
+            clock,
+            profiles,
+            options: Arc::new(options),
+            claims: Arc::default(),
+            giving_back,
+            sealing: Arc::default(),
+        }
     }
 
     /// The same, but space on recorders is given back as told.

@@ -219,6 +219,7 @@ impl Intake {
         leftovers: Vec<(ClipId, bool)>,
         holes: Vec<Hole>,
     ) -> Result<Taken, IntakeError> {
+        let _sealing = self.sealing.claim(copied.blake3);
         let same = |row: &&ClipRow| row.blake3 == Some(copied.blake3) && row.size_bytes == Some(copied.size_bytes);
         let mut good = None;
         for row in others.iter().filter(same) {

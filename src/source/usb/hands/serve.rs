@@ -1,4 +1,4 @@
-//! The gatekeeper's loop: who calls, what they ask, what they get. Owns the socket's end of [`super::wire`]; decides
+//! The gatekeeper's loop: who calls, what they ask, what they get. Owns the socket's end of `wire`; decides
 //! nothing about devices, for which it has [`super::direct`].
 
 use std::collections::VecDeque;
