@@ -140,6 +140,8 @@ struct Recorder {
     shut: AtomicBool,
     /// Listing it panics.
     baffling: AtomicBool,
+    /// Opening this file says that the recorder is gone.
+    haunted: Mutex<Option<SourcePath>>,
 }
 
 #[derive(Default)]
@@ -158,6 +160,7 @@ impl Recorder {
             gate: Arc::default(),
             shut: false.into(),
             baffling: false.into(),
+            haunted: Mutex::default(),
         })
     }
 
@@ -206,6 +209,9 @@ impl Shelf for Recorder {
     fn open(&self, path: &SourcePath, offset: u64) -> Result<std::boxed::Box<dyn Read + Send>, SourceError> {
         if self.shut.load(Ordering::SeqCst) {
             return Err(SourceError::Read { path: path.clone(), source: std::io::Error::other("bad sector") });
+        }
+        if self.haunted.lock().unwrap().as_ref() == Some(path) {
+            return Err(SourceError::Gone(std::io::Error::from_raw_os_error(libc::ENODEV)));
         }
         let inner = self.inner.open(path, offset)?;
         Ok(std::boxed::Box::new(Gated { inner, at: offset, gate: Arc::clone(&self.gate) }))
@@ -541,4 +547,25 @@ fn a_salvage_that_is_interrupted_keeps_its_holes() {
     wanted[2 * MIB..2 * MIB + 4096].fill(0);
     assert_eq!(clip.blake3, Some(digest(&wanted)));
     assert!(recorder.inner.bytes_read() - before < 4 * MIB as u64, "what was durable is not read again");
+}
+
+#[test]
+fn a_file_that_says_that_its_recorder_is_gone_holds_up_no_other() {
+    let station = Box::new();
+    let recorder = Recorder::new("bay-1");
+    // The first in the order of reading; the recorder goes on being listed.
+    recorder.inner.put("a.mp4", &footage(MIB, 1), 1_000);
+    recorder.inner.put("b.mp4", &footage(MIB, 2), 2_000);
+    *recorder.haunted.lock().unwrap() = Some(SourcePath::new("a.mp4"));
+    let docked = station.dock(&recorder);
+    until("the other file is taken", || station.sealed().len() == 1);
+    assert!(!station.safe(), "one file is neither sealed nor reported");
+    until("it is reported in the end, and everyone may leave", || station.safe());
+    let dock = station.store.read_blocking(|r| Ok(r.open_docks()?.remove(0))).unwrap();
+    let reported = station.store.read_blocking(|r| r.unreadable_at(dock.dock_id)).unwrap();
+    assert!(reported.len() == 1 && reported[0].0 == "a.mp4", "{reported:?}");
+    // It was only a bad contact: it is taken after all.
+    *recorder.haunted.lock().unwrap() = None;
+    until("it is taken", || station.sealed().len() == 2);
+    drop(docked);
 }

@@ -25,6 +25,9 @@ use crate::vault::CopyError;
 
 /// A file that fails is reported as unreadable after this many looks, and still tried now and then.
 const TRIES_BEFORE_REPORT: u32 = 3;
+/// A file that says that its recorder is gone counts as one that fails after so many looks, each of which could list
+/// the recorder: a pulled one may be listed from memory for a moment, and one bad file must not hold up all others.
+const LOOKS_BEFORE_GONE_COUNTS: u32 = 10;
 /// Looks between later tries of such a file.
 const LOOKS_BETWEEN_TRIES: u32 = 30;
 /// After the box failed on a file, others come first for so many looks.
@@ -42,6 +45,8 @@ const REST_FACTOR: u64 = 5;
 struct Trouble {
     tries: u32,
     wait_looks: u32,
+    /// Looks in which reading it said that the recorder is gone, although it was listed.
+    gone_looks: u32,
     /// The last failure was one of reading in the middle of the file: what else is in it can be saved.
     bad_place: bool,
     /// It counts as unreadable: tried so often that only the recorder can be at fault.
@@ -155,7 +160,7 @@ impl Intake {
                     tracing::warn!(%bay, reason, "a look at the recorder failed; it is tried again");
                     if let Some(s) = &stay.session {
                         // What cannot be listed cannot be called safe; one that is gone has left as it was.
-                        let gone = matches!(e, IntakeError::Source(SourceError::Gone(_)));
+                        let gone = e.is_gone();
                         self.board.bay(s.dock, |b| {
                             b.safe &= gone;
                             b.doing = Doing::Stuck { reason, full: false };
@@ -318,14 +323,11 @@ impl Intake {
                     break;
                 }
                 Err(IntakeError::Changed | IntakeError::Busy) => left += 1,
-                // It was pulled, or is being pulled: no file is to blame, and the watch will say the rest.
-                Err(
-                    IntakeError::Copy(CopyError::Source(SourceError::Gone(e)))
-                    | IntakeError::Source(SourceError::Gone(e)),
-                ) => {
-                    tracing::info!(%bay, error = %e, "the recorder is gone; what was copied so far is kept");
+                // Most likely it is being pulled: no file is to blame then, and the watch will say the rest.
+                Err(e) if e.is_gone() && trouble.gone_looks < LOOKS_BEFORE_GONE_COUNTS => {
+                    tracing::info!(%bay, path = %entry.path, error = %chain(&e), "the recorder is gone; what was copied so far is kept");
+                    trouble.gone_looks += 1;
                     left += 1;
-                    break;
                 }
                 Err(e) => {
                     trouble.tries += 1;

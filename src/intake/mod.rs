@@ -184,6 +184,12 @@ pub enum IntakeError {
 }
 
 impl IntakeError {
+    /// Whether reading said that the recorder is no longer there.
+    fn is_gone(&self) -> bool {
+        use crate::domain::ports::SourceError::Gone;
+        matches!(self, Self::Source(Gone(_)) | Self::Copy(CopyError::Source(Gone(_))))
+    }
+
     /// Whether the recorder or its file is at fault, and not this station's disk or database.
     fn is_of_the_recorder(&self) -> bool {
         match self {

@@ -7,6 +7,7 @@
 
 mod cases;
 mod delivery;
+mod docks;
 mod erase;
 mod facts;
 mod intake;
@@ -36,9 +37,10 @@ use crate::runtime::task;
 
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
 pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, SmallKind, StoredSession};
+pub use docks::{NewDock, OpenDock};
 pub use erase::ErasableRow;
 pub use facts::MediaRow;
-pub use intake::{ClipRow, NewClip, NewDock, OpenDock, SealedAs, SealedClip};
+pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};

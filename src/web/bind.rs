@@ -349,6 +349,7 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
         state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
         percent: percent(r, clip, &stored)?,
         problem,
+        holes: !record.holes.is_empty(),
         health: record.media_health.as_deref().and_then(MediaHealth::parse),
         missing: REQUIRED.into_iter().filter(|name| record.missing.iter().any(|m| m == name)).collect(),
         elsewhere: None,

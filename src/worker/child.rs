@@ -1,18 +1,16 @@
 //! The loop inside a worker: receive a job with its file, answer, wait for the next. Owns the child's end of the
 //! socket. Opens nothing by itself and ends with the daemon, whatever it is doing.
 
-use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::descriptors::Incoming;
 use super::protocol::{self, FrameError};
 use super::sandbox::Measure;
 
@@ -46,7 +44,7 @@ where
 {
     let stdin = io::stdin();
     let mut out = File::from(stdin.as_fd().try_clone_to_owned()?);
-    let mut incoming = Incoming { socket: stdin.as_fd().try_clone_to_owned()?, files: VecDeque::new() };
+    let mut incoming = Incoming::new(stdin.as_fd().try_clone_to_owned()?);
     out.write_all(&protocol::encode(&Hello { measures }, &[])?)?;
 
     let (send, jobs) = mpsc::channel();
@@ -54,7 +52,7 @@ where
         loop {
             match protocol::read(&mut incoming) {
                 Ok(Some(frame)) => {
-                    if send.send((frame, incoming.files.pop_front())).is_err() {
+                    if send.send((frame, incoming.descriptors.pop_front())).is_err() {
                         return;
                     }
                 }
@@ -85,30 +83,4 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
     text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-/// The receiving end: bytes, and the descriptors that came with them.
-struct Incoming {
-    socket: OwnedFd,
-    files: VecDeque<OwnedFd>,
-}
-
-impl Read for Incoming {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = loop {
-            let mut parts = [IoSliceMut::new(buf)];
-            match rustix::net::recvmsg(&self.socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
-                Err(rustix::io::Errno::INTR) => {}
-                other => break other?,
-            }
-        };
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(files) = message {
-                self.files.extend(files);
-            }
-        }
-        Ok(received.bytes)
-    }
 }

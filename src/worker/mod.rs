@@ -8,12 +8,14 @@
 //! | --- | --- |
 //! | [`protocol`] | frames: format, limits, the blocking and the asynchronous end |
 //! | [`parent`] | starting, feeding, timing, killing and replacing children |
+//! | [`descriptors`] | how an open file travels with a frame |
 //! | [`session`] | one child that keeps state between jobs |
 //! | [`child`] | the loop inside a child, and its end together with the daemon's |
 //! | [`sandbox`], [`seccomp`] | what a child gives up before its first job, and whether the kernel agreed |
 //! | [`selftest`] | a harmless kind of worker that tries what the sandbox must forbid |
 
 pub mod child;
+pub mod descriptors;
 pub mod parent;
 pub mod protocol;
 pub mod sandbox;

@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -14,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
@@ -23,6 +21,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::Semaphore;
 
 use super::child::{Answer, Hello};
+use super::descriptors;
 use super::protocol::{self, Frame, FrameError};
 use super::sandbox::Measure;
 use crate::runtime::clock::monotonic;
@@ -53,6 +52,32 @@ pub struct WorkerSpec {
     pub workers: usize,
     /// Ended after idling so long, to give their memory back.
     pub idle_timeout: Duration,
+}
+
+impl WorkerSpec {
+    /// The child as it is run, with our other end of its socket as standard input.
+    pub(super) fn command(&self, theirs: OwnedFd) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (*name, value)))
+            .current_dir("/")
+            .stdin(theirs)
+            // A library that prints must not break the frames, which is why they do not travel on standard output.
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Takes what the sandbox of a child achieved from its hello, and says what is missing.
+    pub(super) fn greeted(&self, hello: &Frame) -> Result<Vec<Measure>, WorkerError> {
+        let hello = protocol::header::<Hello>(hello).map_err(WorkerError::Answer)?;
+        for missing in hello.measures.iter().filter(|m| !m.in_force) {
+            tracing::warn!(kind = self.kind, measure = missing.name, "not in force: {}", missing.detail);
+        }
+        Ok(hello.measures)
+    }
 }
 
 /// The running program itself, also when its file was replaced by an update meanwhile.
@@ -199,15 +224,7 @@ impl Worker {
         let (socket, theirs) = UnixStream::pair().map_err(failed("no socket"))?;
         let theirs = theirs.into_std().map_err(failed("no socket"))?;
         theirs.set_nonblocking(false).map_err(failed("no socket"))?;
-        let mut child = Command::new(&spec.program)
-            .args(&spec.args)
-            .env_clear()
-            .envs(spec.env.iter().map(|(name, value)| (*name, value)))
-            .current_dir("/")
-            .stdin(OwnedFd::from(theirs))
-            // A library that prints must not break the frames, which is why they do not travel on standard output.
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+        let mut child = Command::from(spec.command(theirs.into()))
             .kill_on_drop(true)
             .spawn()
             .map_err(failed("cannot run the program"))?;
@@ -218,18 +235,14 @@ impl Worker {
         let mut worker =
             Self { child, socket, measures: Vec::new(), last_words, jobs_done: 0, idle_since: monotonic() };
         let hello = tokio::time::timeout(spec.start_timeout, protocol::read_async(&mut worker.socket)).await;
-        let hello = match hello {
-            Ok(Ok(frame)) => protocol::header::<Hello>(&frame).map_err(WorkerError::Answer)?,
+        worker.measures = match hello {
+            Ok(Ok(frame)) => spec.greeted(&frame)?,
             Ok(Err(_)) => return Err(WorkerError::CannotStart(worker.bury().await)),
             Err(_elapsed) => {
                 worker.kill().await;
                 return Err(WorkerError::CannotStart(format!("no hello within {} s", spec.start_timeout.as_secs())));
             }
         };
-        for missing in hello.measures.iter().filter(|m| !m.in_force) {
-            tracing::warn!(kind = spec.kind, measure = missing.name, "not in force: {}", missing.detail);
-        }
-        worker.measures = hello.measures;
         Ok(worker)
     }
 
@@ -244,7 +257,7 @@ impl Worker {
             None => 0,
             Some(file) => {
                 let socket = &self.socket;
-                socket.async_io(Interest::WRITABLE, || send_with_file(socket, request, file)).await?
+                socket.async_io(Interest::WRITABLE, || descriptors::send(socket, request, file.as_fd())).await?
             }
         };
         self.socket.write_all(&request[sent..]).await?;
@@ -278,16 +291,6 @@ impl Worker {
             None => end,
         }
     }
-}
-
-fn send_with_file(socket: &UnixStream, bytes: &[u8], file: &File) -> io::Result<usize> {
-    let files = [file.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if !control.push(SendAncillaryMessage::ScmRights(&files)) {
-        return Err(io::Error::other("no room for a descriptor"));
-    }
-    Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
 }
 
 /// How a process ended, in words.

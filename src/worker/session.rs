@@ -6,19 +6,18 @@
 //! child that was late or died takes the state with it, and the caller begins anew with another [`Session`].
 
 use std::fs::File;
-use std::io::{self, IoSlice, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::child::{Answer, Hello};
+use super::child::Answer;
+use super::descriptors;
 use super::parent::{WorkerError, WorkerSpec, how_it_ended, printable};
 use super::protocol::{self, Frame, FrameError};
 use super::sandbox::Measure;
@@ -42,16 +41,7 @@ impl Session {
     pub fn start(spec: &WorkerSpec) -> Result<Self, WorkerError> {
         let failed = |what: &'static str| move |e: io::Error| WorkerError::CannotStart(format!("{what}: {e}"));
         let (socket, theirs) = UnixStream::pair().map_err(failed("no socket"))?;
-        let mut child = Command::new(&spec.program)
-            .args(&spec.args)
-            .env_clear()
-            .envs(spec.env.iter().map(|(name, value)| (*name, value)))
-            .current_dir("/")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed("cannot run the program"))?;
+        let mut child = spec.command(theirs.into()).spawn().map_err(failed("cannot run the program"))?;
         let last_words = Arc::new(Mutex::default());
         if let Some(stderr) = child.stderr.take() {
             let words = Arc::clone(&last_words);
@@ -62,17 +52,13 @@ impl Session {
             drained.map_err(failed("no thread"))?;
         }
         let mut session = Self { child, socket, measures: Vec::new(), last_words };
-        let hello = match session.receive(spec.start_timeout) {
-            Ok(frame) => protocol::header::<Hello>(&frame).map_err(WorkerError::Answer)?,
+        session.measures = match session.receive(spec.start_timeout) {
+            Ok(frame) => spec.greeted(&frame)?,
             Err(FrameError::Io(e)) if is_late(&e) => {
                 return Err(WorkerError::CannotStart(format!("no hello within {} s", spec.start_timeout.as_secs())));
             }
             Err(_) => return Err(WorkerError::CannotStart(session.how_it_ended())),
         };
-        for missing in hello.measures.iter().filter(|m| !m.in_force) {
-            tracing::warn!(kind = spec.kind, measure = missing.name, "not in force: {}", missing.detail);
-        }
-        session.measures = hello.measures;
         Ok(session)
     }
 
@@ -116,15 +102,7 @@ impl Session {
     fn send(&mut self, request: &[u8], file: Option<&File>) -> io::Result<()> {
         let sent = match file {
             None => 0,
-            Some(file) => {
-                let files = [file.as_fd()];
-                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-                let mut control = SendAncillaryBuffer::new(&mut space);
-                if !control.push(SendAncillaryMessage::ScmRights(&files)) {
-                    return Err(io::Error::other("no room for a descriptor"));
-                }
-                rustix::net::sendmsg(&self.socket, &[IoSlice::new(request)], &mut control, SendFlags::NOSIGNAL)?
-            }
+            Some(file) => descriptors::send(&self.socket, request, file.as_fd())?,
         };
         self.socket.write_all(&request[sent..])
     }

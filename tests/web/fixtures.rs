@@ -11,7 +11,7 @@ use evidock::domain::command::{Ask, Caller, Reply, Request};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::ids::ClipId;
 use evidock::domain::ports::{BoxFuture, ByteSource, MediaHealth};
-use evidock::domain::record::{CaseLink, Copy, Origin, Provenance, Record};
+use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
 use evidock::domain::time::UtcMs;
 use evidock::runtime::clock::StoppedClock;
@@ -529,6 +529,7 @@ fn base_row(n: i64, day_min: i64, length_min: i64, state: ClipState) -> ClipRow 
         state,
         percent: None,
         problem: None,
+        holes: false,
         health: Some(MediaHealth::Whole),
         missing: vec![],
         elsewhere: None,
@@ -605,6 +606,7 @@ pub fn rows(scene: Scene) -> Vec<ClipRow> {
             rows[2].problem = Some(Problem::SendFailed);
             rows[3].problem = Some(Problem::Quarantined);
             rows[4].health = Some(MediaHealth::Broken);
+            rows[0].holes = true;
         }
         Scene::Hostile => {
             for row in &mut rows {
@@ -714,6 +716,18 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
         ingested_at: sealed.then(|| "2026-06-19T19:38:12+08:00".into()),
         operator: "daemon".into(),
         missing: row.missing.iter().map(|m| (*m).to_owned()).collect(),
+        holes: if row.holes {
+            vec![Hole { offset: 4096, bytes: 8192 }, Hole { offset: 1 << 20, bytes: 4096 }]
+        } else {
+            vec![]
+        },
+        resume_check: row.holes.then(|| "sampled".into()),
+        clock_offset_ms: row.holes.then_some(3_720_000),
+        notes: match scene {
+            Scene::Hostile => vec![format!("file_name {NASTY}: clock_jumped"), NASTY.into()],
+            _ if row.holes => vec!["file_time local 2031-06-19T09:02:11: after_dock".into()],
+            _ => vec![],
+        },
         origins: [
             ("captured_start", "file_name"),
             ("place", "roster"),

@@ -225,6 +225,26 @@ async fn the_words_of_the_field_are_on_the_page() {
 }
 
 #[tokio::test]
+async fn what_a_recorder_could_not_give_is_said_wherever_the_clip_is() {
+    let visit = Visit::to(Scene::Failing);
+    let first = format!("/clips/{}", clip_id(1));
+    for (lang, words, holes) in [
+        ("zh", ["读取不全", "分两次读取", "记录仪时钟快约", "晚于接入时间"], "2 处共 12.3"),
+        ("en", ["Not whole", "Read in two docks", "ahead by about", "more than a day after the dock"], "2 places"),
+    ] {
+        let cookie = format!("lang={lang}");
+        let list = visit.get_with("/clips", &[("cookie", &cookie)]).await.text();
+        assert_eq!(list.matches(words[0]).count(), 1, "{lang}: one clip of the list has holes");
+        let clip = visit.get_with(&first, &[("cookie", &cookie)]).await.text();
+        for word in words.iter().chain([&holes]) {
+            assert!(clip.contains(word), "{lang}: {word}");
+        }
+    }
+    let whole = visit.get(&format!("/clips/{}", clip_id(2))).await.text();
+    assert!(!whole.contains("读取不全") && !whole.contains("值得注意"));
+}
+
+#[tokio::test]
 async fn an_access_is_logged_before_it_is_answered_or_nothing_is() {
     let visit = Visit::to(Scene::Busy);
     let clip = format!("/clips/{}", clip_id(2));

@@ -99,6 +99,9 @@ fn notes(clip: &ClipRow, w: &Words) -> Vec<Pill> {
         Some(Problem::Quarantined) => notes.push(Pill::new("ask", w.quarantine)),
         None => {}
     }
+    if clip.holes {
+        notes.push(Pill::new("fail", w.read_in_holes));
+    }
     match clip.health {
         Some(health @ (Truncated | Broken)) => notes.push(Pill::new("ask", short_health(health, w))),
         Some(NotMedia) => notes.push(Pill { class: "idle", icon: "file", text: w.health_not_media.into() }),

@@ -134,6 +134,8 @@ pub struct ClipRow {
     pub percent: Option<u8>,
     /// What is wrong with it, worst first.
     pub problem: Option<Problem>,
+    /// The recorder could not give all of it.
+    pub holes: bool,
     /// How whole the media is; `None` until looked at.
     pub health: Option<MediaHealth>,
     /// Which of the five required facts are missing.

@@ -299,6 +299,7 @@ mod tests {
             state: ClipState::Proven,
             percent: None,
             problem: None,
+            holes: false,
             health: None,
             missing: vec![],
             elsewhere: None,

@@ -1,7 +1,7 @@
 //! Rights over devices, asked of the gatekeeper: the daemon's form. A connection for each request, so that one device
 //! that answers slowly holds up no other bay.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::wire::{Incoming, Reply, Request, send};
+use super::wire::{Reply, Request, send};
 use super::{Hands, HandsError, Medium};
 use crate::source::usb::device::PortPath;
 use crate::source::usb::sysfs::{Address, DiskName};
+use crate::worker::descriptors::Incoming;
 use crate::worker::protocol;
 
 /// A device may take its time to take its settings (USB 2.0, 9.2.6.4: 5 s a request), a medium to be mounted.
@@ -55,11 +56,11 @@ impl Remote {
         };
         let frame = protocol::encode(request, &[]).map_err(broken)?;
         send(stream, &frame, None).map_err(|e| self.unreachable(e))?;
-        let mut incoming = Incoming { socket: stream, fds: VecDeque::new() };
+        let mut incoming = Incoming::new(stream);
         let frame = protocol::read(&mut incoming).map_err(broken)?;
         let frame = frame.ok_or_else(|| self.unreachable(io::ErrorKind::UnexpectedEof.into()))?;
         match protocol::header::<Reply>(&frame).map_err(broken)? {
-            Reply::Done => Ok(incoming.fds.pop_front()),
+            Reply::Done => Ok(incoming.descriptors.pop_front()),
             Reply::Refused { words } => Err(HandsError::Refused(words)),
             Reply::Failed { what, words, errno } => {
                 let source = errno.map_or_else(|| io::Error::other(words), io::Error::from_raw_os_error);

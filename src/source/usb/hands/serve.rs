@@ -1,7 +1,6 @@
 //! The gatekeeper's loop: who calls, what they ask, what they get. Owns the socket's end of `wire`; decides
 //! nothing about devices, for which it has [`super::direct`].
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::wire::{Incoming, Reply, Request, send};
+use super::wire::{Reply, Request, send};
 use super::{Hands, HandsError, Medium};
 use crate::domain::error::chain;
 use crate::source::usb::device::PortPath;
 use crate::source::usb::sysfs::{Address, DiskName};
+use crate::worker::descriptors::Incoming;
 use crate::worker::protocol::{self, FrameError};
 
 /// Requests under way at the same time; 30 bays with two requests each. More callers wait in the socket's queue.
@@ -95,7 +95,7 @@ impl Caller {
         loop {
             stream.set_read_timeout(Some(if self.writing.is_some() { IDLE_WHILE_WRITING } else { IDLE }))?;
             // Descriptors that a caller sends are closed again unread.
-            let mut incoming = Incoming { socket: stream, fds: VecDeque::new() };
+            let mut incoming = Incoming::new(stream);
             let Some(frame) = protocol::read(&mut incoming)? else { return Ok(()) };
             let request: Request = protocol::header(&frame)?;
             // Quoted and escaped, whatever the caller put into it.

@@ -4,16 +4,13 @@
 //! One request at a time on a connection. The connection on which a disk was opened for writing stays open for as
 //! long as it may be written.
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-};
 use serde::{Deserialize, Serialize};
+
+use crate::worker::descriptors;
 
 /// What the daemon asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,43 +37,7 @@ pub(super) enum Reply {
 }
 
 /// Writes a frame, with a descriptor at its first byte.
-pub(super) fn send(socket: &UnixStream, frame: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    let mut sent = 0;
-    if let Some(fd) = fd {
-        let fds = [fd];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-            return Err(io::Error::other("no room for a descriptor"));
-        }
-        sent = rustix::net::sendmsg(socket, &[IoSlice::new(frame)], &mut control, SendFlags::NOSIGNAL)?;
-    }
-    let mut socket = socket;
+pub(super) fn send(mut socket: &UnixStream, frame: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let sent = fd.map_or(Ok(0), |fd| descriptors::send(socket, frame, fd))?;
     socket.write_all(&frame[sent..])
-}
-
-/// The receiving end: bytes, and the descriptors that came with them.
-pub(super) struct Incoming<'a> {
-    pub socket: &'a UnixStream,
-    pub fds: VecDeque<OwnedFd>,
-}
-
-impl Read for Incoming<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = loop {
-            let mut parts = [IoSliceMut::new(buf)];
-            match rustix::net::recvmsg(self.socket.as_fd(), &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
-                Err(rustix::io::Errno::INTR) => {}
-                other => break other?,
-            }
-        };
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(fds) = message {
-                self.fds.extend(fds);
-            }
-        }
-        Ok(received.bytes)
-    }
 }
