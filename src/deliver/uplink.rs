@@ -287,6 +287,7 @@ impl Uplink {
                 proof,
                 lock: row.can_lock,
                 same_device: row.same_device,
+                in_order: row.in_order,
                 detail: row.detail.clone(),
             });
         }
@@ -457,7 +458,8 @@ impl Uplink {
                     crate::store::StoredSession { session: begun.0, parts: Vec::new() }
                 }
             };
-            match self.send_parts(clip, &object, &parts, session, ebb, alive).await {
+            let at_once = if abilities.in_order { 1 } else { self.options.parts_in_flight.max(1) };
+            match self.send_parts(clip, &object, &parts, session, at_once, ebb, alive).await {
                 Err(UplinkError::Send(SendError::SessionLost { .. })) => {
                     // Either the remote forgot the session, or it completed and we never heard: a look tells.
                     if self.dest.head(&object.key).await?.is_none_or(|o| o.size_bytes != size_bytes) {
@@ -487,13 +489,15 @@ impl Uplink {
         self.prove_once(&row, &parts, &object, abilities).await
     }
 
-    /// Sends the parts that have no receipt yet, then completes.
+    /// Sends the parts that have no receipt yet, at most `at_once` at the same time, then completes.
+    #[allow(clippy::too_many_arguments)] // One caller; a struct would only name the same seven things twice.
     async fn send_parts(
         &self,
         clip: ClipId,
         object: &ObjectSpec,
         parts: &[PartRow],
         stored: crate::store::StoredSession,
+        at_once: usize,
         ebb: &CancellationToken,
         alive: &(impl Fn() + Send + Sync),
     ) -> Result<(), UplinkError> {
@@ -531,7 +535,7 @@ impl Uplink {
         let mut under_way = futures_util::stream::FuturesUnordered::new();
         let mut failure = None;
         loop {
-            while failure.is_none() && !ebb.is_cancelled() && under_way.len() < self.options.parts_in_flight.max(1) {
+            while failure.is_none() && !ebb.is_cancelled() && under_way.len() < at_once {
                 let Some(part) = missing.next() else { break };
                 under_way.push(send(part));
             }

@@ -220,6 +220,9 @@ pub struct Abilities {
     pub lock: bool,
     /// It is the same device as the vault: proves nothing about the loss of the box (invariant 3).
     pub same_device: bool,
+    /// Parts must come one after the other, each beginning where the remote's bytes end (FTP, tus); else in any order
+    /// and several at a time.
+    pub in_order: bool,
     /// In words for people: what was tried and what it answered.
     pub detail: String,
 }

@@ -67,6 +67,8 @@ pub struct DestinationRow {
     pub can_lock: bool,
     /// The vault's own device.
     pub same_device: bool,
+    /// It takes the parts of an object one after the other only.
+    pub in_order: bool,
     /// What probing found, in words.
     pub detail: String,
     /// When it was probed.
@@ -348,10 +350,10 @@ impl Tx<'_> {
     /// What probing a destination found; its trouble is over.
     pub fn destination_probed(&self, name: &str, abilities: &Abilities) -> Result<()> {
         self.conn.execute(
-            "INSERT INTO destination (name, proof, can_lock, same_device, detail, probed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (name) DO UPDATE SET proof = excluded.proof, can_lock = excluded.can_lock, same_device = excluded.same_device,
+            "INSERT INTO destination (name, proof, can_lock, same_device, in_order, detail, probed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (name) DO UPDATE SET proof = excluded.proof, can_lock = excluded.can_lock, same_device = excluded.same_device, in_order = excluded.in_order,
                detail = excluded.detail, probed_ms = excluded.probed_ms, trouble = NULL, trouble_retry = NULL, trouble_ms = NULL",
-            params![name, abilities.proof.as_str(), abilities.lock, abilities.same_device, abilities.detail, self.now_ms()],
+            params![name, abilities.proof.as_str(), abilities.lock, abilities.same_device, abilities.in_order, abilities.detail, self.now_ms()],
         )?;
         self.changed(Change::Destinations);
         Ok(())
@@ -546,7 +548,7 @@ impl Reader<'_> {
     /// Every destination ever probed or in trouble.
     pub fn destinations(&self) -> Result<Vec<DestinationRow>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT name, proof, can_lock, same_device, detail, probed_ms, trouble, trouble_retry, trouble_ms FROM destination ORDER BY name",
+            "SELECT name, proof, can_lock, same_device, detail, probed_ms, trouble, trouble_retry, trouble_ms, in_order FROM destination ORDER BY name",
         )?;
         let rows = statement.query_map([], |r| {
             Ok(DestinationRow {
@@ -559,6 +561,7 @@ impl Reader<'_> {
                 trouble: r.get(6)?,
                 trouble_retry: r.get::<_, Option<String>>(7)?.and_then(|w| Retry::parse(&w)),
                 trouble_ms: r.get(8)?,
+                in_order: r.get::<_, i64>(9)? != 0,
             })
         })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)

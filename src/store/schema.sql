@@ -1,4 +1,4 @@
--- evidock's database, version 3. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 7. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -282,7 +282,8 @@ CREATE TABLE destination (
   detail      TEXT NOT NULL DEFAULT '',
   probed_ms   INTEGER,
   -- Why nothing goes out now, while that is so.
-  trouble     TEXT, trouble_retry TEXT, trouble_ms INTEGER
+  trouble     TEXT, trouble_retry TEXT, trouble_ms INTEGER,
+  in_order    INTEGER NOT NULL DEFAULT 0             -- parts of an object one after the other only
 ) STRICT;
 
 -- A clip's delivery to a destination (decision 5).

@@ -234,6 +234,7 @@ mod tests {
             proof,
             can_lock: true,
             same_device: false,
+            in_order: false,
             detail: String::new(),
             probed_ms: None,
             trouble: trouble.map(str::to_owned),

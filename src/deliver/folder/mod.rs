@@ -137,7 +137,7 @@ impl FolderDestination {
         if same_device {
             detail.push_str("; on the vault's own device: it proves nothing about the loss of the box");
         }
-        Ok(Abilities { proof, lock: false, same_device, detail })
+        Ok(Abilities { proof, lock: false, same_device, in_order: false, detail })
     }
 }
 

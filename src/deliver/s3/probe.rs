@@ -47,7 +47,7 @@ impl S3Destination {
         if proof != found {
             detail.push_str(&format!("; {} by configuration, {} was found", proof.as_str(), found.as_str()));
         }
-        Ok(Abilities { proof, lock, same_device: false, detail })
+        Ok(Abilities { proof, lock, same_device: false, in_order: false, detail })
     }
 
     async fn try_parts(

@@ -1,0 +1,1 @@
+-- Keeping and giving up: audits of copies, locks, isolation, eviction.

@@ -1,0 +1,1 @@
+-- Streams: recordings, their segments, their gaps.
