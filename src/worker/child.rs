@@ -75,6 +75,48 @@ where
     Ok(())
 }
 
+/// The child's end of a conversation: it tells as much as it likes, whenever it likes, and hears the daemon meanwhile.
+pub struct Conversation {
+    out: File,
+}
+
+impl Conversation {
+    /// Tells the daemon something; waits while the daemon is busy.
+    pub fn tell<A: Serialize>(&mut self, told: &A, body: &[u8]) -> Result<(), FrameError> {
+        Ok(self.out.write_all(&protocol::encode(told, body)?)?)
+    }
+}
+
+/// Says hello and begins a conversation; `hear` gets, on a thread of its own, what the daemon says, and answers whether
+/// it wants more. As in [`serve`], the process ends itself when the daemon is gone.
+pub fn converse<Q: DeserializeOwned>(
+    measures: Vec<Measure>,
+    mut hear: impl FnMut(Q) -> bool + Send + 'static,
+) -> Result<Conversation, FrameError> {
+    let stdin = io::stdin();
+    let mut out = File::from(stdin.as_fd().try_clone_to_owned()?);
+    let mut incoming = Incoming::new(stdin.as_fd().try_clone_to_owned()?);
+    out.write_all(&protocol::encode(&Hello { measures }, &[])?)?;
+    std::thread::Builder::new().name("daemon".to_owned()).stack_size(256 << 10).spawn(move || {
+        loop {
+            match protocol::read(&mut incoming) {
+                Ok(Some(frame)) => match protocol::header(&frame) {
+                    Ok(told) => {
+                        if !hear(told) {
+                            return;
+                        }
+                    }
+                    Err(_) => return,
+                },
+                Ok(None) | Err(_) => {
+                    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                }
+            }
+        }
+    })?;
+    Ok(Conversation { out })
+}
+
 /// What a panic said, in one bounded line.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd, Ruleset,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, NetPort, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -63,6 +63,26 @@ pub fn lock_down_but_write(limits: &Limits, read_paths: &[&str]) -> Vec<Measure>
     give_up(limits, read_paths, Writes::ToWhatIsHanded)
 }
 
+/// The same for a worker that talks to the network: it may open connections to one TCP port and ask for names, and send
+/// and receive datagrams; it listens to nobody and opens no file for writing. What it does cannot be done again, so it
+/// keeps its priority.
+pub fn lock_down_with_network(limits: &Limits, read_paths: &[&str], tcp_port: u16) -> Vec<Measure> {
+    vec![
+        one_thread(),
+        measure(
+            "no_new_privs",
+            rustix::thread::set_no_new_privs(true).map(|()| "no program can gain rights".to_owned()),
+        ),
+        measure("limits", limit(limits, Writes::None)),
+        measure("capabilities", drop_capabilities()),
+        landlock(read_paths, &[tcp_port, DNS_PORT]),
+        measure("system_calls", seccomp::forbid_but_network()),
+    ]
+}
+
+/// Name servers answer here, where a datagram is too short (RFC 7766).
+const DNS_PORT: u16 = 53;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writes {
     None,
@@ -79,7 +99,7 @@ fn give_up(limits: &Limits, read_paths: &[&str], writes: Writes) -> Vec<Measure>
         ),
         measure("limits", limit(limits, writes)),
         measure("capabilities", drop_capabilities()),
-        landlock(read_paths),
+        landlock(read_paths, &[]),
         measure("system_calls", seccomp::forbid()),
     ]
 }
@@ -134,7 +154,7 @@ fn drop_capabilities() -> Result<String, rustix::io::Errno> {
     Ok("none".to_owned())
 }
 
-fn landlock(read_paths: &[&str]) -> Measure {
+fn landlock(read_paths: &[&str], tcp_ports: &[u16]) -> Measure {
     let restrict = || -> Result<_, landlock::RulesetError> {
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         // ABI 6 (Linux 6.12) is the newest that adds something here; older kernels give what they have.
@@ -149,6 +169,9 @@ fn landlock(read_paths: &[&str]) -> Measure {
             let Ok(fd) = PathFd::new(path) else { continue };
             let access = if Path::new(path).is_dir() { read } else { AccessFs::ReadFile.into() };
             rules = rules.add_rule(PathBeneath::new(fd, access))?;
+        }
+        for port in tcp_ports {
+            rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
         rules.restrict_self()
     };

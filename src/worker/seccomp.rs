@@ -15,17 +15,17 @@ use seccompiler::{
 #[cfg(target_arch = "x86_64")]
 const X32_BIT: i64 = 0x4000_0000;
 
+/// What a worker without network is denied besides: no new socket of any family, nothing done with one that is open but
+/// talk to the daemon.
+const NETWORK: &[libc::c_long] =
+    &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_sendto, libc::SYS_sendmmsg];
+
 /// Denied with any arguments.
 const DENIED: &[libc::c_long] = &[
-    // Network: no new socket of any family, nothing done with one that is open but talk to the daemon.
-    libc::SYS_socket,
-    libc::SYS_connect,
-    libc::SYS_bind,
+    // Nobody is let in.
     libc::SYS_listen,
     libc::SYS_accept,
     libc::SYS_accept4,
-    libc::SYS_sendto,
-    libc::SYS_sendmmsg,
     // Other processes.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
@@ -134,22 +134,43 @@ const DENIED_HERE: &[libc::c_long] = &[];
 
 /// Forbids the list to this thread and those that it starts. Needs `no_new_privs`.
 pub fn forbid() -> Result<String, seccompiler::Error> {
+    let count = apply(rules(false)?)?;
+    Ok(format!("{count} calls denied: sockets, programs, other processes, file changes, mounts"))
+}
+
+/// The same, but connections and datagrams of the internet are left, with what finding an address needs (the resolver's
+/// Unix socket, the kernel's list of interfaces).
+pub fn forbid_but_network() -> Result<String, seccompiler::Error> {
+    let count = apply(rules(true)?)?;
+    Ok(format!("{count} calls denied: listening, raw sockets, programs, other processes, file changes, mounts"))
+}
+
+fn apply(denied: BTreeMap<i64, Vec<SeccompRule>>) -> Result<usize, seccompiler::Error> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     // Their arguments are behind pointers, where a filter cannot look: `ENOSYS` makes libraries take the older form.
     let unknown = BTreeMap::from([(libc::SYS_clone3, vec![]), (libc::SYS_openat2, vec![])]);
-    let denied = rules()?;
     let count = denied.len();
     for (rules, errno) in [(unknown, libc::ENOSYS), (denied, libc::EPERM)] {
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno.unsigned_abs()), arch)?;
         let program: BpfProgram = filter.try_into()?;
         seccompiler::apply_filter(&program)?;
     }
-    Ok(format!("{count} calls denied: sockets, programs, other processes, file changes, mounts"))
+    Ok(count)
 }
 
-fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+fn rules(network: bool) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         DENIED.iter().chain(DENIED_HERE).map(|call| (*call, vec![])).collect();
+    if network {
+        let families = [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX, libc::AF_NETLINK];
+        let other = |family: &libc::c_int| {
+            SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(family.unsigned_abs()))
+        };
+        let others = families.iter().map(other).collect::<Result<_, _>>()?;
+        rules.insert(libc::SYS_socket, vec![SeccompRule::new(others)?]);
+    } else {
+        rules.extend(NETWORK.iter().map(|call| (*call, vec![])));
+    }
 
     // Opening is for reading: either write mode, creating and truncating are denied, Landlock or not.
     let writing = |argument| -> Result<Vec<SeccompRule>, seccompiler::BackendError> {

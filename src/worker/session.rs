@@ -26,6 +26,9 @@ use crate::runtime::clock::monotonic;
 /// Of what a child prints, this much of the end is kept to explain its death.
 const LAST_WORDS_BYTES: usize = 512;
 
+/// A frame that has begun comes whole within this time: its sender had all of it.
+const WORD_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// One running child. Dropping it ends the child.
 #[derive(Debug)]
 pub struct Session {
@@ -97,6 +100,38 @@ impl Session {
                 Err(WorkerError::Died(format!("panic: {text}")))
             }
         }
+    }
+
+    /// Tells a child that converses ([`super::child::converse`]) something; it owes no answer.
+    pub fn tell(&mut self, told: &impl Serialize) -> Result<(), WorkerError> {
+        let frame = protocol::encode(told, &[]).map_err(WorkerError::Answer)?;
+        self.send(&frame, None).map_err(|_| WorkerError::Died(self.how_it_ended()))
+    }
+
+    /// The next thing that such a child tells; `None` when it has said nothing for `patience`. One that stops in the
+    /// middle of a word is ended.
+    pub fn hear<A: DeserializeOwned>(&mut self, patience: Duration) -> Result<Option<(A, Vec<u8>)>, WorkerError> {
+        self.socket.set_read_timeout(Some(patience)).map_err(|e| WorkerError::Answer(FrameError::Io(e)))?;
+        let mut first = [0; 1];
+        match rustix::net::recv(&self.socket, &mut first[..], rustix::net::RecvFlags::PEEK) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(None),
+            Err(_) => return Err(WorkerError::Died(self.how_it_ended())),
+        }
+        let frame = match self.receive(WORD_TIMEOUT) {
+            Ok(frame) => frame,
+            Err(FrameError::Io(e)) if is_late(&e) => {
+                let _ = self.child.kill();
+                return Err(WorkerError::TooSlow(WORD_TIMEOUT));
+            }
+            Err(FrameError::Io(_)) => return Err(WorkerError::Died(self.how_it_ended())),
+            Err(error) => {
+                let _ = self.child.kill();
+                return Err(WorkerError::Answer(error));
+            }
+        };
+        let told = protocol::header(&frame).map_err(WorkerError::Answer)?;
+        Ok(Some((told, frame.body)))
     }
 
     fn send(&mut self, request: &[u8], file: Option<&File>) -> io::Result<()> {
