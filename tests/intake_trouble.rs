@@ -361,6 +361,7 @@ fn a_file_under_its_final_name_is_adopted_only_if_it_is_what_was_copied() {
             importance: Importance::Normal,
             grid: PartGrid::for_size(Some(size)),
             evidence: "{}".into(),
+            segment: None,
         };
         station.store.write_blocking(move |tx| tx.new_clip(&new)).unwrap();
         station.store.write_blocking(move |tx| tx.copied_durably(clip, size, prefix, &[])).unwrap();

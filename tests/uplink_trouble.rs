@@ -76,6 +76,7 @@ impl Bench {
             importance: Importance::Normal,
             grid: PartGrid::for_size(Some(size)),
             evidence: "{}".into(),
+            segment: None,
         };
         store.write_blocking(move |tx| tx.new_clip(&new)).unwrap();
         store.write_blocking(move |tx| tx.copied_durably(clip, size, prefix, &[])).unwrap();

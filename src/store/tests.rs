@@ -11,11 +11,14 @@ use crate::domain::digest::{Blake3, Sha256};
 use crate::domain::erase::{Anchors, Refusal};
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::grid::PartGrid;
-use crate::domain::ids::{BayName, RecorderId, StationId};
+use crate::domain::ids::{BayName, RecorderId, RecordingId, StationId, StreamName};
 use crate::domain::layout;
 use crate::domain::ports::Abilities;
 use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Held, HeldDevice, Importance, ShelfEntry, ShelfIdentity, SourcePath};
+use crate::domain::stream::{
+    Cause, Gap, GapKind, PublishedGap, PublishedSegment, RecordingEnd, SegmentEnd, SegmentReach, SegmentStart,
+};
 use crate::runtime::clock::{StoppedClock, SystemClock};
 
 struct Fixture {
@@ -58,6 +61,7 @@ impl Fixture {
             importance: Importance::Normal,
             grid: PartGrid::for_size(Some(3)),
             evidence: "{}".into(),
+            segment: None,
         };
         self.store.write_blocking(move |tx| tx.new_clip(&new)).unwrap();
         clip
@@ -511,7 +515,13 @@ fn erasing_is_told_in_its_steps() {
     let row = rows().remove(0);
     assert_eq!((row.copies.len(), row.copies[0].off_box), (1, false), "never probed: not known to be elsewhere");
     assert!(row.proof_seq.is_some() && row.copies[0].proven_ms.is_none());
-    let far = Abilities { proof: ProofLevel::ReadBack, lock: false, same_device: false, in_order: false, detail: String::new() };
+    let far = Abilities {
+        proof: ProofLevel::ReadBack,
+        lock: false,
+        same_device: false,
+        in_order: false,
+        detail: String::new(),
+    };
     f.store
         .write_blocking(move |tx| {
             tx.destination_probed("cloud", &far)?;
@@ -553,4 +563,117 @@ fn erasing_is_told_in_its_steps() {
     let kinds: Vec<String> = events(&f).iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect();
     let about: Vec<&str> = kinds.iter().filter_map(|k| k.strip_prefix("recorder.")).collect();
     assert_eq!(about, ["erase_intended", "erase_withdrawn", "erase_intended", "erased"]);
+}
+
+// -------------------------------------------------------------------------------------------------
+// Recordings
+
+fn asked(stream: &str, cause: Cause) -> NewRecording {
+    NewRecording {
+        stream: StreamName::new(stream).unwrap(),
+        room: "讯问室".into(),
+        cause,
+        officer: Some("张三".into()),
+        co_officers: None,
+        case: None,
+        matter: None,
+        proves: None,
+    }
+}
+
+impl Fixture {
+    fn segment(&self, recording: RecordingId, station_ms: i64, length_ms: i64, source_ms: Option<i64>) -> ClipId {
+        let clip = ClipId::generate(station_ms);
+        let entry = ShelfEntry {
+            path: SourcePath::new(clip.to_string()),
+            size_bytes: 0,
+            modified_raw: String::new(),
+            modified_ms: None,
+        };
+        let new = NewClip {
+            clip,
+            recorder: RecorderId::new("room-1").unwrap(),
+            dock: None,
+            entry,
+            declared_bytes: None,
+            role: "clip",
+            importance: Importance::Normal,
+            grid: PartGrid::Growing,
+            evidence: "{}".into(),
+            segment: Some(SegmentStart { recording, station_ms }),
+        };
+        self.store
+            .write_blocking(move |tx| {
+                tx.new_clip(&new)?;
+                tx.segment_reached(clip, SegmentReach { length_ms, source_ms })
+            })
+            .unwrap();
+        clip
+    }
+
+    fn published(&self, clip: ClipId) -> (PublishedSegment, Vec<PublishedGap>) {
+        let zone = jiff::tz::TimeZone::UTC;
+        self.store.read_blocking(|r| r.published_segment(clip, &zone)).unwrap().unwrap()
+    }
+}
+
+#[test]
+fn segments_stand_in_order_and_what_is_missing_between_them_is_told_once() {
+    let f = fixture();
+    let id =
+        f.store.write_blocking(|tx| tx.begin_recording(&asked("room-1", Cause::Person), &Actor::os(7), "cli")).unwrap();
+    let at = 1_781_834_604_000;
+    let first = f.segment(id, at + 1_000, 60_000, Some(at + 3_600_000));
+    f.store.write_blocking(move |tx| tx.segment_ended(first, SegmentEnd::Lost, "cut")).unwrap();
+    // The station saw the camera again after 10.1 s; the camera's own clock says that 10 s are missing.
+    let second = f.segment(id, at + 71_100, 5_000, Some(at + 3_670_000));
+    let gap = Gap { kind: GapKind::Loss, from_ms: 40, to_ms: 2_040, missing_ms: 2_000, count: 120 };
+    f.store
+        .write_blocking(move |tx| {
+            tx.add_gap(second, &gap)?;
+            tx.segment_ended(second, SegmentEnd::Length, "")
+        })
+        .unwrap();
+    // The next one follows at once.
+    let third = f.segment(id, at + 76_100, 1_000, None);
+
+    let (segment, gaps) = f.published(first);
+    assert_eq!((segment.segment_no, segment.previous, gaps.len()), (1, None, 0));
+    assert_eq!(segment.next, Some(second.to_string()));
+    assert_eq!((segment.ended.as_deref(), segment.ended_detail.as_deref()), (Some("lost"), Some("cut")));
+    let (segment, gaps) = f.published(second);
+    assert_eq!((segment.segment_no, segment.previous), (2, Some(first.to_string())));
+    let told: Vec<_> = gaps.iter().map(|g| (g.kind.as_str(), g.missing_ms, g.count, g.reason.as_deref())).collect();
+    assert_eq!(told, [("between", 10_000, 0, Some("lost")), ("loss", 2_000, 120, None)]);
+    assert_eq!(f.published(third).1, []);
+
+    // Nothing was recorded in the last eight seconds.
+    f.store.write_blocking(move |tx| tx.segment_ended(third, SegmentEnd::Silent, "")).unwrap();
+    let clock_ms = f.store.read_blocking(|r| Ok(r.open_recordings()?[0].begun_ms)).unwrap();
+    assert_eq!(clock_ms, at, "the clock of this test stands still");
+    let ended = f
+        .store
+        .write_blocking(|tx| {
+            tx.end_recording(&StreamName::new("room-1").unwrap(), RecordingEnd::Stopped, &Actor::os(7), "cli")
+        })
+        .unwrap();
+    assert_eq!(ended.segments, 3);
+    assert_eq!(f.published(third).1, [], "a clock that stands still says nothing of the end");
+}
+
+#[test]
+fn a_person_s_recording_gives_way_to_nobody() {
+    let f = fixture();
+    let begin =
+        |cause| f.store.write_blocking(move |tx| tx.begin_recording(&asked("room-1", cause), &Actor::daemon(), "cli"));
+    let always = begin(Cause::Always).unwrap();
+    assert!(begin(Cause::Schedule).is_err());
+    let person = begin(Cause::Person).unwrap();
+    assert_ne!(always, person);
+    assert!(matches!(begin(Cause::Person), Err(StoreError::Conflict(_))));
+    let rows = f.store.read_blocking(|r| r.recordings(10)).unwrap();
+    assert_eq!(rows.iter().filter(|r| r.ended == Some(RecordingEnd::Replaced)).count(), 1);
+    let nobody = StreamName::new("other").unwrap();
+    let stop = f.store.write_blocking(move |tx| tx.end_recording(&nobody, RecordingEnd::Stopped, &Actor::os(1), "cli"));
+    assert!(matches!(stop, Err(StoreError::NotFound(_))));
 }

@@ -13,7 +13,9 @@ use evidock::domain::ids::ClipId;
 use evidock::domain::ports::{BoxFuture, ByteSource, MediaHealth};
 use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
+use evidock::domain::stream::{Cause, PublishedGap, PublishedSegment, Pulse, Track};
 use evidock::domain::time::UtcMs;
+use evidock::runtime::board::StreamState;
 use evidock::runtime::clock::StoppedClock;
 use evidock::web::live::Live;
 use evidock::web::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage, Site};
@@ -21,6 +23,7 @@ use evidock::web::view::Frame;
 use evidock::web::view::case::{CaseAnswer, CaseView};
 use evidock::web::view::clip::{ClipView, CustodyEntry, SightingView};
 use evidock::web::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use evidock::web::view::rooms::{RecordingView, RoomView, RoomsView};
 use evidock::web::view::station::*;
 use jiff::tz::TimeZone;
 
@@ -115,6 +118,81 @@ fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, ReadError>> {
     Box::pin(async move { Ok(value) })
 }
 
+fn rooms(scene: Scene) -> RoomsView {
+    if scene == Scene::Empty {
+        return RoomsView::default();
+    }
+    let text = |plain: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { plain.to_owned() };
+    let room = |n: u32, state: StreamState, recording: Option<RecordingView>| RoomView {
+        stream: format!("room-{n}"),
+        room: text(&format!("讯问室{n}")),
+        mode: "on_demand",
+        since: Some(UtcMs(1_781_834_604_000)),
+        tracks: vec![Track { media: "video".into(), encoding: text("H264"), kept: true }],
+        pulse: Pulse {
+            bytes: 1,
+            packets: 90_000,
+            lost: 3,
+            frames: 1,
+            key_every_ms: 1_000,
+            clock_offset_ms: Some(-12),
+            width: 1920,
+            height: 1080,
+        },
+        bit_rate: 4_100_000,
+        clip: None,
+        still: None,
+        state,
+        recording,
+    };
+    let recording = RecordingView {
+        id: "019aa2c4-7f00-7abc-8def-0123456789ab".into(),
+        cause: Cause::Person,
+        case_no: Some(text("赵卫罚〔2026〕12号")),
+        officer: Some(text("张三")),
+        begun: UtcMs(1_781_834_604_000),
+        segments: 1,
+    };
+    let waiting = StreamState::Waiting { words: text("nothing came for 5 s"), next_ms: 0 };
+    RoomsView {
+        rooms: vec![
+            room(1, StreamState::Recording, Some(recording.clone())),
+            room(2, StreamState::Idle, None),
+            room(3, waiting, Some(RecordingView { cause: Cause::Schedule, ..recording })),
+        ],
+    }
+}
+
+/// What a clip of a live stream has besides: its place in a recording, and a gap.
+fn recorded() -> (PublishedSegment, Vec<PublishedGap>) {
+    let time = |s: &str| format!("2026-06-19T10:{s}+08:00");
+    let segment = PublishedSegment {
+        recording_id: "019aa2c4-7f00-7abc-8def-0123456789ab".into(),
+        segment_no: 2,
+        previous: Some("019aa2c4-7f00-7abc-8def-0123456789aa".into()),
+        next: None,
+        stream: "room-1".into(),
+        room: NASTY.into(),
+        cause: "person".into(),
+        begun_at: time("00:00"),
+        ended_at: None,
+        station_start: time("10:00"),
+        source_start: Some(time("10:01")),
+        ended: Some("lost".into()),
+        ended_detail: Some(NASTY.into()),
+    };
+    let gap = PublishedGap {
+        kind: "loss".into(),
+        start: time("11:00"),
+        end: time("11:02"),
+        from_ms: Some(60_000),
+        missing_ms: 1_960,
+        count: 120,
+        reason: None,
+    };
+    (segment, vec![gap])
+}
+
 impl Pages for FixturePages {
     fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>> {
         let alarms = station(self.0).alarms.len() as u64;
@@ -127,7 +205,16 @@ impl Pages for FixturePages {
                 _ => 7,
             },
             alarms,
+            rooms: rooms(self.0).rooms.len() as u64,
         })
+    }
+
+    fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>> {
+        ready(rooms(self.0))
+    }
+
+    fn still<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {
+        ready(None)
     }
 
     fn station(&self) -> BoxFuture<'_, Result<StationView, ReadError>> {
@@ -650,6 +737,7 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
     let failing = scene == Scene::Failing;
     let origin = |o: &str| Provenance { origin: o.into(), at: "2026-06-19T19:40:00+08:00".into() };
     let stamp = row.captured.map(|at| at.rfc3339_in(&zone()));
+    let live = (scene == Scene::Hostile).then(recorded);
     let record = Record {
         v: 1,
         annotation_rev: 3,
@@ -721,6 +809,8 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
         } else {
             vec![]
         },
+        recording: live.as_ref().map(|l| l.0.clone()),
+        gaps: live.map(|l| l.1).unwrap_or_default(),
         resume_check: row.holes.then(|| "sampled".into()),
         clock_offset_ms: row.holes.then_some(3_720_000),
         notes: match scene {

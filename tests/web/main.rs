@@ -98,6 +98,7 @@ fn every_page() -> Vec<String> {
         "/clips?state=proven&officer=%E7%94%B2",
         "/cases",
         "/cases/999",
+        "/rooms",
         "/nowhere",
     ]
     .map(Into::into)
@@ -472,12 +473,13 @@ async fn the_document_describes_the_routes_that_there_are() {
     let document = visit.get("/api/v1/openapi.json").await.json();
     assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 13);
+    assert_eq!(paths.len(), 16);
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let real = path
                 .replace("{id}", &clip_id(2).to_string())
                 .replace("{case_no}", "1")
+                .replace("{stream}", "room-1")
                 .replace("{number}", &encoded(CASE));
             let answer = visit.json(&method.to_uppercase(), &real, "{}").await;
             assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");

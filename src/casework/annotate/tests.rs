@@ -28,6 +28,7 @@ fn clip() -> ClipEvidence {
         docked_ms: NOON_MS,
         corrected_start_ms: None,
         issues: vec![],
+        recording: None,
     }
 }
 
