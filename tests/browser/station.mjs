@@ -26,15 +26,15 @@ export function browser() {
 }
 
 export class Station {
-  /** Starts the program and waits until its page answers. */
-  static async start() {
+  /** Starts the program with further lines of configuration and waits until its page answers. */
+  static async start(more = []) {
     const station = new Station();
     station.dir = await mkdtemp(path.join(tmpdir(), 'evidock-page-'));
     station.state = path.join(station.dir, 'state');
     await mkdir(path.join(station.state, 'docks'), { recursive: true });
     await writeFile(path.join(station.dir, 'evidock.toml'), [
       '[station]', 'name = "卫生监督所采集站"', `state_dir = ${JSON.stringify(station.state)}`,
-      '[web]', 'listen = "127.0.0.1:0"', '[source.folder]', 'poll_ms = 200', 'still_after_ms = 400', '',
+      '[web]', 'listen = "127.0.0.1:0"', '[source.folder]', 'poll_ms = 200', 'still_after_ms = 400', ...more, '',
     ].join('\n'));
     station.child = spawn(program, ['--config', path.join(station.dir, 'evidock.toml'), 'run'], { stdio: ['ignore', 'pipe', 'pipe'] });
     station.log = '';

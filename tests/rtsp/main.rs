@@ -1,0 +1,297 @@
+//! Live recording against real RTSP servers (`support/camera.py`): what is recorded plays in other tools, what goes wrong
+//! on the way is told exactly once and with its true length, and nothing that came is lost by a kill.
+
+// A failed step of a test is a failed test; clippy only knows that inside #[test] functions.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/camera.rs"]
+mod camera;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod trouble;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use camera::Cameras;
+use serde_json::Value;
+use support::station::{Station, folder, text};
+
+/// The case of every interview.
+pub const CASE: &str = "赵卫罚〔2026〕12号";
+/// Milliseconds of one picture.
+pub const FRAME_MS: i64 = 40;
+
+/// One at a time: a picture that comes late because another test encodes its own would be a gap that nobody injected.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A stream in the configuration; `more` are further lines.
+pub fn stream(name: &str, url: &str, more: &str) -> String {
+    format!("[[stream]]\nname = \"{name}\"\nroom = \"讯问室 {name}\"\nurl = \"{url}\"\n{more}\n")
+}
+
+/// Waits until a room is recorded and at least so many seconds of it are durable, in its newest segment.
+pub fn until_recorded(station: &mut Station, name: &str, seconds: i64) -> String {
+    let sql = "SELECT s.clip_id FROM segment s JOIN recording r USING (recording_id) WHERE r.stream = ?1 AND s.length_ms >= ?2 AND s.ended IS NULL";
+    let mut clip = String::new();
+    station.until(&format!("{seconds} s of {name} are recorded"), |s| {
+        let rows = s.query(sql, &[&name, &(seconds * 1000)]);
+        clip = rows.first().map(|r| r[0].clone()).unwrap_or_default();
+        !rows.is_empty()
+    });
+    clip
+}
+
+/// Waits until a clip is sealed, looked at and its record is up to date; gives the record.
+pub fn until_sealed(station: &mut Station, clip: &str) -> Value {
+    let sql = "SELECT 1 FROM clip c JOIN media m USING (clip_id) WHERE c.clip_id = ?1 AND c.local = 'sealed' AND c.record_stale = 0 AND c.record_rev > 0";
+    station.until(&format!("{clip} is sealed"), |s| !s.query(sql, &[&clip]).is_empty());
+    station.record(clip)
+}
+
+/// The clips of a stream in the order of their recordings and segments.
+pub fn segments(station: &Station, name: &str) -> Vec<String> {
+    let sql = "SELECT s.clip_id FROM segment s JOIN recording r USING (recording_id) WHERE r.stream = ?1 ORDER BY r.begun_ms, s.segment_no";
+    station.query(sql, &[&name]).into_iter().map(|mut row| row.remove(0)).collect()
+}
+
+/// What another tool makes of a file: packets of its pictures, their times in milliseconds, and the codecs.
+pub struct Seen {
+    /// As ffprobe names them, in the order of the tracks.
+    pub codecs: Vec<String>,
+    /// Of the pictures.
+    pub times_ms: Vec<i64>,
+}
+
+/// Decodes a file with ffmpeg, which must not complain, and reads its packets with ffprobe.
+pub fn decoded(station: &Station, clip: &str) -> Seen {
+    let file = station.in_vault(clip).expect("the clip's file");
+    let out = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&file).args(["-f", "null", "-"]).output().unwrap();
+    assert!(out.status.success() && out.stderr.is_empty(), "ffmpeg says of {clip}: {}", text(&out.stderr));
+    seen(&file)
+}
+
+/// Reads a file's packets with ffprobe.
+pub fn seen(file: &Path) -> Seen {
+    let probe = |args: &[&str]| {
+        let out = Command::new("ffprobe").args(["-v", "error"]).args(args).arg(file).output().unwrap();
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        text(&out.stdout)
+    };
+    let codecs = probe(&["-show_entries", "stream=codec_name", "-of", "csv=p=0"]);
+    let times = probe(&["-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0"]);
+    Seen {
+        codecs: codecs.split_whitespace().map(|c| c.trim_end_matches(',').to_owned()).collect(),
+        times_ms: times
+            .split_whitespace()
+            .map(|t| (t.trim_end_matches(',').parse::<f64>().unwrap() * 1000.0).round() as i64)
+            .collect(),
+    }
+}
+
+/// The gaps of a record of one kind.
+pub fn gaps<'a>(record: &'a Value, kind: &str) -> Vec<&'a Value> {
+    record["gaps"].as_array().unwrap().iter().filter(|g| g["kind"] == kind).collect()
+}
+
+/// A whole number of a record.
+pub fn ms(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Every picture from the first to the last, none twice, none missing. Once, with the camera's first report of its
+/// clock, the tracks are aligned, which moves one of them a little.
+fn assert_unbroken(seen: &Seen) {
+    let off = |pair: &&[i64]| (pair[1] - pair[0] - FRAME_MS).abs() > 2;
+    let odd: Vec<_> = seen.times_ms.windows(2).filter(off).collect();
+    assert!(odd.len() <= 1 && odd.iter().all(|p| (p[1] - p[0] - FRAME_MS).abs() < 100), "pictures at {odd:?} ms");
+}
+
+#[test]
+fn every_encoding_is_kept_behind_a_password_and_plays_elsewhere() {
+    let _alone = alone();
+    let kinds = ["h264-aac", "h264-alaw", "h264-ulaw", "h265-aac", "h264-mute", "alaw"];
+    let cameras = Cameras::start(&[&["--user", "evidock:geheim"], &kinds[..]].concat());
+    let mut config = folder("second", "second");
+    for kind in kinds {
+        let url = format!("rtsp://127.0.0.1:{}/{kind}", cameras.port);
+        config.push_str(&stream(kind, &url, "user = \"evidock\"\npassword_file = \"password\""));
+    }
+    let mut station = Station::new(&config);
+    std::fs::write(station.path("password"), "geheim\n").unwrap();
+    station.start();
+    for kind in kinds {
+        station.json(["record", "start", kind, "--officer", "张三"]);
+    }
+    for kind in kinds {
+        until_recorded(&mut station, kind, 3);
+    }
+    for kind in kinds {
+        station.json(["record", "stop", kind]);
+    }
+    for (kind, codecs) in [
+        ("h264-aac", &["h264", "aac"][..]),
+        ("h264-alaw", &["h264", "pcm_alaw"]),
+        ("h264-ulaw", &["h264", "pcm_mulaw"]),
+        ("h265-aac", &["hevc", "aac"]),
+        ("h264-mute", &["h264"]),
+        ("alaw", &["pcm_alaw"]),
+    ] {
+        let clips = segments(&station, kind);
+        assert_eq!(clips.len(), 1, "{kind}: one connection, one clip");
+        let record = until_sealed(&mut station, &clips[0]);
+        let seen = decoded(&station, &clips[0]);
+        assert_eq!(seen.codecs, codecs, "{kind}");
+        if kind != "alaw" {
+            assert_unbroken(&seen);
+            assert!(seen.times_ms.len() >= 75, "{kind}: {} pictures", seen.times_ms.len());
+        }
+        assert_eq!(record["media_health"], "whole", "{kind}: {record}");
+        // The first worker of a station reads every plug-in, which takes it seconds.
+        let inside = record["gaps"].as_array().unwrap().iter().filter(|g| g["kind"] != "start");
+        assert_eq!(inside.count(), 0, "{kind}: {}", record["gaps"]);
+        assert_eq!((&record["officer"], &record["recording"]["ended"]), (&"张三".into(), &"asked".into()), "{kind}");
+        assert_eq!(record["recording"]["segment_no"], 1);
+    }
+    station.assert_vault_is_whole();
+}
+
+#[test]
+fn an_interview_is_recorded_for_its_case_linked_sent_and_proven() {
+    let _alone = alone();
+    let cameras = Cameras::start(&["h264-aac"]);
+    let url = format!("rtsp://127.0.0.1:{}/h264-aac", cameras.port);
+    let mut station = Station::running(&(folder("second", "second") + &stream("room-1", &url, "")));
+    let (_, words) = station.refused(3, ["record", "start", "讯问室 9"]);
+    assert!(words.contains("讯问室 room-1"), "{words}");
+    let (_, words) = station.refused(3, ["record", "stop", "room-1"]);
+    assert!(words.contains("not being recorded"), "{words}");
+
+    let begun = station.json([
+        "record",
+        "start",
+        "讯问室 room-1",
+        "--case",
+        "赵卫罚[2026]12号",
+        "--officer",
+        "张三",
+        "--co-officers",
+        "李四",
+        "--matter",
+        "询问",
+        "--proves",
+        "询问的过程",
+    ]);
+    assert_eq!(begun["case_no"], CASE);
+    let (_, words) = station.refused(1, ["record", "start", "room-1"]);
+    assert!(words.contains("stop that recording first"), "{words}");
+    let clip = until_recorded(&mut station, "room-1", 3);
+    let rooms = station.json(["record", "list"]);
+    assert_eq!(rooms["rooms"][0]["state"], "recording");
+    assert_eq!(station.json(["record", "stop", "room-1"])["segments"], 1);
+    until_sealed(&mut station, &clip);
+    station.until_proven(1);
+
+    let found = station.find(CASE);
+    assert_eq!(found.len(), 1);
+    let record = &found[0];
+    assert_eq!(record["state"], "proven");
+    assert_eq!(record["missing"], Value::Array(vec![]), "the recording said all five");
+    for (field, value) in [
+        ("case_no", CASE),
+        ("officer", "张三"),
+        ("co_officers", "李四"),
+        ("place", "讯问室 room-1"),
+        ("matter", "询问"),
+        ("proves", "询问的过程"),
+        ("device_id", "room-1"),
+    ] {
+        assert_eq!(record[field], value, "{field}");
+    }
+    assert_eq!(record["origins"]["captured_start"]["origin"], "recording");
+    assert_eq!(record["cases"][0]["origin"], "recording");
+    assert!(record["recording"]["source_start"].is_string(), "the camera tells its clock: {record}");
+    let offset = ms(&record["clock_offset_ms"]);
+    assert!(offset.abs() < 1_500, "both clocks are this machine's: {offset} ms");
+    let length = ms(&record["duration_ms"]);
+    assert!(length >= 3_000, "{length}");
+    assert_unbroken(&decoded(&station, &clip));
+
+    let log = station.query("SELECT kind FROM log_entry WHERE kind LIKE 'recording.%' ORDER BY seq", &[]);
+    let kinds: Vec<&str> = log.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(kinds, ["recording.begun", "recording.segment", "recording.ended", "recording.segment_ended"]);
+    station.stop();
+}
+
+#[test]
+fn certificates_count_as_configured() {
+    let _alone = alone();
+    let ours = rcgen::generate_simple_self_signed(["camera.test".to_owned()]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert, ours.cert.pem()).unwrap();
+    std::fs::write(&key, ours.signing_key.serialize_pem()).unwrap();
+    let cameras = Cameras::start(&["--tls", cert.to_str().unwrap(), key.to_str().unwrap(), "h264"]);
+    let url = format!("rtsps://127.0.0.1:{}/h264", cameras.port);
+    let pin = support::sha256(ours.cert.der()).to_string();
+    let station = Station::new("");
+    let trial = |more: &[&str]| {
+        let out = station.evidock(["stream", "test", &url, "--seconds", "1", "--json"].iter().chain(more));
+        (out.status.code(), serde_json::from_slice::<Value>(&out.stdout).unwrap_or_default(), text(&out.stderr))
+    };
+    let (code, found, said) = trial(&["--certificate-sha256", &pin]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((&found["usable"], &found["tracks"][0]["encoding"]), (&true.into(), &"H264".into()));
+    let (code, found, _) = trial(&["--certificate-sha256", &"ab".repeat(32)]);
+    assert_eq!((code, &found["usable"]), (Some(1), &false.into()), "another certificate");
+    let (code, ..) = trial(&[]);
+    assert_eq!(code, Some(1), "nobody vouches for it");
+}
+
+#[test]
+fn a_trial_says_what_is_wrong_before_anything_relies_on_it() {
+    let _alone = alone();
+    let cameras = Cameras::start(&["--user", "evidock:geheim", "h264-aac", "vp8"]);
+    let station = Station::new("");
+    let password = |name: &str, word: &str| {
+        std::fs::write(station.path(name), word).unwrap();
+        station.path(name).to_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (password("right", "geheim"), password("wrong", "other"));
+    let trial = |path: &str, password: &str, more: &[&str]| {
+        let url = format!("rtsp://127.0.0.1:{}/{path}", cameras.port);
+        let args =
+            ["stream", "test", &url, "--seconds", "2", "--user", "evidock", "--password-file", password, "--json"];
+        let out = station.evidock(args.iter().chain(more));
+        (out.status.code(), serde_json::from_slice::<Value>(&out.stdout).unwrap_or_default(), text(&out.stderr))
+    };
+    let (code, found, said) = trial("h264-aac", &right, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((ms(&found["width"]), ms(&found["height"]), ms(&found["lost"])), (320, 180, 0));
+    assert!((ms(&found["key_frame_every_ms"]) - 1000).abs() <= 20, "{found}");
+    assert!(ms(&found["bit_rate"]) > 10_000, "{found}");
+    assert_eq!(found["not_in_force"], Value::Array(vec![]), "the worker's sandbox stands");
+    let (code, found, said) = trial("h264-aac", &right, &["--udp"]);
+    assert_eq!((code, ms(&found["lost"])), (Some(0), 0), "{said}");
+    let (code, found, said) = trial("h264-aac", &wrong, &[]);
+    assert_eq!(code, Some(1));
+    assert!(found["trouble"].as_str().unwrap().contains("Unauthorized"), "{found} {said}");
+    let (code, found, _) = trial("nothing", &right, &[]);
+    assert_eq!(code, Some(1));
+    assert!(found["trouble"].as_str().unwrap().contains("Not Found"), "{found}");
+    let (code, found, _) = trial("vp8", &right, &[]);
+    assert_eq!((code, &found["tracks"][0]["recorded"]), (Some(1), &false.into()), "{found}");
+    let (code, _, said) = station_usage(&station);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(!said.contains("geheim"), "a password in an address is not repeated: {said}");
+}
+
+fn station_usage(station: &Station) -> (Option<i32>, String, String) {
+    let out = station.evidock(["stream", "test", "rtsp://evidock:geheim@127.0.0.1/x"]);
+    (out.status.code(), text(&out.stdout), text(&out.stderr))
+}
