@@ -102,6 +102,12 @@ pub enum Verb {
     /// Issue and return of recorders: who has which
     #[command(subcommand)]
     Desk(Desk),
+    /// Record a room live: start, stop, list
+    #[command(subcommand)]
+    Record(Record),
+    /// Cameras that are recorded live
+    #[command(subcommand)]
+    Stream(StreamVerb),
     /// Hash copies again and compare them with what was recorded
     Verify(Verify),
     /// Try failed deliveries again
@@ -290,6 +296,77 @@ pub struct Issue {
     /// When it is expected back, as "2026-06-19 18:00" or 18:00 for today
     #[arg(long, value_name = "TIME")]
     pub due: Option<String>,
+}
+
+/// `record`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Record {
+    /// Begin to record a room now
+    Start(RecordStart),
+    /// End what was begun in a room
+    Stop {
+        /// The room, or the stream's name
+        #[arg(value_name = "ROOM")]
+        room: String,
+    },
+    /// Show what every room is doing
+    List,
+}
+
+/// `record start`
+#[derive(Debug, Clone, Args)]
+pub struct RecordStart {
+    /// The room, or the stream's name
+    #[arg(value_name = "ROOM")]
+    pub room: String,
+    /// For which case; its clips are linked to it
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: Option<String>,
+    /// Who records: a name or number
+    #[arg(long)]
+    pub officer: Option<String>,
+    /// Others present
+    #[arg(long)]
+    pub co_officers: Option<String>,
+    /// Matter to be recorded (记录事项), as 询问
+    #[arg(long)]
+    pub matter: Option<String>,
+    /// What it proves (证明对象)
+    #[arg(long)]
+    pub proves: Option<String>,
+}
+
+/// `stream`
+#[derive(Debug, Clone, Subcommand)]
+pub enum StreamVerb {
+    /// Connect to a camera, watch it for some seconds, say what it offers and how it behaves; keep nothing
+    Test(StreamTest),
+}
+
+/// `stream test`
+#[derive(Debug, Clone, Args)]
+pub struct StreamTest {
+    /// A stream of the configuration, its room, or an rtsp:// or rtsps:// address
+    #[arg(value_name = "NAME|URL")]
+    pub stream: String,
+    /// How long to watch, seconds
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u64,
+    /// Of an address: user
+    #[arg(long, requires = "password_file")]
+    pub user: Option<String>,
+    /// Of an address: file that holds the password
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// Of an address: RTP over UDP
+    #[arg(long)]
+    pub udp: bool,
+    /// Of an address: certificates to trust, PEM
+    #[arg(long, value_name = "FILE", conflicts_with = "certificate_sha256")]
+    pub ca_file: Option<PathBuf>,
+    /// Of an address: SHA-256 fingerprint of the camera's certificate
+    #[arg(long, value_name = "HEX")]
+    pub certificate_sha256: Option<String>,
 }
 
 /// `verify`

@@ -15,7 +15,7 @@
 //! | [`source`] | where footage comes from | `domain`, `runtime`, `worker` |
 //! | [`vault`] | sealed files and the order in which they become durable | `domain`, `runtime` |
 //! | [`store`] | all SQL | `domain`, `runtime` |
-//! | [`media`] | GStreamer, inside workers only | `domain`, `runtime`, `worker` |
+//! | [`media`] | GStreamer, inside workers only: files, and live streams | `domain`, `runtime`, `worker` |
 //! | [`intake`] | one clip from a source into the vault | + `source`, `vault`, `store` |
 //! | [`casework`] | facts, links, rosters | + `store` |
 //! | [`deliver`] | resumable upload and remote proof | `domain`, `runtime`; `uplink` alone joins `vault`, `store` |
@@ -44,11 +44,17 @@
 //! 8. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
 //!    the log's tree is signed and goes to every destination.
 //!
+//! A live stream comes another way into step 3: `source::rtsp` keeps a worker of `media::stream` for each connection,
+//! which gives fragmented MP4 as it comes; `intake::FeedIntake` writes, hashes and makes it durable each second. A
+//! recording is a row that somebody, a schedule or the configuration opened; its supervisor carries it out across
+//! broken lines and restarts, one clip a segment. What was cut off is sealed as it stands, with the reason.
+//!
 //! # Tasks and channels
 //!
 //! | task | phase of the stop order | wakes on |
 //! | --- | --- | --- |
 //! | `docks`, one thread a dock | sources | what the watches of the sources tell |
+//! | `streams`, one thread a stream | sources | the store's changes, the time of day |
 //! | `media` | uploads | the store's changes |
 //! | `clerk` | uploads | the store's changes |
 //! | `lamps`, `hook` | sources | the board and the log, four times a second |

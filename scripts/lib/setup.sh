@@ -25,6 +25,7 @@ APT_RUN=(
   gstreamer1.0-plugins-good       # MP4, AVI, JPEG
   gstreamer1.0-plugins-bad        # MPEG-TS, parsers
   gstreamer1.0-libav              # decoders: H.264, H.265, AAC
+  glib-networking                 # TLS of cameras (rtsps)
   libudev1                        # recorders on USB (there wherever udev is)
 )
 APT_DEMO=(
@@ -39,6 +40,7 @@ APT_TEST=(
   strace                          # what a process really does to the disk
   dosfstools exfatprogs mtools    # cards as other systems make and read them, and their verdict on what we made or erased
   gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
+  python3-gi gir1.2-gst-rtsp-server-1.0 # cameras: GStreamer's own RTSP server
   chromium:chromium               # the page in a real browser
   fonts-noto-cjk                  # Chinese on its screenshots
 )

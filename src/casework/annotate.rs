@@ -98,6 +98,21 @@ pub struct ClipEvidence {
     pub corrected_start_ms: Option<i64>,
     /// Every stay out of this recorder.
     pub issues: Vec<Issue>,
+    /// The recording of a live stream, of which it is a segment.
+    pub recording: Option<Recorded>,
+}
+
+/// A segment of a recording: what was said when it was begun, and when its first frame came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The station's clock at the first frame, milliseconds since the Unix epoch.
+    pub station_ms: i64,
+    /// The camera's own, where it tells it.
+    pub source_ms: Option<i64>,
+    /// For which case: the number as typed, and its key.
+    pub case: Option<(String, String)>,
+    /// Who, where, what.
+    pub said: Vec<(Field, String)>,
 }
 
 /// What a file's modification time means.
@@ -231,8 +246,13 @@ pub fn annotate(input: &ClipEvidence, roster: &[RosterRow], defaults: &[(Field, 
     if let Some(officer) = input.captures.get("officer") {
         said.fact(Field::Officer, Origin::FileName, officer);
     }
-    let issue = said.issue(input, capture);
-    said.roster(input, roster, capture, issue);
+    if let Some(recorded) = &input.recording {
+        // Whoever began it said what it is; desk and roster are of recorders that people carry.
+        said.recording(recorded);
+    } else {
+        let issue = said.issue(input, capture);
+        said.roster(input, roster, capture, issue);
+    }
 
     let Said { facts, links, conflicts, odd_times } = said;
     let facts = facts.into_iter().map(|((field, origin), value)| Fact { field, value, origin, at_ms }).collect();
@@ -285,6 +305,26 @@ impl Said {
 
     fn odd(&mut self, origin: Origin, raw: &str, why: Oddity) {
         self.odd_times.push(OddTime { origin, raw: printable(raw), why });
+    }
+
+    /// Says what was said when a recording was begun.
+    fn recording(&mut self, recorded: &Recorded) {
+        for (field, value) in &recorded.said {
+            self.fact(*field, Origin::Recording, value);
+        }
+        if let Some((case_raw, case_key)) = &recorded.case {
+            self.links.push(SuggestedLink {
+                case_raw: case_raw.clone(),
+                case_key: case_key.clone(),
+                origin: Origin::Recording,
+                score: 98,
+                reason: "the recording was begun for this case".to_owned(),
+                row: None,
+                stage: None,
+                matter: None,
+                proves: None,
+            });
+        }
     }
 
     /// Says every origin's times; gives the one that counts.
@@ -459,6 +499,11 @@ impl Said {
 fn starts(input: &ClipEvidence, duration: Option<i64>) -> Vec<(Origin, String, Option<RecorderTime>)> {
     let zone = &input.zone;
     let mut starts = Vec::new();
+    if let Some(recorded) = &input.recording {
+        // The station's clock is set by somebody; a camera's may be years off. What it says is kept beside.
+        let raw = UtcMs(recorded.source_ms.unwrap_or(recorded.station_ms)).rfc3339_in(zone);
+        starts.push((Origin::Recording, raw.clone(), Some(in_zone(recorded.station_ms, &raw, zone))));
+    }
     if let Some(text) = value_of(&input.sidecar, Field::CapturedStart) {
         starts.push((Origin::Sidecar, text.to_owned(), times::read(text, zone, Reading::Lenient).ok()));
     }
@@ -518,7 +563,7 @@ fn agreed<'a>(mut values: impl Iterator<Item = &'a str>) -> Option<&'a str> {
 fn score(origin: Option<Origin>, ends_later: bool, rest_without_case: bool) -> u32 {
     let base = match origin {
         None => 95,
-        Some(Origin::Sidecar | Origin::FileName) => 90,
+        Some(Origin::Recording | Origin::Sidecar | Origin::FileName) => 90,
         Some(Origin::Media) => 80,
         Some(_) => 60,
     };

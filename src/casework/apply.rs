@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
-use super::annotate::{ClipEvidence, Issue, ModifiedIs, annotate, changes};
+use super::annotate::{ClipEvidence, Issue, ModifiedIs, Recorded, annotate, changes};
 use super::roster::{RosterRow, recorder_key};
 use crate::domain::case_number::NumberRule;
 use crate::domain::error::{Retry, Retryable, chain};
@@ -19,7 +19,7 @@ use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::ports::Clock;
 use crate::domain::record::{Field, Origin, settle};
 use crate::domain::time::{RecorderTime, UtcMs};
-use crate::store::{Change, LinkRequest, Policy, Result, Store, StoreError, Tx};
+use crate::store::{Change, LinkRequest, Policy, RecordingRow, Result, SegmentRow, Store, StoreError, Tx};
 
 /// A rule's link of at least this score is made; below it waits for a person.
 const LINK_SCORE: u32 = 80;
@@ -165,13 +165,21 @@ impl Clerk {
                 to_ms: i.to_ms,
             })
             .collect();
+        let recording = match (read.segment(clip)?, read.recording_of(clip)?) {
+            (Some(segment), Some(recording)) => Some(recorded(&segment, recording)),
+            _ => None,
+        };
         let corrected =
             settle(&said).get(&Field::CapturedStart).filter(|f| f.origin == Origin::Person).map(|f| f.value.clone());
         let input = ClipEvidence {
             recorder: RecorderId::new(&row.recorder)?,
             captures: evidence.captures,
             named: evidence.named.map(|(raw, ms, offset_s)| RecorderTime { raw, at: UtcMs(ms), offset_s }),
-            zone: TimeZone::get(&evidence.zone).unwrap_or(TimeZone::UTC),
+            // A stream is dated by the station's clock, in the station's zone.
+            zone: match recording {
+                Some(_) => self.policy.zone.clone(),
+                None => TimeZone::get(&evidence.zone).unwrap_or(TimeZone::UTC),
+            },
             modified_raw: row.modified_raw.clone(),
             modified_ms: row.modified_ms,
             modified_is: match evidence.modified_is.as_str() {
@@ -186,6 +194,7 @@ impl Clerk {
             docked_ms: evidence.docked_ms,
             corrected_start_ms: corrected.and_then(|c| UtcMs::parse_rfc3339(&c)).map(|t| t.0),
             issues,
+            recording,
         };
         let defaults = if row.owes_facts() { self.defaults.as_slice() } else { &[] };
         let found = annotate(&input, &roster, defaults, tx.now_ms());
@@ -230,6 +239,24 @@ fn passed<T>(clip: ClipId, outcome: Result<T>) -> Result<Option<T>> {
             Ok(None)
         }
         other => other.map(Some),
+    }
+}
+
+/// What was said when a recording was begun, as facts about a segment of it.
+fn recorded(segment: &SegmentRow, recording: RecordingRow) -> Recorded {
+    let asked = recording.asked;
+    let said = [
+        (Field::Place, Some(asked.room)),
+        (Field::Officer, asked.officer),
+        (Field::CoOfficers, asked.co_officers),
+        (Field::Matter, asked.matter),
+        (Field::Proves, asked.proves),
+    ];
+    Recorded {
+        station_ms: segment.station_ms,
+        source_ms: segment.source_ms,
+        case: asked.case,
+        said: said.into_iter().filter_map(|(field, value)| Some((field, value?))).collect(),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::anchor::Anchor;
 use super::recorders;
 use crate::casework::{self, roster};
+use crate::config::Stream;
 use crate::domain::case_number::{CaseNumber, NumberRule};
 use crate::domain::clip::Delivery;
 use crate::domain::command::{Ask, Caller, Reply, Request};
@@ -45,6 +46,8 @@ pub struct Desk {
     pub remotes: Vec<Arc<dyn crate::domain::ports::Destination>>,
     /// What is going on in the bays.
     pub board: Board,
+    /// Streams as configured.
+    pub streams: Vec<Stream>,
 }
 
 pub(super) type Answer = Result<Reply, StoreError>;
@@ -103,6 +106,9 @@ impl Desk {
             Request::IssueRecorder { recorder, officer, case_no, place, matter, due } => {
                 self.issue(caller, &recorder, &officer, case_no, [place, matter], due).await
             }
+            Request::StartRecording { room, asked } => self.start_recording(caller, &room, asked).await,
+            Request::StopRecording { room } => self.stop_recording(caller, &room).await,
+            Request::Rooms => self.rooms().await,
             Request::ReturnRecorder { recorder } => self.take_back(caller, recorder).await,
             Request::Link { clip, case_no, from_ms, to_ms, stage, matter, proves } => {
                 self.link(caller, &clip, &case_no, (from_ms, to_ms), [stage, matter, proves]).await

@@ -20,10 +20,12 @@ pub mod find;
 pub mod gatekeeper;
 pub mod log;
 pub mod output;
+pub mod record;
 pub mod recorders;
 mod roster_watch;
 pub mod run;
 pub mod status;
+mod streams;
 mod usb;
 pub mod verify;
 pub mod worker;
@@ -77,6 +79,8 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Doctor { part: Some(Doctor::Bays { watch }) } => bays::bays(*watch, &settings(&cli.global)?, output),
         Verb::Gatekeeper(gatekeeper) => gatekeeper::gatekeeper(gatekeeper, &settings(&cli.global)?),
         Verb::Recorders(verb) => recorders::recorders(verb, &settings(&cli.global)?, output),
+        Verb::Record(verb) => record::record(verb, &settings(&cli.global)?, output),
+        Verb::Stream(verb) => record::stream(verb, &settings(&cli.global)?, output),
         Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }

@@ -11,7 +11,7 @@ use super::anchor::Anchor;
 use super::anchors;
 use super::desk::Desk;
 use super::exit::Exit;
-use super::{control, destinations, docks, roster_watch, usb};
+use super::{control, destinations, docks, roster_watch, streams, usb};
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -119,6 +119,7 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
     tracing::info!(page = web.url(), station = %parts.settings.station.id, "ready");
 
     start_sources(&mut supervisor, &parts);
+    start_streams(&mut supervisor, &parts);
     start_work(&mut supervisor, &parts);
     start_doors(&mut supervisor, &parts, listener, web);
     {
@@ -252,6 +253,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         anchor: Arc::clone(&anchor),
         remotes: remotes.clone(),
         board: board.clone(),
+        streams: settings.streams.clone(),
     });
     let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers, settings.media.timeout));
     Ok(Parts {
@@ -287,6 +289,24 @@ fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                 docks::source("USB", tx, |tx| async move { usb::watch(&of_usb, store, clock, tx).await }),
             ]
         })
+    });
+}
+
+fn start_streams(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
+    if parts.settings.streams.is_empty() {
+        return;
+    }
+    let streams = streams::Streams {
+        settings: parts.settings.clone(),
+        store: parts.store.clone(),
+        intake: parts.intake.clone(),
+        probe: Arc::clone(&parts.probe),
+        board: parts.board.clone(),
+        health: parts.health.clone(),
+        clock: Arc::clone(&parts.clock),
+    };
+    supervisor.start(TaskSpec::new("streams", Phase::Sources, OnFailure::RESTART), move |context| {
+        streams::run(context, streams.clone())
     });
 }
 
@@ -482,6 +502,7 @@ fn start_doors(
         station_name: settings.station.name.clone(),
         reserve_bytes: parts.intake.reserve_bytes(),
         destinations: settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect(),
+        streams: settings.streams.clone(),
     };
     let live = Live::new(parts.clock.now().0);
     let station = &settings.station;

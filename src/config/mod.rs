@@ -8,6 +8,7 @@ mod resolve;
 mod secret;
 mod settings;
 mod show;
+mod stream;
 mod usb;
 pub mod written;
 
@@ -18,6 +19,7 @@ pub use form::nearest;
 pub use resolve::{DEFAULT_STATE_DIR, Surroundings};
 pub use secret::{Secret, SecretError, SecretFile};
 pub use settings::*;
+pub use stream::{address, port_of};
 
 /// The commented file with every key, its default and its unit.
 pub const DEFAULT_FILE: &str = include_str!("../../config/evidock.toml");

@@ -19,8 +19,8 @@ use super::settings::{
     Language, Lock, Log, LogFormat, LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload,
     Vault, Web,
 };
-use super::usb;
 use super::written::{self, Written};
+use super::{stream, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
 use crate::domain::ids::{BayName, DestinationName, StationId};
@@ -68,6 +68,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         vault: vault(written.vault.unwrap_or_default(), &places)?,
         folder_source: folder_source(source.folder.unwrap_or_default(), &places)?,
         usb_source: usb::resolve(source.usb.unwrap_or_default(), &places)?,
+        streams: stream::resolve(written.stream.unwrap_or_default(), &places)?,
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody(written.custody.unwrap_or_default())?,
@@ -100,7 +101,7 @@ impl Places<'_> {
     }
 
     /// A file as written, or a credential by its name.
-    fn secret(
+    pub(super) fn secret(
         &self,
         path: &str,
         key: &str,
@@ -606,7 +607,12 @@ fn keep_apart(settings: &Settings) -> Result<(), Problem> {
     Ok(())
 }
 
-fn whole(path: &str, written: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+pub(super) fn whole(
+    path: &str,
+    written: Option<u64>,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, Problem> {
     match written {
         None => Ok(default),
         Some(n) if range.contains(&n) => Ok(n),
@@ -615,7 +621,7 @@ fn whole(path: &str, written: Option<u64>, default: u64, range: RangeInclusive<u
 }
 
 /// Text that people read: trimmed, printable, at most 200 characters; empty counts as not written.
-fn label(path: &str, written: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) fn label(path: &str, written: Option<String>) -> Result<Option<String>, Problem> {
     let Some(text) = written.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) else { return Ok(None) };
     if text.chars().count() > 200 || text.chars().any(char::is_control) {
         return problem(path, "must be at most 200 printable characters on one line");

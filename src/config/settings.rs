@@ -11,8 +11,9 @@ use jiff::tz::TimeZone;
 use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::ErasePolicy;
-use crate::domain::ids::{BayName, DestinationName, StationId};
+use crate::domain::ids::{BayName, DestinationName, StationId, StreamName};
 use crate::domain::sensitivity::Sensitivity;
+use crate::domain::stream::{Transport, Window};
 use crate::domain::usb::PortPath;
 use crate::domain::words::Lang;
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub folder_source: FolderSource,
     /// Recorders on USB.
     pub usb_source: UsbSource,
+    /// Cameras that are recorded live; names and rooms differ.
+    pub streams: Vec<Stream>,
     /// Looking into media files.
     pub media: Media,
     /// Facts and case numbers.
@@ -154,6 +157,35 @@ pub struct UsbAllow {
     pub serial: Option<String>,
     /// Pattern of ports.
     pub port: Option<String>,
+}
+
+/// A camera that is recorded live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Its name; also the id of the recorder that its clips belong to.
+    pub name: StreamName,
+    /// The room, as people call it; the place of what is recorded.
+    pub room: String,
+    /// Address, without user and password.
+    pub url: String,
+    /// User of the camera.
+    pub user: Option<String>,
+    /// Password, where there is a user.
+    pub password: Option<SecretFile>,
+    /// How RTP travels.
+    pub transport: Transport,
+    /// Certificates to trust beside the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The one certificate that counts: SHA-256 of its DER form, hex.
+    pub certificate_sha256: Option<String>,
+    /// A clip is cut at the first key frame after so long.
+    pub segment: Duration,
+    /// A connection over which nothing comes for so long is given up.
+    pub silence: Duration,
+    /// When it is recorded.
+    pub mode: StreamMode,
+    /// When, in mode `schedule`, in the station's zone.
+    pub windows: Vec<Window>,
 }
 
 /// Looking into media files.
@@ -389,6 +421,16 @@ choices! {
         Kernel => "kernel",
     }
 
+    /// When a stream is recorded.
+    StreamMode {
+        /// When somebody says so.
+        OnDemand => "on_demand",
+        /// Always.
+        Always => "always",
+        /// At set times, and when somebody says so.
+        Schedule => "schedule",
+    }
+
     /// How copies at a destination are proven (decision 6).
     Proof {
         /// The best that the destination was found to offer.
@@ -458,6 +500,15 @@ impl Settings {
         if let Some(tls) = &self.web.tls {
             need("[web] tls_certificate", &tls.certificate);
             need("[web] tls_key", &tls.key);
+        }
+        for stream in &self.streams {
+            let of = |key: &str| format!("[[stream]] {} {key}", stream.name);
+            if let Some(password) = &stream.password {
+                need(&of("password"), &password.path().to_owned());
+            }
+            if let Some(ca) = &stream.ca_file {
+                need(&of("ca_file"), ca);
+            }
         }
         for destination in &self.destinations {
             if let DestinationKind::S3(s3) = &destination.kind {

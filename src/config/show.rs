@@ -1,7 +1,7 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::settings::{Destination, DestinationKind, Erase, Lamp, Reserve, Settings, UsbAllow, UsbSource};
+use super::settings::{Destination, DestinationKind, Erase, Lamp, Reserve, Settings, Stream, UsbAllow, UsbSource};
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
 
@@ -37,6 +37,7 @@ impl Settings {
                 }),
                 usb: Some(usb(&self.usb_source)),
             }),
+            stream: none_if_empty(self.streams.iter().map(stream).collect()),
             media: Some(written::Media {
                 timeout_s: Some(self.media.timeout.as_secs()),
                 thumbnail_width_px: Some(u64::from(self.media.thumbnail_width_px)),
@@ -100,6 +101,24 @@ fn usb(usb: &UsbSource) -> written::UsbSource {
         kernel_mount: Some(usb.kernel_mount),
         bay: none_if_empty(usb.bays.iter().map(bay).collect()),
         allow: none_if_empty(usb.allow.iter().map(allow).collect()),
+    }
+}
+
+fn stream(stream: &Stream) -> written::Stream {
+    written::Stream {
+        name: Some(stream.name.to_string()),
+        room: Some(stream.room.clone()),
+        url: Some(stream.url.clone()),
+        user: stream.user.clone(),
+        password_file: stream.password.as_ref().map(|p| p.path().to_owned()),
+        password_credential: None,
+        transport: Some(stream.transport.as_str().to_owned()),
+        ca_file: stream.ca_file.clone(),
+        certificate_sha256: stream.certificate_sha256.clone(),
+        segment_minutes: Some(stream.segment.as_secs() / 60),
+        silence_s: Some(stream.silence.as_secs()),
+        mode: Some(stream.mode.as_str().to_owned()),
+        schedule: none_if_empty(stream.windows.iter().map(ToString::to_string).collect()),
     }
 }
 

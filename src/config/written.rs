@@ -75,6 +75,8 @@ sections! {
         vault: Vault,
         /// Where footage comes from.
         source: Source,
+        /// Cameras that are recorded live.
+        stream: Vec<Stream>,
         /// Looking into media files.
         media: Media,
         /// Facts and case numbers.
@@ -181,6 +183,36 @@ sections! {
         serial: String,
         /// Pattern of ports.
         port: String,
+    }
+
+    /// `[[stream]]`
+    Stream {
+        /// Its name.
+        name: String,
+        /// The room, as people call it.
+        room: String,
+        /// `rtsp://` or `rtsps://`.
+        url: String,
+        /// User of the camera.
+        user: String,
+        /// File that holds the password.
+        password_file: PathBuf,
+        /// systemd credential that holds the password.
+        password_credential: String,
+        /// `tcp` or `udp`.
+        transport: String,
+        /// rtsps: certificates to trust beside the public ones, PEM.
+        ca_file: PathBuf,
+        /// rtsps: SHA-256 fingerprint of the camera's certificate.
+        certificate_sha256: String,
+        /// Length of a clip.
+        segment_minutes: u64,
+        /// A connection over which nothing comes is given up.
+        silence_s: u64,
+        /// `on_demand`, `always` or `schedule`.
+        mode: String,
+        /// When, in mode `schedule`.
+        schedule: Vec<String>,
     }
 
     /// `[media]`

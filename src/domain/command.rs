@@ -5,6 +5,7 @@
 //! socket's wire form: one JSON object a line, a newer field ignored by an older program.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::event::Actor;
 use super::ports::BoxFuture;
@@ -130,6 +131,21 @@ pub enum Request {
         /// The recorder's id.
         recorder: String,
     },
+    /// Begins to record a room now.
+    StartRecording {
+        /// The stream's name, or its room.
+        room: String,
+        /// For what.
+        #[serde(flatten)]
+        asked: Asked,
+    },
+    /// Ends what a person began to record.
+    StopRecording {
+        /// The stream's name, or its room.
+        room: String,
+    },
+    /// What every room is doing, and the newest recordings.
+    Rooms,
     /// Logs an access before it is served; answers with its sequence number.
     LogAccess {
         /// `find`, `show`, `search`, `list`, `log`.
@@ -181,6 +197,22 @@ pub enum Request {
     },
     /// Signs a checkpoint now and anchors it.
     Checkpoint,
+}
+
+/// What a recording is begun for; all of it may be said later about each clip.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Asked {
+    /// For which case, as typed.
+    pub case_no: Option<String>,
+    /// Who records: a name or number.
+    pub officer: Option<String>,
+    /// Others present.
+    pub co_officers: Option<String>,
+    /// Matter to be recorded.
+    pub matter: Option<String>,
+    /// What it proves.
+    pub proves: Option<String>,
 }
 
 impl Request {

@@ -95,6 +95,14 @@ kinds! {
     CopyResumed => "clip.copy_resumed",
     /// The source reported interruptions inside a clip.
     Gap => "clip.gap",
+    /// A recording of a live stream was asked for.
+    RecordingBegun => "recording.begun",
+    /// A recording of a live stream ended.
+    RecordingEnded => "recording.ended",
+    /// A clip is the next segment of a recording.
+    SegmentBegun => "recording.segment",
+    /// Why a segment ended.
+    SegmentEnded => "recording.segment_ended",
     /// What a recorder's clock is worth was estimated at a dock.
     ClockSeen => "dock.clock",
     /// A clip is in the vault, verified.

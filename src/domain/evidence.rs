@@ -27,6 +27,4 @@ pub struct Evidence {
     pub binding_state: String,
     /// When the recorder was docked, milliseconds since the Unix epoch.
     pub docked_ms: i64,
-    /// Interruptions that the source reported: begin, end (milliseconds since the Unix epoch), reason.
-    pub gaps: Vec<(i64, i64, String)>,
 }

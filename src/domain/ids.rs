@@ -12,6 +12,9 @@ pub enum IdError {
     /// Not a version 7 UUID in its hyphenated lower-case form.
     #[error("{0:?} is not a clip id; a clip id looks like 019aa2c4-7f00-7abc-8def-0123456789ab")]
     ClipId(String),
+    /// Not the id of a recording; it has the form of a clip's.
+    #[error("{0:?} is not the id of a recording; `evidock record list` shows them")]
+    RecordingId(String),
     /// A key-safe name with other characters or of another length.
     #[error("{value:?} cannot be a {what}: use 1 to 32 of a-z, 0-9 and '-', beginning with a letter or digit")]
     Key {
@@ -72,6 +75,31 @@ impl FromStr for ClipId {
     }
 }
 
+/// Identity of a recording of a live stream: what its segments, each a clip, have in common. Formed like a clip's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordingId(ClipId);
+
+impl RecordingId {
+    /// A new id that sorts by `now_ms` (milliseconds since the Unix epoch).
+    pub fn generate(now_ms: i64) -> Self {
+        Self(ClipId::generate(now_ms))
+    }
+}
+
+impl fmt::Display for RecordingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RecordingId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.parse().map(Self).map_err(|_| IdError::RecordingId(text.chars().take(64).collect()))
+    }
+}
+
 macro_rules! key_name {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -110,6 +138,12 @@ key_name!(
     /// A destination's name in configuration, rows and pages.
     DestinationName,
     "destination name"
+);
+
+key_name!(
+    /// A live stream's name in configuration, rows and pages.
+    StreamName,
+    "stream name"
 );
 
 macro_rules! label {

@@ -22,6 +22,7 @@ pub mod record;
 pub mod recorder;
 pub mod recorder_clock;
 pub mod sensitivity;
+pub mod stream;
 pub mod time;
 pub mod usb;
 pub mod words;

@@ -16,6 +16,7 @@ use super::error::{Retry, Retryable};
 use super::grid::PartGrid;
 use super::ids::{ClipId, DestinationName, RecorderId};
 use super::recorder::{Importance, Listing, ShelfEntry, ShelfIdentity, SourcePath};
+use super::stream::{Gap, SegmentEnd, SegmentReach, SegmentStart};
 use super::time::{RecorderTime, UtcMs};
 
 /// A future that a port returns; boxed so that ports stay object-safe.
@@ -98,12 +99,17 @@ impl Retryable for SourceError {
 }
 
 /// A source that hands us bytes as they come: live streams, systems that push. Intake implements it;
-/// calls block while the disk does. Dropping a feed without `end` leaves a resumable copy.
+/// calls block while the disk does. Dropping a feed without `end` leaves what came on the disk; of a segment it is sealed
+/// as it stands at the next start.
 pub trait Feed: Send {
     /// A new clip begins; its identity is committed before this returns.
     fn begin(&mut self, start: FeedStart) -> Result<ClipId, FeedError>;
-    /// Bytes in order. An error means that they are not kept.
+    /// Bytes in order. An error means that they are not kept; `end` still seals what came before.
     fn append(&mut self, clip: ClipId, bytes: &[u8]) -> Result<(), FeedError>;
+    /// How far the footage of a segment reaches; stored with the next durable report.
+    fn reached(&mut self, clip: ClipId, reach: SegmentReach);
+    /// Something is missing inside it, or a clock was set meanwhile: stored before this returns.
+    fn gap(&mut self, clip: ClipId, gap: Gap) -> Result<(), FeedError>;
     /// The clip is whole: it is verified and sealed before this returns.
     fn end(&mut self, clip: ClipId, end: FeedEnd) -> Result<(), FeedError>;
 }
@@ -121,22 +127,15 @@ pub struct FeedStart {
     pub captured: Option<RecorderTime>,
     /// How it was marked.
     pub importance: Importance,
+    /// It is the next segment of a recording.
+    pub segment: Option<SegmentStart>,
 }
 
 /// How a pushed clip ends.
 #[derive(Debug, Clone, Default)]
 pub struct FeedEnd {
-    /// Interruptions inside it, as times and reasons; kept on the record.
-    pub gaps: Vec<FeedGap>,
-}
-
-/// An interruption inside a pushed clip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedGap {
-    /// Begin and end.
-    pub at: Range<UtcMs>,
-    /// What was lost, in the source's words.
-    pub reason: String,
+    /// Why a segment ended, in a word and in words.
+    pub segment: Option<(SegmentEnd, String)>,
 }
 
 /// Why pushed bytes were not kept.

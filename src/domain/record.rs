@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::stream::{PublishedGap, PublishedSegment};
+
 macro_rules! fields {
     ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
         /// A field that an origin can supply.
@@ -102,6 +104,8 @@ macro_rules! origins {
 origins! {
     /// A person decided; outranks every rule.
     Person => "person",
+    /// Whoever began the recording in a room, and for what; its times by the station's clock.
+    Recording => "recording",
     /// Whoever took the recorder out at the desk, and for what (领用).
     Issue => "issue",
     /// The roster says who had the recorder and for what.
@@ -357,6 +361,10 @@ pub struct Record {
     /// `sampled` where the copy went on from an earlier dock after samples of what it had were compared with the
     /// recorder's file; null where it was read in one go.
     pub resume_check: Option<String>,
+    /// Where it stands in the recording of a live stream; null for clips of recorders with files.
+    pub recording: Option<PublishedSegment>,
+    /// What is missing in it or beside it, and clocks that were set meanwhile; empty for clips of recorders with files.
+    pub gaps: Vec<PublishedGap>,
     /// Position in the log of the sealing event.
     pub sealed_log_index: Option<u64>,
     /// Where the first required copy stands.

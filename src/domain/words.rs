@@ -10,6 +10,7 @@
 pub mod desk;
 pub mod format;
 pub mod names;
+pub mod rooms;
 pub mod sentences;
 pub mod terminal;
 
@@ -207,6 +208,53 @@ catalogue! {
     call_administrator => "请联系管理员", "Call the administrator";
     no_bays => "还没有采集位。接入记录仪后会出现在这里；用文件夹方式时，在接入目录下建一个文件夹即可。", "No bays yet. Dock a recorder and it appears here; with a folder source, make a directory inside the docking folder.";
 
+    // Rooms
+    nav_rooms => "录制", "Rooms";
+    rooms_title => "讯问室和听证室录制", "Recording rooms";
+    room => "房间", "Room";
+    no_rooms => "还没有配置摄像机。请在 evidock.toml 里添加一个 [[stream]]。", "No camera is configured. Add a [[stream]] to evidock.toml.";
+    room_idle => "未录制", "Not recording";
+    room_connecting => "正在连接摄像机", "Connecting to the camera";
+    room_recording => "录制中", "Recording";
+    room_waiting => "没有画面，自动重连", "No picture, reconnecting";
+    room_start => "开始录制", "Start recording";
+    room_stop => "停止录制", "Stop recording";
+    room_begun => "已开始录制", "Recording was started.";
+    room_stopped => "已停止录制，正在入库", "Recording was stopped; it is being sealed.";
+    room_always => "一直录制", "Recorded always";
+    room_schedule => "按时间表录制", "Recorded by schedule";
+    room_on_demand => "按需录制", "Recorded on demand";
+    room_still => "摄像机画面", "Picture of the camera";
+    room_no_still => "还没有画面", "No picture yet";
+    room_since => "开始时间", "Since";
+    room_rate => "码率", "Bit rate";
+    room_lost => "丢包", "Lost packets";
+    room_key => "关键帧间隔", "Key frame each";
+    room_clock => "摄像机时钟偏差", "Camera clock";
+    room_tracks => "音视频", "Tracks";
+    room_clip => "正在录制的资料", "The clip that grows";
+    recording => "录制", "Recording";
+    recording_previous => "上一段", "Clip before";
+    recording_next => "下一段", "Clip after";
+    station_time => "本站时间（首帧）", "Station's clock at the first frame";
+    camera_time => "摄像机时间（首帧）", "Camera's clock at the first frame";
+    segment_ended => "本段结束原因", "Why this clip ends";
+    gaps => "缺失和时钟调整", "What is missing, clocks that were set";
+    gap_at => "位置", "At";
+    end_length => "到达设定时长", "it was long enough";
+    end_asked => "录制停止", "the recording ended";
+    end_changed => "摄像机改变了编码或时间", "the camera changed its encoding or its times";
+    end_lost => "连接中断", "the connection was lost";
+    end_silent => "摄像机不再发送", "nothing came any more";
+    end_stopped => "采集站停止", "the station was stopped";
+    end_interrupted => "采集站意外中断", "the station was cut off";
+    end_failed => "读取失败", "reading it failed";
+    end_full => "磁盘空间不足", "the disk was full";
+    col_stream => "名称", "name";
+    col_since => "开始时间", "since";
+    col_bit_rate => "码率", "bit rate";
+    col_lost => "丢包", "lost";
+
     // Uplink
     uplink => "上传情况", "Uplink";
     last_hour => "近一小时", "Last hour";
@@ -385,6 +433,7 @@ catalogue! {
 
     // Where a value came from
     o_person => "人工填写", "entered by a person";
+    o_recording => "录制登记", "the recording";
     o_issue => "领用登记", "issued at the desk";
     o_roster => "排班表", "roster";
     o_sidecar => "随附文件", "sidecar file";

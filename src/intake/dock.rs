@@ -510,7 +510,6 @@ impl Intake {
                 binding: pairs(&session.binding.facts()),
                 binding_state: session.binding.as_str().to_owned(),
                 docked_ms: session.docked_ms,
-                gaps: Vec::new(),
             },
         }
     }

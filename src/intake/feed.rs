@@ -1,23 +1,33 @@
 //! The push side of intake: sources that hand us bytes as they come (live streams, systems that push).
 //!
-//! Each clip runs through the same copying pass as a file of a recorder; its source is a bounded channel.
+//! Each clip runs through the same copying pass as a file of a recorder; its source is a bounded channel. Of a segment of
+//! a recording whatever came is sealed in any case, as far as it stands on the disk: nothing can bring it again.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use super::recover::seal_cut_off;
 use super::{Intake, IntakeError};
+use crate::domain::error::chain;
 use crate::domain::evidence::Evidence;
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{Feed, FeedEnd, FeedError, FeedStart};
+use crate::domain::ports::{Feed, FeedEnd, FeedError, FeedStart, SourceError};
 use crate::domain::recorder::ShelfEntry;
+use crate::domain::stream::{Gap, SegmentEnd, SegmentReach};
 use crate::store::NewClip;
-use crate::vault::{Copied, CopyError, CopyJob, block_bytes, copy_into};
+use crate::vault::{Copied, CopyError, CopyJob, copy_into};
 
-/// Chunks that may wait for the disk.
+/// Pieces that may wait for the disk.
 const QUEUE: usize = 16;
+/// A stream's piece is rarely longer; the memory of one copy is six of these.
+const BLOCK_BYTES: usize = 128 << 10;
+/// A power cut takes no more than this from a stream.
+const DURABLE_EVERY: Duration = Duration::from_secs(1);
 
 /// A feed into the vault. Dropping it without `end` leaves its open clips as interrupted copies.
 pub struct FeedIntake {
@@ -26,8 +36,10 @@ pub struct FeedIntake {
 }
 
 struct Open {
-    bytes: SyncSender<Message>,
-    copying: JoinHandle<Result<Copied, CopyError>>,
+    /// `None` once the disk said no: what came before can still be sealed.
+    lane: Option<(SyncSender<Message>, JoinHandle<Result<Copied, CopyError>>)>,
+    is_segment: bool,
+    reach: Arc<Mutex<Option<SegmentReach>>>,
 }
 
 enum Message {
@@ -53,8 +65,9 @@ impl Feed for FeedIntake {
     fn begin(&mut self, start: FeedStart) -> Result<ClipId, FeedError> {
         let clip = ClipId::generate(self.intake.clock.now().0);
         let grid = PartGrid::for_size(start.declared_bytes);
+        let is_segment = start.segment.is_some();
         let evidence = Evidence {
-            profile: "push".into(),
+            profile: if is_segment { "stream" } else { "push" }.into(),
             zone: "UTC".into(),
             named: start.captured.map(|t| (t.raw, t.at.0, t.offset_s)),
             docked_ms: self.intake.clock.now().0,
@@ -75,14 +88,21 @@ impl Feed for FeedIntake {
             importance: start.importance,
             grid,
             evidence: serde_json::to_string(&evidence).unwrap_or_default(),
+            segment: start.segment,
         };
         self.intake.store.write_blocking(move |tx| tx.new_clip(&new)).map_err(failed)?;
         let (bytes, source) = sync_channel(QUEUE);
         let intake = self.intake.clone();
+        let reach = Arc::<Mutex<Option<SegmentReach>>>::default();
+        let reached = Arc::clone(&reach);
         let mut source = Some(Pushed { source, rest: io::Cursor::new(Vec::new()), ended: false });
         let copying = std::thread::Builder::new()
             .name("feed".into())
             .spawn(move || {
+                let durable = |durable| {
+                    let reach = *reached.lock().unwrap_or_else(PoisonError::into_inner);
+                    intake.durable_with(clip, durable, Vec::new(), reach)
+                };
                 copy_into(
                     &intake.vault,
                     CopyJob {
@@ -92,53 +112,78 @@ impl Feed for FeedIntake {
                         resume: None,
                         prefixes_at: &[],
                         options: intake.options.copy,
-                        block_bytes: block_bytes(intake.copies()),
+                        block_bytes: BLOCK_BYTES,
                         open: &mut |_| match source.take() {
                             Some(pushed) => Ok(Box::new(pushed)),
-                            None => Err(crate::domain::ports::SourceError::Unsupported("be read twice")),
+                            None => Err(SourceError::Unsupported("be read twice")),
                         },
                         progress: &mut |_| {},
-                        durable: &|d| intake.durable(clip, d, Vec::new()),
+                        durable: &durable,
                         stopped: &|| false,
+                        as_it_comes: start.declared_bytes.is_none().then_some(DURABLE_EVERY),
                     },
                 )
             })
             .map_err(|e| FeedError::Failed(Box::new(e)))?;
-        self.open.insert(clip, Open { bytes, copying });
+        self.open.insert(clip, Open { lane: Some((bytes, copying)), is_segment, reach });
         Ok(clip)
     }
 
     fn append(&mut self, clip: ClipId, bytes: &[u8]) -> Result<(), FeedError> {
-        let open = self.open.get(&clip).ok_or(FeedError::Misuse("append before begin, or after end"))?;
-        if open.bytes.send(Message::Bytes(bytes.to_vec())).is_err() {
+        let open = self.open.get_mut(&clip).ok_or(FeedError::Misuse("append before begin, or after end"))?;
+        let (lane, _) = open.lane.as_ref().ok_or(FeedError::Misuse("append after the disk said no"))?;
+        if lane.send(Message::Bytes(bytes.to_vec())).is_err() {
             // The copying thread ended early: its own words say why.
-            return Err(self.join(clip).err().unwrap_or(FeedError::Misuse("more bytes than were declared")));
+            return Err(open.join().err().map_or(FeedError::Misuse("more bytes than were declared"), failed));
         }
         Ok(())
+    }
+
+    fn reached(&mut self, clip: ClipId, reach: SegmentReach) {
+        if let Some(open) = self.open.get(&clip) {
+            *open.reach.lock().unwrap_or_else(PoisonError::into_inner) = Some(reach);
+        }
+    }
+
+    fn gap(&mut self, clip: ClipId, gap: Gap) -> Result<(), FeedError> {
+        self.intake.store.write_blocking(move |tx| tx.add_gap(clip, &gap)).map_err(failed)
     }
 
     fn end(&mut self, clip: ClipId, end: FeedEnd) -> Result<(), FeedError> {
-        if let Some(open) = self.open.get(&clip) {
+        let mut open = self.open.remove(&clip).ok_or(FeedError::Misuse("end before begin, or twice"))?;
+        if let Some((lane, _)) = &open.lane {
             // A thread that ended early is noticed by joining it.
-            let _ = open.bytes.send(Message::End);
+            let _ = lane.send(Message::End);
         }
-        let copied = self.join(clip)?;
-        if !end.gaps.is_empty() {
-            let gaps: Vec<(i64, i64, String)> =
-                end.gaps.into_iter().map(|g| (g.at.start.0, g.at.end.0, g.reason)).collect();
-            self.intake.store.write_blocking(move |tx| tx.add_gaps(clip, gaps)).map_err(failed)?;
+        let copied = open.join();
+        let reach = *open.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = end.segment.clone();
+        let told = move |tx: &crate::store::Tx<'_>| {
+            reach.map_or(Ok(()), |reach| tx.segment_reached(clip, reach))?;
+            ended.map_or(Ok(()), |(why, detail)| tx.segment_ended(clip, why, &detail))
+        };
+        self.intake.store.write_blocking(told).map_err(failed)?;
+        match copied {
+            Ok(copied) => {
+                self.intake.finish(clip, &copied, &[], Vec::new(), Vec::new()).map_err(failed)?;
+                Ok(())
+            }
+            Err(e) if open.is_segment => {
+                let (why, detail) = end.segment.unwrap_or((SegmentEnd::Failed, String::new()));
+                tracing::warn!(%clip, error = %chain(&e), "a segment was cut off here; what stands on the disk is sealed");
+                seal_cut_off(&self.intake, clip, why, &detail).map_err(failed)
+            }
+            Err(e) => Err(failed(e)),
         }
-        self.intake.finish(clip, &copied, &[], Vec::new(), Vec::new()).map_err(failed)?;
-        Ok(())
     }
 }
 
-impl FeedIntake {
-    fn join(&mut self, clip: ClipId) -> Result<Copied, FeedError> {
-        let open = self.open.remove(&clip).ok_or(FeedError::Misuse("end before begin, or twice"))?;
-        drop(open.bytes);
-        let outcome = open.copying.join().map_err(|_| FeedError::Failed("the copying thread panicked".into()))?;
-        outcome.map_err(failed)
+impl Open {
+    /// Waits for the copying thread. Where it had ended before, its end was told then.
+    fn join(&mut self) -> Result<Copied, CopyError> {
+        let Some((lane, copying)) = self.lane.take() else { return Err(CopyError::Stopped) };
+        drop(lane);
+        copying.join().unwrap_or_else(|_| Err(CopyError::Report("the copying thread panicked".into())))
     }
 }
 

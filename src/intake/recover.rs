@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::{Intake, IntakeError, plan};
 use crate::domain::clip::Local;
 use crate::domain::error::chain;
-use crate::domain::ids::RecorderId;
+use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::recorder::ShelfEntry;
+use crate::domain::stream::SegmentEnd;
 use crate::store::ClipRow;
 use crate::vault::{Found, measure};
 
@@ -29,6 +30,18 @@ pub fn recover(intake: &Intake) -> Result<Recovered, IntakeError> {
     let mut recovered = Recovered::default();
     intake.store.write_blocking(|tx| tx.close_docks_of_earlier_run())?;
     for row in intake.store.read_blocking(|r| r.copying())? {
+        // A camera does not say the same again: what stands on the disk is all there will ever be.
+        if intake.store.read_blocking(|r| r.segment(row.clip))?.is_some() {
+            match seal_cut_off(intake, row.clip, SegmentEnd::Interrupted, "") {
+                Ok(()) => recovered.adopted += 1,
+                Err(e @ IntakeError::Store(_)) => return Err(e),
+                Err(e) => {
+                    tracing::error!(clip = %row.clip, error = %chain(&e), "the footage of a stream that was cut off cannot be sealed; it is tried again at the next start");
+                    recovered.resumable += 1;
+                }
+            }
+            continue;
+        }
         if let Found::Final(_) = intake.vault.found(row.clip)? {
             // One file that cannot be read must not keep the station from working: its recorder gives it again.
             match adopt(intake, &row) {
@@ -57,6 +70,30 @@ pub fn recover(intake: &Intake) -> Result<Recovered, IntakeError> {
         }
     }
     Ok(recovered)
+}
+
+/// Seals what stands on the disk of a segment whose recording was cut off, as it is and with the reason. A segment of
+/// which nothing stands there is given up.
+pub(super) fn seal_cut_off(intake: &Intake, clip: ClipId, why: SegmentEnd, detail: &str) -> Result<(), IntakeError> {
+    match intake.vault.found(clip)? {
+        Found::Nothing | Found::Part(0) => {
+            intake.vault.discard(clip)?;
+            intake
+                .store
+                .write_blocking(move |tx| tx.abandon(clip, "the stream was cut off before anything of it was kept"))?;
+            return Ok(());
+        }
+        Found::Part(_) => intake.vault.keep_as_it_is(clip)?,
+        Found::Final(_) => {}
+    }
+    let detail = detail.to_owned();
+    intake.store.write_blocking(move |tx| tx.segment_ended(clip, why, &detail))?;
+    let row = intake.store.read_blocking(|r| r.clip(clip))?;
+    if !adopt(intake, &row)? {
+        let words = "the disk gave back other bytes than were recorded; they were set aside as .torn";
+        intake.store.write_blocking(move |tx| tx.quarantine(clip, words))?;
+    }
+    Ok(())
 }
 
 /// Seals the row of a file that stands under its final name, if it is what was copied; `false` when it is not

@@ -13,6 +13,7 @@ use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::ports::{ByteSource, Shelf};
 use crate::domain::record::Hole;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::domain::stream::SegmentReach;
 use crate::store::{ClipRow, NewClip, PartRow, SealedClip};
 use crate::vault::tree::GROUP_BYTES;
 use crate::vault::{Copied, CopyError, CopyJob, Durable, Prefix, SealedFile, block_bytes, copy_into, hash_uncached};
@@ -116,6 +117,7 @@ impl Intake {
             importance: item.importance,
             grid: PartGrid::for_size(Some(item.entry.size_bytes)),
             evidence: serde_json::to_string(&item.evidence).unwrap_or_default(),
+            segment: None,
         };
         self.store.write_blocking(move |tx| tx.new_clip(&new))?;
         self.copy(place, item, clip, None, known, progress, stopped)
@@ -161,6 +163,7 @@ impl Intake {
                 },
                 durable: &|durable| self.durable(clip, durable, holes.all()),
                 stopped,
+                as_it_comes: None,
             },
         );
         let copied = match outcome {
@@ -196,6 +199,17 @@ impl Intake {
         durable: Durable,
         holes: Vec<Hole>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.durable_with(clip, durable, holes, None)
+    }
+
+    /// The same of a segment of a recording, with how far its footage reaches.
+    pub(super) fn durable_with(
+        &self,
+        clip: ClipId,
+        durable: Durable,
+        holes: Vec<Hole>,
+        reach: Option<SegmentReach>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let parts = part_rows(&durable.parts);
         self.store
             .write_blocking(move |tx| {
@@ -204,7 +218,7 @@ impl Intake {
                 if !holes.is_empty() {
                     tx.holes(clip, &holes)?;
                 }
-                Ok(())
+                reach.map_or(Ok(()), |reach| tx.segment_reached(clip, reach))
             })
             .map_err(Into::into)
     }

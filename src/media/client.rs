@@ -117,13 +117,19 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Everything that a worker knows of the outside.
 fn environment(state_dir: &Path, patience: Duration) -> Vec<(&'static str, OsString)> {
+    let mut env = worker_environment(state_dir);
+    env.push((JOB_SECONDS_VARIABLE, patience.as_secs().max(1).to_string().into()));
+    env
+}
+
+/// What every worker that uses GStreamer knows of the outside. `state_dir` keeps GStreamer's registry of plug-ins.
+pub fn worker_environment(state_dir: &Path) -> Vec<(&'static str, OsString)> {
     vec![
         ("GST_REGISTRY", state_dir.join("gstreamer-registry.bin").into()),
         // Generated machine code would need memory that is writable and executable; the sandbox grants none.
         ("ORC_CODE", "backup".into()),
         // Each arena of the C library reserves 64 MiB of the address space that is limited.
         ("MALLOC_ARENA_MAX", "2".into()),
-        (JOB_SECONDS_VARIABLE, patience.as_secs().max(1).to_string().into()),
         ("LANG", "C.UTF-8".into()),
         ("TZ", "UTC".into()),
     ]

@@ -71,6 +71,22 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("avdec_ac3", LIBAV, "AC-3"),
 ];
 
+/// What the recording of live streams needs. Never chosen by itself: pipelines name each of them.
+const NEEDED_LIVE: &[(&str, &str, &str)] = &[
+    ("rtspsrc", GOOD, "live streams"),
+    ("rtpjitterbuffer", GOOD, "live streams"),
+    ("rtpbin", GOOD, "live streams"),
+    ("udpsrc", GOOD, "live streams over UDP"),
+    ("rtph264depay", GOOD, "live H.264"),
+    ("rtph265depay", GOOD, "live H.265"),
+    ("rtpmp4gdepay", GOOD, "live AAC"),
+    ("rtpmp4adepay", GOOD, "live AAC"),
+    ("rtppcmadepay", GOOD, "live G.711"),
+    ("rtppcmudepay", GOOD, "live G.711"),
+    ("h264timestamper", BAD, "live H.264"),
+    ("h265timestamper", BAD, "live H.265"),
+];
+
 /// Which elements are not installed. Reads GStreamer's registry, no footage; so it may run outside a worker.
 pub fn missing_elements() -> Vec<MissingElement> {
     if let Err(error) = gst::init() {
@@ -78,6 +94,7 @@ pub fn missing_elements() -> Vec<MissingElement> {
     }
     NEEDED
         .iter()
+        .chain(NEEDED_LIVE)
         .filter(|(element, ..)| gst::ElementFactory::find(element).is_none())
         .map(|(element, package, needed_for)| MissingElement {
             element: (*element).to_owned(),

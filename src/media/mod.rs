@@ -1,4 +1,4 @@
-//! GStreamer and MP4 probing and thumbnails. Runs only inside worker processes: what it reads may be hostile.
+//! GStreamer and MP4 probing, thumbnails and live streams. Runs only inside worker processes: what it reads may be hostile.
 //!
 //! | file | owns | runs |
 //! | --- | --- | --- |
@@ -7,6 +7,7 @@
 //! | [`sniff`], [`structure`], [`boxes`] | what a file is and whether it is whole: pure | in a worker |
 //! | [`mp4`], [`discover`] | facts | in a worker |
 //! | [`probe`], [`thumbnail`] | one job each | in a worker |
+//! | [`stream`] | recording a live stream | in a worker of its own kind |
 //! | [`elements`] | which GStreamer elements may be used, and which are missing | both |
 
 use std::fs::File;
@@ -21,11 +22,12 @@ pub mod gst_source;
 pub mod mp4;
 pub mod probe;
 pub mod sniff;
+pub mod stream;
 pub mod structure;
 pub mod thumbnail;
 pub mod wire;
 
-pub use client::{MediaCheck, WorkerProbe};
+pub use client::{MediaCheck, WorkerProbe, worker_environment};
 pub use elements::{MissingElement, missing_elements};
 
 use crate::worker::sandbox::{self, Limits};
@@ -61,6 +63,9 @@ pub enum ServeError {
     /// The daemon did not say how long a job may take.
     #[error("{JOB_SECONDS_VARIABLE} must hold the seconds that one job may take; workers are started by the daemon")]
     Patience,
+    /// The daemon did not say which port may be reached.
+    #[error("EVIDOCK_STREAM_PORT must hold the port of the stream; workers are started by the daemon")]
+    Port,
     /// The daemon is gone, or talks nonsense.
     #[error("the daemon cannot be served")]
     Frames(#[from] protocol::FrameError),

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+
+use crate::domain::ids::ClipId;
 use crate::domain::recorder::HeldDevice;
+use crate::domain::stream::{Pulse, Track};
 
 /// What a bay is doing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -71,6 +75,46 @@ pub struct Bay {
     pub kept: Vec<(String, u64)>,
 }
 
+/// What a live stream is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StreamState {
+    /// Nobody wants a recording of it now.
+    #[default]
+    Idle,
+    /// The camera is being asked.
+    Connecting,
+    /// It is recorded.
+    Recording,
+    /// It should be recorded and is not; it is tried again then.
+    Waiting {
+        /// Why, in words.
+        words: String,
+        /// When it is tried again, milliseconds since the Unix epoch.
+        next_ms: i64,
+    },
+}
+
+/// A live stream as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamNow {
+    /// What it is doing.
+    pub state: StreamState,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_ms: i64,
+    /// What the camera offers.
+    pub tracks: Vec<Track>,
+    /// Figures of the connection.
+    pub pulse: Pulse,
+    /// Bits a second, lately.
+    pub bit_rate: u64,
+    /// The recording that it belongs to.
+    pub recording: Option<String>,
+    /// The clip that grows.
+    pub clip: Option<ClipId>,
+    /// The newest still picture, a JPEG, and when it was made.
+    pub still: Option<(i64, Bytes)>,
+}
+
 /// Rates of the uplink, one slot a minute, newest last.
 #[derive(Debug, Clone, Default)]
 pub struct Uplink {
@@ -90,6 +134,7 @@ pub struct Board {
 struct State {
     bays: BTreeMap<i64, Bay>,
     held: Vec<HeldDevice>,
+    streams: BTreeMap<String, StreamNow>,
     sent: std::collections::VecDeque<(i64, u64)>,
     copied: std::collections::VecDeque<(i64, u64)>,
     version: u64,
@@ -125,6 +170,16 @@ impl Board {
     /// What stands in a bay and is not read; replaces what was told before.
     pub fn hold(&self, devices: Vec<HeldDevice>) {
         self.with(|s| s.held = devices);
+    }
+
+    /// Changes what is shown of a live stream.
+    pub fn stream(&self, name: &str, change: impl FnOnce(&mut StreamNow)) {
+        self.with(|s| change(s.streams.entry(name.to_owned()).or_default()));
+    }
+
+    /// Every live stream that was ever shown, by name.
+    pub fn streams(&self) -> BTreeMap<String, StreamNow> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).streams.clone()
     }
 
     /// What stands in a bay and is not read.

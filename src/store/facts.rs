@@ -49,6 +49,8 @@ impl Tx<'_> {
             .fact("duration_ms", facts.duration_ms)
             .fact("health", facts.health.as_str());
         self.log(&event)?;
+        // How long a segment is says what is missing behind it.
+        self.neighbours_stale(clip)?;
         self.stale(clip)
     }
 

@@ -11,6 +11,7 @@ use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::record::Hole;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::domain::stream::SegmentStart;
 
 /// A clip that is about to be copied.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct NewClip {
     pub grid: PartGrid,
     /// JSON of what the file's name, sidecars and binding say; opaque to this room.
     pub evidence: String,
+    /// It is the next segment of this recording.
+    pub segment: Option<SegmentStart>,
 }
 
 /// A clip as stored.
@@ -226,6 +229,9 @@ impl Tx<'_> {
             .fact("modified_raw", new.entry.modified_raw.as_str())
             .secret("path", new.entry.path.to_text());
         self.log(&event)?;
+        if let Some(start) = &new.segment {
+            self.begin_segment(new.clip, start)?;
+        }
         self.changed(Change::Clip(new.clip));
         Ok(())
     }
@@ -276,17 +282,6 @@ impl Tx<'_> {
             self.changed(Change::Clip(clip));
         }
         Ok(())
-    }
-
-    /// Interruptions that the source reported: begin, end, reason; kept with the clip and logged.
-    pub fn add_gaps(&self, clip: ClipId, gaps: Vec<(i64, i64, String)>) -> Result<()> {
-        let mut evidence: crate::domain::evidence::Evidence =
-            serde_json::from_str(&self.read().evidence(clip)?).map_err(|e| StoreError::Odd(e.to_string()))?;
-        self.log(&Draft::daemon(EventKind::Gap).clip(clip).secret("gaps", serde_json::json!(gaps).to_string()))?;
-        evidence.gaps.extend(gaps);
-        let json = serde_json::to_string(&evidence).map_err(|e| StoreError::Odd(e.to_string()))?;
-        self.conn.execute("UPDATE clip SET evidence = ?2 WHERE clip_id = ?1", params![clip.to_string(), json])?;
-        self.stale(clip)
     }
 
     /// A copy that an earlier dock began goes on at this one.

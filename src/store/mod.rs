@@ -15,6 +15,7 @@ mod issues;
 mod log;
 mod open;
 mod pages;
+mod recordings;
 mod records;
 mod register;
 mod views;
@@ -45,6 +46,7 @@ pub use issues::{IssueRow, NewIssue};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
+pub use recordings::{NewRecording, RecordingRow, SegmentRow};
 pub use records::Policy;
 pub use register::DeviceRow;
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
@@ -178,6 +180,8 @@ pub enum Change {
     Cases,
     /// The register of recorders, or who has which recorder, changed: the gate looks again.
     Recorders,
+    /// A recording of a live stream began or ended.
+    Recordings,
     /// The log grew.
     Log,
 }

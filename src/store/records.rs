@@ -117,6 +117,14 @@ impl Reader<'_> {
             .collect();
         let media = media.unwrap_or_default();
         let probed = self.media(clip)?.is_some();
+        let segment = self.segment(clip)?;
+        let (recording, gaps) = self.published_segment(clip, &policy.zone)?.unzip();
+        let gaps = gaps.unwrap_or_default();
+        // Of a live stream the two clocks were compared at its first frame.
+        let clock_offset_ms = match segment {
+            Some(segment) => segment.source_ms.map(|source_ms| source_ms - segment.station_ms),
+            None => self.clock_offset(clip)?,
+        };
         Ok(Record {
             v: 1,
             annotation_rev: row.record_rev,
@@ -159,7 +167,7 @@ impl Reader<'_> {
             captured_start: text(Field::CapturedStart),
             captured_end: text(Field::CapturedEnd),
             captured_raw: text(Field::CapturedRaw),
-            clock_offset_ms: self.clock_offset(clip)?,
+            clock_offset_ms,
             place: text(Field::Place),
             lat: text(Field::Lat),
             lon: text(Field::Lon),
@@ -189,6 +197,8 @@ impl Reader<'_> {
             sha256: row.sha256.map(|d| d.to_string()),
             holes: row.holes.clone(),
             resume_check: row.resume_check.clone(),
+            recording,
+            gaps,
             sealed_log_index: row.sealed_seq,
             object_uri: first.map(|c| c.object_uri.clone()),
             version_id: first.and_then(|c| c.version_id.clone()),

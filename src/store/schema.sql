@@ -273,6 +273,55 @@ CREATE TABLE issue (
 CREATE INDEX issue_by_recorder ON issue (recorder, from_ms);
 CREATE UNIQUE INDEX issue_open ON issue (recorder) WHERE to_ms IS NULL;
 
+-- Recordings of live streams: what a person, a schedule or the configuration asked for. The open one of a stream is what
+-- its supervisor carries out, also after a restart.
+CREATE TABLE recording (
+  recording_id TEXT PRIMARY KEY,
+  stream       TEXT NOT NULL,                        -- its name in the configuration
+  room         TEXT NOT NULL,                        -- as people called it then
+  cause        TEXT NOT NULL CHECK (cause IN ('person', 'schedule', 'always')),
+  officer      TEXT,                                 -- who records
+  co_officers  TEXT,
+  case_raw     TEXT,                                 -- for which case, as typed
+  case_key     TEXT,                                 -- and its key; the case itself is opened by the first segment
+  matter       TEXT,
+  proves       TEXT,
+  begun_by     TEXT NOT NULL,                        -- kind:id of the actor
+  begun_ms     INTEGER NOT NULL,
+  ended        TEXT CHECK (ended IN ('stopped', 'replaced', 'schedule', 'unconfigured')),
+  ended_by     TEXT,
+  ended_ms     INTEGER,
+  CHECK ((ended IS NULL) = (ended_ms IS NULL))
+) STRICT;
+CREATE INDEX recording_by_stream ON recording (stream, begun_ms);
+CREATE UNIQUE INDEX recording_open ON recording (stream) WHERE ended IS NULL;
+
+-- The clips in which a recording lies, in order.
+CREATE TABLE segment (
+  clip_id      TEXT PRIMARY KEY REFERENCES clip ON DELETE CASCADE,
+  recording_id TEXT NOT NULL REFERENCES recording,
+  segment_no   INTEGER NOT NULL CHECK (segment_no >= 1),
+  station_ms   INTEGER NOT NULL,                     -- the station's clock at its first frame
+  source_ms    INTEGER,                              -- the camera's, by its RTCP sender reports; NULL where it sends none
+  length_ms    INTEGER NOT NULL DEFAULT 0,           -- of what was durable last; a probe of the whole says more
+  ended        TEXT CHECK (ended IN ('length', 'asked', 'changed', 'lost', 'silent', 'stopped', 'interrupted', 'failed', 'full')),
+  ended_detail TEXT,                                 -- in the words of camera or system
+  UNIQUE (recording_id, segment_no)
+) STRICT;
+
+-- What is missing inside a segment, and clocks that were set during it. Times from its first frame. What is missing
+-- between two segments follows from their times.
+CREATE TABLE gap (
+  clip_id    TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  n          INTEGER NOT NULL,
+  kind       TEXT NOT NULL CHECK (kind IN ('loss', 'skip', 'source_clock', 'station_clock')),
+  from_ms    INTEGER NOT NULL,
+  to_ms      INTEGER NOT NULL,
+  missing_ms INTEGER NOT NULL,                       -- of a clock: how far it was set, negative back
+  count      INTEGER NOT NULL,                       -- packets, frames, jumps
+  PRIMARY KEY (clip_id, n)
+) STRICT, WITHOUT ROWID;
+
 -- Destinations as last probed.
 CREATE TABLE destination (
   name        TEXT PRIMARY KEY,

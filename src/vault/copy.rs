@@ -11,6 +11,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use rustix::fs::{Advice, fadvise};
 use sha2::Digest;
@@ -22,6 +23,7 @@ use crate::domain::digest::{Blake3, Sha256};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::SourceError;
+use crate::runtime::clock::monotonic;
 
 /// Bytes of a block on its way through the lanes, where few copies run.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -152,6 +154,9 @@ pub struct CopyJob<'a> {
     pub durable: &'a (dyn Fn(Durable) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Sync),
     /// Asked once a block.
     pub stopped: &'a dyn Fn() -> bool,
+    /// A source that gives its bytes as they come (a stream): each of its pieces is written at once, and a durable report
+    /// is made at least this often, so that what stands on the disk is what came.
+    pub as_it_comes: Option<Duration>,
 }
 
 enum Lane {
@@ -162,8 +167,20 @@ enum Lane {
 
 /// Copies a clip into its `.part`, makes it durable and reads it back. Blocks for as long as it takes.
 pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
-    let CopyJob { clip, grid, expected, resume, prefixes_at, options, block_bytes, open, progress, durable, stopped } =
-        job;
+    let CopyJob {
+        clip,
+        grid,
+        expected,
+        resume,
+        prefixes_at,
+        options,
+        block_bytes,
+        open,
+        progress,
+        durable,
+        stopped,
+        as_it_comes,
+    } = job;
     vault.make_dir(clip)?;
     let (part_path, tree_path) = (vault.part(clip), vault.tree_part(clip));
     let mut file = OpenOptions::new()
@@ -202,7 +219,7 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                 }
             }
             let mut source = open(pump.at)?;
-            let mut marked = pump.at;
+            let (mut marked, mut marked_at) = (pump.at, monotonic());
             loop {
                 if stopped() {
                     return Err(CopyError::Stopped);
@@ -210,7 +227,10 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                 let whole = block_bytes as u64;
                 let want = expected.map_or(whole, |e| (e - pump.at.min(e)).min(whole)) as usize;
                 let mut block = pump.take(want);
-                let (filled, failure) = fill(&mut *source, unique(&mut block, want));
+                let (filled, failure) = match as_it_comes {
+                    Some(_) => fill_once(&mut *source, unique(&mut block, want)),
+                    None => fill(&mut *source, unique(&mut block, want)),
+                };
                 if filled > 0 {
                     unique(&mut block, want).truncate(filled);
                     write_block(&mut file, &block, vault, options, &part_path)?;
@@ -220,17 +240,19 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                 if let Some(e) = failure {
                     return Err(e);
                 }
-                if filled < want || want == 0 {
+                let ended = if as_it_comes.is_some() { filled == 0 } else { filled < want || want == 0 };
+                if ended {
                     return match expected {
                         Some(e) if pump.at < e => Err(CopyError::Short { got: pump.at, expected: e }),
                         _ => Ok(()),
                     };
                 }
-                if pump.at - marked >= options.durable_every_bytes {
+                let long_ago = as_it_comes.is_some_and(|every| marked_at.elapsed() >= every);
+                if pump.at - marked >= options.durable_every_bytes || long_ago {
                     let left = expected.map_or(block_bytes as u64, |e| e.saturating_sub(pump.at));
                     room(vault, options, left)?;
                     pump.mark();
-                    marked = pump.at;
+                    (marked, marked_at) = (pump.at, monotonic());
                 }
             }
         })();
@@ -327,6 +349,17 @@ fn fill(source: &mut dyn Read, buf: &mut [u8]) -> (usize, Option<CopyError>) {
         }
     }
     (filled, None)
+}
+
+/// One piece of a source that gives its bytes as they come.
+fn fill_once(source: &mut dyn Read, buf: &mut [u8]) -> (usize, Option<CopyError>) {
+    loop {
+        match source.read(buf) {
+            Ok(n) => return (n, None),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return (0, Some(CopyError::Source(source_error(e)))),
+        }
+    }
 }
 
 /// Whether an error in the middle of a file means that its recorder was pulled: ENODEV, ENXIO and their like.
@@ -593,6 +626,7 @@ mod tests {
                     Ok(())
                 },
                 stopped: &|| false,
+                as_it_comes: None,
             },
         );
         Run { outcome, reports: reports.into_inner().unwrap(), opened_at }
@@ -677,6 +711,7 @@ mod tests {
                 progress: &mut |_| {},
                 durable: &|_| Ok(()),
                 stopped: &|| false,
+                as_it_comes: None,
             },
         );
         assert!(matches!(outcome, Err(CopyError::Full { .. })));

@@ -148,6 +148,16 @@ impl Vault {
         self.sync_parent(&master)
     }
 
+    /// Gives the `.part` of a stream that was cut off its final name, durably, as it stands: nothing can bring more of it.
+    /// It is measured and sealed by whoever asked.
+    pub fn keep_as_it_is(&self, clip: ClipId) -> Result<(), VaultError> {
+        let (part, master) = (self.part(clip), self.master(clip));
+        let file = fs::File::open(&part).map_err(failed("opening", &part))?;
+        file.sync_all().map_err(failed("syncing", &part))?;
+        fs::rename(&part, &master).map_err(failed("naming", &master))?;
+        self.sync_parent(&master)
+    }
+
     /// Takes a file that is not what was copied off its final name, durably. Its bytes stay, as `.torn`: they may be
     /// all that there is.
     pub fn set_aside(&self, clip: ClipId) -> Result<(), VaultError> {

@@ -50,6 +50,9 @@ const ROWS: u32 = 50;
         status,
         bays,
         import_roster,
+        super::rooms::list_rooms,
+        super::rooms::start_room,
+        super::rooms::stop_room,
         openapi,
         healthz,
         metrics

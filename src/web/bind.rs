@@ -2,6 +2,7 @@
 //! changes goes through `domain::command`.
 
 mod clip;
+mod rooms;
 mod station;
 
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use super::view::Frame;
 use super::view::case::{CaseAnswer, CaseView};
 use super::view::clip::ClipView;
 use super::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use super::view::rooms::RoomsView;
 use super::view::station::StationView;
+use crate::config::Stream;
 use crate::domain::case_number::NumberRule;
 use crate::domain::clip::{ClipState, Local};
 use crate::domain::ids::ClipId;
@@ -56,6 +59,8 @@ pub struct StationPages {
     pub reserve_bytes: u64,
     /// Names of the configured destinations, and whether each is required.
     pub destinations: Vec<(String, bool)>,
+    /// Streams as configured.
+    pub streams: Vec<Stream>,
 }
 
 fn failed(e: StoreError) -> ReadError {
@@ -296,6 +301,14 @@ impl Pages for StationPages {
                 Err(e) => Err(ReadError::Failed(Box::new(e))),
             }
         })
+    }
+
+    fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>> {
+        Box::pin(self.rooms_view())
+    }
+
+    fn still<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {
+        Box::pin(async move { Ok(self.still_of(stream)) })
     }
 
     fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>> {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine};
 use super::present::clips::{CaseLine, Chip, Pill, Row};
 use super::present::station::{BoardCard, Station};
-use super::present::{self, Ctx, Nav};
+use super::present::{self, Ctx, Nav, Stamp};
 use super::site::{Access, LANGUAGE_COOKIE, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::case::{CaseAnswer, CaseView};
@@ -194,6 +194,7 @@ struct ClipPage<'a> {
     media: Vec<(&'static str, String)>,
     health: Pill,
     remarks: Vec<String>,
+    gaps: Vec<(Stamp, String)>,
     copies: Vec<CopyLine>,
     custody: Vec<EntryLine>,
     custody_cut: bool,
@@ -238,6 +239,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
         others: present::clip::others(v, c),
         media: present::clip::media(v, w),
         remarks: present::clip::remarks(v, w),
+        gaps: present::clip::gaps(v, c),
         health: present::clip::health(v, w),
         copies: present::clip::copies(v, c),
         custody: present::clip::custody(v, c),

@@ -162,7 +162,7 @@ async fn ring(store: &Store, board: &Board, bell: &Live, cancel: &CancellationTo
             change = changes.recv() => match change {
                 Ok(Change::Clip(clip)) => topics.extend([Topic::Clip(clip), Topic::Clips, Topic::Station]),
                 Ok(Change::Cases) => topics.extend([Topic::Clips]),
-                Ok(Change::Docks | Change::Destinations | Change::Recorders) => topics.extend([Topic::Station]),
+                Ok(Change::Docks | Change::Destinations | Change::Recorders | Change::Recordings) => topics.extend([Topic::Station]),
                 // A list that lags behind looks at everything again.
                 Err(RecvError::Lagged(_)) => topics.extend([Topic::Station, Topic::Clips]),
                 Ok(Change::Outbox | Change::Log) => {}

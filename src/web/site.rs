@@ -19,6 +19,7 @@ use super::view::Frame;
 use super::view::case::CaseAnswer;
 use super::view::clip::ClipView;
 use super::view::clips::{CasesView, ClipsQuery, ClipsView};
+use super::view::rooms::RoomsView;
 use super::view::station::StationView;
 use super::viewing::Viewings;
 use crate::domain::command::{Ask, Caller, Reply, Request};
@@ -57,6 +58,10 @@ pub trait Pages: Send + Sync {
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
     /// A JPEG still of a clip.
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>>;
+    /// Rooms that are recorded live.
+    fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>>;
+    /// The newest JPEG still of a stream.
+    fn still<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>>;
     /// Metrics in the OpenMetrics text format.
     fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>>;
     /// The parts of the daemon and whether each is well.

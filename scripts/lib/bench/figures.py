@@ -13,6 +13,7 @@ import subprocess
 import time
 import typing
 
+import streams
 from peers import ACCESS_KEY, NOWHERE, SECRET_KEY, Server, copies, timed
 from station import EVIDOCK, ROOT, TOOLS, Station, files, say, settle, twin
 
@@ -32,6 +33,7 @@ class Figure:
 COPY = "cp + sync + dd iflag=direct"
 B3SUM = "cp + sync + b3sum"
 RCLONE = "rclone 1.75, same server"
+FFMPEG = "8 x ffmpeg -c copy, same camera"
 RAW = "dd iflag=direct bs=1M of the same range"
 
 FIGURES = [
@@ -42,6 +44,8 @@ FIGURES = [
     Figure("upload_wall", "upload", "s", "start of the daemon to the last proof, 8 files", RCLONE, 1.0),
     Figure("upload_cpu", "upload", "cpu s", "CPU of daemon and children for that", RCLONE, 0.5),
     Figure("upload_memory", "upload", "MiB", "largest resident memory of the daemon meanwhile", RCLONE, 100, "ours"),
+    Figure("streams_cpu", "streams", "cores", "CPU of daemon and workers while 8 streams of 1080p are recorded", FFMPEG, 1.0),
+    Figure("streams_memory", "streams", "MiB", "resident memory of all of them", FFMPEG, 200, "ours"),
     Figure("dock_to_proven_wall", "path", "s", "first byte to last proof, 8 files, all at once"),
     Figure("dock_to_proven_cpu", "path", "s/GiB", "CPU of daemon and children for each GiB, dock to last proof"),
     Figure("memory_peak", "path", "MiB", "largest resident memory of the daemon meanwhile", target=100, target_is="ours"),
@@ -222,4 +226,8 @@ def path(run):
     return {name: [(run[i], None) for run in runs] for i, name in enumerate(names)}
 
 
-GROUPS = {"intake": intake, "usb": usb, "upload": upload, "path": path}
+def live(run):
+    return streams.streams(run, station, new_state)
+
+
+GROUPS = {"intake": intake, "usb": usb, "upload": upload, "path": path, "streams": live}

@@ -109,6 +109,7 @@ impl StationPages {
                 .iter()
                 .filter(|a| a.severity() < Severity::Info && !matches!(a, Alarm::ToAnnotate { .. }))
                 .count() as u64,
+            rooms: self.streams.len() as u64,
         }
     }
 

@@ -5,6 +5,7 @@ use super::{Ctx, Stamp, case_href};
 use crate::domain::clip::{Delivery, Local, ProofLevel, SightingState};
 use crate::domain::ports::MediaHealth;
 use crate::domain::record::{Field, REQUIRED, Record};
+use crate::domain::stream::{PublishedSegment, SegmentEnd};
 use crate::domain::words::Words;
 use crate::web::view::clip::ClipView;
 use crate::web::view::clips::state_class;
@@ -165,6 +166,18 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         plain(w.sensitivity, Some(r.sensitivity.clone()).filter(|s| !s.is_empty()), "sensitivity"),
         plain(w.retention, r.retention_period.clone(), "retention_period"),
         plain(w.f_gap_reason, r.gap_reason.clone(), "gap_reason"),
+        plain(w.recording, r.recording.as_ref().map(|s| w.segment_of(s.segment_no, &s.room)), "recording"),
+        FactLine {
+            href: r.recording.as_ref().and_then(|s| s.previous.as_ref()).map(|id| format!("/clips/{id}")),
+            ..plain(w.recording_previous, r.recording.as_ref().and_then(|s| s.previous.clone()), "recording")
+        },
+        FactLine {
+            href: r.recording.as_ref().and_then(|s| s.next.as_ref()).map(|id| format!("/clips/{id}")),
+            ..plain(w.recording_next, r.recording.as_ref().and_then(|s| s.next.clone()), "recording")
+        },
+        stamped(w.station_time, &r.recording.as_ref().map(|s| s.station_start.clone()), "recording"),
+        stamped(w.camera_time, &r.recording.as_ref().and_then(|s| s.source_start.clone()), "recording"),
+        plain(w.segment_ended, r.recording.as_ref().and_then(|s| ended(s, w)), "recording"),
         plain(w.recorder, Some(r.device_id.clone()).filter(|s| !s.is_empty()), "device_id"),
         plain(w.original_name, Some(r.original_filename.clone()), "original_filename"),
         plain(w.original_path, Some(r.original_path.clone()), "original_path"),
@@ -174,6 +187,19 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         },
     ];
     lines.into_iter().filter(|l| l.value.is_some()).collect()
+}
+
+fn ended(segment: &PublishedSegment, w: &Words) -> Option<String> {
+    let why = w.segment_end(SegmentEnd::parse(segment.ended.as_deref()?)?);
+    Some(match &segment.ended_detail {
+        Some(detail) => format!("{why} · {detail}"),
+        None => why.to_owned(),
+    })
+}
+
+/// What is missing in a clip and beside it, and clocks that were set: where, and what.
+pub fn gaps(view: &ClipView, ctx: &Ctx) -> Vec<(Stamp, String)> {
+    view.record.gaps.iter().map(|gap| (ctx.stamp_text(&gap.start), ctx.w.gap(gap))).collect()
 }
 
 /// What the media says of itself.

@@ -3,6 +3,7 @@
 
 pub mod clip;
 pub mod clips;
+pub mod rooms;
 pub mod station;
 
 use jiff::tz::TimeZone;
@@ -22,6 +23,8 @@ pub enum Nav {
     Annotate,
     /// Cases and a case.
     Cases,
+    /// Rooms that are recorded live.
+    Rooms,
     /// None of them.
     Other,
 }
@@ -102,7 +105,11 @@ impl Ctx {
     pub fn is(&self, nav: &str) -> bool {
         matches!(
             (self.nav, nav),
-            (Nav::Station, "station") | (Nav::Clips, "clips") | (Nav::Annotate, "annotate") | (Nav::Cases, "cases")
+            (Nav::Station, "station")
+                | (Nav::Clips, "clips")
+                | (Nav::Annotate, "annotate")
+                | (Nav::Cases, "cases")
+                | (Nav::Rooms, "rooms")
         )
     }
 }

@@ -7,6 +7,7 @@
 pub mod case;
 pub mod clip;
 pub mod clips;
+pub mod rooms;
 pub mod station;
 pub mod timeline;
 
@@ -21,4 +22,6 @@ pub struct Frame {
     pub to_annotate: u64,
     /// Alarms that stand.
     pub alarms: u64,
+    /// Rooms that are recorded live.
+    pub rooms: u64,
 }

@@ -1,0 +1,442 @@
+//! Live streams: recordings, their segments and what is missing in them; and what the daemon and the worker of a stream
+//! say to each other (the serde forms are that worker's wire form, one frame each, media bytes as the frame's body).
+//!
+//! A *recording* is what somebody, a schedule or the configuration asked for. It lies in *segments*, each a clip, in
+//! order. A *gap* is footage that should be inside a segment and is not, or a jump of a clock; what is missing between
+//! two segments follows from their times and from why the earlier one ended.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ids::{RecordingId, StreamName};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal,)+ })+) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+ }
+
+        impl $name {
+            /// Every word.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The stored word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Reads the word back.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    )+ };
+}
+
+words! {
+    /// How RTP travels.
+    Transport {
+        /// Inside the RTSP connection: nothing is lost that the connection does not lose.
+        Tcp => "tcp",
+        /// Datagrams: what the network loses is missing, and told.
+        Udp => "udp",
+    }
+
+    /// Who asked for a recording.
+    Cause {
+        /// A person.
+        Person => "person",
+        /// The schedule of the configuration.
+        Schedule => "schedule",
+        /// The configuration records this stream always.
+        Always => "always",
+    }
+
+    /// Why a recording ended.
+    RecordingEnd {
+        /// A person stopped it.
+        Stopped => "stopped",
+        /// Another one began on the same stream.
+        Replaced => "replaced",
+        /// The schedule's time is over.
+        Schedule => "schedule",
+        /// The stream is no longer in the configuration, or is no longer recorded by itself.
+        Unconfigured => "unconfigured",
+    }
+
+    /// Why a segment ended.
+    SegmentEnd {
+        /// It was long enough; the next one goes on with the next frame.
+        Length => "length",
+        /// The recording ended, or another one began.
+        Asked => "asked",
+        /// The camera changed its encoding or its times; a file holds one of each.
+        Changed => "changed",
+        /// The connection ended.
+        Lost => "lost",
+        /// The connection stood and nothing came.
+        Silent => "silent",
+        /// The station was stopped in order.
+        Stopped => "stopped",
+        /// The station or its worker was killed; what stood on the disk was sealed at the next start.
+        Interrupted => "interrupted",
+        /// The worker that reads the stream failed.
+        Failed => "failed",
+        /// The station's disk was full.
+        Full => "full",
+    }
+
+    /// What a gap is.
+    GapKind {
+        /// RTP packets that never came.
+        Loss => "loss",
+        /// The camera's frames stand further apart than they should, and no packet is missing.
+        Skip => "skip",
+        /// The camera's clock was set.
+        SourceClock => "source_clock",
+        /// The station's clock was set.
+        StationClock => "station_clock",
+        /// Between the request and the first frame.
+        Start => "start",
+        /// Between two segments.
+        Between => "between",
+        /// Between the last frame and the end of the recording.
+        End => "end",
+    }
+}
+
+/// A time of the week at which a stream is recorded: `mon-fri 08:30-18:00`, `sat 09:00-12:00`, `daily 22:00-06:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First and last day, Monday is 0; the last may lie before the first.
+    days: (u8, u8),
+    /// Minutes of the day; an end before the begin lies in the next day.
+    minutes: (u16, u16),
+}
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Window {
+    /// Reads it; the refusal continues "has ..., ".
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let refused =
+            "which is no time of the week; write days and times, as \"mon-fri 08:30-18:00\" or \"daily 00:00-24:00\"";
+        let lower = text.trim().to_lowercase();
+        let (days, times) = lower.split_once(' ').ok_or(refused)?;
+        let day = |word: &str| DAYS.iter().position(|d| *d == word).map(|n| n as u8).ok_or(refused);
+        let days = match days.split_once('-') {
+            _ if days == "daily" => (0, 6),
+            Some((from, to)) => (day(from)?, day(to)?),
+            None => (day(days)?, day(days)?),
+        };
+        let minute = |time: &str| {
+            let (hour, minute) = time.trim().split_once(':').ok_or(refused)?;
+            let ok = hour.len() == 2 && minute.len() == 2;
+            let (hour, minute) = (hour.parse::<u16>(), minute.parse::<u16>());
+            match (hour, minute) {
+                (Ok(hour @ 0..=23), Ok(minute @ 0..=59)) if ok => Ok(hour * 60 + minute),
+                (Ok(24), Ok(0)) if ok => Ok(24 * 60),
+                _ => Err(refused),
+            }
+        };
+        let (from, to) = times.split_once('-').ok_or(refused)?;
+        let minutes = (minute(from)?, minute(to)?);
+        if minutes.0 == minutes.1 {
+            return Err(refused);
+        }
+        Ok(Self { days, minutes })
+    }
+
+    /// Whether a moment lies in it: the day, Monday is 0, and the minute of it.
+    pub fn holds(&self, day: u8, minute: u16) -> bool {
+        let on = |day: u8| {
+            let (from, to) = self.days;
+            if from <= to { (from..=to).contains(&day) } else { day >= from || day <= to }
+        };
+        let (from, to) = self.minutes;
+        match from < to {
+            true => on(day) && (from..to).contains(&minute),
+            false => (on(day) && minute >= from) || (on((day + 6) % 7) && minute < to),
+        }
+    }
+}
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (from, to) = (DAYS[usize::from(self.days.0)], DAYS[usize::from(self.days.1)]);
+        let (a, b) = self.minutes;
+        write!(f, "{from}-{to} {:02}:{:02}-{:02}:{:02}", a / 60, a % 60, b / 60, b % 60)
+    }
+}
+
+/// Footage that is missing inside a segment, or a clock that jumped in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// What.
+    pub kind: GapKind,
+    /// Begin, milliseconds from the segment's first frame.
+    pub from_ms: i64,
+    /// End, likewise; the same as the begin for a jump.
+    pub to_ms: i64,
+    /// How much is missing in it; of a clock, how far it was set (negative: back).
+    pub missing_ms: i64,
+    /// Packets lost, frames left out, or jumps.
+    pub count: u64,
+}
+
+/// A gap as published: absolute times of the station's clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PublishedGap {
+    /// One of [`GapKind`]'s words.
+    pub kind: String,
+    /// Begin, RFC 3339.
+    pub start: String,
+    /// End, RFC 3339.
+    pub end: String,
+    /// Milliseconds from the clip's first frame; null where the gap lies outside the clip.
+    pub from_ms: Option<i64>,
+    /// How much is missing in it, milliseconds; of a clock, how far it was set (negative: back).
+    pub missing_ms: i64,
+    /// Packets lost, frames left out, jumps; 0 where nobody can count.
+    pub count: u64,
+    /// Why, where that is known: one of [`SegmentEnd`]'s words.
+    pub reason: Option<String>,
+}
+
+/// Where a clip stands in a recording, as published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PublishedSegment {
+    /// The recording.
+    pub recording_id: String,
+    /// Which segment of it, from 1, without holes.
+    pub segment_no: u32,
+    /// The segment before.
+    pub previous: Option<String>,
+    /// The segment after, once there is one.
+    pub next: Option<String>,
+    /// The stream's name in the configuration.
+    pub stream: String,
+    /// The room, as people call it.
+    pub room: String,
+    /// One of [`Cause`]'s words.
+    pub cause: String,
+    /// When the recording was begun, RFC 3339.
+    pub begun_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// The station's clock at the first frame, RFC 3339.
+    pub station_start: String,
+    /// The camera's own clock at the first frame, by its RTCP sender reports; null where it sends none.
+    pub source_start: Option<String>,
+    /// Why the segment ended: one of [`SegmentEnd`]'s words.
+    pub ended: Option<String>,
+    /// The same in words, where somebody said more.
+    pub ended_detail: Option<String>,
+}
+
+/// A recording that is wanted now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Which.
+    pub recording: RecordingId,
+    /// Of which stream.
+    pub stream: StreamName,
+}
+
+/// How a segment begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentStart {
+    /// Of which recording.
+    pub recording: RecordingId,
+    /// The station's clock at its first frame, milliseconds since the Unix epoch.
+    pub station_ms: i64,
+}
+
+/// How far a segment has come; the latest word counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SegmentReach {
+    /// From its first frame to the end of its last.
+    pub length_ms: i64,
+    /// The camera's clock at its first frame, once known.
+    pub source_ms: Option<i64>,
+}
+
+// -------------------------------------------------------------------------------------------------
+// The worker's wire
+
+/// The word after `evidock worker`.
+pub const WORKER_KIND: &str = "stream";
+/// Names the environment variable with the TCP port that a worker may reach; it is needed before the sandbox is shut.
+pub const PORT_VARIABLE: &str = "EVIDOCK_STREAM_PORT";
+
+/// What the daemon tells a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tell {
+    /// First, once: connect and record.
+    Open(Box<Source>),
+    /// Begin another segment at the next key frame.
+    Cut,
+    /// Give what is pending and end.
+    Stop,
+}
+
+/// What to connect to, and how.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `rtsp://` or `rtsps://`, without user and password.
+    pub url: String,
+    /// User.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+    /// How RTP travels.
+    pub transport: Transport,
+    /// Which certificates count.
+    pub trust: Trust,
+    /// A segment is cut at the first key frame after so long; 0 never.
+    pub segment_ms: u64,
+    /// Silence of this length ends the connection.
+    pub silence_ms: u64,
+}
+
+// The password must not reach a log.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("url", &self.url).field("transport", &self.transport).finish_non_exhaustive()
+    }
+}
+
+/// Which certificates of an `rtsps` source count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// Those of the public authorities that the system knows.
+    Public,
+    /// Also those of these authorities, PEM.
+    Authorities(String),
+    /// The one with this SHA-256 of its DER form, hex, whoever signed it.
+    Pinned(String),
+}
+
+/// A track of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// `video`, `audio`, `application`.
+    pub media: String,
+    /// As RTP names it: `H264`, `PCMA`.
+    pub encoding: String,
+    /// It is recorded; else evidock cannot keep this encoding.
+    pub kept: bool,
+}
+
+/// Figures of a connection since it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// Media bytes.
+    pub bytes: u64,
+    /// Packets that came.
+    pub packets: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Pictures.
+    pub frames: u64,
+    /// Milliseconds between the last two key frames.
+    pub key_every_ms: u64,
+    /// The camera's clock minus the station's, once it has told it.
+    pub clock_offset_ms: Option<i64>,
+    /// Picture, pixels.
+    pub width: u32,
+    /// Picture, pixels.
+    pub height: u32,
+}
+
+/// What a worker tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// The source answered and offers these.
+    Tracks(Vec<Track>),
+    /// A segment begins; the body is its beginning, with the first frames.
+    Begin {
+        /// The station's clock at its first frame, milliseconds since the Unix epoch.
+        station_ms: i64,
+        /// How far the body reaches, milliseconds from its first frame.
+        length_ms: i64,
+        /// The camera's clock at its first frame, once known.
+        source_ms: Option<i64>,
+    },
+    /// The body goes on with the segment.
+    More {
+        /// How far it reaches now, milliseconds from its first frame.
+        length_ms: i64,
+        /// The camera's clock at its first frame, once known.
+        source_ms: Option<i64>,
+    },
+    /// Something is missing in the segment that is open, or a clock jumped.
+    Gap(Gap),
+    /// The segment is whole.
+    End(SegmentEnd),
+    /// Figures, each second.
+    Pulse(Pulse),
+    /// The body is one key frame as a file of its own, to make a still picture of.
+    Still,
+    /// The last word: why the connection ended.
+    Closed {
+        /// In a word.
+        why: SegmentEnd,
+        /// In words, of the camera or the library: hostile text.
+        words: String,
+        /// Trying again makes no sense before somebody has done something.
+        refused: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_back() {
+        for word in GapKind::WORDS {
+            assert_eq!(GapKind::parse(word).unwrap().as_str(), *word);
+        }
+        for word in SegmentEnd::WORDS {
+            assert_eq!(SegmentEnd::parse(word).unwrap().as_str(), *word);
+        }
+        assert_eq!(Cause::parse("nobody"), None);
+    }
+
+    #[test]
+    fn times_of_the_week() {
+        let holds = |text: &str, day: u8, hour: u16| Window::parse(text).unwrap().holds(day, hour * 60);
+        assert!(holds("mon-fri 08:30-18:00", 0, 9) && !holds("mon-fri 08:30-18:00", 5, 9));
+        assert!(!holds("mon-fri 08:30-18:00", 0, 18) && !holds("Mon-Fri 08:30-18:00", 0, 8));
+        assert!(
+            holds("daily 22:00-06:00", 3, 23) && holds("daily 22:00-06:00", 3, 5) && !holds("daily 22:00-06:00", 3, 7)
+        );
+        assert!(holds("sat 22:00-06:00", 6, 1) && !holds("sat 22:00-06:00", 5, 1), "the night to Sunday");
+        assert!(holds("sat-mon 00:00-24:00", 0, 23) && !holds("sat-mon 00:00-24:00", 1, 0));
+        for bad in
+            ["", "mon", "mon 8:00-9:00", "mon 08:00-08:00", "xyz 08:00-09:00", "mon 08:00-25:00", "mon 08:60-09:00"]
+        {
+            assert!(Window::parse(bad).is_err(), "{bad}");
+        }
+        let window = Window::parse("sat 09:00-24:00").unwrap();
+        assert_eq!(Window::parse(&window.to_string()), Ok(window));
+    }
+
+    #[test]
+    fn a_password_is_not_printed() {
+        let source = Source {
+            url: "rtsp://a/b".into(),
+            user: Some("u".into()),
+            password: Some("hunter2".into()),
+            transport: Transport::Tcp,
+            trust: Trust::Public,
+            segment_ms: 1,
+            silence_ms: 1,
+        };
+        assert!(!format!("{:?}", Tell::Open(Box::new(source))).contains("hunter2"));
+    }
+}

@@ -1,0 +1,228 @@
+//! Rooms that are recorded live: the page with its forms, the stills, and the API's part.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::{FormRejection, JsonRejection};
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::present::rooms::RoomCard;
+use super::present::{self, Ctx, Nav};
+use super::site::{Site, Visitor};
+use super::trouble::{Problem, Trouble};
+use super::view::rooms::RoomView;
+use crate::domain::command::{Asked, Request};
+use crate::runtime::board::StreamState;
+
+/// The page, its forms, the API.
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/rooms", get(rooms))
+        .route("/rooms/{stream}/start", post(start))
+        .route("/rooms/{stream}/stop", post(stop))
+        .route("/rooms/{stream}/still", get(still))
+        .route("/api/v1/rooms", get(list_rooms))
+        .route("/api/v1/rooms/{stream}/start", post(start_room))
+        .route("/api/v1/rooms/{stream}/stop", post(stop_room))
+}
+
+#[derive(Template)]
+#[template(path = "rooms.html")]
+struct RoomsPage<'a> {
+    c: &'a Ctx,
+    cards: Vec<RoomCard>,
+    done: Option<&'static str>,
+    refusal: Option<String>,
+    typed: Asked,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct DoneQuery {
+    #[serde(default)]
+    done: Option<String>,
+}
+
+async fn rooms(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
+    let w = visitor.lang.words();
+    let done = match q.done.as_deref() {
+        Some("started") => Some(w.room_begun),
+        Some("stopped") => Some(w.room_stopped),
+        _ => None,
+    };
+    page(&site, &visitor, done, None, Asked::default()).await.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
+}
+
+async fn page(
+    site: &Site,
+    visitor: &Visitor,
+    done: Option<&'static str>,
+    refusal: Option<String>,
+    typed: Asked,
+) -> Result<Response, Trouble> {
+    let c = site.ctx(visitor, Nav::Rooms).await?;
+    let cards = present::rooms::cards(&site.pages.rooms().await?, &c);
+    Ok(Html(RoomsPage { c: &c, cards, done, refusal, typed }.render()?).into_response())
+}
+
+/// Carries a form's request out: back to the rooms with a word, or the rooms again with the refusal and what was typed.
+async fn change(site: &Site, visitor: &Visitor, request: Request, done: &str, typed: Asked) -> Response {
+    let answer = async {
+        match site.carry_out(&visitor.caller, request).await {
+            Ok(_) => Ok(Redirect::to(&format!("/rooms?done={done}")).into_response()),
+            Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
+                let refusal = Some(trouble.told(visitor.lang.words()).1);
+                let visitor = Visitor { path: "/rooms".to_owned(), ..visitor.clone() };
+                Ok((trouble.status(), page(site, &visitor, None, refusal, typed).await?).into_response())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(site, visitor))
+}
+
+async fn start(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(stream): Path<String>,
+    body: Result<Form<Asked>, FormRejection>,
+) -> Response {
+    match body {
+        Ok(Form(asked)) => {
+            let typed = asked.clone();
+            change(&site, &visitor, Request::StartRecording { room: stream, asked }, "started", typed).await
+        }
+        Err(_) => Trouble::Invalid(String::new()).page(&site, &visitor),
+    }
+}
+
+async fn stop(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
+    change(&site, &visitor, Request::StopRecording { room: stream }, "stopped", Asked::default()).await
+}
+
+async fn still(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
+    match site.pages.still(&stream).await {
+        Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
+        Ok(None) => Trouble::NoPage.page(&site, &visitor),
+        Err(e) => Trouble::from(e).page(&site, &visitor),
+    }
+}
+
+// --- API -----------------------------------------------------------------------------------------
+
+/// Rooms that are recorded live.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Rooms {
+    /// In the order of the configuration.
+    pub rooms: Vec<RoomNow>,
+}
+
+/// A room as it is now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RoomNow {
+    /// The stream's name.
+    pub stream: String,
+    /// The room, as people call it.
+    pub room: String,
+    /// `on_demand`, `always`, `schedule`.
+    pub mode: &'static str,
+    /// `idle`, `connecting`, `recording`, `waiting`.
+    pub state: &'static str,
+    /// Why it is not recorded although it should be.
+    pub trouble: Option<String>,
+    /// The recording that goes on.
+    pub recording_id: Option<String>,
+    /// Who asked for it: `person`, `schedule`, `always`.
+    pub cause: Option<&'static str>,
+    /// For which case, as typed.
+    pub case_no: Option<String>,
+    /// Since when it is wanted, RFC 3339.
+    pub begun_at: Option<String>,
+    /// The clip that grows.
+    pub clip: Option<String>,
+    /// Bits a second, lately.
+    pub bit_rate: u64,
+    /// Packets that came since the connection began.
+    pub packets: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Milliseconds between the last two key frames.
+    pub key_frame_every_ms: u64,
+    /// The camera's clock minus the station's, milliseconds.
+    pub clock_offset_ms: Option<i64>,
+    /// When the newest still was made, RFC 3339.
+    pub still_at: Option<String>,
+}
+
+impl From<&RoomView> for RoomNow {
+    fn from(room: &RoomView) -> Self {
+        let recording = room.recording.as_ref();
+        Self {
+            stream: room.stream.clone(),
+            room: room.room.clone(),
+            mode: room.mode,
+            state: room.state_word(),
+            trouble: match &room.state {
+                StreamState::Waiting { words, .. } => Some(words.clone()),
+                _ => None,
+            },
+            recording_id: recording.map(|r| r.id.clone()),
+            cause: recording.map(|r| r.cause.as_str()),
+            case_no: recording.and_then(|r| r.case_no.clone()),
+            begun_at: recording.map(|r| r.begun.rfc3339()),
+            clip: room.clip.clone(),
+            bit_rate: room.bit_rate,
+            packets: room.pulse.packets,
+            lost: room.pulse.lost,
+            key_frame_every_ms: room.pulse.key_every_ms,
+            clock_offset_ms: room.pulse.clock_offset_ms,
+            still_at: room.still.map(|at| at.rfc3339()),
+        }
+    }
+}
+
+/// Rooms that are recorded live, and how each is.
+#[utoipa::path(get, path = "/api/v1/rooms", responses((status = 200, body = Rooms), (status = 503, body = Problem)))]
+pub(super) async fn list_rooms(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    match site.pages.rooms().await {
+        Ok(view) => Json(Rooms { rooms: view.rooms.iter().map(RoomNow::from).collect() }).into_response(),
+        Err(e) => Trouble::from(e).problem(&visitor),
+    }
+}
+
+/// Begins to record a room.
+#[utoipa::path(post, path = "/api/v1/rooms/{stream}/start", params(("stream" = String, Path, description = "The stream's name, or its room")),
+    request_body = Asked, responses((status = 201, description = "The recording", body = serde_json::Value),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn start_room(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(stream): Path<String>,
+    body: Result<Json<Asked>, JsonRejection>,
+) -> Response {
+    let answer = async {
+        let Json(asked) = body.map_err(|e| match e.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
+            _ => Trouble::Invalid(e.body_text()),
+        })?;
+        let begun = site.carry_out(&visitor.caller, Request::StartRecording { room: stream, asked }).await?;
+        Ok((StatusCode::CREATED, Json(begun)).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
+}
+
+/// Ends what a person began to record in a room.
+#[utoipa::path(post, path = "/api/v1/rooms/{stream}/stop", params(("stream" = String, Path, description = "The stream's name, or its room")),
+    responses((status = 200, description = "The recording", body = serde_json::Value),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn stop_room(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
+    match site.carry_out(&visitor.caller, Request::StopRecording { room: stream }).await {
+        Ok(ended) => Json(ended).into_response(),
+        Err(trouble) => trouble.problem(&visitor),
+    }
+}
