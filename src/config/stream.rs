@@ -95,7 +95,10 @@ pub fn address(url: &str) -> Result<http::Uri, String> {
     let parsed: Option<http::Uri> = url.parse().ok();
     let usable = parsed.filter(|uri| {
         matches!(uri.scheme_str(), Some("rtsp" | "rtsps"))
-            && uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'))
+            && uri.authority().is_some_and(|a| {
+                let port_ok = a.as_str() == a.host() || a.port_u16().is_some();
+                !a.host().is_empty() && !a.as_str().contains('@') && port_ok
+            })
     });
     // Not repeated: people paste addresses with a user and a password in them.
     usable.ok_or_else(|| {
@@ -132,7 +135,7 @@ mod tests {
             assert!(address(url).is_ok());
             assert_eq!(port_of(url), port, "{url}");
         }
-        for bad in ["http://a/", "rtsp://u:p@a/", "a", "rtsp:///x"] {
+        for bad in ["http://a/", "rtsp://u:p@a/", "a", "rtsp:///x", "rtsp://a:b/x", "rtsp://a:70000/x"] {
             assert!(address(bad).is_err_and(|words| !words.contains("u:p")), "{bad}");
         }
     }

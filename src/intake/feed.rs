@@ -37,10 +37,13 @@ pub struct FeedIntake {
 
 struct Open {
     /// `None` once the disk said no: what came before can still be sealed.
-    lane: Option<(SyncSender<Message>, JoinHandle<Result<Copied, CopyError>>)>,
+    lane: Option<Lane>,
     is_segment: bool,
     reach: Arc<Mutex<Option<SegmentReach>>>,
 }
+
+/// The way to a copying thread, and the thread.
+type Lane = (SyncSender<Message>, JoinHandle<Result<Copied, CopyError>>);
 
 enum Message {
     Bytes(Vec<u8>),

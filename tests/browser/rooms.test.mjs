@@ -16,7 +16,12 @@ let chrome;
 async function startCamera() {
   const child = spawn('/usr/bin/python3', [path.join(root, 'tests/support/camera.py'), 'h264-aac'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise((resolve, reject) => {
-    child.stdout.on('data', (chunk) => resolve(Number(String(chunk).trim().split(' ')[1])));
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      said += chunk;
+      const ready = /^ready (\d+)\n/.exec(said);
+      if (ready) resolve(Number(ready[1]));
+    });
     child.once('exit', (code) => reject(new Error(`the camera ended with ${code}`)));
   });
   return { child, port };
@@ -35,7 +40,7 @@ after(async () => {
   camera?.child.kill('SIGKILL');
 });
 
-test('an interview is begun, stopped, and its clip is there, proven and playing', { timeout: 120_000 }, async () => {
+test('an interview is begun, stopped, and its clip is there, proven and playing', { timeout: 240_000 }, async () => {
   const page = await open(chrome);
   await page.goto(station.url);
   await page.getByRole('link', { name: '录制' }).click();
@@ -48,7 +53,8 @@ test('an interview is begun, stopped, and its clip is there, proven and playing'
   await room.locator('[name=proves]').fill('询问的过程');
   await room.locator('form button').click();
   await page.getByText('已开始录制').waitFor();
-  await room.getByText('录制中').waitFor();
+  // The first worker of a station reads every plug-in, which takes a busy machine long.
+  await room.getByText('录制中').waitFor({ timeout: 90_000 });
   await room.getByText(CASE.slice(0, 3)).first().waitFor();
   await room.locator('img.still').waitFor();
   assert.ok(await room.locator('img.still').evaluate((i) => i.decode().then(() => i.naturalWidth)) > 0, 'a still picture');

@@ -100,7 +100,7 @@ def main() -> int:
     ]
     for viewer_of_one in viewers:
         viewer_of_one.set_state(Gst.State.PLAYING)
-    print("ready", port, flush=True)
+    print(f"ready {port}", flush=True)
     loop = GLib.MainLoop()
     GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, 15, loop.quit)
     loop.run()

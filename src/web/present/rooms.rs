@@ -31,8 +31,6 @@ pub struct RoomCard {
     pub clip: Option<String>,
     /// Address of the newest still.
     pub still: Option<String>,
-    /// A person may begin.
-    pub may_start: bool,
     /// A person's recording can be stopped.
     pub may_stop: bool,
 }
@@ -74,7 +72,6 @@ fn card(room: &RoomView, c: &Ctx) -> RoomCard {
         figures: figures(room, w),
         clip: room.clip.clone(),
         still: room.still.map(|at| format!("/rooms/{}/still?at={}", super::segment(&room.stream), at.0)),
-        may_start: room.may_start(),
         may_stop: !room.may_start(),
     }
 }
