@@ -179,7 +179,13 @@ mod tests {
     use crate::domain::grid::PartGrid;
 
     fn part(offset: u64, bytes: &[u8]) -> PartSpec {
-        PartSpec { n: 1, offset, len: bytes.len() as u64, sha256: Sha256(sha2::Sha256::digest(bytes).into()) }
+        PartSpec {
+            n: 1,
+            offset,
+            len: bytes.len() as u64,
+            sha256: Sha256(sha2::Sha256::digest(bytes).into()),
+            crc64: None,
+        }
     }
 
     #[test]

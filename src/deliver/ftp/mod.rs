@@ -34,8 +34,8 @@ use crate::domain::digest::Sha256;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec,
-    RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
+    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
 };
 use crate::domain::time::UtcMs;
 
@@ -507,5 +507,14 @@ impl Destination for FtpDestination {
     /// A file server has no locks; nothing is promised and nothing fails.
     fn retain<'a>(&'a self, key: &'a str, _until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move { folders::check(&self.options.name, key) })
+    }
+
+    fn hold<'a>(&'a self, key: &'a str, _held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
+        Box::pin(async move { folders::check(&self.options.name, key).map(|()| HoldAnswer::Unsupported) })
+    }
+
+    /// What is left of a session takes room and costs nothing; nothing there tells which key it was for.
+    fn open_sessions<'a>(&'a self, _prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }
