@@ -236,7 +236,7 @@ tus_server() {
   say "tus server: building $TUS_SERVER, which takes minutes"
   # Its own target directory, removed afterwards: nothing of it is ever built again.
   CARGO_NET_OFFLINE=false CARGO_TARGET_DIR=$EVIDOCK_TOOLS/tus-server.part \
-    cargo install --root "$EVIDOCK_TOOLS" --no-track --force --version "$version" --locked "$name" >&2 ||
+    cargo install --debug --root "$EVIDOCK_TOOLS" --no-track --force --version "$version" --locked "$name" >&2 ||
     die "cargo could not install $TUS_SERVER"
   rm -rf "$EVIDOCK_TOOLS/tus-server.part"
   printf '%s\n' "$version" >"$bin.version"

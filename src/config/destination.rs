@@ -1,6 +1,8 @@
 //! `[[destination]]` from what was written to settings: one function for each kind, and one table that says which
 //! keys belong to which. Pure, like `resolve`, whose part it is.
 
+mod http;
+
 use std::path::PathBuf;
 
 use super::resolve::{Places, Problem, choice, label, one_of, problem, sensitivity, whole};
@@ -15,16 +17,20 @@ use crate::domain::sensitivity::Sensitivity;
 enum Kind {
     Folder,
     S3,
+    Tus,
+    Azure,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Folder, Self::S3];
+    const ALL: [Self; 4] = [Self::Folder, Self::S3, Self::Tus, Self::Azure];
 
     /// The word as written.
     fn word(self) -> &'static str {
         match self {
             Self::Folder => "folder",
             Self::S3 => "s3",
+            Self::Tus => "tus",
+            Self::Azure => "azure",
         }
     }
 
@@ -33,6 +39,8 @@ impl Kind {
         match self {
             Self::Folder => "a folder",
             Self::S3 => "an s3 store",
+            Self::Tus => "a tus server",
+            Self::Azure => "an azure container",
         }
     }
 }
@@ -57,7 +65,7 @@ macro_rules! keys {
 
 keys! {
     dir: Folder;
-    endpoint: S3;
+    endpoint: S3 Tus Azure;
     bucket: S3;
     region: S3;
     path_style: S3;
@@ -65,9 +73,24 @@ keys! {
     access_key_credential: S3;
     secret_key_file: S3;
     secret_key_credential: S3;
-    ca_file: S3;
-    proof: S3;
-    lock: S3;
+    container: Azure;
+    account: Azure;
+    account_key_file: Azure;
+    account_key_credential: Azure;
+    sas_file: Azure;
+    sas_credential: Azure;
+    token_file: Tus;
+    token_credential: Tus;
+    user: Tus;
+    password_file: Tus;
+    password_credential: Tus;
+    ca_file: S3 Tus Azure;
+    client_certificate: S3 Tus Azure;
+    client_key_file: S3 Tus Azure;
+    client_key_credential: S3 Tus Azure;
+    proxy: S3 Tus Azure;
+    proof: S3 Tus Azure;
+    lock: S3 Azure;
 }
 
 pub(super) fn resolve(written: Vec<written::Destination>, places: &Places<'_>) -> Result<Vec<Destination>, Problem> {
@@ -127,6 +150,8 @@ impl Section<'_> {
             kind: match kind {
                 Kind::Folder => DestinationKind::Folder(folder(self, written)?),
                 Kind::S3 => DestinationKind::S3(s3(self, written)?),
+                Kind::Tus => DestinationKind::Tus(http::tus(self, written)?),
+                Kind::Azure => DestinationKind::Azure(http::azure(self, written)?),
             },
         })
     }
@@ -198,7 +223,8 @@ fn folder(section: &Section<'_>, written: written::Destination) -> Result<Folder
     }
 }
 
-fn s3(section: &Section<'_>, written: written::Destination) -> Result<S3Destination, Problem> {
+fn s3(section: &Section<'_>, mut written: written::Destination) -> Result<S3Destination, Problem> {
+    let http = http::reach(section, &mut written)?;
     let Some(endpoint) = written.endpoint else {
         let what = "is missing; write the address of the service, as \"https://s3.example.org\"";
         return section.problem("endpoint", what);
@@ -215,33 +241,16 @@ fn s3(section: &Section<'_>, written: written::Destination) -> Result<S3Destinat
         return section.problem("bucket", what);
     }
     Ok(S3Destination {
-        endpoint: s3_endpoint(section, &endpoint)?,
+        endpoint: http::origin(section, &endpoint)?,
         bucket,
         region: label(&section.at("region"), written.region)?.unwrap_or_else(|| "us-east-1".to_owned()),
-        path_style: written.path_style.unwrap_or(true),
+        path_style: written.path_style,
         access_key: section.secret("access_key", "key", written.access_key_file, written.access_key_credential)?,
         secret_key: section.secret("secret_key", "key", written.secret_key_file, written.secret_key_credential)?,
-        ca_file: section.places.written(written.ca_file),
+        http,
         proof: choice(&section.at("proof"), written.proof, Proof::Auto, Proof::parse, Proof::WORDS)?,
         lock: choice(&section.at("lock"), written.lock, Lock::Auto, Lock::parse, Lock::WORDS)?,
     })
-}
-
-fn s3_endpoint(section: &Section<'_>, endpoint: &str) -> Result<String, Problem> {
-    let parsed: Option<http::Uri> = endpoint.parse().ok();
-    let usable = parsed.as_ref().is_some_and(|uri| {
-        let plain = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
-        plain && matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none()
-    });
-    if usable {
-        Ok(endpoint.trim_end_matches('/').to_owned())
-    } else {
-        // Not repeated: people paste addresses with a user and a password in them.
-        section.problem(
-            "endpoint",
-            "must be scheme, host and port alone, as \"https://s3.example.org:9000\"; bucket and keys have their own keys",
-        )
-    }
 }
 
 #[cfg(test)]

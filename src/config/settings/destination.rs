@@ -30,7 +30,17 @@ impl Destination {
             DestinationKind::Folder(_) => Vec::new(),
             DestinationKind::S3(s3) => {
                 let mut files = vec![("access key", s3.access_key.path()), ("secret key", s3.secret_key.path())];
-                files.extend(s3.ca_file.as_deref().map(|path| ("ca_file", path)));
+                files.extend(s3.http.needed_files());
+                files
+            }
+            DestinationKind::Tus(tus) => {
+                let mut files: Vec<_> = tus.secret.iter().map(|file| ("token or password", file.path())).collect();
+                files.extend(tus.http.needed_files());
+                files
+            }
+            DestinationKind::Azure(azure) => {
+                let mut files = vec![("account key or shared access signature", azure.secret.path())];
+                files.extend(azure.http.needed_files());
                 files
             }
         }
@@ -44,6 +54,52 @@ pub enum DestinationKind {
     Folder(FolderDestination),
     /// Any S3-compatible store.
     S3(S3Destination),
+    /// A tus server.
+    Tus(TusDestination),
+    /// A container of Azure Blob Storage.
+    Azure(AzureDestination),
+}
+
+/// How a server that speaks HTTP is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Certificates to trust in place of the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// What is shown to servers that ask who we are.
+    pub identity: Option<Identity>,
+    /// Which way requests go.
+    pub proxy: ProxyChoice,
+}
+
+impl Reach {
+    fn needed_files(&self) -> Vec<(&'static str, &Path)> {
+        let mut files: Vec<_> = self.ca_file.iter().map(|path| ("ca_file", path.as_path())).collect();
+        if let Some(identity) = &self.identity {
+            files.push(("client_certificate", &identity.certificate));
+            files.push(("client key", identity.key.path()));
+        }
+        files
+    }
+}
+
+/// A client certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: SecretFile,
+}
+
+/// Which way requests go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// As `https_proxy`, `http_proxy` and `no_proxy` say.
+    Environment,
+    /// Straight to the server.
+    Direct,
+    /// Through this proxy: scheme, host and port.
+    Via(String),
 }
 
 /// A directory as a destination.
@@ -62,14 +118,48 @@ pub struct S3Destination {
     pub bucket: String,
     /// Region, as it is signed.
     pub region: String,
-    /// Bucket in the path, not in the host name.
-    pub path_style: bool,
+    /// Bucket in the path, not in the host name; `None` decides by the host.
+    pub path_style: Option<bool>,
     /// Access key.
     pub access_key: SecretFile,
     /// Secret key.
     pub secret_key: SecretFile,
-    /// Certificates to trust beside the public ones, PEM.
-    pub ca_file: Option<PathBuf>,
+    /// How it is reached.
+    pub http: Reach,
+    /// How copies are proven.
+    pub proof: Proof,
+    /// How objects are locked.
+    pub lock: Lock,
+}
+
+/// A tus server as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TusDestination {
+    /// Where uploads are made.
+    pub endpoint: String,
+    /// Whose password `secret` is; without one it is a token.
+    pub user: Option<String>,
+    /// Password or token; without one nobody is asked for.
+    pub secret: Option<SecretFile>,
+    /// How it is reached.
+    pub http: Reach,
+    /// How copies are proven.
+    pub proof: Proof,
+}
+
+/// A container of Azure Blob Storage as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AzureDestination {
+    /// Address of the account.
+    pub endpoint: String,
+    /// Container.
+    pub container: String,
+    /// Whose key `secret` is; without one it is a shared access signature.
+    pub account: Option<String>,
+    /// Account key or shared access signature.
+    pub secret: SecretFile,
+    /// How it is reached.
+    pub http: Reach,
     /// How copies are proven.
     pub proof: Proof,
     /// How objects are locked.
