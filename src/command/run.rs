@@ -196,7 +196,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     for written in &settings.destinations {
         let name = written.name.to_string();
         let used = store.read_blocking(move |r| r.stored_at(&name))?;
-        remotes.push(destinations::make(&settings, written, used)?);
+        remotes.push(destinations::make(&settings, written, used, Some(Arc::new(store.clone())))?);
     }
     let board = Board::default();
     let (_, disk) = vault.space()?;

@@ -235,7 +235,7 @@ sections! {
     Destination {
         /// Its name.
         name: String,
-        /// `folder` or `s3`.
+        /// `folder`, `s3`, `tus` or `azure`.
         kind: String,
         /// Whether a clip must be proven there to count as proven.
         required: bool,
@@ -247,8 +247,18 @@ sections! {
         initial_lock_days: u64,
         /// folder: where objects are written.
         dir: PathBuf,
-        /// s3: address of the service.
+        /// s3, tus, azure, webdav: address of the service.
         endpoint: String,
+        /// sftp, ftp: the server's name or address.
+        host: String,
+        /// sftp, ftp: its port.
+        port: u64,
+        /// sftp, ftp, webdav: directory that takes the objects.
+        root: String,
+        /// sftp: fingerprint of the server's key.
+        host_key: String,
+        /// ftp: `explicit`, `implicit` or `off`.
+        tls: String,
         /// s3: bucket.
         bucket: String,
         /// s3: region.
@@ -263,11 +273,45 @@ sections! {
         access_key_credential: String,
         /// s3: systemd credential that holds the secret key.
         secret_key_credential: String,
-        /// s3: certificates to trust beside the public ones, PEM.
+        /// azure: container.
+        container: String,
+        /// azure: account.
+        account: String,
+        /// azure: file that holds the account's key.
+        account_key_file: PathBuf,
+        /// azure: systemd credential that holds the account's key.
+        account_key_credential: String,
+        /// azure: file that holds a shared access signature.
+        sas_file: PathBuf,
+        /// azure: systemd credential that holds a shared access signature.
+        sas_credential: String,
+        /// tus: file that holds a token.
+        token_file: PathBuf,
+        /// tus: systemd credential that holds a token.
+        token_credential: String,
+        /// tus, sftp, ftp, webdav: user.
+        user: String,
+        /// tus, sftp, ftp, webdav: file that holds the user's password.
+        password_file: PathBuf,
+        /// tus, sftp, ftp, webdav: systemd credential that holds the user's password.
+        password_credential: String,
+        /// sftp: file that holds our private key.
+        private_key_file: PathBuf,
+        /// sftp: systemd credential that holds our private key.
+        private_key_credential: String,
+        /// s3, tus, azure, ftp, webdav: certificates to trust in place of the public ones, PEM.
         ca_file: PathBuf,
-        /// s3: `auto` or `read_back`.
+        /// s3, tus, azure, webdav: certificate that is shown to servers that ask, PEM.
+        client_certificate: PathBuf,
+        /// s3, tus, azure, webdav: file that holds its key, PEM.
+        client_key_file: PathBuf,
+        /// s3, tus, azure, webdav: systemd credential that holds its key.
+        client_key_credential: String,
+        /// s3, tus, azure, webdav: address of a proxy, or `none`.
+        proxy: String,
+        /// s3, tus, azure: `auto` or `read_back`.
         proof: String,
-        /// s3: `auto`, `off`, `governance` or `compliance`.
+        /// s3, azure: `auto`, `off`, `governance` or `compliance`.
         lock: String,
     }
 
