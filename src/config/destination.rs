@@ -71,16 +71,10 @@ keys! {
     path_style: S3;
     access_key_file: S3;
     access_key_credential: S3;
-    secret_key_file: S3;
-    secret_key_credential: S3;
+    secret_key_file: S3 Azure;
+    secret_key_credential: S3 Azure;
     container: Azure;
     account: Azure;
-    account_key_file: Azure;
-    account_key_credential: Azure;
-    sas_file: Azure;
-    sas_credential: Azure;
-    token_file: Tus;
-    token_credential: Tus;
     user: Tus;
     password_file: Tus;
     password_credential: Tus;

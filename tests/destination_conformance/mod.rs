@@ -25,7 +25,11 @@ pub async fn conforms(dest: &dyn Destination, prefix: &str) -> Abilities {
     assert_eq!(dest.probe().await.expect("probing again").proof, abilities.proof);
     every_size_is_proven(dest, &format!("{prefix}/sizes"), &abilities).await;
     wrong_bytes_are_refused(dest, &format!("{prefix}/wrong"), &abilities).await;
-    parts_come_in_any_order_and_twice(dest, &format!("{prefix}/order"), &abilities).await;
+    if abilities.in_order {
+        parts_come_in_order_and_twice(dest, &format!("{prefix}/order"), &abilities).await;
+    } else {
+        parts_come_in_any_order_and_twice(dest, &format!("{prefix}/order"), &abilities).await;
+    }
     a_session_survives_us(dest, &format!("{prefix}/resume"), &abilities).await;
     lost_sessions_are_told(dest, &format!("{prefix}/lost")).await;
     sessions_that_are_listed_can_be_given_up(dest, &format!("{prefix}/open")).await;
@@ -121,17 +125,39 @@ async fn parts_come_in_any_order_and_twice(dest: &dyn Destination, prefix: &str,
     assert_proven(dest, &sample, abilities).await;
 }
 
+async fn parts_come_in_order_and_twice(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
+    let sample = Sample::new(&format!("{prefix}/x"), footage(3 * PART as usize + 7, 2), PART);
+    let session = dest.begin(&sample.object).await.unwrap();
+    let mut receipts: Vec<(PartSpec, PartReceipt)> = Vec::new();
+    for n in [0, 0, 1, 2, 2, 3, 3] {
+        let receipt = sample.send(dest, &session, n).await.unwrap();
+        receipts.retain(|(part, _)| part.n != n as u64);
+        receipts.push((sample.parts[n], receipt));
+    }
+    dest.complete(&sample.object, &session, &receipts).await.unwrap();
+    assert_proven(dest, &sample, abilities).await;
+    // What leaves a gap is refused, and never becomes an object.
+    let sample = Sample::new(&format!("{prefix}/gap"), footage(2 * PART as usize + 7, 2), PART);
+    let session = dest.begin(&sample.object).await.unwrap();
+    sample.send(dest, &session, 0).await.unwrap();
+    assert!(sample.send(dest, &session, 2).await.is_err(), "a part behind a gap was taken");
+    dest.abort(&sample.object, &session).await.unwrap();
+    assert!(dest.head(&sample.object.key).await.unwrap().is_none());
+}
+
 async fn a_session_survives_us(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
     let sample = Sample::new(&format!("{prefix}/x"), footage(2 * PART as usize + 7, 3), PART);
     let session = dest.begin(&sample.object).await.unwrap();
     assert_eq!(dest.held_parts(&sample.object, &session).await.unwrap(), vec![]);
-    for n in [0, 2] {
+    let (sent, left) = if abilities.in_order { ([0, 1], 2) } else { ([0, 2], 1) };
+    for n in sent {
         sample.send(dest, &session, n).await.unwrap();
     }
     // The process dies before the receipts are stored; only the session's text is left.
     let session = SessionId(session.0.clone());
     let held = dest.held_parts(&sample.object, &session).await.unwrap();
-    assert_eq!(held.iter().map(|part| (part.n, part.len)).collect::<Vec<_>>(), [(0, PART), (2, 7)]);
+    let wanted = sent.map(|n| (n as u64, sample.parts[n].len));
+    assert_eq!(held.iter().map(|part| (part.n, part.len)).collect::<Vec<_>>(), wanted);
     let mut receipts: Vec<(PartSpec, PartReceipt)> = held
         .into_iter()
         .map(|held| {
@@ -140,7 +166,7 @@ async fn a_session_survives_us(dest: &dyn Destination, prefix: &str, abilities: 
             (part, PartReceipt { tag: held.tag, sha256: held.sha256 })
         })
         .collect();
-    receipts.insert(1, (sample.parts[1], sample.send(dest, &session, 1).await.unwrap()));
+    receipts.insert(left, (sample.parts[left], sample.send(dest, &session, left).await.unwrap()));
     dest.complete(&sample.object, &session, &receipts).await.unwrap();
     assert_proven(dest, &sample, abilities).await;
 }

@@ -12,13 +12,15 @@ use std::sync::{Mutex, OnceLock};
 
 const GUARD: &str = r#"
 dir=$1; shift; pid=
+# A server may be several processes: each has its group to itself.
+end() { kill -9 -- "-$pid" || kill -9 "$pid"; wait "$pid"; } 2>/dev/null
 while read -r word; do
   case $word in
-    start) "$@" </dev/null >>"$dir/log" 2>&1 & pid=$!; echo started ;;
-    kill) kill -9 "$pid"; wait "$pid" 2>/dev/null; pid=; echo killed ;;
+    start) setsid "$@" </dev/null >>"$dir/log" 2>&1 & pid=$!; echo started ;;
+    kill) end; pid=; echo killed ;;
   esac
 done
-[ -z "$pid" ] || { kill -9 "$pid"; wait "$pid" 2>/dev/null; }
+[ -z "$pid" ] || end
 rm -rf "$dir"
 "#;
 
