@@ -45,13 +45,17 @@ APT_TEST=(
 
 APT_SERVERS=(
   libwrap0                        # for the sshd and the vsftpd below
+)
+APT_SERVERS_FULL=(
   libapr1 libaprutil1             # for the apache2 below
 )
 
 # Servers that tests start and end as ordinary programs without rights. They are unpacked under .tools and not installed:
 # installing them would start services on this machine.
 UNPACKED_SERVERS=(
-  openssh-server                  # sshd, SFTP
+  openssh-server openssh-client   # sshd, SFTP; ssh-keygen
+)
+UNPACKED_SERVERS_FULL=(
   vsftpd                          # FTP, in the clear and over TLS
   apache2-bin                     # WebDAV (mod_dav)
 )
@@ -191,11 +195,10 @@ python_environment() {
 
 python_tools() { python_environment venv "${PYTHON_PACKAGES[@]}"; }
 
-# .tools/servers with what the unpacked packages hold, and .tools/python-servers.
-file_servers() {
+# Unpacks packages into .tools/servers.
+unpack_servers() {
   local dir=$EVIDOCK_TOOLS/servers work=$EVIDOCK_TOOLS/servers.part package
-  apt_install "${APT_SERVERS[@]}"
-  for package in "${UNPACKED_SERVERS[@]}"; do
+  for package in "$@"; do
     [[ -f $dir/.$package ]] && continue
     say "servers for tests: $package, unpacked"
     rm -rf "$work"
@@ -206,6 +209,12 @@ file_servers() {
     touch "$dir/.$package"
   done
   rm -rf "$work"
+}
+
+# The servers that every run of the tests starts.
+file_servers() {
+  apt_install "${APT_SERVERS[@]}"
+  unpack_servers "${UNPACKED_SERVERS[@]}"
   python_environment python-servers "${PYTHON_SERVERS[@]}"
 }
 
@@ -298,7 +307,8 @@ setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_
 # What scripts/test --full starts beside.
 setup_full() {
   setup_test
-  apt_install "${APT_FULL[@]}"
+  apt_install "${APT_FULL[@]}" "${APT_SERVERS_FULL[@]}"
+  unpack_servers "${UNPACKED_SERVERS_FULL[@]}"
   node_packages azurite "${AZURE_PACKAGES[@]}"
   tus_server
 }

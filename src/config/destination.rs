@@ -26,8 +26,7 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Folder, Self::S3, Self::Tus, Self::Azure, Self::Sftp, Self::Ftp, Self::Webdav];
+    const ALL: [Self; 7] = [Self::Folder, Self::S3, Self::Tus, Self::Azure, Self::Sftp, Self::Ftp, Self::Webdav];
 
     /// The word as written.
     fn word(self) -> &'static str {
@@ -87,16 +86,10 @@ keys! {
     path_style: S3;
     access_key_file: S3;
     access_key_credential: S3;
-    secret_key_file: S3;
-    secret_key_credential: S3;
+    secret_key_file: S3 Azure;
+    secret_key_credential: S3 Azure;
     container: Azure;
     account: Azure;
-    account_key_file: Azure;
-    account_key_credential: Azure;
-    sas_file: Azure;
-    sas_credential: Azure;
-    token_file: Tus;
-    token_credential: Tus;
     user: Tus Sftp Ftp Webdav;
     password_file: Tus Sftp Ftp Webdav;
     password_credential: Tus Sftp Ftp Webdav;

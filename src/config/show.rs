@@ -165,8 +165,7 @@ fn destination(destination: &Destination) -> written::Destination {
             kind: Some("tus".to_owned()),
             endpoint: Some(tus.endpoint.clone()),
             user: tus.user.clone(),
-            password_file: tus.secret.as_ref().filter(|_| tus.user.is_some()).and_then(path),
-            token_file: tus.secret.as_ref().filter(|_| tus.user.is_none()).and_then(path),
+            password_file: tus.secret.as_ref().and_then(path),
             proof: Some(tus.proof.as_str().to_owned()),
             ..reached(&tus.http, common)
         },
@@ -175,8 +174,7 @@ fn destination(destination: &Destination) -> written::Destination {
             endpoint: Some(azure.endpoint.clone()),
             container: Some(azure.container.clone()),
             account: azure.account.clone(),
-            account_key_file: azure.account.as_ref().and(path(&azure.secret)),
-            sas_file: if azure.account.is_none() { path(&azure.secret) } else { None },
+            secret_key_file: path(&azure.secret),
             proof: Some(azure.proof.as_str().to_owned()),
             lock: Some(azure.lock.as_str().to_owned()),
             ..reached(&azure.http, common)

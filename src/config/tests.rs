@@ -49,7 +49,7 @@ fn the_commented_file_has_every_key_and_no_other() {
     compare(&table, KEYS, "");
     // Nothing but known keys, and its examples can be used as they stand.
     let settings = read(&text, Some(Path::new("/etc/evidock/evidock.toml")), &around()).unwrap();
-    assert_eq!(settings.destinations.len(), 7);
+    assert_eq!(settings.destinations.len(), 10);
     assert_eq!(settings.casework.number_shapes.len(), 1);
 }
 
@@ -130,6 +130,8 @@ fn values_that_cannot_be_used_are_told() {
     let sftp = "[[destination]]\nname = 'a'\nkind = 'sftp'\n";
     let ftp = "[[destination]]\nname = 'a'\nkind = 'ftp'\n";
     let webdav = "[[destination]]\nname = 'a'\nkind = 'webdav'\n";
+    let tus = "[[destination]]\nname = 'a'\nkind = 'tus'\n";
+    let azure = "[[destination]]\nname = 'a'\nkind = 'azure'\n";
     let cases = [
         "[station]\nid = 'Zhao 1'",
         "[station]\nzone = 'Asia/Shangai'",
@@ -193,6 +195,19 @@ fn values_that_cannot_be_used_are_told() {
         &format!("{webdav}endpoint = 'https://h'\nuser = 'u'"),
         &format!("{webdav}endpoint = 'https://h'\nuser = 'a:b'\npassword_file = 'p'"),
         &format!("{webdav}bucket = 'b'"),
+        &format!("{s3}container = 'abc'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nproxy = 'http://user:pass@proxy:3128'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nclient_certificate = 'a.pem'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nclient_key_file = 'a.pem'"),
+        tus,
+        &format!("{tus}endpoint = 'upload.example.org/files'"),
+        &format!("{tus}endpoint = 'https://upload.example.org/files'\nuser = 'a'"),
+        &format!("{tus}endpoint = 'https://upload.example.org/files'\nuser = 'a:b'\npassword_file = 'p'"),
+        &format!("{tus}endpoint = 'https://upload.example.org/files'\nlock = 'off'"),
+        azure,
+        &format!("{azure}endpoint = 'https://a.blob.core.windows.net'"),
+        &format!("{azure}endpoint = 'https://a.blob.core.windows.net'\ncontainer = 'a--b'"),
+        &format!("{azure}endpoint = 'https://a.blob.core.windows.net'\ncontainer = 'abc'"),
     ];
     insta::assert_snapshot!(refusals(&cases));
 }

@@ -267,33 +267,21 @@ sections! {
         path_style: bool,
         /// s3: file that holds the access key.
         access_key_file: PathBuf,
-        /// s3: file that holds the secret key.
+        /// s3, azure: file that holds the secret key.
         secret_key_file: PathBuf,
         /// s3: systemd credential that holds the access key.
         access_key_credential: String,
-        /// s3: systemd credential that holds the secret key.
+        /// s3, azure: systemd credential that holds the secret key.
         secret_key_credential: String,
         /// azure: container.
         container: String,
         /// azure: account.
         account: String,
-        /// azure: file that holds the account's key.
-        account_key_file: PathBuf,
-        /// azure: systemd credential that holds the account's key.
-        account_key_credential: String,
-        /// azure: file that holds a shared access signature.
-        sas_file: PathBuf,
-        /// azure: systemd credential that holds a shared access signature.
-        sas_credential: String,
-        /// tus: file that holds a token.
-        token_file: PathBuf,
-        /// tus: systemd credential that holds a token.
-        token_credential: String,
         /// tus, sftp, ftp, webdav: user.
         user: String,
-        /// tus, sftp, ftp, webdav: file that holds the user's password.
+        /// tus, sftp, ftp, webdav: file that holds the user's password, for tus without a user a token.
         password_file: PathBuf,
-        /// tus, sftp, ftp, webdav: systemd credential that holds the user's password.
+        /// tus, sftp, ftp, webdav: systemd credential that holds the same.
         password_credential: String,
         /// sftp: file that holds our private key.
         private_key_file: PathBuf,

@@ -54,10 +54,14 @@ impl Liar {
         let liar = Self::default();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app =
-            Router::new().fallback(answer).with_state(liar.clone()).layer(axum::extract::DefaultBodyLimit::disable());
+        let app = liar.router();
         spawn_named("liar", async move { axum::serve(listener, app).await.unwrap() });
         (liar, address)
+    }
+
+    /// What answers.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(answer).with_state(self.clone()).layer(axum::extract::DefaultBodyLimit::disable())
     }
 
     /// Keys of the masters that it was asked to keep and did.

@@ -31,6 +31,9 @@ pub struct Tus {
 }
 
 impl Tus {
+    /// The token that the Rust one asks for.
+    pub const TOKEN: &str = "test-token-123";
+
     /// `@tus/server` with `@tus/file-store`.
     pub async fn node() -> Self {
         Self::start_node(false).await
@@ -64,7 +67,13 @@ impl Tus {
         let [port] = free_ports::<1>();
         let data = server.dir().join("data");
         std::fs::create_dir(&data).unwrap();
-        server.command(&tools().join("bin/tus-server")).args(rust_arguments(port, &data));
+        let state = server.dir().join("state");
+        server
+            .command(&tools().join("bin/tus-server"))
+            .args(["serve", "--all-extensions=true", "--base-path", "/files", "--auth-token", Self::TOKEN])
+            .args(["--addr", &format!("127.0.0.1:{port}"), "--storage-uri", &format!("fs://{}", data.display())])
+            .arg("--state-dir")
+            .arg(state);
         Self::serve(server, port, "/files").await
     }
 
@@ -119,8 +128,4 @@ impl Tus {
 pub fn with_book(options: TusOptions) -> (TusDestination, Arc<dyn AddressBook>) {
     let book: Arc<dyn AddressBook> = Arc::new(BookInMemory::default());
     (TusDestination::new(options, Arc::clone(&book)).unwrap(), book)
-}
-
-fn rust_arguments(port: u16, data: &Path) -> Vec<String> {
-    vec!["--port".to_owned(), port.to_string(), "--dir".to_owned(), data.display().to_string()]
 }

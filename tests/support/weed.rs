@@ -168,23 +168,34 @@ impl Weed {
         headers: &[(&'static str, &str)],
         body: Bytes,
     ) -> Result<(u16, String), reqwest::Error> {
-        let mut request = http::Request::builder().method(method).uri(format!("http://{}{path}", self.s3));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request = request.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD").header("content-length", body.len());
-        let (mut head, body) = request.body(body).unwrap().into_parts();
-        let credential = Credential {
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: SECRET_KEY.to_owned(),
-            ..Credential::default()
-        };
-        let signer = RequestSigner::new("s3", "us-east-1");
-        signer.sign_request(&Context::new(), &mut head, Some(&credential), None).await.unwrap();
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
-        let request = reqwest::Request::try_from(http::Request::from_parts(head, body))?;
-        let response = client.execute(request).await?;
-        let status = response.status().as_u16();
-        Ok((status, response.text().await?))
+        signed_request(self.s3, method, path, headers, body).await
     }
+}
+
+/// A request signed with the keys of the tests; status and body.
+pub async fn signed_request(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&'static str, &str)],
+    body: Bytes,
+) -> Result<(u16, String), reqwest::Error> {
+    let mut request = http::Request::builder().method(method).uri(format!("http://{server}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request = request.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD").header("content-length", body.len());
+    let (mut head, body) = request.body(body).unwrap().into_parts();
+    let credential = Credential {
+        access_key_id: ACCESS_KEY.to_owned(),
+        secret_access_key: SECRET_KEY.to_owned(),
+        ..Credential::default()
+    };
+    let signer = RequestSigner::new("s3", "us-east-1");
+    signer.sign_request(&Context::new(), &mut head, Some(&credential), None).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+    let request = reqwest::Request::try_from(http::Request::from_parts(head, body))?;
+    let response = client.execute(request).await?;
+    let status = response.status().as_u16();
+    Ok((status, response.text().await?))
 }

@@ -10,7 +10,8 @@ pub(super) fn sftp(section: &Section<'_>, written: written::Destination) -> Resu
     let password = section.secret_if_any("password", written.password_file, written.password_credential)?;
     let private_key = section.secret_if_any("private_key", written.private_key_file, written.private_key_credential)?;
     if password.is_none() && private_key.is_none() {
-        let what = "is missing; write the file that holds our private key, or password_file where the server takes passwords";
+        let what =
+            "is missing; write the file that holds our private key, or password_file where the server takes passwords";
         return section.problem("private_key_file", what);
     }
     let host_key = written.host_key.map(|text| text.trim().to_owned());
@@ -57,7 +58,8 @@ pub(super) fn ftp(section: &Section<'_>, written: written::Destination) -> Resul
 pub(super) fn webdav(section: &Section<'_>, mut written: written::Destination) -> Result<WebdavDestination, Problem> {
     let http = reach(section, &mut written)?;
     let Some(endpoint) = written.endpoint else {
-        return section.problem("endpoint", "is missing; write the address of the server, as \"https://dav.example.org\"");
+        return section
+            .problem("endpoint", "is missing; write the address of the server, as \"https://dav.example.org\"");
     };
     let password = section.secret_if_any("password", written.password_file, written.password_credential)?;
     let user = label(&section.at("user"), written.user)?;

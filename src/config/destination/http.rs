@@ -13,22 +13,15 @@ pub(super) fn tus(section: &Section<'_>, mut written: written::Destination) -> R
         let what = "is missing; write the address at which uploads are made, as \"https://upload.example.org/files\"";
         return section.problem("endpoint", what);
     };
-    let token = section.secret_if_any("token", written.token_file, written.token_credential)?;
-    let password = section.secret_if_any("password", written.password_file, written.password_credential)?;
+    let secret = section.secret_if_any("password", written.password_file, written.password_credential)?;
     let user = label(&section.at("user"), written.user)?;
-    let secret = match (&user, password, token) {
-        (_, Some(_), Some(_)) => {
-            return section.problem("token_file", "stands beside a password; write a token, or a user with a password");
-        }
-        (Some(_), None, _) => {
+    match &user {
+        Some(_) if secret.is_none() => {
             return section.problem("password_file", "is missing; a user needs a password, a token needs no user");
         }
-        (None, Some(_), None) => return section.problem("user", "is missing; a password needs its user"),
-        (Some(user), Some(_), None) if user.contains(':') => {
-            return section.problem("user", "must have no \":\" in it (RFC 7617)");
-        }
-        (_, password, token) => password.or(token),
-    };
+        Some(user) if user.contains(':') => return section.problem("user", "must have no \":\" in it (RFC 7617)"),
+        _ => {}
+    }
     Ok(TusDestination {
         endpoint: address(section, &endpoint)?,
         user,
@@ -55,28 +48,12 @@ pub(super) fn azure(section: &Section<'_>, mut written: written::Destination) ->
         let what = format!("must be 3 to 63 of a-z, 0-9 and single '-' between them; it is {container:?}");
         return section.problem("container", what);
     }
-    let sas = section.secret_if_any("sas", written.sas_file, written.sas_credential)?;
-    let key = section.secret_if_any("account_key", written.account_key_file, written.account_key_credential)?;
-    let account = label(&section.at("account"), written.account)?;
-    let (account, secret) = match (account, key, sas) {
-        (_, Some(_), Some(_)) => {
-            return section.problem("sas_file", "stands beside an account key; write one of the two");
-        }
-        (None, None, Some(sas)) => (None, sas),
-        (Some(_), None, Some(_)) => {
-            return section.problem("account", "belongs to an account key; a shared access signature needs none");
-        }
-        (Some(account), Some(key), None) => (Some(account), key),
-        (None, Some(_), None) => return section.problem("account", "is missing; an account key needs its account"),
-        (_, None, None) => {
-            let what = "is missing; write the file that holds the account's key (and account), or sas_file with a shared access signature";
-            return section.problem("account_key_file", what);
-        }
-    };
+    let what = "account's key, or without an account a shared access signature";
+    let secret = section.secret("secret_key", what, written.secret_key_file, written.secret_key_credential)?;
     Ok(AzureDestination {
         endpoint: address(section, &endpoint)?,
         container,
-        account,
+        account: label(&section.at("account"), written.account)?,
         secret,
         http: reach,
         proof: choice(&section.at("proof"), written.proof, Proof::Auto, Proof::parse, Proof::WORDS)?,

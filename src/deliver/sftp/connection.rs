@@ -51,7 +51,7 @@ pub(super) struct Connection {
     ssh: client::Handle<Host>,
     sftp: RawSftpSession,
     /// It can make a file durable.
-    pub syncs: bool,
+    syncs: AtomicBool,
     /// It has a rename that takes names over.
     pub posix_rename: bool,
     /// It tells how much room there is.
@@ -115,7 +115,7 @@ impl Connection {
         // Zero is a server's word for "no limit of its own"; more than the customary size helps nobody.
         let request_bytes = if most == 0 { REQUEST_BYTES } else { most.min(REQUEST_BYTES) } as u32;
         Ok(Self {
-            syncs: has(extensions::FSYNC),
+            syncs: AtomicBool::new(has(extensions::FSYNC)),
             posix_rename: has(POSIX_RENAME),
             tells_room: has(extensions::STATVFS),
             request_bytes,
@@ -130,6 +130,16 @@ impl Connection {
     /// Whether further requests can be made.
     pub fn is_usable(&self) -> bool {
         !self.broken.load(Ordering::Relaxed) && !self.ssh.is_closed()
+    }
+
+    /// Whether it can make a file durable.
+    pub fn syncs(&self) -> bool {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// It offered to and refused.
+    pub fn does_not_sync(&self) {
+        self.syncs.store(false, Ordering::Relaxed);
     }
 
     /// Makes one request and waits for its answer, as long as the server answers anything at all.

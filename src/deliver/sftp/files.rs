@@ -136,13 +136,19 @@ impl OpenFile {
         outcome
     }
 
-    /// Makes what was written durable, where the server can.
+    /// Makes what was written durable, where the server can. One that offers it and does not let us is like one without.
     pub async fn sync(&self) -> Result<(), Fault> {
-        if !self.connection.syncs {
+        if !self.connection.syncs() {
             return Ok(());
         }
         let handle = self.handle();
-        self.connection.ask(|sftp| sftp.fsync(handle)).await.map(drop)
+        match self.connection.ask(|sftp| sftp.fsync(handle)).await {
+            Err(fault) if fault.is(StatusCode::PermissionDenied) || fault.is(StatusCode::OpUnsupported) => {
+                self.connection.does_not_sync();
+                Ok(())
+            }
+            done => done.map(drop),
+        }
     }
 
     /// Closes it; a server may tell only now that what was written did not fit.
@@ -258,7 +264,7 @@ pub(super) async fn rename_new(connection: &Connection, from: &str, to: &str) ->
         return Ok(Renamed::Taken);
     }
     // Nothing stood there a moment ago, so that nothing is taken over by the other way either.
-    if connection.posix_rename && !fault.is(StatusCode::PermissionDenied) {
+    if connection.posix_rename {
         connection.posix_rename(from, to).await?;
         return Ok(Renamed::Yes);
     }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use russh_sftp::extensions::Statvfs;
 use russh_sftp::protocol::StatusCode;
 use sha2::Digest;
 use tokio::sync::Mutex;
@@ -155,15 +156,11 @@ impl SftpDestination {
             StatusCode::NoConnection | StatusCode::ConnectionLost => self.unreachable(format!("{doing}: {words}")),
             StatusCode::Failure if connection.tells_room => {
                 let root = self.options.root.clone();
-                match connection.ask(|sftp| sftp.statvfs(root)).await {
-                    Ok(room) if room.flags & READ_ONLY != 0 => self.refused(format!("{doing}: its disk is read-only")),
-                    Ok(room)
-                        if room.blocks_avail.saturating_mul(room.fragment_size) < FULL_BELOW_BYTES
-                            || room.inodes_avail == 0 =>
-                    {
-                        self.unreachable(format!("{doing}: its disk is full"))
-                    }
-                    _ => self.unreachable(format!("{doing}: {words}; it tells no more (a full quota does so)")),
+                let trouble = connection.ask(|sftp| sftp.statvfs(root)).await.ok().and_then(|room| disk_trouble(&room));
+                match trouble {
+                    Some(DiskTrouble::ReadOnly) => self.refused(format!("{doing}: its disk is read-only")),
+                    Some(DiskTrouble::Full) => self.unreachable(format!("{doing}: its disk is full")),
+                    None => self.unreachable(format!("{doing}: {words}; it tells no more (a full quota does so)")),
                 }
             }
             StatusCode::Failure => {
@@ -416,7 +413,7 @@ impl SftpDestination {
             }
         };
         let back = if found.reads_back { "gives the bytes back" } else { "does not give the bytes back" };
-        let durable = if connection.syncs {
+        let durable = if connection.syncs() {
             "makes files durable when asked"
         } else {
             "cannot be asked to make files durable (fsync@openssh.com)"
@@ -424,6 +421,23 @@ impl SftpDestination {
         let detail = format!("SFTP: {back}, computes no checksums, {durable}");
         Ok(Abilities { proof: found.level(), lock: false, same_device: false, in_order: true, detail })
     }
+}
+
+/// What is wrong with a disk.
+#[derive(Debug, PartialEq, Eq)]
+enum DiskTrouble {
+    ReadOnly,
+    Full,
+}
+
+fn disk_trouble(room: &Statvfs) -> Option<DiskTrouble> {
+    if room.flags & READ_ONLY != 0 {
+        return Some(DiskTrouble::ReadOnly);
+    }
+    let full = room.blocks_avail.saturating_mul(room.fragment_size) < FULL_BELOW_BYTES;
+    // File systems that make inodes as they need them tell of none at all.
+    let no_inode = room.inodes > 0 && room.inodes_avail == 0;
+    (full || no_inode).then_some(DiskTrouble::Full)
 }
 
 impl Folders for SftpDestination {
@@ -559,5 +573,37 @@ impl Destination for SftpDestination {
     /// What is left of a session takes room and costs nothing; nothing there tells which key it was for.
     fn open_sessions<'a>(&'a self, _prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn troubles_of_disks_as_a_table() {
+        let room = |flags, blocks_avail, inodes, inodes_avail| Statvfs {
+            block_size: 4096,
+            fragment_size: 4096,
+            blocks: 1 << 20,
+            blocks_free: blocks_avail,
+            blocks_avail,
+            inodes,
+            inodes_free: inodes_avail,
+            inodes_avail,
+            fs_id: 0,
+            flags,
+            name_max: 255,
+        };
+        let table = [
+            (room(0, 1 << 18, 1000, 10), None),
+            (room(0, 1 << 18, 0, 0), None),
+            (room(0, 10, 1000, 10), Some(DiskTrouble::Full)),
+            (room(0, 1 << 18, 1000, 0), Some(DiskTrouble::Full)),
+            (room(READ_ONLY | 2, 1 << 18, 1000, 10), Some(DiskTrouble::ReadOnly)),
+        ];
+        for (room, wanted) in table {
+            assert_eq!(disk_trouble(&room), wanted, "{room:?}");
+        }
     }
 }
