@@ -48,7 +48,8 @@ async fn azurite_takes_a_shared_access_signature() {
     let azurite = azurite().await;
     azurite.make_container("shared").await;
     let signature = azurite.shared_access("shared").await;
-    let options = |secret: &str| AzureOptions { keys: Keys::fixed("", Secret::new(secret)), ..azurite.options("shared") };
+    let options =
+        |secret: &str| AzureOptions { keys: Keys::fixed("", Secret::new(secret)), ..azurite.options("shared") };
     for written in [signature.clone(), format!("?{signature}\n")] {
         let dest = AzureDestination::new(options(&written)).unwrap();
         let abilities = dest.probe().await.unwrap();

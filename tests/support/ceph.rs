@@ -126,8 +126,9 @@ impl Ceph {
     /// Makes a bucket that keeps locks, and versions with them.
     pub async fn make_locking_bucket(&self, bucket: &str) {
         let locking = [("x-amz-bucket-object-lock-enabled", "true")];
-        let (status, body) =
-            signed_request(self.http, "PUT", &format!("/{bucket}"), &locking, Bytes::new()).await.expect("Ceph answers");
+        let (status, body) = signed_request(self.http, "PUT", &format!("/{bucket}"), &locking, Bytes::new())
+            .await
+            .expect("Ceph answers");
         assert_eq!(status, 200, "{body}");
     }
 

@@ -134,10 +134,8 @@ fn respond(
     let (sha256, crc) = (STANDARD.encode(Sha256::digest(&body)), crc64(&body));
     let mut echo = Vec::new();
     if writes && !query.contains_key("uploads") && (*method == Method::PUT) {
-        let pairs = [
-            ("x-amz-checksum-sha256", habits.sha256, &sha256),
-            ("x-amz-checksum-crc64nvme", habits.crc64, &crc),
-        ];
+        let pairs =
+            [("x-amz-checksum-sha256", habits.sha256, &sha256), ("x-amz-checksum-crc64nvme", habits.crc64, &crc)];
         for (name, knows, found) in pairs {
             match told(name) {
                 Some(declared) if knows && declared != *found => {
@@ -162,8 +160,8 @@ fn respond(
         whole => Bytes::from(whole),
     };
     let mut locks = Vec::new();
-    if habits.keeps_locks && let (Some(mode), Some(until)) =
-        (told("x-amz-object-lock-mode"), told("x-amz-object-lock-retain-until-date"))
+    if habits.keeps_locks
+        && let (Some(mode), Some(until)) = (told("x-amz-object-lock-mode"), told("x-amz-object-lock-retain-until-date"))
     {
         locks = vec![("x-amz-object-lock-mode", mode), ("x-amz-object-lock-retain-until-date", until)];
     }
@@ -173,11 +171,15 @@ fn respond(
             "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
                 .into_response()
         }
-        ("GET", _) if query.contains_key("object-lock") => refuse(StatusCode::NOT_FOUND, "NoSuchObjectLockConfiguration"),
+        ("GET", _) if query.contains_key("object-lock") => {
+            refuse(StatusCode::NOT_FOUND, "NoSuchObjectLockConfiguration")
+        }
         ("GET", _) if query.contains_key("versioning") => "<VersioningConfiguration/>".into_response(),
         ("GET", _) if query.contains_key("uploads") => "<ListMultipartUploadsResult/>".into_response(),
         // Says yes to whatever is set, and keeps it or not.
-        ("PUT", _) if query.contains_key("retention") || query.contains_key("legal-hold") => StatusCode::OK.into_response(),
+        ("PUT", _) if query.contains_key("retention") || query.contains_key("legal-hold") => {
+            StatusCode::OK.into_response()
+        }
         ("POST", _) if query.contains_key("uploads") => {
             let id = format!("u{}", inside.uploads.len());
             inside.uploads.insert(id.clone(), (algorithm, BTreeMap::new()));
