@@ -1,21 +1,31 @@
 //! From settings to destinations, and from what is typed after `--from` to one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::Ended;
 use super::exit::Exit;
-use crate::config::{Destination as Written, DestinationKind, Lock, Proof, ProxyChoice, Reach, SecretFile, Settings};
+use crate::config::{
+    self, Destination as Written, DestinationKind, Lock, Proof, ProxyChoice, Reach, SecretFile, Settings,
+};
 use crate::deliver::azure::{AzureDestination, AzureOptions, Policy};
 use crate::deliver::folder::{FolderDestination, FolderOptions};
+use crate::deliver::ftp::{FtpDestination, FtpOptions, FtpTls};
 use crate::deliver::http::{ClientCertificate, HttpOptions, Proxy};
 use crate::deliver::s3::{LockMode, S3Destination, S3Options};
+use crate::deliver::sftp::{SftpDestination, SftpOptions};
 use crate::deliver::tus::{TusDestination, TusOptions};
+use crate::deliver::webdav::{WebdavDestination, WebdavOptions};
 use crate::deliver::{Keys, Secret};
 use crate::domain::clip::ProofLevel;
 use crate::domain::ids::DestinationName;
 use crate::domain::ports::{AddressBook, Destination};
+
+/// How long connecting to a file server may take, and how long it may go without an answer: as for what speaks HTTP.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Makes one destination. `used_before`: the store says that something was sent there. `book`: where objects stand at
 /// destinations that keep no keys; who has none cannot use such destinations.
@@ -87,6 +97,50 @@ pub fn make(
             };
             Ok(Arc::new(AzureDestination::new(options).with_context(|| format!("destination {}", written.name))?))
         }
+        DestinationKind::Sftp(sftp) => Ok(Arc::new(SftpDestination::new(SftpOptions {
+            name,
+            station,
+            host: sftp.host.clone(),
+            port: sftp.port,
+            user: sftp.user.clone(),
+            password: sftp.password.clone(),
+            private_key: sftp.private_key.clone(),
+            host_key: sftp.host_key.clone(),
+            root: sftp.root.clone(),
+            connect_timeout: CONNECT_TIMEOUT,
+            idle_timeout: IDLE_TIMEOUT,
+        }))),
+        DestinationKind::Ftp(ftp) => {
+            let options = FtpOptions {
+                name,
+                station,
+                host: ftp.host.clone(),
+                port: ftp.port,
+                user: ftp.user.clone(),
+                password: ftp.password.clone(),
+                tls: match ftp.tls {
+                    config::FtpTls::Explicit => FtpTls::Explicit,
+                    config::FtpTls::Implicit => FtpTls::Implicit,
+                    config::FtpTls::Off => FtpTls::Off,
+                },
+                ca_file: ftp.ca_file.clone(),
+                root: ftp.root.clone(),
+                connect_timeout: CONNECT_TIMEOUT,
+                idle_timeout: IDLE_TIMEOUT,
+            };
+            Ok(Arc::new(FtpDestination::new(options).with_context(|| format!("destination {}", written.name))?))
+        }
+        DestinationKind::Webdav(webdav) => {
+            let options = WebdavOptions {
+                name,
+                station,
+                endpoint: webdav.endpoint.clone(),
+                root: webdav.root.clone(),
+                keys: webdav.password.clone().map(|password| keys_of(webdav.user.clone(), password)),
+                http: http_options(&webdav.http),
+            };
+            Ok(Arc::new(WebdavDestination::new(options).with_context(|| format!("destination {}", written.name))?))
+        }
     }
 }
 
@@ -127,6 +181,20 @@ pub fn uri_prefix(written: &Written) -> String {
         // An address of its own for each object, which only this station knows: what is told is the key.
         DestinationKind::Tus(tus) => format!("tus+{}#", tus.endpoint),
         DestinationKind::Azure(azure) => format!("{}/{}/", azure.endpoint.trim_end_matches('/'), azure.container),
+        DestinationKind::Sftp(sftp) => format!("sftp://{}:{}/{}", sftp.host, sftp.port, in_uri(&sftp.root)),
+        DestinationKind::Ftp(ftp) => {
+            let scheme = if ftp.tls == config::FtpTls::Off { "ftp" } else { "ftps" };
+            format!("{scheme}://{}:{}/{}", ftp.host, ftp.port, in_uri(&ftp.root))
+        }
+        DestinationKind::Webdav(webdav) => format!("{}/{}", webdav.endpoint, in_uri(&webdav.root)),
+    }
+}
+
+/// A root as it stands in a URI before the key: without a slash at its begin, with one at its end, or nothing.
+fn in_uri(root: &str) -> String {
+    match root.trim_start_matches("./").trim_matches('/') {
+        "" | "." => String::new(),
+        root => format!("{root}/"),
     }
 }
 

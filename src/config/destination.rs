@@ -1,6 +1,7 @@
 //! `[[destination]]` from what was written to settings: one function for each kind, and one table that says which
 //! keys belong to which. Pure, like `resolve`, whose part it is.
 
+mod files;
 mod http;
 
 use std::path::PathBuf;
@@ -19,10 +20,13 @@ enum Kind {
     S3,
     Tus,
     Azure,
+    Sftp,
+    Ftp,
+    Webdav,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Folder, Self::S3, Self::Tus, Self::Azure];
+    const ALL: [Self; 7] = [Self::Folder, Self::S3, Self::Tus, Self::Azure, Self::Sftp, Self::Ftp, Self::Webdav];
 
     /// The word as written.
     fn word(self) -> &'static str {
@@ -31,6 +35,9 @@ impl Kind {
             Self::S3 => "s3",
             Self::Tus => "tus",
             Self::Azure => "azure",
+            Self::Sftp => "sftp",
+            Self::Ftp => "ftp",
+            Self::Webdav => "webdav",
         }
     }
 
@@ -41,6 +48,9 @@ impl Kind {
             Self::S3 => "an s3 store",
             Self::Tus => "a tus server",
             Self::Azure => "an azure container",
+            Self::Sftp => "an sftp server",
+            Self::Ftp => "an ftp server",
+            Self::Webdav => "a webdav server",
         }
     }
 }
@@ -65,7 +75,12 @@ macro_rules! keys {
 
 keys! {
     dir: Folder;
-    endpoint: S3 Tus Azure;
+    endpoint: S3 Tus Azure Webdav;
+    host: Sftp Ftp;
+    port: Sftp Ftp;
+    root: Sftp Ftp Webdav;
+    host_key: Sftp;
+    tls: Ftp;
     bucket: S3;
     region: S3;
     path_style: S3;
@@ -75,14 +90,16 @@ keys! {
     secret_key_credential: S3 Azure;
     container: Azure;
     account: Azure;
-    user: Tus;
-    password_file: Tus;
-    password_credential: Tus;
-    ca_file: S3 Tus Azure;
-    client_certificate: S3 Tus Azure;
-    client_key_file: S3 Tus Azure;
-    client_key_credential: S3 Tus Azure;
-    proxy: S3 Tus Azure;
+    user: Tus Sftp Ftp Webdav;
+    password_file: Tus Sftp Ftp Webdav;
+    password_credential: Tus Sftp Ftp Webdav;
+    private_key_file: Sftp;
+    private_key_credential: Sftp;
+    ca_file: S3 Tus Azure Ftp Webdav;
+    client_certificate: S3 Tus Azure Webdav;
+    client_key_file: S3 Tus Azure Webdav;
+    client_key_credential: S3 Tus Azure Webdav;
+    proxy: S3 Tus Azure Webdav;
     proof: S3 Tus Azure;
     lock: S3 Azure;
 }
@@ -146,6 +163,9 @@ impl Section<'_> {
                 Kind::S3 => DestinationKind::S3(s3(self, written)?),
                 Kind::Tus => DestinationKind::Tus(http::tus(self, written)?),
                 Kind::Azure => DestinationKind::Azure(http::azure(self, written)?),
+                Kind::Sftp => DestinationKind::Sftp(files::sftp(self, written)?),
+                Kind::Ftp => DestinationKind::Ftp(files::ftp(self, written)?),
+                Kind::Webdav => DestinationKind::Webdav(files::webdav(self, written)?),
             },
         })
     }

@@ -179,6 +179,36 @@ fn destination(destination: &Destination) -> written::Destination {
             lock: Some(azure.lock.as_str().to_owned()),
             ..reached(&azure.http, common)
         },
+        DestinationKind::Sftp(sftp) => written::Destination {
+            kind: Some("sftp".to_owned()),
+            host: Some(sftp.host.clone()),
+            port: Some(u64::from(sftp.port)),
+            user: Some(sftp.user.clone()),
+            password_file: sftp.password.as_ref().and_then(path),
+            private_key_file: sftp.private_key.as_ref().and_then(path),
+            host_key: sftp.host_key.clone(),
+            root: Some(sftp.root.clone()),
+            ..common
+        },
+        DestinationKind::Ftp(ftp) => written::Destination {
+            kind: Some("ftp".to_owned()),
+            host: Some(ftp.host.clone()),
+            port: Some(u64::from(ftp.port)),
+            user: Some(ftp.user.clone()),
+            password_file: path(&ftp.password),
+            tls: Some(ftp.tls.as_str().to_owned()),
+            ca_file: ftp.ca_file.clone(),
+            root: Some(ftp.root.clone()),
+            ..common
+        },
+        DestinationKind::Webdav(webdav) => written::Destination {
+            kind: Some("webdav".to_owned()),
+            endpoint: Some(webdav.endpoint.clone()),
+            root: Some(webdav.root.clone()),
+            user: webdav.user.clone(),
+            password_file: webdav.password.as_ref().and_then(path),
+            ..reached(&webdav.http, common)
+        },
     }
 }
 

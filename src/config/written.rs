@@ -247,8 +247,18 @@ sections! {
         initial_lock_days: u64,
         /// folder: where objects are written.
         dir: PathBuf,
-        /// s3, tus, azure: address of the service.
+        /// s3, tus, azure, webdav: address of the service.
         endpoint: String,
+        /// sftp, ftp: the server's name or address.
+        host: String,
+        /// sftp, ftp: its port.
+        port: u64,
+        /// sftp, ftp, webdav: directory that takes the objects.
+        root: String,
+        /// sftp: fingerprint of the server's key.
+        host_key: String,
+        /// ftp: `explicit`, `implicit` or `off`.
+        tls: String,
         /// s3: bucket.
         bucket: String,
         /// s3: region.
@@ -267,21 +277,25 @@ sections! {
         container: String,
         /// azure: account.
         account: String,
-        /// tus: user.
+        /// tus, sftp, ftp, webdav: user.
         user: String,
-        /// tus: file that holds the user's password, or without a user a token.
+        /// tus, sftp, ftp, webdav: file that holds the user's password, for tus without a user a token.
         password_file: PathBuf,
-        /// tus: systemd credential that holds the same.
+        /// tus, sftp, ftp, webdav: systemd credential that holds the same.
         password_credential: String,
-        /// s3, tus, azure: certificates to trust in place of the public ones, PEM.
+        /// sftp: file that holds our private key.
+        private_key_file: PathBuf,
+        /// sftp: systemd credential that holds our private key.
+        private_key_credential: String,
+        /// s3, tus, azure, ftp, webdav: certificates to trust in place of the public ones, PEM.
         ca_file: PathBuf,
-        /// s3, tus, azure: certificate that is shown to servers that ask, PEM.
+        /// s3, tus, azure, webdav: certificate that is shown to servers that ask, PEM.
         client_certificate: PathBuf,
-        /// s3, tus, azure: file that holds its key, PEM.
+        /// s3, tus, azure, webdav: file that holds its key, PEM.
         client_key_file: PathBuf,
-        /// s3, tus, azure: systemd credential that holds its key.
+        /// s3, tus, azure, webdav: systemd credential that holds its key.
         client_key_credential: String,
-        /// s3, tus, azure: address of a proxy, or `none`.
+        /// s3, tus, azure, webdav: address of a proxy, or `none`.
         proxy: String,
         /// s3, tus, azure: `auto` or `read_back`.
         proof: String,

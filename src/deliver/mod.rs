@@ -1,22 +1,29 @@
 //! Resumable upload to destinations and the proof that they hold the same bytes. Never hashes what was hashed at intake.
 //!
-//! The forms of [`crate::domain::ports::Destination`] stand here ([`folder`], [`s3`], and [`fake`] for
-//! tests), with what they share: the rule for keys, reading a local copy in blocks, [`http`], finding out by
-//! trying what a destination can do, and [`prove`], which compares what it says and holds with ours.
+//! The forms of [`crate::domain::ports::Destination`] stand here ([`folder`], [`s3`], [`azure`], [`tus`], [`sftp`],
+//! [`ftp`], [`webdav`], and [`fake`] for tests), with what they share: the rule for keys, reading a local copy in blocks,
+//! [`http`], sending parts one after the other to a file that grows, finding out by trying what a destination can do,
+//! and [`prove`], which compares what it says and holds with ours.
 //! [`uplink`] joins them with store and vault: it sends what is due and stores each step.
 
 pub mod azure;
 pub mod fake;
 pub mod folder;
+pub mod ftp;
 pub mod http;
 pub mod prove;
 pub mod s3;
+pub mod sftp;
 pub mod tus;
 pub mod uplink;
+pub mod webdav;
 
 mod blocks;
+mod folders;
+mod in_order;
 mod key;
 mod keys;
+mod line;
 mod sweep;
 mod trial;
 

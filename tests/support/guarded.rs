@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,8 +13,9 @@ use std::sync::{Mutex, OnceLock};
 
 const GUARD: &str = r#"
 dir=$1; shift; pid=
-# A server may be several processes: each has its group to itself.
-end() { kill -9 -- "-$pid" || kill -9 "$pid"; wait "$pid"; } 2>/dev/null
+# A server may be several processes: its group, and children that have left it for sessions of their own.
+kids() { for kid in $(cat "/proc/$1/task/$1/children"); do kids "$kid"; echo "$kid"; done; }
+end() { kids=$(kids "$pid"); kill -9 -- "-$pid" || kill -9 "$pid"; [ -z "$kids" ] || kill -9 $kids; wait "$pid"; } 2>/dev/null
 while read -r word; do
   case $word in
     start) setsid "$@" </dev/null >>"$dir/log" 2>&1 & pid=$!; echo started ;;
@@ -60,6 +62,21 @@ impl Guarded {
         self.command.get_mut().unwrap().insert(command)
     }
 
+    /// The same for a program that needs no rights: where the tests run as root it runs as nobody, who then owns the
+    /// server's directory, with what was put there so far; a copy of the program stands in it, since nobody may not be let
+    /// into the clone.
+    pub fn unprivileged(&mut self, program: &Path) -> &mut Command {
+        assert!(program.exists(), "{} is missing: run `scripts/setup test`", program.display());
+        let copy = self.dir.join(program.file_name().unwrap());
+        std::fs::copy(program, &copy).unwrap();
+        if !rustix::process::getuid().is_root() {
+            return self.command(&copy);
+        }
+        give_away(&self.dir);
+        let command = self.command(Path::new("/usr/bin/setpriv"));
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(copy)
+    }
+
     /// Starts it, or starts it again after [`Guarded::kill`].
     pub fn start(&self) {
         self.order("start", "started");
@@ -97,6 +114,18 @@ impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.orders.take());
         let _ = self.child.wait();
+    }
+}
+
+/// Gives a directory with all that is in it to nobody.
+fn give_away(path: &Path) {
+    // Debian's base-passwd: nobody and nogroup.
+    std::os::unix::fs::lchown(path, Some(65534), Some(65534)).unwrap();
+    if path.is_dir() && !path.is_symlink() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for entry in std::fs::read_dir(path).unwrap() {
+            give_away(&entry.unwrap().path());
+        }
     }
 }
 

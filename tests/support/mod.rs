@@ -8,6 +8,7 @@ pub mod azurite;
 pub mod ceph;
 pub mod daemon;
 pub mod deaf;
+pub mod file_servers;
 pub mod guarded;
 pub mod liar;
 pub mod proxy;

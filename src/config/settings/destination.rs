@@ -43,6 +43,19 @@ impl Destination {
                 files.extend(azure.http.needed_files());
                 files
             }
+            DestinationKind::Sftp(sftp) => {
+                let password = sftp.password.iter().map(|file| ("password", file.path()));
+                password.chain(sftp.private_key.iter().map(|file| ("private key", file.path()))).collect()
+            }
+            DestinationKind::Ftp(ftp) => {
+                let ca_file = ftp.ca_file.iter().map(|path| ("ca_file", path.as_path()));
+                [("password", ftp.password.path())].into_iter().chain(ca_file).collect()
+            }
+            DestinationKind::Webdav(webdav) => {
+                let mut files: Vec<_> = webdav.password.iter().map(|file| ("password", file.path())).collect();
+                files.extend(webdav.http.needed_files());
+                files
+            }
         }
     }
 }
@@ -58,6 +71,12 @@ pub enum DestinationKind {
     Tus(TusDestination),
     /// A container of Azure Blob Storage.
     Azure(AzureDestination),
+    /// A server with SFTP.
+    Sftp(SftpDestination),
+    /// A server with FTP.
+    Ftp(FtpDestination),
+    /// A server with WebDAV.
+    Webdav(WebdavDestination),
 }
 
 /// How a server that speaks HTTP is reached.
@@ -166,7 +185,70 @@ pub struct AzureDestination {
     pub lock: Lock,
 }
 
+/// A server with SFTP as a destination; it has a password, a private key, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SftpDestination {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Who we are there.
+    pub user: String,
+    /// Password.
+    pub password: Option<SecretFile>,
+    /// Our private key.
+    pub private_key: Option<SecretFile>,
+    /// Fingerprint of the server's key; without one it is refused, and told.
+    pub host_key: Option<String>,
+    /// Directory that takes the objects.
+    pub root: String,
+}
+
+/// A server with FTP as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FtpDestination {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Who we are there.
+    pub user: String,
+    /// Password.
+    pub password: SecretFile,
+    /// Whether and when a connection becomes TLS.
+    pub tls: FtpTls,
+    /// Certificates to trust in place of the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Directory that takes the objects.
+    pub root: String,
+}
+
+/// A server with WebDAV as a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebdavDestination {
+    /// Scheme, host and port, without a path and without a slash at the end.
+    pub endpoint: String,
+    /// Path that takes the objects.
+    pub root: String,
+    /// Who we are there, where it asks.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<SecretFile>,
+    /// How it is reached.
+    pub http: Reach,
+}
+
 choices! {
+    /// Whether and when a connection to an FTP server becomes TLS.
+    FtpTls {
+        /// Asked for on an ordinary connection.
+        Explicit => "explicit",
+        /// From the first byte.
+        Implicit => "implicit",
+        /// Never.
+        Off => "off",
+    }
+
     /// How copies at a destination are proven (decision 6).
     Proof {
         /// The best that the destination was found to offer.
