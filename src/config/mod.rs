@@ -4,6 +4,7 @@
 //! message that names the file, the line, the key and what to write instead.
 
 mod form;
+mod keep;
 mod resolve;
 mod secret;
 mod settings;

@@ -13,6 +13,7 @@ use globset::Glob;
 use jiff::tz::TimeZone;
 
 use super::form::nearest;
+use super::keep;
 use super::secret::SecretFile;
 use super::settings::{
     Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderDestination, FolderSource, Hook, Lamp,
@@ -73,6 +74,8 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         custody: custody(written.custody.unwrap_or_default())?,
         destinations: destinations(written.destination.unwrap_or_default(), &places)?,
         erase: erase(written.erase.unwrap_or_default())?,
+        audit: keep::audit(written.audit.unwrap_or_default())?,
+        retention: keep::retention(written.retention.unwrap_or_default())?,
         upload: upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
@@ -184,9 +187,11 @@ fn vault(written: written::Vault, places: &Places<'_>) -> Result<Vault, Problem>
         None => Reserve::Auto,
         some => Reserve::Bytes(whole("vault.reserve_gb", some, 0, 1..=100_000)? * 1_000_000_000),
     };
+    let evict = keep::evict(&written)?;
     Ok(Vault {
         dir: places.or_state(written.dir, "vault"),
         reserve,
+        evict,
         checkpoint_bytes: whole("vault.checkpoint_mb", written.checkpoint_mb, 64, 1..=10_000)? * 1_000_000,
     })
 }
@@ -606,7 +611,7 @@ fn keep_apart(settings: &Settings) -> Result<(), Problem> {
     Ok(())
 }
 
-fn whole(path: &str, written: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+pub(super) fn whole(path: &str, written: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
     match written {
         None => Ok(default),
         Some(n) if range.contains(&n) => Ok(n),
