@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod exit;
 pub mod find;
 pub mod gatekeeper;
+mod keeping;
 pub mod log;
 pub mod output;
 pub mod recorders;

@@ -3,12 +3,21 @@
 //! The forms of [`crate::domain::ports::Destination`] stand here ([`folder`], [`s3`], and [`fake`] for
 //! tests), with what they share: the rule for keys, reading a local copy in blocks, finding out by
 //! trying what a destination can do, and [`prove`], which compares what it says and holds with ours.
-//! [`uplink`] joins them with store and vault: it sends what is due and stores each step.
+//! [`uplink`] joins them with store and vault: it sends what is due and stores each step. So do those that look after
+//! copies once they are proven: [`audit`] reads them again, [`mend`] brings good bytes back where one is wrong, [`locks`]
+//! renews their locks, [`evict`] gives local copies up, [`footage`] reads clips from wherever they stand. [`stops`]
+//! keeps what is isolated from going out.
 
+pub mod audit;
+pub mod evict;
 pub mod fake;
 pub mod folder;
+pub mod footage;
+pub mod locks;
+pub mod mend;
 pub mod prove;
 pub mod s3;
+pub mod stops;
 pub mod uplink;
 
 mod blocks;
