@@ -350,6 +350,25 @@ impl Words {
         )
     }
 
+    /// Clips that are isolated.
+    pub fn alarm_isolated(&self, n: u64) -> String {
+        self.either(
+            || format!("{} 个资料疑似涉密，已阻断上传和调阅", self.number(n)),
+            || counted(n, self.number(n), "clip suspected classified", "clips suspected classified"),
+        )
+    }
+
+    /// Clips without a copy that can be had.
+    pub fn alarm_out_of_reach(&self, n: u64) -> String {
+        self.either(
+            || format!("{} 个资料本地已腾出空间，现有上传目标中没有校验一致的副本", self.number(n)),
+            || {
+                let clips = counted(n, self.number(n), "clip", "clips");
+                format!("{clips} removed here, without a proven copy at any destination that is configured now")
+            },
+        )
+    }
+
     /// Clips under quarantine.
     pub fn alarm_quarantined(&self, n: u64) -> String {
         self.either(
