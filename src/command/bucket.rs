@@ -222,8 +222,13 @@ async fn check(dest: &Arc<dyn Destination>, record: &Record) -> anyhow::Result<C
             false => done("not_sent", None),
         });
     }
-    let expected =
-        Expected { size_bytes: record.size_bytes, sha256: sha256.parse()?, parts: &[], blake3: Some(blake3.parse()?) };
+    let expected = Expected {
+        size_bytes: record.size_bytes,
+        sha256: sha256.parse()?,
+        parts: &[],
+        crc64: None,
+        blake3: Some(blake3.parse()?),
+    };
     match read_back(&**dest, &key, &expected).await {
         Ok(()) => Ok(done("same", None)),
         Err(SendError::Mismatch { what, .. }) => Ok(done("differs", Some(what))),

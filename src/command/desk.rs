@@ -320,8 +320,13 @@ impl Desk {
         // Of an evicted clip the copies elsewhere are all there is to verify.
         if remote || evicted {
             let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
-            let expected =
-                crate::deliver::prove::Expected { size_bytes: size, sha256, parts: &digests, blake3: Some(blake3) };
+            let expected = crate::deliver::prove::Expected {
+                size_bytes: size,
+                sha256,
+                parts: &digests,
+                crc64: None,
+                blake3: Some(blake3),
+            };
             for dest in &self.remotes {
                 let state = deliveries.iter().find(|(name, _)| name == dest.name().as_str()).map(|(_, state)| *state);
                 if !matches!(state, Some(Delivery::Sent | Delivery::Proven | Delivery::Suspect)) {

@@ -8,7 +8,8 @@ use super::Ended;
 use super::exit::Exit;
 use crate::config::{Destination as Written, DestinationKind, Lock, Proof, Settings};
 use crate::deliver::folder::{FolderDestination, FolderOptions};
-use crate::deliver::s3::{Keys, LockMode, S3Destination, S3Options, Secret};
+use crate::deliver::s3::{LockMode, S3Destination, S3Options};
+use crate::deliver::{Keys, Secret};
 use crate::domain::clip::ProofLevel;
 use crate::domain::ids::DestinationName;
 use crate::domain::ports::Destination;
@@ -34,7 +35,7 @@ pub fn make(settings: &Settings, written: &Written, used_before: bool) -> anyhow
             let mut options = S3Options::new(written.name.clone(), station, &s3.endpoint, &s3.bucket, keys);
             options.region = s3.region.clone();
             options.path_style = Some(s3.path_style);
-            options.ca_file = s3.ca_file.clone();
+            options.http.ca_file = s3.ca_file.clone();
             options.lock = match s3.lock {
                 Lock::Off => LockMode::Off,
                 Lock::Governance => LockMode::Governance,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
-use crate::domain::ports::{Clock, Destination, SendError};
+use crate::domain::ports::{Clock, Destination, HoldAnswer, SendError};
 use crate::domain::retention::{RetentionRule, renewal};
 use crate::domain::time::UtcMs;
 use crate::runtime::health::Part;
@@ -93,10 +93,39 @@ impl Locks {
     async fn run_once(&self, alive: &(impl Fn() + Send + Sync)) -> Result<(), LockError> {
         let name = self.dest.name().to_string();
         let known = self.store.read(move |r| Ok(r.destinations()?.into_iter().find(|d| d.name == name))).await?;
-        if !known.is_some_and(|d| d.can_lock && d.trouble.is_none()) || self.off {
+        if !known.is_some_and(|d| d.can_lock && d.trouble.is_none()) {
             return Ok(());
         }
-        self.renew_due(alive).await
+        self.holds_due(alive).await?;
+        if self.off { Ok(()) } else { self.renew_due(alive).await }
+    }
+
+    /// Legal holds follow the holds that stand here: on the footage, its tree and its record.
+    async fn holds_due(&self, alive: &(impl Fn() + Send + Sync)) -> Result<(), LockError> {
+        loop {
+            let name = self.dest.name().to_string();
+            let due = self.store.read(move |r| r.legal_holds_due(&name, BATCH)).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for (clip, held) in due {
+                alive();
+                let master = layout::master(&self.station, clip);
+                for key in self.beside(clip).await?.into_iter().chain([master]) {
+                    match self.dest.hold(&key, held).await {
+                        Ok(HoldAnswer::Done) => {}
+                        // It locks and knows no holds: what stands here goes on to be renewed as a lock.
+                        Ok(HoldAnswer::Unsupported) => return Ok(()),
+                        Err(SendError::Mismatch { what, .. }) => {
+                            tracing::warn!(key, what, "this object is not there to be held");
+                        }
+                        Err(e) => return Err(e.into()),
+                    }
+                }
+                let name = self.dest.name().to_string();
+                self.store.write(move |tx| tx.legal_hold(clip, &name, held)).await?;
+            }
+        }
     }
 
     async fn renew_due(&self, alive: &(impl Fn() + Send + Sync)) -> Result<(), LockError> {

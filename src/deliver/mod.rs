@@ -1,7 +1,7 @@
 //! Resumable upload to destinations and the proof that they hold the same bytes. Never hashes what was hashed at intake.
 //!
 //! The forms of [`crate::domain::ports::Destination`] stand here ([`folder`], [`s3`], and [`fake`] for
-//! tests), with what they share: the rule for keys, reading a local copy in blocks, finding out by
+//! tests), with what they share: the rule for keys, reading a local copy in blocks, [`http`], finding out by
 //! trying what a destination can do, and [`prove`], which compares what it says and holds with ours.
 //! [`uplink`] joins them with store and vault: it sends what is due and stores each step. So do those that look after
 //! copies once they are proven: [`audit`] reads them again, [`mend`] brings good bytes back where one is wrong, [`locks`]
@@ -9,17 +9,24 @@
 //! keeps what is isolated from going out.
 
 pub mod audit;
+pub mod azure;
 pub mod evict;
 pub mod fake;
 pub mod folder;
 pub mod footage;
+pub mod http;
 pub mod locks;
 pub mod mend;
 pub mod prove;
 pub mod s3;
 pub mod stops;
+pub mod tus;
 pub mod uplink;
 
 mod blocks;
 mod key;
+mod keys;
+mod sweep;
 mod trial;
+
+pub use keys::{Keys, KeysRead, Secret};

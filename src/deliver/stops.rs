@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use crate::domain::ids::{ClipId, DestinationName};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec,
-    RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession, PartReceipt,
+    PartSpec, RemoteObject, SendError, SessionId,
 };
 use crate::domain::time::UtcMs;
 
@@ -143,6 +143,14 @@ impl Destination for Stoppable {
 
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         self.inner.retain(key, until)
+    }
+
+    fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
+        self.inner.hold(key, held)
+    }
+
+    fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
+        self.inner.open_sessions(prefix)
     }
 }
 

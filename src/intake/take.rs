@@ -437,6 +437,6 @@ fn samples_match(
 pub(super) fn part_rows(parts: &[crate::vault::PartDigest]) -> Vec<PartRow> {
     parts
         .iter()
-        .map(|(n, offset, len, sha256)| PartRow { n: *n, offset: *offset, len: *len, sha256: *sha256 })
+        .map(|&(n, offset, len, sha256, crc64)| PartRow { n, offset, len, sha256, crc64: Some(crc64) })
         .collect()
 }

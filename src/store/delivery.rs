@@ -4,11 +4,11 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::clip::{Delivery, ProofLevel};
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::error::Retry;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{Abilities, PartReceipt};
+use crate::domain::ports::{Abilities, PartReceipt, PartSpec};
 
 /// No pause between tries is longer (a day, with room). A later instant was set by a clock that has been put back
 /// since, and is due.
@@ -25,6 +25,15 @@ pub struct PartRow {
     pub len: u64,
     /// Of its bytes, computed while copying.
     pub sha256: Sha256,
+    /// Of its bytes, computed while copying; clips of older versions have none.
+    pub crc64: Option<Crc64>,
+}
+
+impl PartRow {
+    /// The part as it is sent.
+    pub fn spec(&self) -> PartSpec {
+        PartSpec { n: self.n, offset: self.offset, len: self.len, sha256: self.sha256, crc64: self.crc64 }
+    }
 }
 
 /// A delivery that is due.
@@ -541,6 +550,13 @@ impl Reader<'_> {
             })
             .collect::<Result<_>>()?;
         Ok(Some(StoredSession { session, parts }))
+    }
+
+    /// The identities of all stored sessions at `destination`.
+    pub fn open_sessions(&self, destination: &str) -> Result<std::collections::HashSet<String>> {
+        let mut statement = self.conn.prepare_cached("SELECT session FROM upload_session WHERE destination = ?1")?;
+        let rows = statement.query_map([destination], |r| r.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// Bytes acknowledged for a clip that is being sent, at the destination that has most of it.

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::delivery::PartRow;
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::clip::Local;
-use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::digest::{Blake3, Crc64, Sha256};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
@@ -322,7 +322,7 @@ impl Tx<'_> {
 
     fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
         let mut insert = self.conn.prepare_cached(
-            "INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256, crc64) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for part in parts {
             insert.execute(params![
@@ -330,7 +330,9 @@ impl Tx<'_> {
                 part.n as i64,
                 part.offset as i64,
                 part.len as i64,
-                part.sha256.as_bytes()
+                part.sha256.as_bytes(),
+                // The same 64 bits: SQLite's numbers have a sign.
+                part.crc64.map(|crc| crc.0 as i64)
             ])?;
         }
         Ok(())
@@ -535,14 +537,27 @@ impl Reader<'_> {
 
     /// The parts of a clip, in order.
     pub fn parts(&self, clip: ClipId) -> Result<Vec<PartRow>> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT n, offset, len, sha256 FROM clip_part WHERE clip_id = ?1 ORDER BY n")?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT n, offset, len, sha256, crc64 FROM clip_part WHERE clip_id = ?1 ORDER BY n")?;
         let rows = statement.query_map([clip.to_string()], |r| {
-            Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, Vec<u8>>(3)?))
+            Ok((
+                r.get::<_, i64>(0)?,
+                r.get::<_, i64>(1)?,
+                r.get::<_, i64>(2)?,
+                r.get::<_, Vec<u8>>(3)?,
+                r.get::<_, Option<i64>>(4)?,
+            ))
         })?;
         rows.map(|row| {
-            let (n, offset, len, sha256) = row?;
-            Ok(PartRow { n: n as u64, offset: offset as u64, len: len as u64, sha256: Sha256(digest32(sha256)?) })
+            let (n, offset, len, sha256, crc64) = row?;
+            Ok(PartRow {
+                n: n as u64,
+                offset: offset as u64,
+                len: len as u64,
+                sha256: Sha256(digest32(sha256)?),
+                crc64: crc64.map(|bits| Crc64(bits as u64)),
+            })
         })
         .collect()
     }

@@ -5,6 +5,7 @@
 //! own. Nobody outside this room sees a row: what goes in and out are domain types and the plain structs
 //! of this room. Must not touch files of the vault, nor decide anything that `domain` can decide.
 
+mod addresses;
 mod audit;
 mod cases;
 mod delivery;

@@ -138,13 +138,14 @@ CREATE TRIGGER clip_total_moved AFTER UPDATE OF state, size_bytes, declared_byte
   UPDATE clip_total SET clips = clips + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.declared_bytes, 0) WHERE state = NEW.state;
 END;
 
--- SHA-256 of each upload part, computed in the copying pass.
+-- Digests of each upload part, computed in the copying pass. The CRC is CRC-64/NVME, its 64 bits as a signed number.
 CREATE TABLE clip_part (
   clip_id TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
   n       INTEGER NOT NULL,
   offset  INTEGER NOT NULL,
   len     INTEGER NOT NULL,
   sha256  BLOB NOT NULL CHECK (length(sha256) = 32),
+  crc64   INTEGER,                                   -- clips copied before version 4 have none
   PRIMARY KEY (clip_id, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -338,6 +339,18 @@ CREATE TABLE upload_part (
   sha256      BLOB,
   PRIMARY KEY (clip_id, destination, n),
   FOREIGN KEY (clip_id, destination) REFERENCES upload_session ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Where objects stand at destinations that choose addresses themselves and keep no keys (tus): nobody else knows.
+CREATE TABLE address (
+  destination TEXT NOT NULL,
+  key         TEXT NOT NULL,
+  url         TEXT NOT NULL,
+  size_bytes  INTEGER NOT NULL,                      -- acknowledged there
+  sha256      BLOB NOT NULL CHECK (length(sha256) = 32),
+  readable    INTEGER NOT NULL,                      -- it gave bytes back then
+  noted_ms    INTEGER NOT NULL,
+  PRIMARY KEY (destination, key)
 ) STRICT, WITHOUT ROWID;
 
 -- Small immutable objects on their way: records, case index, catalogue, checkpoints. Written in the

@@ -70,7 +70,7 @@ impl Fixture {
             size_bytes: 3,
             blake3: Blake3([1; 32]),
             sha256: Sha256([2; 32]),
-            parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]) }],
+            parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]), crc64: None }],
             shares: None,
             supersedes: None,
             leftovers: Vec::new(),
@@ -511,7 +511,13 @@ fn erasing_is_told_in_its_steps() {
     let row = rows().remove(0);
     assert_eq!((row.copies.len(), row.copies[0].off_box), (1, false), "never probed: not known to be elsewhere");
     assert!(row.proof_seq.is_some() && row.copies[0].proven_ms.is_none());
-    let far = Abilities { proof: ProofLevel::ReadBack, lock: false, same_device: false, in_order: false, detail: String::new() };
+    let far = Abilities {
+        proof: ProofLevel::ReadBack,
+        lock: false,
+        same_device: false,
+        in_order: false,
+        detail: String::new(),
+    };
     f.store
         .write_blocking(move |tx| {
             tx.destination_probed("cloud", &far)?;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use evidock::deliver::prove::{How, Verdict, prove};
-use evidock::domain::ports::{Abilities, Destination, PartReceipt, PartSpec, SendError, SessionId};
+use evidock::domain::digest::Crc64;
+use evidock::domain::ports::{Abilities, Destination, HoldAnswer, PartReceipt, PartSpec, SendError, SessionId};
 use evidock::domain::time::UtcMs;
 use evidock::runtime::clock;
 use futures_util::StreamExt;
@@ -27,6 +28,7 @@ pub async fn conforms(dest: &dyn Destination, prefix: &str) -> Abilities {
     parts_come_in_any_order_and_twice(dest, &format!("{prefix}/order"), &abilities).await;
     a_session_survives_us(dest, &format!("{prefix}/resume"), &abilities).await;
     lost_sessions_are_told(dest, &format!("{prefix}/lost")).await;
+    sessions_that_are_listed_can_be_given_up(dest, &format!("{prefix}/open")).await;
     completing_again_does_no_harm(dest, &format!("{prefix}/again"), &abilities).await;
     a_later_upload_heals_the_object(dest, &format!("{prefix}/heal"), &abilities).await;
     a_short_local_copy_is_our_fault(dest, &format!("{prefix}/short")).await;
@@ -36,6 +38,7 @@ pub async fn conforms(dest: &dyn Destination, prefix: &str) -> Abilities {
     odd_keys_are_kept_and_bad_ones_refused(dest, &format!("{prefix}/odd")).await;
     listing_leaves_nothing_out(dest, &format!("{prefix}/list")).await;
     locks_are_never_shortened(dest, &format!("{prefix}/lock"), &abilities).await;
+    holds_stand_until_they_are_lifted(dest, &format!("{prefix}/hold"), &abilities).await;
     abilities
 }
 
@@ -75,7 +78,7 @@ async fn every_size_is_proven(dest: &dyn Destination, prefix: &str, abilities: &
     sample.upload(dest).await.unwrap();
     assert_proven(dest, &sample, abilities).await;
     let sample = Sample::new(&format!("{prefix}/empty-part"), Bytes::new(), PART);
-    let part = PartSpec { n: 0, offset: 0, len: 0, sha256: sha256([]) };
+    let part = PartSpec { n: 0, offset: 0, len: 0, sha256: sha256([]), crc64: Some(Crc64::EMPTY) };
     let session = dest.begin(&sample.object).await.unwrap();
     let receipt = dest.send_part(&sample.object, &session, &part, sample.source()).await.unwrap();
     dest.complete(&sample.object, &session, &[(part, receipt)]).await.unwrap();
@@ -160,6 +163,21 @@ async fn lost_sessions_are_told(dest: &dyn Destination, prefix: &str) {
         assert!(matches!(lost_end, SendError::SessionLost { .. }), "{lost_end:?}");
     }
     assert!(dest.head(&sample.object.key).await.unwrap().is_none());
+}
+
+async fn sessions_that_are_listed_can_be_given_up(dest: &dyn Destination, prefix: &str) {
+    let sample = Sample::new(&format!("{prefix}/中 x"), footage(PART as usize + 7, 4), PART);
+    let other = Sample::new(&format!("{prefix}-not"), footage(PART as usize + 7, 4), PART);
+    let (session, foreign) = (dest.begin(&sample.object).await.unwrap(), dest.begin(&other.object).await.unwrap());
+    sample.send(dest, &session, 0).await.unwrap();
+    let open = dest.open_sessions(&format!("{prefix}/")).await.unwrap();
+    // Not every remote tells; one that does tells what it was given, and nothing from outside the prefix.
+    for found in &open {
+        assert_eq!((&found.key, &found.session), (&sample.object.key, &session));
+    }
+    dest.abort(&sample.object, &session).await.unwrap();
+    dest.abort(&other.object, &foreign).await.unwrap();
+    assert_eq!(dest.open_sessions(&format!("{prefix}/")).await.unwrap(), vec![]);
 }
 
 async fn completing_again_does_no_harm(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
@@ -326,5 +344,23 @@ async fn locks_are_never_shortened(dest: &dyn Destination, prefix: &str, abiliti
         assert!(locked_until(&small).await >= Some(UtcMs(in_days(5).0 - 60_000)));
     } else {
         assert_eq!(locked_until(&small).await, None);
+    }
+}
+
+async fn holds_stand_until_they_are_lifted(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
+    let key = format!("{prefix}/x");
+    let absent = dest.hold(&key, true).await;
+    assert!(matches!(absent, Err(SendError::Mismatch { .. }) | Ok(HoldAnswer::Unsupported)), "{absent:?}");
+    dest.put_small(&key, Bytes::from_static(b"x"), "t/t", None).await.unwrap();
+    let held = async || dest.head(&key).await.unwrap().unwrap().held;
+    assert!(!held().await);
+    let answer = dest.hold(&key, true).await.unwrap();
+    assert_eq!(answer == HoldAnswer::Done, abilities.lock, "{answer:?}");
+    assert_eq!(held().await, abilities.lock);
+    if answer == HoldAnswer::Done {
+        assert_eq!(dest.hold(&key, true).await.unwrap(), HoldAnswer::Done, "twice is fine");
+        assert!(held().await);
+        assert_eq!(dest.hold(&key, false).await.unwrap(), HoldAnswer::Done);
+        assert!(!held().await);
     }
 }

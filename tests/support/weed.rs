@@ -12,7 +12,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evidock::deliver::s3::{Keys, S3Options, Secret};
+use evidock::deliver::s3::S3Options;
+use evidock::deliver::{Keys, Secret};
 use reqsign_aws_v4::{Credential, RequestSigner};
 use reqsign_core::{Context, SignRequest};
 
@@ -150,8 +151,9 @@ impl Weed {
 
     /// The same over TLS, trusting its certificate.
     pub fn options_tls(&self, bucket: &str) -> S3Options {
-        let ca_file = Some(self.dir.join("cert.pem"));
-        S3Options { ca_file, ..self.options_at(&format!("https://{}", self.https), bucket) }
+        let mut options = self.options_at(&format!("https://{}", self.https), bucket);
+        options.http.ca_file = Some(self.dir.join("cert.pem"));
+        options
     }
 
     /// The same through another address (a proxy).
