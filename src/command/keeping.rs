@@ -135,13 +135,11 @@ impl Desk {
             Err(refused) => return Ok(refused),
             Ok(Step::Ask(why)) => {
                 self.store.write(move |tx| tx.ask_lift(clip, &why, asked)).await?;
-                false
+                Vec::new()
             }
-            Ok(Step::Confirm) => {
-                self.store.write(move |tx| tx.lift(clip, asked)).await?;
-                true
-            }
+            Ok(Step::Confirm) => self.store.write(move |tx| tx.lift(clip, asked)).await?,
         };
+        let lifted: Vec<String> = lifted.iter().map(ToString::to_string).collect();
         Ok(Reply::Done(json!({ "clip": clip.to_string(), "lifted": lifted })))
     }
 }

@@ -22,6 +22,8 @@ const BATCH: u32 = 200;
 const EVERY: Duration = Duration::from_secs(3_600);
 /// After a destination did not answer, or refused.
 const AWAY: Duration = Duration::from_secs(600);
+/// News come in bursts: so long after the first of them.
+const SETTLE: Duration = Duration::from_secs(1);
 /// A destination may round a lock to seconds, and clocks differ.
 const SLACK_MS: i64 = 3_600_000;
 
@@ -85,7 +87,7 @@ impl Locks {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = rest(pause, &stop, &alive) => {}
-                () = holds(&mut news) => {}
+                () = holds(&mut news), if pause == EVERY => tokio::time::sleep(SETTLE).await,
             }
         }
     }
@@ -200,7 +202,7 @@ async fn rest(pause: Duration, stop: &CancellationToken, alive: &impl Fn()) {
 async fn holds(news: &mut tokio::sync::broadcast::Receiver<Change>) {
     loop {
         match news.recv().await {
-            Ok(Change::Holds | Change::Cases | Change::Destinations)
+            Ok(Change::Clip(_) | Change::Holds | Change::Cases | Change::Destinations)
             | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
             Ok(_) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,

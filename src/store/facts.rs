@@ -90,7 +90,7 @@ impl Tx<'_> {
             self.reindex(clip)?;
             self.stale(clip)?;
             // 疑似涉密 stops and isolates (decision 9).
-            self.isolate_if_due(clip, Draft::by(EventKind::Isolated, actor.clone(), via))?;
+            self.isolate_if_labelled(clip, Draft::by(EventKind::Isolated, actor.clone(), via))?;
         }
         Ok(added)
     }

@@ -387,7 +387,7 @@ impl Tx<'_> {
                 params![sealed.clip.to_string(), destination, required],
             )?;
         }
-        self.isolate_if_due(sealed.clip, Draft::daemon(EventKind::Isolated))?;
+        self.isolate_if_alike(sealed.clip)?;
         self.hold_by_cases(sealed.clip)?;
         self.restate(sealed.clip)?;
         self.changed(Change::Clip(sealed.clip));

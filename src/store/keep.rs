@@ -258,9 +258,16 @@ impl Tx<'_> {
         self.stale(clip)
     }
 
-    /// A clip that was sealed now has the bytes of an isolated one, or begins with them: it is isolated, too. So is one
-    /// that a label calls suspected classified.
-    pub(super) fn isolate_if_due(&self, clip: ClipId, asked: Draft) -> Result<()> {
+    /// What a label calls suspected classified is isolated.
+    pub(super) fn isolate_if_labelled(&self, clip: ClipId, asked: Draft) -> Result<()> {
+        if self.read().clip(clip)?.isolated_ms.is_none() && self.read().is_labelled_suspected(clip)? {
+            self.isolate(clip, "it is labelled suspected classified", &asked.fact("label", true))?;
+        }
+        Ok(())
+    }
+
+    /// A clip that was sealed now has the bytes of an isolated one, or begins with them: it is isolated, too.
+    pub(super) fn isolate_if_alike(&self, clip: ClipId) -> Result<()> {
         let row = self.read().clip(clip)?;
         if row.isolated_ms.is_some() {
             return Ok(());
@@ -281,9 +288,7 @@ impl Tx<'_> {
             .optional()?;
         if let Some(like) = like {
             let reason = format!("it has the bytes of clip {like}, which is isolated");
-            self.isolate(clip, &reason, &asked.fact("like", like))?;
-        } else if self.read().is_labelled_suspected(clip)? {
-            self.isolate(clip, "it is labelled suspected classified", &asked.fact("label", true))?;
+            self.isolate(clip, &reason, &Draft::daemon(EventKind::Isolated).fact("like", like))?;
         }
         Ok(())
     }
@@ -313,8 +318,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Another person confirms: the clip is like any other again, and what waited for it goes on.
-    pub fn lift(&self, clip: ClipId, asked: Draft) -> Result<()> {
+    /// Another person confirms: the clip is like any other again, and what waited for it goes on. So are others of the
+    /// same bytes, of which the same was decided, unless a label of their own isolates them.
+    pub fn lift(&self, clip: ClipId, asked: Draft) -> Result<Vec<ClipId>> {
         let row = self.read().isolation_of(clip)?;
         let person = another_person(&asked.actor, row.asked_by.as_deref(), "lifting this isolation")?;
         if self.read().is_labelled_suspected(clip)? {
@@ -322,9 +328,30 @@ impl Tx<'_> {
                 "clip {clip} is still labelled suspected_state (疑似涉密), which isolates; set its label first: evidock annotate {clip} sensitivity=..."
             )));
         }
+        let alike = self.read().clip_ids(
+            "SELECT o.clip_id FROM clip o JOIN clip c ON c.blake3 = o.blake3 WHERE c.clip_id = ?1 AND o.clip_id <> ?1 AND o.isolated_ms IS NOT NULL",
+            [clip.to_string()],
+        )?;
+        let mut lifted = vec![clip];
+        for other in alike {
+            if !self.read().is_labelled_suspected(other)? {
+                lifted.push(other);
+            }
+        }
+        for one in &lifted {
+            self.lift_one(*one, &row, &person)?;
+            self.log(&asked.clone().clip(*one).fact("step", "lifted").fact("asked_by", row.asked_by.clone()))?;
+        }
+        self.changed(Change::Isolated);
+        self.changed(Change::Outbox);
+        Ok(lifted)
+    }
+
+    fn lift_one(&self, clip: ClipId, asked: &IsolationRow, person: &str) -> Result<()> {
         self.conn.execute(
-            "UPDATE isolation SET lifted_by = ?2, lifted_ms = ?3 WHERE clip_id = ?1 AND lifted_ms IS NULL",
-            params![clip.to_string(), person, self.now_ms()],
+            "UPDATE isolation SET asked_by = ?2, asked_why = ?3, asked_ms = coalesce(asked_ms, ?4), lifted_by = ?5, lifted_ms = ?4
+             WHERE clip_id = ?1 AND lifted_ms IS NULL",
+            params![clip.to_string(), asked.asked_by, asked.asked_why, self.now_ms(), person],
         )?;
         self.conn.execute("UPDATE clip SET isolated_ms = NULL WHERE clip_id = ?1", [clip.to_string()])?;
         // What was stopped for its sake is due again.
@@ -336,10 +363,7 @@ impl Tx<'_> {
             "UPDATE delivery SET next_try_ms = 0 WHERE clip_id = ?1 AND state NOT IN ('proven', 'failed')",
             [clip.to_string()],
         )?;
-        self.log(&asked.clip(clip).fact("step", "lifted").fact("asked_by", row.asked_by))?;
         self.restate(clip)?;
-        self.changed(Change::Isolated);
-        self.changed(Change::Outbox);
         self.stale(clip)
     }
 }

@@ -75,11 +75,17 @@ impl Station {
     }
 
     /// Writes the configuration anew: the base and `more`; a line of `more` that begins with `=` replaces the line
-    /// of the base with the same key, as `=poll_ms = 500`; `=poll_ms` alone removes it.
+    /// of the base with the same key, as `=poll_ms = 500`; `=poll_ms` alone removes it. One that begins with `+[section]`
+    /// adds a setting to a section of the base, as `+[vault] evict = "age"`.
     pub fn configure(&self, more: &str) {
         let mut text = BASE.to_owned();
         let mut rest = String::new();
         for line in more.lines() {
+            if let Some((section, setting)) = line.strip_prefix('+').and_then(|l| l.split_once(' ')) {
+                assert!(text.contains(&format!("\n{section}\n")), "a section of the base: {section}");
+                text = text.replace(&format!("\n{section}\n"), &format!("\n{section}\n{setting}\n"));
+                continue;
+            }
             match line.strip_prefix('=') {
                 Some(setting) => {
                     let key = setting.split(' ').next().unwrap();

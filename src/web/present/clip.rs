@@ -302,11 +302,9 @@ pub fn copies(view: &ClipView, ctx: &Ctx) -> Vec<CopyLine> {
             at: copy.proven_at.as_deref().map(|t| ctx.stamp_text(t)),
             uri: copy.object_uri.clone(),
             warning: match state {
-                Delivery::Sending | Delivery::Sent | Delivery::Proven | Delivery::Suspect
-                    if view.isolated.is_some() =>
-                {
-                    Some(w.isolated_stands_there)
-                }
+                // Also of one that was stopped parts may stand there.
+                Delivery::Waiting => None,
+                _ if view.isolated.is_some() => Some(w.isolated_stands_there),
                 _ => view.is_same_device(&copy.destination).then_some(w.same_device),
             },
         });
