@@ -105,7 +105,7 @@ pub enum Verb {
     Desk(Desk),
     /// Hash copies again and compare them with what was recorded
     Verify(Verify),
-    /// Fetch every clip of a case from a destination, verified, and go on where an earlier run was interrupted
+    /// Fetch every clip of a case from a destination, verified and resumable
     ///
     /// Needs the destination alone: neither vault nor database nor daemon. Clips of every station that sends there are
     /// fetched. A summary says what became of each.
@@ -116,7 +116,9 @@ pub enum Verb {
     Unhold(Unhold),
     /// Show the holds that stand
     Holds,
-    /// Isolate a clip as suspected classified (疑似涉密): its uploads stop, nobody sees it, nothing is deleted
+    /// Isolate a clip as suspected classified (疑似涉密): it stops, and nobody sees it
+    ///
+    /// What is under way ends at once. Nothing is deleted, here or elsewhere; what stands at destinations already is told.
     Isolate(Isolate),
     /// Lift an isolation: one person asks and says why, another one confirms
     Lift(Lift),
@@ -338,13 +340,12 @@ pub struct Fetch {
 
 /// `hold`
 #[derive(Debug, Clone, Args)]
-#[group(id = "held", required = true, multiple = false, args = ["clip", "case_no"])]
 pub struct Hold {
     /// Clip id
-    #[arg(value_name = "CLIP")]
+    #[arg(value_name = "CLIP", required_unless_present = "case_no")]
     pub clip: Option<String>,
     /// Every clip that is linked to this case, now or later
-    #[arg(long = "case", value_name = "N")]
+    #[arg(long = "case", value_name = "N", conflicts_with = "clip")]
     pub case_no: Option<String>,
     /// Why; kept on record
     #[arg(long)]
@@ -353,16 +354,15 @@ pub struct Hold {
 
 /// `unhold`
 #[derive(Debug, Clone, Args)]
-#[group(id = "unhold-step", required = true, multiple = false, args = ["reason", "confirm"])]
 pub struct Unhold {
     /// The hold's number, as `holds` shows it
     #[arg(value_name = "HOLD")]
     pub hold: i64,
     /// Ask for its release, and say why; kept on record
-    #[arg(long)]
+    #[arg(long, required_unless_present = "confirm")]
     pub reason: Option<String>,
     /// Confirm what another person asked for
-    #[arg(long)]
+    #[arg(long, conflicts_with = "reason")]
     pub confirm: bool,
 }
 
@@ -379,16 +379,15 @@ pub struct Isolate {
 
 /// `lift`
 #[derive(Debug, Clone, Args)]
-#[group(id = "lift-step", required = true, multiple = false, args = ["reason", "confirm"])]
 pub struct Lift {
     /// Clip id
     #[arg(value_name = "CLIP")]
     pub clip: String,
     /// Ask that it be lifted, and say why; kept on record
-    #[arg(long)]
+    #[arg(long, required_unless_present = "confirm")]
     pub reason: Option<String>,
     /// Confirm what another person asked for
-    #[arg(long)]
+    #[arg(long, conflicts_with = "reason")]
     pub confirm: bool,
 }
 

@@ -122,9 +122,17 @@ impl Evictor {
         let mut looked = Looked::default();
         let mut after = None;
         loop {
-            let (names, from) = (configured.clone(), after);
-            let (rows, anchors) =
-                self.store.read(move |r| Ok((r.evictable(&names, from, BATCH)?, r.anchors()?))).await?;
+            let (names, from, now_ms) = (configured.clone(), after, self.clock.now().0);
+            // While there is room, years of clips that are too young to go need not be looked at.
+            let wait_ms = match (self.room_wanted().await?, policy.after_ms) {
+                (true, _) => policy.keep_ms,
+                (false, Some(after_ms)) => after_ms.max(policy.keep_ms),
+                (false, None) => return Ok(looked),
+            };
+            let (rows, anchors) = self
+                .store
+                .read(move |r| Ok((r.evictable(&names, now_ms - wait_ms, from, BATCH)?, r.anchors()?)))
+                .await?;
             let Some(last) = rows.last().map(|row| row.clip) else { break };
             for row in rows {
                 alive();

@@ -76,12 +76,19 @@ impl Tx<'_> {
 }
 
 impl Reader<'_> {
-    /// Sealed clips that are proven, oldest first, after `after`; `configured` are the names of the destinations that
-    /// can be read from.
-    pub fn evictable(&self, configured: &[String], after: Option<ClipId>, limit: u32) -> Result<Vec<EvictRow>> {
+    /// Sealed clips that are proven and were sealed by `sealed_by_ms`, oldest first, after `after`; `configured` are the
+    /// names of the destinations that can be read from.
+    pub fn evictable(
+        &self,
+        configured: &[String],
+        sealed_by_ms: i64,
+        after: Option<ClipId>,
+        limit: u32,
+    ) -> Result<Vec<EvictRow>> {
         let clips = self.clip_ids(
-            "SELECT clip_id FROM clip WHERE local = 'sealed' AND state IN ('proven', 'released') AND clip_id > ?1 ORDER BY clip_id LIMIT ?2",
-            params![after.map(|c| c.to_string()).unwrap_or_default(), limit],
+            "SELECT clip_id FROM clip WHERE local = 'sealed' AND state IN ('proven', 'released') AND sealed_ms <= ?2 AND clip_id > ?1
+             ORDER BY clip_id LIMIT ?3",
+            params![after.map(|c| c.to_string()).unwrap_or_default(), sealed_by_ms, limit],
         )?;
         clips
             .into_iter()

@@ -169,11 +169,11 @@ fn nothing_goes_for_a_copy_on_the_same_disk_or_one_that_is_gone() {
     station.stop();
 
     // Elsewhere it would count, but what was proven there is gone when it is looked at once more.
-    station.configure(&format!("=checkpoint_mb = 4\n{}", folder_at("far", far.path())));
+    station.configure(&folder_at("far", far.path()));
     station.start();
-    station.until_proven(1);
-    station.stop();
     let clip = station.clip("091200.mp4");
+    station.until("it is proven there, too", |s| state(s, &clip, "far") == "proven");
+    station.stop();
     std::fs::remove_file(master(far.path(), &clip)).unwrap();
     station.configure(&format!("{AT_ONCE}{}", folder_at("far", far.path())));
     station.start();
@@ -204,7 +204,7 @@ fn an_audit_comes_first_where_it_is_asked_for() {
 #[test]
 fn a_shared_file_frees_nothing_until_both_are_gone() {
     let far = far();
-    let mut station = station("=checkpoint_mb = 4\n");
+    let mut station = Station::new("");
     station.configure(&folder_at("far", far.path()));
     let bytes = footage(500_000, 6);
     let card = station.card("a");

@@ -323,11 +323,11 @@ impl Station {
     /// small object is stored. A file that cannot be read, or whose copy is in quarantine, remains a copy under way.
     pub fn until_proven(&mut self, clips: u64) {
         self.until(&format!("{clips} clips are proven"), |s| {
+            // A clip's newest record follows its proof, and waits in the outbox before it is stored: asked in this order.
+            let stale = s.query("SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying'", &[]).len();
             let status = s.status();
             let count = |stage: &str| status["stages"][stage]["count"].as_u64().unwrap();
             let open = count("sealed") + count("sending");
-            // A clip's newest record follows its proof.
-            let stale = s.query("SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying'", &[]).len();
             open == 0 && count("proven") == clips && stale == 0 && status["outbox"] == 0
         });
     }
