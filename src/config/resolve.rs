@@ -13,6 +13,7 @@ use globset::Glob;
 use jiff::tz::TimeZone;
 
 use super::form::nearest;
+use super::keep;
 use super::settings::{
     Casework, Custody, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log, LogFormat, LogLevel,
     Media, Reserve, Settings, Station, Tls, Upload, Vault, Web,
@@ -71,6 +72,8 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         custody: custody(written.custody.unwrap_or_default())?,
         destinations: destination::resolve(written.destination.unwrap_or_default(), &places)?,
         erase: erase(written.erase.unwrap_or_default())?,
+        audit: keep::audit(written.audit.unwrap_or_default())?,
+        retention: keep::retention(written.retention.unwrap_or_default())?,
         upload: upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
@@ -159,9 +162,11 @@ fn vault(written: written::Vault, places: &Places<'_>) -> Result<Vault, Problem>
         None => Reserve::Auto,
         some => Reserve::Bytes(whole("vault.reserve_gb", some, 0, 1..=100_000)? * 1_000_000_000),
     };
+    let evict = keep::evict(&written)?;
     Ok(Vault {
         dir: places.or_state(written.dir, "vault"),
         reserve,
+        evict,
         checkpoint_bytes: whole("vault.checkpoint_mb", written.checkpoint_mb, 64, 1..=10_000)? * 1_000_000,
     })
 }

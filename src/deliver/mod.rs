@@ -4,16 +4,25 @@
 //! [`ftp`], [`webdav`], and [`fake`] for tests), with what they share: the rule for keys, reading a local copy in blocks,
 //! [`http`], sending parts one after the other to a file that grows, finding out by trying what a destination can do,
 //! and [`prove`], which compares what it says and holds with ours.
-//! [`uplink`] joins them with store and vault: it sends what is due and stores each step.
+//! [`uplink`] joins them with store and vault: it sends what is due and stores each step. So do those that look after
+//! copies once they are proven: [`audit`] reads them again, [`mend`] brings good bytes back where one is wrong, [`locks`]
+//! renews their locks, [`evict`] gives local copies up, [`footage`] reads clips from wherever they stand. [`stops`]
+//! keeps what is isolated from going out.
 
+pub mod audit;
 pub mod azure;
+pub mod evict;
 pub mod fake;
 pub mod folder;
+pub mod footage;
 pub mod ftp;
 pub mod http;
+pub mod locks;
+pub mod mend;
 pub mod prove;
 pub mod s3;
 pub mod sftp;
+pub mod stops;
 pub mod tus;
 pub mod uplink;
 pub mod webdav;
