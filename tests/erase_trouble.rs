@@ -54,8 +54,13 @@ impl Box {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (board, intake, store) = Self::open(dir.path());
-        let elsewhere =
-            Abilities { proof: ProofLevel::RemoteChecksum, lock: false, same_device: false, in_order: false, detail: String::new() };
+        let elsewhere = Abilities {
+            proof: ProofLevel::RemoteChecksum,
+            lock: false,
+            same_device: false,
+            in_order: false,
+            detail: String::new(),
+        };
         store.write_blocking(move |tx| tx.destination_probed(CLOUD, &elsewhere)).unwrap();
         Self { dir, store, board, intake }
     }

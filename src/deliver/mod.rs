@@ -3,9 +3,12 @@
 //! The forms of [`crate::domain::ports::Destination`] stand here ([`folder`], [`s3`], and [`fake`] for
 //! tests), with what they share: the rule for keys, reading a local copy in blocks, finding out by
 //! trying what a destination can do, and [`prove`], which compares what it says and holds with ours.
+//! [`backup`] is the form of a backup, [`fence`] keeps a station that goes on elsewhere from writing.
 //! [`uplink`] joins them with store and vault: it sends what is due and stores each step.
 
+pub mod backup;
 pub mod fake;
+pub mod fence;
 pub mod folder;
 pub mod prove;
 pub mod s3;

@@ -181,6 +181,8 @@ pub enum Request {
     },
     /// Signs a checkpoint now and anchors it.
     Checkpoint,
+    /// Makes a backup of the database now and brings it to its destinations.
+    Backup,
 }
 
 impl Request {

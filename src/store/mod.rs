@@ -5,6 +5,7 @@
 //! own. Nobody outside this room sees a row: what goes in and out are domain types and the plain structs
 //! of this room. Must not touch files of the vault, nor decide anything that `domain` can decide.
 
+mod backup;
 mod cases;
 mod delivery;
 mod docks;
@@ -17,6 +18,7 @@ mod open;
 mod pages;
 mod records;
 mod register;
+mod restore;
 mod views;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ use crate::domain::ids::{ClipId, IdError};
 use crate::domain::ports::Clock;
 use crate::runtime::task;
 
+pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
 pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, SmallKind, StoredSession};
 pub use docks::{NewDock, OpenDock};
@@ -47,6 +50,7 @@ pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use records::Policy;
 pub use register::DeviceRow;
+pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
 /// Why the store did not do it.
@@ -355,6 +359,11 @@ impl Store {
             readers.push(conn);
         }
         outcome
+    }
+
+    /// Where it stands.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     /// What changes from now on. A receiver that lags is told so and should look at everything.

@@ -511,7 +511,13 @@ fn erasing_is_told_in_its_steps() {
     let row = rows().remove(0);
     assert_eq!((row.copies.len(), row.copies[0].off_box), (1, false), "never probed: not known to be elsewhere");
     assert!(row.proof_seq.is_some() && row.copies[0].proven_ms.is_none());
-    let far = Abilities { proof: ProofLevel::ReadBack, lock: false, same_device: false, in_order: false, detail: String::new() };
+    let far = Abilities {
+        proof: ProofLevel::ReadBack,
+        lock: false,
+        same_device: false,
+        in_order: false,
+        detail: String::new(),
+    };
     f.store
         .write_blocking(move |tx| {
             tx.destination_probed("cloud", &far)?;
