@@ -49,6 +49,9 @@ const GRACE: Duration = Duration::from_secs(20);
 /// A task that talks to a network may be silent this long (one part over a thin line).
 const SLOW_BEAT: Duration = Duration::from_secs(15 * 60);
 
+/// Destinations are asked so often whether this station goes on elsewhere, besides before each write.
+const FENCE_LOOK_EVERY: Duration = Duration::from_secs(300);
+
 /// Where the database of a station stands.
 pub fn database(settings: &Settings) -> PathBuf {
     settings.station.state_dir.join("evidock.db")
@@ -401,9 +404,21 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     supervisor.start(TaskSpec::new("fence", Phase::Uploads, OnFailure::Stop), move |context| {
         let parts = Arc::clone(&fenced);
         async move {
-            let later = tokio::select! {
+            // A box that comes back finds out before it has anything to write, so that little is taken in here in vain.
+            let looks = async {
+                loop {
+                    for dest in &parts.remotes {
+                        if let Err(e) = parts.fence.look(&**dest).await {
+                            tracing::debug!(destination = %dest.name(), error = %chain(&e), "it could not be asked about later epochs");
+                        }
+                    }
+                    tokio::time::sleep(FENCE_LOOK_EVERY).await;
+                }
+            };
+            let later: u32 = tokio::select! {
                 () = context.heart.beat_until(&context.cancel) => return Ok(()),
                 later = parts.fence.superseded() => later,
+                never = looks => never,
             };
             // Stored before anything else, so that no start after this one has to find out again.
             let epoch = parts

@@ -51,6 +51,14 @@ impl Fence {
         }
     }
 
+    /// Asks one destination, whether or not there is anything to write.
+    pub async fn look(&self, dest: &dyn Destination) -> Result<(), SendError> {
+        if let Some(later) = later_claim(dest, &self.station, self.epoch).await? {
+            self.later.send_replace(Some(later));
+        }
+        Ok(())
+    }
+
     /// Why nothing is written any more; `None` while nothing stands against it.
     fn reason(&self) -> Option<String> {
         let later = (*self.later.borrow())?;
@@ -85,10 +93,7 @@ impl Fenced {
         let asked_ms = self.asked_ms.load(Ordering::Relaxed);
         let fresh = asked_ms != NEVER && (0..ASK_EVERY_MS).contains(&(now_ms - asked_ms));
         if self.fence.reason().is_none() && !fresh {
-            let later = later_claim(&*self.inner, &self.fence.station, self.fence.epoch).await?;
-            if let Some(later) = later {
-                self.fence.later.send_replace(Some(later));
-            }
+            self.fence.look(&*self.inner).await?;
             self.asked_ms.store(now_ms, Ordering::Relaxed);
         }
         match self.fence.reason() {

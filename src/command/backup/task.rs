@@ -171,7 +171,9 @@ impl Backups {
 
     async fn make_if_due(&self, asked: bool, unmade: &mut Option<(u32, i64)>) -> Result<(), BackupError> {
         let now_ms = self.clock.now().0;
-        let last = self.store.read(|r| Ok(r.backups(1)?.pop())).await?;
+        // After a restore one is due at once, however young those of earlier epochs are.
+        let last = self.store.read(|r| Ok((r.epoch()?, r.backups(1)?.pop()))).await?;
+        let last = last.1.filter(|row| row.key.epoch == last.0);
         let resting = unmade.is_some_and(|(_, at)| (0..LOOK_EVERY.as_millis() as i64 * 60).contains(&(at - now_ms)));
         if !asked && (resting || !due(now_ms, last.map(|b| b.made_ms), self.every_ms)) {
             return Ok(());

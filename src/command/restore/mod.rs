@@ -292,6 +292,7 @@ impl Restoring<'_> {
         }
         let signer = self.signer()?;
         let own = VerifierKey::of(&signer)?;
+        report.new_key = !old_keys.contains(&own);
         let mut old: Vec<VerifierKey> = Vec::new();
         for key in old_keys {
             if key != own && !old.contains(&key) {
@@ -299,7 +300,6 @@ impl Restoring<'_> {
             }
         }
         retired::write(&self.settings.station.state_dir, &old)?;
-        report.new_key = old.is_empty() || opened.is_none_or(|o| o.note.key != own);
         report.key_on_its_word = self.trusted.is_empty();
 
         let epoch = known.last_epoch.max(epoch_then) + 1;
