@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use evidock::runtime::clock::monotonic;
 use serde_json::Value;
 use support::footage;
 use support::station::{Station, dsj, files_below, flip, folder, s3, text};
@@ -342,65 +344,126 @@ fn with_the_log_key_in_the_backup_the_log_goes_on_under_it() {
     assert_eq!(station.json(["log", "verify"])["intact"], true);
 }
 
+/// Starts a restore that is killed after `pause`; whether it came to its end before.
+fn killed_after(station: &Station, pause: Duration) -> bool {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_evidock"))
+        .arg("--config")
+        .arg(station.path("evidock.toml"))
+        .args(["restore", "--from", "cloud", "--identity", "identity", "--json"])
+        .current_dir(station.path(""))
+        .stdout(fs::File::create(station.path("report.json")).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = monotonic() + pause;
+    while monotonic() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{status}");
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    false
+}
+
 #[test]
-fn an_interrupted_restore_goes_on_and_lost_clips_are_called_lost() {
+fn a_restore_that_is_killed_at_any_moment_goes_on() {
     let (mut station, _) = with_backups_between("");
-    // Held back for its label, so that its bytes never left the box.
+    recorder(&station, "bay-3", TWO, &["093300", "094500", "095000"]);
+    take_in(&mut station, "bay-3", 6);
+    let (before, other) = (told(&station, CASE), told(&station, OTHER));
+    fs::copy(station.path("state/log.key.pub"), station.path("kept.pub")).unwrap();
+    lose_the_disk(&mut station);
+    let mut kills = 0;
+    // Longer each time, so that every step is cut somewhere; a kill after the last one finds a station that lives.
+    while !killed_after(&station, Duration::from_millis(20 + 15 * kills)) {
+        kills += 1;
+        if station.path("state/evidock.db").exists() {
+            station.refused(1, ["restore", "--from", "cloud", "--identity", "identity"]);
+            break;
+        }
+    }
+    assert!(kills > 3, "{kills} kills");
+    station.start();
+    assert_eq!(station.one("SELECT epoch FROM station", &[]), "2", "it goes on in the epoch that it opened");
+    assert_eq!(told(&station, CASE), before);
+    assert_eq!(told(&station, OTHER), other);
+    assert_eq!(station.query("SELECT local, count(*) FROM clip GROUP BY local", &[]), [["evicted", "6"]]);
+    assert_eq!(station.one("SELECT count(*) FROM log_entry WHERE kind = 'epoch.opened'", &[]), "2");
+    station.until("the new epoch is anchored", |s| s.status()["outbox"] == 0);
+    assert_eq!(station.json(["log", "verify"])["intact"], true);
+}
+
+#[test]
+fn a_clip_that_never_left_the_box_is_called_lost() {
+    let (mut station, _) = with_backups_between("");
+    // Held back for its label: its record is published, its bytes are not.
     recorder(&station, "bay-2", TWO, &["093300"]);
     station.stop();
     let settings = fs::read_to_string(station.path("evidock.toml")).unwrap();
     let held_back = settings.replace("kind = \"folder\"", "kind = \"folder\"\nmax_sensitivity = \"none\"");
-    fs::write(station.path("evidock.toml"), format!("{held_back}\n[casework]\ndefault_sensitivity = \"privacy\"\n"))
-        .unwrap();
+    let held_back = format!("{held_back}\n[casework]\ndefault_sensitivity = \"privacy\"\n");
+    fs::write(station.path("evidock.toml"), held_back).unwrap();
     station.start();
     station.dock("bay-2");
     station.until_safe("bay-2");
     let held = station.clip(dsj(TWO, "093300"));
     station.until("its record stands there", |s| {
-        s.one("SELECT count(*) FROM outbox WHERE kind = 'record' AND stored_ms IS NOT NULL AND clip_id = ?1", &[&held])
-            != "0"
-            && s.status()["outbox"] == 0
+        let sql = "SELECT count(*) FROM outbox WHERE kind = 'record' AND stored_ms IS NOT NULL AND clip_id = ?1";
+        s.one(sql, &[&held]) != "0" && s.status()["outbox"] == 0
     });
-    station.pull("bay-2");
-    let known = station.clip(dsj(TWO, "091500"));
-    lose_the_disk(&mut station);
-
-    // A record that cannot be read ends the restore where it is.
-    let prefix = format!("nas/v1/test-01/clips/{held}/record");
-    let newest = files_below(&station.path(&prefix)).into_iter().max().unwrap();
-    let bytes = fs::read(&newest).unwrap();
-    fs::remove_file(&newest).unwrap();
-    std::os::unix::fs::symlink("nowhere/at/all", &newest).unwrap();
-    let args = ["restore", "--from", "cloud", "--identity", "identity", "--json"];
-    let output = station.evidock(args);
-    if output.status.success() {
-        // The folder does not list what is no file: then there was nothing to stumble over.
-        panic!("the restore passed over {}: {}", newest.display(), text(&output.stdout));
-    }
-    assert!(text(&output.stderr).contains("run the restore again"), "{}", text(&output.stderr));
-    assert!(!station.path("state/evidock.db").exists() && station.path("state/restore/restore.db").exists());
-    fs::remove_file(&newest).unwrap();
-    fs::write(&newest, bytes).unwrap();
+    station.kill();
+    fs::rename(station.path("state/docks/bay-2"), station.path("cards/bay-2")).unwrap();
+    fs::remove_dir_all(station.path("state")).unwrap();
 
     let report = restore(&station, "cloud", ["--identity", "identity"]);
-    assert_eq!(
-        (&report["epoch"], &report["backup"]),
-        (&2.into(), &"1/2".into()),
-        "it goes on in the epoch that it opened: {report}"
-    );
     assert_eq!(report["lost_clips"], serde_json::json!([held]), "{report}");
-    assert_eq!(report["elsewhere"], 3, "{report}");
+    assert_eq!((&report["elsewhere"], &report["new_clips"]), (&3.into(), &1.into()), "{report}");
     station.start();
-    let row =
-        |clip: &String, s: &Station| s.query("SELECT local, quarantine IS NULL FROM clip WHERE clip_id = ?1", &[clip]);
-    assert_eq!(row(&held, &station), [["damaged", "0"]]);
-    assert_eq!(row(&known, &station), [["evicted", "1"]]);
+    let local = |clip: &String, s: &Station| {
+        s.query("SELECT local, quarantine IS NULL FROM clip WHERE clip_id = ?1", &[clip]).concat()
+    };
+    assert_eq!(local(&held, &station), ["damaged", "0"]);
+    assert_eq!(local(&station.clip(dsj(TWO, "091500")), &station), ["evicted", "1"]);
     // Its recorder still has it: docked again it is taken in anew.
     station.dock("bay-2");
     station.until_safe("bay-2");
     let clips = station.clips(dsj(TWO, "093300"));
     assert_eq!(clips.len(), 2, "{clips:?}");
-    assert_eq!(row(&clips[1], &station), [["sealed", "1"]]);
+    assert_eq!(local(&clips[1], &station), ["sealed", "1"]);
+}
+
+#[test]
+fn an_epoch_that_another_restore_has_is_left_to_it() {
+    let (mut station, settings) = with_backups_between("log_key = true");
+    lose_the_disk(&mut station);
+    // Two boxes are restored from one backup, under one log key; the second began before it could see the first.
+    restore(&station, "cloud", ["--identity", "identity"]);
+    fs::rename(station.path("state"), station.path("first")).unwrap();
+    let claim = station.path("nas/v1/test-01/log/epoch/0002");
+    let theirs = fs::read(&claim).unwrap();
+    for below in ["log/epoch/0002", "log/checkpoint/0002"] {
+        fs::rename(station.path("nas/v1/test-01").join(below), station.path("hidden").with_extension(&below[4..5]))
+            .unwrap();
+    }
+    let report = restore(&station, "cloud", ["--identity", "identity"]);
+    assert_eq!(report["epoch"], 2, "nothing of the first was to be seen: {report}");
+    fs::rename(station.path("state"), station.path("second")).unwrap();
+    // Now the first one's claim stands there again: whoever is not of it does not get the epoch.
+    fs::write(&claim, &theirs).unwrap();
+    fs::create_dir_all(station.path("state/restore")).unwrap();
+    fs::copy(station.path("second/evidock.db"), station.path("state/restore/restore.db")).unwrap();
+    fs::copy(station.path("second/log.key"), station.path("state/log.key")).unwrap();
+    fs::write(station.path("state/restore/epoch"), "2\n").unwrap();
+    let db = rusqlite::Connection::open(station.path("state/restore/restore.db")).unwrap();
+    db.execute("UPDATE restore SET finished_ms = NULL", []).unwrap();
+    drop(db);
+    let (_, error) = station.refused(1, ["restore", "--from", "cloud", "--identity", "identity"]);
+    assert!(error.contains("epoch 2 of station test-01 is taken"), "{error}");
+    assert!(!station.path("state/evidock.db").exists());
+    drop(settings);
 }
 
 #[test]

@@ -30,7 +30,7 @@ use self::fetch::{Opened, Wanted, newest_good, rename_database};
 use self::records::{Presence, Source};
 use self::report::Report;
 use super::anchor::Anchor;
-use super::backup::{at_destination, called};
+use super::backup::{at_destination, called, small};
 use super::exit::Exit;
 use super::output::Output;
 use super::run::database;
@@ -58,6 +58,12 @@ use crate::vault::{Found, Vault, hash_uncached, measure};
 
 /// Segments that the lost epoch may have written after those that the destination shows.
 const SEGMENTS_OF_A_LOST_EPOCH: u64 = 1_000;
+/// A checkpoint of ours has some 400 bytes; what is longer than this was not written by us.
+const MAX_NOTE_BYTES: usize = 64 << 10;
+/// Checkpoints of a restore that are looked through for the one that claimed its epoch.
+const NOTES: u32 = 1_000;
+/// Media type of a signed note.
+const NOTE_TYPE: &str = "text/plain; charset=utf-8";
 /// Clips that are judged at a time.
 const BATCH: u32 = 500;
 /// Events that are read at a time.
@@ -191,7 +197,7 @@ impl Restoring<'_> {
         let last = anchor.sign_now().await?;
         let key = layout::checkpoint(self.station(), last.epoch, last.size);
         // The daemon sends it in any case; standing there now, it shows at once how far the restored log reaches.
-        if let Err(e) = self.dest.put_small(&key, last.note.into(), "text/plain; charset=utf-8", None).await {
+        if let Err(e) = self.dest.put_small(&key, last.note.into(), NOTE_TYPE, None).await {
             self.output.note(&format!("the last checkpoint is not anchored yet ({}); the daemon does it", chain(&e)));
         }
         store.close();
@@ -407,41 +413,45 @@ impl Restoring<'_> {
     /// Claims the epoch at the destination: nobody else may have it, and a box with the older database finds out.
     async fn claim(&self, anchor: &Anchor, epoch: u32) -> anyhow::Result<()> {
         let key = layout::epoch_claim(self.station(), epoch);
-        let own = VerifierKey::of(&*anchor.signer)?;
-        let taken = || {
-            Ended::with(
-                Exit::Failure,
-                format!(
-                    "epoch {epoch} of station {} is taken: it was restored elsewhere at the same time. Make sure that only one box goes on, remove {}, and run the restore again",
-                    self.station(),
-                    self.work.display()
-                ),
-            )
+        let note = match self.dest.head(&key).await? {
+            None => anchor.sign_now().await?.note,
+            // An earlier run may have put it there. Its key proves nothing: two restores from one backup may share it.
+            Some(_) => {
+                let there = small(&*self.dest, &key, MAX_NOTE_BYTES).await.map_err(anyhow::Error::msg)?;
+                let ours = anchor.store.read(move |r| r.checkpoints(NOTES)).await?;
+                match ours.into_iter().find(|c| c.note.as_bytes() == there) {
+                    Some(checkpoint) => checkpoint.note,
+                    None => return Err(self.taken(epoch)),
+                }
+            }
         };
-        if self.dest.head(&key).await?.is_some() {
-            let note = super::backup::small(&*self.dest, &key, 64 << 10).await.map_err(anyhow::Error::msg)?;
-            return match checkpoint::open(&note, std::slice::from_ref(&own)) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(taken()),
-            };
-        }
-        let first = anchor.sign_now().await?;
-        match self.dest.put_small(&key, first.note.clone().into(), "text/plain; charset=utf-8", None).await {
+        match self.dest.put_small(&key, note.clone().into(), NOTE_TYPE, None).await {
             Ok(()) => {}
-            Err(SendError::Mismatch { .. }) => return Err(taken()),
+            Err(SendError::Mismatch { .. }) => return Err(self.taken(epoch)),
             Err(e) => return Err(e).context("claiming the epoch"),
         }
-        let others: Vec<String> = anchor.destinations.iter().filter(|d| **d != self.verb.from).cloned().collect();
+        // The daemon brings it to the others, and locks it where it can.
+        let everywhere = anchor.destinations.clone();
         anchor
             .store
             .write(move |tx| {
-                for dest in &others {
-                    tx.post(dest, &key, "checkpoint", "text/plain; charset=utf-8", first.note.as_bytes(), None)?;
-                }
-                Ok(())
+                everywhere
+                    .iter()
+                    .try_for_each(|dest| tx.post(dest, &key, "checkpoint", NOTE_TYPE, note.as_bytes(), None))
             })
             .await?;
         Ok(())
+    }
+
+    fn taken(&self, epoch: u32) -> anyhow::Error {
+        Ended::with(
+            Exit::Failure,
+            format!(
+                "epoch {epoch} of station {} is taken: it was restored elsewhere at the same time. Make sure that only one box goes on, remove {}, and run the restore again",
+                self.station(),
+                self.work.display()
+            ),
+        )
     }
 
     // -----------------------------------------------------------------------------------------
