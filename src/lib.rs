@@ -43,6 +43,9 @@
 //!    a second time, logs the intent, sees it anchored, erases the file and looks that nothing else changed.
 //! 8. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
 //!    the log's tree is signed and goes to every destination.
+//! 9. What no record tells (rosters, registers, the log itself) goes to the destinations in encrypted backups of the
+//!    database. On a new box `command::restore` makes a station of the newest one and of what is newer in the bucket,
+//!    in a new epoch of the log; `deliver::fence` keeps whoever still has the older database from writing.
 //!
 //! # Tasks and channels
 //!
@@ -53,6 +56,8 @@
 //! | `clerk` | uploads | the store's changes |
 //! | `lamps`, `hook` | sources | the board and the log, four times a second |
 //! | `uplink NAME` | uploads | the store's changes, the next due time |
+//! | `backup` | uploads | the next due time, somebody who asks |
+//! | `fence` | uploads | a later epoch, seen at any destination; ends the daemon |
 //! | `checkpoints` | store | each second, acts each minute |
 //! | `figures`, `control`, `page`, `bell`, `watchdog` | http | time, guests, changes |
 //!

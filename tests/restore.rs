@@ -444,9 +444,8 @@ fn an_epoch_that_another_restore_has_is_left_to_it() {
     fs::rename(station.path("state"), station.path("first")).unwrap();
     let claim = station.path("nas/v1/test-01/log/epoch/0002");
     let theirs = fs::read(&claim).unwrap();
-    for below in ["log/epoch/0002", "log/checkpoint/0002"] {
-        fs::rename(station.path("nas/v1/test-01").join(below), station.path("hidden").with_extension(&below[4..5]))
-            .unwrap();
+    for (below, hidden) in [("log/epoch/0002", "claim"), ("log/checkpoint/0002", "checkpoints")] {
+        fs::rename(station.path("nas/v1/test-01").join(below), station.path(hidden)).unwrap();
     }
     let report = restore(&station, "cloud", ["--identity", "identity"]);
     assert_eq!(report["epoch"], 2, "nothing of the first was to be seen: {report}");

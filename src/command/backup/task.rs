@@ -517,3 +517,199 @@ fn packed(
     };
     Ok((snapshot, database_bytes, packed, log_key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::custody::backup::open;
+    use crate::custody::key::FileSigner;
+    use crate::deliver::backup::{identities, key_pair, unpack};
+    use crate::deliver::fake::{FakeDestination, Faults};
+    use crate::domain::ids::DestinationName;
+    use crate::runtime::clock::StoppedClock;
+
+    const NOW_MS: i64 = 1_781_834_604_000;
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        clock: Arc<StoppedClock>,
+        there: Arc<FakeDestination>,
+        backups: Backups,
+    }
+
+    /// A station with one destination in memory; its database does not shrink below `bytes` when it is packed.
+    async fn bench(bytes: usize) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = StoppedClock::at(NOW_MS);
+        let station = StationId::new("one").unwrap();
+        let store = Store::open(&dir.path().join("a.db"), &station, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let noise: Vec<u8> = (0..bytes as u64 / 32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
+        store.write(move |tx| tx.post("cloud", "noise", "catalogue", "x", &noise, None)).await.unwrap();
+        let there = FakeDestination::new(DestinationName::new("cloud").unwrap(), station.clone());
+        let (text, recipient) = key_pair("now");
+        fs::write(dir.path().join("identity"), text).unwrap();
+        fs::write(dir.path().join("log.key"), "a key\n").unwrap();
+        let backups = Backups {
+            store,
+            station,
+            signer: Arc::new(FileSigner::from_seed("evidock/one", [7; 32]).unwrap()),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            recipient,
+            every_ms: 3_600_000,
+            retry_ms: (1_000, 8_000),
+            destinations: vec![Arc::clone(&there) as Arc<dyn Destination>],
+            dir: dir.path().join("backup"),
+            log_key: Some(dir.path().join("log.key")),
+            wanted: watch::Sender::new(0),
+            done: watch::Sender::new((0, Ok(Value::Null))),
+        };
+        Bench { dir, clock, there, backups }
+    }
+
+    impl Bench {
+        async fn make(&self) -> BackupRow {
+            self.backups.make().await.unwrap();
+            self.newest().await.0
+        }
+
+        async fn newest(&self) -> (BackupRow, BackupCopy) {
+            let found = self.backups.store.read(|r| {
+                let row = r.backups(1)?.remove(0);
+                Ok((r.backup_copies(row.key)?.remove(0), row))
+            });
+            let (copy, row) = found.await.unwrap();
+            (row, copy)
+        }
+
+        /// One round of sending, at once after the pause of the last failure.
+        async fn send(&self) -> BackupCopy {
+            self.clock.advance(10_000);
+            self.backups.send_all().await;
+            self.newest().await.1
+        }
+
+        fn files(&self) -> usize {
+            fs::read_dir(&self.backups.dir).unwrap().count()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_arrives_is_what_its_note_says_and_opens() {
+        let b = bench(1 << 20).await;
+        let row = b.make().await;
+        assert_eq!((b.files(), b.newest().await.1.state.as_str()), (1, "waiting"), "no copy in clear stays");
+        let copy = b.send().await;
+        assert_eq!((copy.state.as_str(), b.files()), ("proven", 0), "{copy:?}");
+        let key = VerifierKey::of(&*b.backups.signer).unwrap();
+        let held = |at: String| b.there.held(&at).unwrap();
+        let note = open(&held(layout::backup_note(&b.backups.station, 1, 1)), &[key]).unwrap();
+        assert_eq!((note.sha256, note.log_size, note.made_ms), (row.sha256, row.log_size, NOW_MS));
+        let (packed, plain) = (b.dir.path().join("packed"), b.dir.path().join("plain.db"));
+        fs::write(&packed, held(layout::backup_database(&b.backups.station, 1, 1))).unwrap();
+        let secret = identities(&b.dir.path().join("identity")).unwrap();
+        unpack(&packed, &plain, note.database_bytes, &secret).unwrap();
+        let again = Store::open(&plain, &b.backups.station, Arc::clone(&b.backups.clock)).unwrap();
+        let (size, root) = again.read_blocking(|r| Ok((r.log_size()?, r.log_root(r.log_size()?)?))).unwrap();
+        assert_eq!((size, root), (note.log_size, note.log_root));
+        again.close();
+        let sealed = held(layout::backup_log_key(&b.backups.station, 1, 1));
+        assert_eq!(crate::deliver::backup::open_small(&sealed, &secret).unwrap(), b"a key\n");
+    }
+
+    /// However a destination lies, a backup is not called arrived; and it arrives once the destination is true.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_destination_that_lies_proves_nothing() {
+        type Lie = fn(&mut Faults);
+        let lies: [(&str, Lie); 8] = [
+            ("drops", |f| f.drop = true),
+            ("drops and describes", |f| (f.drop, f.describe_what_was_dropped) = (true, true)),
+            ("truncates", |f| f.truncate = true),
+            ("flips a bit", |f| f.flip = true),
+            ("flips a bit and repeats the checksum", |f| (f.flip, f.echo_blindly) = (true, true)),
+            ("swaps", |f| f.swap = true),
+            ("refuses", |f| f.refuse = true),
+            ("is away", |f| f.unreachable = true),
+        ];
+        for (name, lie) in lies {
+            let b = bench(1 << 16).await;
+            b.make().await;
+            b.there.faults(lie);
+            for _ in 0..2 {
+                let copy = b.send().await;
+                assert_eq!(copy.state, "waiting", "{name}");
+                assert!(copy.reason.is_some_and(|why| !why.is_empty()), "{name}");
+            }
+            assert_eq!(b.files(), 1, "{name}: what has not arrived is kept");
+            b.there.faults(|f| *f = Faults::default());
+            let copy = b.send().await;
+            assert_eq!(copy.state, "proven", "{name}: {copy:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_upload_that_was_cut_goes_on_and_a_newer_backup_takes_its_place() {
+        const PART_BYTES: u64 = 8 << 20;
+        let b = bench(10 << 20).await;
+        let row = b.make().await;
+        assert!(row.size_bytes > PART_BYTES, "two parts: {}", row.size_bytes);
+        b.there.faults(|f| f.delay = Duration::from_millis(100));
+        let cut = async {
+            loop {
+                let parts = b.backups.store.read(move |r| r.backup_parts(row.key, "cloud")).await.unwrap();
+                if !parts.is_empty() {
+                    b.there.faults(|f| f.unreachable = true);
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let (copy, ()) = tokio::join!(b.send(), cut);
+        assert_eq!(copy.state, "waiting", "{copy:?}");
+        b.there.faults(|f| *f = Faults::default());
+        assert_eq!(b.send().await.state, "proven");
+        let twice = b.there.part_bytes_received() - row.size_bytes;
+        assert!(twice <= row.size_bytes - PART_BYTES, "the part that was acknowledged went up once: {twice}");
+
+        // Another one that does not arrive is given up for the next.
+        b.make().await;
+        b.there.faults(|f| f.unreachable = true);
+        assert_eq!(b.send().await.state, "waiting");
+        let newer = b.make().await;
+        b.there.faults(|f| *f = Faults::default());
+        assert_eq!((newer.key.seq, b.send().await.state.as_str(), b.files()), (3, "proven", 0));
+        let second = BackupKey { epoch: 1, seq: 2 };
+        let copies = b.backups.store.read(move |r| r.backup_copies(second)).await.unwrap();
+        assert_eq!(copies[0].state, "given_up");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_cannot_be_made_leaves_nothing_behind_and_is_told() {
+        let b = bench(1 << 16).await;
+        // A full disk, or one that is gone: there is no place to pack it.
+        fs::write(&b.backups.dir, "in the way").unwrap();
+        let mut unmade = None;
+        let made = b.backups.make_if_due(false, &mut unmade).await;
+        let told = chain(&made.unwrap_err());
+        assert!(told.contains("check the state directory and its disk"), "{told}");
+        b.clock.advance(500);
+        assert!(b.backups.make_if_due(false, &mut unmade).await.is_ok(), "it rests a while");
+        fs::remove_file(&b.backups.dir).unwrap();
+        b.clock.advance(1_000);
+        b.backups.make_if_due(false, &mut unmade).await.unwrap();
+        assert_eq!((b.newest().await.0.key.seq, unmade), (1, None));
+        // A packed file that rots or goes is not sent.
+        let file = b.backups.file(BackupKey { epoch: 1, seq: 1 });
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[100] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        assert!(b.send().await.reason.unwrap().contains("no longer what was packed"));
+        fs::remove_file(&file).unwrap();
+        assert!(b.send().await.reason.unwrap().contains("reading"));
+        let health = Health::default();
+        b.clock.advance(too_old_ms(b.backups.every_ms) + 1);
+        b.send().await;
+        b.backups.say(&health.part("backup"), &Ok(())).await;
+        let (_, condition) = health.report().parts().next().map(|(n, c)| (n.to_owned(), c.clone())).unwrap();
+        assert_eq!(condition.code, "backup_failing", "{condition:?}");
+    }
+}
