@@ -46,6 +46,8 @@ pub struct Settings {
     pub retention: Retention,
     /// How uploads behave.
     pub upload: Upload,
+    /// Backups of the database.
+    pub backup: Backup,
     /// The page.
     pub web: Web,
     /// Telling people at the bays without a screen.
@@ -253,6 +255,23 @@ pub struct Upload {
     pub retry_min: Duration,
     /// Longest pause after repeated failures.
     pub retry_max: Duration,
+}
+
+/// Backups of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Public age key (X25519) for which they are encrypted; without one none is made.
+    pub recipient: Option<String>,
+    /// Between two backups.
+    pub every: Duration,
+    /// Destinations that get them, at least one.
+    pub destinations: Vec<DestinationName>,
+    /// Of so many days the last one is kept.
+    pub keep_daily: u32,
+    /// Of so many months the last one is kept.
+    pub keep_monthly: u32,
+    /// The log's key is in them, too.
+    pub log_key: bool,
 }
 
 /// The page.

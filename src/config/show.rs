@@ -67,6 +67,14 @@ impl Settings {
                 retry_min_s: Some(self.upload.retry_min.as_secs()),
                 retry_max_s: Some(self.upload.retry_max.as_secs()),
             }),
+            backup: Some(written::Backup {
+                recipient: self.backup.recipient.clone(),
+                every_hours: Some(self.backup.every.as_secs() / 3600),
+                destinations: Some(self.backup.destinations.iter().map(ToString::to_string).collect()),
+                keep_daily: Some(u64::from(self.backup.keep_daily)),
+                keep_monthly: Some(u64::from(self.backup.keep_monthly)),
+                log_key: Some(self.backup.log_key),
+            }),
             web: Some(written::Web {
                 listen: Some(self.web.listen.to_string()),
                 tls_certificate: self.web.tls.as_ref().map(|t| t.certificate.clone()),

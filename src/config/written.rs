@@ -91,6 +91,8 @@ sections! {
         retention: Retention,
         /// How uploads behave.
         upload: Upload,
+        /// Backups of the database.
+        backup: Backup,
         /// The page.
         web: Web,
         /// Telling people at the bays without a screen.
@@ -359,6 +361,22 @@ sections! {
         retry_min_s: u64,
         /// Longest pause after repeated failures.
         retry_max_s: u64,
+    }
+
+    /// `[backup]`
+    Backup {
+        /// Public age key for which backups are encrypted.
+        recipient: String,
+        /// Hours between two backups.
+        every_hours: u64,
+        /// Destinations that get them.
+        destinations: Vec<String>,
+        /// Of so many days the last backup is kept.
+        keep_daily: u64,
+        /// Of so many months the last backup is kept.
+        keep_monthly: u64,
+        /// The log's key is in the backup, too.
+        log_key: bool,
     }
 
     /// `[web]`

@@ -7,12 +7,15 @@
 //! [`uplink`] joins them with store and vault: it sends what is due and stores each step. So do those that look after
 //! copies once they are proven: [`audit`] reads them again, [`mend`] brings good bytes back where one is wrong, [`locks`]
 //! renews their locks, [`evict`] gives local copies up, [`footage`] reads clips from wherever they stand. [`stops`]
-//! keeps what is isolated from going out.
+//! keeps what is isolated from going out. [`backup`] is the form of a backup of the database, [`fence`] keeps a station that
+//! goes on elsewhere from writing.
 
 pub mod audit;
 pub mod azure;
+pub mod backup;
 pub mod evict;
 pub mod fake;
+pub mod fence;
 pub mod folder;
 pub mod footage;
 pub mod ftp;
