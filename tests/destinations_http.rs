@@ -25,6 +25,7 @@ use evidock::runtime::task::spawn_named;
 use support::liar::{HONEST, Liar};
 use support::proxy::FaultProxy;
 use support::quirky::{Habits, Quirky};
+use support::station::{Station, dsj};
 use support::tus::{Tus, with_book};
 use support::weed::Weed;
 use support::{Sample, footage, named, station};
@@ -156,7 +157,8 @@ async fn a_mere_door_is_sent_to_and_never_proven() {
 #[tokio::test]
 async fn what_is_no_tus_server_is_for_a_person() {
     let tus = tus().await;
-    let nowhere = TusOptions { endpoint: format!("http://{}/elsewhere", tus.address()), ..tus.options() };
+    let (_, other) = Liar::start().await;
+    let nowhere = TusOptions { endpoint: format!("http://{other}/files"), ..tus.options() };
     let (dest, _) = with_book(nowhere);
     let error = dest.probe().await.unwrap_err();
     assert_ne!(error.retry(), Retry::Transient, "{error:?}");
@@ -395,4 +397,34 @@ async fn uploads_that_nobody_knows_are_found_in_the_bucket() {
     assert_eq!(dest.open_sessions("v1/other/").await.unwrap(), vec![]);
     dest.abort(&sample.object, &open[0].session).await.unwrap();
     assert_eq!(dest.open_sessions("v1/").await.unwrap(), vec![]);
+}
+
+/// The real program: proven at a server that gives bytes back, sent and unproven at a door, and known again after a kill.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_sends_to_tus_servers_and_knows_after_a_kill_what_stands_there() {
+    let (tus, door) = (tus().await, Tus::door().await);
+    let mut station = Station::new("");
+    let section = |name: &str, server: &Tus, required: bool| {
+        let endpoint = server.options().endpoint;
+        format!(
+            "[[destination]]\nname = \"{name}\"\nkind = \"tus\"\nendpoint = \"{endpoint}\"\nrequired = {required}\n"
+        )
+    };
+    station.configure(&(section("province", tus, true) + &section("door", &door, false)));
+    let card = station.card("a");
+    card.file(dsj("36NCC009910", "091200"), footage((8 << 20) + 999, 1), 60);
+    station.start();
+    station.dock("a");
+    station.until_proven(1);
+    let at_the_door = "SELECT state, reason, proof FROM delivery WHERE destination = 'door'";
+    station.until("the door has it all", |s| {
+        s.query(at_the_door, &[]).iter().any(|row| row[0] == "sent" && row[1].contains("sent, unproven"))
+    });
+    assert_eq!(station.query(at_the_door, &[])[0][2], "", "a door proves nothing");
+    station.kill();
+    station.start();
+    let (verified, _) = station.refused(1, ["verify", "--all", "--remote"]);
+    let copies = verified[0]["copies"].as_array().unwrap();
+    let result = |name: &str| copies.iter().find(|copy| copy["destination"] == name).unwrap()["result"].clone();
+    assert_eq!((result("province"), result("door")), ("same".into(), "unreachable".into()), "{copies:?}");
 }

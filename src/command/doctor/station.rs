@@ -166,6 +166,14 @@ pub fn destinations(settings: &Settings, store: Option<&Store>) -> Vec<Finding> 
             ));
         }
     }
+    // A copy that nobody can find again outlives the box in vain.
+    if settings.destinations.iter().all(|written| matches!(written.kind, DestinationKind::Tus(_))) {
+        findings.push(Finding::warning(
+            part,
+            "tus servers keep no keys: what stands where is known to this station's database alone",
+            "add a destination that keeps keys (an S3 bucket, a folder elsewhere), so that its clips are found without this box",
+        ));
+    }
     findings.extend(settings.destinations.iter().filter_map(by_its_settings));
     let rows = match store.map(|s| s.read_blocking(|r| r.destinations())) {
         None => return findings,
