@@ -611,7 +611,12 @@ fn keep_apart(settings: &Settings) -> Result<(), Problem> {
     Ok(())
 }
 
-pub(super) fn whole(path: &str, written: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+pub(super) fn whole(
+    path: &str,
+    written: Option<u64>,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, Problem> {
     match written {
         None => Ok(default),
         Some(n) if range.contains(&n) => Ok(n),

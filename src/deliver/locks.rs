@@ -78,7 +78,10 @@ impl Locks {
                     tracing::warn!(destination = %self.dest.name(), error = words, "locks there could not be renewed now");
                     // What is merely away is told as such by its uplink.
                     if !matches!(&e, LockError::Send(e) if e.retry() == Retry::Transient) {
-                        let todo = format!("see that evidock may lock objects there; then `evidock retry {}`", self.dest.name());
+                        let todo = format!(
+                            "see that evidock may lock objects there; then `evidock retry {}`",
+                            self.dest.name()
+                        );
                         self.health.failed("locks_stand_still", words, todo);
                     }
                     AWAY
@@ -154,7 +157,9 @@ impl Locks {
         for key in self.beside(clip).await? {
             match self.dest.retain(&key, until).await {
                 // A record that was never stored, a copy made before trees were: nothing to lock.
-                Err(SendError::Mismatch { what, .. }) => tracing::warn!(key, what, "this object is not there to be locked"),
+                Err(SendError::Mismatch { what, .. }) => {
+                    tracing::warn!(key, what, "this object is not there to be locked")
+                }
                 other => other?,
             }
         }
