@@ -110,7 +110,10 @@ pub fn fetch(fetch: &Fetch, settings: &Settings, output: &Output) -> anyhow::Res
         () if count("differs") > 0 || !odd.is_empty() => Ok(Exit::Mismatch),
         () if count("unreachable") > 0 => Err(Ended::with(
             Exit::Failure,
-            format!("{} clips could not be read now; run the same again, it goes on where it stopped", count("unreachable")),
+            format!(
+                "{} clips could not be read now; run the same again, it goes on where it stopped",
+                count("unreachable")
+            ),
         )),
         () if good < rows.len() => Ok(Exit::Incomplete),
         () => Ok(Exit::Ok),
@@ -120,7 +123,8 @@ pub fn fetch(fetch: &Fetch, settings: &Settings, output: &Output) -> anyhow::Res
 /// Two runs in one directory would write the same files.
 fn alone(dir: &Path) -> anyhow::Result<File> {
     let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(".fetch.lock"));
-    let lock = lock.with_context(|| format!("{} cannot be written to; give another directory with --to", dir.display()))?;
+    let lock =
+        lock.with_context(|| format!("{} cannot be written to; give another directory with --to", dir.display()))?;
     match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(_) => Err(Ended::with(
@@ -234,7 +238,9 @@ async fn fetched(
     while at < wanted.checker.size_bytes {
         let before = at;
         let taken = take(&**dest, wanted, tree.as_ref(), &file, &mut at, progress).await;
-        match taken.with_context(|| format!("writing {}: free space and run it again, it goes on where it stopped", part.display()))? {
+        match taken.with_context(|| {
+            format!("writing {}: free space and run it again, it goes on where it stopped", part.display())
+        })? {
             Took::All => {}
             Took::Cut(e) => {
                 silent = if at > before { 0 } else { silent + 1 };
@@ -360,7 +366,9 @@ async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, SendError>) -> Res
     let mut tries = 0;
     loop {
         match ask().await {
-            Err(e) if e.retry() == Retry::Transient && !matches!(e, SendError::Mismatch { .. }) && tries + 1 < TRIES => {
+            Err(e)
+                if e.retry() == Retry::Transient && !matches!(e, SendError::Mismatch { .. }) && tries + 1 < TRIES =>
+            {
                 tokio::time::sleep(Duration::from_secs(1 << tries)).await;
                 tries += 1;
             }
@@ -389,7 +397,8 @@ fn is_wanted(path: &Path, wanted: &Wanted) -> io::Result<bool> {
             }
         }
     }
-    Ok(Blake3(*blake3.finalize().as_bytes()) == wanted.checker.root && Sha256(sha256.finalize().into()) == wanted.sha256)
+    Ok(Blake3(*blake3.finalize().as_bytes()) == wanted.checker.root
+        && Sha256(sha256.finalize().into()) == wanted.sha256)
 }
 
 /// Writes a small file so that it is there whole or not at all.

@@ -17,9 +17,7 @@ use crate::domain::words::Words;
 pub fn keep(verb: &Verb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let w = output.words(settings.station.language);
     let request = match verb {
-        Verb::Hold(h) => {
-            Request::Hold { clip: h.clip.clone(), case_no: h.case_no.clone(), reason: h.reason.clone() }
-        }
+        Verb::Hold(h) => Request::Hold { clip: h.clip.clone(), case_no: h.case_no.clone(), reason: h.reason.clone() },
         Verb::Unhold(u) => Request::Unhold { hold: u.hold, reason: u.reason.clone(), confirm: u.confirm },
         Verb::Isolate(i) => Request::Isolate { clip: i.clip.clone(), reason: i.reason.clone() },
         Verb::Lift(l) => Request::Lift { clip: l.clip.clone(), reason: l.reason.clone(), confirm: l.confirm },
@@ -57,7 +55,8 @@ fn isolated(answer: &Value, clip: &str, settings: &Settings, output: &Output, w:
             stands = true;
             let state = at["state"].as_str().and_then(Delivery::parse).map_or("", |state| w.delivery(state));
             let locked = at["locked_until_ms"].as_i64().map(|ms| UtcMs(ms).rfc3339_in(&settings.station.zone));
-            let (clip, place) = (one["clip"].as_str().unwrap_or_default(), at["destination"].as_str().unwrap_or_default());
+            let (clip, place) =
+                (one["clip"].as_str().unwrap_or_default(), at["destination"].as_str().unwrap_or_default());
             output.line(&w.stands_line(clip, place, state, &size(bytes), records, locked.as_deref()))?;
         }
     }
@@ -96,7 +95,11 @@ fn holds(settings: &Settings, output: &Output, w: &Words) -> anyhow::Result<Exit
                 vec![h.hold.to_string(), of, h.clips.to_string(), h.reason.clone(), when(h.placed_ms), asked]
             })
             .collect();
-        output.table(&[w.hold, w.col_hold_of, w.col_clips, w.col_reason, w.col_since, w.col_release_asked], &rows, &[0, 2])?;
+        output.table(
+            &[w.hold, w.col_hold_of, w.col_clips, w.col_reason, w.col_since, w.col_release_asked],
+            &rows,
+            &[0, 2],
+        )?;
     }
     if !isolations.is_empty() {
         let rows: Vec<Vec<String>> = isolations

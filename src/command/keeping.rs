@@ -75,7 +75,9 @@ impl Desk {
                 let (hash, display, key) =
                     (layout::case_hash(number.key()), number.display().to_owned(), number.key().to_owned());
                 let Some(case) = self.store.read(move |r| r.case_id(&key)).await? else {
-                    let words = format!("no clip was ever linked to {display} on this station; link one first, or hold single clips");
+                    let words = format!(
+                        "no clip was ever linked to {display} on this station; link one first, or hold single clips"
+                    );
                     return Ok(Reply::refused("not_found", words));
                 };
                 let (hold, clips) = self.store.write(move |tx| tx.hold_case(case, &hash, &why, asked)).await?;

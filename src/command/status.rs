@@ -48,7 +48,14 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let (figures, docks, destinations, checkpoint, (out, overdue), kept) = store(settings)?.read_blocking(|r| {
         let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
         let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((r.figures(i64::MAX)?, docks, r.destinations()?, r.last_checkpoint()?, r.out_figures(now_ms)?, Kept::read(r)?))
+        Ok((
+            r.figures(i64::MAX)?,
+            docks,
+            r.destinations()?,
+            r.last_checkpoint()?,
+            r.out_figures(now_ms)?,
+            Kept::read(r)?,
+        ))
     })?;
     let (free, total) = Vault::at(&settings.vault.dir).space()?;
     let stages = [

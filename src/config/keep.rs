@@ -51,7 +51,8 @@ pub(super) fn retention(written: written::Retention) -> Result<Retention, Proble
     let renew = whole("retention.renew_days", written.renew_days, 31, 1..=366)?;
     let before = whole("retention.renew_before_days", written.renew_before_days, 10, 0..=365)?;
     if before >= renew {
-        let what = format!("must be less than renew_days ({renew}), or a lock would be renewed each day; it is {before}");
+        let what =
+            format!("must be less than renew_days ({renew}), or a lock would be renewed each day; it is {before}");
         return problem("retention.renew_before_days", what);
     }
     let rule = RetentionRule {
@@ -70,7 +71,10 @@ mod tests {
     fn values_that_do_not_fit_together_say_so() {
         for (text, words) in [
             ("[vault]\nevict = 'always'", "must be one of off, space, age"),
-            ("[vault]\nevict = 'age'\nevict_keep_days = 30\nevict_after_days = 20", "must not be less than evict_keep_days"),
+            (
+                "[vault]\nevict = 'age'\nevict_keep_days = 30\nevict_after_days = 20",
+                "must not be less than evict_keep_days",
+            ),
             ("[vault]\nevict_free_percent = 0", "must be 1 to 100"),
             ("[vault]\nevict_audit = 'full'", "must be one of none, sampled, whole"),
             ("[audit]\nshare_percent = 101", "must be 0 to 100"),

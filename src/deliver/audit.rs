@@ -22,8 +22,8 @@ use crate::runtime::clock::monotonic;
 use crate::runtime::health::Part;
 use crate::runtime::task;
 use crate::store::{AuditJob, Change, Store, StoreError};
-use crate::vault::tree::{Checker, GROUP_BYTES, Outboard, TreeBuilder, TreeError};
 use crate::vault::Vault;
+use crate::vault::tree::{Checker, GROUP_BYTES, Outboard, TreeBuilder, TreeError};
 
 /// Copies taken at a time.
 const BATCH: u32 = 8;
@@ -300,7 +300,10 @@ impl Auditor {
         }
         let (found, tree) = built.finish().map_err(SendError::Local)?;
         if found != job.blake3 {
-            return Ok(Found::Differs(format!("read again, its BLAKE3 is {found}, not the {} that was sealed", job.blake3)));
+            return Ok(Found::Differs(format!(
+                "read again, its BLAKE3 is {found}, not the {} that was sealed",
+                job.blake3
+            )));
         }
         self.tree(job, tree).await
     }
@@ -404,8 +407,9 @@ impl std::io::Write for Sum {
 async fn proofs(news: &mut tokio::sync::broadcast::Receiver<Change>) {
     loop {
         match news.recv().await {
-            Ok(Change::Clip(_) | Change::Destinations)
-            | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Change::Clip(_) | Change::Destinations) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                return;
+            }
             Ok(_) => {}
             // The store is closing; the stop comes by its own way.
             Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,

@@ -107,7 +107,11 @@ impl Evictor {
         }
         if looked.room_wanted {
             let why: Vec<String> = looked.stay.iter().map(|(why, n)| format!("{n}: {why}")).collect();
-            let words = format!("less than {} % of the vault's disk is free, and nothing more may go ({})", self.free_percent, why.join("; "));
+            let words = format!(
+                "less than {} % of the vault's disk is free, and nothing more may go ({})",
+                self.free_percent,
+                why.join("; ")
+            );
             self.health.degraded("evict_room", words, "see why clips stay, or add disk");
         } else {
             self.health.ok();
@@ -115,7 +119,11 @@ impl Evictor {
     }
 
     /// Finishes what an interrupted run began, then gives up what may go.
-    pub async fn run_once(&self, stop: &CancellationToken, alive: &(impl Fn() + Send + Sync)) -> Result<Looked, EvictError> {
+    pub async fn run_once(
+        &self,
+        stop: &CancellationToken,
+        alive: &(impl Fn() + Send + Sync),
+    ) -> Result<Looked, EvictError> {
         self.settle().await?;
         let Some(policy) = self.policy else { return Ok(Looked::default()) };
         let configured: Vec<String> = self.remotes.iter().map(|d| d.name().to_string()).collect();
@@ -152,7 +160,9 @@ impl Evictor {
                         }
                         Err(why) => *looked.stay.entry(why).or_default() += 1,
                     },
-                    Err(Stay::NotBefore(_)) => *looked.stay.entry("the policy keeps it a while".into()).or_default() += 1,
+                    Err(Stay::NotBefore(_)) => {
+                        *looked.stay.entry("the policy keeps it a while".into()).or_default() += 1
+                    }
                     Err(why) => *looked.stay.entry(why.to_string()).or_default() += 1,
                 }
             }
@@ -205,7 +215,9 @@ impl Evictor {
             let Some(dest) = self.remotes.iter().find(|d| d.name().as_str() == copy.destination) else { continue };
             let what = match dest.head(&key).await.map_err(EvictError::Look)? {
                 Some(there) if there.size_bytes == row.size_bytes => continue,
-                Some(there) => format!("it has {} bytes and not the {} that were sealed", there.size_bytes, row.size_bytes),
+                Some(there) => {
+                    format!("it has {} bytes and not the {} that were sealed", there.size_bytes, row.size_bytes)
+                }
                 None => "it is not there any more".to_owned(),
             };
             let name = copy.destination.clone();

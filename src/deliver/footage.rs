@@ -295,7 +295,9 @@ impl Opened {
             let tree = match found.take() {
                 Some(tree) => tree,
                 None => match self.tree(candidate).await {
-                    None => return Err(Failed::NoTree(format!("there is no tree by which it could be verified ({why})"))),
+                    None => {
+                        return Err(Failed::NoTree(format!("there is no tree by which it could be verified ({why})")));
+                    }
                     Some(Ok(tree)) => Arc::new(tree),
                     Some(Err(what)) => {
                         why = what;

@@ -78,7 +78,10 @@ impl Locks {
                     tracing::warn!(destination = %self.dest.name(), error = words, "locks there could not be renewed now");
                     // What is merely away is told as such by its uplink.
                     if !matches!(&e, LockError::Send(e) if e.retry() == Retry::Transient) {
-                        let todo = format!("see that evidock may lock objects there; then `evidock retry {}`", self.dest.name());
+                        let todo = format!(
+                            "see that evidock may lock objects there; then `evidock retry {}`",
+                            self.dest.name()
+                        );
                         self.health.failed("locks_stand_still", words, todo);
                     }
                     AWAY
@@ -131,16 +134,23 @@ impl Locks {
     }
 
     async fn renew_due(&self, alive: &(impl Fn() + Send + Sync)) -> Result<(), LockError> {
-        let mut after = None;
+        let (mut after, mut trouble) = (None, None);
         loop {
             let (name, now_ms) = (self.dest.name().to_string(), self.clock.now().0);
             let (before, from) = (now_ms.saturating_add(self.rule.before_ms), after);
             let jobs = self.store.read(move |r| r.locks_due(&name, before, from, BATCH)).await?;
-            let Some(last) = jobs.last().map(|job| job.clip) else { return Ok(()) };
+            let Some(last) = jobs.last().map(|job| job.clip) else { return trouble.map_or(Ok(()), Err) };
             for job in jobs {
                 alive();
-                if let Some(until_ms) = renewal(&self.rule, &job.facts, now_ms) {
-                    self.renew(&job, UtcMs(until_ms)).await?;
+                let Some(until_ms) = renewal(&self.rule, &job.facts, now_ms) else { continue };
+                match self.renew(&job, UtcMs(until_ms)).await {
+                    Ok(()) => {}
+                    // The whole destination is away or refuses; else one copy leaves no other one unlocked.
+                    Err(
+                        e @ (LockError::Store(_)
+                        | LockError::Send(SendError::Unreachable { .. } | SendError::Refused { .. })),
+                    ) => return Err(e),
+                    Err(e) => trouble = Some(e),
                 }
             }
             after = Some(last);
@@ -154,7 +164,9 @@ impl Locks {
         for key in self.beside(clip).await? {
             match self.dest.retain(&key, until).await {
                 // A record that was never stored, a copy made before trees were: nothing to lock.
-                Err(SendError::Mismatch { what, .. }) => tracing::warn!(key, what, "this object is not there to be locked"),
+                Err(SendError::Mismatch { what, .. }) => {
+                    tracing::warn!(key, what, "this object is not there to be locked")
+                }
                 other => other?,
             }
         }

@@ -125,7 +125,8 @@ impl Mender {
         let mut stream = bytes.read(0..size_bytes);
         while let Some(chunk) = stream.next().await {
             let (chunk, mut out, path) = (chunk?, Arc::clone(&file), self.reach.vault.master(clip));
-            let written = task::blocking("mend", move || out.write_all(&chunk)).await.map_err(|_| StoreError::Closed)?;
+            let written =
+                task::blocking("mend", move || out.write_all(&chunk)).await.map_err(|_| StoreError::Closed)?;
             written.map_err(|source| VaultError { doing: "writing", path, source })?;
             alive();
         }
@@ -144,8 +145,9 @@ impl Mender {
 async fn suspicions(news: &mut tokio::sync::broadcast::Receiver<Change>) {
     loop {
         match news.recv().await {
-            Ok(Change::Clip(_) | Change::Destinations)
-            | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Change::Clip(_) | Change::Destinations) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                return;
+            }
             Ok(_) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use crate::domain::ids::{ClipId, DestinationName};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession, PartReceipt,
-    PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
+    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
 };
 use crate::domain::time::UtcMs;
 

@@ -249,10 +249,8 @@ impl Tx<'_> {
             "INSERT INTO isolation (clip_id, reason, placed_by, placed_ms) VALUES (?1, ?2, ?3, ?4)",
             params![clip.to_string(), reason, by(&asked.actor), self.now_ms()],
         )?;
-        self.conn.execute(
-            "UPDATE clip SET isolated_ms = ?2 WHERE clip_id = ?1",
-            params![clip.to_string(), self.now_ms()],
-        )?;
+        self.conn
+            .execute("UPDATE clip SET isolated_ms = ?2 WHERE clip_id = ?1", params![clip.to_string(), self.now_ms()])?;
         self.log(&asked.clone().clip(clip).secret("reason", reason))?;
         self.changed(Change::Isolated);
         self.stale(clip)

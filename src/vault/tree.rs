@@ -197,7 +197,13 @@ impl Checker {
             return if same { Ok(()) } else { Err(TreeError::Bytes { at: 0 }) };
         }
         let wanted = Wanted { first: offset / GROUP_BYTES as u64, bytes };
-        self.descend(tree, &wanted, Subtree { first: 0, groups: self.groups(), nodes_at: 0 }, *self.root.as_bytes(), true)
+        self.descend(
+            tree,
+            &wanted,
+            Subtree { first: 0, groups: self.groups(), nodes_at: 0 },
+            *self.root.as_bytes(),
+            true,
+        )
     }
 
     fn descend(

@@ -39,7 +39,8 @@ fn proven(station: &mut Station, sizes: &[usize]) -> Vec<(String, Bytes)> {
 /// Waits until every clip was audited or mended, and is proven.
 fn until_settled(station: &mut Station, clips: usize, spoilt: usize) {
     station.until("every copy was read again, and what was wrong is mended", |s| {
-        let audited = s.query("SELECT clip_id FROM delivery WHERE state = 'proven' AND audited_ms IS NOT NULL", &[]).len();
+        let audited =
+            s.query("SELECT clip_id FROM delivery WHERE state = 'proven' AND audited_ms IS NOT NULL", &[]).len();
         let mended = s.query("SELECT DISTINCT clip_id FROM log_entry WHERE kind = 'delivery.mismatch'", &[]).len();
         audited == clips - spoilt && mended == spoilt && s.status()["suspect"] == 0
     });

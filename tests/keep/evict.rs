@@ -34,7 +34,10 @@ fn what_went_is_played_downloaded_and_verified_from_elsewhere() {
     let clip = station.clip("091200.mp4");
     assert!(station.in_vault(&clip).is_none(), "its file is gone");
     assert!(station.in_vault(&format!("{clip}.tree")).is_some(), "its tree is not");
-    assert_eq!(&events(&station, &clip).into_iter().filter(|k| k.starts_with("clip.evict")).collect::<Vec<_>>(), &["clip.evict_intended", "clip.evicted"]);
+    assert_eq!(
+        &events(&station, &clip).into_iter().filter(|k| k.starts_with("clip.evict")).collect::<Vec<_>>(),
+        &["clip.evict_intended", "clip.evicted"]
+    );
 
     // The player asks for ranges that begin and end anywhere, a program for all of it.
     let path = format!("/clips/{clip}/media");
@@ -106,7 +109,10 @@ fn what_differs_elsewhere_reaches_no_viewer() {
     assert_eq!((&station.record(&clip)["state"], &station.status()["suspect"]), (&"sending".into(), &1.into()));
     station.refused(4, ["verify", &clip]);
     let alarms = problem(&get(&station, "/api/v1/status", ""))["alarms"].to_string();
-    assert!(alarms.contains("\"mismatch\"") && alarms.contains("\"quarantined\"") && alarms.contains("\"out_of_reach\""), "{alarms}");
+    assert!(
+        alarms.contains("\"mismatch\"") && alarms.contains("\"quarantined\"") && alarms.contains("\"out_of_reach\""),
+        "{alarms}"
+    );
 
     // The recorder still has it: what it gives is kept, and not taken for known.
     station.undock("a");
@@ -181,7 +187,9 @@ fn nothing_goes_for_a_copy_on_the_same_disk_or_one_that_is_gone() {
     until_evicted(&mut station, 1);
     let kinds = events(&station, &clip);
     let last = |kind: &str| kinds.iter().rposition(|k| k == kind).unwrap_or_else(|| panic!("{kind}: {kinds:?}"));
-    assert!(last("delivery.mismatch") < last("delivery.proven") && last("delivery.proven") < last("clip.evict_intended"));
+    assert!(
+        last("delivery.mismatch") < last("delivery.proven") && last("delivery.proven") < last("clip.evict_intended")
+    );
     assert_eq!(count(&station, &clip, "clip.evict_intended"), 1, "not before it was proven again: {kinds:?}");
     assert!(std::fs::read(master(far.path(), &clip)).unwrap() == footage(100_000, 4));
 }
@@ -198,7 +206,10 @@ fn an_audit_comes_first_where_it_is_asked_for() {
     let clip = station.clip("091200.mp4");
     let kinds = events(&station, &clip);
     let at = |kind: &str| kinds.iter().position(|k| k == kind).unwrap_or_else(|| panic!("{kind}: {kinds:?}"));
-    assert!(at("delivery.proven") < at("delivery.audited") && at("delivery.audited") < at("clip.evict_intended"), "{kinds:?}");
+    assert!(
+        at("delivery.proven") < at("delivery.audited") && at("delivery.audited") < at("clip.evict_intended"),
+        "{kinds:?}"
+    );
 }
 
 #[test]
@@ -256,13 +267,17 @@ fn killed_in_the_middle_nothing_is_lost_and_everything_comes_to_its_end() {
     assert_eq!(sealed.len(), CLIPS);
     // A crash right behind the transaction that says so: the file still stands. And one behind the removing.
     let (stands, removed) = (&sealed[0][0], &sealed[1][0]);
-    rewrite(&station, &format!("UPDATE clip SET local = 'evicted', evict_seq = 1 WHERE clip_id IN ('{stands}', '{removed}')"));
+    rewrite(
+        &station,
+        &format!("UPDATE clip SET local = 'evicted', evict_seq = 1 WHERE clip_id IN ('{stands}', '{removed}')"),
+    );
     std::fs::remove_file(station.in_vault(removed).unwrap()).unwrap();
 
     station.configure(&format!("{AT_ONCE}{}", folder_at("far", far.path())));
     let is_sound = |s: &Station| {
         for row in s.query("SELECT clip_id, lower(hex(blake3)) FROM clip WHERE local = 'sealed'", &[]) {
-            let file = s.in_vault(&row[0]).unwrap_or_else(|| panic!("{} is called sealed, and its file is gone", row[0]));
+            let file =
+                s.in_vault(&row[0]).unwrap_or_else(|| panic!("{} is called sealed, and its file is gone", row[0]));
             assert_eq!(digests(&file).0, row[1]);
         }
         let gone = s.query("SELECT clip_id FROM clip WHERE local = 'evicted'", &[]).len();
@@ -287,7 +302,10 @@ fn killed_in_the_middle_nothing_is_lost_and_everything_comes_to_its_end() {
     for row in &sealed {
         assert_eq!(digests(&master(far.path(), &row[0])).0, row[1]);
         let wanted = usize::from(row[0] != *stands && row[0] != *removed);
-        assert_eq!((count(&station, &row[0], "clip.evict_intended"), count(&station, &row[0], "clip.evicted")), (wanted, 1));
+        assert_eq!(
+            (count(&station, &row[0], "clip.evict_intended"), count(&station, &row[0], "clip.evicted")),
+            (wanted, 1)
+        );
     }
     assert_log_holds(&station);
 }

@@ -120,14 +120,18 @@ async fn clips_of_two_stations_come_out_of_one_bucket_also_after_a_kill() {
     let down = proxy.bytes_down();
     let summary = reader.fetch("bucket", 0);
     let moved = proxy.bytes_down() - down;
-    assert!(moved < 24_000_000 + 200_000 - 5_500_000 && had >= 8_000_000, "{moved} bytes came, though {had} were there");
+    assert!(
+        moved < 24_000_000 + 200_000 - 5_500_000 && had >= 8_000_000,
+        "{moved} bytes came, though {had} were there"
+    );
     assert_eq!((&summary["complete"], results(&summary).len()), (&true.into(), 3));
     let all = [("test-01", &of_one[0], &long), ("test-01", &of_one[1], &short), ("test-02", &of_two[0], &third)];
     for (station, clip, bytes) in all {
         let file = reader.station.path(format!("out/{station}-{clip}.mp4"));
         assert!(fs::read(&file).unwrap() == **bytes, "{clip}");
         let record: Value =
-            serde_json::from_slice(&fs::read(reader.station.path(format!("out/{station}-{clip}.json"))).unwrap()).unwrap();
+            serde_json::from_slice(&fs::read(reader.station.path(format!("out/{station}-{clip}.json"))).unwrap())
+                .unwrap();
         assert_eq!(record["blake3"], digests(&file).0.as_str());
     }
     assert!(!part.exists());
@@ -178,7 +182,10 @@ fn what_was_not_sent_and_what_is_wrong_are_told_apart() {
     station.dock("a");
     station.until_proven(2);
     // The third one is held back: its record tells of it, its footage does not go.
-    station.configure(&format!("[casework]\ndefault_sensitivity = \"privacy\"\n{}max_sensitivity = \"none\"\n", folder_at("far", far.path())));
+    station.configure(&format!(
+        "[casework]\ndefault_sensitivity = \"privacy\"\n{}max_sensitivity = \"none\"\n",
+        folder_at("far", far.path())
+    ));
     station.stop();
     station.start();
     station.docked("a").file(dsj("36NCC009910", "091202"), &kept, 70);

@@ -110,7 +110,11 @@ async fn an_upload_stops_in_the_middle_and_goes_on_when_two_people_lift_it() {
     station.json(["lift", &clip, "--reason", "经鉴定不涉密"]);
     let (_, words) = station.refused(1, ["lift", &clip, "--confirm"]);
     assert!(words.contains("another person"), "{words}");
-    assert_eq!(station.one("SELECT max(rev) FROM record_rev WHERE clip_id = ?1", &[&clip]), newest, "no record goes out");
+    assert_eq!(
+        station.one("SELECT max(rev) FROM record_rev WHERE clip_id = ?1", &[&clip]),
+        newest,
+        "no record goes out"
+    );
 
     let lifted = as_another(&station, &["lift", &clip, "--confirm"]);
     assert!(lifted.status.success(), "{}", text(&lifted.stderr));
@@ -133,7 +137,10 @@ fn a_label_isolates_and_so_do_the_same_bytes_from_elsewhere() {
     assert_eq!(station.status()["isolated"], 1);
     // What stands there already stays there, and is told.
     let again = station.json(["isolate", &clip, "--reason", "再次确认"]);
-    assert_eq!((&again["isolated"], &again["clips"][0]["standing"][0]["state"]), (&serde_json::json!([]), &"proven".into()));
+    assert_eq!(
+        (&again["isolated"], &again["clips"][0]["standing"][0]["state"]),
+        (&serde_json::json!([]), &"proven".into())
+    );
     assert!(std::fs::read(master(far.path(), &clip)).unwrap() == bytes);
     // The same footage on another recorder goes nowhere either.
     station.card("b").file(dsj("36NCC009911", "101010"), &bytes, 60);

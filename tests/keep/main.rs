@@ -26,7 +26,11 @@ pub fn far() -> tempfile::TempDir {
     let dir = tempfile::Builder::new().prefix("evidock-far-").tempdir_in("/dev/shm").unwrap();
     let near = tempfile::tempdir().unwrap();
     let device = |path: &Path| std::fs::metadata(path).unwrap().dev();
-    assert_ne!(device(dir.path()), device(near.path()), "/dev/shm must be a file system of its own; point TMPDIR elsewhere");
+    assert_ne!(
+        device(dir.path()),
+        device(near.path()),
+        "/dev/shm must be a file system of its own; point TMPDIR elsewhere"
+    );
     dir
 }
 
@@ -37,7 +41,8 @@ pub fn folder_at(name: &str, dir: &Path) -> String {
 
 /// The only object whose key ends so, below a folder destination.
 pub fn object(dir: &Path, ending: &str) -> PathBuf {
-    let mut found: Vec<PathBuf> = files_below(dir).into_iter().filter(|f| f.to_str().unwrap().ends_with(ending)).collect();
+    let mut found: Vec<PathBuf> =
+        files_below(dir).into_iter().filter(|f| f.to_str().unwrap().ends_with(ending)).collect();
     assert_eq!(found.len(), 1, "{ending}: {found:?}");
     found.remove(0)
 }
@@ -64,7 +69,8 @@ pub fn get(station: &Station, path: &str, line: &str) -> Answer {
     let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let mut stream = std::net::TcpStream::connect(&host).unwrap();
     let line = if line.is_empty() { String::new() } else { format!("{line}\r\n") };
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: en\r\n{line}Connection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: en\r\n{line}Connection: close\r\n\r\n")
+        .unwrap();
     let mut answer = Vec::new();
     // A body that breaks off is an answer, too.
     let _ = stream.read_to_end(&mut answer);

@@ -29,7 +29,8 @@ pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
             "put the destination back that holds them; `evidock verify CLIP --remote` compares a copy that was called wrong",
         ));
     } else if evicted.0 > 0 {
-        let words = format!("{} clips went from here after their proof; each has a proven copy that can be read", evicted.0);
+        let words =
+            format!("{} clips went from here after their proof; each has a proven copy that can be read", evicted.0);
         findings.push(Finding::ok("eviction", words));
     }
     let required = settings.destinations.iter().filter(|d| d.required);

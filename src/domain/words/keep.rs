@@ -8,7 +8,9 @@ impl Words {
         let clips = self.number(clips);
         match self.lang {
             Lang::Zh => format!("暂停销毁第 {hold} 号已生效，涉及 {clips} 个资料；解除须两人：evidock unhold {hold}"),
-            Lang::En => format!("hold {hold} stands on {clips} clips; releasing it takes two people: evidock unhold {hold}"),
+            Lang::En => {
+                format!("hold {hold} stands on {clips} clips; releasing it takes two people: evidock unhold {hold}")
+            }
         }
     }
 
@@ -16,7 +18,9 @@ impl Words {
     pub fn release_asked_line(&self, hold: i64) -> String {
         match self.lang {
             Lang::Zh => format!("已申请解除暂停销毁第 {hold} 号；须另一人确认：evidock unhold {hold} --confirm"),
-            Lang::En => format!("the release of hold {hold} is asked for; another person confirms: evidock unhold {hold} --confirm"),
+            Lang::En => format!(
+                "the release of hold {hold} is asked for; another person confirms: evidock unhold {hold} --confirm"
+            ),
         }
     }
 
@@ -60,7 +64,9 @@ impl Words {
             }
             Lang::En => {
                 let locked = locked.map(|until| format!(", locked until {until}")).unwrap_or_default();
-                format!("  at {destination}: {clip} {state}, {size} of footage, {records} revisions of its record{locked}")
+                format!(
+                    "  at {destination}: {clip} {state}, {size} of footage, {records} revisions of its record{locked}"
+                )
             }
         }
     }
@@ -69,7 +75,9 @@ impl Words {
     pub fn lift_asked_line(&self, clip: &str) -> String {
         match self.lang {
             Lang::Zh => format!("已申请解除 {clip} 的疑似涉密阻断；须另一人确认：evidock lift {clip} --confirm"),
-            Lang::En => format!("lifting the isolation of {clip} is asked for; another person confirms: evidock lift {clip} --confirm"),
+            Lang::En => format!(
+                "lifting the isolation of {clip} is asked for; another person confirms: evidock lift {clip} --confirm"
+            ),
         }
     }
 
@@ -82,7 +90,14 @@ impl Words {
     }
 
     /// What `status` adds where there is something: isolated clips, suspect copies, held and evicted clips.
-    pub fn kept_away_lines(&self, isolated: u64, suspect: u64, held: u64, evicted: u64, evicted_size: &str) -> Vec<String> {
+    pub fn kept_away_lines(
+        &self,
+        isolated: u64,
+        suspect: u64,
+        held: u64,
+        evicted: u64,
+        evicted_size: &str,
+    ) -> Vec<String> {
         let n = |count: u64| self.number(count);
         let zh = self.lang == Lang::Zh;
         let mut lines = Vec::new();
@@ -101,11 +116,18 @@ impl Words {
             format!("{} 份云端副本校验不一致，正在用完好的副本补传", n(suspect)),
             format!("{} copies elsewhere are not what was sealed; they are sent again from good ones", n(suspect)),
         );
-        add(held, format!("{} 个暂停销毁：evidock holds", n(held)), format!("{} clips on hold: evidock holds", n(held)));
+        add(
+            held,
+            format!("{} 个暂停销毁：evidock holds", n(held)),
+            format!("{} clips on hold: evidock holds", n(held)),
+        );
         add(
             evicted,
             format!("{} 个本地已腾出空间（{evicted_size}），调阅时从云端读取", n(evicted)),
-            format!("{} clips removed here after proof ({evicted_size}), read from elsewhere when they are asked for", n(evicted)),
+            format!(
+                "{} clips removed here after proof ({evicted_size}), read from elsewhere when they are asked for",
+                n(evicted)
+            ),
         );
         lines
     }

@@ -46,7 +46,9 @@ fn a_release_takes_two_people_who_can_be_told_apart() {
     f.seal(clip, vec![]);
     let hold = f.store.write_blocking(move |tx| tx.hold_clip(clip, "review", asked(EventKind::Hold, 1))).unwrap();
     let confirm = |actor: Actor| {
-        f.store.write_blocking(move |tx| tx.unhold(hold, Draft::by(EventKind::Hold, actor, "cli"))).map_err(|e| e.to_string())
+        f.store
+            .write_blocking(move |tx| tx.unhold(hold, Draft::by(EventKind::Hold, actor, "cli")))
+            .map_err(|e| e.to_string())
     };
     assert!(confirm(Actor::os(2)).unwrap_err().contains("nobody has asked"));
     f.store.write_blocking(move |tx| tx.ask_unhold(hold, "over", asked(EventKind::Hold, 1))).unwrap();
@@ -105,7 +107,9 @@ fn isolation_follows_the_bytes_and_what_is_isolated_goes_nowhere() {
         .unwrap();
     f.store
         .read_blocking(|r| {
-            assert!(r.due_deliveries("d", i64::MAX / 2, 9)?.is_empty() && r.due_outbox("d", i64::MAX / 2, 9)?.is_empty());
+            assert!(
+                r.due_deliveries("d", i64::MAX / 2, 9)?.is_empty() && r.due_outbox("d", i64::MAX / 2, 9)?.is_empty()
+            );
             assert!(r.stale_records(9)?.is_empty());
             Ok(())
         })
@@ -129,7 +133,11 @@ fn a_suspect_copy_is_proven_no_longer_and_counts_once() {
         f.store.write_blocking(move |tx| tx.proven(clip, "d", ProofLevel::ReadBack, "x", None, None)).unwrap();
     };
     prove(&f);
-    f.store.write_blocking(move |tx| tx.audited(clip, "d", crate::domain::evict::Audit::Whole, Draft::daemon(EventKind::Audited))).unwrap();
+    f.store
+        .write_blocking(move |tx| {
+            tx.audited(clip, "d", crate::domain::evict::Audit::Whole, Draft::daemon(EventKind::Audited))
+        })
+        .unwrap();
     assert!(f.store.write_blocking(move |tx| tx.suspect(clip, "d", "differs", "audit")).unwrap());
     assert!(!f.store.write_blocking(move |tx| tx.suspect(clip, "d", "differs", "read")).unwrap(), "it is known");
     f.store
