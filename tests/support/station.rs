@@ -282,6 +282,14 @@ impl Station {
         fs::rename(self.path("state/docks").join(name), self.path("cards").join(name)).unwrap();
     }
 
+    /// The page's address, without a slash at its end, as the daemon's log tells it.
+    pub fn page(&self) -> String {
+        let log = self.log();
+        let from = log.find("page=").expect("the daemon tells its page's address") + "page=".len();
+        let rest = log[from..].trim_start_matches('"');
+        rest[..rest.find(['"', ' ']).unwrap()].trim_end_matches('/').to_owned()
+    }
+
     /// A docked recorder.
     pub fn docked(&self, name: &str) -> Card {
         Card { root: self.path("state/docks").join(name) }
