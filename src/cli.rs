@@ -136,9 +136,10 @@ pub enum Verb {
     /// Backups of the database at the destinations
     #[command(subcommand)]
     Backup(Backup),
-    /// Rebuild this station after its disk was lost: from a backup and the records at a destination
+    /// Rebuild this station on a new box after its disk was lost
     ///
-    /// Runs on a new box with the old [station] id, before the daemon's first start. docs/restore.md is the drill.
+    /// From a backup of the database and the records at a destination, under the old [station] id, before the daemon's
+    /// first start. docs/restore.md is the drill.
     Restore(Restore),
     /// Look for what is missing or wrong on this machine, and say how to mend it
     Doctor {

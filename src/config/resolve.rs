@@ -331,7 +331,7 @@ fn backup(written: written::Backup, known: &[Destination]) -> Result<Backup, Pro
             .iter()
             .map(|name| match known.iter().find(|d| d.name.as_str() == name) {
                 Some(found) => Ok(found.name.clone()),
-                None => problem("backup.destinations", format!("must name destinations: {}", one_of(&names, name))),
+                None => problem("backup.destinations", one_of(&names, name)),
             })
             .collect::<Result<_, _>>()?,
     };

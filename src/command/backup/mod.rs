@@ -203,16 +203,24 @@ fn list_there(settings: &Settings, from: &str, output: &Output) -> anyhow::Resul
 
 /// The backups of a station that stand at a destination, whole as far as their notes tell, newest first.
 pub async fn at_destination(dest: &dyn Destination, station: &StationId) -> Result<Vec<BackupKey>, SendError> {
-    let prefix = layout::backup_prefix(station);
     let mut keys = std::collections::BTreeSet::new();
+    each_key(dest, &layout::backup_prefix(station), |key| keys.extend(layout::parse_backup_note(station, key))).await?;
+    Ok(keys.into_iter().rev().map(|(epoch, seq)| BackupKey { epoch, seq }).collect())
+}
+
+/// Tells every key below `prefix`. One that gives the same page without end is not listened to for ever.
+pub async fn each_key(dest: &dyn Destination, prefix: &str, mut tell: impl FnMut(&str)) -> Result<(), SendError> {
     let mut after: Option<String> = None;
     loop {
-        let page = dest.list(&prefix, after.as_deref()).await?;
-        let Some(last) = page.last().cloned() else { break };
-        keys.extend(page.iter().filter_map(|key| layout::parse_backup_note(station, key)));
+        let page = dest.list(prefix, after.as_deref()).await?;
+        let Some(last) = page.last().cloned() else { return Ok(()) };
+        if after.as_ref() == Some(&last) {
+            let what = format!("it lists {prefix} without end");
+            return Err(SendError::Protocol { destination: dest.name().clone(), what });
+        }
+        page.iter().for_each(|key| tell(key));
         after = Some(last);
     }
-    Ok(keys.into_iter().rev().map(|(epoch, seq)| BackupKey { epoch, seq }).collect())
 }
 
 /// The note on a backup, on its own word, with its bytes; why it cannot be used, in words.

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use futures_util::StreamExt;
 
-use crate::command::backup::small;
+use crate::command::backup::{each_key, small};
 use crate::command::output::Output;
 use crate::domain::case_number::{CaseNumber, NumberRule};
 use crate::domain::ids::{ClipId, StationId};
@@ -34,36 +34,26 @@ pub struct Presence {
 
 /// Lists what stands there of every clip. Some 100 bytes of memory each.
 pub async fn presence(dest: &dyn Destination, station: &StationId) -> Result<BTreeMap<ClipId, Presence>, SendError> {
-    let prefix = layout::clips_prefix(station);
     let mut clips: BTreeMap<ClipId, Presence> = BTreeMap::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = dest.list(&prefix, after.as_deref()).await?;
-        let Some(last) = page.last().cloned() else { return Ok(clips) };
-        for key in page {
-            if let Some((clip, object)) = layout::parse_clip_object(station, &key) {
-                let there = clips.entry(clip).or_default();
-                match object {
-                    ClipObject::Master => there.master = true,
-                    ClipObject::Tree => there.tree = true,
-                    ClipObject::Record(rev) => there.rev = there.rev.max(rev),
-                }
-            }
+    each_key(dest, &layout::clips_prefix(station), |key| {
+        let Some((clip, object)) = layout::parse_clip_object(station, key) else { return };
+        let there = clips.entry(clip).or_default();
+        match object {
+            ClipObject::Master => there.master = true,
+            ClipObject::Tree => there.tree = true,
+            ClipObject::Record(rev) => there.rev = there.rev.max(rev),
         }
-        after = Some(last);
-    }
+    })
+    .await?;
+    Ok(clips)
 }
 
-/// The highest number of a segment of the catalogue there, after `known`.
+/// The highest number of a segment of the catalogue there.
 pub async fn last_of_catalogue(dest: &dyn Destination, station: &StationId) -> Result<Option<u64>, SendError> {
-    let prefix = layout::catalogue_prefix(station);
-    let (mut last, mut after) = (None, None::<String>);
-    loop {
-        let page = dest.list(&prefix, after.as_deref()).await?;
-        let Some(end) = page.last().cloned() else { return Ok(last) };
-        last = page.iter().filter_map(|key| layout::parse_catalogue(station, key)).max().max(last);
-        after = Some(end);
-    }
+    let mut last = None;
+    each_key(dest, &layout::catalogue_prefix(station), |key| last = layout::parse_catalogue(station, key).max(last))
+        .await?;
+    Ok(last)
 }
 
 /// What taking the records over came to.
