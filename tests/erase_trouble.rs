@@ -54,8 +54,13 @@ impl Box {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (board, intake, store) = Self::open(dir.path());
-        let elsewhere =
-            Abilities { proof: ProofLevel::RemoteChecksum, lock: false, same_device: false, in_order: false, detail: String::new() };
+        let elsewhere = Abilities {
+            proof: ProofLevel::RemoteChecksum,
+            lock: false,
+            same_device: false,
+            in_order: false,
+            detail: String::new(),
+        };
         store.write_blocking(move |tx| tx.destination_probed(CLOUD, &elsewhere)).unwrap();
         Self { dir, store, board, intake }
     }
@@ -71,6 +76,7 @@ impl Box {
             still_after_ms: 0,
             look_every_ms: 10,
             deliveries: vec![(CLOUD.to_owned(), true)],
+            instant: false,
         };
         let all = config::Erase {
             recorders: vec![globset::Glob::new("*").unwrap()],

@@ -19,6 +19,7 @@ pub mod exit;
 pub mod find;
 pub mod gatekeeper;
 pub mod log;
+mod outbound;
 pub mod output;
 pub mod recorders;
 mod roster_watch;

@@ -6,6 +6,7 @@
 mod form;
 mod resolve;
 mod secret;
+mod sending;
 mod settings;
 mod show;
 mod usb;

@@ -16,11 +16,10 @@ use super::form::nearest;
 use super::secret::SecretFile;
 use super::settings::{
     Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderDestination, FolderSource, Hook, Lamp,
-    Language, Lock, Log, LogFormat, LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload,
-    Vault, Web,
+    Language, Lock, Log, LogFormat, LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Vault, Web,
 };
-use super::usb;
 use super::written::{self, Written};
+use super::{sending, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
 use crate::domain::ids::{BayName, DestinationName, StationId};
@@ -73,7 +72,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         custody: custody(written.custody.unwrap_or_default())?,
         destinations: destinations(written.destination.unwrap_or_default(), &places)?,
         erase: erase(written.erase.unwrap_or_default())?,
-        upload: upload(written.upload.unwrap_or_default())?,
+        upload: sending::upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
         log: log(written.log.unwrap_or_default())?,
@@ -365,6 +364,7 @@ fn destination(path: &str, mut written: written::Destination, places: &Places<'_
         max_sensitivity,
         parts_in_flight: whole(&at("parts_in_flight"), written.parts_in_flight, 4, 1..=32)? as usize,
         initial_lock_days: whole(&at("initial_lock_days"), written.initial_lock_days, 30, 0..=3650)? as u32,
+        limit: sending::timetable(&at("limit"), written.limit.take())?,
         kind,
     })
 }
@@ -457,19 +457,6 @@ fn s3_endpoint(path: &str, endpoint: &str) -> Result<String, Problem> {
             "must be scheme, host and port alone, as \"https://s3.example.org:9000\"; bucket and keys have their own keys",
         )
     }
-}
-
-fn upload(written: written::Upload) -> Result<Upload, Problem> {
-    let min = whole("upload.retry_min_s", written.retry_min_s, 2, 1..=3600)?;
-    let max = whole("upload.retry_max_s", written.retry_max_s, 300, 1..=86_400)?;
-    if max < min {
-        return problem("upload.retry_max_s", format!("must not be less than retry_min_s ({min}); it is {max}"));
-    }
-    Ok(Upload {
-        clips_in_flight: whole("upload.clips_in_flight", written.clips_in_flight, 2, 1..=64)? as usize,
-        retry_min: Duration::from_secs(min),
-        retry_max: Duration::from_secs(max),
-    })
 }
 
 fn web(written: written::Web, places: &Places<'_>) -> Result<Web, Problem> {
@@ -606,7 +593,12 @@ fn keep_apart(settings: &Settings) -> Result<(), Problem> {
     Ok(())
 }
 
-fn whole(path: &str, written: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+pub(super) fn whole(
+    path: &str,
+    written: Option<u64>,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, Problem> {
     match written {
         None => Ok(default),
         Some(n) if range.contains(&n) => Ok(n),

@@ -12,6 +12,7 @@ use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::ErasePolicy;
 use crate::domain::ids::{BayName, DestinationName, StationId};
+use crate::domain::sending::{Precedence, Timetable};
 use crate::domain::sensitivity::Sensitivity;
 use crate::domain::usb::PortPath;
 use crate::domain::words::Lang;
@@ -212,6 +213,8 @@ pub struct Destination {
     pub parts_in_flight: usize,
     /// Objects are locked for so long when they are complete; 0 locks nothing.
     pub initial_lock_days: u32,
+    /// Its own ceilings by the time of day.
+    pub limit: Timetable,
     /// How it is reached.
     pub kind: DestinationKind,
 }
@@ -267,8 +270,14 @@ pub struct Erase {
 /// How uploads behave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// Clips under way to one destination at the same time.
+    /// Long clips under way to one destination at the same time.
     pub clips_in_flight: usize,
+    /// Parts go up while their clip is still being copied.
+    pub instant: bool,
+    /// Which clip goes first.
+    pub order: Vec<Precedence>,
+    /// Ceilings by the time of day, for all destinations together.
+    pub limit: Timetable,
     /// First pause after a failure.
     pub retry_min: Duration,
     /// Longest pause after repeated failures.

@@ -286,7 +286,13 @@ impl Destination for FakeDestination {
             let (object, bytes) = trial::object(&layout::probe(&self.station));
             let session = self.begin(&object).await?;
             let found = trial::run(self, &object, &bytes, &session).await?;
-            Ok(Abilities { proof: found.level(), lock: true, same_device: false, in_order: false, detail: found.words() })
+            Ok(Abilities {
+                proof: found.level(),
+                lock: true,
+                same_device: false,
+                in_order: false,
+                detail: found.words(),
+            })
         })
     }
 

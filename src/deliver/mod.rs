@@ -3,10 +3,12 @@
 //! The forms of [`crate::domain::ports::Destination`] stand here ([`folder`], [`s3`], and [`fake`] for
 //! tests), with what they share: the rule for keys, reading a local copy in blocks, finding out by
 //! trying what a destination can do, and [`prove`], which compares what it says and holds with ours.
-//! [`uplink`] joins them with store and vault: it sends what is due and stores each step.
+//! [`pace`] bounds how fast bytes go out. [`uplink`] joins them with store and vault: it sends what is due and stores
+//! each step.
 
 pub mod fake;
 pub mod folder;
+pub mod pace;
 pub mod prove;
 pub mod s3;
 pub mod uplink;

@@ -21,6 +21,7 @@ pub mod ports;
 pub mod record;
 pub mod recorder;
 pub mod recorder_clock;
+pub mod sending;
 pub mod sensitivity;
 pub mod time;
 pub mod usb;

@@ -6,10 +6,12 @@
 pub mod audit;
 pub mod daemon;
 pub mod deaf;
+pub mod flaky;
 pub mod liar;
 pub mod proxy;
 pub mod replay;
 pub mod station;
+pub mod uplink;
 pub mod weed;
 
 use std::io;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{DATE, HeaderMap};
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use super::xml;
 use crate::domain::ids::DestinationName;
@@ -67,6 +67,7 @@ impl Reply {
     pub async fn into_refusal(mut self) -> Refusal {
         let skew_s = skew_s(self.response.headers(), clock::wall());
         let region = self.header("x-amz-bucket-region").map(printable);
+        let retry_after_ms = retry_after_ms(self.response.headers(), clock::wall());
         // A body that cannot be read leaves the status to speak.
         let body = self.body(MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
@@ -77,6 +78,7 @@ impl Reply {
             message: printable(&said.message),
             skew_s,
             region,
+            retry_after_ms,
         }
     }
 }
@@ -94,11 +96,16 @@ pub(super) struct Refusal {
     pub skew_s: Option<i64>,
     /// The region in which the bucket is, where the server told.
     pub region: Option<String>,
+    /// How long the server wants to be left alone, where it told.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// What a refusal means for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
+    /// It fails just now.
+    Failing,
+    /// It works, and wants less of us.
     Busy,
     Denied,
     SessionLost,
@@ -113,17 +120,14 @@ impl Refusal {
     /// SeaweedFS and MinIO send them).
     pub fn meaning(&self) -> Meaning {
         match self.code.as_str() {
-            "SlowDown"
-            | "SlowDownRead"
-            | "SlowDownWrite"
-            | "RequestTimeout"
+            "SlowDown" | "SlowDownRead" | "SlowDownWrite" | "ServiceUnavailable" | "Busy" | "TooManyRequests" => {
+                Meaning::Busy
+            }
+            "RequestTimeout"
             | "InternalError"
-            | "ServiceUnavailable"
-            | "Busy"
-            | "TooManyRequests"
             | "OperationAborted"
             | "ConditionalRequestConflict"
-            | "IncompleteBody" => Meaning::Busy,
+            | "IncompleteBody" => Meaning::Failing,
             // A part that we have a receipt for and the server lacks: the session is of no use any more.
             "NoSuchUpload" | "InvalidPart" | "InvalidPartOrder" => Meaning::SessionLost,
             "BadDigest"
@@ -153,7 +157,8 @@ impl Refusal {
                 401 | 403 | 407 | 300..=399 => Meaning::Denied,
                 412 => Meaning::Exists,
                 501 => Meaning::Unusable,
-                408 | 429 | 500..=599 => Meaning::Busy,
+                429 | 503 => Meaning::Busy,
+                408 | 500..=599 => Meaning::Failing,
                 _ => Meaning::Unusable,
             },
         }
@@ -164,7 +169,8 @@ impl Refusal {
         let destination = destination.clone();
         let (key, what) = (key.to_owned(), self.words());
         match self.meaning() {
-            Meaning::Busy => SendError::Unreachable { destination, what },
+            Meaning::Failing => SendError::Unreachable { destination, what },
+            Meaning::Busy => SendError::Busy { destination, what, retry_after_ms: self.retry_after_ms },
             Meaning::Denied => SendError::Refused { destination, what },
             Meaning::SessionLost => SendError::SessionLost { destination },
             Meaning::OtherBytes => SendError::Mismatch { destination, key, what },
@@ -197,6 +203,16 @@ impl Refusal {
     }
 }
 
+/// The Retry-After header, seconds or a date (RFC 9110, 10.2.3), as milliseconds from `now`.
+fn retry_after_ms(headers: &HeaderMap, now: UtcMs) -> Option<u64> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
+    Some(u64::try_from(at - now.0).unwrap_or(0))
+}
+
 /// By how many seconds `now` is ahead of the Date header (RFC 9110, 6.6.1).
 fn skew_s(headers: &HeaderMap, now: UtcMs) -> Option<i64> {
     let date = headers.get(DATE)?.to_str().ok()?;
@@ -218,11 +234,13 @@ mod tests {
     fn refusals_as_a_table() {
         let table = [
             (503, "SlowDown", Meaning::Busy),
-            (500, "", Meaning::Busy),
+            (503, "", Meaning::Busy),
             (429, "", Meaning::Busy),
-            (400, "RequestTimeout", Meaning::Busy),
-            (400, "IncompleteBody", Meaning::Busy),
-            (409, "OperationAborted", Meaning::Busy),
+            (500, "", Meaning::Failing),
+            (502, "", Meaning::Failing),
+            (400, "RequestTimeout", Meaning::Failing),
+            (400, "IncompleteBody", Meaning::Failing),
+            (409, "OperationAborted", Meaning::Failing),
             (403, "", Meaning::Denied),
             (401, "", Meaning::Denied),
             (403, "SignatureDoesNotMatch", Meaning::Denied),
@@ -244,6 +262,26 @@ mod tests {
             let refusal = Refusal { status, code: code.into(), ..Refusal::default() };
             assert_eq!(refusal.meaning(), meaning, "{status} {code}");
         }
+    }
+
+    #[test]
+    fn patience_is_asked_for_in_seconds_or_by_a_date() {
+        let now = UtcMs::parse_rfc3339("2025-11-21T13:00:00Z").unwrap();
+        for (text, wanted) in [
+            ("120", Some(120_000)),
+            (" 0 ", Some(0)),
+            ("Fri, 21 Nov 2025 13:00:30 GMT", Some(30_000)),
+            ("Fri, 21 Nov 2025 12:00:00 GMT", Some(0)),
+            ("99999999999999999999", None),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            assert_eq!(retry_after_ms(&headers, now), wanted, "{text}");
+        }
+        let refusal = Refusal { status: 503, retry_after_ms: Some(5), ..Refusal::default() };
+        let error = refusal.into_error(&DestinationName::new("city").unwrap(), "k");
+        assert!(matches!(error, SendError::Busy { retry_after_ms: Some(5), .. }), "{error:?}");
     }
 
     #[test]
