@@ -128,6 +128,23 @@ pub enum Verb {
         #[arg(value_name = "DEST")]
         destination: Option<String>,
     },
+    /// Send a clip, or every clip of a case, before all others
+    Push(Push),
+    /// Hold footage back from a destination, or from all; records and checkpoints go on
+    Pause {
+        /// Only from this destination
+        #[arg(value_name = "DEST")]
+        destination: Option<String>,
+        /// Until then, as "2026-06-19 18:00", or 18:00 for the next time it is six
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Let footage go on to a destination, or to all
+    Resume {
+        /// Only to this destination
+        #[arg(value_name = "DEST")]
+        destination: Option<String>,
+    },
     /// Sign a checkpoint of the log now and anchor it at the destinations
     Checkpoint,
     /// The log of everything that happened to clips
@@ -316,6 +333,18 @@ pub struct Issue {
     /// When it is expected back, as "2026-06-19 18:00" or 18:00 for today
     #[arg(long, value_name = "TIME")]
     pub due: Option<String>,
+}
+
+/// `push`
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Push {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Every clip of a case that is not proven yet
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: Option<String>,
 }
 
 /// `verify`

@@ -38,7 +38,8 @@
 //! 5. `intake::Prober` asks a media worker; `casework::apply` applies the rules and publishes the next revision
 //!    of the record through the outbox. Both may come before or after the upload.
 //! 6. `deliver::uplink`, one for each destination, sends parts with the digests of step 3, completes, and compares
-//!    what the remote holds. From there on the clip is *proven* there.
+//!    what the remote holds. From there on the clip is *proven* there. Parts may go up as soon as step 3 has reported
+//!    them; completing waits for step 4, and for nothing but the parts of the sealed clip.
 //! 7. Where an `[[erase]]` allows it and everything that it asks for is proven, `intake::erase` reads the recorder's file
 //!    a second time, logs the intent, sees it anchored, erases the file and looks that nothing else changed.
 //! 8. Once proven, a copy is read again (`deliver::audit`) and locked for longer (`deliver::locks`); one that is wrong is

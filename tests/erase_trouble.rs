@@ -76,6 +76,7 @@ impl Box {
             still_after_ms: 0,
             look_every_ms: 10,
             deliveries: vec![(CLOUD.to_owned(), true)],
+            instant: false,
         };
         let all = config::Erase {
             recorders: vec![globset::Glob::new("*").unwrap()],

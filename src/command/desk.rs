@@ -91,7 +91,9 @@ impl Desk {
             Request::Ping => {
                 let bays: Vec<_> = self.board.bays().into_iter().map(|(_, bay)| bay_now(&bay)).collect();
                 let held: Vec<_> = self.board.held().iter().map(recorders::held_now).collect();
-                Ok(Reply::Done(json!({ "station": self.policy.station.as_str(), "bays": bays, "held": held })))
+                Ok(Reply::Done(json!({
+                    "station": self.policy.station.as_str(), "bays": bays, "held": held, "lines": self.lines_now(),
+                })))
             }
             Request::ApproveRecorder { device, reason } => {
                 self.decide_device(caller, &device, DeviceState::Approved, reason).await
@@ -149,6 +151,9 @@ impl Desk {
             Request::Unhold { hold, reason, confirm } => self.unhold(caller, hold, reason, confirm).await,
             Request::Isolate { clip, reason } => self.isolate(caller, &clip, &reason).await,
             Request::Lift { clip, reason, confirm } => self.lift(caller, &clip, reason, confirm).await,
+            Request::Push { clip, case_no } => self.push(caller, clip, case_no).await,
+            Request::PauseSending { destination, until } => self.pause_sending(caller, destination, until).await,
+            Request::ResumeSending { destination } => self.resume_sending(caller, destination).await,
             Request::Checkpoint => {
                 let checkpoint = self.anchor.sign_now().await?;
                 Ok(Reply::Done(json!({ "size": checkpoint.size, "note": checkpoint.note })))

@@ -23,6 +23,7 @@ pub mod gatekeeper;
 pub mod keep;
 mod keeping;
 pub mod log;
+mod outbound;
 pub mod output;
 pub mod recorders;
 mod restore;

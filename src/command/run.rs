@@ -26,8 +26,9 @@ use crate::deliver::fence::{Fence, Fenced, superseded_words};
 use crate::deliver::footage::Reach;
 use crate::deliver::locks::Locks;
 use crate::deliver::mend::Mender;
+use crate::deliver::pace::Ceilings;
 use crate::deliver::stops::{Stoppable, Stops};
-use crate::deliver::uplink::{Uplink, UplinkOptions};
+use crate::deliver::uplink::{Uplink, UplinkOptions, UplinkParts};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ports::{Clock, Destination, MediaProbe, Signer};
@@ -240,6 +241,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         still_after_ms: settings.folder_source.still_after.as_millis() as i64,
         look_every_ms: settings.folder_source.poll.as_millis() as u64,
         deliveries,
+        instant: settings.upload.instant,
     };
     let intake =
         Intake::new(store.clone(), vault.clone(), board.clone(), Arc::clone(&clock), Arc::new(profiles), options);
@@ -389,8 +391,9 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             Ok(())
         }
     });
+    let upload = &parts.settings.upload;
+    let ceilings = Ceilings::new(Arc::clone(&parts.clock), parts.settings.station.zone.clone(), upload.limit.clone());
     for (dest, written) in parts.remotes.iter().zip(&parts.settings.destinations) {
-        let upload = &parts.settings.upload;
         let options = UplinkOptions {
             station: parts.settings.station.id.clone(),
             clips_in_flight: upload.clips_in_flight,
@@ -398,16 +401,20 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             retry_min_ms: upload.retry_min.as_millis() as i64,
             retry_max_ms: upload.retry_max.as_millis() as i64,
             max_sensitivity: written.max_sensitivity,
+            default_sensitivity: parts.settings.casework.default_sensitivity,
             initial_lock_days: written.initial_lock_days,
+            order: upload.order.clone(),
+            instant: upload.instant,
         };
-        let uplink = Uplink::new(
-            Arc::clone(dest),
-            parts.store.clone(),
-            parts.vault.clone(),
-            parts.board.clone(),
-            Arc::clone(&parts.clock),
-            options,
-        );
+        let shared = UplinkParts {
+            store: parts.store.clone(),
+            vault: parts.vault.clone(),
+            board: parts.board.clone(),
+            metrics: parts.metrics.clone(),
+            clock: Arc::clone(&parts.clock),
+        };
+        let pace = ceilings.destination(written.limit.clone());
+        let uplink = Uplink::new(Arc::clone(dest), shared, pace, options);
         // One name for each configured destination, for the life of the process.
         let name: &'static str = Box::leak(format!("uplink {}", written.name).into_boxed_str());
         let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART) };

@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::domain::clip::ClipState;
 use crate::domain::command::Request;
 use crate::domain::ports::Clock;
+use crate::domain::time::UtcMs;
 use crate::domain::words::terminal::Docked;
 use crate::runtime::clock::SystemClock;
 use crate::store::{Reader, StoreError};
@@ -45,18 +46,23 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         bays.into_iter().flatten().find(|b| b["bay"] == bay).cloned().unwrap_or_default()
     };
     let now_ms = SystemClock::new().now().0;
-    let (figures, docks, destinations, checkpoint, (out, overdue), kept) = store(settings)?.read_blocking(|r| {
-        let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
-        let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((
-            r.figures(i64::MAX)?,
-            docks,
-            r.destinations()?,
-            r.last_checkpoint()?,
-            r.out_figures(now_ms)?,
-            Kept::read(r)?,
-        ))
-    })?;
+    let (figures, docks, destinations, checkpoint, (out, overdue), kept, pauses) =
+        store(settings)?.read_blocking(|r| {
+            let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
+            let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
+            Ok((
+                r.figures(i64::MAX)?,
+                docks,
+                r.destinations()?,
+                r.last_checkpoint()?,
+                r.out_figures(now_ms)?,
+                Kept::read(r)?,
+                r.pauses()?,
+            ))
+        })?;
+    let at = |ms: i64| UtcMs(ms).rfc3339_in(&settings.station.zone);
+    let pauses: Vec<_> = pauses.into_iter().filter(|p| p.until_ms.is_none_or(|until| now_ms < until)).collect();
+    let line = |name: &str| told.as_ref().map(|t| t["lines"][name].clone()).unwrap_or_default();
     let (free, total) = Vault::at(&settings.vault.dir).space()?;
     let stages = [
         ("copying", figures.copying),
@@ -96,6 +102,10 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             "disk": { "free_bytes": free, "total_bytes": total },
             "destinations": destinations.iter().map(|d| json!({
                 "name": d.name, "proof": d.proof.map(|p| p.as_str()), "same_device": d.same_device, "lock": d.can_lock, "detail": d.detail, "trouble": d.trouble,
+                "line": line(&d.name),
+            })).collect::<Vec<_>>(),
+            "paused": pauses.iter().map(|p| json!({
+                "destination": p.destination, "since": at(p.since_ms), "until": p.until_ms.map(at), "by": p.by,
             })).collect::<Vec<_>>(),
             "checkpoint": checkpoint.map(|c| json!({ "size": c.size, "made_ms": c.made_ms })),
         }))?;
@@ -130,6 +140,17 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         for d in &destinations {
             let proof = d.proof.map(|p| w.proof(p));
             output.line(&w.destination_line(&d.name, proof, d.same_device, d.trouble.as_deref()))?;
+            let line = line(&d.name);
+            let rests_s = line["rests_ms"].as_u64().map(|ms| ms.div_ceil(1000));
+            if let Some(words) = w.circuit_line(line["circuit"].as_str().unwrap_or_default(), rests_s) {
+                output.line(&words)?;
+            }
+            if line["shut"] == true {
+                output.line(w.line_shut)?;
+            }
+        }
+        for p in &pauses {
+            output.line(&w.paused_line(p.destination.as_deref(), p.until_ms.map(at).as_deref()))?;
         }
         let (free, total) = (size(free), size(total));
         output.line(&w.summary_line(figures.incomplete, figures.quarantined, figures.failed, &free, &total))?;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::resolve::{Places, Problem, choice, label, one_of, problem, sensitivity, whole};
 use super::secret::SecretFile;
+use super::sending;
 use super::settings::{Destination, DestinationKind, FolderDestination, Lock, Proof, S3Destination};
 use super::written;
 use crate::domain::ids::DestinationName;
@@ -151,13 +152,14 @@ impl Section<'_> {
             let what = format!("belongs to kind = {}; this destination is {}", homes.join(" or "), kind.called());
             return self.problem(key.name, what);
         }
-        let (parts, days) = (written.parts_in_flight, written.initial_lock_days);
+        let (parts, days, limit) = (written.parts_in_flight, written.initial_lock_days, written.limit.take());
         Ok(Destination {
             name,
             required: written.required.unwrap_or(true),
             max_sensitivity,
             parts_in_flight: whole(&self.at("parts_in_flight"), parts, 4, 1..=32)? as usize,
             initial_lock_days: whole(&self.at("initial_lock_days"), days, 30, 0..=3650)? as u32,
+            limit: sending::timetable(&self.at("limit"), limit)?,
             kind: match kind {
                 Kind::Folder => DestinationKind::Folder(folder(self, written)?),
                 Kind::S3 => DestinationKind::S3(s3(self, written)?),
@@ -274,8 +276,8 @@ mod tests {
 
     #[test]
     fn every_key_is_either_every_kinds_or_in_the_table() {
-        const EVERY_KINDS: [&str; 6] =
-            ["name", "kind", "required", "max_sensitivity", "parts_in_flight", "initial_lock_days"];
+        const EVERY_KINDS: [&str; 7] =
+            ["name", "kind", "required", "max_sensitivity", "parts_in_flight", "initial_lock_days", "limit"];
         let Shape::Section(written) = written::Destination::SHAPE else { panic!("a section") };
         let mut known: Vec<&str> = EVERY_KINDS.into_iter().chain(KEYS.iter().map(|key| key.name)).collect();
         let mut written: Vec<&str> = written.iter().map(|(name, _)| *name).collect();

@@ -8,6 +8,7 @@ mod form;
 mod keep;
 mod resolve;
 mod secret;
+mod sending;
 mod settings;
 mod show;
 mod usb;

@@ -16,10 +16,10 @@ use super::form::nearest;
 use super::keep;
 use super::settings::{
     Backup, Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
-    LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Upload, Vault, Web,
+    LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
-use super::{destination, usb};
+use super::{destination, sending, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
 use crate::domain::ids::{BayName, StationId};
@@ -76,7 +76,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         erase: erase(written.erase.unwrap_or_default())?,
         audit: keep::audit(written.audit.unwrap_or_default())?,
         retention: keep::retention(written.retention.unwrap_or_default())?,
-        upload: upload(written.upload.unwrap_or_default())?,
+        upload: sending::upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
         log: log(written.log.unwrap_or_default())?,
@@ -297,19 +297,6 @@ fn erase(written: Vec<written::Erase>) -> Result<Vec<Erase>, Problem> {
         Ok(Erase { recorders, policy })
     };
     written.into_iter().enumerate().map(one).collect()
-}
-
-fn upload(written: written::Upload) -> Result<Upload, Problem> {
-    let min = whole("upload.retry_min_s", written.retry_min_s, 2, 1..=3600)?;
-    let max = whole("upload.retry_max_s", written.retry_max_s, 300, 1..=86_400)?;
-    if max < min {
-        return problem("upload.retry_max_s", format!("must not be less than retry_min_s ({min}); it is {max}"));
-    }
-    Ok(Upload {
-        clips_in_flight: whole("upload.clips_in_flight", written.clips_in_flight, 2, 1..=64)? as usize,
-        retry_min: Duration::from_secs(min),
-        retry_max: Duration::from_secs(max),
-    })
 }
 
 fn backup(written: written::Backup, known: &[Destination]) -> Result<Backup, Problem> {

@@ -13,6 +13,7 @@ use crate::domain::erase::ErasePolicy;
 use crate::domain::evict::EvictPolicy;
 use crate::domain::ids::{BayName, DestinationName, StationId};
 use crate::domain::retention::RetentionRule;
+use crate::domain::sending::{Precedence, Timetable};
 use crate::domain::sensitivity::Sensitivity;
 use crate::domain::usb::PortPath;
 use crate::domain::words::Lang;
@@ -249,8 +250,14 @@ pub struct Retention {
 /// How uploads behave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// Clips under way to one destination at the same time.
+    /// Long clips under way to one destination at the same time.
     pub clips_in_flight: usize,
+    /// Parts go up while their clip is still being copied.
+    pub instant: bool,
+    /// Which clip goes first.
+    pub order: Vec<Precedence>,
+    /// Ceilings by the time of day, for all destinations together.
+    pub limit: Timetable,
     /// First pause after a failure.
     pub retry_min: Duration,
     /// Longest pause after repeated failures.

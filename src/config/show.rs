@@ -1,6 +1,7 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
+use super::sending;
 use super::settings::{
     Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, ProxyChoice, Reach, Reserve, Settings, UsbAllow,
     UsbSource, Vault,
@@ -64,6 +65,9 @@ impl Settings {
             }),
             upload: Some(written::Upload {
                 clips_in_flight: Some(self.upload.clips_in_flight as u64),
+                instant: Some(self.upload.instant),
+                order: Some(self.upload.order.iter().map(|rule| rule.as_str().to_owned()).collect()),
+                limit: sending::to_written(&self.upload.limit),
                 retry_min_s: Some(self.upload.retry_min.as_secs()),
                 retry_max_s: Some(self.upload.retry_max.as_secs()),
             }),
@@ -180,6 +184,7 @@ fn destination(destination: &Destination) -> written::Destination {
         max_sensitivity: Some(destination.max_sensitivity.key().to_owned()),
         parts_in_flight: Some(destination.parts_in_flight as u64),
         initial_lock_days: Some(u64::from(destination.initial_lock_days)),
+        limit: sending::to_written(&destination.limit),
         ..Default::default()
     };
     let path = |file: &super::secret::SecretFile| Some(file.path().to_owned());

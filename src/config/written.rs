@@ -261,6 +261,8 @@ sections! {
         parts_in_flight: u64,
         /// Objects are locked for so long when they are complete.
         initial_lock_days: u64,
+        /// Ceilings by the time of day.
+        limit: Vec<Limit>,
         /// folder: where objects are written.
         dir: PathBuf,
         /// s3, tus, azure, webdav: address of the service.
@@ -353,10 +355,26 @@ sections! {
         renew_before_days: u64,
     }
 
+    /// An entry of `limit`.
+    Limit {
+        /// From this time of day on, in the station's zone.
+        from: String,
+        /// Up to this one.
+        to: String,
+        /// 10^6 bits a second; 0 begins nothing.
+        mbit: u64,
+    }
+
     /// `[upload]`
     Upload {
-        /// Clips under way to one destination at the same time.
+        /// Long clips under way to one destination at the same time.
         clips_in_flight: u64,
+        /// Parts go up while their clip is still being copied.
+        instant: bool,
+        /// Which clip goes first.
+        order: Vec<String>,
+        /// Ceilings by the time of day, for all destinations together.
+        limit: Vec<Limit>,
         /// First pause after a failure.
         retry_min_s: u64,
         /// Longest pause after repeated failures.

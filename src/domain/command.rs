@@ -179,6 +179,30 @@ pub enum Request {
         #[serde(default)]
         destination: Option<String>,
     },
+    /// Sends a clip, or every clip of a case, before all others.
+    Push {
+        /// The clip.
+        #[serde(default)]
+        clip: Option<String>,
+        /// Or any number of the case.
+        #[serde(default)]
+        case_no: Option<String>,
+    },
+    /// Holds footage back, from one destination or from all; records and checkpoints go on.
+    PauseSending {
+        /// The destination.
+        #[serde(default)]
+        destination: Option<String>,
+        /// Until when, as typed; without it until somebody resumes.
+        #[serde(default)]
+        until: Option<String>,
+    },
+    /// Lets footage go on.
+    ResumeSending {
+        /// The destination; without it all of them.
+        #[serde(default)]
+        destination: Option<String>,
+    },
     /// Signs a checkpoint now and anchors it.
     Checkpoint,
     /// Places a hold (暂停销毁) on a clip, or on every clip of a case, also those that are linked to it later.

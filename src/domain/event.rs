@@ -121,6 +121,12 @@ kinds! {
     SendFailed => "delivery.failed",
     /// Someone asked for failed deliveries to be tried again.
     Retried => "delivery.retry",
+    /// Someone pushed clips to the front of what goes out.
+    Pushed => "delivery.pushed",
+    /// Someone paused sending, to one destination or to all.
+    Paused => "delivery.paused",
+    /// Someone let sending go on.
+    Resumed => "delivery.resumed",
     /// A clip was put under quarantine or freed from it.
     Quarantine => "clip.quarantine",
     /// A hold was placed, its release asked for, or carried out.

@@ -24,6 +24,7 @@ pub mod record;
 pub mod recorder;
 pub mod recorder_clock;
 pub mod retention;
+pub mod sending;
 pub mod sensitivity;
 pub mod time;
 pub mod usb;

@@ -258,13 +258,13 @@ pub struct Abilities {
 pub struct ObjectSpec {
     /// Its key.
     pub key: String,
-    /// Its length in bytes, where the copy is already sealed.
+    /// Its length in bytes; while it is still being copied, the length that its recorder lists.
     pub size_bytes: u64,
     /// How it is cut.
     pub grid: PartGrid,
     /// Media type.
     pub content_type: String,
-    /// SHA-256 of the whole.
+    /// SHA-256 of the whole; zeros while it is still being copied. Nothing but completing may rely on it.
     pub sha256: Sha256,
     /// Locked until then from completion on.
     pub lock_until: Option<UtcMs>,
@@ -367,6 +367,16 @@ pub enum SendError {
         /// What happened.
         what: String,
     },
+    /// It is there and asks for patience (HTTP 429, 503, S3 SlowDown).
+    #[error("{destination} asks for patience: {what}; it is tried again by itself")]
+    Busy {
+        /// The destination.
+        destination: DestinationName,
+        /// Its words.
+        what: String,
+        /// For how long, milliseconds, where it says (Retry-After, RFC 9110, 10.2.3).
+        retry_after_ms: Option<u64>,
+    },
     /// It refuses us: keys, clock, permission, bucket. Not tried in a loop.
     #[error(
         "{destination} refuses: {what}; check its credentials, its bucket and the station's clock, then `evidock retry {destination}`"
@@ -415,9 +425,11 @@ pub enum SendError {
 impl Retryable for SendError {
     fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { .. } | Self::SessionLost { .. } | Self::Mismatch { .. } | Self::Local(_) => {
-                Retry::Transient
-            }
+            Self::Unreachable { .. }
+            | Self::Busy { .. }
+            | Self::SessionLost { .. }
+            | Self::Mismatch { .. }
+            | Self::Local(_) => Retry::Transient,
             Self::Refused { .. } | Self::Stopped { .. } => Retry::Operator,
             Self::Protocol { .. } => Retry::Permanent,
         }

@@ -222,6 +222,13 @@ catalogue! {
     dest_checking => "正在检测", "Being checked";
     dest_unreachable => "连不上，自动重试", "Unreachable, retrying";
     dest_refused => "拒绝访问", "Refuses access";
+    dest_paused => "已暂停上传", "Paused";
+    dest_shut => "此时段不上传", "Nothing is sent at this hour";
+    dest_resting => "对方要求放慢，稍后继续", "Asked for patience, goes on by itself";
+    pause_sending => "暂停上传", "Pause";
+    resume_sending => "恢复上传", "Resume";
+    push_clip => "优先上传", "Send first";
+    line_shut => "  此时段不上传", "  nothing is begun at this hour";
     optional_destination => "可选", "Optional";
 
     // Disk
@@ -360,6 +367,7 @@ catalogue! {
     save => "保存", "Save";
     optional => "（选填）", "(optional)";
     done_linked => "已关联", "Linked";
+    done_pushed => "已排到最前", "It goes first now";
     done_unlinked => "已取消关联", "Unlinked";
     done_annotated => "已保存", "Saved";
 

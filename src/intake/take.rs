@@ -117,7 +117,11 @@ impl Intake {
             grid: PartGrid::for_size(Some(item.entry.size_bytes)),
             evidence: serde_json::to_string(&item.evidence).unwrap_or_default(),
         };
-        self.store.write_blocking(move |tx| tx.new_clip(&new))?;
+        let deliveries = if self.options.instant { self.options.deliveries.clone() } else { Vec::new() };
+        self.store.write_blocking(move |tx| {
+            tx.new_clip(&new)?;
+            tx.expect_deliveries(clip, &deliveries)
+        })?;
         self.copy(place, item, clip, None, known, progress, stopped)
     }
 
@@ -167,11 +171,7 @@ impl Intake {
             Ok(copied) => copied,
             Err(e @ CopyError::ReadBack(_)) => {
                 self.vault.restart(clip)?;
-                let none = crate::domain::digest::Blake3(*blake3::hash(b"").as_bytes());
-                self.store.write_blocking(move |tx| {
-                    tx.copied_durably(clip, 0, none, &[])?;
-                    tx.holes(clip, &[])
-                })?;
+                self.begin_anew(clip)?;
                 return Err(e.into());
             }
             Err(e) => return Err(e.into()),
@@ -188,6 +188,16 @@ impl Intake {
             .map(|row| (row.clip, plan::contained(row, &copied.prefixes)))
             .collect();
         self.finish(clip, &copied, &others, leftovers, holes.all())
+    }
+
+    /// Nothing of what was copied of a clip counts any more, for us or for those who send its parts.
+    fn begin_anew(&self, clip: ClipId) -> Result<(), IntakeError> {
+        let none = crate::domain::digest::Blake3(*blake3::hash(b"").as_bytes());
+        self.store.write_blocking(move |tx| {
+            tx.copied_durably(clip, 0, none, &[])?;
+            tx.holes(clip, &[])
+        })?;
+        Ok(())
     }
 
     pub(super) fn durable(
@@ -369,7 +379,10 @@ impl Intake {
         match SealedFile::open(&self.vault.part(clip)) {
             Ok(part) if part.len() >= prefix.bytes => samples_match(shelf, entry, &part, prefix.bytes, holes),
             // No usable prefix: the copy begins anew under the same identity.
-            _ => Ok(true),
+            _ => {
+                self.begin_anew(clip)?;
+                Ok(true)
+            }
         }
     }
 }

@@ -302,12 +302,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The `.part` file is durable up to `bytes`, and that prefix has this digest.
+    /// The `.part` file is durable up to `bytes`, and that prefix has this digest. Parts behind it are of bytes that may
+    /// be gone, and must not go up.
     pub fn copied_durably(&self, clip: ClipId, bytes: u64, prefix: Blake3, parts: &[PartRow]) -> Result<()> {
         self.conn.execute(
             "UPDATE clip SET durable_bytes = ?2, durable_blake3 = ?3 WHERE clip_id = ?1 AND local = 'copying'",
             params![clip.to_string(), bytes as i64, prefix.as_bytes()],
         )?;
+        self.conn.execute(
+            "DELETE FROM clip_part WHERE clip_id = ?1 AND offset + len > ?2",
+            params![clip.to_string(), bytes as i64],
+        )?;
+        if !parts.is_empty() {
+            self.changed(Change::Clip(clip));
+        }
         self.put_parts(clip, parts)
     }
 
@@ -421,6 +429,10 @@ impl Tx<'_> {
         )?;
         if n > 0 {
             self.log(&Draft::daemon(EventKind::Quarantine).clip(clip).secret("reason", reason))?;
+            // What is under way ends, and what went up already is given up there.
+            for (destination, _) in self.read().deliveries(clip)? {
+                self.give_session_up(clip, &destination)?;
+            }
             self.stale(clip)?;
         }
         Ok(())

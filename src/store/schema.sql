@@ -108,6 +108,7 @@ CREATE TABLE clip (
   holes TEXT NOT NULL DEFAULT '[]',                  -- places of the recorder's file that could not be read and stand as zeros in ours: JSON [[offset, bytes], ...]
   isolated_ms INTEGER,                               -- suspected classified since then: goes nowhere, is shown to nobody
   evict_seq INTEGER,                                 -- local is 'evicted' and its file may still stand: position of the event that said so
+  pushed_ms INTEGER,                                 -- when a person last pushed it to the front of what goes out
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);
@@ -294,7 +295,8 @@ CREATE TABLE destination (
   in_order    INTEGER NOT NULL DEFAULT 0             -- parts of an object one after the other only
 ) STRICT;
 
--- A clip's delivery to a destination (decision 5).
+-- A clip's delivery to a destination (decision 5). Where parts may go up while the clip is still being copied, the row
+-- exists from the clip's first moment.
 CREATE TABLE delivery (
   clip_id     TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
   destination TEXT NOT NULL,
@@ -329,6 +331,7 @@ CREATE TABLE upload_session (
   destination TEXT NOT NULL,
   session     TEXT NOT NULL,
   begun_ms    INTEGER NOT NULL,
+  completed_ms INTEGER,                              -- the object was made of its parts: there is nothing left to give up
   PRIMARY KEY (clip_id, destination)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE upload_part (
@@ -338,7 +341,8 @@ CREATE TABLE upload_part (
   begun_ms    INTEGER NOT NULL,                      -- before its first byte
   acked_ms    INTEGER,                               -- after its receipt
   tag         TEXT,
-  sha256      BLOB,
+  sha256      BLOB,                                  -- what the remote says it computed
+  ours BLOB,                                         -- what we said the bytes are; NULL: the sealed clip's (rows from before version 4)
   PRIMARY KEY (clip_id, destination, n),
   FOREIGN KEY (clip_id, destination) REFERENCES upload_session ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -353,6 +357,33 @@ CREATE TABLE address (
   readable    INTEGER NOT NULL,                      -- it gave bytes back then
   noted_ms    INTEGER NOT NULL,
   PRIMARY KEY (destination, key)
+) STRICT, WITHOUT ROWID;
+
+-- Sessions that nobody goes on with, until the remote has acknowledged that it gave them up: nobody shall pay for parts
+-- of nothing. A clip's own get here whenever their row goes before they were completed, whatever the reason; those of
+-- trees, which are sent whole, stand here from before their first byte until they are complete.
+CREATE TABLE abandoned_session (
+  abandon_id  INTEGER PRIMARY KEY,
+  destination TEXT NOT NULL,
+  clip_id     TEXT NOT NULL,                         -- no reference: the clip may be gone as well
+  object      TEXT NOT NULL CHECK (object IN ('master', 'tree')),
+  session     TEXT NOT NULL,
+  since_ms    INTEGER NOT NULL,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  next_try_ms INTEGER NOT NULL DEFAULT 0,
+  error       TEXT
+) STRICT;
+CREATE INDEX abandoned_due ON abandoned_session (destination, next_try_ms);
+CREATE TRIGGER session_given_up AFTER DELETE ON upload_session WHEN OLD.completed_ms IS NULL BEGIN
+  INSERT INTO abandoned_session (destination, clip_id, object, session, since_ms) VALUES (OLD.destination, OLD.clip_id, 'master', OLD.session, OLD.begun_ms);
+END;
+
+-- Footage is held back: for one destination, or, where the name is empty, for all.
+CREATE TABLE sending_pause (
+  destination TEXT PRIMARY KEY,
+  since_ms    INTEGER NOT NULL,
+  until_ms    INTEGER,                               -- NULL: until somebody lifts it
+  paused_by   TEXT NOT NULL                          -- kind:id of the actor
 ) STRICT, WITHOUT ROWID;
 
 -- Small immutable objects on their way: records, case index, catalogue, checkpoints. Written in the

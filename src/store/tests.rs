@@ -252,6 +252,41 @@ fn told(f: &Fixture, kind: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
+fn changes_that_are_made_durable_together_fail_alone() {
+    let f = fixture();
+    let (first, second) = (f.clip("a"), f.clip("b"));
+    let size = || f.store.read_blocking(|r| r.log_size()).unwrap();
+    let before = size();
+    // The writer is held while these queue up behind it.
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let note = |clip| move |tx: &Tx<'_>| tx.log(&Draft::daemon(EventKind::Shown).clip(clip));
+    let busy = f.store.submit(move |_| Ok(held.recv().unwrap_or(()))).unwrap();
+    let good = f.store.submit(note(first)).unwrap();
+    let half = f
+        .store
+        .submit(move |tx| {
+            note(second)(tx)?;
+            Err::<u64, _>(StoreError::Conflict("half done".into()))
+        })
+        .unwrap();
+    let panics = f
+        .store
+        .submit(move |tx| -> Result<u64> {
+            note(second)(tx)?;
+            panic!("as a bug would")
+        })
+        .unwrap();
+    let last = f.store.submit(note(second)).unwrap();
+    hold.send(()).unwrap();
+    busy.blocking_recv().unwrap().unwrap();
+    assert_eq!(good.blocking_recv().unwrap().unwrap(), before);
+    assert!(matches!(half.blocking_recv().unwrap(), Err(StoreError::Conflict(_))));
+    assert!(matches!(panics.blocking_recv().unwrap(), Err(StoreError::Odd(_))));
+    assert_eq!(last.blocking_recv().unwrap().unwrap(), before + 1, "what failed left no hole in the log");
+    assert_eq!(size(), before + 2);
+}
+
+#[test]
 fn every_change_of_a_facet_rewrites_the_word() {
     use crate::domain::clip::ProofLevel;
     use crate::domain::error::Retry;
@@ -271,11 +306,11 @@ fn every_change_of_a_facet_rewrites_the_word() {
     expect("copying", 0);
     f.seal(clip, vec![("d".into(), true)]);
     expect("sealed", 1);
-    f.store.write_blocking(move |tx| tx.session_begun(clip, "d", "s")).unwrap();
+    f.store.write_blocking(move |tx| tx.session_begun(clip, "d", "s", &[])).unwrap();
     expect("sending", 1);
     f.store.write_blocking(move |tx| tx.send_failed(clip, "d", "no", Retry::Operator, 0)).unwrap();
     expect("sealed", 1);
-    f.store.write_blocking(move |tx| tx.sent(clip, "d")).unwrap();
+    f.store.write_blocking(move |tx| tx.sent(clip, "d", "s", None)).unwrap();
     expect("sending", 1);
     f.store.write_blocking(move |tx| tx.proven(clip, "d", ProofLevel::ReadBack, "x", None, None)).unwrap();
     expect("proven", 1);
@@ -536,7 +571,7 @@ fn erasing_is_told_in_its_steps() {
             .write_blocking(move |tx| {
                 let row = CheckpointRow { epoch: 1, size, root: [0; 32], note: "n".into(), made_ms: 0 };
                 tx.add_checkpoint(&row, &key, &["cloud".to_owned(), "here".to_owned()])?;
-                let due = tx.read().due_outbox("cloud", i64::MAX, 9)?;
+                let due = tx.read().due_outbox("cloud", i64::MAX, 0, 9)?;
                 due.iter().filter(|_| stored).try_for_each(|item| tx.outbox_stored(item.id))
             })
             .unwrap();
@@ -605,8 +640,8 @@ fn told_clip(f: &Fixture) -> (ClipId, FromRecord) {
             ];
             tx.add_facts(clip, &by, "cli", &facts)?;
             tx.link(&link(clip, "赵卫罚〔2026〕12号"), &by, "cli")?;
-            tx.session_begun(clip, "cloud", "s")?;
-            tx.sent(clip, "cloud")?;
+            tx.session_begun(clip, "cloud", "s", &[])?;
+            tx.sent(clip, "cloud", "s", None)?;
             tx.proven(clip, "cloud", ProofLevel::RemoteChecksum, "c", Some("v"), None)?;
             tx.publish(clip, &policy(), &[])
         })

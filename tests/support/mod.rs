@@ -9,6 +9,7 @@ pub mod ceph;
 pub mod daemon;
 pub mod deaf;
 pub mod file_servers;
+pub mod flaky;
 pub mod guarded;
 pub mod liar;
 pub mod proxy;
@@ -16,6 +17,7 @@ pub mod quirky;
 pub mod replay;
 pub mod station;
 pub mod tus;
+pub mod uplink;
 pub mod weed;
 
 use std::io;

@@ -268,6 +268,9 @@ pub fn station(scene: Scene) -> StationView {
         same_device: false,
         locks: true,
         waiting: 38,
+        paused: false,
+        ceiling_bytes_per_s: Some(20_000_000),
+        window: 4,
     };
     let local = DestinationView {
         name: "local-copy".into(),
@@ -277,6 +280,9 @@ pub fn station(scene: Scene) -> StationView {
         same_device: true,
         locks: false,
         waiting: 0,
+        paused: false,
+        ceiling_bytes_per_s: None,
+        window: 2,
     };
     let disk = Disk {
         total: 1_820 * GB,

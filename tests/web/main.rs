@@ -360,6 +360,31 @@ async fn forms_change_what_they_say_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn sending_is_paused_resumed_and_put_in_order_by_forms() {
+    let visit = Visit::to(Scene::Busy);
+    let page = visit.get("/").await.text();
+    assert!(page.contains("action=\"/sending/pause\"") && page.contains("暂停上传"));
+    visit.asked.taken();
+    for (action, clip) in [("/sending/pause", false), ("/sending/resume", false), ("push", true)] {
+        let path = if clip { format!("/clips/{}/{action}", clip_id(7)) } else { action.to_owned() };
+        let done = visit.post(&path, "destination=local-copy").await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{path}");
+    }
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(&asked[..], [
+            Asked::PauseSending { destination: Some(paused), until: None },
+            Asked::ResumeSending { destination: Some(resumed) },
+            Asked::Push { clip: Some(_), case_no: None },
+        ] if paused == "local-copy" && resumed == "local-copy"),
+        "{asked:?}"
+    );
+    let status = visit.get("/api/v1/status").await.json();
+    let first = &status["destinations"][0];
+    assert_eq!((&first["paused"], &first["ceiling_bytes_per_s"]), (&false.into(), &20_000_000.into()));
+}
+
+#[tokio::test]
 async fn other_sites_and_other_names_are_refused() {
     let visit = Visit::to(Scene::Busy);
     let link = format!("/clips/{}/link", clip_id(7));

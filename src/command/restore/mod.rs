@@ -518,7 +518,13 @@ impl Restoring<'_> {
                 Some(parts) => {
                     let rows: Vec<crate::store::PartRow> = parts
                         .into_iter()
-                        .map(|(n, offset, len, sha256, crc)| crate::store::PartRow { n, offset, len, sha256, crc64: Some(crc) })
+                        .map(|(n, offset, len, sha256, crc)| crate::store::PartRow {
+                            n,
+                            offset,
+                            len,
+                            sha256,
+                            crc64: Some(crc),
+                        })
                         .collect();
                     if !rows.is_empty() {
                         store.write(move |tx| tx.put_parts(clip, &rows)).await?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::secret::SecretFile;
 use crate::domain::ids::DestinationName;
+use crate::domain::sending::Timetable;
 use crate::domain::sensitivity::Sensitivity;
 
 /// Where footage goes.
@@ -19,6 +20,8 @@ pub struct Destination {
     pub parts_in_flight: usize,
     /// Objects are locked for so long when they are complete; 0 locks nothing.
     pub initial_lock_days: u32,
+    /// Its own ceilings by the time of day.
+    pub limit: Timetable,
     /// How it is reached.
     pub kind: DestinationKind,
 }

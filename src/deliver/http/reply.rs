@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::DATE;
+use http::header::{DATE, RETRY_AFTER};
 
 use super::line::HttpLine;
 use crate::domain::error::chain;
@@ -50,6 +50,11 @@ impl Reply {
     /// By how many seconds the station's clock is ahead of the server's, where it told (RFC 9110, 6.6.1).
     pub fn skew_s(&self) -> Option<i64> {
         skew_s(self.header(DATE.as_str())?, clock::wall())
+    }
+
+    /// How long the server wants to be left alone, where it told (Retry-After: RFC 9110, 10.2.3).
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        retry_after_ms(self.header(RETRY_AFTER.as_str())?, clock::wall())
     }
 
     /// The next chunk of the body; `None` inside `Ok` at its end, `Err(None)` when nothing came in time.
@@ -103,6 +108,16 @@ pub(in crate::deliver) fn skew_words(skew_s: Option<i64>) -> String {
     }
 }
 
+/// Seconds or a date, as milliseconds from `now`.
+fn retry_after_ms(text: &str, now: UtcMs) -> Option<u64> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
+    Some(u64::try_from(at - now.0).unwrap_or(0))
+}
+
 fn skew_s(date: &str, now: UtcMs) -> Option<i64> {
     let server = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_second();
     Some(now.0.div_euclid(1000) - server)
@@ -126,6 +141,21 @@ mod tests {
         assert!(skew_words(Some(-400)).contains("400 s behind"));
         assert_eq!(skew_words(Some(299)) + &skew_words(None), "");
         assert_eq!(skew_s("yesterday", now), None);
+    }
+
+    #[test]
+    fn patience_is_asked_for_in_seconds_or_by_a_date() {
+        let now = UtcMs::parse_rfc3339("2025-11-21T13:00:00Z").unwrap();
+        for (text, wanted) in [
+            ("120", Some(120_000)),
+            (" 0 ", Some(0)),
+            ("Fri, 21 Nov 2025 13:00:30 GMT", Some(30_000)),
+            ("Fri, 21 Nov 2025 12:00:00 GMT", Some(0)),
+            ("99999999999999999999", None),
+            ("soon", None),
+        ] {
+            assert_eq!(retry_after_ms(text, now), wanted, "{text}");
+        }
     }
 
     #[test]

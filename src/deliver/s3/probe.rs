@@ -148,7 +148,7 @@ impl S3Destination {
                     .is_ok_and(|configuration| configuration.object_lock_enabled == "Enabled");
                 Ok(if enabled { (true, "the bucket keeps locks") } else { (false, "the bucket keeps no locks") })
             }
-            Err(Fail::Refused(refusal)) if refusal.meaning() == Meaning::Busy && refusal.status != 501 => {
+            Err(Fail::Refused(refusal)) if matches!(refusal.meaning(), Meaning::Busy | Meaning::Failing) => {
                 Err(self.wire.explain(Fail::Refused(refusal), ""))
             }
             Err(Fail::Refused(refusal)) if refusal.code == "AccessDenied" => {

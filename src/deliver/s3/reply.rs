@@ -10,12 +10,19 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// What an answer that says no has to say.
 pub(super) async fn refusal(mut reply: Reply) -> Refusal {
-    let skew_s = reply.skew_s();
+    let (skew_s, retry_after_ms) = (reply.skew_s(), reply.retry_after_ms());
     let region = reply.header("x-amz-bucket-region").map(printable);
     // A body that cannot be read leaves the status to speak.
     let body = reply.body(MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
     let said = xml::error(&String::from_utf8_lossy(&body)).unwrap_or_default();
-    Refusal { status: reply.status(), code: printable(&said.code), message: printable(&said.message), skew_s, region }
+    Refusal {
+        status: reply.status(),
+        code: printable(&said.code),
+        message: printable(&said.message),
+        skew_s,
+        region,
+        retry_after_ms,
+    }
 }
 
 /// An answer that says no.
@@ -31,11 +38,16 @@ pub(super) struct Refusal {
     pub skew_s: Option<i64>,
     /// The region in which the bucket is, where the server told.
     pub region: Option<String>,
+    /// How long the server wants to be left alone, where it told.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// What a refusal means for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
+    /// It fails just now.
+    Failing,
+    /// It works, and wants less of us.
     Busy,
     Denied,
     SessionLost,
@@ -50,17 +62,14 @@ impl Refusal {
     /// SeaweedFS and MinIO send them).
     pub fn meaning(&self) -> Meaning {
         match self.code.as_str() {
-            "SlowDown"
-            | "SlowDownRead"
-            | "SlowDownWrite"
-            | "RequestTimeout"
+            "SlowDown" | "SlowDownRead" | "SlowDownWrite" | "ServiceUnavailable" | "Busy" | "TooManyRequests" => {
+                Meaning::Busy
+            }
+            "RequestTimeout"
             | "InternalError"
-            | "ServiceUnavailable"
-            | "Busy"
-            | "TooManyRequests"
             | "OperationAborted"
             | "ConditionalRequestConflict"
-            | "IncompleteBody" => Meaning::Busy,
+            | "IncompleteBody" => Meaning::Failing,
             // A part that we have a receipt for and the server lacks: the session is of no use any more.
             "NoSuchUpload" | "InvalidPart" | "InvalidPartOrder" => Meaning::SessionLost,
             "BadDigest"
@@ -90,7 +99,8 @@ impl Refusal {
                 401 | 403 | 407 | 300..=399 => Meaning::Denied,
                 412 => Meaning::Exists,
                 501 => Meaning::Unusable,
-                408 | 429 | 500..=599 => Meaning::Busy,
+                429 | 503 => Meaning::Busy,
+                408 | 500..=599 => Meaning::Failing,
                 _ => Meaning::Unusable,
             },
         }
@@ -110,7 +120,8 @@ impl Refusal {
         let destination = destination.clone();
         let (key, what) = (key.to_owned(), self.words());
         match self.meaning() {
-            Meaning::Busy => SendError::Unreachable { destination, what },
+            Meaning::Failing => SendError::Unreachable { destination, what },
+            Meaning::Busy => SendError::Busy { destination, what, retry_after_ms: self.retry_after_ms },
             Meaning::Denied => SendError::Refused { destination, what },
             Meaning::SessionLost => SendError::SessionLost { destination },
             Meaning::OtherBytes => SendError::Mismatch { destination, key, what },
@@ -144,11 +155,13 @@ mod tests {
     fn refusals_as_a_table() {
         let table = [
             (503, "SlowDown", Meaning::Busy),
-            (500, "", Meaning::Busy),
+            (503, "", Meaning::Busy),
             (429, "", Meaning::Busy),
-            (400, "RequestTimeout", Meaning::Busy),
-            (400, "IncompleteBody", Meaning::Busy),
-            (409, "OperationAborted", Meaning::Busy),
+            (500, "", Meaning::Failing),
+            (502, "", Meaning::Failing),
+            (400, "RequestTimeout", Meaning::Failing),
+            (400, "IncompleteBody", Meaning::Failing),
+            (409, "OperationAborted", Meaning::Failing),
             (403, "", Meaning::Denied),
             (401, "", Meaning::Denied),
             (403, "SignatureDoesNotMatch", Meaning::Denied),
@@ -170,6 +183,13 @@ mod tests {
             let refusal = Refusal { status, code: code.into(), ..Refusal::default() };
             assert_eq!(refusal.meaning(), meaning, "{status} {code}");
         }
+    }
+
+    #[test]
+    fn a_busy_store_says_for_how_long() {
+        let refusal = Refusal { status: 503, retry_after_ms: Some(5), ..Refusal::default() };
+        let error = refusal.into_error(&DestinationName::new("city").unwrap(), "k");
+        assert!(matches!(error, SendError::Busy { retry_after_ms: Some(5), .. }), "{error:?}");
     }
 
     #[test]

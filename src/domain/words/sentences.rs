@@ -287,6 +287,17 @@ impl Words {
         )
     }
 
+    /// How fast bytes may go somewhere.
+    pub fn at_most(&self, bytes_per_s: u64) -> String {
+        let rate = self.rate(bytes_per_s);
+        self.either(|| format!("限速 {rate}"), || format!("at most {rate}"))
+    }
+
+    /// Until a time that is already written out.
+    pub fn until(&self, time: &str) -> String {
+        self.either(|| format!("至 {time}"), || format!("until {time}"))
+    }
+
     /// What to do about deliveries that stopped for good.
     pub fn act_retry(&self, destination: &str) -> String {
         self.either(
@@ -462,6 +473,9 @@ impl Words {
             EventKind::Mismatch => ("云端校验不一致", "The remote copy does not match"),
             EventKind::SendFailed => ("上传失败", "Sending stopped"),
             EventKind::Retried => ("要求重新上传", "Sending again was asked for"),
+            EventKind::Pushed => ("要求优先上传", "Sending first was asked for"),
+            EventKind::Paused => ("暂停上传", "Sending was paused"),
+            EventKind::Resumed => ("恢复上传", "Sending goes on"),
             EventKind::Quarantine => ("隔离状态变更", "Quarantine changed"),
             EventKind::Hold => ("暂停销毁状态变更", "Hold changed"),
             EventKind::Isolated => ("疑似涉密，已阻断上传和调阅", "Isolated as suspected classified"),

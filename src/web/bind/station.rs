@@ -9,7 +9,7 @@ use crate::domain::time::UtcMs;
 use crate::runtime::board::{Bay as BoardBay, Doing};
 use crate::runtime::health::{Level, Report};
 use crate::runtime::task;
-use crate::store::{Backlog, DestinationRow, StageFigures, StationFigures};
+use crate::store::{Backlog, DestinationRow, PauseRow, StageFigures, StationFigures};
 use crate::web::site::ReadError;
 use crate::web::view::Frame;
 use crate::web::view::station::{
@@ -47,6 +47,7 @@ struct Facts {
     disk: (u64, u64, u64),
     checkpoint_ms: Option<i64>,
     backup_ms: Option<i64>,
+    pauses: Vec<PauseRow>,
 }
 
 impl StationPages {
@@ -91,6 +92,7 @@ impl StationPages {
                     disk: r.disk_figures()?,
                     checkpoint_ms: r.last_checkpoint()?.map(|c| c.made_ms),
                     backup_ms: r.proven_backup_ms()?,
+                    pauses: r.pauses()?,
                 })
             })
             .await?;
@@ -126,7 +128,7 @@ impl StationPages {
         let copy_rate = self.board.copy_rate(now.0);
         let bays = bays(facts, &board, self.board.held());
         let disk = disk(facts.disk, free, total, self.reserve_bytes);
-        let destinations = self.destination_views(facts);
+        let destinations = self.destination_views(facts, now);
         let mut alarms = alarms(now, facts, &bays, &disk, &destinations);
         alarms.extend(backup_alarm(now, facts.backup_ms, &self.health.report()));
         let queue_bytes = facts.figures.unproven_bytes;
@@ -173,18 +175,24 @@ impl StationPages {
         }
     }
 
-    fn destination_views(&self, facts: &Facts) -> Vec<DestinationView> {
+    fn destination_views(&self, facts: &Facts, now: UtcMs) -> Vec<DestinationView> {
+        let lines = self.board.lines();
         facts
             .backlogs
             .iter()
             .map(|(name, required, backlog)| {
                 let row = facts.destinations.iter().find(|d| d.name == *name);
                 let since = UtcMs(row.and_then(|r| r.trouble_ms).unwrap_or(0));
+                let pause = facts.pauses.iter().find(|p| p.holds(name, now.0));
+                let line = lines.get(name).cloned().unwrap_or_default();
                 let health = match row {
                     Some(DestinationRow { trouble: Some(_), trouble_retry: Some(Retry::Transient), .. }) => {
                         Health::Unreachable { since }
                     }
                     Some(DestinationRow { trouble: Some(what), .. }) => Health::Refused { since, what: what.clone() },
+                    _ if pause.is_some() => Health::Paused { until: pause.and_then(|p| p.until_ms).map(UtcMs) },
+                    _ if line.shut => Health::Shut,
+                    _ if line.circuit == "resting" => Health::Resting,
                     Some(DestinationRow { proof: Some(_), .. }) => Health::Working,
                     _ => Health::Checking,
                 };
@@ -196,6 +204,9 @@ impl StationPages {
                     same_device: row.is_some_and(|r| r.same_device),
                     locks: row.is_some_and(|r| r.can_lock),
                     waiting: backlog.waiting,
+                    paused: pause.is_some(),
+                    ceiling_bytes_per_s: line.ceiling,
+                    window: line.window,
                 }
             })
             .collect()
@@ -345,7 +356,7 @@ fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[
             Health::Unreachable { since } => {
                 alarms.push(Alarm::Unreachable { destination: d.name.clone(), since: *since, waiting: d.waiting })
             }
-            Health::Working | Health::Checking => {}
+            Health::Working | Health::Checking | Health::Paused { .. } | Health::Shut | Health::Resting => {}
         }
         if d.same_device {
             alarms.push(Alarm::SameDevice { destination: d.name.clone() });
@@ -463,6 +474,7 @@ mod tests {
             disk: (0, 0, 0),
             checkpoint_ms: None,
             backup_ms: None,
+            pauses: Vec::new(),
         };
         let held = vec![
             device("1", Held::NotStorage),

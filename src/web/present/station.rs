@@ -133,6 +133,8 @@ pub struct DestinationLine {
     pub detail: String,
     /// It protects nothing.
     pub warning: Option<&'static str>,
+    /// Footage is held back from it.
+    pub paused: bool,
 }
 
 /// A rate curve in a box of 300 by 64.
@@ -369,6 +371,9 @@ fn destination_line(d: &DestinationView, ctx: &Ctx) -> DestinationLine {
     if !d.required {
         detail.push(w.optional_destination.to_owned());
     }
+    if let Some(ceiling) = d.ceiling_bytes_per_s.filter(|_| d.health != Health::Shut) {
+        detail.push(w.at_most(ceiling));
+    }
     DestinationLine {
         name: d.name.clone(),
         class,
@@ -376,11 +381,16 @@ fn destination_line(d: &DestinationView, ctx: &Ctx) -> DestinationLine {
         health: match &d.health {
             Health::Working => w.dest_working.into(),
             Health::Checking => w.dest_checking.into(),
+            Health::Paused { until: None } => w.dest_paused.into(),
+            Health::Paused { until: Some(until) } => format!("{} · {}", w.dest_paused, w.until(&ctx.near(*until).text)),
+            Health::Shut => w.dest_shut.into(),
+            Health::Resting => w.dest_resting.into(),
             Health::Unreachable { since } => format!("{} · {}", w.dest_unreachable, w.since(&ctx.near(*since).text)),
             Health::Refused { since, .. } => format!("{} · {}", w.dest_refused, w.since(&ctx.near(*since).text)),
         },
         detail: detail.join(" · "),
         warning: d.same_device.then_some(w.same_device),
+        paused: d.paused,
     }
 }
 

@@ -247,6 +247,12 @@ pub struct DestinationView {
     pub locks: bool,
     /// Clips that wait for it.
     pub waiting: u64,
+    /// Footage is held back from it.
+    pub paused: bool,
+    /// Bytes a second that may go there now; `None` where nothing bounds them.
+    pub ceiling_bytes_per_s: Option<u64>,
+    /// Parts that may be under way, as the line has shown; 0 before there were any.
+    pub window: u64,
 }
 
 /// How a destination is doing.
@@ -256,6 +262,15 @@ pub enum Health {
     Working,
     /// Not probed yet.
     Checking,
+    /// Footage is held back from it, by a person.
+    Paused {
+        /// Until then; `None` until somebody resumes.
+        until: Option<UtcMs>,
+    },
+    /// Nothing is begun at this time of day.
+    Shut,
+    /// It asked for patience.
+    Resting,
     /// No answer; tried again by itself.
     Unreachable {
         /// Since then.
@@ -275,7 +290,7 @@ impl Health {
     pub fn class(&self) -> &'static str {
         match self {
             Self::Working => "safe",
-            Self::Checking => "hold",
+            Self::Checking | Self::Paused { .. } | Self::Shut | Self::Resting => "hold",
             Self::Unreachable { .. } => "ask",
             Self::Refused { .. } => "fail",
         }
