@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use destination_conformance::{PART, assert_proven, conforms, read_all};
+use destination_conformance::{ODD, PART, assert_proven, conforms, conforms_with_names, read_all};
 use evidock::deliver::prove::{How, Verdict, prove};
 use evidock::deliver::webdav::{WebdavDestination, WebdavOptions};
 use evidock::deliver::{Keys, Secret};
@@ -64,7 +64,11 @@ async fn apache_conforms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_takes_no_parts_of_files_conforms() {
     let server = FileServer::plain_webdav().await;
-    let abilities = conforms(&destination(server.webdav("http")), "v1/t").await;
+    // It cuts a new name at "?" and "#"; no key of ours has either, and it is found out.
+    let dest = destination(server.webdav("http"));
+    let abilities = conforms_with_names(&dest, "v1/t", &[ODD[0], ODD[2]]).await;
+    let error = dest.put_small("v1/cut?off", Bytes::from_static(b"x"), "t/t", None).await.unwrap_err();
+    assert!(matches!(&error, SendError::Protocol { what, .. } if what.contains("another name")), "{error:?}");
     assert_eq!(abilities.proof, ProofLevel::ReadBack);
     assert!(abilities.detail.contains("sent again whole"), "{}", abilities.detail);
     assert_eq!(server.uploads(), Vec::<String>::new(), "something was left over");

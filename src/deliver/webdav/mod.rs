@@ -277,12 +277,19 @@ impl WebdavDestination {
         Ok(())
     }
 
-    /// Gives a name under which nothing stands; `false` where something does.
+    /// Gives a name under which nothing stands; `false` where something does. Some servers say yes and mean another name
+    /// (WsgiDAV cuts one at `?` and `#`), so it is looked for there.
     async fn rename(&self, from: &str, to: &str) -> Result<bool, SendError> {
         if self.wire.look(to).await?.is_some() {
             return Ok(false);
         }
-        self.wire.rename(from, to).await.map_err(|e| self.explain(e))
+        if !self.wire.rename(from, to).await.map_err(|e| self.explain(e))? {
+            return Ok(false);
+        }
+        if self.wire.look(to).await?.is_none() {
+            return Err(self.wire.line.protocol(format!("it gave {to:?} another name than it was told")));
+        }
+        Ok(true)
     }
 
     /// SHA-256 of an object as it is read back; `None` where there is none.
@@ -336,7 +343,7 @@ impl WebdavDestination {
             return Err(self.wire.line.mismatch(key, format!("it took {length} bytes and holds {held}")));
         }
         self.make_room(key).await?;
-        if self.wire.rename(&temporary, key).await.map_err(|e| self.explain(e))? {
+        if self.rename(&temporary, key).await? {
             return Ok(());
         }
         self.wire.remove(&temporary).await?;
