@@ -115,35 +115,6 @@ async fn azurite_over_a_line_that_fails() {
     assert_proven(&dest, &sample, &abilities).await;
 }
 
-#[tokio::test]
-async fn azurite_that_is_killed_takes_up_the_blocks_when_it_is_back() {
-    // Its own server: the others must not be killed under their tests.
-    let azurite = Azurite::start().await;
-    azurite.make_container("killed").await;
-    let dest = AzureDestination::new(azurite.options("killed")).unwrap();
-    let abilities = dest.probe().await.unwrap();
-    let sample = Sample::new("v1/x", footage(PART as usize + 100, 1), PART);
-    let session = dest.begin(&sample.object).await.unwrap();
-    sample.send(&dest, &session, 0).await.unwrap();
-    azurite.kill();
-    let error = sample.send(&dest, &session, 1).await.unwrap_err();
-    assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
-    azurite.start_again().await;
-    // A block that it had not written down yet is sent again, as the sender would.
-    let held = dest.held_parts(&sample.object, &session).await.unwrap();
-    let mut receipts = Vec::new();
-    for (n, part) in sample.parts.iter().enumerate() {
-        let known = held.iter().find(|held| held.n == part.n && held.len == part.len);
-        let receipt = match known {
-            Some(held) => evidock::domain::ports::PartReceipt { tag: held.tag.clone(), sha256: None },
-            None => sample.send(&dest, &session, n).await.unwrap(),
-        };
-        receipts.push((*part, receipt));
-    }
-    dest.complete(&sample.object, &session, &receipts).await.unwrap();
-    assert_proven(&dest, &sample, &abilities).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_second_tus_server_conforms_and_checks() {
     let tus = Tus::rust().await;

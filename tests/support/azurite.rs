@@ -1,7 +1,6 @@
 //! A real stand-in for Azure Blob Storage in tests: Azurite, on a free port of 127.0.0.1.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,25 +37,14 @@ impl Azurite {
             .arg("--location")
             .arg(&data);
         let azurite = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), server };
-        azurite.start_again().await;
-        azurite
-    }
-
-    /// Starts it again after [`Azurite::kill`]; returns when it serves.
-    pub async fn start_again(&self) {
-        self.server.start();
+        azurite.server.start();
         for _ in 0..600 {
-            if tokio::net::TcpStream::connect(self.address).await.is_ok() {
-                return;
+            if tokio::net::TcpStream::connect(azurite.address).await.is_ok() {
+                return azurite;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("Azurite does not serve within half a minute; {}", self.server.last_words());
-    }
-
-    /// Kills it with SIGKILL.
-    pub fn kill(&self) {
-        self.server.kill();
+        panic!("Azurite does not serve within half a minute; {}", azurite.server.last_words());
     }
 
     /// Where it listens.
@@ -119,10 +107,5 @@ impl Azurite {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = reqwest::Request::try_from(http::Request::from_parts(head, body)).unwrap();
         client.execute(request).await.unwrap().status().as_u16()
-    }
-
-    /// Its directory, for looking.
-    pub fn dir(&self) -> &Path {
-        self.server.dir()
     }
 }

@@ -18,7 +18,7 @@ const CLUSTER: &str = r#"
 set -e
 dir=$1 http=$2 https=$3 mon=$4 mon1=$5 key=$6 secret=$7
 cd "$dir"
-mkdir -p mon osd/0 rgw run log
+mkdir -p mon osd/0 rgw run logs
 fsid=$(cat /proc/sys/kernel/random/uuid)
 cat >ceph.conf <<END
 [global]
@@ -49,7 +49,7 @@ osd_max_object_name_len = 256
 osd_max_object_namespace_len = 64
 run_dir = $dir/run
 admin_socket = $dir/run/\$cluster-\$name.\$pid.asok
-log_file = $dir/log/\$name.log
+log_file = $dir/logs/\$name.log
 mon_data = $dir/mon/\$id
 osd_data = $dir/osd/\$id
 rgw_data = $dir/rgw

@@ -221,6 +221,13 @@ fn by_its_settings(written: &Destination) -> Option<Finding> {
                 "write https:// in endpoint where the server offers it",
             ))
         }
+        DestinationKind::Tus(tus) if tus.endpoint.starts_with("http://") && tus.secret.is_some() => {
+            Some(Finding::warning(
+                part,
+                format!("{name}: tus without encryption shows password and footage to everybody on the way"),
+                "write https:// in endpoint where the server offers it",
+            ))
+        }
         DestinationKind::Sftp(sftp) if sftp.host_key.is_none() => Some(Finding::problem(
             part,
             format!("{name}: nothing is sent to {}, whose host key is not known", sftp.host),

@@ -53,6 +53,8 @@ impl Refusal {
             // A block that we have a receipt for is not there: the session is of no use any more.
             "InvalidBlockList" | "InvalidBlobOrBlock" | "InvalidBlockId" => Meaning::SessionLost,
             "Md5Mismatch" | "Crc64Mismatch" | "InvalidMd5" => Meaning::OtherBytes,
+            // Azurite's word for an MD5 that differs.
+            "InvalidOperation" if self.message.to_ascii_lowercase().contains("contentmd5") => Meaning::OtherBytes,
             // As stand-ins say of what they lack; some with a 500.
             "FeatureNotSupported" | "NotImplemented" | "UnsupportedHeader" => Meaning::Unusable,
             "BlobNotFound" => Meaning::NoSuchKey,
@@ -106,6 +108,13 @@ mod tests {
 
     #[test]
     fn refusals_as_a_table() {
+        let azurite = Refusal {
+            status: 400,
+            code: "InvalidOperation".into(),
+            message: "Provided contentMD5 doesn't match.".into(),
+            ..Refusal::default()
+        };
+        assert_eq!(azurite.meaning(), Meaning::OtherBytes);
         let table = [
             (503, "ServerBusy", Meaning::Busy),
             (500, "OperationTimedOut", Meaning::Busy),

@@ -102,7 +102,7 @@ impl S3Destination {
             None if by_md5 => call,
             None => call.header("x-amz-checksum-sha256", &xml::to_base64(part.sha256.as_bytes())),
         };
-        let reply = self.wire.send(call.body(Payload::Part(*part, body))).await?;
+        let reply = self.wire.send_to_upload(call.body(Payload::Part(*part, body))).await?;
         let tag = reply.header("etag").unwrap_or_default().to_owned();
         if tag.is_empty() {
             return Err(self.wire.protocol("it took a part without giving it an ETag"));
@@ -162,7 +162,7 @@ impl S3Destination {
             if !marker.is_empty() {
                 call = call.query("part-number-marker", marker.clone());
             }
-            let reply = self.wire.send(call.query("uploadId", id)).await?;
+            let reply = self.wire.send_to_upload(call.query("uploadId", id)).await?;
             let page: xml::Parts = self.parse(&self.text(reply).await?)?;
             for part in page.parts {
                 let Some(n) = part.part_number.checked_sub(1) else { continue };
@@ -246,7 +246,7 @@ impl S3Destination {
                 .header("x-amz-checksum-type", "FULL_OBJECT")
                 .header("x-amz-checksum-crc64nvme", &xml::crc64_to_base64(whole));
         }
-        let reply = self.wire.send(call).await?;
+        let reply = self.wire.send_to_upload(call).await?;
         let status = reply.status();
         let text = self.text(reply).await?;
         // A long completion answers 200 first and may say no in its body (Amazon S3, CompleteMultipartUpload).

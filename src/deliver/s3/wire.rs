@@ -126,6 +126,16 @@ impl Wire {
         self.attempt(call).await.map_err(|fail| self.explain(fail, &key))
     }
 
+    /// Like [`Wire::send`], about an upload under way: a server that does not know its key does not know it, either (Ceph
+    /// says NoSuchKey there).
+    pub async fn send_to_upload(&self, call: Call<'_>) -> Result<Reply, SendError> {
+        let key = call.key.unwrap_or_default().to_owned();
+        match self.attempt(call).await {
+            Err(Fail::Refused(refusal)) if refusal.meaning() == Meaning::NoSuchKey => Err(self.line.session_lost()),
+            other => other.map_err(|fail| self.explain(fail, &key)),
+        }
+    }
+
     /// Like [`Wire::send`], for callers that make something of an answer that says no.
     pub async fn attempt(&self, mut call: Call<'_>) -> Result<Reply, Fail> {
         let payload = match std::mem::replace(&mut call.body, Payload::Empty) {
