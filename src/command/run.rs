@@ -207,7 +207,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     for written in &settings.destinations {
         let name = written.name.to_string();
         let used = store.read_blocking(move |r| r.stored_at(&name))?;
-        remotes.push(Stoppable::new(destinations::make(&settings, written, used)?, stops.clone()));
+        remotes.push(Stoppable::around(destinations::make(&settings, written, used)?, stops.clone()));
     }
     let board = Board::default();
     let (_, disk) = vault.space()?;
