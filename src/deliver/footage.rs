@@ -215,7 +215,7 @@ impl Reading {
     /// One stretch from one place, verified. `last` is where an answer that is begun now may end.
     async fn take(&mut self, place: usize, stretch: &Range<u64>, last: u64) -> Result<Bytes, Failed> {
         let bytes = match &self.of.places[place] {
-            Place::Vault => self.of.from_vault(stretch.clone()).await?,
+            Place::Vault => self.of.in_vault(stretch.clone()).await?,
             Place::Remote(dest) => {
                 let goes_on = self.open.as_ref().is_some_and(|s| s.place == place && s.at == stretch.start);
                 if !goes_on {
@@ -263,7 +263,7 @@ fn stopping() -> Failed {
 }
 
 impl Opened {
-    async fn from_vault(&self, stretch: Range<u64>) -> Result<Bytes, Failed> {
+    async fn in_vault(&self, stretch: Range<u64>) -> Result<Bytes, Failed> {
         let known = self.file.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let path = self.reach.vault.master(self.clip);
         let read = task::blocking("footage", move || {

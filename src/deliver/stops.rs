@@ -54,7 +54,7 @@ pub struct Stoppable {
 
 impl Stoppable {
     /// `inner`, as long as `stops` lets it.
-    pub fn new(inner: Arc<dyn Destination>, stops: Stops) -> Arc<dyn Destination> {
+    pub fn around(inner: Arc<dyn Destination>, stops: Stops) -> Arc<dyn Destination> {
         Arc::new(Self { inner, stops })
     }
 
@@ -170,7 +170,7 @@ mod tests {
     async fn what_is_under_way_is_dropped_and_nothing_new_begins() {
         let fake = FakeDestination::new(DestinationName::new("d").unwrap(), station());
         let (stops, clip, other) = (Stops::default(), ClipId::generate(1), ClipId::generate(2));
-        let dest = Stoppable::new(fake.clone(), stops.clone());
+        let dest = Stoppable::around(fake.clone(), stops.clone());
         let record = layout::record(&station(), clip, 1);
         dest.put_small(&record, Bytes::from_static(b"{}"), "application/json", None).await.unwrap();
         // A request that would take for ever ends the moment the clip is stopped.

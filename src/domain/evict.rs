@@ -203,7 +203,7 @@ pub fn decide(
     if let Some(open) = copies().find(|c| c.configured && on_its_way(c.state)) {
         return Err(Stay::Sending(open.destination.clone()));
     }
-    if !facts.proof_seq.is_some_and(|seq| seq < anchors.stored) {
+    if facts.proof_seq.is_none_or(|seq| seq >= anchors.stored) {
         return Err(Stay::NotAnchored);
     }
     if let Some(unread) = copies().filter(counts).find(|c| c.audit < policy.audit) {

@@ -155,10 +155,8 @@ mod tests {
     fn refusals_as_a_table() {
         let table = [
             (503, "SlowDown", Meaning::Busy),
-            (503, "", Meaning::Busy),
-            (429, "", Meaning::Busy),
             (500, "", Meaning::Failing),
-            (502, "", Meaning::Failing),
+            (429, "", Meaning::Busy),
             (400, "RequestTimeout", Meaning::Failing),
             (400, "IncompleteBody", Meaning::Failing),
             (409, "OperationAborted", Meaning::Failing),
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_store_says_for_how_long() {
+    fn patience_that_is_asked_for_is_told_with_its_time() {
         let refusal = Refusal { status: 503, retry_after_ms: Some(5), ..Refusal::default() };
         let error = refusal.into_error(&DestinationName::new("city").unwrap(), "k");
         assert!(matches!(error, SendError::Busy { retry_after_ms: Some(5), .. }), "{error:?}");
