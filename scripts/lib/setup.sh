@@ -39,6 +39,7 @@ APT_TEST=(
   strace                          # what a process really does to the disk
   dosfstools exfatprogs mtools    # cards as other systems make and read them, and their verdict on what we made or erased
   gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
+  age zstd sqlite3                # open a backup without us, as docs/restore.md says
   chromium:chromium               # the page in a real browser
   fonts-noto-cjk                  # Chinese on its screenshots
 )

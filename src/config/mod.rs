@@ -5,6 +5,7 @@
 
 mod destination;
 mod form;
+mod keep;
 mod resolve;
 mod secret;
 mod settings;

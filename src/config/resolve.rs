@@ -13,9 +13,10 @@ use globset::Glob;
 use jiff::tz::TimeZone;
 
 use super::form::nearest;
+use super::keep;
 use super::settings::{
-    Casework, Custody, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log, LogFormat, LogLevel,
-    Media, Reserve, Settings, Station, Tls, Upload, Vault, Web,
+    Backup, Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
+    LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Upload, Vault, Web,
 };
 use super::written::{self, Written};
 use super::{destination, usb};
@@ -61,6 +62,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
     let station = station(written.station.unwrap_or_default(), base, around)?;
     let places = Places { base, state: station.state_dir.clone(), around };
     let source = written.source.unwrap_or_default();
+    let destinations = destination::resolve(written.destination.unwrap_or_default(), &places)?;
     let settings = Settings {
         file: file.map(Path::to_owned),
         vault: vault(written.vault.unwrap_or_default(), &places)?,
@@ -69,8 +71,11 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody(written.custody.unwrap_or_default())?,
-        destinations: destination::resolve(written.destination.unwrap_or_default(), &places)?,
+        backup: backup(written.backup.unwrap_or_default(), &destinations)?,
+        destinations,
         erase: erase(written.erase.unwrap_or_default())?,
+        audit: keep::audit(written.audit.unwrap_or_default())?,
+        retention: keep::retention(written.retention.unwrap_or_default())?,
         upload: upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
@@ -159,9 +164,11 @@ fn vault(written: written::Vault, places: &Places<'_>) -> Result<Vault, Problem>
         None => Reserve::Auto,
         some => Reserve::Bytes(whole("vault.reserve_gb", some, 0, 1..=100_000)? * 1_000_000_000),
     };
+    let evict = keep::evict(&written)?;
     Ok(Vault {
         dir: places.or_state(written.dir, "vault"),
         reserve,
+        evict,
         checkpoint_bytes: whole("vault.checkpoint_mb", written.checkpoint_mb, 64, 1..=10_000)? * 1_000_000,
     })
 }
@@ -302,6 +309,39 @@ fn upload(written: written::Upload) -> Result<Upload, Problem> {
         clips_in_flight: whole("upload.clips_in_flight", written.clips_in_flight, 2, 1..=64)? as usize,
         retry_min: Duration::from_secs(min),
         retry_max: Duration::from_secs(max),
+    })
+}
+
+fn backup(written: written::Backup, known: &[Destination]) -> Result<Backup, Problem> {
+    let recipient = written.recipient.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
+    if recipient.as_deref().is_some_and(|r| r.parse::<age::x25519::Recipient>().is_err()) {
+        // Not repeated: people paste the wrong half of the pair.
+        return problem(
+            "backup.recipient",
+            "must be a public age key, \"age1...\"; `evidock backup keygen` makes a pair, whose secret half stays off this box",
+        );
+    }
+    let names: Vec<&str> = known.iter().map(|d| d.name.as_str()).collect();
+    let destinations = match written.destinations {
+        None => known.iter().map(|d| d.name.clone()).collect(),
+        Some(some) if some.is_empty() => {
+            return problem("backup.destinations", "is empty; name destinations, or leave the key out for all of them");
+        }
+        Some(some) => some
+            .iter()
+            .map(|name| match known.iter().find(|d| d.name.as_str() == name) {
+                Some(found) => Ok(found.name.clone()),
+                None => problem("backup.destinations", one_of(&names, name)),
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(Backup {
+        recipient,
+        every: Duration::from_secs(whole("backup.every_hours", written.every_hours, 6, 1..=720)? * 3600),
+        destinations,
+        keep_daily: whole("backup.keep_daily", written.keep_daily, 14, 1..=366)? as u32,
+        keep_monthly: whole("backup.keep_monthly", written.keep_monthly, 12, 0..=120)? as u32,
+        log_key: written.log_key.unwrap_or(false),
     })
 }
 

@@ -10,7 +10,9 @@ use jiff::tz::TimeZone;
 
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::ErasePolicy;
-use crate::domain::ids::{BayName, StationId};
+use crate::domain::evict::EvictPolicy;
+use crate::domain::ids::{BayName, DestinationName, StationId};
+use crate::domain::retention::RetentionRule;
 use crate::domain::sensitivity::Sensitivity;
 use crate::domain::usb::PortPath;
 use crate::domain::words::Lang;
@@ -38,8 +40,14 @@ pub struct Settings {
     pub destinations: Vec<Destination>,
     /// When space on recorders is given back; the first that fits a recorder holds. Empty: never.
     pub erase: Vec<Erase>,
+    /// Reading copies again after their proof.
+    pub audit: Audit,
+    /// How long copies are locked.
+    pub retention: Retention,
     /// How uploads behave.
     pub upload: Upload,
+    /// Backups of the database.
+    pub backup: Backup,
     /// The page.
     pub web: Web,
     /// Telling people at the bays without a screen.
@@ -80,6 +88,17 @@ pub struct Vault {
     pub reserve: Reserve,
     /// Durable progress inside a file at least every so many bytes.
     pub checkpoint_bytes: u64,
+    /// When local copies go that are proven elsewhere; `None`: never.
+    pub evict: Option<Evict>,
+}
+
+/// When local copies go that are proven elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evict {
+    /// What must be so for a clip.
+    pub policy: EvictPolicy,
+    /// So much of the disk is to be free, per cent.
+    pub free_percent: u64,
 }
 
 /// Space that intake leaves free, for the database, the log and the operating system.
@@ -207,6 +226,26 @@ pub struct Erase {
     pub policy: ErasePolicy,
 }
 
+/// Reading copies again after their proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audit {
+    /// So many per cent of a destination's copies are read again each day, in samples; 0: none.
+    pub share_percent: u64,
+    /// Groups of 16 KiB in a sample.
+    pub groups: u64,
+    /// Each copy is read again whole after so long; `None`: never.
+    pub whole_every: Option<Duration>,
+    /// Audits of one destination take no more than this.
+    pub bytes_per_s: u64,
+}
+
+/// How long copies are locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// When locks are renewed, and how far.
+    pub rule: RetentionRule,
+}
+
 /// How uploads behave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
@@ -216,6 +255,23 @@ pub struct Upload {
     pub retry_min: Duration,
     /// Longest pause after repeated failures.
     pub retry_max: Duration,
+}
+
+/// Backups of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Public age key (X25519) for which they are encrypted; without one none is made.
+    pub recipient: Option<String>,
+    /// Between two backups.
+    pub every: Duration,
+    /// Destinations that get them, at least one.
+    pub destinations: Vec<DestinationName>,
+    /// Of so many days the last one is kept.
+    pub keep_daily: u32,
+    /// Of so many months the last one is kept.
+    pub keep_monthly: u32,
+    /// The log's key is in them, too.
+    pub log_key: bool,
 }
 
 /// The page.
@@ -334,6 +390,16 @@ choices! {
         Reader => "reader",
         /// The kernel.
         Kernel => "kernel",
+    }
+
+    /// When local copies go that are proven elsewhere.
+    EvictWhen {
+        /// Never.
+        Off => "off",
+        /// For want of room, oldest first.
+        Space => "space",
+        /// And for their age, even while there is room.
+        Age => "age",
     }
 
     /// Least level of log lines.

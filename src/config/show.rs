@@ -2,10 +2,13 @@
 //! to the same settings.
 
 use super::settings::{
-    Destination, DestinationKind, Erase, Lamp, ProxyChoice, Reach, Reserve, Settings, UsbAllow, UsbSource,
+    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, ProxyChoice, Reach, Reserve, Settings, UsbAllow,
+    UsbSource, Vault,
 };
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
+
+const DAY_MS: i64 = 86_400_000;
 
 impl Settings {
     /// Every setting as it would be written, paths absolute. Secrets are not in settings, so none is shown.
@@ -21,14 +24,7 @@ impl Settings {
                 operator: Some(station.operator.clone()),
                 state_dir: Some(station.state_dir.clone()),
             }),
-            vault: Some(written::Vault {
-                dir: Some(self.vault.dir.clone()),
-                reserve_gb: match self.vault.reserve {
-                    Reserve::Auto => None,
-                    Reserve::Bytes(bytes) => Some(bytes / 1_000_000_000),
-                },
-                checkpoint_mb: Some(self.vault.checkpoint_bytes / 1_000_000),
-            }),
+            vault: Some(vault(&self.vault)),
             source: Some(written::Source {
                 folder: Some(written::FolderSource {
                     dir: Some(self.folder_source.dir.clone()),
@@ -55,10 +51,29 @@ impl Settings {
             custody: Some(written::Custody { checkpoint_interval_s: Some(self.custody.checkpoint_interval.as_secs()) }),
             destination: none_if_empty(self.destinations.iter().map(destination).collect()),
             erase: none_if_empty(self.erase.iter().map(erase).collect()),
+            audit: Some(written::Audit {
+                share_percent: Some(self.audit.share_percent),
+                groups: Some(self.audit.groups),
+                whole_every_days: Some(self.audit.whole_every.map_or(0, |every| every.as_secs() / 86_400)),
+                max_mbit_s: Some(self.audit.bytes_per_s / 125_000),
+            }),
+            retention: Some(written::Retention {
+                unlinked_days: Some((self.retention.rule.unlinked_ms / DAY_MS) as u64),
+                renew_days: Some((self.retention.rule.step_ms / DAY_MS) as u64),
+                renew_before_days: Some((self.retention.rule.before_ms / DAY_MS) as u64),
+            }),
             upload: Some(written::Upload {
                 clips_in_flight: Some(self.upload.clips_in_flight as u64),
                 retry_min_s: Some(self.upload.retry_min.as_secs()),
                 retry_max_s: Some(self.upload.retry_max.as_secs()),
+            }),
+            backup: Some(written::Backup {
+                recipient: self.backup.recipient.clone(),
+                every_hours: Some(self.backup.every.as_secs() / 3600),
+                destinations: Some(self.backup.destinations.iter().map(ToString::to_string).collect()),
+                keep_daily: Some(u64::from(self.backup.keep_daily)),
+                keep_monthly: Some(u64::from(self.backup.keep_monthly)),
+                log_key: Some(self.backup.log_key),
             }),
             web: Some(written::Web {
                 listen: Some(self.web.listen.to_string()),
@@ -78,6 +93,29 @@ impl Settings {
             }),
             control: Some(written::Control { socket: Some(self.control_socket.clone()) }),
         }
+    }
+}
+
+/// Of an eviction that is off, only that is told: its other keys have no effect then.
+fn vault(vault: &Vault) -> written::Vault {
+    let evict = vault.evict.as_ref();
+    let when = match evict {
+        None => EvictWhen::Off,
+        Some(Evict { policy, .. }) if policy.after_ms.is_some() => EvictWhen::Age,
+        Some(_) => EvictWhen::Space,
+    };
+    written::Vault {
+        dir: Some(vault.dir.clone()),
+        reserve_gb: match vault.reserve {
+            Reserve::Auto => None,
+            Reserve::Bytes(bytes) => Some(bytes / 1_000_000_000),
+        },
+        checkpoint_mb: Some(vault.checkpoint_bytes / 1_000_000),
+        evict: Some(when.as_str().to_owned()),
+        evict_free_percent: evict.map(|e| e.free_percent),
+        evict_keep_days: evict.map(|e| (e.policy.keep_ms / DAY_MS) as u64),
+        evict_after_days: evict.and_then(|e| e.policy.after_ms).map(|ms| (ms / DAY_MS) as u64),
+        evict_audit: evict.map(|e| e.policy.audit.as_str().to_owned()),
     }
 }
 

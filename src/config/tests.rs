@@ -213,6 +213,22 @@ fn values_that_cannot_be_used_are_told() {
 }
 
 #[test]
+fn backups_that_cannot_be_made_are_told() {
+    let secret = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+    for (text, told) in [
+        ("[backup]\nrecipient = 'age1x'".to_owned(), "recipient must be a public age key"),
+        (format!("[backup]\nrecipient = '{secret}'"), "whose secret half stays off this box"),
+        ("[backup]\ndestinations = []".to_owned(), "destinations is empty"),
+        ("[backup]\ndestinations = ['claud']".to_owned(), "destinations must be one of local-cloud"),
+        ("[backup]\nevery_hours = 0".to_owned(), "every_hours must be 1 to 720"),
+        ("[backup]\nkeep_daily = 0".to_owned(), "keep_daily must be 1 to 366"),
+    ] {
+        let refused = refusals(&[text.as_str()]);
+        assert!(refused.contains(told) && !refused.contains(secret), "{text}: {refused}");
+    }
+}
+
+#[test]
 fn shapes_of_ones_own_are_read_before_the_built_in_ones() {
     let s = read(&switched_on(), None, &around()).unwrap();
     let rule = s.casework.number_rule().unwrap();

@@ -85,8 +85,14 @@ sections! {
         destination: Vec<Destination>,
         /// When space on recorders is given back.
         erase: Vec<Erase>,
+        /// Reading copies again after their proof.
+        audit: Audit,
+        /// How long copies are locked.
+        retention: Retention,
         /// How uploads behave.
         upload: Upload,
+        /// Backups of the database.
+        backup: Backup,
         /// The page.
         web: Web,
         /// Telling people at the bays without a screen.
@@ -123,6 +129,16 @@ sections! {
         reserve_gb: u64,
         /// Durable progress inside a file at least every so many 10^6 bytes.
         checkpoint_mb: u64,
+        /// `off`, `space` or `age`.
+        evict: String,
+        /// So much of the disk is to be free.
+        evict_free_percent: u64,
+        /// No clip goes before it was here so long.
+        evict_keep_days: u64,
+        /// age: after so long clips go even while there is room.
+        evict_after_days: u64,
+        /// `none`, `sampled` or `whole`.
+        evict_audit: String,
     }
 
     /// `[source]`
@@ -315,6 +331,28 @@ sections! {
         keep_days: u64,
     }
 
+    /// `[audit]`
+    Audit {
+        /// So many per cent of the copies are read again each day, in samples.
+        share_percent: u64,
+        /// Groups of 16 KiB in a sample.
+        groups: u64,
+        /// Each copy is read again whole every so many days.
+        whole_every_days: u64,
+        /// Audits of one destination take no more than this, 10^6 bits a second.
+        max_mbit_s: u64,
+    }
+
+    /// `[retention]`
+    Retention {
+        /// A clip that is linked to no case is kept locked for so long after it was sealed.
+        unlinked_days: u64,
+        /// A renewal locks so far ahead.
+        renew_days: u64,
+        /// A lock is renewed when no more than this is left of it.
+        renew_before_days: u64,
+    }
+
     /// `[upload]`
     Upload {
         /// Clips under way to one destination at the same time.
@@ -323,6 +361,22 @@ sections! {
         retry_min_s: u64,
         /// Longest pause after repeated failures.
         retry_max_s: u64,
+    }
+
+    /// `[backup]`
+    Backup {
+        /// Public age key for which backups are encrypted.
+        recipient: String,
+        /// Hours between two backups.
+        every_hours: u64,
+        /// Destinations that get them.
+        destinations: Vec<String>,
+        /// Of so many days the last backup is kept.
+        keep_daily: u64,
+        /// Of so many months the last backup is kept.
+        keep_monthly: u64,
+        /// The log's key is in the backup, too.
+        log_key: bool,
     }
 
     /// `[web]`

@@ -404,6 +404,12 @@ pub enum SendError {
     /// Our own copy could not be read.
     #[error("the local copy could not be read")]
     Local(#[source] io::Error),
+    /// It was stopped here, on purpose: nothing of this clip may go out.
+    #[error("{what}")]
+    Stopped {
+        /// Why, and what would let it go on.
+        what: String,
+    },
 }
 
 impl Retryable for SendError {
@@ -412,7 +418,7 @@ impl Retryable for SendError {
             Self::Unreachable { .. } | Self::SessionLost { .. } | Self::Mismatch { .. } | Self::Local(_) => {
                 Retry::Transient
             }
-            Self::Refused { .. } => Retry::Operator,
+            Self::Refused { .. } | Self::Stopped { .. } => Retry::Operator,
             Self::Protocol { .. } => Retry::Permanent,
         }
     }
@@ -459,6 +465,63 @@ pub struct ObjectAddress {
     /// The destination gave bytes back when this was sent. One that does not may take finished uploads away, and its
     /// silence about them says nothing.
     pub readable: bool,
+}
+
+// ---------------------------------------------------------------------------------------------
+// Footage is looked at
+
+/// The way to a clip's bytes, wherever they stand: in the vault, or at a destination once the vault gave them up.
+/// Pages, interface and command line know no other way.
+pub trait Footage: Send + Sync {
+    /// Opens a sealed clip; a single byte is read only when it is asked for.
+    fn open(&self, clip: ClipId) -> BoxFuture<'_, Result<Arc<dyn ClipBytes>, FootageError>>;
+}
+
+/// A sealed clip's bytes.
+pub trait ClipBytes: Send + Sync {
+    /// Length in bytes.
+    fn size_bytes(&self) -> u64;
+    /// These bytes in order, in chunks of bounded size. Each was verified against the clip's BLAKE3 tree before it
+    /// comes out; where one place holds other bytes the next place is asked, and where none holds the right ones the
+    /// stream ends with an error. What nobody takes is not read.
+    fn read(self: Arc<Self>, range: Range<u64>) -> FootageStream;
+}
+
+/// A stream of verified bytes.
+pub type FootageStream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, FootageError>> + Send>>;
+
+/// Why bytes of a clip are not given.
+#[derive(Debug, thiserror::Error)]
+pub enum FootageError {
+    /// There is no such clip, or it is not sealed yet.
+    #[error("there is no sealed clip {0}")]
+    Missing(ClipId),
+    /// It is suspected classified.
+    #[error("this clip is isolated as suspected classified (疑似涉密); nobody sees it until two people lift that")]
+    Isolated,
+    /// No copy that can be reached has these bytes as they were sealed.
+    #[error("no copy that can be reached has these bytes as they were sealed ({tried}); {next}")]
+    Nowhere {
+        /// Each place that was tried, with what was wrong.
+        tried: String,
+        /// Whether trying again later can help, in words.
+        next: &'static str,
+        /// It can.
+        passing: bool,
+    },
+    /// The database.
+    #[error("the clip could not be looked up")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Retryable for FootageError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Missing(_) => Retry::Permanent,
+            Self::Nowhere { passing: true, .. } | Self::Store(_) => Retry::Transient,
+            Self::Isolated | Self::Nowhere { .. } => Retry::Operator,
+        }
+    }
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -25,6 +26,9 @@ use crate::domain::ports::SendError;
 /// What the kernel may hold of an upload before the server has it: after the last write the reply comes within the
 /// time-out even on a line of 0.1 Mbit/s. 1 MiB on a line of 100 ms is 80 Mbit/s.
 const SEND_BUFFER_BYTES: u32 = 1 << 20;
+
+/// TLS sessions that a control connection keeps for its data connections; servers give one or two at a time.
+const SESSIONS_KEPT: usize = 16;
 
 /// A transfer on its data connection.
 pub(super) type Transfer = TransferStream<AsyncRustlsStream>;
@@ -55,8 +59,12 @@ impl From<FtpError> for Fault {
             FtpError::UnexpectedResponse(response) => {
                 let code = response.status.code();
                 let words = String::from_utf8_lossy(&response.body).trim().replace(char::is_control, " ");
-                // The server is going; the connection is of no more use.
-                if code == 421 { Self::Broken(words) } else { Self::Refused(code, words) }
+                // The server is going (vsftpd says OOPS when it gives up); the connection is of no more use.
+                if code == 421 || words.starts_with("500 OOPS") {
+                    Self::Broken(words)
+                } else {
+                    Self::Refused(code, words)
+                }
             }
             FtpError::SecureError(what) => Self::tls(what),
             FtpError::ConnectionError(error) => Self::from_io(&error),
@@ -85,8 +93,7 @@ impl Fault {
     }
 }
 
-/// How every connection of a destination does TLS: one configuration, so that data connections resume the session of
-/// their control connection, which servers ask for as the proof that both are the same guest's.
+/// How connections of a destination do TLS.
 pub(super) fn tls_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, FtpSetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -225,11 +232,21 @@ pub(super) async fn within<T>(idle: Duration, work: impl Future<Output = FtpResu
 }
 
 async fn connect(options: &FtpOptions, tls: Option<&Arc<ClientConfig>>) -> Result<AsyncRustlsFtpStream, Fault> {
-    let connector = tls.map(|config| AsyncRustlsConnector::from(TlsConnector::from(Arc::clone(config))));
+    // Data connections resume the session of their own control connection: servers ask for that as the proof that both are
+    // the same guest's. What another control connection may resume is another's, so each keeps its sessions to itself.
+    let connector = tls.map(|config| {
+        let mut config = ClientConfig::clone(config);
+        config.resumption = Resumption::in_memory_sessions(SESSIONS_KEPT);
+        AsyncRustlsConnector::from(TlsConnector::from(Arc::new(config)))
+    });
     let (host, port, limit) = (options.host.as_str(), options.port, options.connect_timeout);
     let ftp = match (options.tls, connector) {
         (FtpTls::Implicit, Some(connector)) => {
-            AsyncRustlsFtpStream::connect_secure_implicit((host, port), connector, host).await?
+            let mut ftp = AsyncRustlsFtpStream::connect_secure_implicit((host, port), connector, host).await?;
+            // The crate says this for explicit TLS alone; without it data connections would be in the clear (RFC 4217, 9).
+            ftp.custom_command("PBSZ 0", &[Status::CommandOk]).await?;
+            ftp.custom_command("PROT P", &[Status::CommandOk]).await?;
+            ftp
         }
         (explicit, connector) => {
             let stream = line::connect(host, port, limit).await.map_err(|e| Fault::from_io(&e))?;

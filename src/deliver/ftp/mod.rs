@@ -153,6 +153,8 @@ impl FtpDestination {
         self.known.forget();
         match code {
             452 | 552 => self.unreachable(format!("{what} (its disk or our quota there is full)")),
+            // What data connections are asked for and did not do: tried again on another control connection.
+            522 => self.unreachable(what),
             // vsftpd and others say "local error" of a full disk.
             451 => self.unreachable(format!("{what} (a full disk does so)")),
             530 | 532 | 534 | 550 | 553 => SendError::Refused { destination, what },
@@ -262,6 +264,8 @@ impl FtpDestination {
         let path = self.upload(&control, session)?;
         let held = self.held_bytes(&mut control, &path).await?;
         if held != object.size_bytes {
+            // Of no use to anybody: whoever sent it begins anew, under another name.
+            let _ = files::remove(&mut control, &path).await;
             return Err(self.mismatch(key, format!("{held} bytes are there, {} were sent", object.size_bytes)));
         }
         self.make_room(&mut control, key).await?;

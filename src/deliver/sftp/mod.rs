@@ -263,6 +263,8 @@ impl SftpDestination {
         let connection = self.connection().await?;
         let held_bytes = self.held_bytes(&connection, &path).await?;
         if held_bytes != object.size_bytes {
+            // Of no use to anybody: whoever sent it begins anew, under another name.
+            let _ = files::remove(&connection, &path).await;
             let what = format!("{held_bytes} bytes are there, {} were sent", object.size_bytes);
             return Err(self.mismatch(key, what));
         }

@@ -251,6 +251,8 @@ impl WebdavDestination {
         }
         let held = self.held_bytes(&path).await?;
         if held != object.size_bytes {
+            // Of no use to anybody: whoever sent it begins anew, under another name.
+            let _ = self.wire.remove(&path).await;
             let what = format!("{held} bytes are there, {} were sent", object.size_bytes);
             return Err(self.wire.line.mismatch(key, what));
         }

@@ -150,7 +150,6 @@ impl Wire {
                     .map_err(|e| self.line.protocol(format!("its description of a folder cannot be read: {e}")))
             }
             404 => Ok(Vec::new()),
-            405 | 501 => Err(self.line.refused("it does not speak WebDAV there; check endpoint and root")),
             _ => Err(self.refusal("looking", &reply)),
         }
     }
@@ -190,8 +189,11 @@ impl Wire {
                 self.line.refused(format!("{what}: it sends us elsewhere; correct endpoint and root"))
             }
             409 => self.line.unreachable(format!("{what}: a folder is gone there")),
+            405 | 501 => self.line.refused(format!("{what}: it does not speak WebDAV there; check endpoint and root")),
             423 => self.line.unreachable(format!("{what}: somebody holds a lock on it")),
-            408 | 425 | 429 | 500..=599 => self.line.unreachable(what),
+            // What Apache says of a folder that it may not write.
+            500 => self.line.unreachable(format!("{what} (a folder that it may not write does so)")),
+            408 | 425 | 429 | 501..=599 => self.line.unreachable(what),
             _ => self.line.protocol(what),
         }
     }
