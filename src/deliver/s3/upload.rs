@@ -246,7 +246,14 @@ impl S3Destination {
                 .header("x-amz-checksum-type", "FULL_OBJECT")
                 .header("x-amz-checksum-crc64nvme", &xml::crc64_to_base64(whole));
         }
-        let reply = self.wire.send_to_upload(call).await?;
+        let reply = match self.wire.send_to_upload(call).await {
+            // Ceph says that completing is under way, of an upload that is gone, too: a look at the upload tells.
+            Err(SendError::Unreachable { what, .. }) if what.contains("completion is already in progress") => {
+                self.list_parts(object, session).await?;
+                return Err(self.wire.line().unreachable(what));
+            }
+            other => other?,
+        };
         let status = reply.status();
         let text = self.text(reply).await?;
         // A long completion answers 200 first and may say no in its body (Amazon S3, CompleteMultipartUpload).
