@@ -61,7 +61,7 @@ fn in_a_folder(how: &str) {
     let mut longer = clips[5].1.to_vec();
     longer.push(0);
     std::fs::write(at(5), longer).unwrap();
-    std::fs::write(at(6), &clips[6].1.iter().map(|b| b ^ 0x80).collect::<Vec<u8>>()).unwrap();
+    std::fs::write(at(6), clips[6].1.iter().map(|b| b ^ 0x80).collect::<Vec<u8>>()).unwrap();
     rewrite(&station, TWO_DAYS_LATER);
     station.start();
     until_settled(&mut station, 8, 7);
