@@ -16,7 +16,8 @@ Exit codes:
   2  wrong usage or wrong configuration
   3  not found: no such clip, case or destination
   4  mismatch: a copy, a digest or the log is not what it should be
-  5  the daemon cannot be reached";
+  5  the daemon cannot be reached
+  6  incomplete: everything that is there was fetched, but some clips were not sent yet";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -104,6 +105,23 @@ pub enum Verb {
     Desk(Desk),
     /// Hash copies again and compare them with what was recorded
     Verify(Verify),
+    /// Fetch every clip of a case from a destination, verified and resumable
+    ///
+    /// Needs the destination alone: neither vault nor database nor daemon. Clips of every station that sends there are
+    /// fetched. A summary says what became of each.
+    Fetch(Fetch),
+    /// Place a hold (暂停销毁): nothing is erased, given up or left to its lock
+    Hold(Hold),
+    /// Release a hold: one person asks and says why, another one confirms
+    Unhold(Unhold),
+    /// Show the holds that stand
+    Holds,
+    /// Isolate a clip as suspected classified (疑似涉密): it stops, and nobody sees it
+    ///
+    /// What is under way ends at once. Nothing is deleted, here or elsewhere; what stands at destinations already is told.
+    Isolate(Isolate),
+    /// Lift an isolation: one person asks and says why, another one confirms
+    Lift(Lift),
     /// Try failed deliveries again
     Retry {
         /// Only those to this destination
@@ -314,6 +332,73 @@ pub struct Verify {
     pub from: Option<String>,
 }
 
+/// `fetch`
+#[derive(Debug, Clone, Args)]
+pub struct Fetch {
+    /// Case number, in any spelling, or any other number of the same case
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: String,
+    /// Where from: a destination of the configuration, or the path of a folder
+    #[arg(long, value_name = "DEST")]
+    pub from: String,
+    /// Directory for the clips, their records and the summary; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+}
+
+/// `hold`
+#[derive(Debug, Clone, Args)]
+pub struct Hold {
+    /// Clip id
+    #[arg(value_name = "CLIP", required_unless_present = "case_no")]
+    pub clip: Option<String>,
+    /// Every clip that is linked to this case, now or later
+    #[arg(long = "case", value_name = "N", conflicts_with = "clip")]
+    pub case_no: Option<String>,
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `unhold`
+#[derive(Debug, Clone, Args)]
+pub struct Unhold {
+    /// The hold's number, as `holds` shows it
+    #[arg(value_name = "HOLD")]
+    pub hold: i64,
+    /// Ask for its release, and say why; kept on record
+    #[arg(long, required_unless_present = "confirm")]
+    pub reason: Option<String>,
+    /// Confirm what another person asked for
+    #[arg(long, conflicts_with = "reason")]
+    pub confirm: bool,
+}
+
+/// `isolate`
+#[derive(Debug, Clone, Args)]
+pub struct Isolate {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `lift`
+#[derive(Debug, Clone, Args)]
+pub struct Lift {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Ask that it be lifted, and say why; kept on record
+    #[arg(long, required_unless_present = "confirm")]
+    pub reason: Option<String>,
+    /// Confirm what another person asked for
+    #[arg(long, conflicts_with = "reason")]
+    pub confirm: bool,
+}
+
 /// Which clips: one of three.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
@@ -488,6 +573,27 @@ mod tests {
         assert_eq!(fact("proves=a=b"), Ok((Field::Proves, "a=b".to_owned())));
         assert_eq!(fact("plase=x"), Err("there is no field `plase`; did you mean `place`?".to_owned()));
         assert!(fact("place").is_err());
+    }
+
+    #[test]
+    fn releasing_is_asked_for_or_confirmed_and_never_both() {
+        for (line, ok) in [
+            ("evidock hold c --reason r", true),
+            ("evidock hold --case 1 --reason r", true),
+            ("evidock hold c --case 1 --reason r", false),
+            ("evidock hold --reason r", false),
+            ("evidock hold c", false),
+            ("evidock unhold 3 --reason r", true),
+            ("evidock unhold 3 --confirm", true),
+            ("evidock unhold 3 --reason r --confirm", false),
+            ("evidock unhold 3", false),
+            ("evidock lift c --confirm", true),
+            ("evidock lift c", false),
+            ("evidock fetch --case 1 --from a --to b", true),
+            ("evidock fetch --case 1 --from a", false),
+        ] {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), ok, "{line}");
+        }
     }
 
     #[test]

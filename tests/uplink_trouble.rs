@@ -172,7 +172,7 @@ fn what_is_suspected_of_being_a_state_secret_stays_here() {
             tx.add_facts(clip, &Actor::os(1), "cli", &[(Field::Sensitivity, Origin::Person, label)])
         })
         .unwrap();
-    assert!(bench.row().quarantine.is_some());
+    assert!(bench.row().isolated_ms.is_some());
     let now = bench.clock.now().0;
     assert!(bench.store.read_blocking(|r| r.due_deliveries("far", now, 9)).unwrap().is_empty());
 }

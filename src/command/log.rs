@@ -1,6 +1,7 @@
 //! `evidock log verify`: the whole log against every checkpoint, those here and those that left the box.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -114,7 +115,7 @@ fn anchored(
         for written in &settings.destinations {
             let name = written.name.to_string();
             let used = store.read_blocking(|r| r.stored_at(&name))?;
-            let read = match destinations::make(settings, written, used) {
+            let read = match destinations::make(settings, written, used, Some(Arc::new(store.clone()))) {
                 Ok(dest) => anchors::read_back(&*dest, &settings.station.id, known).await.map_err(|e| chain(&e)),
                 Err(e) => Err(format!("{e:#}")),
             };

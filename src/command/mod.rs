@@ -17,8 +17,11 @@ mod destinations;
 mod docks;
 pub mod doctor;
 pub mod exit;
+pub mod fetch;
 pub mod find;
 pub mod gatekeeper;
+pub mod keep;
+mod keeping;
 pub mod log;
 pub mod output;
 pub mod recorders;
@@ -74,6 +77,10 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Find(find) => find::find(find, &settings(&cli.global)?, output),
         Verb::Show(show) => find::show(show, &settings(&cli.global)?, output),
         Verb::Verify(verify) => verify::verify(verify, &settings(&cli.global)?, output),
+        Verb::Fetch(fetch) => fetch::fetch(fetch, &settings(&cli.global)?, output),
+        Verb::Hold(_) | Verb::Unhold(_) | Verb::Holds | Verb::Isolate(_) | Verb::Lift(_) => {
+            keep::keep(&cli.verb, &settings(&cli.global)?, output)
+        }
         Verb::Log(verb) => log::log(verb, &settings(&cli.global)?, output),
         Verb::Doctor { part: None } => doctor::doctor(&settings(&cli.global)?, output),
         Verb::Doctor { part: Some(Doctor::Bays { watch }) } => bays::bays(*watch, &settings(&cli.global)?, output),

@@ -20,7 +20,13 @@ use crate::custody::checkpoint::key_name;
 use crate::custody::key::FileSigner;
 use crate::custody::note::VerifierKey;
 use crate::custody::retired;
+use crate::deliver::audit::{AuditOptions, Auditor};
+use crate::deliver::evict::Evictor;
 use crate::deliver::fence::{Fence, Fenced, superseded_words};
+use crate::deliver::footage::Reach;
+use crate::deliver::locks::Locks;
+use crate::deliver::mend::Mender;
+use crate::deliver::stops::{Stoppable, Stops};
 use crate::deliver::uplink::{Uplink, UplinkOptions};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
@@ -32,13 +38,13 @@ use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::health::Health;
-use crate::runtime::heartbeat::Hearts;
+use crate::runtime::heartbeat::{Heartbeat, Hearts};
 use crate::runtime::lock::StateLock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskSpec};
 use crate::runtime::{notify, task};
 use crate::source::profile::Profiles;
-use crate::store::{Policy, Store};
+use crate::store::{Change, Policy, Store};
 use crate::vault::{CopyOptions, Vault};
 use crate::web::bind::StationPages;
 use crate::web::live::Live;
@@ -102,6 +108,8 @@ struct Parts {
     anchor: Arc<Anchor>,
     desk: Arc<Desk>,
     remotes: Vec<Arc<dyn Destination>>,
+    stops: Stops,
+    reach: Reach,
     clerk: Clerk,
     fence: Fence,
     backups: Option<Arc<Backups>>,
@@ -129,6 +137,7 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
 
     start_sources(&mut supervisor, &parts);
     start_work(&mut supervisor, &parts);
+    start_keeping(&mut supervisor, &parts);
     start_doors(&mut supervisor, &parts, listener, web);
     {
         let (hearts, health) = (hearts.clone(), parts.health.clone());
@@ -205,14 +214,16 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
             Ok(())
         })?;
     }
+    let stops = Stops::default();
+    stops.set(store.read_blocking(|r| r.isolated_clips())?);
     let fence = Fence::new(settings.station.id.clone(), epoch);
     let mut remotes = Vec::new();
     for written in &settings.destinations {
         let name = written.name.to_string();
         let used = store.read_blocking(move |r| r.stored_at(&name))?;
-        let inner = destinations::make(&settings, written, used)?;
+        let inner = destinations::make(&settings, written, used, Some(Arc::new(store.clone())))?;
         let fenced: Arc<dyn Destination> = Arc::new(Fenced::new(inner, fence.clone(), Arc::clone(&clock)));
-        remotes.push(fenced);
+        remotes.push(Stoppable::new(fenced, stops.clone()));
     }
     let backups = backups(&settings, &store, &anchor, &remotes);
     let board = Board::default();
@@ -271,6 +282,12 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         board: board.clone(),
         backups: backups.clone(),
     });
+    let reach = Reach {
+        store: store.clone(),
+        vault: vault.clone(),
+        station: settings.station.id.clone(),
+        remotes: remotes.clone(),
+    };
     let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers, settings.media.timeout));
     Ok(Parts {
         clock,
@@ -284,6 +301,8 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         anchor,
         desk,
         remotes,
+        stops,
+        reach,
         clerk,
         fence,
         backups,
@@ -486,6 +505,120 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     });
 }
 
+/// What looks after clips that are proven, and what keeps those from going out that must not.
+fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
+    let settings = &parts.settings;
+    let (store, stops) = (parts.store.clone(), parts.stops.clone());
+    supervisor.start(TaskSpec::new("stops", Phase::Uploads, OnFailure::RESTART), move |context| {
+        let (store, stops) = (store.clone(), stops.clone());
+        async move {
+            let mut news = store.changes();
+            loop {
+                stops.set(store.read(|r| r.isolated_clips()).await?);
+                tokio::select! {
+                    () = context.cancel.cancelled() => return Ok(()),
+                    () = isolations(&mut news, &context.heart) => {}
+                }
+            }
+        }
+    });
+    let slow = |name: &'static str| TaskSpec {
+        beats_within: SLOW_BEAT,
+        ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART)
+    };
+    // One name for each configured destination, for the life of the process.
+    let named = |what: &str, dest: &dyn Destination| -> &'static str {
+        Box::leak(format!("{what} {}", dest.name()).into_boxed_str())
+    };
+    let evict = settings.vault.evict;
+    for (dest, written) in parts.remotes.iter().zip(&settings.destinations) {
+        let audit = &settings.audit;
+        let options = AuditOptions {
+            station: settings.station.id.clone(),
+            share_percent: audit.share_percent,
+            groups: audit.groups,
+            whole_every_ms: audit.whole_every.map(|every| every.as_millis() as i64),
+            bytes_per_s: audit.bytes_per_s,
+            awaited: evict.map(|evict| evict.policy.audit).unwrap_or_default(),
+        };
+        let name = named("audit", &**dest);
+        let auditor = Auditor::new(
+            Arc::clone(dest),
+            parts.store.clone(),
+            parts.vault.clone(),
+            Arc::clone(&parts.clock),
+            parts.health.part(name),
+            options,
+        );
+        supervisor.start(slow(name), move |context| {
+            let auditor = auditor.clone();
+            async move {
+                auditor.run(context.cancel, move || context.heart.beat()).await;
+                Ok(())
+            }
+        });
+        let name = named("locks", &**dest);
+        let locks = Locks {
+            dest: Arc::clone(dest),
+            store: parts.store.clone(),
+            clock: Arc::clone(&parts.clock),
+            station: settings.station.id.clone(),
+            rule: settings.retention.rule,
+            off: written.initial_lock_days == 0,
+            health: parts.health.part(name),
+        };
+        supervisor.start(slow(name), move |context| {
+            let locks = locks.clone();
+            async move {
+                locks.run(context.cancel, move || context.heart.beat()).await;
+                Ok(())
+            }
+        });
+    }
+    let mender = Mender {
+        reach: parts.reach.clone(),
+        reserve_bytes: parts.intake.reserve_bytes(),
+        health: parts.health.part("mend"),
+    };
+    supervisor.start(slow("mend"), move |context| {
+        let mender = mender.clone();
+        async move {
+            mender.run(context.cancel, move || context.heart.beat()).await;
+            Ok(())
+        }
+    });
+    let evictor = Evictor {
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        clock: Arc::clone(&parts.clock),
+        station: settings.station.id.clone(),
+        remotes: parts.remotes.clone(),
+        policy: evict.map(|evict| evict.policy),
+        free_percent: evict.map_or(0, |evict| evict.free_percent),
+        health: parts.health.part("eviction"),
+    };
+    supervisor.start(slow("evict"), move |context| {
+        let evictor = evictor.clone();
+        async move {
+            evictor.run(context.cancel, move || context.heart.beat()).await;
+            Ok(())
+        }
+    });
+}
+
+/// Waits until clips were isolated, or are so no longer.
+async fn isolations(news: &mut tokio::sync::broadcast::Receiver<Change>, heart: &Heartbeat) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        heart.beat();
+        match tokio::time::timeout(Duration::from_secs(10), news.recv()).await {
+            Ok(Ok(Change::Isolated) | Err(RecvError::Lagged(_))) => return,
+            Ok(Ok(_)) | Err(_) => {}
+            Ok(Err(RecvError::Closed)) => std::future::pending().await,
+        }
+    }
+}
+
 /// Feeds metrics and health from the store and the disk.
 async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (figures, size, destinations) =
@@ -572,6 +705,7 @@ fn start_doors(
     let pages = StationPages {
         store: parts.store.clone(),
         vault: parts.vault.clone(),
+        footage: Arc::new(parts.reach.clone()),
         board: parts.board.clone(),
         clock: Arc::clone(&parts.clock),
         health: parts.health.clone(),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::Digest;
 
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::error::{Retry, Retryable};
 use crate::domain::grid::PartGrid;
 use crate::domain::ports::PartSpec;
@@ -121,15 +121,18 @@ pub fn measure(packed: &Path) -> Result<Packed, PackError> {
     while offset < size_bytes || parts.is_empty() {
         let n = parts.len() as u64;
         let len = grid.part_bytes(n).min(size_bytes - offset);
-        let (mut digest, mut left) = (sha2::Sha256::new(), len);
+        let mut left = len;
+        let (mut digest, mut crc) = (sha2::Sha256::new(), crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme));
         while left > 0 {
             let want = left.min(block.len() as u64) as usize;
             rest.read_exact(&mut block[..want]).map_err(&reading)?;
             digest.update(&block[..want]);
+            crc.update(&block[..want]);
             whole.update(&block[..want]);
             left -= want as u64;
         }
-        parts.push(PartSpec { n, offset, len, sha256: Sha256(digest.finalize().into()) });
+        let (sha256, crc64) = (Sha256(digest.finalize().into()), Some(Crc64(crc.finalize())));
+        parts.push(PartSpec { n, offset, len, sha256, crc64 });
         offset += len;
     }
     Ok(Packed { size_bytes, sha256: Sha256(whole.finalize().into()), parts })

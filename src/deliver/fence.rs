@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Clock, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec,
-    RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Clock, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
+    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
 };
 use crate::domain::time::UtcMs;
 
@@ -196,6 +196,17 @@ impl Destination for Fenced {
             self.may_write().await?;
             self.inner.retain(key, until).await
         })
+    }
+
+    fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
+        Box::pin(async move {
+            self.may_write().await?;
+            self.inner.hold(key, held).await
+        })
+    }
+
+    fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
+        self.inner.open_sessions(prefix)
     }
 }
 

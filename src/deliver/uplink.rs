@@ -11,9 +11,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::prove::{Expected, Verdict, prove};
+use super::prove::{Expected, Verdict, prove, whole_crc64};
+use super::sweep::sweep;
 use crate::domain::clip::{Delivery, ProofLevel};
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::grid::{MIN_PART_BYTES, PartGrid};
 use crate::domain::ids::{ClipId, StationId};
@@ -70,6 +71,8 @@ pub struct Uplink {
     board: Board,
     clock: Arc<dyn Clock>,
     options: Arc<UplinkOptions>,
+    /// The destination was probed by this process: what it learned of the server is in its memory.
+    probed: Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// Why a step of an uplink failed.
@@ -126,7 +129,7 @@ impl Uplink {
         clock: Arc<dyn Clock>,
         options: UplinkOptions,
     ) -> Self {
-        Self { dest, store, vault, board, clock, options: Arc::new(options) }
+        Self { dest, store, vault, board, clock, options: Arc::new(options), probed: Arc::default() }
     }
 
     fn name(&self) -> &str {
@@ -280,7 +283,8 @@ impl Uplink {
         let known = self.store.read(move |r| Ok(r.destinations()?.into_iter().find(|d| d.name == name))).await?;
         if let Some(row) = &known
             && let (Some(proof), None, Some(probed_ms)) = (row.proof, &row.trouble, row.probed_ms)
-            // A server changes under us: what it can do is tried again each day, and after every trouble.
+            // A server changes under us: what it can do is tried at each start, each day, and after every trouble.
+            && self.probed.load(std::sync::atomic::Ordering::Relaxed)
             && (0..86_400_000).contains(&(self.clock.now().0 - probed_ms))
         {
             return Ok(Abilities {
@@ -301,7 +305,20 @@ impl Uplink {
         );
         let (name, found) = (self.name().to_owned(), abilities.clone());
         self.store.write(move |tx| tx.destination_probed(&name, &found)).await?;
+        self.probed.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.sweep_once().await?;
         Ok(abilities)
+    }
+
+    /// Gives up uploads of this station's that nobody here knows any more.
+    async fn sweep_once(&self) -> Result<(), UplinkError> {
+        let name = self.name().to_owned();
+        let known = self.store.read(move |r| r.open_sessions(&name)).await?;
+        let given_up = sweep(&*self.dest, &self.options.station, &known, self.clock.now()).await?;
+        if given_up > 0 {
+            tracing::info!(destination = self.name(), given_up, "uploads that nobody knows any more were given up");
+        }
+        Ok(())
     }
 
     // -----------------------------------------------------------------------------------------
@@ -524,7 +541,7 @@ impl Uplink {
         let send = async |part: PartRow| {
             let name = self.name().to_owned();
             self.store.write(move |tx| tx.part_begun(clip, &name, part.n)).await?;
-            let spec = PartSpec { n: part.n, offset: part.offset, len: part.len, sha256: part.sha256 };
+            let spec = part.spec();
             let receipt = self.dest.send_part(object, &session, &spec, Arc::clone(&source)).await?;
             self.board.sent(self.clock.now().0, part.len);
             let (name, stored) = (self.name().to_owned(), receipt.clone());
@@ -557,11 +574,8 @@ impl Uplink {
         if receipts.iter().any(Option::is_none) {
             return Err(UplinkError::Parked);
         }
-        let acknowledged: Vec<(PartSpec, PartReceipt)> = parts
-            .iter()
-            .zip(receipts)
-            .filter_map(|(p, r)| Some((PartSpec { n: p.n, offset: p.offset, len: p.len, sha256: p.sha256 }, r?)))
-            .collect();
+        let acknowledged: Vec<(PartSpec, PartReceipt)> =
+            parts.iter().zip(receipts).filter_map(|(p, r)| Some((p.spec(), r?))).collect();
         match self.dest.complete(object, &session, &acknowledged).await {
             Ok(()) => Ok(()),
             // A lost answer is settled by looking, not by asking again.
@@ -592,7 +606,9 @@ impl Uplink {
             lock_until,
         };
         let digests: Vec<Sha256> = tree.parts.iter().map(|p| p.sha256).collect();
-        let expected = Expected { size_bytes: tree.size_bytes, sha256: tree.sha256, parts: &digests, blake3: None };
+        let crc64 = whole_crc64(tree.parts.iter().map(|p| (p.crc64, p.len)));
+        let expected =
+            Expected { size_bytes: tree.size_bytes, sha256: tree.sha256, parts: &digests, crc64, blake3: None };
         if let (Verdict::Proven(_), _) = prove(&*self.dest, &object.key, &expected, abilities.proof).await? {
             return Ok(());
         }
@@ -635,8 +651,13 @@ impl Uplink {
     ) -> Result<(), UplinkError> {
         let clip = row.clip;
         let digests: Vec<Sha256> = parts.iter().map(|p| p.sha256).collect();
-        let expected =
-            Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &digests, blake3: row.blake3 };
+        let expected = Expected {
+            size_bytes: object.size_bytes,
+            sha256: object.sha256,
+            parts: &digests,
+            crc64: whole_crc64(parts.iter().map(|p| (p.crc64, p.len))),
+            blake3: row.blake3,
+        };
         let (mut verdict, remote) = prove(&*self.dest, &object.key, &expected, abilities.proof).await?;
         if let Verdict::Proven(how) = &verdict
             && *how != super::prove::How::ReadBack
@@ -657,11 +678,7 @@ impl Uplink {
                 }
                 let level =
                     if how == super::prove::How::ReadBack { ProofLevel::ReadBack } else { ProofLevel::RemoteChecksum };
-                let checksum = format!(
-                    "{}:{}",
-                    how.as_str(),
-                    if how == super::prove::How::Composite { super::prove::composite(&digests) } else { object.sha256 }
-                );
+                let checksum = expected.compared(how);
                 self.store
                     .write(move |tx| {
                         tx.proven(clip, &name, level, &checksum, remote.version.as_deref(), locked_until.map(|l| l.0))
@@ -804,7 +821,7 @@ impl Tree {
         let mut offset = 0;
         while offset < file.len() {
             let len = (file.len() - offset).min(MIN_PART_BYTES);
-            let mut hasher = sha2::Sha256::new();
+            let (mut hasher, mut crc) = (sha2::Sha256::new(), crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme));
             let mut done = 0;
             while done < len {
                 let want = (len - done).min(buf.len() as u64) as usize;
@@ -813,10 +830,17 @@ impl Tree {
                     return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
                 }
                 hasher.update(&buf[..n]);
+                crc.update(&buf[..n]);
                 whole.update(&buf[..n]);
                 done += n as u64;
             }
-            parts.push(PartSpec { n: parts.len() as u64, offset, len, sha256: Sha256(hasher.finalize().into()) });
+            parts.push(PartSpec {
+                n: parts.len() as u64,
+                offset,
+                len,
+                sha256: Sha256(hasher.finalize().into()),
+                crc64: Some(Crc64(crc.finalize())),
+            });
             offset += len;
         }
         Ok(Self { size_bytes: file.len(), sha256: Sha256(whole.finalize().into()), parts })
@@ -862,7 +886,7 @@ mod tests {
 
     #[test]
     fn a_listing_is_believed_only_with_our_checksum() {
-        let part = |n| PartRow { n, offset: n * 8, len: 8, sha256: Sha256([n as u8; 32]) };
+        let part = |n| PartRow { n, offset: n * 8, len: 8, sha256: Sha256([n as u8; 32]), crc64: None };
         let held = |n: u64, len, sha: Option<u8>| HeldPart {
             n,
             len,

@@ -123,8 +123,24 @@ kinds! {
     Retried => "delivery.retry",
     /// A clip was put under quarantine or freed from it.
     Quarantine => "clip.quarantine",
-    /// A hold was placed or released.
+    /// A hold was placed, its release asked for, or carried out.
     Hold => "clip.hold",
+    /// A clip is suspected classified: it goes nowhere and is shown to nobody from here on.
+    Isolated => "clip.isolated",
+    /// Lifting an isolation was asked for, or carried out.
+    IsolationLifted => "clip.isolation_lifted",
+    /// A copy at a destination was read again, in parts or whole, and is what was sealed.
+    Audited => "delivery.audited",
+    /// A copy at a destination was locked for longer.
+    LockRenewed => "delivery.lock",
+    /// A legal hold was set on a copy at a destination, or taken off.
+    LegalHold => "delivery.legal_hold",
+    /// The local copy is given up: nothing relies on it from here on.
+    EvictIntended => "clip.evict_intended",
+    /// The local copy is gone.
+    Evicted => "clip.evicted",
+    /// The local copy was made anew from a destination's.
+    Recalled => "clip.recalled",
     /// The local file was found to be damaged or gone.
     Damaged => "clip.damaged",
     /// Someone verified copies on request or on schedule.

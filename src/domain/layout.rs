@@ -174,6 +174,16 @@ pub fn probe(station: &StationId) -> String {
     format!("v1/{station}/probe")
 }
 
+/// The clip that an object belongs to: its footage, tree, record, or an entry of the case index; `None` for all others.
+pub fn clip_of(key: &str) -> Option<ClipId> {
+    let parts: Vec<&str> = key.split('/').collect();
+    match parts.as_slice() {
+        ["v1", "case", _, _, clip, _] => clip.parse().ok(),
+        ["v1", _, "clips", clip, _, ..] => clip.parse().ok(),
+        _ => None,
+    }
+}
+
 /// A key of the case index taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseEntryKey {
@@ -227,6 +237,12 @@ mod tests {
             "v1/case/12fecbdaa131e7207ac77cf0fcff622de946a9c9643a77f89321eb241f815a89/zhao-01/019aa2c4-7f00-7abc-8def-0123456789ab/000002"
         );
         assert!(!entry.contains('赵'));
+        for key in [&master(&s, c), &tree(&s, c), &record(&s, c, 3), &entry] {
+            assert_eq!(clip_of(key), Some(c), "{key}");
+        }
+        for key in [&catalogue(&s, 42), &checkpoint(&s, 1, 1), &probe(&s), &"v1/zhao-01/clips".to_owned()] {
+            assert_eq!(clip_of(key), None, "{key}");
+        }
         assert_eq!(parse_case_entry(&entry), Some(CaseEntryKey { station: s, clip: c, rev: 2 }));
         for odd in ["v1/case/x/zhao-01/c/1", "v2/case/", &format!("{entry}/x"), &entry.replace("000002", "2")] {
             assert_eq!(parse_case_entry(odd), None, "{odd}");

@@ -205,6 +205,7 @@ impl Tx<'_> {
             event = event.secret("reason", reason.as_str());
         }
         self.log(&event)?;
+        self.hold_by_cases(link.clip)?;
         self.reindex(link.clip)?;
         self.stale(link.clip)?;
         self.changed(Change::Cases);

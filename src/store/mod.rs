@@ -5,14 +5,18 @@
 //! own. Nobody outside this room sees a row: what goes in and out are domain types and the plain structs
 //! of this room. Must not touch files of the vault, nor decide anything that `domain` can decide.
 
+mod addresses;
+mod audit;
 mod backup;
 mod cases;
 mod delivery;
 mod docks;
 mod erase;
+mod evict;
 mod facts;
 mod intake;
 mod issues;
+mod keep;
 mod log;
 mod open;
 mod pages;
@@ -37,14 +41,17 @@ use crate::domain::ids::{ClipId, IdError};
 use crate::domain::ports::Clock;
 use crate::runtime::task;
 
+pub use audit::{AuditJob, LockJob};
 pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
 pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, SmallKind, StoredSession};
 pub use docks::{NewDock, OpenDock};
 pub use erase::ErasableRow;
+pub use evict::EvictRow;
 pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
+pub use keep::{HoldRow, IsolationRow, Standing};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
@@ -182,6 +189,10 @@ pub enum Change {
     Cases,
     /// The register of recorders, or who has which recorder, changed: the gate looks again.
     Recorders,
+    /// A clip was isolated, or is no longer: what goes out is looked at anew.
+    Isolated,
+    /// A hold was placed, or its release asked for or carried out.
+    Holds,
     /// The log grew.
     Log,
 }

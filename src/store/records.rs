@@ -67,6 +67,7 @@ impl Reader<'_> {
             deliveries,
             held,
             quarantined: row.quarantine.is_some(),
+            isolated: row.isolated_ms.is_some(),
             probed: self.media(clip)?.is_some(),
             record_rev: row.record_rev,
             record_stale: row.record_stale,
@@ -304,7 +305,7 @@ impl Tx<'_> {
     pub fn catalogue(&self, policy: &Policy, destinations: &[String], limit: u32) -> Result<usize> {
         let mut statement = self
             .conn
-            .prepare_cached("SELECT clip_id, rev, json FROM record_rev WHERE catalogue_seq IS NULL ORDER BY made_ms, clip_id, rev LIMIT ?1")?;
+            .prepare_cached("SELECT clip_id, rev, json FROM record_rev JOIN clip USING (clip_id) WHERE catalogue_seq IS NULL AND isolated_ms IS NULL ORDER BY made_ms, clip_id, rev LIMIT ?1")?;
         let rows: Vec<(String, u32, Vec<u8>)> = statement
             .query_map([limit], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
             .collect::<std::result::Result<_, _>>()?;

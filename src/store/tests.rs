@@ -18,14 +18,14 @@ use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Held, HeldDevice, Importance, ShelfEntry, ShelfIdentity, SourcePath};
 use crate::runtime::clock::{StoppedClock, SystemClock};
 
-struct Fixture {
+pub(super) struct Fixture {
     _dir: tempfile::TempDir,
-    store: Store,
+    pub(super) store: Store,
     dock: i64,
     recorder: RecorderId,
 }
 
-fn fixture() -> Fixture {
+pub(super) fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let clock = StoppedClock::at(1_781_834_604_000);
     let store =
@@ -44,7 +44,7 @@ fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    fn clip(&self, name: &str) -> ClipId {
+    pub(super) fn clip(&self, name: &str) -> ClipId {
         let clip = ClipId::generate(1_781_834_604_000);
         let entry =
             ShelfEntry { path: SourcePath::new(name), size_bytes: 3, modified_raw: "t".into(), modified_ms: None };
@@ -63,14 +63,14 @@ impl Fixture {
         clip
     }
 
-    fn seal(&self, clip: ClipId, deliveries: Vec<(String, bool)>) {
+    pub(super) fn seal(&self, clip: ClipId, deliveries: Vec<(String, bool)>) {
         let sealed = SealedClip {
             holes: Vec::new(),
             clip,
             size_bytes: 3,
             blake3: Blake3([1; 32]),
             sha256: Sha256([2; 32]),
-            parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]) }],
+            parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]), crc64: None }],
             shares: None,
             supersedes: None,
             leftovers: Vec::new(),

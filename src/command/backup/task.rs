@@ -339,7 +339,8 @@ impl Backups {
         if there.is_none_or(|o| o.size_bytes != object.size_bytes) {
             self.upload(dest, key, &object, &packed, copy.session.clone()).await?;
         }
-        let expected = Expected { size_bytes: packed.size_bytes, sha256: packed.sha256, parts: &[], blake3: None };
+        let crc64 = None; // Read back in any case.
+        let expected = Expected { size_bytes: packed.size_bytes, sha256: packed.sha256, parts: &[], crc64, blake3: None };
         if let Err(e) = read_back(dest, &object.key, &expected).await {
             if matches!(e, SendError::Mismatch { .. }) {
                 // All of it goes up anew: an upload that ended so is of no use.

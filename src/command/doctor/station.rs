@@ -12,7 +12,7 @@ use super::{Finding, existing};
 use crate::command::backup::those_that_may_go;
 use crate::command::control;
 use crate::command::run::database as database_path;
-use crate::config::{DestinationKind, Settings};
+use crate::config::{Destination, DestinationKind, FtpTls, Settings};
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::public_path;
 use crate::custody::note::VerifierKey;
@@ -181,6 +181,15 @@ pub fn destinations(settings: &Settings, store: Option<&Store>) -> Vec<Finding> 
             ));
         }
     }
+    // A copy that nobody can find again outlives the box in vain.
+    if settings.destinations.iter().all(|written| matches!(written.kind, DestinationKind::Tus(_))) {
+        findings.push(Finding::warning(
+            part,
+            "tus servers keep no keys: what stands where is known to this station's database alone",
+            "add a destination that keeps keys (an S3 bucket, a folder elsewhere), so that its clips are found without this box",
+        ));
+    }
+    findings.extend(settings.destinations.iter().filter_map(by_its_settings));
     let rows = match store.map(|s| s.read_blocking(|r| r.destinations())) {
         None => return findings,
         Some(Ok(rows)) => rows,
@@ -194,6 +203,31 @@ pub fn destinations(settings: &Settings, store: Option<&Store>) -> Vec<Finding> 
         findings.push(destination(&name, rows.iter().find(|row| row.name == name)));
     }
     findings
+}
+
+/// What can be said of a destination before it was ever reached.
+fn by_its_settings(written: &Destination) -> Option<Finding> {
+    let (part, name) = ("destination", &written.name);
+    match &written.kind {
+        DestinationKind::Ftp(ftp) if ftp.tls == FtpTls::Off => Some(Finding::warning(
+            part,
+            format!("{name}: FTP without encryption shows password and footage to everybody on the way"),
+            "set tls = \"explicit\" where the server offers it, or use SFTP",
+        )),
+        DestinationKind::Webdav(webdav) if webdav.endpoint.starts_with("http://") && webdav.user.is_some() => {
+            Some(Finding::warning(
+                part,
+                format!("{name}: WebDAV without encryption shows password and footage to everybody on the way"),
+                "write https:// in endpoint where the server offers it",
+            ))
+        }
+        DestinationKind::Sftp(sftp) if sftp.host_key.is_none() => Some(Finding::problem(
+            part,
+            format!("{name}: nothing is sent to {}, whose host key is not known", sftp.host),
+            "ask its keeper for the key's fingerprint (SHA256:...) and set host_key to it",
+        )),
+        _ => None,
+    }
 }
 
 fn destination(name: &str, row: Option<&DestinationRow>) -> Finding {
@@ -308,6 +342,25 @@ mod tests {
     use super::*;
     use crate::command::doctor::Level;
     use crate::domain::clip::ProofLevel;
+
+    #[test]
+    fn what_its_settings_tell_of_a_destination() {
+        let ssh = "kind = 'sftp'\nhost = 'h'\nuser = 'u'\nprivate_key_file = 'k'";
+        let ftp = "kind = 'ftp'\nhost = 'h'\nuser = 'u'\npassword_file = 'p'";
+        let dav = "kind = 'webdav'\nuser = 'u'\npassword_file = 'p'";
+        for (kind, level) in [
+            (ssh.to_owned(), Some(Level::Problem)),
+            (format!("{ssh}\nhost_key = 'SHA256:{}'", "A".repeat(43)), None),
+            (ftp.to_owned(), None),
+            (format!("{ftp}\ntls = 'off'"), Some(Level::Warning)),
+            (format!("{dav}\nendpoint = 'http://h'"), Some(Level::Warning)),
+            (format!("{dav}\nendpoint = 'https://h'"), None),
+        ] {
+            let text = format!("[[destination]]\nname = 'a'\n{kind}\n");
+            let settings = crate::config::read(&text, None, &crate::config::Surroundings::default()).unwrap();
+            assert_eq!(by_its_settings(&settings.destinations[0]).map(|f| f.level), level, "{kind}");
+        }
+    }
 
     #[test]
     fn what_is_known_of_a_destination() {

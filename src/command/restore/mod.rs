@@ -104,7 +104,7 @@ pub fn restore(verb: &Restore, settings: &Settings, output: &Output) -> anyhow::
             ),
         ));
     }
-    let dest = destinations::make(settings, written, true)?;
+    let dest = destinations::make(settings, written, true, None)?;
     let trusted = match &verb.trust {
         None => Vec::new(),
         Some(path) => trusted_keys(path, station)?,
@@ -365,7 +365,7 @@ impl Restoring<'_> {
             let name = written.name.as_str();
             let dest = match name == self.verb.from {
                 true => Arc::clone(&self.dest),
-                false => match destinations::make(self.settings, written, true) {
+                false => match destinations::make(self.settings, written, true, None) {
                     Ok(dest) => dest,
                     Err(e) => {
                         known.warnings.push(format!("{name} was not asked: {e:#}"));
@@ -518,7 +518,7 @@ impl Restoring<'_> {
                 Some(parts) => {
                     let rows: Vec<crate::store::PartRow> = parts
                         .into_iter()
-                        .map(|(n, offset, len, sha256)| crate::store::PartRow { n, offset, len, sha256 })
+                        .map(|(n, offset, len, sha256, crc)| crate::store::PartRow { n, offset, len, sha256, crc64: Some(crc) })
                         .collect();
                     if !rows.is_empty() {
                         store.write(move |tx| tx.put_parts(clip, &rows)).await?;
@@ -531,7 +531,7 @@ impl Restoring<'_> {
                         store,
                         clip,
                         there,
-                        &Expected { size_bytes: size, sha256, parts: &[], blake3: Some(blake3) },
+                        &Expected { size_bytes: size, sha256, parts: &[], crc64: None, blake3: Some(blake3) },
                         report,
                     )
                     .await?
@@ -542,7 +542,7 @@ impl Restoring<'_> {
                 store,
                 clip,
                 there,
-                &Expected { size_bytes: size, sha256, parts: &[], blake3: Some(blake3) },
+                &Expected { size_bytes: size, sha256, parts: &[], crc64: None, blake3: Some(blake3) },
                 report,
             )
             .await?

@@ -69,7 +69,7 @@ async fn each(
     for (row, size) in wanted {
         let (Some(blake3), Some(sha256)) = (row.blake3, row.sha256) else { continue };
         let clip = row.clip;
-        let expected = Expected { size_bytes: size, sha256, parts: &[], blake3: Some(blake3) };
+        let expected = Expected { size_bytes: size, sha256, parts: &[], crc64: None, blake3: Some(blake3) };
         let key = layout::master(&settings.station.id, clip);
         let result = match read_back(dest, &key, &expected).await {
             Ok(()) => None,

@@ -350,6 +350,25 @@ impl Words {
         )
     }
 
+    /// Clips that are isolated.
+    pub fn alarm_isolated(&self, n: u64) -> String {
+        self.either(
+            || format!("{} 个资料疑似涉密，已阻断上传和调阅", self.number(n)),
+            || counted(n, self.number(n), "clip suspected classified", "clips suspected classified"),
+        )
+    }
+
+    /// Clips without a copy that can be had.
+    pub fn alarm_out_of_reach(&self, n: u64) -> String {
+        self.either(
+            || format!("{} 个资料本地已腾出空间，现有上传目标中没有校验一致的副本", self.number(n)),
+            || {
+                let clips = counted(n, self.number(n), "clip", "clips");
+                format!("{clips} removed here, without a proven copy at any destination that is configured now")
+            },
+        )
+    }
+
     /// Clips under quarantine.
     pub fn alarm_quarantined(&self, n: u64) -> String {
         self.either(
@@ -445,6 +464,14 @@ impl Words {
             EventKind::Retried => ("要求重新上传", "Sending again was asked for"),
             EventKind::Quarantine => ("隔离状态变更", "Quarantine changed"),
             EventKind::Hold => ("暂停销毁状态变更", "Hold changed"),
+            EventKind::Isolated => ("疑似涉密，已阻断上传和调阅", "Isolated as suspected classified"),
+            EventKind::IsolationLifted => ("解除疑似涉密阻断", "Lifting the isolation: asked for or done"),
+            EventKind::Audited => ("云端副本复核一致", "The remote copy was read again and matches"),
+            EventKind::LockRenewed => ("云端锁定延期", "The remote copy was locked for longer"),
+            EventKind::LegalHold => ("云端法律保全变更", "The remote copy's legal hold changed"),
+            EventKind::EvictIntended => ("本地副本不再保留", "The local copy is given up"),
+            EventKind::Evicted => ("本地已腾出空间", "The local copy is gone, its space is free"),
+            EventKind::Recalled => ("已从云端取回本地副本", "The local copy was made anew from copies elsewhere"),
             EventKind::Damaged => ("发现本地文件损坏", "The local file was found damaged"),
             EventKind::Verified => ("重新校验", "Verified again"),
             EventKind::ViewBegun => ("调阅开始", "A viewing began"),

@@ -42,6 +42,8 @@ struct Facts {
     bays: Vec<String>,
     damaged: (u64, Option<crate::domain::ids::ClipId>),
     quarantined: (u64, Option<crate::domain::ids::ClipId>),
+    isolated: (u64, Option<crate::domain::ids::ClipId>),
+    out_of_reach: (u64, Option<crate::domain::ids::ClipId>),
     disk: (u64, u64, u64),
     checkpoint_ms: Option<i64>,
     backup_ms: Option<i64>,
@@ -72,6 +74,7 @@ impl StationPages {
                         })
                     })
                     .collect::<Result<_, crate::store::StoreError>>()?;
+                let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
                 Ok(Facts {
                     figures: r.figures(midnight)?,
                     destinations: r.destinations()?,
@@ -83,6 +86,8 @@ impl StationPages {
                     bays: r.known_bays()?,
                     damaged: r.damaged_clips()?,
                     quarantined: r.quarantined_clips()?,
+                    isolated: r.isolated_figures()?,
+                    out_of_reach: r.out_of_reach(&names)?,
                     disk: r.disk_figures()?,
                     checkpoint_ms: r.last_checkpoint()?.map(|c| c.made_ms),
                     backup_ms: r.proven_backup_ms()?,
@@ -365,6 +370,12 @@ fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[
     if let (clips, Some(first)) = facts.damaged {
         alarms.push(Alarm::Damaged { clips, first });
     }
+    if let (clips, Some(first)) = facts.isolated {
+        alarms.push(Alarm::Isolated { clips, first });
+    }
+    if let (clips, Some(first)) = facts.out_of_reach {
+        alarms.push(Alarm::OutOfReach { clips, first });
+    }
     if let (clips, Some(first)) = facts.quarantined {
         alarms.push(Alarm::Quarantined { clips, first });
     }
@@ -447,6 +458,8 @@ mod tests {
             bays: vec!["1".into(), "2".into(), "3".into()],
             damaged: (0, None),
             quarantined: (0, None),
+            isolated: (0, None),
+            out_of_reach: (0, None),
             disk: (0, 0, 0),
             checkpoint_ms: None,
             backup_ms: None,

@@ -432,6 +432,8 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
             (w.alarm_mismatch(destination, *clips), String::new(), clip(first))
         }
         Alarm::Damaged { clips, first } => (w.alarm_damaged(*clips), String::new(), clip(first)),
+        Alarm::Isolated { clips, first } => (w.alarm_isolated(*clips), w.isolated_detail.to_owned(), clip(first)),
+        Alarm::OutOfReach { clips, first } => (w.alarm_out_of_reach(*clips), String::new(), clip(first)),
         Alarm::Quarantined { clips, first } => (w.alarm_quarantined(*clips), String::new(), clip(first)),
         Alarm::Unreadable { recorder, files, what } => {
             (w.alarm_unreadable(recorder, *files), what.clone(), say(w.try_another_bay))

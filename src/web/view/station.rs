@@ -420,6 +420,20 @@ pub enum Alarm {
         /// One of them.
         first: ClipId,
     },
+    /// Clips are isolated as suspected classified.
+    Isolated {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
+    /// Clips that gave up their local copy, and of which no destination that is configured has a proven one.
+    OutOfReach {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
     /// Clips are under quarantine.
     Quarantined {
         /// How many.
@@ -481,6 +495,8 @@ impl Alarm {
             | Self::DeliveriesFailed { .. }
             | Self::Mismatch { .. }
             | Self::Damaged { .. }
+            | Self::Isolated { .. }
+            | Self::OutOfReach { .. }
             | Self::DiskFull { .. }
             | Self::LogNotAnchored { .. }
             | Self::Backup { late: true, .. } => Severity::Bad,
@@ -508,6 +524,8 @@ impl Alarm {
             Self::NoProof { .. } => "no_proof",
             Self::Mismatch { .. } => "mismatch",
             Self::Damaged { .. } => "damaged",
+            Self::Isolated { .. } => "isolated",
+            Self::OutOfReach { .. } => "out_of_reach",
             Self::Quarantined { .. } => "quarantined",
             Self::Unreadable { .. } => "unreadable",
             Self::Held { why, .. } => match why {
