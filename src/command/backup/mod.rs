@@ -105,7 +105,7 @@ fn list_here(settings: &Settings, only_may_go: bool, output: &Output) -> anyhow:
     let rows: Vec<_> = rows.into_iter().filter(|(row, _)| !only_may_go || go.contains(&row.key)).collect();
     if output.is_json() {
         let told = rows.iter().map(|(row, copies)| {
-            let copies: Vec<Value> = copies.iter().map(|c| copy_json(c)).collect();
+            let copies: Vec<Value> = copies.iter().map(copy_json).collect();
             json!({
                 "epoch": row.key.epoch, "seq": row.key.seq, "made_ms": row.made_ms, "size_bytes": row.size_bytes, "database_bytes": row.database_bytes,
                 "log_size": row.log_size, "log_key": row.log_key.is_some(), "may_go": go.contains(&row.key), "prefix": prefix(row.key), "copies": copies,
