@@ -222,13 +222,9 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     for written in &settings.destinations {
         let name = written.name.to_string();
         let used = store.read_blocking(move |r| r.stored_at(&name))?;
-<<<<<<< HEAD
         let inner = destinations::make(&settings, written, used, Some(Arc::new(store.clone())))?;
         let fenced: Arc<dyn Destination> = Arc::new(Fenced::new(inner, fence.clone(), Arc::clone(&clock)));
-        remotes.push(Stoppable::new(fenced, stops.clone()));
-=======
-        remotes.push(Stoppable::around(destinations::make(&settings, written, used)?, stops.clone()));
->>>>>>> keep
+        remotes.push(Stoppable::around(fenced, stops.clone()));
     }
     let backups = backups(&settings, &store, &anchor, &remotes);
     let board = Board::default();
