@@ -142,7 +142,8 @@ impl Tx<'_> {
 
 impl Reader<'_> {
     /// Deliveries that are due, those that only lack their proof first, then by the rules. A sealed clip goes up only
-    /// after its record was made; of one that is still being copied those parts go that are durable and were not sent.
+    /// after its record was made; of one that is still being copied those parts go that are durable and were not sent, but not to a destination that
+    /// takes them one after the other and may want to know length and digest of the whole first (tus).
     /// None does while a quarantine stands.
     pub fn due_deliveries(&self, query: &DueQuery) -> Result<Vec<DeliveryJob>> {
         let rules: String = query.order.iter().map(|rule| format!("{}, ", order_by(*rule))).collect();
@@ -152,7 +153,7 @@ impl Reader<'_> {
              WHERE d.destination = ?1 AND d.state <> 'proven' AND d.state <> 'failed'
                AND (d.next_try_ms <= ?2 OR d.next_try_ms > CASE d.state WHEN 'sent' THEN ?4 ELSE ?5 END)
                AND c.quarantine IS NULL AND c.isolated_ms IS NULL AND ((c.local = 'sealed' AND c.record_rev > 0)
-                 OR (?6 AND c.local = 'copying' AND d.attempts < ?7 AND c.grid_bytes > 0 AND c.declared_bytes > c.grid_bytes
+                 OR (?6 AND c.local = 'copying' AND NOT EXISTS (SELECT 1 FROM destination t WHERE t.name = d.destination AND t.in_order = 1) AND d.attempts < ?7 AND c.grid_bytes > 0 AND c.declared_bytes > c.grid_bytes
                    AND (SELECT count(*) FROM clip_part p WHERE p.clip_id = c.clip_id) > (SELECT count(*) FROM upload_part u
                      WHERE u.clip_id = c.clip_id AND u.destination = d.destination AND u.acked_ms IS NOT NULL)))
              ORDER BY d.state = 'sent' DESC, {rules}c.clip_id LIMIT ?3",

@@ -65,16 +65,6 @@ impl Reply {
         }
     }
 
-    /// How long the server wants to be left alone, where it told.
-    pub fn retry_after_ms(&self) -> Option<u64> {
-        retry_after_ms(self.header("retry-after")?, clock::wall())
-    }
-
-    /// How long the server wants to be left alone, where it told.
-    pub fn retry_after_ms(&self) -> Option<u64> {
-        retry_after_ms(self.header("retry-after")?, clock::wall())
-    }
-
     /// The body up to `limit` bytes; more is an error of its own kind (`Ok(None)`).
     pub async fn body(&mut self, limit: usize) -> Result<Option<Vec<u8>>, Option<reqwest::Error>> {
         let mut body = Vec::new();
@@ -128,26 +118,6 @@ fn retry_after_ms(text: &str, now: UtcMs) -> Option<u64> {
     Some(u64::try_from(at - now.0).unwrap_or(0))
 }
 
-/// Retry-After, seconds or a date (RFC 9110, 10.2.3), as milliseconds from `now`.
-fn retry_after_ms(text: &str, now: UtcMs) -> Option<u64> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
-    }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
-    Some(u64::try_from(at - now.0).unwrap_or(0))
-}
-
-/// Retry-After, seconds or a date (RFC 9110, 10.2.3), as milliseconds from `now`.
-fn retry_after_ms(text: &str, now: UtcMs) -> Option<u64> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
-    }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
-    Some(u64::try_from(at - now.0).unwrap_or(0))
-}
-
 fn skew_s(date: &str, now: UtcMs) -> Option<i64> {
     let server = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_second();
     Some(now.0.div_euclid(1000) - server)
@@ -161,36 +131,6 @@ pub(in crate::deliver) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patience_is_asked_for_in_seconds_or_by_a_date() {
-        let now = UtcMs::parse_rfc3339("2025-11-21T13:00:00Z").unwrap();
-        for (text, wanted) in [
-            ("120", Some(120_000)),
-            (" 0 ", Some(0)),
-            ("Fri, 21 Nov 2025 13:00:30 GMT", Some(30_000)),
-            ("Fri, 21 Nov 2025 12:00:00 GMT", Some(0)),
-            ("99999999999999999999", None),
-            ("soon", None),
-        ] {
-            assert_eq!(retry_after_ms(text, now), wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn patience_is_asked_for_in_seconds_or_by_a_date() {
-        let now = UtcMs::parse_rfc3339("2025-11-21T13:00:00Z").unwrap();
-        for (text, wanted) in [
-            ("120", Some(120_000)),
-            (" 0 ", Some(0)),
-            ("Fri, 21 Nov 2025 13:00:30 GMT", Some(30_000)),
-            ("Fri, 21 Nov 2025 12:00:00 GMT", Some(0)),
-            ("99999999999999999999", None),
-            ("soon", None),
-        ] {
-            assert_eq!(retry_after_ms(text, now), wanted, "{text}");
-        }
-    }
 
     #[test]
     fn a_wrong_clock_is_told_with_its_distance() {
