@@ -28,10 +28,18 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-/// Files and folders that join rooms which otherwise do not know each other, and what they may name besides. The uplink
-/// stores each step before it takes the next one; the forms of destinations beside it know no database. The
-/// page serves sealed bytes.
-const JOINS: &[(&str, &[&str])] = &[("src/deliver/uplink", &["store", "vault"]), ("src/web/bind.rs", &["vault"])];
+/// Files and folders that join rooms which otherwise do not know each other, and what they may name besides. The uplink and those
+/// that look after proven copies store each step before they take the next one; the forms of destinations beside them
+/// know no database. The page shows pictures from the vault.
+const JOINS: &[(&str, &[&str])] = &[
+    ("src/deliver/audit.rs", &["store", "vault"]),
+    ("src/deliver/evict.rs", &["store", "vault"]),
+    ("src/deliver/footage.rs", &["store", "vault"]),
+    ("src/deliver/locks.rs", &["store"]),
+    ("src/deliver/mend.rs", &["store", "vault"]),
+    ("src/deliver/uplink", &["store", "vault"]),
+    ("src/web/bind.rs", &["vault"]),
+];
 
 /// Outside crates by the beginning of their names, and the rooms that may name them.
 const FENCES: &[(&str, &[&str])] = &[
@@ -39,6 +47,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("gstreamer", &["media"]),
     ("axum", &["web"]),
     ("hadris", &["source"]),
+    ("zstd", &["deliver"]),
     ("anyhow", &["command"]),
     ("clap", &["cli", "command"]),
 ];

@@ -8,14 +8,6 @@ use std::fs;
 
 use support::station::Station;
 
-/// The page's address as the daemon's log tells it.
-fn address(station: &Station) -> String {
-    let log = station.log();
-    let from = log.find("page=").expect("the daemon tells its page's address") + "page=".len();
-    let rest = log[from..].trim_start_matches('"');
-    rest[..rest.find(['"', ' ']).unwrap()].to_owned()
-}
-
 fn client() -> reqwest::ClientBuilder {
     // Set once is set: another test may have come first.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -34,7 +26,7 @@ async fn the_page_is_served_over_tls_and_only_to_who_trusts_its_certificate() {
             fs::write(station.path("page.key"), key).unwrap();
             station.configure("tls_certificate = \"page.crt\"\ntls_key = \"page.key\"");
             station.start();
-            let url = address(&station);
+            let url = station.page();
             (station, url)
         }
     })

@@ -250,8 +250,14 @@ impl World {
 
     fn rows(&self, bytes: &Bytes) -> Vec<PartRow> {
         let cut = bytes.chunks(self.part_bytes as usize).zip(0..);
-        cut.map(|(chunk, n)| PartRow { n, offset: n * self.part_bytes, len: chunk.len() as u64, sha256: sha256(chunk) })
-            .collect()
+        cut.map(|(chunk, n)| PartRow {
+            n,
+            offset: n * self.part_bytes,
+            len: chunk.len() as u64,
+            sha256: sha256(chunk),
+            crc64: None,
+        })
+        .collect()
     }
 
     /// Copies up to `parts` whole parts, and reports them.

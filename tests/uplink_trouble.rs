@@ -41,7 +41,7 @@ fn what_is_suspected_of_being_a_state_secret_stays_here() {
     bench.write(move |tx| {
         tx.add_facts(clip, &Actor::os(1), "cli", &[(Field::Sensitivity, Origin::Person, label)]).map(drop)
     });
-    assert!(bench.row(clip).quarantine.is_some());
+    assert!(bench.row(clip).isolated_ms.is_some());
     assert_eq!(bench.due(), 0);
 }
 

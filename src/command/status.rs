@@ -13,8 +13,24 @@ use crate::domain::ports::Clock;
 use crate::domain::time::UtcMs;
 use crate::domain::words::terminal::Docked;
 use crate::runtime::clock::SystemClock;
-use crate::store::StoreError;
+use crate::store::{Reader, StoreError};
 use crate::vault::Vault;
+
+/// What became of clips that are not simply here and proven.
+struct Kept {
+    isolated: u64,
+    suspect: u64,
+    held: u64,
+    /// How many, and their bytes.
+    evicted: (u64, u64),
+}
+
+impl Kept {
+    fn read(r: &Reader<'_>) -> Result<Self, StoreError> {
+        let (isolated, suspect) = (r.isolated_figures()?.0, r.suspect_figures()?.0);
+        Ok(Self { isolated, suspect, held: r.held_clips()?, evicted: r.evicted_figures()? })
+    }
+}
 
 /// Carries the verb out. Without a daemon it still tells what is stored, and ends with [`Exit::Unreachable`].
 pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
@@ -30,11 +46,20 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         bays.into_iter().flatten().find(|b| b["bay"] == bay).cloned().unwrap_or_default()
     };
     let now_ms = SystemClock::new().now().0;
-    let (figures, docks, destinations, checkpoint, (out, overdue), pauses) = store(settings)?.read_blocking(|r| {
-        let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
-        let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((r.figures(i64::MAX)?, docks, r.destinations()?, r.last_checkpoint()?, r.out_figures(now_ms)?, r.pauses()?))
-    })?;
+    let (figures, docks, destinations, checkpoint, (out, overdue), kept, pauses) =
+        store(settings)?.read_blocking(|r| {
+            let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
+            let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
+            Ok((
+                r.figures(i64::MAX)?,
+                docks,
+                r.destinations()?,
+                r.last_checkpoint()?,
+                r.out_figures(now_ms)?,
+                Kept::read(r)?,
+                r.pauses()?,
+            ))
+        })?;
     let at = |ms: i64| UtcMs(ms).rfc3339_in(&settings.station.zone);
     let pauses: Vec<_> = pauses.into_iter().filter(|p| p.until_ms.is_none_or(|until| now_ms < until)).collect();
     let line = |name: &str| told.as_ref().map(|t| t["lines"][name].clone()).unwrap_or_default();
@@ -65,6 +90,10 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             }).collect::<Vec<_>>(),
             "stages": stages.iter().map(|(name, s)| ((*name).to_owned(), stage(s))).collect::<serde_json::Map<_, _>>(),
             "incomplete": figures.incomplete,
+            "isolated": kept.isolated,
+            "suspect": kept.suspect,
+            "held": kept.held,
+            "evicted": { "count": kept.evicted.0, "bytes": kept.evicted.1 },
             "recorders_out": out,
             "recorders_overdue": overdue,
             "quarantined": figures.quarantined,
@@ -125,6 +154,10 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         }
         let (free, total) = (size(free), size(total));
         output.line(&w.summary_line(figures.incomplete, figures.quarantined, figures.failed, &free, &total))?;
+        let Kept { isolated, suspect, held, evicted } = kept;
+        for line in w.kept_away_lines(isolated, suspect, held, evicted.0, &size(evicted.1)) {
+            output.line(&line)?;
+        }
         if out > 0 {
             output.line(&w.out_line(out, overdue))?;
         }

@@ -233,8 +233,9 @@ impl Intake {
         let same = |row: &&ClipRow| row.blake3 == Some(copied.blake3) && row.size_bytes == Some(copied.size_bytes);
         let mut good = None;
         for row in others.iter().filter(same) {
-            // What is dropped for a sealed clip's sake is perhaps the last good copy: its file is read first.
-            if row.local == Local::Evicted || (row.local == Local::Sealed && self.stands(row.clip, copied)?) {
+            // What is dropped for another clip's sake is perhaps the last good copy: that one's file is read first, or it
+            // must stand proven elsewhere.
+            if self.is_safe_elsewhere(row)? || (row.local == Local::Sealed && self.stands(row.clip, copied)?) {
                 good = Some(row.clip);
                 break;
             }
@@ -322,6 +323,11 @@ impl Intake {
             }
         }
         Ok(None)
+    }
+
+    fn is_safe_elsewhere(&self, row: &ClipRow) -> Result<bool, IntakeError> {
+        let clip = row.clip;
+        Ok(row.local == Local::Evicted && self.store.read_blocking(|r| r.is_safe_elsewhere(clip))?)
     }
 
     /// Whether the file of a sealed clip has these bytes on disk now. One that has not is damaged from here on.
@@ -444,6 +450,6 @@ fn samples_match(
 pub(super) fn part_rows(parts: &[crate::vault::PartDigest]) -> Vec<PartRow> {
     parts
         .iter()
-        .map(|(n, offset, len, sha256)| PartRow { n: *n, offset: *offset, len: *len, sha256: *sha256 })
+        .map(|&(n, offset, len, sha256, crc64)| PartRow { n, offset, len, sha256, crc64: Some(crc64) })
         .collect()
 }

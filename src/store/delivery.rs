@@ -4,11 +4,11 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{Delivery, ProofLevel};
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::error::Retry;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::Abilities;
+use crate::domain::ports::{Abilities, PartSpec};
 
 /// A part of a clip with its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,15 @@ pub struct PartRow {
     pub len: u64,
     /// Of its bytes, computed while copying.
     pub sha256: Sha256,
+    /// Of its bytes, computed while copying; clips of older versions have none.
+    pub crc64: Option<Crc64>,
+}
+
+impl PartRow {
+    /// The part as it is sent.
+    pub fn spec(&self) -> PartSpec {
+        PartSpec { n: self.n, offset: self.offset, len: self.len, sha256: self.sha256, crc64: self.crc64 }
+    }
 }
 
 /// A destination as last probed.
@@ -124,7 +133,8 @@ impl Tx<'_> {
         }
         self.set_delivery(clip, destination, Delivery::Proven)?;
         self.conn.execute(
-            "UPDATE delivery SET proven_ms = ?3, proof = ?4, checksum = ?5, version_id = ?6, locked_until_ms = ?7, attempts = 0 WHERE clip_id = ?1 AND destination = ?2",
+            "UPDATE delivery SET proven_ms = ?3, proof = ?4, checksum = ?5, version_id = ?6, locked_until_ms = ?7, attempts = 0,
+               audited_ms = NULL, audit_how = NULL, whole_ms = NULL, legal_hold = 0 WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination, self.now_ms(), how.as_str(), checksum, version, locked_until_ms],
         )?;
         // What was completed is there to stay; nothing is given up.
@@ -163,6 +173,34 @@ impl Tx<'_> {
         let event = Draft::daemon(EventKind::Mismatch).clip(clip).fact("destination", destination).secret("what", what);
         self.log(&event.outcome("failed"))?;
         self.stale(clip)
+    }
+
+    /// A copy that was sent or proven is not what was sealed, as a later look found (`found`: `audit`, `verify`, `read`,
+    /// `evict`): nothing relies on it any more. It is sent again while good bytes exist here; where they do not,
+    /// `deliver::mend` looks for them elsewhere. Nothing changes where it is being sent anew already.
+    pub fn suspect(&self, clip: ClipId, destination: &str, what: &str, found: &str) -> Result<bool> {
+        let n = self.conn.execute(
+            "UPDATE delivery SET state = 'suspect', reason = ?3, retry = NULL, attempts = 0, next_try_ms = 0, acked_bytes = 0, proof = NULL, checksum = NULL,
+               proven_ms = NULL, audited_ms = NULL, audit_how = NULL, whole_ms = NULL
+             WHERE clip_id = ?1 AND destination = ?2 AND state IN ('sent', 'proven')",
+            params![clip.to_string(), destination, what],
+        )?;
+        if n == 0 {
+            return Ok(false);
+        }
+        self.conn.execute(
+            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination],
+        )?;
+        let event = Draft::daemon(EventKind::Mismatch)
+            .clip(clip)
+            .fact("destination", destination)
+            .fact("found", found)
+            .secret("what", what);
+        self.log(&event.outcome("failed"))?;
+        self.restate(clip)?;
+        self.stale(clip)?;
+        Ok(true)
     }
 
     /// A step failed. Transient failures are tried again at `next_try_ms`; others wait for a person.
@@ -394,7 +432,8 @@ impl Reader<'_> {
     ) -> Result<Vec<OutboxItem>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT outbox_id, key, content_type, bytes, attempts, kind FROM outbox
-             WHERE destination = ?1 AND stored_ms IS NULL AND (next_try_ms <= ?2 OR next_try_ms > ?4) ORDER BY outbox_id LIMIT ?3",
+             WHERE destination = ?1 AND stored_ms IS NULL AND (next_try_ms <= ?2 OR next_try_ms > ?4)
+               AND NOT EXISTS (SELECT 1 FROM clip c WHERE c.clip_id = outbox.clip_id AND c.isolated_ms IS NOT NULL) ORDER BY outbox_id LIMIT ?3",
         )?;
         let rows =
             statement.query_map(params![destination, now_ms, limit, now_ms.saturating_add(longest_pause_ms)], |r| {

@@ -5,19 +5,25 @@
 //! own. Nobody outside this room sees a row: what goes in and out are domain types and the plain structs
 //! of this room. Must not touch files of the vault, nor decide anything that `domain` can decide.
 
+mod addresses;
+mod audit;
+mod backup;
 mod cases;
 mod delivery;
 mod docks;
 mod erase;
+mod evict;
 mod facts;
 mod intake;
 mod issues;
+mod keep;
 mod log;
 mod open;
 mod pages;
 mod queue;
 mod records;
 mod register;
+mod restore;
 mod sessions;
 mod views;
 
@@ -37,19 +43,24 @@ use crate::domain::ids::{ClipId, IdError};
 use crate::domain::ports::Clock;
 use crate::runtime::task;
 
+pub use audit::{AuditJob, LockJob};
+pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
 pub use delivery::{DestinationRow, OutboxItem, PartRow, SmallKind};
 pub use docks::{NewDock, OpenDock};
 pub use erase::ErasableRow;
+pub use evict::EvictRow;
 pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
+pub use keep::{HoldRow, IsolationRow, Standing};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use queue::{DeliveryJob, DueQuery, PauseRow};
 pub use records::Policy;
 pub use register::DeviceRow;
+pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
 pub use sessions::{AbandonedRow, SentPart, SessionObject, StoredSession};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
@@ -182,6 +193,10 @@ pub enum Change {
     Cases,
     /// The register of recorders, or who has which recorder, changed: the gate looks again.
     Recorders,
+    /// A clip was isolated, or is no longer: what goes out is looked at anew.
+    Isolated,
+    /// A hold was placed, or its release asked for or carried out.
+    Holds,
     /// The log grew.
     Log,
 }
@@ -369,6 +384,11 @@ impl Store {
             readers.push(conn);
         }
         outcome
+    }
+
+    /// Where it stands.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     /// What changes from now on. A receiver that lags is told so and should look at everything.

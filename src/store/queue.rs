@@ -143,7 +143,7 @@ impl Tx<'_> {
 impl Reader<'_> {
     /// Deliveries that are due, those that only lack their proof first, then by the rules. A sealed clip goes up only
     /// after its record was made; of one that is still being copied those parts go that are durable and were not sent.
-    /// None does while a quarantine stands.
+    /// None does while a quarantine stands, nor while it is isolated.
     pub fn due_deliveries(&self, query: &DueQuery) -> Result<Vec<DeliveryJob>> {
         let rules: String = query.order.iter().map(|rule| format!("{}, ", order_by(*rule))).collect();
         let mut statement = self.conn.prepare_cached(&format!(
@@ -151,7 +151,7 @@ impl Reader<'_> {
              FROM delivery d JOIN clip c USING (clip_id)
              WHERE d.destination = ?1 AND d.state <> 'proven' AND d.state <> 'failed'
                AND (d.next_try_ms <= ?2 OR d.next_try_ms > CASE d.state WHEN 'sent' THEN ?4 ELSE ?5 END)
-               AND c.quarantine IS NULL AND ((c.local = 'sealed' AND c.record_rev > 0)
+               AND c.quarantine IS NULL AND c.isolated_ms IS NULL AND ((c.local = 'sealed' AND c.record_rev > 0)
                  OR (?6 AND c.local = 'copying' AND d.attempts < ?7 AND c.grid_bytes > 0 AND c.declared_bytes > c.grid_bytes
                    AND (SELECT count(*) FROM clip_part p WHERE p.clip_id = c.clip_id) > (SELECT count(*) FROM upload_part u
                      WHERE u.clip_id = c.clip_id AND u.destination = d.destination AND u.acked_ms IS NOT NULL)))
@@ -187,7 +187,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM delivery d JOIN clip c USING (clip_id) WHERE d.clip_id = ?1 AND d.destination = ?2
-                   AND d.state NOT IN ('failed', 'proven') AND c.quarantine IS NULL AND c.local IN ('copying', 'sealed'))",
+                   AND d.state NOT IN ('failed', 'proven') AND c.quarantine IS NULL AND c.isolated_ms IS NULL AND c.local IN ('copying', 'sealed'))",
             )?
             .query_row(params![clip.to_string(), destination], |r| r.get(0))?)
     }

@@ -263,6 +263,15 @@ impl Tx<'_> {
 }
 
 impl Reader<'_> {
+    /// The identities of all stored sessions at `destination`, those included that are to be given up.
+    pub fn open_sessions(&self, destination: &str) -> Result<std::collections::HashSet<String>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT session FROM upload_session WHERE destination = ?1 UNION SELECT session FROM abandoned_session WHERE destination = ?1",
+        )?;
+        let rows = statement.query_map([destination], |r| r.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
     /// The stored session of a delivery.
     pub fn session(&self, clip: ClipId, destination: &str) -> Result<Option<StoredSession>> {
         let session: Option<String> = self

@@ -24,7 +24,7 @@ use super::view::clips::{ClipsQuery, Missing};
 use super::view::station::STAGES;
 use super::view::timeline::{Bar, Gap, Timeline};
 use super::wire::RawClipsQuery;
-use crate::domain::clip::{Delivery, Local};
+use crate::domain::clip::Delivery;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::record::Field;
@@ -236,7 +236,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
         refusal: after.refusal,
         typed_case: after.typed_case,
         playable: v.playable(),
-        has_bytes: matches!(v.local, Some(Local::Sealed | Local::Damaged)),
+        has_bytes: v.has_bytes(),
         pills: present::clip::pills(v, w),
         required: present::clip::required(v, c),
         others: present::clip::others(v, c),

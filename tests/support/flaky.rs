@@ -13,8 +13,8 @@ use bytes::Bytes;
 use evidock::domain::digest::Sha256;
 use evidock::domain::ids::DestinationName;
 use evidock::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec,
-    RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
+    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
 };
 use evidock::domain::time::UtcMs;
 
@@ -207,6 +207,14 @@ impl Destination for Flaky {
 
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<Vec<String>, SendError>> {
         Box::pin(self.pass(false, self.inner.list(prefix, after)))
+    }
+
+    fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
+        Box::pin(self.pass(false, self.inner.hold(key, held)))
+    }
+
+    fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
+        Box::pin(self.pass(false, self.inner.open_sessions(prefix)))
     }
 
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {

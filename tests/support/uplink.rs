@@ -110,6 +110,7 @@ impl Bench {
             offset: n * part_bytes,
             len: chunk.len() as u64,
             sha256: sha256(chunk),
+            crc64: None,
         };
         if bytes.is_empty() {
             return vec![row(0, bytes)];

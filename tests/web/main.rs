@@ -313,7 +313,7 @@ async fn media_is_served_by_ranges_inside_one_logged_viewing() {
     let head = visit.send(head).await;
     assert_eq!((head.status, head.body.len(), head.header("content-length")), (StatusCode::OK, 0, "700000"));
     assert!(visit.asked.taken().is_empty(), "no byte, no viewing");
-    assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::GONE);
+    assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::FORBIDDEN);
     assert_eq!(visit.get("/clips/../etc/passwd/media").await.status, StatusCode::NOT_FOUND);
     let saved = visit.get(&format!("{path}?download=1")).await;
     assert!(saved.header("content-disposition").starts_with("attachment;"));

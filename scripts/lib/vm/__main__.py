@@ -20,6 +20,10 @@ from world import World
 
 def main():
     args = arguments()
+    if args.prepare:
+        with tempfile.TemporaryDirectory(prefix="evidock-vm-") as work:
+            image.prepared(args.tools, pathlib.Path(work), say)
+        return 0
     wanted = (
         [s for s in SCENARIOS if s.name in args.names] if args.names else [s for s in SCENARIOS if args.full or s.short]
     )
@@ -78,9 +82,10 @@ def arguments():
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these scenarios")
     parser.add_argument("--full", action="store_true", help="all scenarios, the long ones with more footage")
     parser.add_argument("--list", action="store_true", help="tell what there is")
+    parser.add_argument("--prepare", action="store_true", help="make the guest, without playing anything")
     parser.add_argument("--verbose", action="store_true", help="show each step at once")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at the same time (default: 2)")
-    parser.add_argument("--program", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--program", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--tools", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--logs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     args = parser.parse_args()

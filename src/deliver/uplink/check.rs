@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 
 use super::{DAY_MS, Uplink, UplinkError};
-use crate::deliver::prove::{Expected, How, Verdict, composite, prove};
+use crate::deliver::prove::{Expected, How, Verdict, prove, whole_crc64};
 use crate::domain::clip::ProofLevel;
 use crate::domain::digest::Sha256;
 use crate::domain::error::Retry;
@@ -34,8 +34,13 @@ impl Uplink {
     ) -> Result<(), UplinkError> {
         let clip = row.clip;
         let digests: Vec<Sha256> = parts.iter().map(|p| p.sha256).collect();
-        let expected =
-            Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &digests, blake3: row.blake3 };
+        let expected = Expected {
+            size_bytes: object.size_bytes,
+            sha256: object.sha256,
+            parts: &digests,
+            crc64: whole_crc64(parts.iter().map(|p| (p.crc64, p.len))),
+            blake3: row.blake3,
+        };
         let proving = prove(&*self.dest, &object.key, &expected, abilities.proof);
         let (mut verdict, remote) = self.line.ask(proving).await?;
         if let Verdict::Proven(how) = &verdict
@@ -56,11 +61,7 @@ impl Uplink {
                     locked_until = Some(until);
                 }
                 let level = if how == How::ReadBack { ProofLevel::ReadBack } else { ProofLevel::RemoteChecksum };
-                let checksum = format!(
-                    "{}:{}",
-                    how.as_str(),
-                    if how == How::Composite { composite(&digests) } else { object.sha256 }
-                );
+                let checksum = expected.compared(how);
                 self.store
                     .write(move |tx| {
                         tx.proven(clip, &name, level, &checksum, remote.version.as_deref(), locked_until.map(|l| l.0))

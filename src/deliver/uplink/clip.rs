@@ -240,7 +240,7 @@ impl Uplink {
 
     async fn complete(&self, object: &ObjectSpec, session: &SessionId, parts: &Parts) -> Result<(), UplinkError> {
         let acknowledged: Vec<(PartSpec, PartReceipt)> =
-            parts.have.iter().map(|(part, receipt)| (spec(part), receipt.clone())).collect();
+            parts.have.iter().map(|(part, receipt)| (part.spec(), receipt.clone())).collect();
         match self.line.ask(self.dest.complete(object, session, &acknowledged)).await {
             Ok(()) => Ok(()),
             // A lost answer is settled by looking, not by asking again.
@@ -312,11 +312,6 @@ impl Uplink {
         // Sealed between our look and now.
         SealedFile::open(&self.vault.master(clip))
     }
-}
-
-/// A part as destinations are told of it.
-pub(super) fn spec(part: &PartRow) -> PartSpec {
-    PartSpec { n: part.n, offset: part.offset, len: part.len, sha256: part.sha256 }
 }
 
 /// The media type that a bucket shows; by extension only, since nothing depends on it.

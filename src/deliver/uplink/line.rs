@@ -140,7 +140,7 @@ impl Line {
             }
             Err(SendError::Busy { retry_after_ms, .. }) => self.rest(*retry_after_ms),
             // A person's matter, or our own.
-            Err(SendError::Refused { .. } | SendError::Local(_)) => {}
+            Err(SendError::Refused { .. } | SendError::Stopped { .. } | SendError::Local(_)) => {}
         }
         answer
     }

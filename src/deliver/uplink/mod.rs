@@ -35,6 +35,7 @@ mod tree;
 mod window;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
@@ -43,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use self::breaker::Permit;
 use self::line::{Line, LineOptions};
 use crate::deliver::pace::Pace;
+use crate::deliver::sweep::sweep;
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ids::StationId;
 use crate::domain::layout;
@@ -115,6 +117,8 @@ pub struct Uplink {
     clock: Arc<dyn Clock>,
     options: Arc<UplinkOptions>,
     line: Arc<Line>,
+    /// The destination was probed by this process: what it learned of the server is in its memory.
+    probed: Arc<AtomicBool>,
 }
 
 /// Why a step of an uplink failed.
@@ -171,7 +175,16 @@ impl Uplink {
             retry_max_ms: options.retry_max_ms,
         };
         let line = Line::new(dest.name().as_str(), of_line, Arc::clone(&clock), board, metrics.clone(), pace);
-        Self { dest, store, vault, metrics, clock, options: Arc::new(options), line: Arc::new(line) }
+        Self {
+            dest,
+            store,
+            vault,
+            metrics,
+            clock,
+            options: Arc::new(options),
+            line: Arc::new(line),
+            probed: Arc::default(),
+        }
     }
 
     fn name(&self) -> &str {
@@ -339,7 +352,7 @@ impl Uplink {
             .then(|| UtcMs(self.clock.now().0 + i64::from(self.options.initial_lock_days) * DAY_MS))
     }
 
-    /// What the destination can do: tried again each day, since a server changes under us, and after every trouble that
+    /// What the destination can do: tried at each start and each day, since a server changes under us, and after every trouble that
     /// was more than a cut.
     async fn abilities(&self) -> Result<Abilities, UplinkError> {
         let name = self.name().to_owned();
@@ -347,6 +360,7 @@ impl Uplink {
         let now_ms = self.clock.now().0;
         if let Some(row) = &known
             && let (Some(proof), Some(probed_ms)) = (row.proof, row.probed_ms)
+            && self.probed.load(Ordering::Relaxed)
             && (0..DAY_MS).contains(&(now_ms - probed_ms))
         {
             let short = row.trouble_retry == Some(Retry::Transient)
@@ -375,7 +389,20 @@ impl Uplink {
         );
         let (name, found) = (self.name().to_owned(), abilities.clone());
         self.store.write(move |tx| tx.destination_probed(&name, &found)).await?;
+        self.probed.store(true, Ordering::Relaxed);
+        self.sweep_once().await?;
         Ok(abilities)
+    }
+
+    /// Gives up uploads of this station's that nobody here knows any more.
+    async fn sweep_once(&self) -> Result<(), UplinkError> {
+        let name = self.name().to_owned();
+        let known = self.store.read(move |r| r.open_sessions(&name)).await?;
+        let given_up = self.line.ask(sweep(&*self.dest, &self.options.station, &known, self.clock.now())).await?;
+        if given_up > 0 {
+            tracing::info!(destination = self.name(), given_up, "uploads that nobody knows any more were given up");
+        }
+        Ok(())
     }
 
     /// When something is tried again that failed `attempts` times in a row, milliseconds since the Unix epoch.

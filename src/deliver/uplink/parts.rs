@@ -9,7 +9,6 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use super::clip::spec;
 use super::plan::{Parts, backoff_ms};
 use super::{Uplink, UplinkError};
 use crate::domain::ids::ClipId;
@@ -118,7 +117,7 @@ impl Uplink {
         if way.again {
             self.line.again(part.len);
         }
-        let (told, body) = (spec(&part), Arc::clone(&work.source));
+        let (told, body) = (part.spec(), Arc::clone(&work.source));
         let sending = self.dest.send_part(work.object, work.session, &told, body);
         let receipt = match self.line.ask(sending).await {
             Ok(receipt) => receipt,

@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn part(n: u64) -> PartRow {
-        PartRow { n, offset: n * 8, len: 8, sha256: Sha256([n as u8; 32]) }
+        PartRow { n, offset: n * 8, len: 8, sha256: Sha256([n as u8; 32]), crc64: None }
     }
 
     fn sent(n: u64, ours: Option<u8>, acked: bool) -> SentPart {
@@ -263,7 +263,7 @@ mod tests {
             while rows.last().map_or(0, |p: &PartRow| p.offset + p.len) < size {
                 let (n, offset) = (rows.len() as u64, grid.part_offset(rows.len() as u64));
                 let len = grid.part_bytes(n).min(size - offset);
-                rows.push(PartRow { n, offset, len, sha256: Sha256([0; 32]) });
+                rows.push(PartRow { n, offset, len, sha256: Sha256([0; 32]), crc64: None });
             }
             assert!(rows.len() <= 10_000 && rows.iter().all(|p| p.len <= 5 << 30), "{grid:?}: {} parts", rows.len());
             assert_eq!(rows.iter().map(|p| p.len).sum::<u64>(), size);

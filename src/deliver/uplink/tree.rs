@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{DAY_MS, Uplink, UplinkError};
-use crate::deliver::prove::{Expected, Verdict, prove};
-use crate::domain::digest::Sha256;
+use crate::deliver::prove::{Expected, Verdict, prove, whole_crc64};
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::grid::{MIN_PART_BYTES, PartGrid};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
@@ -46,7 +46,9 @@ impl Uplink {
             }
         }
         let digests: Vec<Sha256> = tree.parts.iter().map(|p| p.sha256).collect();
-        let expected = Expected { size_bytes: tree.size_bytes, sha256: tree.sha256, parts: &digests, blake3: None };
+        let crc64 = whole_crc64(tree.parts.iter().map(|p| (p.crc64, p.len)));
+        let expected =
+            Expected { size_bytes: tree.size_bytes, sha256: tree.sha256, parts: &digests, crc64, blake3: None };
         if !first && let (Verdict::Proven(_), _) = self.prove_tree(&object, &expected, abilities).await? {
             return Ok(());
         }
@@ -120,7 +122,10 @@ impl Tree {
                 return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
             }
             let sha256 = Sha256(sha2::Sha256::digest(&bytes).into());
-            let parts = vec![PartSpec { n: 0, offset: 0, len: file.len(), sha256 }];
+            let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+            crc.update(&bytes);
+            let crc64 = Some(Crc64(crc.finalize()));
+            let parts = vec![PartSpec { n: 0, offset: 0, len: file.len(), sha256, crc64 }];
             return Ok(Self { size_bytes: file.len(), sha256, parts, whole: Some(bytes.into()) });
         }
         let (mut parts, mut whole) = (Vec::new(), sha2::Sha256::new());
@@ -128,7 +133,7 @@ impl Tree {
         let mut offset = 0;
         while offset < file.len() {
             let len = (file.len() - offset).min(MIN_PART_BYTES);
-            let mut hasher = sha2::Sha256::new();
+            let (mut hasher, mut crc) = (sha2::Sha256::new(), crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme));
             let mut done = 0;
             while done < len {
                 let want = (len - done).min(buf.len() as u64) as usize;
@@ -137,10 +142,17 @@ impl Tree {
                     return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
                 }
                 hasher.update(&buf[..n]);
+                crc.update(&buf[..n]);
                 whole.update(&buf[..n]);
                 done += n as u64;
             }
-            parts.push(PartSpec { n: parts.len() as u64, offset, len, sha256: Sha256(hasher.finalize().into()) });
+            parts.push(PartSpec {
+                n: parts.len() as u64,
+                offset,
+                len,
+                sha256: Sha256(hasher.finalize().into()),
+                crc64: Some(Crc64(crc.finalize())),
+            });
             offset += len;
         }
         Ok(Self { size_bytes: file.len(), sha256: Sha256(whole.finalize().into()), parts, whole: None })

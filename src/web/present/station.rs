@@ -442,6 +442,8 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
             (w.alarm_mismatch(destination, *clips), String::new(), clip(first))
         }
         Alarm::Damaged { clips, first } => (w.alarm_damaged(*clips), String::new(), clip(first)),
+        Alarm::Isolated { clips, first } => (w.alarm_isolated(*clips), w.isolated_detail.to_owned(), clip(first)),
+        Alarm::OutOfReach { clips, first } => (w.alarm_out_of_reach(*clips), String::new(), clip(first)),
         Alarm::Quarantined { clips, first } => (w.alarm_quarantined(*clips), String::new(), clip(first)),
         Alarm::Unreadable { recorder, files, what } => {
             (w.alarm_unreadable(recorder, *files), what.clone(), say(w.try_another_bay))
@@ -457,6 +459,7 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
         Alarm::DiskFull { reserve } => (w.alarm_disk_full(*reserve), String::new(), say(w.act_disk)),
         Alarm::Clock => (w.alarm_clock(), w.alarm_clock_detail(), say(w.act_clock)),
         Alarm::LogNotAnchored { age_ms } => (w.alarm_log(*age_ms), String::new(), say(w.act_doctor)),
+        Alarm::Backup { age_ms, what, .. } => (w.alarm_backup(*age_ms), what.clone(), say(w.act_doctor)),
     };
     let severity = alarm.severity();
     AlarmNote {

@@ -435,6 +435,20 @@ pub enum Alarm {
         /// One of them.
         first: ClipId,
     },
+    /// Clips are isolated as suspected classified.
+    Isolated {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
+    /// Clips that gave up their local copy, and of which no destination that is configured has a proven one.
+    OutOfReach {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
     /// Clips are under quarantine.
     Quarantined {
         /// How many.
@@ -477,6 +491,15 @@ pub enum Alarm {
         /// For how long, milliseconds.
         age_ms: i64,
     },
+    /// Backups of the database are not made or do not arrive.
+    Backup {
+        /// Age of the newest that arrived, milliseconds.
+        age_ms: Option<i64>,
+        /// Why, in the daemon's words.
+        what: String,
+        /// It has been so for too long.
+        late: bool,
+    },
 }
 
 impl Alarm {
@@ -487,8 +510,11 @@ impl Alarm {
             | Self::DeliveriesFailed { .. }
             | Self::Mismatch { .. }
             | Self::Damaged { .. }
+            | Self::Isolated { .. }
+            | Self::OutOfReach { .. }
             | Self::DiskFull { .. }
-            | Self::LogNotAnchored { .. } => Severity::Bad,
+            | Self::LogNotAnchored { .. }
+            | Self::Backup { late: true, .. } => Severity::Bad,
             Self::ToAnnotate { .. }
             | Self::Unreachable { .. }
             | Self::NoProof { .. }
@@ -496,6 +522,7 @@ impl Alarm {
             | Self::Unreadable { .. }
             | Self::Held { why: Held::Unknown | Held::NotStorage | Held::Broken(_), .. }
             | Self::DiskLow { .. }
+            | Self::Backup { late: false, .. }
             | Self::Clock => Severity::Warn,
             Self::SameDevice { .. } | Self::Held { why: Held::Refused | Held::NoStorage, .. } => Severity::Info,
         }
@@ -512,6 +539,8 @@ impl Alarm {
             Self::NoProof { .. } => "no_proof",
             Self::Mismatch { .. } => "mismatch",
             Self::Damaged { .. } => "damaged",
+            Self::Isolated { .. } => "isolated",
+            Self::OutOfReach { .. } => "out_of_reach",
             Self::Quarantined { .. } => "quarantined",
             Self::Unreadable { .. } => "unreadable",
             Self::Held { why, .. } => match why {
@@ -525,6 +554,7 @@ impl Alarm {
             Self::DiskFull { .. } => "disk_full",
             Self::Clock => "clock",
             Self::LogNotAnchored { .. } => "log_not_anchored",
+            Self::Backup { .. } => "backup",
         }
     }
 }
