@@ -92,7 +92,7 @@ mod tests {
         for (text, told) in [
             ("[upload]\norder = ['oldest', 'loudest']", "\"loudest\""),
             ("[upload]\norder = ['oldest', 'oldest']", "twice"),
-            ("[upload]\nlimit = [{ from = '8:00', mbit = 1 }]", "limit[0]"),
+            ("[upload]\nlimit = [{ from = '8:00', mbit = 1 }]", "[[upload.limit]] from"),
             ("[upload]\nlimit = [{ from = '08:00', to = '08:00', mbit = 1 }]", "must differ"),
             ("[upload]\nlimit = [{ from = '08:00' }]", "mbit"),
             ("[upload]\nlimit = [{ mbit = 1 }, { mbit = 9000000 }]", "0 to 1000000"),

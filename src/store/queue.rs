@@ -188,7 +188,7 @@ impl Reader<'_> {
             .conn
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM delivery d JOIN clip c USING (clip_id) WHERE d.clip_id = ?1 AND d.destination = ?2
-                   AND d.state NOT IN ('failed', 'proven') AND c.quarantine IS NULL AND c.local IN ('copying', 'sealed'))",
+                   AND d.state NOT IN ('failed', 'proven') AND c.quarantine IS NULL AND c.isolated_ms IS NULL AND c.local IN ('copying', 'sealed'))",
             )?
             .query_row(params![clip.to_string(), destination], |r| r.get(0))?)
     }

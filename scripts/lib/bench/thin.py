@@ -16,7 +16,7 @@ WINDOW = 1 << 20
 class ThinLine:
     """A context manager; `endpoint` leads through it to `port`."""
 
-    def __init__(self, port, mbit=20, round_trip_s=0.1, reset_every_bytes=24 << 20, seed=1):
+    def __init__(self, port, mbit=20, round_trip_s=0.1, reset_every_bytes=8 << 20, seed=1):
         self.port, self.rate, self.delay_s = port, mbit * 1_000_000 / 8, round_trip_s / 2
         self.random, self.every = random.Random(seed), reset_every_bytes
         self.up_bytes = self.resets = 0

@@ -117,7 +117,7 @@ impl Breaker {
 
     /// Somebody says that the cause is gone: it is tried at once.
     pub fn hurry(&mut self) {
-        self.until_ms = i64::MIN;
+        self.until_ms = 0;
     }
 }
 

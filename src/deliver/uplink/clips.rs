@@ -11,7 +11,7 @@ use super::plan::{self, Admission, Room};
 use super::{Uplink, UplinkError};
 use crate::domain::error::{Retryable, chain};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::Abilities;
+use crate::domain::ports::{Abilities, SendError};
 use crate::domain::sending::Ceiling;
 use crate::runtime::clock::monotonic;
 use crate::store::{DeliveryJob, DueQuery, StoreError};
@@ -92,7 +92,9 @@ impl Uplink {
             under_way.retain(|u| u.clip != job.clip);
             queue.due.retain(|due| due.clip != job.clip);
             match outcome {
-                Ok(()) | Err(UplinkError::Parked | UplinkError::Superseded) => {}
+                Ok(())
+                | Err(UplinkError::Parked | UplinkError::Superseded | UplinkError::Send(SendError::Stopped { .. })) => {
+                }
                 // The destination is away or refuses us: others under way may still come to their end, then it rests.
                 Err(e) if e.stops_all() => {
                     ebb.cancel();

@@ -88,7 +88,7 @@ impl Line {
             let answer = change(&mut state);
             let circuit = state.breaker.circuit();
             let rests = matches!(circuit, Circuit::Open | Circuit::Resting);
-            let rests_ms = rests.then(|| u64::try_from(state.breaker.until_ms() - now_ms).unwrap_or(0));
+            let rests_ms = rests.then(|| u64::try_from(state.breaker.until_ms().saturating_sub(now_ms)).unwrap_or(0));
             (answer, (circuit, rests_ms, state.under_way, state.window.limit()))
         };
         let ceiling = self.pace.ceiling();

@@ -352,7 +352,7 @@ impl Uplink {
             .then(|| UtcMs(self.clock.now().0 + i64::from(self.options.initial_lock_days) * DAY_MS))
     }
 
-    /// What the destination can do: tried again each day, since a server changes under us, and after every trouble that
+    /// What the destination can do: tried at each start and each day, since a server changes under us, and after every trouble that
     /// was more than a cut.
     async fn abilities(&self) -> Result<Abilities, UplinkError> {
         let name = self.name().to_owned();
