@@ -133,6 +133,14 @@ pub enum Verb {
     /// The log of everything that happened to clips
     #[command(subcommand)]
     Log(Log),
+    /// Backups of the database at the destinations
+    #[command(subcommand)]
+    Backup(Backup),
+    /// Rebuild this station on a new box after its disk was lost
+    ///
+    /// From a backup of the database and the records at a destination, under the old [station] id, before the daemon's
+    /// first start. docs/restore.md is the drill.
+    Restore(Restore),
     /// Look for what is missing or wrong on this machine, and say how to mend it
     Doctor {
         /// What to look at alone
@@ -411,6 +419,47 @@ pub struct Which {
 pub enum Log {
     /// Check that the log is whole: every event in the tree, every checkpoint signed and consistent
     Verify,
+}
+
+/// `backup`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Backup {
+    /// Make a backup now and bring it to its destinations
+    Now,
+    /// Show what was backed up, and where it is
+    List {
+        /// What this destination holds, in place of what the database knows
+        #[arg(long, value_name = "DEST", conflicts_with = "may_go")]
+        from: Option<String>,
+        /// Only the keys of those that may be removed ([backup] keep_daily, keep_monthly), one a line
+        #[arg(long)]
+        may_go: bool,
+    },
+    /// Print a new key pair for backups; nothing of it is kept here
+    Keygen,
+}
+
+/// `restore`
+#[derive(Debug, Clone, Args)]
+pub struct Restore {
+    /// Destination by its name in the configuration, or the path of a folder
+    #[arg(long, value_name = "DEST")]
+    pub from: String,
+    /// File with the secret half of [backup] recipient
+    #[arg(long, value_name = "FILE", required_unless_present = "without_backup")]
+    pub identity: Option<PathBuf>,
+    /// Use no backup: rebuild from the records alone
+    #[arg(long, conflicts_with = "identity")]
+    pub without_backup: bool,
+    /// Which station; must be the configured one, so that none is restored by mistake
+    #[arg(long, value_name = "ID")]
+    pub station: Option<String>,
+    /// File with the public log key that was kept off the box (log.key.pub); backups and checkpoints of others are refused
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
+    /// Read every proven copy at DEST back when the rest is done
+    #[arg(long)]
+    pub verify: bool,
 }
 
 /// `doctor`

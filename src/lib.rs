@@ -47,6 +47,9 @@
 //!    [`domain::ports::Footage`], each stretch verified against its tree.
 //! 9. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
 //!    the log's tree is signed and goes to every destination.
+//! 9. What no record tells (rosters, registers, the log itself) goes to the destinations in encrypted backups of the
+//!    database. On a new box `command::restore` makes a station of the newest one and of what is newer in the bucket,
+//!    in a new epoch of the log; `deliver::fence` keeps whoever still has the older database from writing.
 //!
 //! # Tasks and channels
 //!
@@ -59,6 +62,8 @@
 //! | `uplink NAME` | uploads | the store's changes, the next due time |
 //! | `audit NAME`, `locks NAME`, `mend`, `evict` | uploads | the store's changes, each minute or hour |
 //! | `stops` | uploads | isolations |
+//! | `backup` | uploads | the next due time, somebody who asks |
+//! | `fence` | uploads | a later epoch, seen at any destination; ends the daemon |
 //! | `checkpoints` | store | each second, acts each minute |
 //! | `figures`, `control`, `page`, `bell`, `watchdog` | http | time, guests, changes |
 //!

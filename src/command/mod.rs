@@ -6,6 +6,7 @@
 mod anchor;
 mod anchors;
 pub mod ask;
+mod backup;
 mod bays;
 mod bucket;
 pub mod completions;
@@ -24,6 +25,7 @@ mod keeping;
 pub mod log;
 pub mod output;
 pub mod recorders;
+mod restore;
 mod roster_watch;
 pub mod run;
 pub mod status;
@@ -35,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Doctor, Global, Verb};
+use crate::cli::{Backup, Cli, Doctor, Global, Verb};
 use crate::config::{ConfigError, LogFormat, Settings, Surroundings};
 use crate::runtime::logging;
 use exit::Exit;
@@ -84,6 +86,10 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Doctor { part: Some(Doctor::Bays { watch }) } => bays::bays(*watch, &settings(&cli.global)?, output),
         Verb::Gatekeeper(gatekeeper) => gatekeeper::gatekeeper(gatekeeper, &settings(&cli.global)?),
         Verb::Recorders(verb) => recorders::recorders(verb, &settings(&cli.global)?, output),
+        // Makes something for a machine that has no station yet.
+        Verb::Backup(Backup::Keygen) => backup::keygen(output),
+        Verb::Backup(verb) => backup::backup(verb, &settings(&cli.global)?, output),
+        Verb::Restore(verb) => restore::restore(verb, &settings(&cli.global)?, output),
         Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }

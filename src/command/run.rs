@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::watch;
 
 use super::anchor::Anchor;
 use super::anchors;
+use super::backup::task::Backups;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::{control, destinations, docks, roster_watch, usb};
@@ -17,8 +19,10 @@ use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::FileSigner;
 use crate::custody::note::VerifierKey;
+use crate::custody::retired;
 use crate::deliver::audit::{AuditOptions, Auditor};
 use crate::deliver::evict::Evictor;
+use crate::deliver::fence::{Fence, Fenced, superseded_words};
 use crate::deliver::footage::Reach;
 use crate::deliver::locks::Locks;
 use crate::deliver::mend::Mender;
@@ -50,6 +54,9 @@ use crate::web::site::Site;
 const GRACE: Duration = Duration::from_secs(20);
 /// A task that talks to a network may be silent this long (one part over a thin line).
 const SLOW_BEAT: Duration = Duration::from_secs(15 * 60);
+
+/// Destinations are asked so often whether this station goes on elsewhere, besides before each write.
+const FENCE_LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// Where the database of a station stands.
 pub fn database(settings: &Settings) -> PathBuf {
@@ -104,6 +111,8 @@ struct Parts {
     stops: Stops,
     reach: Reach,
     clerk: Clerk,
+    fence: Fence,
+    backups: Option<Arc<Backups>>,
 }
 
 async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
@@ -169,6 +178,10 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     std::fs::create_dir_all(&settings.folder_source.dir)
         .with_context(|| format!("the docking folder {} cannot be made", settings.folder_source.dir.display()))?;
     let store = Store::open(&database(&settings), &settings.station.id, Arc::clone(&clock))?;
+    let (epoch, later) = store.read_blocking(|r| Ok((r.epoch()?, r.superseded_by()?)))?;
+    if let Some(later) = later {
+        anyhow::bail!(superseded(&settings, epoch, later));
+    }
     let signer: Arc<dyn Signer> =
         Arc::new(FileSigner::open_or_create(&state.join("log.key"), &key_name(&settings.station.id))?);
     let names: Vec<String> = settings.destinations.iter().map(|d| d.name.to_string()).collect();
@@ -203,12 +216,16 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     }
     let stops = Stops::default();
     stops.set(store.read_blocking(|r| r.isolated_clips())?);
+    let fence = Fence::new(settings.station.id.clone(), epoch);
     let mut remotes = Vec::new();
     for written in &settings.destinations {
         let name = written.name.to_string();
         let used = store.read_blocking(move |r| r.stored_at(&name))?;
-        remotes.push(Stoppable::around(destinations::make(&settings, written, used)?, stops.clone()));
+        let inner = destinations::make(&settings, written, used, Some(Arc::new(store.clone())))?;
+        let fenced: Arc<dyn Destination> = Arc::new(Fenced::new(inner, fence.clone(), Arc::clone(&clock)));
+        remotes.push(Stoppable::around(fenced, stops.clone()));
     }
+    let backups = backups(&settings, &store, &anchor, &remotes);
     let board = Board::default();
     let (_, disk) = vault.space()?;
     let profiles = match &settings.folder_source.profiles_dir {
@@ -263,6 +280,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         anchor: Arc::clone(&anchor),
         remotes: remotes.clone(),
         board: board.clone(),
+        backups: backups.clone(),
     });
     let reach = Reach {
         store: store.clone(),
@@ -286,8 +304,46 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         stops,
         reach,
         clerk,
+        fence,
+        backups,
         settings,
     })
+}
+
+/// Makes backups, where there is somebody for whom they can be encrypted.
+fn backups(
+    settings: &Settings,
+    store: &Store,
+    anchor: &Anchor,
+    remotes: &[Arc<dyn Destination>],
+) -> Option<Arc<Backups>> {
+    let (backup, state) = (&settings.backup, &settings.station.state_dir);
+    let ms = |pause: Duration| pause.as_millis() as i64;
+    Some(Arc::new(Backups {
+        store: store.clone(),
+        station: settings.station.id.clone(),
+        signer: Arc::clone(&anchor.signer),
+        clock: Arc::clone(&anchor.clock),
+        recipient: backup.recipient.clone()?,
+        every_ms: ms(backup.every),
+        retry_ms: (ms(settings.upload.retry_min), ms(settings.upload.retry_max)),
+        destinations: remotes.iter().filter(|d| backup.destinations.contains(d.name())).map(Arc::clone).collect(),
+        dir: state.join("backup"),
+        log_key: backup.log_key.then(|| state.join("log.key")),
+        wanted: watch::Sender::new(0),
+        done: watch::Sender::new((0, Ok(serde_json::Value::Null))),
+    }))
+}
+
+/// What a box is told whose station goes on elsewhere.
+fn superseded(settings: &Settings, epoch: u32, later: u32) -> String {
+    format!(
+        "{}. Nothing is taken in here any more; recorders keep what is on them. What this box sealed and never sent is \
+         in its vault {} and waits for a person. To use the box again, move its state directory {} away; docs/restore.md says how",
+        superseded_words(&settings.station.id, epoch, later),
+        settings.vault.dir.display(),
+        settings.station.state_dir.display()
+    )
 }
 
 fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
@@ -363,6 +419,48 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             }
         });
     }
+    let fenced = Arc::clone(parts);
+    supervisor.start(TaskSpec::new("fence", Phase::Uploads, OnFailure::Stop), move |context| {
+        let parts = Arc::clone(&fenced);
+        async move {
+            // A box that comes back finds out before it has anything to write, so that little is taken in here in vain.
+            let looks = async {
+                loop {
+                    for dest in &parts.remotes {
+                        if let Err(e) = parts.fence.look(&**dest).await {
+                            tracing::debug!(destination = %dest.name(), error = %chain(&e), "it could not be asked about later epochs");
+                        }
+                    }
+                    tokio::time::sleep(FENCE_LOOK_EVERY).await;
+                }
+            };
+            let later: u32 = tokio::select! {
+                () = context.heart.beat_until(&context.cancel) => return Ok(()),
+                later = parts.fence.superseded() => later,
+                never = looks => never,
+            };
+            // Stored before anything else, so that no start after this one has to find out again.
+            let epoch = parts
+                .store
+                .write(move |tx| {
+                    tx.superseded(later)?;
+                    tx.read().epoch()
+                })
+                .await?;
+            Err(superseded(&parts.settings, epoch, later).into())
+        }
+    });
+    if let Some(backups) = &parts.backups {
+        let (backups, health) = (Arc::clone(backups), parts.health.clone());
+        let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new("backup", Phase::Uploads, OnFailure::RESTART) };
+        supervisor.start(spec, move |context| {
+            let (backups, health) = (Arc::clone(&backups), health.clone());
+            async move {
+                backups.run(context, health).await;
+                Ok(())
+            }
+        });
+    }
     let anchor = Arc::clone(&parts.anchor);
     supervisor.start(TaskSpec::new("checkpoints", Phase::Store, OnFailure::RESTART), move |context| {
         let anchor = Arc::clone(&anchor);
@@ -383,9 +481,10 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     supervisor.start(spec, move |context| {
         let parts = Arc::clone(&anchored);
         async move {
-            let key = VerifierKey::of(&*parts.anchor.signer)?;
+            let mut keys = vec![VerifierKey::of(&*parts.anchor.signer)?];
+            keys.extend(retired::read(&parts.settings.station.state_dir)?);
             let (store, station) = (parts.store.clone(), parts.settings.station.id.clone());
-            anchors::watch(context, store, station, key, parts.remotes.clone(), parts.health.clone()).await;
+            anchors::watch(context, store, station, keys, parts.remotes.clone(), parts.health.clone()).await;
             Ok(())
         }
     });

@@ -3,12 +3,11 @@
 //! A field is an `Option` only where absence means something. Paths are absolute, sizes are bytes.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::ErasePolicy;
 use crate::domain::evict::EvictPolicy;
@@ -47,6 +46,8 @@ pub struct Settings {
     pub retention: Retention,
     /// How uploads behave.
     pub upload: Upload,
+    /// Backups of the database.
+    pub backup: Backup,
     /// The page.
     pub web: Web,
     /// Telling people at the bays without a screen.
@@ -216,62 +217,6 @@ pub struct Custody {
     pub checkpoint_interval: Duration,
 }
 
-/// Where footage goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// Its name.
-    pub name: DestinationName,
-    /// Whether a clip must be proven there to count as proven.
-    pub required: bool,
-    /// Clips above this label are held back.
-    pub max_sensitivity: Sensitivity,
-    /// Parts of one clip under way at the same time.
-    pub parts_in_flight: usize,
-    /// Objects are locked for so long when they are complete; 0 locks nothing.
-    pub initial_lock_days: u32,
-    /// How it is reached.
-    pub kind: DestinationKind,
-}
-
-/// How a destination is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DestinationKind {
-    /// A directory: another disk, a NAS mount.
-    Folder(FolderDestination),
-    /// Any S3-compatible store.
-    S3(S3Destination),
-}
-
-/// A directory as a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FolderDestination {
-    /// Where objects are written.
-    pub dir: PathBuf,
-}
-
-/// An S3-compatible store as a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Destination {
-    /// Scheme, host and port, without a path and without a slash at the end.
-    pub endpoint: String,
-    /// Bucket.
-    pub bucket: String,
-    /// Region, as it is signed.
-    pub region: String,
-    /// Bucket in the path, not in the host name.
-    pub path_style: bool,
-    /// Access key.
-    pub access_key: SecretFile,
-    /// Secret key.
-    pub secret_key: SecretFile,
-    /// Certificates to trust beside the public ones, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// How copies are proven.
-    pub proof: Proof,
-    /// How objects are locked.
-    pub lock: Lock,
-}
-
 /// When space on some recorders is given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erase {
@@ -310,6 +255,23 @@ pub struct Upload {
     pub retry_min: Duration,
     /// Longest pause after repeated failures.
     pub retry_max: Duration,
+}
+
+/// Backups of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Public age key (X25519) for which they are encrypted; without one none is made.
+    pub recipient: Option<String>,
+    /// Between two backups.
+    pub every: Duration,
+    /// Destinations that get them, at least one.
+    pub destinations: Vec<DestinationName>,
+    /// Of so many days the last one is kept.
+    pub keep_daily: u32,
+    /// Of so many months the last one is kept.
+    pub keep_monthly: u32,
+    /// The log's key is in them, too.
+    pub log_key: bool,
 }
 
 /// The page.
@@ -397,6 +359,10 @@ macro_rules! choices {
     )+ };
 }
 
+mod destination;
+
+pub use destination::*;
+
 choices! {
     /// Language of the page and of the command line.
     Language {
@@ -426,14 +392,6 @@ choices! {
         Kernel => "kernel",
     }
 
-    /// How copies at a destination are proven (decision 6).
-    Proof {
-        /// The best that the destination was found to offer.
-        Auto => "auto",
-        /// Everything is read back and hashed here.
-        ReadBack => "read_back",
-    }
-
     /// When local copies go that are proven elsewhere.
     EvictWhen {
         /// Never.
@@ -442,18 +400,6 @@ choices! {
         Space => "space",
         /// And for their age, even while there is room.
         Age => "age",
-    }
-
-    /// How objects at a destination are locked.
-    Lock {
-        /// The strongest that the bucket was found to offer.
-        Auto => "auto",
-        /// None.
-        Off => "off",
-        /// Those with a special right may lift it.
-        Governance => "governance",
-        /// Nobody may lift it.
-        Compliance => "compliance",
     }
 
     /// Least level of log lines.
@@ -498,7 +444,7 @@ impl Settings {
     /// The files that must exist before the daemon starts, each with the key that names it.
     pub fn needed_files(&self) -> Vec<(String, PathBuf)> {
         let mut files = Vec::new();
-        let mut need = |key: &str, path: &PathBuf| files.push((key.to_owned(), path.clone()));
+        let mut need = |key: &str, path: &Path| files.push((key.to_owned(), path.to_owned()));
         if let Some(dir) = &self.folder_source.profiles_dir {
             need("[source.folder] profiles_dir", dir);
         }
@@ -507,13 +453,8 @@ impl Settings {
             need("[web] tls_key", &tls.key);
         }
         for destination in &self.destinations {
-            if let DestinationKind::S3(s3) = &destination.kind {
-                let of = |key: &str| format!("[[destination]] {} {key}", destination.name);
-                need(&of("access key"), &s3.access_key.path().to_owned());
-                need(&of("secret key"), &s3.secret_key.path().to_owned());
-                if let Some(ca) = &s3.ca_file {
-                    need(&of("ca_file"), ca);
-                }
+            for (key, path) in destination.needed_files() {
+                need(&format!("[[destination]] {} {key}", destination.name), path);
             }
         }
         files

@@ -2,7 +2,8 @@
 //! to the same settings.
 
 use super::settings::{
-    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, Reserve, Settings, UsbAllow, UsbSource, Vault,
+    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, ProxyChoice, Reach, Reserve, Settings, UsbAllow,
+    UsbSource, Vault,
 };
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
@@ -65,6 +66,14 @@ impl Settings {
                 clips_in_flight: Some(self.upload.clips_in_flight as u64),
                 retry_min_s: Some(self.upload.retry_min.as_secs()),
                 retry_max_s: Some(self.upload.retry_max.as_secs()),
+            }),
+            backup: Some(written::Backup {
+                recipient: self.backup.recipient.clone(),
+                every_hours: Some(self.backup.every.as_secs() / 3600),
+                destinations: Some(self.backup.destinations.iter().map(ToString::to_string).collect()),
+                keep_daily: Some(u64::from(self.backup.keep_daily)),
+                keep_monthly: Some(u64::from(self.backup.keep_monthly)),
+                log_key: Some(self.backup.log_key),
             }),
             web: Some(written::Web {
                 listen: Some(self.web.listen.to_string()),
@@ -173,6 +182,7 @@ fn destination(destination: &Destination) -> written::Destination {
         initial_lock_days: Some(u64::from(destination.initial_lock_days)),
         ..Default::default()
     };
+    let path = |file: &super::secret::SecretFile| Some(file.path().to_owned());
     match &destination.kind {
         DestinationKind::Folder(folder) => {
             written::Destination { kind: Some("folder".to_owned()), dir: Some(folder.dir.clone()), ..common }
@@ -182,13 +192,75 @@ fn destination(destination: &Destination) -> written::Destination {
             endpoint: Some(s3.endpoint.clone()),
             bucket: Some(s3.bucket.clone()),
             region: Some(s3.region.clone()),
-            path_style: Some(s3.path_style),
-            access_key_file: Some(s3.access_key.path().to_owned()),
-            secret_key_file: Some(s3.secret_key.path().to_owned()),
-            ca_file: s3.ca_file.clone(),
+            path_style: s3.path_style,
+            access_key_file: path(&s3.access_key),
+            secret_key_file: path(&s3.secret_key),
             proof: Some(s3.proof.as_str().to_owned()),
             lock: Some(s3.lock.as_str().to_owned()),
+            ..reached(&s3.http, common)
+        },
+        DestinationKind::Tus(tus) => written::Destination {
+            kind: Some("tus".to_owned()),
+            endpoint: Some(tus.endpoint.clone()),
+            user: tus.user.clone(),
+            password_file: tus.secret.as_ref().and_then(path),
+            proof: Some(tus.proof.as_str().to_owned()),
+            ..reached(&tus.http, common)
+        },
+        DestinationKind::Azure(azure) => written::Destination {
+            kind: Some("azure".to_owned()),
+            endpoint: Some(azure.endpoint.clone()),
+            container: Some(azure.container.clone()),
+            account: azure.account.clone(),
+            secret_key_file: path(&azure.secret),
+            proof: Some(azure.proof.as_str().to_owned()),
+            lock: Some(azure.lock.as_str().to_owned()),
+            ..reached(&azure.http, common)
+        },
+        DestinationKind::Sftp(sftp) => written::Destination {
+            kind: Some("sftp".to_owned()),
+            host: Some(sftp.host.clone()),
+            port: Some(u64::from(sftp.port)),
+            user: Some(sftp.user.clone()),
+            password_file: sftp.password.as_ref().and_then(path),
+            private_key_file: sftp.private_key.as_ref().and_then(path),
+            host_key: sftp.host_key.clone(),
+            root: Some(sftp.root.clone()),
             ..common
         },
+        DestinationKind::Ftp(ftp) => written::Destination {
+            kind: Some("ftp".to_owned()),
+            host: Some(ftp.host.clone()),
+            port: Some(u64::from(ftp.port)),
+            user: Some(ftp.user.clone()),
+            password_file: path(&ftp.password),
+            tls: Some(ftp.tls.as_str().to_owned()),
+            ca_file: ftp.ca_file.clone(),
+            root: Some(ftp.root.clone()),
+            ..common
+        },
+        DestinationKind::Webdav(webdav) => written::Destination {
+            kind: Some("webdav".to_owned()),
+            endpoint: Some(webdav.endpoint.clone()),
+            root: Some(webdav.root.clone()),
+            user: webdav.user.clone(),
+            password_file: webdav.password.as_ref().and_then(path),
+            ..reached(&webdav.http, common)
+        },
+    }
+}
+
+/// How a server is reached, added to the rest.
+fn reached(http: &Reach, rest: written::Destination) -> written::Destination {
+    written::Destination {
+        ca_file: http.ca_file.clone(),
+        client_certificate: http.identity.as_ref().map(|identity| identity.certificate.clone()),
+        client_key_file: http.identity.as_ref().map(|identity| identity.key.path().to_owned()),
+        proxy: match &http.proxy {
+            ProxyChoice::Environment => None,
+            ProxyChoice::Direct => Some("none".to_owned()),
+            ProxyChoice::Via(address) => Some(address.clone()),
+        },
+        ..rest
     }
 }

@@ -91,6 +91,8 @@ sections! {
         retention: Retention,
         /// How uploads behave.
         upload: Upload,
+        /// Backups of the database.
+        backup: Backup,
         /// The page.
         web: Web,
         /// Telling people at the bays without a screen.
@@ -249,7 +251,7 @@ sections! {
     Destination {
         /// Its name.
         name: String,
-        /// `folder` or `s3`.
+        /// `folder`, `s3`, `tus` or `azure`.
         kind: String,
         /// Whether a clip must be proven there to count as proven.
         required: bool,
@@ -261,8 +263,18 @@ sections! {
         initial_lock_days: u64,
         /// folder: where objects are written.
         dir: PathBuf,
-        /// s3: address of the service.
+        /// s3, tus, azure, webdav: address of the service.
         endpoint: String,
+        /// sftp, ftp: the server's name or address.
+        host: String,
+        /// sftp, ftp: its port.
+        port: u64,
+        /// sftp, ftp, webdav: directory that takes the objects.
+        root: String,
+        /// sftp: fingerprint of the server's key.
+        host_key: String,
+        /// ftp: `explicit`, `implicit` or `off`.
+        tls: String,
         /// s3: bucket.
         bucket: String,
         /// s3: region.
@@ -271,17 +283,39 @@ sections! {
         path_style: bool,
         /// s3: file that holds the access key.
         access_key_file: PathBuf,
-        /// s3: file that holds the secret key.
+        /// s3, azure: file that holds the secret key.
         secret_key_file: PathBuf,
         /// s3: systemd credential that holds the access key.
         access_key_credential: String,
-        /// s3: systemd credential that holds the secret key.
+        /// s3, azure: systemd credential that holds the secret key.
         secret_key_credential: String,
-        /// s3: certificates to trust beside the public ones, PEM.
+        /// azure: container.
+        container: String,
+        /// azure: account.
+        account: String,
+        /// tus, sftp, ftp, webdav: user.
+        user: String,
+        /// tus, sftp, ftp, webdav: file that holds the user's password, for tus without a user a token.
+        password_file: PathBuf,
+        /// tus, sftp, ftp, webdav: systemd credential that holds the same.
+        password_credential: String,
+        /// sftp: file that holds our private key.
+        private_key_file: PathBuf,
+        /// sftp: systemd credential that holds our private key.
+        private_key_credential: String,
+        /// s3, tus, azure, ftp, webdav: certificates to trust in place of the public ones, PEM.
         ca_file: PathBuf,
-        /// s3: `auto` or `read_back`.
+        /// s3, tus, azure, webdav: certificate that is shown to servers that ask, PEM.
+        client_certificate: PathBuf,
+        /// s3, tus, azure, webdav: file that holds its key, PEM.
+        client_key_file: PathBuf,
+        /// s3, tus, azure, webdav: systemd credential that holds its key.
+        client_key_credential: String,
+        /// s3, tus, azure, webdav: address of a proxy, or `none`.
+        proxy: String,
+        /// s3, tus, azure: `auto` or `read_back`.
         proof: String,
-        /// s3: `auto`, `off`, `governance` or `compliance`.
+        /// s3, azure: `auto`, `off`, `governance` or `compliance`.
         lock: String,
     }
 
@@ -327,6 +361,22 @@ sections! {
         retry_min_s: u64,
         /// Longest pause after repeated failures.
         retry_max_s: u64,
+    }
+
+    /// `[backup]`
+    Backup {
+        /// Public age key for which backups are encrypted.
+        recipient: String,
+        /// Hours between two backups.
+        every_hours: u64,
+        /// Destinations that get them.
+        destinations: Vec<String>,
+        /// Of so many days the last backup is kept.
+        keep_daily: u64,
+        /// Of so many months the last backup is kept.
+        keep_monthly: u64,
+        /// The log's key is in the backup, too.
+        log_key: bool,
     }
 
     /// `[web]`

@@ -221,6 +221,8 @@ pub enum Request {
         #[serde(default)]
         confirm: bool,
     },
+    /// Makes a backup of the database now and brings it to its destinations.
+    Backup,
 }
 
 impl Request {

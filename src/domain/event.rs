@@ -179,6 +179,16 @@ kinds! {
     EraseWithdrawn => "recorder.erase_withdrawn",
     /// A case was opened or got another number.
     CaseOpened => "case.opened",
+    /// The database was packed for a backup.
+    BackupMade => "backup.made",
+    /// A destination's copy of a backup was read back and is the same.
+    BackupProven => "backup.proven",
+    /// What a restore found and what it lost; the end of the restore that opened this epoch.
+    Restored => "station.restored",
+    /// A clip as a restore found it: from its record, without its local file, or lost.
+    ClipRestored => "clip.restored",
+    /// This database learned that the station goes on elsewhere, in a later epoch.
+    Superseded => "station.superseded",
     /// A signing key took over.
     KeyRotated => "log.key",
 }

@@ -4,6 +4,7 @@
 //! Pure: no file, socket, database, clock or thread is touched here, and nothing of the other
 //! rooms is imported.
 
+pub mod backup;
 pub mod case_number;
 pub mod clip;
 pub mod command;

@@ -140,7 +140,7 @@ fn read_holes(json: &str) -> Result<Vec<Hole>> {
     Ok(pairs.into_iter().map(|(offset, bytes)| Hole { offset, bytes }).collect())
 }
 
-fn write_holes(holes: &[Hole]) -> String {
+pub(super) fn write_holes(holes: &[Hole]) -> String {
     serde_json::json!(holes.iter().map(|h| (h.offset, h.bytes)).collect::<Vec<_>>()).to_string()
 }
 
@@ -320,7 +320,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
+    /// Stores digests of parts, those of the same number anew.
+    pub fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
         let mut insert = self.conn.prepare_cached(
             "INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256, crc64) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;

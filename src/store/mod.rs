@@ -7,6 +7,7 @@
 
 mod addresses;
 mod audit;
+mod backup;
 mod cases;
 mod delivery;
 mod docks;
@@ -21,6 +22,7 @@ mod open;
 mod pages;
 mod records;
 mod register;
+mod restore;
 mod views;
 
 #[cfg(test)]
@@ -40,6 +42,7 @@ use crate::domain::ports::Clock;
 use crate::runtime::task;
 
 pub use audit::{AuditJob, LockJob};
+pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
 pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, SmallKind, StoredSession};
 pub use docks::{NewDock, OpenDock};
@@ -54,6 +57,7 @@ pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use records::Policy;
 pub use register::DeviceRow;
+pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
 /// Why the store did not do it.
@@ -366,6 +370,11 @@ impl Store {
             readers.push(conn);
         }
         outcome
+    }
+
+    /// Where it stands.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     /// What changes from now on. A receiver that lags is told so and should look at everything.

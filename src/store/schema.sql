@@ -10,7 +10,9 @@ CREATE TABLE station (
   one         INTEGER PRIMARY KEY CHECK (one = 1),
   station_id  TEXT NOT NULL,
   epoch       INTEGER NOT NULL CHECK (epoch >= 1),  -- counts restores (decision 3)
-  created_ms  INTEGER NOT NULL
+  created_ms  INTEGER NOT NULL,
+  superseded_by INTEGER,                             -- a later epoch, seen elsewhere: this database writes nothing more
+  catalogue_from INTEGER NOT NULL DEFAULT 0          -- segments of the catalogue below this number are an earlier epoch's
 ) STRICT;
 
 -- Recorders ever seen.
@@ -382,6 +384,57 @@ CREATE TABLE record_rev (
   PRIMARY KEY (clip_id, rev)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX record_rev_uncatalogued ON record_rev (made_ms) WHERE catalogue_seq IS NULL;
+
+-- Backups of this database (see domain::layout). A backup never holds its own row.
+CREATE TABLE backup (
+  epoch          INTEGER NOT NULL,                   -- of the log in it; numbers begin anew with each
+  seq            INTEGER NOT NULL,
+  made_ms        INTEGER NOT NULL,
+  size_bytes     INTEGER NOT NULL,                   -- packed, as sent
+  sha256         BLOB NOT NULL CHECK (length(sha256) = 32),
+  database_bytes INTEGER NOT NULL,                   -- unpacked
+  log_size       INTEGER NOT NULL,                   -- events in it
+  note           TEXT NOT NULL,                      -- the signed note (custody::backup)
+  log_key        BLOB,                               -- the encrypted log key, where the configuration asks for it
+  PRIMARY KEY (epoch, seq)
+) STRICT, WITHOUT ROWID;
+-- A backup at a destination. Given up: a newer one was made before it had arrived.
+CREATE TABLE backup_copy (
+  epoch       INTEGER NOT NULL,
+  seq         INTEGER NOT NULL,
+  destination TEXT NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('waiting', 'proven', 'given_up')),
+  session     TEXT,                                  -- the upload's identity there, stored before its first byte
+  reason      TEXT,                                  -- of the last failure
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  next_try_ms INTEGER NOT NULL DEFAULT 0,
+  proven_ms   INTEGER,                               -- read back, and the same
+  PRIMARY KEY (epoch, seq, destination),
+  FOREIGN KEY (epoch, seq) REFERENCES backup ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX backup_copy_waiting ON backup_copy (destination) WHERE state = 'waiting';
+-- Parts of it that the destination acknowledged.
+CREATE TABLE backup_part (
+  epoch       INTEGER NOT NULL,
+  seq         INTEGER NOT NULL,
+  destination TEXT NOT NULL,
+  n           INTEGER NOT NULL,
+  tag         TEXT NOT NULL,
+  sha256      BLOB,
+  PRIMARY KEY (epoch, seq, destination, n),
+  FOREIGN KEY (epoch, seq, destination) REFERENCES backup_copy ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Restores that this database went through, by the epoch that each opened.
+CREATE TABLE restore (
+  epoch            INTEGER PRIMARY KEY,
+  from_destination TEXT NOT NULL,
+  backup_epoch     INTEGER,                          -- NULL: there was none, or none was to be used
+  backup_seq       INTEGER,
+  begun_ms         INTEGER NOT NULL,
+  finished_ms      INTEGER,
+  told             TEXT NOT NULL DEFAULT '{}'        -- JSON: what it found and lost, as it was told
+) STRICT;
 
 -- Holds (暂停销毁) as they were ordered: on one clip, or on a case with every clip that is or will be linked to it. One
 -- person asks for the release, another one carries it out.

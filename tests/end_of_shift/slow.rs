@@ -27,7 +27,8 @@ impl SlowCards {
         let cards = cards.iter().map(|card| Card::new(card, per_second)).collect();
         let mut config = Config::default();
         config.mount_options = vec![MountOption::RO, MountOption::FSName("slow cards".to_owned())];
-        let session = fuser::spawn_mount(Directory { cards }, at, &config).expect("root may mount, and /dev/fuse is there");
+        let session =
+            fuser::spawn_mount(Directory { cards }, at, &config).expect("root may mount, and /dev/fuse is there");
         Self(Some(session))
     }
 }

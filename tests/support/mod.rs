@@ -4,12 +4,18 @@
 #![allow(dead_code)] // Each test binary uses its own part of this.
 
 pub mod audit;
+pub mod azurite;
+pub mod ceph;
 pub mod daemon;
 pub mod deaf;
+pub mod file_servers;
+pub mod guarded;
 pub mod liar;
 pub mod proxy;
+pub mod quirky;
 pub mod replay;
 pub mod station;
+pub mod tus;
 pub mod weed;
 
 use std::io;

@@ -443,6 +443,12 @@ pub fn station(scene: Scene) -> StationView {
                     what: "400 EntityTooLarge".into(),
                 },
                 Alarm::LogNotAnchored { age_ms: 200 * MIN },
+                Alarm::Backup {
+                    age_ms: Some(26 * 60 * MIN),
+                    what: "a backup does not arrive: 省平台: 403 InvalidAccessKeyId".into(),
+                    late: true,
+                },
+                Alarm::Backup { age_ms: None, what: "no backup could be made: disk full".into(), late: false },
                 Alarm::Unreachable {
                     destination: "市局对象存储".into(),
                     since: UtcMs(NOW - 30 * 60 * MIN),

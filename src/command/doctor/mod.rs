@@ -81,6 +81,7 @@ pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     findings.extend(station::key(settings, store.is_some()));
     findings.extend(station::daemon(settings));
     findings.extend(station::destinations(settings, store.as_ref()));
+    findings.extend(station::backup(settings, store.as_ref()));
     if let Some(store) = &store {
         findings.extend(orphans::look(&settings.vault.dir, store));
         findings.extend(keeping::look(settings, store));

@@ -179,8 +179,16 @@ impl AzureDestination {
         self.wire.send(call).await?;
         match self.head_blob(key).await? {
             Some(found) if found.remote.locked_until >= Some(until) => Ok(()),
-            _ => Err(self.wire.line().protocol("it answered yes to a lock and keeps none")),
+            _ => Err(self.wire.line().protocol(self.no_lock("a lock"))),
         }
+    }
+
+    /// In words, that the service said yes and did not do it.
+    fn no_lock(&self, what: &str) -> String {
+        let name = self.wire.line().name();
+        format!(
+            "it answered yes to {what} and keeps none; mend that container, or set lock = \"off\", then `evidock retry {name}`"
+        )
     }
 
     /// Set Blob Legal Hold, unless it is so already; then looks whether it took.
@@ -199,7 +207,7 @@ impl AzureDestination {
         self.wire.send(call).await?;
         match self.head_blob(key).await? {
             Some(found) if found.remote.held == held => Ok(HoldAnswer::Done),
-            _ if held => Err(self.wire.line().protocol("it answered yes to a legal hold and keeps none")),
+            _ if held => Err(self.wire.line().protocol(self.no_lock("a legal hold"))),
             _ => Err(self.wire.line().protocol("it answered yes to the end of a legal hold and keeps it")),
         }
     }

@@ -53,6 +53,8 @@ impl Refusal {
             // A block that we have a receipt for is not there: the session is of no use any more.
             "InvalidBlockList" | "InvalidBlobOrBlock" | "InvalidBlockId" => Meaning::SessionLost,
             "Md5Mismatch" | "Crc64Mismatch" | "InvalidMd5" => Meaning::OtherBytes,
+            // As stand-ins say of what they lack; some with a 500.
+            "FeatureNotSupported" | "NotImplemented" | "UnsupportedHeader" => Meaning::Unusable,
             "BlobNotFound" => Meaning::NoSuchKey,
             "BlobAlreadyExists" | "ConditionNotMet" | "TargetConditionNotMet" => Meaning::Exists,
             "ContainerNotFound"
@@ -120,6 +122,7 @@ mod tests {
             (412, "ConditionNotMet", Meaning::Exists),
             (400, "InvalidHeaderValue", Meaning::Unusable),
             (501, "NotImplemented", Meaning::Unusable),
+            (500, "FeatureNotSupported", Meaning::Unusable),
         ];
         for (status, code, meaning) in table {
             let refusal = Refusal { status, code: code.into(), ..Refusal::default() };

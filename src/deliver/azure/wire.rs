@@ -70,6 +70,14 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Adds a condition, where there is one.
+    pub fn only_if(self, condition: Option<(&'static str, String)>) -> Self {
+        match condition {
+            Some((name, value)) => self.header(name, &value),
+            None => self,
+        }
+    }
+
     /// Sets what it carries.
     pub fn bytes(mut self, bytes: Bytes) -> Self {
         self.payload = Payload::Bytes(bytes);

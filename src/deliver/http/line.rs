@@ -1,19 +1,20 @@
 //! One request and its answer over a destination's connection.
 
-use std::future::Future;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use http::request::Parts;
 use rustls::AlertDescription;
 
 use super::reply::Reply;
 use super::setup::{HttpOptions, HttpSetupError, client};
 use crate::deliver::blocks::blocks;
+use crate::deliver::line::while_moving;
 use crate::domain::error::chain;
 use crate::domain::ids::DestinationName;
 use crate::domain::ports::{ByteSource, SendError};
@@ -24,6 +25,8 @@ pub(in crate::deliver) enum Payload {
     Bytes(Bytes),
     /// A stretch of a local file.
     Stretch(Range<u64>, Arc<dyn ByteSource>),
+    /// So many bytes that are made on the way; their error is the request's.
+    Stream(u64, Pin<Box<dyn Stream<Item = Result<Bytes, SendError>> + Send>>),
 }
 
 impl Payload {
@@ -33,6 +36,7 @@ impl Payload {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Stretch(range, _) => range.end - range.start,
+            Self::Stream(len, _) => *len,
         }
     }
 }
@@ -62,10 +66,10 @@ impl HttpLine {
         let body = body(payload, &local, &progress);
         let request =
             reqwest::Request::try_from(http::Request::from_parts(head, body)).map_err(|e| self.transport(e))?;
-        let answer = self.watch(&progress, self.client.execute(request)).await;
+        let answer = while_moving(&progress, self.idle_timeout, self.client.execute(request)).await;
         // A body that broke off breaks the request too; what broke it is the cause.
         if let Some(error) = local.lock().ok().and_then(|mut slot| slot.take()) {
-            return Err(SendError::Local(error));
+            return Err(error);
         }
         match answer {
             Some(Ok(response)) => Ok(Reply::new(response, self.idle_timeout)),
@@ -136,44 +140,27 @@ impl HttpLine {
             _ => self.unreachable(chain(&error)),
         }
     }
-
-    /// Waits as long as something moves; `None` when nothing did for the idle time-out (at most twice that long).
-    async fn watch<T>(&self, progress: &AtomicU64, work: impl Future<Output = T>) -> Option<T> {
-        tokio::pin!(work);
-        let mut seen = progress.load(Ordering::Relaxed);
-        loop {
-            tokio::select! {
-                done = &mut work => return Some(done),
-                () = tokio::time::sleep(self.idle_timeout) => {
-                    let now = progress.load(Ordering::Relaxed);
-                    if now == seen {
-                        return None;
-                    }
-                    seen = now;
-                }
-            }
-        }
-    }
 }
 
-/// The body of a request; an error of our own disk is left in `local`, each block counts as progress.
-fn body(payload: Payload, local: &Arc<Mutex<Option<std::io::Error>>>, progress: &Arc<AtomicU64>) -> reqwest::Body {
-    let (range, source) = match payload {
+/// The body of a request; an error on our side is left in `local`, each block counts as progress.
+fn body(payload: Payload, local: &Arc<Mutex<Option<SendError>>>, progress: &Arc<AtomicU64>) -> reqwest::Body {
+    let stream = match payload {
         Payload::Empty => return reqwest::Body::from(Bytes::new()),
         Payload::Bytes(bytes) => return reqwest::Body::from(bytes),
         // An empty stream would be sent as chunks, which some stores refuse.
         Payload::Stretch(range, _) if range.is_empty() => return reqwest::Body::from(Bytes::new()),
-        Payload::Stretch(range, source) => (range, source),
+        Payload::Stream(0, _) => return reqwest::Body::from(Bytes::new()),
+        Payload::Stretch(range, source) => blocks(source, range).map(|block| block.map_err(SendError::Local)).boxed(),
+        Payload::Stream(_, stream) => stream,
     };
     let (local, progress) = (local.clone(), progress.clone());
-    let stream = blocks(source, range).map(move |block| {
+    let stream = stream.map(move |block| {
         progress.fetch_add(1, Ordering::Relaxed);
         block.map_err(|error| {
-            let told = std::io::Error::from(error.kind());
             if let Ok(mut slot) = local.lock() {
                 *slot = Some(error);
             }
-            told
+            std::io::Error::other("the body broke off on our side")
         })
     });
     reqwest::Body::wrap_stream(stream)

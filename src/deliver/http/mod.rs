@@ -36,6 +36,11 @@ pub(super) fn url(base: &str, key: Option<&str>, query: &[(&'static str, Option<
     url
 }
 
+/// Text with nothing in it but what may stand unencoded in a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, QUERY).to_string()
+}
+
 /// Whether an address is this machine's own.
 fn is_loopback(base: &str) -> bool {
     let host = base.parse::<Uri>().ok().and_then(|u| u.host().map(str::to_owned)).unwrap_or_default();

@@ -97,7 +97,9 @@ pub(super) fn client(base: &str, options: &HttpOptions) -> Result<reqwest::Clien
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(options.connect_timeout)
-        .pool_idle_timeout(Duration::from_secs(20)); // shorter than any server we know of closes them
+        // Before the server closes an idle connection, at which the next request would run into a closed door: 5 s in
+        // Node (server.keepAliveTimeout), more in all others that we know of.
+        .pool_idle_timeout(Duration::from_secs(4));
     if let Some(path) = &options.ca_file {
         let bad = |source| HttpSetupError::CaFile { path: path.clone(), source };
         let pem = std::fs::read(path).map_err(|e| bad(e.into()))?;

@@ -12,7 +12,7 @@ use super::wire::{Call, Fail, Payload};
 use super::{Checksum, S3Destination, xml};
 use crate::deliver::http::Reply;
 use crate::deliver::key;
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::ports::{ByteStream, HoldAnswer, RemoteChecksum, RemoteObject, SendError};
 use crate::domain::time::UtcMs;
 
@@ -48,12 +48,15 @@ impl S3Destination {
         only_if_absent: bool,
     ) -> Result<(), Fail> {
         let sha256 = Sha256(sha2::Sha256::digest(&bytes).into());
-        let mut call = Call::object(Method::PUT, key)
-            .header("content-type", content_type)
-            .header("x-amz-checksum-sha256", &xml::to_base64(sha256.as_bytes()));
-        if self.learned.checksum.get() == Checksum::Md5 {
-            call = call.header("content-md5", &xml::to_base64(&<md5::Md5 as md5::Digest>::digest(&bytes)));
-        }
+        let call = Call::object(Method::PUT, key).header("content-type", content_type);
+        let mut call = match self.learned.checksum.get() {
+            Checksum::Sha256 => call.header("x-amz-checksum-sha256", &xml::to_base64(sha256.as_bytes())),
+            Checksum::Crc64 => {
+                let crc = Crc64(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
+                call.header("x-amz-checksum-crc64nvme", &xml::crc64_to_base64(crc))
+            }
+            Checksum::Md5 => call.header("content-md5", &xml::to_base64(&<md5::Md5 as md5::Digest>::digest(&bytes))),
+        };
         if only_if_absent {
             call = call.header("if-none-match", "*");
         }
@@ -155,8 +158,16 @@ impl S3Destination {
         self.wire.send(setting(key, "retention", xml::retention(mode, until))).await?;
         match self.head_object(key).await? {
             Some((remote, _)) if remote.locked_until >= Some(until) => Ok(()),
-            _ => Err(self.wire.protocol("it answered yes to a lock and keeps none")),
+            _ => Err(self.wire.protocol(self.no_lock("a lock"))),
         }
+    }
+
+    /// In words, that the server said yes and did not do it.
+    fn no_lock(&self, what: &str) -> String {
+        let name = self.wire.name();
+        format!(
+            "it answered yes to {what} and keeps none; mend that bucket, or set lock = \"off\", then `evidock retry {name}`"
+        )
     }
 
     /// PutObjectLegalHold, unless it is so already; then looks whether it took. A bucket without locks has no holds.
@@ -177,7 +188,7 @@ impl S3Destination {
         }
         match self.head_object(key).await? {
             Some((remote, _)) if remote.held == held => Ok(HoldAnswer::Done),
-            _ if held => Err(self.wire.protocol("it answered yes to a legal hold and keeps none")),
+            _ if held => Err(self.wire.protocol(self.no_lock("a legal hold"))),
             _ => Err(self.wire.protocol("it answered yes to the end of a legal hold and keeps it")),
         }
     }

@@ -31,14 +31,7 @@ impl Both {
 impl S3Destination {
     pub(super) async fn probe_all(&self) -> Result<Abilities, SendError> {
         let key = layout::probe(&self.station);
-        self.learned.checksum.set(Checksum::Sha256);
-        let mut found = self.try_both(&key).await?;
-        let mut checksum = if found.echoes() { Checksum::Sha256 } else { Checksum::Md5 };
-        if found.level() != ProofLevel::RemoteChecksum
-            && let Some(by_crc) = self.try_crc(&key).await?
-        {
-            (found, checksum) = (by_crc, Checksum::Crc64);
-        }
+        let (found, checksum) = self.negotiate(&key).await?;
         self.learned.checksum.set(checksum);
         self.probe_condition(&key).await?;
 
@@ -63,6 +56,29 @@ impl S3Destination {
             detail.push_str(&format!("; {} by configuration, {} was found", proof.as_str(), level.as_str()));
         }
         Ok(Abilities { proof, lock, same_device: false, in_order: false, detail })
+    }
+
+    /// The first checksum that proves; else what is left when none does.
+    async fn negotiate(&self, key: &str) -> Result<(Both, Checksum), SendError> {
+        self.learned.checksum.set(Checksum::Sha256);
+        let by_sha256 = match self.try_both(key).await {
+            Ok(found) if found.level() == ProofLevel::RemoteChecksum => return Ok((found, Checksum::Sha256)),
+            Ok(found) => Some(found),
+            // It does not know the word, and says so.
+            Err(SendError::Protocol { .. }) => None,
+            Err(other) => return Err(other),
+        };
+        if let Some(found) = self.try_crc(key).await? {
+            return Ok((found, Checksum::Crc64));
+        }
+        match by_sha256 {
+            // It compares what arrives, and tells nothing of the object.
+            Some(found) if found.echoes() => Ok((found, Checksum::Sha256)),
+            _ => {
+                self.learned.checksum.set(Checksum::Md5);
+                Ok((self.try_both(key).await?, Checksum::Md5))
+            }
+        }
     }
 
     /// Tries both ways up with the checksum in use.

@@ -46,19 +46,21 @@ impl S3Destination {
 
     /// CreateMultipartUpload, whatever the object's size.
     pub(super) async fn begin_multipart(&self, object: &ObjectSpec) -> Result<SessionId, SendError> {
-        let by_crc = self.learned.checksum.get() == Checksum::Crc64;
+        let checksum = self.learned.checksum.get();
         let call = Call::object(Method::POST, &object.key).flag("uploads").header("content-type", &object.content_type);
-        let call = if by_crc {
-            call.header("x-amz-checksum-algorithm", "CRC64NVME").header("x-amz-checksum-type", "FULL_OBJECT")
-        } else {
-            call.header("x-amz-checksum-algorithm", "SHA256")
+        let call = match checksum {
+            Checksum::Sha256 => call.header("x-amz-checksum-algorithm", "SHA256"),
+            Checksum::Crc64 => {
+                call.header("x-amz-checksum-algorithm", "CRC64NVME").header("x-amz-checksum-type", "FULL_OBJECT")
+            }
+            Checksum::Md5 => call,
         };
         let reply = self.wire.send(self.locked(call, object.lock_until)).await?;
         let initiated: xml::Initiated = self.parse(&self.text(reply).await?)?;
         if initiated.upload_id.is_empty() {
             return Err(self.wire.protocol("it began an upload without an id"));
         }
-        let kind = if by_crc { MULTIPART_CRC } else { MULTIPART };
+        let kind = if checksum == Checksum::Crc64 { MULTIPART_CRC } else { MULTIPART };
         Ok(SessionId(format!("{kind}{}", initiated.upload_id)))
     }
 
@@ -83,7 +85,8 @@ impl S3Destination {
             }
             Session::Put => return Err(self.wire.protocol("an object that is sent in one go has one part")),
         };
-        if self.learned.checksum.get() == Checksum::Md5 {
+        let by_md5 = self.learned.checksum.get() == Checksum::Md5;
+        if by_md5 {
             let read = self.read_part(object, part, &body).await?;
             call = call.header("content-md5", &xml::to_base64(&read.md5));
         }
@@ -95,6 +98,8 @@ impl S3Destination {
         };
         call = match crc {
             Some(crc) => call.header("x-amz-checksum-crc64nvme", &xml::crc64_to_base64(crc)),
+            // Some say no to what they do not know.
+            None if by_md5 => call,
             None => call.header("x-amz-checksum-sha256", &xml::to_base64(part.sha256.as_bytes())),
         };
         let reply = self.wire.send(call.body(Payload::Part(*part, body))).await?;

@@ -216,8 +216,10 @@ impl TusDestination {
 
 /// `Upload-Metadata`: names and Base64 values (tus 1.0, "Creation").
 fn metadata(key: &str, sha256: Sha256, content_type: &str) -> String {
-    let name = key.rsplit('/').next().unwrap_or(key);
-    let pairs = [("filename", name), ("filetype", content_type), ("key", key), ("sha256", &sha256.to_string())];
+    // Servers put this name into headers of downloads, where some break on anything but ASCII.
+    let name = crate::deliver::http::encoded(key.rsplit('/').next().unwrap_or(key));
+    let pairs =
+        [("filename", name.as_str()), ("filetype", content_type), ("key", key), ("sha256", &sha256.to_string())];
     pairs.map(|(name, value)| format!("{name} {}", BASE64.encode(value))).join(",")
 }
 
@@ -229,5 +231,6 @@ mod tests {
     fn metadata_is_named_and_encoded() {
         let text = metadata("v1/站/master", Sha256([0xab; 32]), "video/mp4");
         assert!(text.starts_with("filename bWFzdGVy,filetype dmlkZW8vbXA0,key djEv56uZL21hc3Rlcg==,sha256 "), "{text}");
+        assert!(metadata("v1/站\"", Sha256([0; 32]), "t/t").starts_with("filename JUU3JUFCJTk5JTIy,"));
     }
 }

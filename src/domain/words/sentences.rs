@@ -398,6 +398,19 @@ impl Words {
         )
     }
 
+    /// The newest backup that arrived is too old, or (`None`) none ever did.
+    pub fn alarm_backup(&self, age_ms: Option<i64>) -> String {
+        match age_ms {
+            Some(age) => self.either(
+                || format!("数据库备份已 {}没有成功送达", self.age(age)),
+                || format!("No backup of the database has arrived for {}", self.age(age)),
+            ),
+            None => {
+                self.either(|| "数据库备份尚未成功送达".into(), || "No backup of the database has arrived yet".into())
+            }
+        }
+    }
+
     /// Where the name of whoever has a recorder comes from; what nobody vouches for is called so.
     pub fn said_by(&self, origin: &str, confirmed: bool) -> String {
         let origin = self.origin(origin);
@@ -478,6 +491,11 @@ impl Words {
             EventKind::Erased => ("已从记录仪清除", "Erased from its recorder"),
             EventKind::EraseWithdrawn => ("未从记录仪清除", "Not erased from its recorder after all"),
             EventKind::CaseOpened => ("案件编号登记", "A case or another number of it was entered"),
+            EventKind::BackupMade => ("数据库已打包备份", "A backup of the database was made"),
+            EventKind::BackupProven => ("备份已送达并读回一致", "A backup was read back and matches"),
+            EventKind::Restored => ("采集站恢复完成", "The station was restored"),
+            EventKind::ClipRestored => ("恢复时核对", "Settled by a restore"),
+            EventKind::Superseded => ("本站已在别处恢复", "The station goes on elsewhere"),
             EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
         };
         match (self.lang, place) {

@@ -7,6 +7,7 @@ use crate::domain::error::Retry;
 use crate::domain::recorder::{HeldDevice, Holder};
 use crate::domain::time::UtcMs;
 use crate::runtime::board::{Bay as BoardBay, Doing};
+use crate::runtime::health::{Level, Report};
 use crate::runtime::task;
 use crate::store::{Backlog, DestinationRow, StageFigures, StationFigures};
 use crate::web::site::ReadError;
@@ -45,6 +46,7 @@ struct Facts {
     out_of_reach: (u64, Option<crate::domain::ids::ClipId>),
     disk: (u64, u64, u64),
     checkpoint_ms: Option<i64>,
+    backup_ms: Option<i64>,
 }
 
 impl StationPages {
@@ -88,6 +90,7 @@ impl StationPages {
                     out_of_reach: r.out_of_reach(&names)?,
                     disk: r.disk_figures()?,
                     checkpoint_ms: r.last_checkpoint()?.map(|c| c.made_ms),
+                    backup_ms: r.proven_backup_ms()?,
                 })
             })
             .await?;
@@ -124,7 +127,8 @@ impl StationPages {
         let bays = bays(facts, &board, self.board.held());
         let disk = disk(facts.disk, free, total, self.reserve_bytes);
         let destinations = self.destination_views(facts);
-        let alarms = alarms(now, facts, &bays, &disk, &destinations);
+        let mut alarms = alarms(now, facts, &bays, &disk, &destinations);
+        alarms.extend(backup_alarm(now, facts.backup_ms, &self.health.report()));
         let queue_bytes = facts.figures.unproven_bytes;
         let stall = send_stall(&destinations, facts);
         let copy_stall = bays.iter().find_map(|b| match &b.state {
@@ -307,6 +311,18 @@ fn send_stall(destinations: &[DestinationView], facts: &Facts) -> Option<Stall> 
     })
 }
 
+/// Whoever makes the backups says how they are; without a recipient nobody does.
+fn backup_alarm(now: UtcMs, arrived_ms: Option<i64>, report: &Report) -> Option<Alarm> {
+    let (_, condition) = report.parts().find(|(name, _)| *name == "backup")?;
+    let late = match condition.level {
+        Level::Ok => return None,
+        Level::Degraded => false,
+        Level::Failed => true,
+    };
+    let age_ms = arrived_ms.map(|at| (now.0 - at).max(0));
+    Some(Alarm::Backup { age_ms, what: condition.words.clone(), late })
+}
+
 fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[DestinationView]) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     let f = &facts.figures;
@@ -446,6 +462,7 @@ mod tests {
             out_of_reach: (0, None),
             disk: (0, 0, 0),
             checkpoint_ms: None,
+            backup_ms: None,
         };
         let held = vec![
             device("1", Held::NotStorage),
@@ -467,6 +484,19 @@ mod tests {
         let disk = Disk { total: 100, ..Disk::default() };
         let codes: Vec<_> = alarms(UtcMs(0), &facts, &bays, &disk, &[]).iter().map(Alarm::code).collect();
         assert!(codes.contains(&"not_storage") && codes.contains(&"unregistered") && codes.contains(&"device_broken"));
+    }
+
+    #[test]
+    fn backups_that_do_not_arrive_are_an_alarm() {
+        let health = crate::runtime::health::Health::default();
+        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), None, "nobody makes any");
+        let part = health.part("backup");
+        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), None);
+        part.degraded("backup_failing", "why", "");
+        let alarm = |age_ms, late| Some(Alarm::Backup { age_ms, what: "why".into(), late });
+        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), alarm(None, false));
+        part.failed("backup_old", "why", "");
+        assert_eq!(backup_alarm(UtcMs(9), Some(4), &health.report()), alarm(Some(5), true));
     }
 
     #[test]

@@ -449,6 +449,7 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
         Alarm::DiskFull { reserve } => (w.alarm_disk_full(*reserve), String::new(), say(w.act_disk)),
         Alarm::Clock => (w.alarm_clock(), w.alarm_clock_detail(), say(w.act_clock)),
         Alarm::LogNotAnchored { age_ms } => (w.alarm_log(*age_ms), String::new(), say(w.act_doctor)),
+        Alarm::Backup { age_ms, what, .. } => (w.alarm_backup(*age_ms), what.clone(), say(w.act_doctor)),
     };
     let severity = alarm.severity();
     AlarmNote {

@@ -476,6 +476,15 @@ pub enum Alarm {
         /// For how long, milliseconds.
         age_ms: i64,
     },
+    /// Backups of the database are not made or do not arrive.
+    Backup {
+        /// Age of the newest that arrived, milliseconds.
+        age_ms: Option<i64>,
+        /// Why, in the daemon's words.
+        what: String,
+        /// It has been so for too long.
+        late: bool,
+    },
 }
 
 impl Alarm {
@@ -489,7 +498,8 @@ impl Alarm {
             | Self::Isolated { .. }
             | Self::OutOfReach { .. }
             | Self::DiskFull { .. }
-            | Self::LogNotAnchored { .. } => Severity::Bad,
+            | Self::LogNotAnchored { .. }
+            | Self::Backup { late: true, .. } => Severity::Bad,
             Self::ToAnnotate { .. }
             | Self::Unreachable { .. }
             | Self::NoProof { .. }
@@ -497,6 +507,7 @@ impl Alarm {
             | Self::Unreadable { .. }
             | Self::Held { why: Held::Unknown | Held::NotStorage | Held::Broken(_), .. }
             | Self::DiskLow { .. }
+            | Self::Backup { late: false, .. }
             | Self::Clock => Severity::Warn,
             Self::SameDevice { .. } | Self::Held { why: Held::Refused | Held::NoStorage, .. } => Severity::Info,
         }
@@ -528,6 +539,7 @@ impl Alarm {
             Self::DiskFull { .. } => "disk_full",
             Self::Clock => "clock",
             Self::LogNotAnchored { .. } => "log_not_anchored",
+            Self::Backup { .. } => "backup",
         }
     }
 }
