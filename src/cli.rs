@@ -16,7 +16,8 @@ Exit codes:
   2  wrong usage or wrong configuration
   3  not found: no such clip, case or destination
   4  mismatch: a copy, a digest or the log is not what it should be
-  5  the daemon cannot be reached";
+  5  the daemon cannot be reached
+  6  incomplete: everything that is there was fetched, but some clips were not sent yet";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -110,9 +111,43 @@ pub enum Verb {
     Stream(StreamVerb),
     /// Hash copies again and compare them with what was recorded
     Verify(Verify),
+    /// Fetch every clip of a case from a destination, verified and resumable
+    ///
+    /// Needs the destination alone: neither vault nor database nor daemon. Clips of every station that sends there are
+    /// fetched. A summary says what became of each.
+    Fetch(Fetch),
+    /// Place a hold (暂停销毁): nothing is erased, given up or left to its lock
+    Hold(Hold),
+    /// Release a hold: one person asks and says why, another one confirms
+    Unhold(Unhold),
+    /// Show the holds that stand
+    Holds,
+    /// Isolate a clip as suspected classified (疑似涉密): it stops, and nobody sees it
+    ///
+    /// What is under way ends at once. Nothing is deleted, here or elsewhere; what stands at destinations already is told.
+    Isolate(Isolate),
+    /// Lift an isolation: one person asks and says why, another one confirms
+    Lift(Lift),
     /// Try failed deliveries again
     Retry {
         /// Only those to this destination
+        #[arg(value_name = "DEST")]
+        destination: Option<String>,
+    },
+    /// Send a clip, or every clip of a case, before all others
+    Push(Push),
+    /// Hold footage back from a destination, or from all; records and checkpoints go on
+    Pause {
+        /// Only from this destination
+        #[arg(value_name = "DEST")]
+        destination: Option<String>,
+        /// Until then, as "2026-06-19 18:00", or 18:00 for the next time it is six
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Let footage go on to a destination, or to all
+    Resume {
+        /// Only to this destination
         #[arg(value_name = "DEST")]
         destination: Option<String>,
     },
@@ -121,6 +156,14 @@ pub enum Verb {
     /// The log of everything that happened to clips
     #[command(subcommand)]
     Log(Log),
+    /// Backups of the database at the destinations
+    #[command(subcommand)]
+    Backup(Backup),
+    /// Rebuild this station on a new box after its disk was lost
+    ///
+    /// From a backup of the database and the records at a destination, under the old [station] id, before the daemon's
+    /// first start. docs/restore.md is the drill.
+    Restore(Restore),
     /// Look for what is missing or wrong on this machine, and say how to mend it
     Doctor {
         /// What to look at alone
@@ -369,6 +412,18 @@ pub struct StreamTest {
     pub certificate_sha256: Option<String>,
 }
 
+/// `push`
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Push {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: Option<String>,
+    /// Every clip of a case that is not proven yet
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: Option<String>,
+}
+
 /// `verify`
 #[derive(Debug, Clone, Args)]
 pub struct Verify {
@@ -381,6 +436,73 @@ pub struct Verify {
     /// Read this destination alone: neither vault nor database nor daemon is needed
     #[arg(long, value_name = "DEST")]
     pub from: Option<String>,
+}
+
+/// `fetch`
+#[derive(Debug, Clone, Args)]
+pub struct Fetch {
+    /// Case number, in any spelling, or any other number of the same case
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: String,
+    /// Where from: a destination of the configuration, or the path of a folder
+    #[arg(long, value_name = "DEST")]
+    pub from: String,
+    /// Directory for the clips, their records and the summary; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+}
+
+/// `hold`
+#[derive(Debug, Clone, Args)]
+pub struct Hold {
+    /// Clip id
+    #[arg(value_name = "CLIP", required_unless_present = "case_no")]
+    pub clip: Option<String>,
+    /// Every clip that is linked to this case, now or later
+    #[arg(long = "case", value_name = "N", conflicts_with = "clip")]
+    pub case_no: Option<String>,
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `unhold`
+#[derive(Debug, Clone, Args)]
+pub struct Unhold {
+    /// The hold's number, as `holds` shows it
+    #[arg(value_name = "HOLD")]
+    pub hold: i64,
+    /// Ask for its release, and say why; kept on record
+    #[arg(long, required_unless_present = "confirm")]
+    pub reason: Option<String>,
+    /// Confirm what another person asked for
+    #[arg(long, conflicts_with = "reason")]
+    pub confirm: bool,
+}
+
+/// `isolate`
+#[derive(Debug, Clone, Args)]
+pub struct Isolate {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `lift`
+#[derive(Debug, Clone, Args)]
+pub struct Lift {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Ask that it be lifted, and say why; kept on record
+    #[arg(long, required_unless_present = "confirm")]
+    pub reason: Option<String>,
+    /// Confirm what another person asked for
+    #[arg(long, conflicts_with = "reason")]
+    pub confirm: bool,
 }
 
 /// Which clips: one of three.
@@ -403,6 +525,47 @@ pub struct Which {
 pub enum Log {
     /// Check that the log is whole: every event in the tree, every checkpoint signed and consistent
     Verify,
+}
+
+/// `backup`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Backup {
+    /// Make a backup now and bring it to its destinations
+    Now,
+    /// Show what was backed up, and where it is
+    List {
+        /// What this destination holds, in place of what the database knows
+        #[arg(long, value_name = "DEST", conflicts_with = "may_go")]
+        from: Option<String>,
+        /// Only the keys of those that may be removed ([backup] keep_daily, keep_monthly), one a line
+        #[arg(long)]
+        may_go: bool,
+    },
+    /// Print a new key pair for backups; nothing of it is kept here
+    Keygen,
+}
+
+/// `restore`
+#[derive(Debug, Clone, Args)]
+pub struct Restore {
+    /// Destination by its name in the configuration, or the path of a folder
+    #[arg(long, value_name = "DEST")]
+    pub from: String,
+    /// File with the secret half of [backup] recipient
+    #[arg(long, value_name = "FILE", required_unless_present = "without_backup")]
+    pub identity: Option<PathBuf>,
+    /// Use no backup: rebuild from the records alone
+    #[arg(long, conflicts_with = "identity")]
+    pub without_backup: bool,
+    /// Which station; must be the configured one, so that none is restored by mistake
+    #[arg(long, value_name = "ID")]
+    pub station: Option<String>,
+    /// File with the public log key that was kept off the box (log.key.pub); backups and checkpoints of others are refused
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
+    /// Read every proven copy at DEST back when the rest is done
+    #[arg(long)]
+    pub verify: bool,
 }
 
 /// `doctor`
@@ -516,6 +679,27 @@ mod tests {
         assert_eq!(fact("proves=a=b"), Ok((Field::Proves, "a=b".to_owned())));
         assert_eq!(fact("plase=x"), Err("there is no field `plase`; did you mean `place`?".to_owned()));
         assert!(fact("place").is_err());
+    }
+
+    #[test]
+    fn releasing_is_asked_for_or_confirmed_and_never_both() {
+        for (line, ok) in [
+            ("evidock hold c --reason r", true),
+            ("evidock hold --case 1 --reason r", true),
+            ("evidock hold c --case 1 --reason r", false),
+            ("evidock hold --reason r", false),
+            ("evidock hold c", false),
+            ("evidock unhold 3 --reason r", true),
+            ("evidock unhold 3 --confirm", true),
+            ("evidock unhold 3 --reason r --confirm", false),
+            ("evidock unhold 3", false),
+            ("evidock lift c --confirm", true),
+            ("evidock lift c", false),
+            ("evidock fetch --case 1 --from a --to b", true),
+            ("evidock fetch --case 1 --from a", false),
+        ] {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), ok, "{line}");
+        }
     }
 
     #[test]

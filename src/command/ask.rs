@@ -1,4 +1,4 @@
-//! Verbs that ask the running daemon for one thing: link, unlink, annotate, roster, retry, checkpoint.
+//! Verbs that ask the running daemon for one thing: link, unlink, annotate, roster, retry, push, pause, resume, checkpoint.
 
 use anyhow::Context;
 use serde_json::Value;
@@ -67,6 +67,11 @@ fn to_request(verb: &Verb) -> anyhow::Result<Request> {
             Request::ImportRoster { name, csv, dry_run: *dry_run }
         }
         Verb::Retry { destination } => Request::Retry { destination: destination.clone() },
+        Verb::Push(push) => Request::Push { clip: push.clip.clone(), case_no: push.case_no.clone() },
+        Verb::Pause { destination, until } => {
+            Request::PauseSending { destination: destination.clone(), until: until.clone() }
+        }
+        Verb::Resume { destination } => Request::ResumeSending { destination: destination.clone() },
         Verb::Checkpoint => Request::Checkpoint,
         other => anyhow::bail!("{other:?} is not one request"),
     })
@@ -95,6 +100,16 @@ fn words(verb: &Verb, answer: &Value) -> String {
             lines.join("\n")
         }
         Verb::Retry { .. } => format!("{} deliveries are tried again now", answer["deliveries"]),
+        Verb::Push(_) => format!("{} clips go first from now on", answer["clips"]),
+        Verb::Pause { .. } => {
+            let to = answer["destination"].as_str().unwrap_or("every destination");
+            let until =
+                answer["until"].as_str().map_or("until `evidock resume`".to_owned(), |at| format!("until {at}"));
+            format!("no footage goes to {to} {until}; parts that are under way come to their end")
+        }
+        Verb::Resume { .. } => {
+            format!("footage goes to {} again", answer["destination"].as_str().unwrap_or("every destination"))
+        }
         _ => text("note"),
     }
 }

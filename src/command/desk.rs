@@ -7,15 +7,18 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::anchor::Anchor;
+use super::backup::task::Backups;
 use super::recorders;
 use crate::casework::{self, roster};
 use crate::config::Stream;
 use crate::domain::case_number::{CaseNumber, NumberRule};
-use crate::domain::clip::Delivery;
+use crate::domain::clip::{Delivery, Local, ProofLevel};
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::device::DeviceState;
+use crate::domain::digest::Sha256;
 use crate::domain::error::chain;
 use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::evict::Audit;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::ports::{BoxFuture, Clock};
@@ -48,6 +51,8 @@ pub struct Desk {
     pub board: Board,
     /// Streams as configured.
     pub streams: Vec<Stream>,
+    /// Makes backups, where the configuration asks for them.
+    pub backups: Option<Arc<Backups>>,
 }
 
 pub(super) type Answer = Result<Reply, StoreError>;
@@ -89,7 +94,9 @@ impl Desk {
             Request::Ping => {
                 let bays: Vec<_> = self.board.bays().into_iter().map(|(_, bay)| bay_now(&bay)).collect();
                 let held: Vec<_> = self.board.held().iter().map(recorders::held_now).collect();
-                Ok(Reply::Done(json!({ "station": self.policy.station.as_str(), "bays": bays, "held": held })))
+                Ok(Reply::Done(json!({
+                    "station": self.policy.station.as_str(), "bays": bays, "held": held, "lines": self.lines_now(),
+                })))
             }
             Request::ApproveRecorder { device, reason } => {
                 self.decide_device(caller, &device, DeviceState::Approved, reason).await
@@ -146,10 +153,26 @@ impl Desk {
                 let n = self.store.write(move |tx| tx.retry(destination.as_deref(), asked)).await?;
                 Ok(Reply::Done(json!({ "deliveries": n })))
             }
+            Request::Hold { clip, case_no, reason } => self.hold(caller, clip, case_no, &reason).await,
+            Request::Unhold { hold, reason, confirm } => self.unhold(caller, hold, reason, confirm).await,
+            Request::Isolate { clip, reason } => self.isolate(caller, &clip, &reason).await,
+            Request::Lift { clip, reason, confirm } => self.lift(caller, &clip, reason, confirm).await,
+            Request::Push { clip, case_no } => self.push(caller, clip, case_no).await,
+            Request::PauseSending { destination, until } => self.pause_sending(caller, destination, until).await,
+            Request::ResumeSending { destination } => self.resume_sending(caller, destination).await,
             Request::Checkpoint => {
                 let checkpoint = self.anchor.sign_now().await?;
                 Ok(Reply::Done(json!({ "size": checkpoint.size, "note": checkpoint.note })))
             }
+            Request::Backup => Ok(match &self.backups {
+                Some(backups) => {
+                    backups.now().await.map_or_else(|words| Reply::refused("unavailable", words), Reply::Done)
+                }
+                None => Reply::refused(
+                    "conflict",
+                    "there is no [backup] recipient; `evidock backup keygen` makes a pair, and the daemon must be started again",
+                ),
+            }),
         }
     }
 
@@ -298,7 +321,10 @@ impl Desk {
         };
         let path = self.vault.master(clip);
         let local = task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)?;
+        let evicted = row.local == Local::Evicted;
         let (local_word, detail) = match local {
+            // It gave its file up in order; whether that is quite gone by now says nothing.
+            _ if evicted => ("evicted", None),
             Ok((found, len)) if (found, len) == (blake3, size) => ("same", None),
             Ok(_) => ("differs", Some("the local file has other bytes than were sealed".to_owned())),
             Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
@@ -310,15 +336,20 @@ impl Desk {
             "differs" => {
                 self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?
             }
-            // Only a sealed clip owes a file; an evicted one gave it up in order.
             "gone" => self.store.write(move |tx| tx.damaged(clip, "its file is gone")).await?,
             _ => {}
         }
         let mut copies = Vec::new();
-        if remote {
+        // Of an evicted clip the copies elsewhere are all there is to verify.
+        if remote || evicted {
             let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
-            let expected =
-                crate::deliver::prove::Expected { size_bytes: size, sha256, parts: &digests, blake3: Some(blake3) };
+            let expected = crate::deliver::prove::Expected {
+                size_bytes: size,
+                sha256,
+                parts: &digests,
+                crc64: None,
+                blake3: Some(blake3),
+            };
             for dest in &self.remotes {
                 let state = deliveries.iter().find(|(name, _)| name == dest.name().as_str()).map(|(_, state)| *state);
                 if !matches!(state, Some(Delivery::Sent | Delivery::Proven | Delivery::Suspect)) {
@@ -331,15 +362,11 @@ impl Desk {
                     Err(crate::domain::ports::SendError::Mismatch { what, .. }) => ("differs".to_owned(), Some(what)),
                     Err(e) => ("unreachable".to_owned(), Some(chain(&e))),
                 };
-                if let ("differs", Some(what)) = (word.0.as_str(), &word.1) {
-                    // What was called proven is not: nothing may rely on it, and it is sent again.
-                    let (name, what) = (dest.name().as_str().to_owned(), what.clone());
-                    self.store.write(move |tx| tx.mismatch(clip, &name, &what, 0)).await?;
-                }
+                self.looked_at(caller, clip, dest.name().as_str(), state, (&word.0, word.1.as_deref()), sha256).await?;
                 copies.push(json!({ "destination": dest.name().as_str(), "result": word.0, "detail": word.1 }));
             }
         }
-        let bad = local_word != "same" || copies.iter().any(|c| c["result"] == "differs");
+        let bad = !matches!(local_word, "same" | "evicted") || copies.iter().any(|c| c["result"] == "differs");
         // Words of servers stay out of the log; what came of each comparison stands in it.
         let told: Vec<_> =
             copies.iter().map(|c| json!({ "destination": c["destination"], "result": c["result"] })).collect();
@@ -352,6 +379,41 @@ impl Desk {
         Ok(Reply::Done(
             json!({ "clip": clip.to_string(), "local": local_word, "detail": detail, "copies": copies, "ok": !bad }),
         ))
+    }
+}
+
+impl Desk {
+    /// Stores what comparing every byte of a copy came to, as an audit does.
+    async fn looked_at(
+        &self,
+        caller: &Caller,
+        clip: ClipId,
+        destination: &str,
+        state: Option<Delivery>,
+        (word, what): (&str, Option<&str>),
+        sha256: Sha256,
+    ) -> Result<(), StoreError> {
+        let (name, what) = (destination.to_owned(), what.unwrap_or_default().to_owned());
+        let asked = draft(EventKind::Audited, caller);
+        match (word, state) {
+            // What was called proven is not: nothing may rely on it, and it is sent again.
+            ("differs", _) => self.store.write(move |tx| tx.suspect(clip, &name, &what, "verify").map(|_| ())).await,
+            ("same", Some(Delivery::Proven)) => {
+                self.store.write(move |tx| tx.audited(clip, &name, Audit::Whole, asked)).await
+            }
+            // Every byte of it was read back and is ours: what made it suspect is over (invariant 5).
+            ("same", Some(Delivery::Suspect)) => {
+                let checksum = format!("read_back:{sha256}");
+                self.store
+                    .write(move |tx| {
+                        tx.proven(clip, &name, ProofLevel::ReadBack, &checksum, None, None)?;
+                        tx.audited(clip, &name, Audit::Whole, asked)?;
+                        tx.end_quarantine(clip, crate::deliver::mend::NOWHERE)
+                    })
+                    .await
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Exit {
     Mismatch = 4,
     /// The daemon cannot be reached.
     Unreachable = 5,
+    /// What is there was fetched; some clips were not sent yet.
+    Incomplete = 6,
 }
 
 impl From<Exit> for ExitCode {

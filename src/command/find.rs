@@ -59,8 +59,13 @@ pub(super) fn log_access(settings: &Settings, request: &Request, output: &Output
 pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let w = output.words(settings.station.language);
     let number = case_number(settings, &find.case_no)?;
+    let mut odd = Vec::new();
     let records = match &find.from {
-        Some(from) => bucket::find(settings, from, &number)?,
+        Some(from) => {
+            let found = bucket::find(settings, from, &number)?;
+            odd = found.odd;
+            found.records
+        }
         None => {
             let request = Request::LogAccess {
                 what: "find".into(),
@@ -94,6 +99,13 @@ pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result
             w.col_file,
         ];
         output.table(&header, &rows, &[5])?;
+    }
+    // What stands there and cannot be used is no reason to hide the others, nor to be silent.
+    for o in &odd {
+        output.note(&format!("{} ({}): {} ({})", o.clip, o.station, w.fetched("odd"), o.why));
+    }
+    if !odd.is_empty() {
+        return Ok(Exit::Mismatch);
     }
     if records.is_empty() {
         output.note(&w.no_clip_of(number.display()));

@@ -1,6 +1,7 @@
 //! `evidock log verify`: the whole log against every checkpoint, those here and those that left the box.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::custody::checkpoint::key_name;
 use crate::custody::key::public_path;
 use crate::custody::note::VerifierKey;
 use crate::custody::report::{HeldBy, LogReport};
+use crate::custody::retired;
 use crate::custody::verify::{HeldCheckpoint, Trust, verify_log};
 use crate::domain::command::Request;
 use crate::domain::error::chain;
@@ -47,7 +49,9 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let store = find::store(settings)?;
     let access = Request::LogAccess { what: "log".into(), clip: None, case: None, terms: None, purpose: None };
     find::log_access(settings, &access, output)?;
-    let keys = [trusted_key(settings)?];
+    // Keys of earlier epochs, too: a restore goes on under a new one where it could not bring the old one back.
+    let mut keys = vec![trusted_key(settings)?];
+    keys.extend(retired::read(&settings.station.state_dir)?);
     let station = &settings.station.id;
 
     // Anchors first: an honest log is at least as long when it is read afterwards.
@@ -111,7 +115,7 @@ fn anchored(
         for written in &settings.destinations {
             let name = written.name.to_string();
             let used = store.read_blocking(|r| r.stored_at(&name))?;
-            let read = match destinations::make(settings, written, used) {
+            let read = match destinations::make(settings, written, used, Some(Arc::new(store.clone()))) {
                 Ok(dest) => anchors::read_back(&*dest, &settings.station.id, known).await.map_err(|e| chain(&e)),
                 Err(e) => Err(format!("{e:#}")),
             };

@@ -6,6 +6,7 @@
 mod anchor;
 mod anchors;
 pub mod ask;
+mod backup;
 mod bays;
 mod bucket;
 pub mod completions;
@@ -16,12 +17,17 @@ mod destinations;
 mod docks;
 pub mod doctor;
 pub mod exit;
+pub mod fetch;
 pub mod find;
 pub mod gatekeeper;
+pub mod keep;
+mod keeping;
 pub mod log;
+mod outbound;
 pub mod output;
 pub mod record;
 pub mod recorders;
+mod restore;
 mod roster_watch;
 pub mod run;
 pub mod status;
@@ -34,7 +40,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Doctor, Global, Verb};
+use crate::cli::{Backup, Cli, Doctor, Global, Verb};
 use crate::config::{ConfigError, LogFormat, Settings, Surroundings};
 use crate::runtime::logging;
 use exit::Exit;
@@ -74,6 +80,10 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Find(find) => find::find(find, &settings(&cli.global)?, output),
         Verb::Show(show) => find::show(show, &settings(&cli.global)?, output),
         Verb::Verify(verify) => verify::verify(verify, &settings(&cli.global)?, output),
+        Verb::Fetch(fetch) => fetch::fetch(fetch, &settings(&cli.global)?, output),
+        Verb::Hold(_) | Verb::Unhold(_) | Verb::Holds | Verb::Isolate(_) | Verb::Lift(_) => {
+            keep::keep(&cli.verb, &settings(&cli.global)?, output)
+        }
         Verb::Log(verb) => log::log(verb, &settings(&cli.global)?, output),
         Verb::Doctor { part: None } => doctor::doctor(&settings(&cli.global)?, output),
         Verb::Doctor { part: Some(Doctor::Bays { watch }) } => bays::bays(*watch, &settings(&cli.global)?, output),
@@ -81,6 +91,10 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Recorders(verb) => recorders::recorders(verb, &settings(&cli.global)?, output),
         Verb::Record(verb) => record::record(verb, &settings(&cli.global)?, output),
         Verb::Stream(verb) => record::stream(verb, &settings(&cli.global)?, output),
+        // Makes something for a machine that has no station yet.
+        Verb::Backup(Backup::Keygen) => backup::keygen(output),
+        Verb::Backup(verb) => backup::backup(verb, &settings(&cli.global)?, output),
+        Verb::Restore(verb) => restore::restore(verb, &settings(&cli.global)?, output),
         Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }

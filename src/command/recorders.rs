@@ -94,8 +94,11 @@ fn named(word: &str, devices: &[DeviceRow], held: &[HeldDevice]) -> Result<Devic
     Err(Unnamed::Nothing)
 }
 
+/// What is asked where a time is over.
+const WHEN_BACK: &str = "when it is expected back";
+
 /// A time as typed: date and time, or only a time, which is the next one to come.
-fn due(text: &str, zone: &jiff::tz::TimeZone, now_ms: i64) -> Result<i64, String> {
+pub(super) fn coming(text: &str, zone: &jiff::tz::TimeZone, now_ms: i64, what: &str) -> Result<i64, String> {
     let read = |text: &str| times::read(text, zone, Reading::Strict).map(|t| t.at.0).map_err(|e| e.to_string());
     let at = match text.trim().split_once(':') {
         Some((hour, minute)) if hour.len() <= 2 && minute.len() == 2 => {
@@ -107,7 +110,7 @@ fn due(text: &str, zone: &jiff::tz::TimeZone, now_ms: i64) -> Result<i64, String
         _ => read(text)?,
     };
     if at <= now_ms {
-        return Err(format!("{} is over; write when it is expected back", UtcMs(at).rfc3339_in(zone)));
+        return Err(format!("{} is over; write {what}", UtcMs(at).rfc3339_in(zone)));
     }
     Ok(at)
 }
@@ -179,10 +182,11 @@ impl Desk {
             Ok(number) => number,
             Err(words) => return invalid(words),
         };
-        let due_ms = match filled(due_at).map(|t| due(&t, &self.policy.zone, self.clock.now().0)).transpose() {
-            Ok(due_ms) => due_ms,
-            Err(words) => return invalid(words),
-        };
+        let due_ms =
+            match filled(due_at).map(|t| coming(&t, &self.policy.zone, self.clock.now().0, WHEN_BACK)).transpose() {
+                Ok(due_ms) => due_ms,
+                Err(words) => return invalid(words),
+            };
         let new = NewIssue {
             recorder: recorder.as_str().to_owned(),
             officer,
@@ -474,7 +478,7 @@ mod tests {
     fn when_a_recorder_is_expected_back() {
         let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
         let now = UtcMs::parse_rfc3339("2026-06-19T12:00:00+08:00").unwrap().0;
-        let at = |text: &str| due(text, &zone, now).map(|ms| UtcMs(ms).rfc3339_in(&zone));
+        let at = |text: &str| coming(text, &zone, now, WHEN_BACK).map(|ms| UtcMs(ms).rfc3339_in(&zone));
         assert_eq!(at("18:00").unwrap(), "2026-06-19T18:00:00+08:00");
         assert_eq!(at("8:30").unwrap(), "2026-06-20T08:30:00+08:00", "the next one to come");
         assert_eq!(at("2026-06-21 09:00").unwrap(), "2026-06-21T09:00:00+08:00");

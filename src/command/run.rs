@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::watch;
 
 use super::anchor::Anchor;
 use super::anchors;
+use super::backup::task::Backups;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::{control, destinations, docks, roster_watch, streams, usb};
@@ -17,7 +19,16 @@ use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::FileSigner;
 use crate::custody::note::VerifierKey;
-use crate::deliver::uplink::{Uplink, UplinkOptions};
+use crate::custody::retired;
+use crate::deliver::audit::{AuditOptions, Auditor};
+use crate::deliver::evict::Evictor;
+use crate::deliver::fence::{Fence, Fenced, superseded_words};
+use crate::deliver::footage::Reach;
+use crate::deliver::locks::Locks;
+use crate::deliver::mend::Mender;
+use crate::deliver::pace::Ceilings;
+use crate::deliver::stops::{Stoppable, Stops};
+use crate::deliver::uplink::{Uplink, UplinkOptions, UplinkParts};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ports::{Clock, Destination, MediaProbe, Signer};
@@ -28,13 +39,13 @@ use crate::media::WorkerProbe;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::health::Health;
-use crate::runtime::heartbeat::Hearts;
+use crate::runtime::heartbeat::{Heartbeat, Hearts};
 use crate::runtime::lock::StateLock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskSpec};
 use crate::runtime::{notify, task};
 use crate::source::profile::Profiles;
-use crate::store::{Policy, Store};
+use crate::store::{Change, Policy, Store};
 use crate::vault::{CopyOptions, Vault};
 use crate::web::bind::StationPages;
 use crate::web::live::Live;
@@ -44,6 +55,9 @@ use crate::web::site::Site;
 const GRACE: Duration = Duration::from_secs(20);
 /// A task that talks to a network may be silent this long (one part over a thin line).
 const SLOW_BEAT: Duration = Duration::from_secs(15 * 60);
+
+/// Destinations are asked so often whether this station goes on elsewhere, besides before each write.
+const FENCE_LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// Where the database of a station stands.
 pub fn database(settings: &Settings) -> PathBuf {
@@ -95,7 +109,11 @@ struct Parts {
     anchor: Arc<Anchor>,
     desk: Arc<Desk>,
     remotes: Vec<Arc<dyn Destination>>,
+    stops: Stops,
+    reach: Reach,
     clerk: Clerk,
+    fence: Fence,
+    backups: Option<Arc<Backups>>,
 }
 
 async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
@@ -121,6 +139,7 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
     start_sources(&mut supervisor, &parts);
     start_streams(&mut supervisor, &parts);
     start_work(&mut supervisor, &parts);
+    start_keeping(&mut supervisor, &parts);
     start_doors(&mut supervisor, &parts, listener, web);
     {
         let (hearts, health) = (hearts.clone(), parts.health.clone());
@@ -161,6 +180,10 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     std::fs::create_dir_all(&settings.folder_source.dir)
         .with_context(|| format!("the docking folder {} cannot be made", settings.folder_source.dir.display()))?;
     let store = Store::open(&database(&settings), &settings.station.id, Arc::clone(&clock))?;
+    let (epoch, later) = store.read_blocking(|r| Ok((r.epoch()?, r.superseded_by()?)))?;
+    if let Some(later) = later {
+        anyhow::bail!(superseded(&settings, epoch, later));
+    }
     let signer: Arc<dyn Signer> =
         Arc::new(FileSigner::open_or_create(&state.join("log.key"), &key_name(&settings.station.id))?);
     let names: Vec<String> = settings.destinations.iter().map(|d| d.name.to_string()).collect();
@@ -193,12 +216,18 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
             Ok(())
         })?;
     }
+    let stops = Stops::default();
+    stops.set(store.read_blocking(|r| r.isolated_clips())?);
+    let fence = Fence::new(settings.station.id.clone(), epoch);
     let mut remotes = Vec::new();
     for written in &settings.destinations {
         let name = written.name.to_string();
         let used = store.read_blocking(move |r| r.stored_at(&name))?;
-        remotes.push(destinations::make(&settings, written, used)?);
+        let inner = destinations::make(&settings, written, used, Some(Arc::new(store.clone())))?;
+        let fenced: Arc<dyn Destination> = Arc::new(Fenced::new(inner, fence.clone(), Arc::clone(&clock)));
+        remotes.push(Stoppable::around(fenced, stops.clone()));
     }
+    let backups = backups(&settings, &store, &anchor, &remotes);
     let board = Board::default();
     let (_, disk) = vault.space()?;
     let profiles = match &settings.folder_source.profiles_dir {
@@ -213,6 +242,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         still_after_ms: settings.folder_source.still_after.as_millis() as i64,
         look_every_ms: settings.folder_source.poll.as_millis() as u64,
         deliveries,
+        instant: settings.upload.instant,
     };
     let intake =
         Intake::new(store.clone(), vault.clone(), board.clone(), Arc::clone(&clock), Arc::new(profiles), options);
@@ -254,7 +284,14 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         remotes: remotes.clone(),
         board: board.clone(),
         streams: settings.streams.clone(),
+        backups: backups.clone(),
     });
+    let reach = Reach {
+        store: store.clone(),
+        vault: vault.clone(),
+        station: settings.station.id.clone(),
+        remotes: remotes.clone(),
+    };
     let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers, settings.media.timeout));
     Ok(Parts {
         clock,
@@ -268,9 +305,49 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         anchor,
         desk,
         remotes,
+        stops,
+        reach,
         clerk,
+        fence,
+        backups,
         settings,
     })
+}
+
+/// Makes backups, where there is somebody for whom they can be encrypted.
+fn backups(
+    settings: &Settings,
+    store: &Store,
+    anchor: &Anchor,
+    remotes: &[Arc<dyn Destination>],
+) -> Option<Arc<Backups>> {
+    let (backup, state) = (&settings.backup, &settings.station.state_dir);
+    let ms = |pause: Duration| pause.as_millis() as i64;
+    Some(Arc::new(Backups {
+        store: store.clone(),
+        station: settings.station.id.clone(),
+        signer: Arc::clone(&anchor.signer),
+        clock: Arc::clone(&anchor.clock),
+        recipient: backup.recipient.clone()?,
+        every_ms: ms(backup.every),
+        retry_ms: (ms(settings.upload.retry_min), ms(settings.upload.retry_max)),
+        destinations: remotes.iter().filter(|d| backup.destinations.contains(d.name())).map(Arc::clone).collect(),
+        dir: state.join("backup"),
+        log_key: backup.log_key.then(|| state.join("log.key")),
+        wanted: watch::Sender::new(0),
+        done: watch::Sender::new((0, Ok(serde_json::Value::Null))),
+    }))
+}
+
+/// What a box is told whose station goes on elsewhere.
+fn superseded(settings: &Settings, epoch: u32, later: u32) -> String {
+    format!(
+        "{}. Nothing is taken in here any more; recorders keep what is on them. What this box sealed and never sent is \
+         in its vault {} and waits for a person. To use the box again, move its state directory {} away; docs/restore.md says how",
+        superseded_words(&settings.station.id, epoch, later),
+        settings.vault.dir.display(),
+        settings.station.state_dir.display()
+    )
 }
 
 fn start_sources(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
@@ -334,8 +411,9 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             Ok(())
         }
     });
+    let upload = &parts.settings.upload;
+    let ceilings = Ceilings::new(Arc::clone(&parts.clock), parts.settings.station.zone.clone(), upload.limit.clone());
     for (dest, written) in parts.remotes.iter().zip(&parts.settings.destinations) {
-        let upload = &parts.settings.upload;
         let options = UplinkOptions {
             station: parts.settings.station.id.clone(),
             clips_in_flight: upload.clips_in_flight,
@@ -343,16 +421,20 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             retry_min_ms: upload.retry_min.as_millis() as i64,
             retry_max_ms: upload.retry_max.as_millis() as i64,
             max_sensitivity: written.max_sensitivity,
+            default_sensitivity: parts.settings.casework.default_sensitivity,
             initial_lock_days: written.initial_lock_days,
+            order: upload.order.clone(),
+            instant: upload.instant,
         };
-        let uplink = Uplink::new(
-            Arc::clone(dest),
-            parts.store.clone(),
-            parts.vault.clone(),
-            parts.board.clone(),
-            Arc::clone(&parts.clock),
-            options,
-        );
+        let shared = UplinkParts {
+            store: parts.store.clone(),
+            vault: parts.vault.clone(),
+            board: parts.board.clone(),
+            metrics: parts.metrics.clone(),
+            clock: Arc::clone(&parts.clock),
+        };
+        let pace = ceilings.destination(written.limit.clone());
+        let uplink = Uplink::new(Arc::clone(dest), shared, pace, options);
         // One name for each configured destination, for the life of the process.
         let name: &'static str = Box::leak(format!("uplink {}", written.name).into_boxed_str());
         let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART) };
@@ -360,6 +442,48 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             let uplink = uplink.clone();
             async move {
                 uplink.run(context.cancel, move || context.heart.beat()).await;
+                Ok(())
+            }
+        });
+    }
+    let fenced = Arc::clone(parts);
+    supervisor.start(TaskSpec::new("fence", Phase::Uploads, OnFailure::Stop), move |context| {
+        let parts = Arc::clone(&fenced);
+        async move {
+            // A box that comes back finds out before it has anything to write, so that little is taken in here in vain.
+            let looks = async {
+                loop {
+                    for dest in &parts.remotes {
+                        if let Err(e) = parts.fence.look(&**dest).await {
+                            tracing::debug!(destination = %dest.name(), error = %chain(&e), "it could not be asked about later epochs");
+                        }
+                    }
+                    tokio::time::sleep(FENCE_LOOK_EVERY).await;
+                }
+            };
+            let later: u32 = tokio::select! {
+                () = context.heart.beat_until(&context.cancel) => return Ok(()),
+                later = parts.fence.superseded() => later,
+                never = looks => never,
+            };
+            // Stored before anything else, so that no start after this one has to find out again.
+            let epoch = parts
+                .store
+                .write(move |tx| {
+                    tx.superseded(later)?;
+                    tx.read().epoch()
+                })
+                .await?;
+            Err(superseded(&parts.settings, epoch, later).into())
+        }
+    });
+    if let Some(backups) = &parts.backups {
+        let (backups, health) = (Arc::clone(backups), parts.health.clone());
+        let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new("backup", Phase::Uploads, OnFailure::RESTART) };
+        supervisor.start(spec, move |context| {
+            let (backups, health) = (Arc::clone(&backups), health.clone());
+            async move {
+                backups.run(context, health).await;
                 Ok(())
             }
         });
@@ -384,9 +508,10 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     supervisor.start(spec, move |context| {
         let parts = Arc::clone(&anchored);
         async move {
-            let key = VerifierKey::of(&*parts.anchor.signer)?;
+            let mut keys = vec![VerifierKey::of(&*parts.anchor.signer)?];
+            keys.extend(retired::read(&parts.settings.station.state_dir)?);
             let (store, station) = (parts.store.clone(), parts.settings.station.id.clone());
-            anchors::watch(context, store, station, key, parts.remotes.clone(), parts.health.clone()).await;
+            anchors::watch(context, store, station, keys, parts.remotes.clone(), parts.health.clone()).await;
             Ok(())
         }
     });
@@ -405,6 +530,120 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             }
         }
     });
+}
+
+/// What looks after clips that are proven, and what keeps those from going out that must not.
+fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
+    let settings = &parts.settings;
+    let (store, stops) = (parts.store.clone(), parts.stops.clone());
+    supervisor.start(TaskSpec::new("stops", Phase::Uploads, OnFailure::RESTART), move |context| {
+        let (store, stops) = (store.clone(), stops.clone());
+        async move {
+            let mut news = store.changes();
+            loop {
+                stops.set(store.read(|r| r.isolated_clips()).await?);
+                tokio::select! {
+                    () = context.cancel.cancelled() => return Ok(()),
+                    () = isolations(&mut news, &context.heart) => {}
+                }
+            }
+        }
+    });
+    let slow = |name: &'static str| TaskSpec {
+        beats_within: SLOW_BEAT,
+        ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART)
+    };
+    // One name for each configured destination, for the life of the process.
+    let named = |what: &str, dest: &dyn Destination| -> &'static str {
+        Box::leak(format!("{what} {}", dest.name()).into_boxed_str())
+    };
+    let evict = settings.vault.evict;
+    for (dest, written) in parts.remotes.iter().zip(&settings.destinations) {
+        let audit = &settings.audit;
+        let options = AuditOptions {
+            station: settings.station.id.clone(),
+            share_percent: audit.share_percent,
+            groups: audit.groups,
+            whole_every_ms: audit.whole_every.map(|every| every.as_millis() as i64),
+            bytes_per_s: audit.bytes_per_s,
+            awaited: evict.map(|evict| evict.policy.audit).unwrap_or_default(),
+        };
+        let name = named("audit", &**dest);
+        let auditor = Auditor::new(
+            Arc::clone(dest),
+            parts.store.clone(),
+            parts.vault.clone(),
+            Arc::clone(&parts.clock),
+            parts.health.part(name),
+            options,
+        );
+        supervisor.start(slow(name), move |context| {
+            let auditor = auditor.clone();
+            async move {
+                auditor.run(context.cancel, move || context.heart.beat()).await;
+                Ok(())
+            }
+        });
+        let name = named("locks", &**dest);
+        let locks = Locks {
+            dest: Arc::clone(dest),
+            store: parts.store.clone(),
+            clock: Arc::clone(&parts.clock),
+            station: settings.station.id.clone(),
+            rule: settings.retention.rule,
+            off: written.initial_lock_days == 0,
+            health: parts.health.part(name),
+        };
+        supervisor.start(slow(name), move |context| {
+            let locks = locks.clone();
+            async move {
+                locks.run(context.cancel, move || context.heart.beat()).await;
+                Ok(())
+            }
+        });
+    }
+    let mender = Mender {
+        reach: parts.reach.clone(),
+        reserve_bytes: parts.intake.reserve_bytes(),
+        health: parts.health.part("mend"),
+    };
+    supervisor.start(slow("mend"), move |context| {
+        let mender = mender.clone();
+        async move {
+            mender.run(context.cancel, move || context.heart.beat()).await;
+            Ok(())
+        }
+    });
+    let evictor = Evictor {
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        clock: Arc::clone(&parts.clock),
+        station: settings.station.id.clone(),
+        remotes: parts.remotes.clone(),
+        policy: evict.map(|evict| evict.policy),
+        free_percent: evict.map_or(0, |evict| evict.free_percent),
+        health: parts.health.part("eviction"),
+    };
+    supervisor.start(slow("evict"), move |context| {
+        let evictor = evictor.clone();
+        async move {
+            evictor.run(context.cancel, move || context.heart.beat()).await;
+            Ok(())
+        }
+    });
+}
+
+/// Waits until clips were isolated, or are so no longer.
+async fn isolations(news: &mut tokio::sync::broadcast::Receiver<Change>, heart: &Heartbeat) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        heart.beat();
+        match tokio::time::timeout(Duration::from_secs(10), news.recv()).await {
+            Ok(Ok(Change::Isolated) | Err(RecvError::Lagged(_))) => return,
+            Ok(Ok(_)) | Err(_) => {}
+            Ok(Err(RecvError::Closed)) => std::future::pending().await,
+        }
+    }
 }
 
 /// Feeds metrics and health from the store and the disk.
@@ -493,6 +732,7 @@ fn start_doors(
     let pages = StationPages {
         store: parts.store.clone(),
         vault: parts.vault.clone(),
+        footage: Arc::new(parts.reach.clone()),
         board: parts.board.clone(),
         clock: Arc::clone(&parts.clock),
         health: parts.health.clone(),

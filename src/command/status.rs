@@ -10,10 +10,27 @@ use crate::config::Settings;
 use crate::domain::clip::ClipState;
 use crate::domain::command::Request;
 use crate::domain::ports::Clock;
+use crate::domain::time::UtcMs;
 use crate::domain::words::terminal::Docked;
 use crate::runtime::clock::SystemClock;
-use crate::store::StoreError;
+use crate::store::{Reader, StoreError};
 use crate::vault::Vault;
+
+/// What became of clips that are not simply here and proven.
+struct Kept {
+    isolated: u64,
+    suspect: u64,
+    held: u64,
+    /// How many, and their bytes.
+    evicted: (u64, u64),
+}
+
+impl Kept {
+    fn read(r: &Reader<'_>) -> Result<Self, StoreError> {
+        let (isolated, suspect) = (r.isolated_figures()?.0, r.suspect_figures()?.0);
+        Ok(Self { isolated, suspect, held: r.held_clips()?, evicted: r.evicted_figures()? })
+    }
+}
 
 /// Carries the verb out. Without a daemon it still tells what is stored, and ends with [`Exit::Unreachable`].
 pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
@@ -29,11 +46,23 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         bays.into_iter().flatten().find(|b| b["bay"] == bay).cloned().unwrap_or_default()
     };
     let now_ms = SystemClock::new().now().0;
-    let (figures, docks, destinations, checkpoint, (out, overdue)) = store(settings)?.read_blocking(|r| {
-        let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
-        let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((r.figures(i64::MAX)?, docks, r.destinations()?, r.last_checkpoint()?, r.out_figures(now_ms)?))
-    })?;
+    let (figures, docks, destinations, checkpoint, (out, overdue), kept, pauses) =
+        store(settings)?.read_blocking(|r| {
+            let docks = r.open_docks()?.into_iter().map(|d| Ok((r.holder_of_dock(d.dock_id)?, d)));
+            let docks = docks.collect::<Result<Vec<_>, StoreError>>()?;
+            Ok((
+                r.figures(i64::MAX)?,
+                docks,
+                r.destinations()?,
+                r.last_checkpoint()?,
+                r.out_figures(now_ms)?,
+                Kept::read(r)?,
+                r.pauses()?,
+            ))
+        })?;
+    let at = |ms: i64| UtcMs(ms).rfc3339_in(&settings.station.zone);
+    let pauses: Vec<_> = pauses.into_iter().filter(|p| p.until_ms.is_none_or(|until| now_ms < until)).collect();
+    let line = |name: &str| told.as_ref().map(|t| t["lines"][name].clone()).unwrap_or_default();
     let (free, total) = Vault::at(&settings.vault.dir).space()?;
     let stages = [
         ("copying", figures.copying),
@@ -61,6 +90,10 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             }).collect::<Vec<_>>(),
             "stages": stages.iter().map(|(name, s)| ((*name).to_owned(), stage(s))).collect::<serde_json::Map<_, _>>(),
             "incomplete": figures.incomplete,
+            "isolated": kept.isolated,
+            "suspect": kept.suspect,
+            "held": kept.held,
+            "evicted": { "count": kept.evicted.0, "bytes": kept.evicted.1 },
             "recorders_out": out,
             "recorders_overdue": overdue,
             "quarantined": figures.quarantined,
@@ -69,6 +102,10 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             "disk": { "free_bytes": free, "total_bytes": total },
             "destinations": destinations.iter().map(|d| json!({
                 "name": d.name, "proof": d.proof.map(|p| p.as_str()), "same_device": d.same_device, "lock": d.can_lock, "detail": d.detail, "trouble": d.trouble,
+                "line": line(&d.name),
+            })).collect::<Vec<_>>(),
+            "paused": pauses.iter().map(|p| json!({
+                "destination": p.destination, "since": at(p.since_ms), "until": p.until_ms.map(at), "by": p.by,
             })).collect::<Vec<_>>(),
             "checkpoint": checkpoint.map(|c| json!({ "size": c.size, "made_ms": c.made_ms })),
         }))?;
@@ -103,9 +140,24 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         for d in &destinations {
             let proof = d.proof.map(|p| w.proof(p));
             output.line(&w.destination_line(&d.name, proof, d.same_device, d.trouble.as_deref()))?;
+            let line = line(&d.name);
+            let rests_s = line["rests_ms"].as_u64().map(|ms| ms.div_ceil(1000));
+            if let Some(words) = w.circuit_line(line["circuit"].as_str().unwrap_or_default(), rests_s) {
+                output.line(&words)?;
+            }
+            if line["shut"] == true {
+                output.line(w.line_shut)?;
+            }
+        }
+        for p in &pauses {
+            output.line(&w.paused_line(p.destination.as_deref(), p.until_ms.map(at).as_deref()))?;
         }
         let (free, total) = (size(free), size(total));
         output.line(&w.summary_line(figures.incomplete, figures.quarantined, figures.failed, &free, &total))?;
+        let Kept { isolated, suspect, held, evicted } = kept;
+        for line in w.kept_away_lines(isolated, suspect, held, evicted.0, &size(evicted.1)) {
+            output.line(&line)?;
+        }
         if out > 0 {
             output.line(&w.out_line(out, overdue))?;
         }

@@ -56,12 +56,19 @@ enum Verdict {
 
 fn verdict(results: &[Value]) -> Verdict {
     let copies = || results.iter().flat_map(|r| r["copies"].as_array().into_iter().flatten());
-    let local_bad = results.iter().any(|r| !r["local"].is_null() && r["local"] != "same");
+    // An evicted clip gave its file up in order; its copies elsewhere are what counts.
+    let local_bad = results.iter().any(|r| !r["local"].is_null() && r["local"] != "same" && r["local"] != "evicted");
     if local_bad || copies().any(|c| c["result"] == "differs") {
         return Verdict::Differs;
     }
+    let seen = |r: &Value| r["copies"].as_array().into_iter().flatten().any(|c| c["result"] == "same");
+    let unseen = results.iter().filter(|r| r["local"] == "evicted" && !seen(r)).count();
     let not_sent = copies().filter(|c| c["result"] == "not_sent").count();
+    let elsewhere = results.iter().all(|r| r["local"] == "evicted") && unseen == 0;
     match copies().filter(|c| c["result"] != "same").count() - not_sent {
+        // It went from here once it was proven where it had to be; an optional copy that was never sent is not owed.
+        0 if elsewhere && !results.is_empty() => Verdict::Same,
+        0 if unseen > 0 => Verdict::Uncompared { not_sent, other: unseen },
         0 if not_sent == 0 => Verdict::Same,
         other => Verdict::Uncompared { not_sent, other },
     }
@@ -167,6 +174,12 @@ mod tests {
             (vec![clip(None, &["not_sent"]), clip(None, &["differs"])], Verdict::Differs),
             (vec![clip(Some("gone"), &["same"])], Verdict::Differs),
             (vec![clip(Some("unreadable"), &[])], Verdict::Differs),
+            (vec![clip(Some("evicted"), &["same"])], Verdict::Same),
+            (vec![clip(Some("evicted"), &["same", "not_sent"])], Verdict::Same),
+            (vec![clip(Some("evicted"), &[])], Verdict::Uncompared { not_sent: 0, other: 1 }),
+            (vec![clip(Some("evicted"), &["not_sent"])], Verdict::Uncompared { not_sent: 1, other: 1 }),
+            (vec![clip(Some("evicted"), &["unreachable"])], Verdict::Uncompared { not_sent: 0, other: 1 }),
+            (vec![clip(Some("evicted"), &["differs"])], Verdict::Differs),
         ];
         for (results, expected) in table {
             assert_eq!(verdict(&results), expected, "{results:?}");

@@ -3,9 +3,12 @@
 //! [`load`] is the one way from a file, or from the embedded defaults, to [`Settings`]. An error is one
 //! message that names the file, the line, the key and what to write instead.
 
+mod destination;
 mod form;
+mod keep;
 mod resolve;
 mod secret;
+mod sending;
 mod settings;
 mod show;
 mod stream;

@@ -13,17 +13,17 @@ use globset::Glob;
 use jiff::tz::TimeZone;
 
 use super::form::nearest;
+use super::keep;
 use super::secret::SecretFile;
 use super::settings::{
-    Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderDestination, FolderSource, Hook, Lamp,
-    Language, Lock, Log, LogFormat, LogLevel, Media, Proof, Reserve, S3Destination, Settings, Station, Tls, Upload,
-    Vault, Web,
+    Backup, Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
+    LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
-use super::{stream, usb};
+use super::{destination, sending, stream, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
-use crate::domain::ids::{BayName, DestinationName, StationId};
+use crate::domain::ids::{BayName, StationId};
 use crate::domain::sensitivity::Sensitivity;
 
 /// Where state lies when nobody says otherwise (Filesystem Hierarchy Standard 3.0, 5.8).
@@ -63,6 +63,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
     let station = station(written.station.unwrap_or_default(), base, around)?;
     let places = Places { base, state: station.state_dir.clone(), around };
     let source = written.source.unwrap_or_default();
+    let destinations = destination::resolve(written.destination.unwrap_or_default(), &places)?;
     let settings = Settings {
         file: file.map(Path::to_owned),
         vault: vault(written.vault.unwrap_or_default(), &places)?,
@@ -72,9 +73,12 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody(written.custody.unwrap_or_default())?,
-        destinations: destinations(written.destination.unwrap_or_default(), &places)?,
+        backup: backup(written.backup.unwrap_or_default(), &destinations)?,
+        destinations,
         erase: erase(written.erase.unwrap_or_default())?,
-        upload: upload(written.upload.unwrap_or_default())?,
+        audit: keep::audit(written.audit.unwrap_or_default())?,
+        retention: keep::retention(written.retention.unwrap_or_default())?,
+        upload: sending::upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
         log: log(written.log.unwrap_or_default())?,
@@ -97,39 +101,40 @@ impl Places<'_> {
     }
 
     fn or_state(&self, path: Option<PathBuf>, name: &str) -> PathBuf {
-        self.written(path).unwrap_or_else(|| self.state.join(name))
+        self.written(path).unwrap_or_else(|| self.in_state(name))
     }
 
-    /// A file as written, or a credential by its name.
-    pub(super) fn secret(
+    /// What lies in the state directory.
+    pub(super) fn in_state(&self, name: &str) -> PathBuf {
+        self.state.join(name)
+    }
+
+    /// Where systemd puts the credential of this name.
+    pub(super) fn credential(&self, name: &str) -> PathBuf {
+        self.around.credentials_dir.as_deref().unwrap_or(Path::new(UNIT_CREDENTIALS_DIR)).join(name)
+    }
+
+    /// A file as written, or a systemd credential by its name, where one of them is.
+    pub(super) fn secret_if_any(
         &self,
         path: &str,
         key: &str,
         file: Option<PathBuf>,
         credential: Option<String>,
-    ) -> Result<SecretFile, Problem> {
+    ) -> Result<Option<SecretFile>, Problem> {
         match (self.written(file), credential) {
+            (None, None) => Ok(None),
+            (Some(file), None) => Ok(Some(SecretFile::new(file))),
             (Some(_), Some(_)) => {
                 problem(format!("{path}.{key}_file"), format!("stands beside {key}_credential; write one of the two"))
             }
-            (Some(file), None) => Ok(SecretFile::new(file)),
             (None, Some(name)) => {
-                let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
-                if !plain {
-                    return problem(
-                        format!("{path}.{key}_credential"),
-                        "must be a name as in LoadCredential=, not a path",
-                    );
+                if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+                    let what = "must be a name as in LoadCredential=, not a path";
+                    return problem(format!("{path}.{key}_credential"), what);
                 }
-                let dir = self.around.credentials_dir.as_deref().unwrap_or(Path::new(UNIT_CREDENTIALS_DIR));
-                Ok(SecretFile::new(dir.join(name)))
+                Ok(Some(SecretFile::new(self.credential(&name))))
             }
-            (None, None) => problem(
-                format!("{path}.{key}_file"),
-                format!(
-                    "is missing; write the file that holds the key, or {key}_credential with the name of a systemd credential"
-                ),
-            ),
         }
     }
 }
@@ -185,9 +190,11 @@ fn vault(written: written::Vault, places: &Places<'_>) -> Result<Vault, Problem>
         None => Reserve::Auto,
         some => Reserve::Bytes(whole("vault.reserve_gb", some, 0, 1..=100_000)? * 1_000_000_000),
     };
+    let evict = keep::evict(&written)?;
     Ok(Vault {
         dir: places.or_state(written.dir, "vault"),
         reserve,
+        evict,
         checkpoint_bytes: whole("vault.checkpoint_mb", written.checkpoint_mb, 64, 1..=10_000)? * 1_000_000,
     })
 }
@@ -318,158 +325,36 @@ fn erase(written: Vec<written::Erase>) -> Result<Vec<Erase>, Problem> {
     written.into_iter().enumerate().map(one).collect()
 }
 
-fn destinations(written: Vec<written::Destination>, places: &Places<'_>) -> Result<Vec<Destination>, Problem> {
-    let written = if written.is_empty() {
-        // A clean machine still shows the whole path; the page says that this copy proves nothing about the loss of the box.
-        let local = written::Destination {
-            name: Some("local-cloud".to_owned()),
-            kind: Some("folder".to_owned()),
-            dir: Some(places.state.join("cloud")),
-            ..Default::default()
-        };
-        vec![local]
-    } else {
-        written
-    };
-    let mut all: Vec<Destination> = Vec::new();
-    for (n, one) in written.into_iter().enumerate() {
-        let destination = destination(&format!("destination[{n}]"), one, places)?;
-        if all.iter().any(|other| other.name == destination.name) {
-            let what = format!("is taken: another destination is called {}", destination.name);
-            return problem(format!("destination[{n}].name"), what);
-        }
-        all.push(destination);
-    }
-    Ok(all)
-}
-
-fn destination(path: &str, mut written: written::Destination, places: &Places<'_>) -> Result<Destination, Problem> {
-    let at = |key: &str| format!("{path}.{key}");
-    let Some(name) = written.name.take() else { return problem(at("name"), "is missing") };
-    let name = DestinationName::new(&name).or_else(|e| problem(at("name"), format!("cannot be used: {e}")))?;
-    let max_sensitivity = sensitivity(&at("max_sensitivity"), written.max_sensitivity.take(), Sensitivity::Minor)?;
-    if max_sensitivity == Sensitivity::SuspectedState {
+fn backup(written: written::Backup, known: &[Destination]) -> Result<Backup, Problem> {
+    let recipient = written.recipient.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
+    if recipient.as_deref().is_some_and(|r| r.parse::<age::x25519::Recipient>().is_err()) {
+        // Not repeated: people paste the wrong half of the pair.
         return problem(
-            at("max_sensitivity"),
-            "cannot be suspected_state: such clips go nowhere before a person has decided",
+            "backup.recipient",
+            "must be a public age key, \"age1...\"; `evidock backup keygen` makes a pair, whose secret half stays off this box",
         );
     }
-    let kind = match written.kind.as_deref() {
-        Some("folder") => DestinationKind::Folder(folder_destination(path, &mut written, places)?),
-        Some("s3") => DestinationKind::S3(s3_destination(path, &mut written, places)?),
-        Some(other) => return problem(at("kind"), one_of(&["folder", "s3"], other)),
-        None => return problem(at("kind"), "is missing; write \"folder\" or \"s3\""),
+    let names: Vec<&str> = known.iter().map(|d| d.name.as_str()).collect();
+    let destinations = match written.destinations {
+        None => known.iter().map(|d| d.name.clone()).collect(),
+        Some(some) if some.is_empty() => {
+            return problem("backup.destinations", "is empty; name destinations, or leave the key out for all of them");
+        }
+        Some(some) => some
+            .iter()
+            .map(|name| match known.iter().find(|d| d.name.as_str() == name) {
+                Some(found) => Ok(found.name.clone()),
+                None => problem("backup.destinations", one_of(&names, name)),
+            })
+            .collect::<Result<_, _>>()?,
     };
-    Ok(Destination {
-        name,
-        required: written.required.unwrap_or(true),
-        max_sensitivity,
-        parts_in_flight: whole(&at("parts_in_flight"), written.parts_in_flight, 4, 1..=32)? as usize,
-        initial_lock_days: whole(&at("initial_lock_days"), written.initial_lock_days, 30, 0..=3650)? as u32,
-        kind,
-    })
-}
-
-fn folder_destination(
-    path: &str,
-    written: &mut written::Destination,
-    places: &Places<'_>,
-) -> Result<FolderDestination, Problem> {
-    let misplaced = [
-        ("endpoint", written.endpoint.is_some()),
-        ("bucket", written.bucket.is_some()),
-        ("region", written.region.is_some()),
-        ("path_style", written.path_style.is_some()),
-        ("access_key_file", written.access_key_file.is_some()),
-        ("secret_key_file", written.secret_key_file.is_some()),
-        ("access_key_credential", written.access_key_credential.is_some()),
-        ("secret_key_credential", written.secret_key_credential.is_some()),
-        ("ca_file", written.ca_file.is_some()),
-        ("proof", written.proof.is_some()),
-        ("lock", written.lock.is_some()),
-    ];
-    if let Some((key, _)) = misplaced.iter().find(|(_, there)| *there) {
-        return problem(format!("{path}.{key}"), "belongs to kind = \"s3\"; this destination is a folder");
-    }
-    match places.written(written.dir.take()) {
-        Some(dir) => Ok(FolderDestination { dir }),
-        None => problem(format!("{path}.dir"), "is missing; write the directory that takes the objects"),
-    }
-}
-
-fn s3_destination(
-    path: &str,
-    written: &mut written::Destination,
-    places: &Places<'_>,
-) -> Result<S3Destination, Problem> {
-    let at = |key: &str| format!("{path}.{key}");
-    if written.dir.is_some() {
-        return problem(at("dir"), "belongs to kind = \"folder\"; this destination is an s3 store");
-    }
-    let Some(endpoint) = written.endpoint.take() else {
-        return problem(at("endpoint"), "is missing; write the address of the service, as \"https://s3.example.org\"");
-    };
-    let Some(bucket) = written.bucket.take() else { return problem(at("bucket"), "is missing") };
-    // Amazon S3 User Guide, "General purpose bucket naming rules".
-    let bucket_ok = (3..=63).contains(&bucket.len())
-        && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
-        && bucket.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && bucket.ends_with(|c: char| c.is_ascii_alphanumeric());
-    if !bucket_ok {
-        let what =
-            format!("must be 3 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends; it is {bucket:?}");
-        return problem(at("bucket"), what);
-    }
-    Ok(S3Destination {
-        endpoint: s3_endpoint(&at("endpoint"), &endpoint)?,
-        bucket,
-        region: label(&at("region"), written.region.take())?.unwrap_or_else(|| "us-east-1".to_owned()),
-        path_style: written.path_style.unwrap_or(true),
-        access_key: places.secret(
-            path,
-            "access_key",
-            written.access_key_file.take(),
-            written.access_key_credential.take(),
-        )?,
-        secret_key: places.secret(
-            path,
-            "secret_key",
-            written.secret_key_file.take(),
-            written.secret_key_credential.take(),
-        )?,
-        ca_file: places.written(written.ca_file.take()),
-        proof: choice(&at("proof"), written.proof.take(), Proof::Auto, Proof::parse, Proof::WORDS)?,
-        lock: choice(&at("lock"), written.lock.take(), Lock::Auto, Lock::parse, Lock::WORDS)?,
-    })
-}
-
-fn s3_endpoint(path: &str, endpoint: &str) -> Result<String, Problem> {
-    let parsed: Option<http::Uri> = endpoint.parse().ok();
-    let usable = parsed.as_ref().is_some_and(|uri| {
-        let plain = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
-        plain && matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/" && uri.query().is_none()
-    });
-    if usable {
-        Ok(endpoint.trim_end_matches('/').to_owned())
-    } else {
-        // Not repeated: people paste addresses with a user and a password in them.
-        problem(
-            path,
-            "must be scheme, host and port alone, as \"https://s3.example.org:9000\"; bucket and keys have their own keys",
-        )
-    }
-}
-
-fn upload(written: written::Upload) -> Result<Upload, Problem> {
-    let min = whole("upload.retry_min_s", written.retry_min_s, 2, 1..=3600)?;
-    let max = whole("upload.retry_max_s", written.retry_max_s, 300, 1..=86_400)?;
-    if max < min {
-        return problem("upload.retry_max_s", format!("must not be less than retry_min_s ({min}); it is {max}"));
-    }
-    Ok(Upload {
-        clips_in_flight: whole("upload.clips_in_flight", written.clips_in_flight, 2, 1..=64)? as usize,
-        retry_min: Duration::from_secs(min),
-        retry_max: Duration::from_secs(max),
+    Ok(Backup {
+        recipient,
+        every: Duration::from_secs(whole("backup.every_hours", written.every_hours, 6, 1..=720)? * 3600),
+        destinations,
+        keep_daily: whole("backup.keep_daily", written.keep_daily, 14, 1..=366)? as u32,
+        keep_monthly: whole("backup.keep_monthly", written.keep_monthly, 12, 0..=120)? as u32,
+        log_key: written.log_key.unwrap_or(false),
     })
 }
 
@@ -642,11 +527,11 @@ pub(super) fn choice<T>(
     }
 }
 
-fn sensitivity(path: &str, written: Option<String>, default: Sensitivity) -> Result<Sensitivity, Problem> {
+pub(super) fn sensitivity(path: &str, written: Option<String>, default: Sensitivity) -> Result<Sensitivity, Problem> {
     choice(path, written, default, Sensitivity::parse, &Sensitivity::ALL.map(Sensitivity::key))
 }
 
-fn one_of(words: &[&str], found: &str) -> String {
+pub(super) fn one_of(words: &[&str], found: &str) -> String {
     let hint =
         nearest(found, words.iter().copied()).map(|right| format!("; did you mean {right:?}?")).unwrap_or_default();
     format!("must be one of {}; it is {found:?}{hint}", words.join(", "))

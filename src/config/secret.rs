@@ -2,12 +2,16 @@
 //! moment of use, so that a changed key needs no restart, and it cannot be printed by accident.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::domain::error::{Retry, Retryable};
 
 /// Longest secret that is read, in bytes; a key of any known service is far shorter.
 const MAX_SECRET_BYTES: usize = 4096;
+/// Longest secret of several lines, in bytes; a private key has a few thousand.
+const MAX_SECRET_TEXT_BYTES: usize = 64 << 10;
 
 /// The file that holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,18 @@ impl SecretFile {
             return Err(SecretError::NotOneLine { path: self.0.clone() });
         }
         Ok(Secret(secret.to_owned()))
+    }
+
+    /// Reads a secret of several lines (a private key) as it stands.
+    pub fn read_text(&self) -> Result<Secret, SecretError> {
+        let unreadable = |source| SecretError::Unreadable { path: self.0.clone(), source };
+        let mut text = String::new();
+        let limit = MAX_SECRET_TEXT_BYTES as u64;
+        File::open(&self.0).and_then(|f| f.take(limit + 1).read_to_string(&mut text)).map_err(unreadable)?;
+        if text.trim().is_empty() || text.len() > MAX_SECRET_TEXT_BYTES {
+            return Err(SecretError::NoText { path: self.0.clone() });
+        }
+        Ok(Secret(text))
     }
 }
 
@@ -64,6 +80,12 @@ pub enum SecretError {
         /// What the operating system said.
         #[source]
         source: std::io::Error,
+    },
+    /// Empty or too long.
+    #[error("{path} must hold the secret alone, in at most {MAX_SECRET_TEXT_BYTES} bytes")]
+    NoText {
+        /// The file.
+        path: PathBuf,
     },
     /// Empty, too long or more than one line.
     #[error("{path} must hold the secret alone, on one line of at most {MAX_SECRET_BYTES} bytes")]
@@ -97,5 +119,12 @@ mod tests {
         let secret = file.read().unwrap();
         assert_eq!(secret.expose(), "hunter2");
         assert!(!format!("{secret:?}").contains("hunter2"));
+
+        std::fs::write(&path, "two\nlines\n").unwrap();
+        assert_eq!(file.read_text().unwrap().expose(), "two\nlines\n");
+        for bad in [" \n", &"x".repeat(MAX_SECRET_TEXT_BYTES + 1)] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(matches!(file.read_text(), Err(SecretError::NoText { .. })));
+        }
     }
 }

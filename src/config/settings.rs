@@ -3,15 +3,17 @@
 //! A field is an `Option` only where absence means something. Paths are absolute, sizes are bytes.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::secret::SecretFile;
 use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::ErasePolicy;
+use crate::domain::evict::EvictPolicy;
 use crate::domain::ids::{BayName, DestinationName, StationId, StreamName};
+use crate::domain::retention::RetentionRule;
+use crate::domain::sending::{Precedence, Timetable};
 use crate::domain::sensitivity::Sensitivity;
 use crate::domain::stream::{Transport, Window};
 use crate::domain::usb::PortPath;
@@ -42,8 +44,14 @@ pub struct Settings {
     pub destinations: Vec<Destination>,
     /// When space on recorders is given back; the first that fits a recorder holds. Empty: never.
     pub erase: Vec<Erase>,
+    /// Reading copies again after their proof.
+    pub audit: Audit,
+    /// How long copies are locked.
+    pub retention: Retention,
     /// How uploads behave.
     pub upload: Upload,
+    /// Backups of the database.
+    pub backup: Backup,
     /// The page.
     pub web: Web,
     /// Telling people at the bays without a screen.
@@ -84,6 +92,17 @@ pub struct Vault {
     pub reserve: Reserve,
     /// Durable progress inside a file at least every so many bytes.
     pub checkpoint_bytes: u64,
+    /// When local copies go that are proven elsewhere; `None`: never.
+    pub evict: Option<Evict>,
+}
+
+/// When local copies go that are proven elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evict {
+    /// What must be so for a clip.
+    pub policy: EvictPolicy,
+    /// So much of the disk is to be free, per cent.
+    pub free_percent: u64,
 }
 
 /// Space that intake leaves free, for the database, the log and the operating system.
@@ -231,62 +250,6 @@ pub struct Custody {
     pub checkpoint_interval: Duration,
 }
 
-/// Where footage goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// Its name.
-    pub name: DestinationName,
-    /// Whether a clip must be proven there to count as proven.
-    pub required: bool,
-    /// Clips above this label are held back.
-    pub max_sensitivity: Sensitivity,
-    /// Parts of one clip under way at the same time.
-    pub parts_in_flight: usize,
-    /// Objects are locked for so long when they are complete; 0 locks nothing.
-    pub initial_lock_days: u32,
-    /// How it is reached.
-    pub kind: DestinationKind,
-}
-
-/// How a destination is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DestinationKind {
-    /// A directory: another disk, a NAS mount.
-    Folder(FolderDestination),
-    /// Any S3-compatible store.
-    S3(S3Destination),
-}
-
-/// A directory as a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FolderDestination {
-    /// Where objects are written.
-    pub dir: PathBuf,
-}
-
-/// An S3-compatible store as a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Destination {
-    /// Scheme, host and port, without a path and without a slash at the end.
-    pub endpoint: String,
-    /// Bucket.
-    pub bucket: String,
-    /// Region, as it is signed.
-    pub region: String,
-    /// Bucket in the path, not in the host name.
-    pub path_style: bool,
-    /// Access key.
-    pub access_key: SecretFile,
-    /// Secret key.
-    pub secret_key: SecretFile,
-    /// Certificates to trust beside the public ones, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// How copies are proven.
-    pub proof: Proof,
-    /// How objects are locked.
-    pub lock: Lock,
-}
-
 /// When space on some recorders is given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erase {
@@ -296,15 +259,58 @@ pub struct Erase {
     pub policy: ErasePolicy,
 }
 
+/// Reading copies again after their proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audit {
+    /// So many per cent of a destination's copies are read again each day, in samples; 0: none.
+    pub share_percent: u64,
+    /// Groups of 16 KiB in a sample.
+    pub groups: u64,
+    /// Each copy is read again whole after so long; `None`: never.
+    pub whole_every: Option<Duration>,
+    /// Audits of one destination take no more than this.
+    pub bytes_per_s: u64,
+}
+
+/// How long copies are locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// When locks are renewed, and how far.
+    pub rule: RetentionRule,
+}
+
 /// How uploads behave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// Clips under way to one destination at the same time.
+    /// Long clips under way to one destination at the same time.
     pub clips_in_flight: usize,
+    /// Parts go up while their clip is still being copied.
+    pub instant: bool,
+    /// Which clip goes first.
+    pub order: Vec<Precedence>,
+    /// Ceilings by the time of day, for all destinations together.
+    pub limit: Timetable,
     /// First pause after a failure.
     pub retry_min: Duration,
     /// Longest pause after repeated failures.
     pub retry_max: Duration,
+}
+
+/// Backups of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Public age key (X25519) for which they are encrypted; without one none is made.
+    pub recipient: Option<String>,
+    /// Between two backups.
+    pub every: Duration,
+    /// Destinations that get them, at least one.
+    pub destinations: Vec<DestinationName>,
+    /// Of so many days the last one is kept.
+    pub keep_daily: u32,
+    /// Of so many months the last one is kept.
+    pub keep_monthly: u32,
+    /// The log's key is in them, too.
+    pub log_key: bool,
 }
 
 /// The page.
@@ -392,6 +398,10 @@ macro_rules! choices {
     )+ };
 }
 
+mod destination;
+
+pub use destination::*;
+
 choices! {
     /// Language of the page and of the command line.
     Language {
@@ -431,24 +441,14 @@ choices! {
         Schedule => "schedule",
     }
 
-    /// How copies at a destination are proven (decision 6).
-    Proof {
-        /// The best that the destination was found to offer.
-        Auto => "auto",
-        /// Everything is read back and hashed here.
-        ReadBack => "read_back",
-    }
-
-    /// How objects at a destination are locked.
-    Lock {
-        /// The strongest that the bucket was found to offer.
-        Auto => "auto",
-        /// None.
+    /// When local copies go that are proven elsewhere.
+    EvictWhen {
+        /// Never.
         Off => "off",
-        /// Those with a special right may lift it.
-        Governance => "governance",
-        /// Nobody may lift it.
-        Compliance => "compliance",
+        /// For want of room, oldest first.
+        Space => "space",
+        /// And for their age, even while there is room.
+        Age => "age",
     }
 
     /// Least level of log lines.
@@ -493,7 +493,7 @@ impl Settings {
     /// The files that must exist before the daemon starts, each with the key that names it.
     pub fn needed_files(&self) -> Vec<(String, PathBuf)> {
         let mut files = Vec::new();
-        let mut need = |key: &str, path: &PathBuf| files.push((key.to_owned(), path.clone()));
+        let mut need = |key: &str, path: &Path| files.push((key.to_owned(), path.to_owned()));
         if let Some(dir) = &self.folder_source.profiles_dir {
             need("[source.folder] profiles_dir", dir);
         }
@@ -511,13 +511,8 @@ impl Settings {
             }
         }
         for destination in &self.destinations {
-            if let DestinationKind::S3(s3) = &destination.kind {
-                let of = |key: &str| format!("[[destination]] {} {key}", destination.name);
-                need(&of("access key"), &s3.access_key.path().to_owned());
-                need(&of("secret key"), &s3.secret_key.path().to_owned());
-                if let Some(ca) = &s3.ca_file {
-                    need(&of("ca_file"), ca);
-                }
+            for (key, path) in destination.needed_files() {
+                need(&format!("[[destination]] {} {key}", destination.name), path);
             }
         }
         files

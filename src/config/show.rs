@@ -1,9 +1,15 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::settings::{Destination, DestinationKind, Erase, Lamp, Reserve, Settings, Stream, UsbAllow, UsbSource};
+use super::sending;
+use super::settings::{
+    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, ProxyChoice, Reach, Reserve, Settings, Stream,
+    UsbAllow, UsbSource, Vault,
+};
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
+
+const DAY_MS: i64 = 86_400_000;
 
 impl Settings {
     /// Every setting as it would be written, paths absolute. Secrets are not in settings, so none is shown.
@@ -19,14 +25,7 @@ impl Settings {
                 operator: Some(station.operator.clone()),
                 state_dir: Some(station.state_dir.clone()),
             }),
-            vault: Some(written::Vault {
-                dir: Some(self.vault.dir.clone()),
-                reserve_gb: match self.vault.reserve {
-                    Reserve::Auto => None,
-                    Reserve::Bytes(bytes) => Some(bytes / 1_000_000_000),
-                },
-                checkpoint_mb: Some(self.vault.checkpoint_bytes / 1_000_000),
-            }),
+            vault: Some(vault(&self.vault)),
             source: Some(written::Source {
                 folder: Some(written::FolderSource {
                     dir: Some(self.folder_source.dir.clone()),
@@ -54,10 +53,32 @@ impl Settings {
             custody: Some(written::Custody { checkpoint_interval_s: Some(self.custody.checkpoint_interval.as_secs()) }),
             destination: none_if_empty(self.destinations.iter().map(destination).collect()),
             erase: none_if_empty(self.erase.iter().map(erase).collect()),
+            audit: Some(written::Audit {
+                share_percent: Some(self.audit.share_percent),
+                groups: Some(self.audit.groups),
+                whole_every_days: Some(self.audit.whole_every.map_or(0, |every| every.as_secs() / 86_400)),
+                max_mbit_s: Some(self.audit.bytes_per_s / 125_000),
+            }),
+            retention: Some(written::Retention {
+                unlinked_days: Some((self.retention.rule.unlinked_ms / DAY_MS) as u64),
+                renew_days: Some((self.retention.rule.step_ms / DAY_MS) as u64),
+                renew_before_days: Some((self.retention.rule.before_ms / DAY_MS) as u64),
+            }),
             upload: Some(written::Upload {
                 clips_in_flight: Some(self.upload.clips_in_flight as u64),
+                instant: Some(self.upload.instant),
+                order: Some(self.upload.order.iter().map(|rule| rule.as_str().to_owned()).collect()),
+                limit: sending::to_written(&self.upload.limit),
                 retry_min_s: Some(self.upload.retry_min.as_secs()),
                 retry_max_s: Some(self.upload.retry_max.as_secs()),
+            }),
+            backup: Some(written::Backup {
+                recipient: self.backup.recipient.clone(),
+                every_hours: Some(self.backup.every.as_secs() / 3600),
+                destinations: Some(self.backup.destinations.iter().map(ToString::to_string).collect()),
+                keep_daily: Some(u64::from(self.backup.keep_daily)),
+                keep_monthly: Some(u64::from(self.backup.keep_monthly)),
+                log_key: Some(self.backup.log_key),
             }),
             web: Some(written::Web {
                 listen: Some(self.web.listen.to_string()),
@@ -77,6 +98,29 @@ impl Settings {
             }),
             control: Some(written::Control { socket: Some(self.control_socket.clone()) }),
         }
+    }
+}
+
+/// Of an eviction that is off, only that is told: its other keys have no effect then.
+fn vault(vault: &Vault) -> written::Vault {
+    let evict = vault.evict.as_ref();
+    let when = match evict {
+        None => EvictWhen::Off,
+        Some(Evict { policy, .. }) if policy.after_ms.is_some() => EvictWhen::Age,
+        Some(_) => EvictWhen::Space,
+    };
+    written::Vault {
+        dir: Some(vault.dir.clone()),
+        reserve_gb: match vault.reserve {
+            Reserve::Auto => None,
+            Reserve::Bytes(bytes) => Some(bytes / 1_000_000_000),
+        },
+        checkpoint_mb: Some(vault.checkpoint_bytes / 1_000_000),
+        evict: Some(when.as_str().to_owned()),
+        evict_free_percent: evict.map(|e| e.free_percent),
+        evict_keep_days: evict.map(|e| (e.policy.keep_ms / DAY_MS) as u64),
+        evict_after_days: evict.and_then(|e| e.policy.after_ms).map(|ms| (ms / DAY_MS) as u64),
+        evict_audit: evict.map(|e| e.policy.audit.as_str().to_owned()),
     }
 }
 
@@ -159,8 +203,10 @@ fn destination(destination: &Destination) -> written::Destination {
         max_sensitivity: Some(destination.max_sensitivity.key().to_owned()),
         parts_in_flight: Some(destination.parts_in_flight as u64),
         initial_lock_days: Some(u64::from(destination.initial_lock_days)),
+        limit: sending::to_written(&destination.limit),
         ..Default::default()
     };
+    let path = |file: &super::secret::SecretFile| Some(file.path().to_owned());
     match &destination.kind {
         DestinationKind::Folder(folder) => {
             written::Destination { kind: Some("folder".to_owned()), dir: Some(folder.dir.clone()), ..common }
@@ -170,13 +216,75 @@ fn destination(destination: &Destination) -> written::Destination {
             endpoint: Some(s3.endpoint.clone()),
             bucket: Some(s3.bucket.clone()),
             region: Some(s3.region.clone()),
-            path_style: Some(s3.path_style),
-            access_key_file: Some(s3.access_key.path().to_owned()),
-            secret_key_file: Some(s3.secret_key.path().to_owned()),
-            ca_file: s3.ca_file.clone(),
+            path_style: s3.path_style,
+            access_key_file: path(&s3.access_key),
+            secret_key_file: path(&s3.secret_key),
             proof: Some(s3.proof.as_str().to_owned()),
             lock: Some(s3.lock.as_str().to_owned()),
+            ..reached(&s3.http, common)
+        },
+        DestinationKind::Tus(tus) => written::Destination {
+            kind: Some("tus".to_owned()),
+            endpoint: Some(tus.endpoint.clone()),
+            user: tus.user.clone(),
+            password_file: tus.secret.as_ref().and_then(path),
+            proof: Some(tus.proof.as_str().to_owned()),
+            ..reached(&tus.http, common)
+        },
+        DestinationKind::Azure(azure) => written::Destination {
+            kind: Some("azure".to_owned()),
+            endpoint: Some(azure.endpoint.clone()),
+            container: Some(azure.container.clone()),
+            account: azure.account.clone(),
+            secret_key_file: path(&azure.secret),
+            proof: Some(azure.proof.as_str().to_owned()),
+            lock: Some(azure.lock.as_str().to_owned()),
+            ..reached(&azure.http, common)
+        },
+        DestinationKind::Sftp(sftp) => written::Destination {
+            kind: Some("sftp".to_owned()),
+            host: Some(sftp.host.clone()),
+            port: Some(u64::from(sftp.port)),
+            user: Some(sftp.user.clone()),
+            password_file: sftp.password.as_ref().and_then(path),
+            private_key_file: sftp.private_key.as_ref().and_then(path),
+            host_key: sftp.host_key.clone(),
+            root: Some(sftp.root.clone()),
             ..common
         },
+        DestinationKind::Ftp(ftp) => written::Destination {
+            kind: Some("ftp".to_owned()),
+            host: Some(ftp.host.clone()),
+            port: Some(u64::from(ftp.port)),
+            user: Some(ftp.user.clone()),
+            password_file: path(&ftp.password),
+            tls: Some(ftp.tls.as_str().to_owned()),
+            ca_file: ftp.ca_file.clone(),
+            root: Some(ftp.root.clone()),
+            ..common
+        },
+        DestinationKind::Webdav(webdav) => written::Destination {
+            kind: Some("webdav".to_owned()),
+            endpoint: Some(webdav.endpoint.clone()),
+            root: Some(webdav.root.clone()),
+            user: webdav.user.clone(),
+            password_file: webdav.password.as_ref().and_then(path),
+            ..reached(&webdav.http, common)
+        },
+    }
+}
+
+/// How a server is reached, added to the rest.
+fn reached(http: &Reach, rest: written::Destination) -> written::Destination {
+    written::Destination {
+        ca_file: http.ca_file.clone(),
+        client_certificate: http.identity.as_ref().map(|identity| identity.certificate.clone()),
+        client_key_file: http.identity.as_ref().map(|identity| identity.key.path().to_owned()),
+        proxy: match &http.proxy {
+            ProxyChoice::Environment => None,
+            ProxyChoice::Direct => Some("none".to_owned()),
+            ProxyChoice::Via(address) => Some(address.clone()),
+        },
+        ..rest
     }
 }

@@ -40,10 +40,7 @@ fn stream(path: &str, written: written::Stream, places: &Places<'_>) -> Result<S
     let parts = address(&url).or_else(|what| problem(at("url"), what))?;
     let tls = parts.scheme_str() == Some("rtsps");
     let user = label(&at("user"), written.user)?;
-    let password = match (written.password_file, written.password_credential) {
-        (None, None) => None,
-        (file, credential) => Some(places.secret(path, "password", file, credential)?),
-    };
+    let password = places.secret_if_any(path, "password", written.password_file, written.password_credential)?;
     if user.is_some() != password.is_some() {
         let (key, other) = if user.is_some() { ("password_file", "user") } else { ("user", "password_file") };
         return problem(at(key), format!("is missing; {other} needs it"));

@@ -49,7 +49,7 @@ fn the_commented_file_has_every_key_and_no_other() {
     compare(&table, KEYS, "");
     // Nothing but known keys, and its examples can be used as they stand.
     let settings = read(&text, Some(Path::new("/etc/evidock/evidock.toml")), &around()).unwrap();
-    assert_eq!(settings.destinations.len(), 3);
+    assert_eq!(settings.destinations.len(), 10);
     assert_eq!(settings.casework.number_shapes.len(), 1);
 }
 
@@ -127,6 +127,11 @@ fn values_that_cannot_be_used_are_told() {
         )
     };
     let s3 = "[[destination]]\nname = 'a'\nkind = 's3'\n";
+    let sftp = "[[destination]]\nname = 'a'\nkind = 'sftp'\n";
+    let ftp = "[[destination]]\nname = 'a'\nkind = 'ftp'\n";
+    let webdav = "[[destination]]\nname = 'a'\nkind = 'webdav'\n";
+    let tus = "[[destination]]\nname = 'a'\nkind = 'tus'\n";
+    let azure = "[[destination]]\nname = 'a'\nkind = 'azure'\n";
     let cases = [
         "[station]\nid = 'Zhao 1'",
         "[station]\nzone = 'Asia/Shangai'",
@@ -150,7 +155,7 @@ fn values_that_cannot_be_used_are_told() {
         &format!("[casework]\nnumber_rule_version = 1\n{}", shape("(?<n>\\d+)", "{n}", "1")),
         "[[destination]]\nkind = 'folder'",
         "[[destination]]\nname = 'a'",
-        "[[destination]]\nname = 'a'\nkind = 'ftp'",
+        "[[destination]]\nname = 'a'\nkind = 'scp'",
         "[[destination]]\nname = 'a'\nkind = 'folder'",
         "[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/mnt/a'\nbucket = 'b'",
         "[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/mnt/a'\n[[destination]]\nname = 'a'\nkind = 'folder'\ndir = '/mnt/b'",
@@ -174,8 +179,53 @@ fn values_that_cannot_be_used_are_told() {
         ),
         &format!("{s3}endpoint = 'https://s3.example.org'\nbucket = 'abc'\naccess_key_credential = '../a'"),
         &format!("{s3}dir = '/mnt/a'"),
+        sftp,
+        &format!("{sftp}private_key_file = 'key'"),
+        &format!("{sftp}private_key_file = 'key'\nhost = 'root:hunter2@h'"),
+        &format!("{sftp}private_key_file = 'key'\nhost = 'h'"),
+        &format!("{sftp}private_key_file = 'key'\nhost = 'h'\nuser = 'u'\nhost_key = '12:34'"),
+        &format!("{sftp}private_key_file = 'key'\nhost = 'h'\nport = 0"),
+        &format!("{sftp}tls = 'off'"),
+        ftp,
+        &format!("{ftp}host = 'h'\nuser = 'u'\ntls = 'none'"),
+        &format!("{ftp}host = 'h'\nuser = 'u'\ntls = 'off'\nca_file = 'ca.pem'"),
+        &format!("{ftp}host_key = 'SHA256:x'"),
+        webdav,
+        &format!("{webdav}endpoint = 'https://h/path'"),
+        &format!("{webdav}endpoint = 'https://h'\nuser = 'u'"),
+        &format!("{webdav}endpoint = 'https://h'\nuser = 'a:b'\npassword_file = 'p'"),
+        &format!("{webdav}bucket = 'b'"),
+        &format!("{s3}container = 'abc'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nproxy = 'http://user:pass@proxy:3128'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nclient_certificate = 'a.pem'"),
+        &format!("{s3}endpoint = 'https://s3.example.org'\nclient_key_file = 'a.pem'"),
+        tus,
+        &format!("{tus}endpoint = 'upload.example.org/files'"),
+        &format!("{tus}endpoint = 'https://upload.example.org/files'\nuser = 'a'"),
+        &format!("{tus}endpoint = 'https://upload.example.org/files'\nuser = 'a:b'\npassword_file = 'p'"),
+        &format!("{tus}endpoint = 'https://upload.example.org/files'\nlock = 'off'"),
+        azure,
+        &format!("{azure}endpoint = 'https://a.blob.core.windows.net'"),
+        &format!("{azure}endpoint = 'https://a.blob.core.windows.net'\ncontainer = 'a--b'"),
+        &format!("{azure}endpoint = 'https://a.blob.core.windows.net'\ncontainer = 'abc'"),
     ];
     insta::assert_snapshot!(refusals(&cases));
+}
+
+#[test]
+fn backups_that_cannot_be_made_are_told() {
+    let secret = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+    for (text, told) in [
+        ("[backup]\nrecipient = 'age1x'".to_owned(), "recipient must be a public age key"),
+        (format!("[backup]\nrecipient = '{secret}'"), "whose secret half stays off this box"),
+        ("[backup]\ndestinations = []".to_owned(), "destinations is empty"),
+        ("[backup]\ndestinations = ['claud']".to_owned(), "destinations must be one of local-cloud"),
+        ("[backup]\nevery_hours = 0".to_owned(), "every_hours must be 1 to 720"),
+        ("[backup]\nkeep_daily = 0".to_owned(), "keep_daily must be 1 to 366"),
+    ] {
+        let refused = refusals(&[text.as_str()]);
+        assert!(refused.contains(told) && !refused.contains(secret), "{text}: {refused}");
+    }
 }
 
 #[test]

@@ -87,8 +87,14 @@ sections! {
         destination: Vec<Destination>,
         /// When space on recorders is given back.
         erase: Vec<Erase>,
+        /// Reading copies again after their proof.
+        audit: Audit,
+        /// How long copies are locked.
+        retention: Retention,
         /// How uploads behave.
         upload: Upload,
+        /// Backups of the database.
+        backup: Backup,
         /// The page.
         web: Web,
         /// Telling people at the bays without a screen.
@@ -125,6 +131,16 @@ sections! {
         reserve_gb: u64,
         /// Durable progress inside a file at least every so many 10^6 bytes.
         checkpoint_mb: u64,
+        /// `off`, `space` or `age`.
+        evict: String,
+        /// So much of the disk is to be free.
+        evict_free_percent: u64,
+        /// No clip goes before it was here so long.
+        evict_keep_days: u64,
+        /// age: after so long clips go even while there is room.
+        evict_after_days: u64,
+        /// `none`, `sampled` or `whole`.
+        evict_audit: String,
     }
 
     /// `[source]`
@@ -267,7 +283,7 @@ sections! {
     Destination {
         /// Its name.
         name: String,
-        /// `folder` or `s3`.
+        /// `folder`, `s3`, `tus` or `azure`.
         kind: String,
         /// Whether a clip must be proven there to count as proven.
         required: bool,
@@ -277,10 +293,22 @@ sections! {
         parts_in_flight: u64,
         /// Objects are locked for so long when they are complete.
         initial_lock_days: u64,
+        /// Ceilings by the time of day.
+        limit: Vec<Limit>,
         /// folder: where objects are written.
         dir: PathBuf,
-        /// s3: address of the service.
+        /// s3, tus, azure, webdav: address of the service.
         endpoint: String,
+        /// sftp, ftp: the server's name or address.
+        host: String,
+        /// sftp, ftp: its port.
+        port: u64,
+        /// sftp, ftp, webdav: directory that takes the objects.
+        root: String,
+        /// sftp: fingerprint of the server's key.
+        host_key: String,
+        /// ftp: `explicit`, `implicit` or `off`.
+        tls: String,
         /// s3: bucket.
         bucket: String,
         /// s3: region.
@@ -289,17 +317,39 @@ sections! {
         path_style: bool,
         /// s3: file that holds the access key.
         access_key_file: PathBuf,
-        /// s3: file that holds the secret key.
+        /// s3, azure: file that holds the secret key.
         secret_key_file: PathBuf,
         /// s3: systemd credential that holds the access key.
         access_key_credential: String,
-        /// s3: systemd credential that holds the secret key.
+        /// s3, azure: systemd credential that holds the secret key.
         secret_key_credential: String,
-        /// s3: certificates to trust beside the public ones, PEM.
+        /// azure: container.
+        container: String,
+        /// azure: account.
+        account: String,
+        /// tus, sftp, ftp, webdav: user.
+        user: String,
+        /// tus, sftp, ftp, webdav: file that holds the user's password, for tus without a user a token.
+        password_file: PathBuf,
+        /// tus, sftp, ftp, webdav: systemd credential that holds the same.
+        password_credential: String,
+        /// sftp: file that holds our private key.
+        private_key_file: PathBuf,
+        /// sftp: systemd credential that holds our private key.
+        private_key_credential: String,
+        /// s3, tus, azure, ftp, webdav: certificates to trust in place of the public ones, PEM.
         ca_file: PathBuf,
-        /// s3: `auto` or `read_back`.
+        /// s3, tus, azure, webdav: certificate that is shown to servers that ask, PEM.
+        client_certificate: PathBuf,
+        /// s3, tus, azure, webdav: file that holds its key, PEM.
+        client_key_file: PathBuf,
+        /// s3, tus, azure, webdav: systemd credential that holds its key.
+        client_key_credential: String,
+        /// s3, tus, azure, webdav: address of a proxy, or `none`.
+        proxy: String,
+        /// s3, tus, azure: `auto` or `read_back`.
         proof: String,
-        /// s3: `auto`, `off`, `governance` or `compliance`.
+        /// s3, azure: `auto`, `off`, `governance` or `compliance`.
         lock: String,
     }
 
@@ -315,14 +365,68 @@ sections! {
         keep_days: u64,
     }
 
+    /// `[audit]`
+    Audit {
+        /// So many per cent of the copies are read again each day, in samples.
+        share_percent: u64,
+        /// Groups of 16 KiB in a sample.
+        groups: u64,
+        /// Each copy is read again whole every so many days.
+        whole_every_days: u64,
+        /// Audits of one destination take no more than this, 10^6 bits a second.
+        max_mbit_s: u64,
+    }
+
+    /// `[retention]`
+    Retention {
+        /// A clip that is linked to no case is kept locked for so long after it was sealed.
+        unlinked_days: u64,
+        /// A renewal locks so far ahead.
+        renew_days: u64,
+        /// A lock is renewed when no more than this is left of it.
+        renew_before_days: u64,
+    }
+
+    /// An entry of `limit`.
+    Limit {
+        /// From this time of day on, in the station's zone.
+        from: String,
+        /// Up to this one.
+        to: String,
+        /// 10^6 bits a second; 0 begins nothing.
+        mbit: u64,
+    }
+
     /// `[upload]`
     Upload {
-        /// Clips under way to one destination at the same time.
+        /// Long clips under way to one destination at the same time.
         clips_in_flight: u64,
+        /// Parts go up while their clip is still being copied.
+        instant: bool,
+        /// Which clip goes first.
+        order: Vec<String>,
+        /// Ceilings by the time of day, for all destinations together.
+        limit: Vec<Limit>,
         /// First pause after a failure.
         retry_min_s: u64,
         /// Longest pause after repeated failures.
         retry_max_s: u64,
+    }
+
+    /// `[backup]`
+    Backup {
+        /// Public age key for which backups are encrypted.
+        recipient: String,
+        /// Hours between two backups.
+        every_hours: u64,
+        /// Destinations that get them.
+        destinations: Vec<String>,
+        /// Of so many days the last backup is kept.
+        keep_daily: u64,
+        /// Of so many months the last backup is kept.
+        keep_monthly: u64,
+        /// The log's key is in the backup, too.
+        log_key: bool,
     }
 
     /// `[web]`

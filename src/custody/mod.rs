@@ -7,10 +7,12 @@
 //! checkpoint that left the box, an anchor. Events after the newest anchor can still be rewritten
 //! unnoticed by such a person; [`report::LogReport`] counts them.
 
+pub mod backup;
 pub mod cadence;
 pub mod checkpoint;
 pub mod epoch;
 pub mod key;
 pub mod note;
 pub mod report;
+pub mod retired;
 pub mod verify;

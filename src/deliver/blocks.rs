@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use bytes::Bytes;
+use md5::{Digest, Md5};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::domain::ports::{ByteSource, READ_ALIGN};
+use crate::domain::digest::{Crc64, Sha256};
+use crate::domain::ports::{ByteSource, PartSpec, READ_ALIGN};
 use crate::runtime::task;
 
 /// One block. Large enough that waking the reader costs nothing beside the copy, small enough for many parts in flight.
@@ -58,6 +60,53 @@ pub(super) fn blocks(source: Arc<dyn ByteSource>, range: Range<u64>) -> Receiver
         }
     });
     ReceiverStream::new(taken)
+}
+
+/// Digests of a stretch as it stands on our disk now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digests {
+    /// Of the whole stretch.
+    pub sha256: Sha256,
+    /// Of what follows `rest_from`.
+    pub rest_sha256: Sha256,
+    /// Of the whole stretch (RFC 1864), for servers that compare nothing better; never a proof of ours.
+    pub md5: [u8; 16],
+    /// Of the whole stretch.
+    pub crc64: Crc64,
+}
+
+/// Reads a stretch once for its digests, before it is sent to a server that will not compare SHA-256 itself.
+pub(super) async fn digests(source: Arc<dyn ByteSource>, range: Range<u64>, rest_from: u64) -> io::Result<Digests> {
+    let work = task::blocking("hash part", move || {
+        let (mut whole, mut rest, mut md5) = (sha2::Sha256::new(), sha2::Sha256::new(), Md5::new());
+        let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+        let (mut buffer, mut at) = (vec![0; BLOCK_BYTES], range.start);
+        while at < range.end {
+            let want = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(buffer.len());
+            match source.read_at(at, &mut buffer[..want])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => {
+                    whole.update(&buffer[..n]);
+                    md5.update(&buffer[..n]);
+                    crc.update(&buffer[..n]);
+                    if rest_from > range.start {
+                        let skip = usize::try_from(rest_from.saturating_sub(at)).unwrap_or(usize::MAX).min(n);
+                        rest.update(&buffer[skip..n]);
+                    }
+                    at += n as u64;
+                }
+            }
+        }
+        let sha256 = Sha256(whole.finalize().into());
+        let rest_sha256 = if rest_from > range.start { Sha256(rest.finalize().into()) } else { sha256 };
+        Ok(Digests { sha256, rest_sha256, md5: md5.finalize().into(), crc64: Crc64(crc.finalize()) })
+    });
+    work.await.map_err(io::Error::other)?
+}
+
+/// In words, that a part is no longer what it was when it was copied from the recorder.
+pub(super) fn spoiled(part: &PartSpec, found: Sha256) -> String {
+    format!("part {} has SHA-256 {found} here, it was {} when it was copied", part.n + 1, part.sha256)
 }
 
 /// A buffer on loan to whoever holds the block made of it.
@@ -141,6 +190,19 @@ mod tests {
         assert_eq!(stream.next().await.unwrap().unwrap().len(), 10);
         assert_eq!(stream.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_stretch_has_its_own_digest() {
+        let source = counted(700_000);
+        let sha256 = |bytes: &[u8]| Sha256(sha2::Sha256::digest(bytes).into());
+        for from in [0, 10, 11, 300_000, 600_009] {
+            let found = digests(source.clone(), 10..600_010, from).await.unwrap();
+            assert_eq!(found.sha256, sha256(&source.0[10..600_010]));
+            assert_eq!(found.rest_sha256, sha256(&source.0[(from as usize).max(10)..600_010]), "{from}");
+            assert_eq!(found.md5[..], Md5::digest(&source.0[10..600_010])[..]);
+        }
+        assert!(digests(source, 10..700_001, 0).await.is_err());
     }
 
     #[tokio::test]

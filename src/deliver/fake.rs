@@ -16,8 +16,8 @@ use crate::domain::digest::Sha256;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec,
-    RemoteChecksum, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
+    PartReceipt, PartSpec, RemoteChecksum, RemoteObject, SendError, SessionId,
 };
 use crate::domain::time::UtcMs;
 
@@ -64,6 +64,7 @@ struct State {
     objects: BTreeMap<String, Stored>,
     older: BTreeMap<String, Stored>,
     sessions: BTreeMap<String, BTreeMap<u64, Part>>,
+    keys_of_sessions: BTreeMap<String, String>,
     made_sessions: u64,
     part_bytes_received: u64,
 }
@@ -82,6 +83,7 @@ struct Stored {
     declared_bytes: u64,
     checksum: Option<RemoteChecksum>,
     locked_until: Option<UtcMs>,
+    held: bool,
 }
 
 impl FakeDestination {
@@ -250,8 +252,9 @@ fn store(state: &mut State, key: &str, bytes: Bytes, checksum: Option<RemoteChec
         }
         as_told => as_told,
     };
-    if let Some(before) =
-        state.objects.insert(key.to_owned(), Stored { bytes: kept, declared_bytes, checksum, locked_until })
+    if let Some(before) = state
+        .objects
+        .insert(key.to_owned(), Stored { bytes: kept, declared_bytes, checksum, locked_until, held: false })
     {
         state.older.insert(key.to_owned(), before);
     }
@@ -303,6 +306,7 @@ impl Destination for FakeDestination {
                 state.made_sessions += 1;
                 let id = format!("fake-{}", state.made_sessions);
                 state.sessions.insert(id.clone(), BTreeMap::new());
+                state.keys_of_sessions.insert(id.clone(), object.key.clone());
                 Ok(SessionId(id))
             })
             .await
@@ -386,6 +390,7 @@ impl Destination for FakeDestination {
                     version: None,
                     checksum: stored.checksum,
                     locked_until: stored.locked_until,
+                    held: stored.held,
                 }))
             })
             .await
@@ -426,6 +431,29 @@ impl Destination for FakeDestination {
             Ok(())
         }))
     }
+
+    fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
+        Box::pin(self.answer(move |state| {
+            let stored = state.objects.get_mut(key).ok_or_else(|| self.mismatch(key, "it is not there"))?;
+            stored.held = held;
+            Ok(HoldAnswer::Done)
+        }))
+    }
+
+    fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
+        Box::pin(self.answer(move |state| {
+            let below = state
+                .keys_of_sessions
+                .iter()
+                .filter(|(id, key)| key.starts_with(prefix) && state.sessions.contains_key(*id));
+            let open = |(id, key): (&String, &String)| OpenSession {
+                key: key.clone(),
+                session: SessionId(id.clone()),
+                begun: None,
+            };
+            Ok(below.map(open).collect())
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -451,13 +479,19 @@ mod tests {
         let (mut sent, mut digests) = (Vec::new(), Vec::new());
         for (chunk, n) in bytes.chunks(PART as usize).zip(0..) {
             let sha256 = Sha256(sha2::Sha256::digest(chunk).into());
-            let part = PartSpec { n, offset: n * PART, len: chunk.len() as u64, sha256 };
+            let part = PartSpec { n, offset: n * PART, len: chunk.len() as u64, sha256, crc64: None };
             let body = Arc::new(trial::InMemory(bytes.clone()));
             sent.push((part, dest.send_part(&object, &session, &part, body).await?));
             digests.push(sha256);
         }
         dest.complete(&object, &session, &sent).await?;
-        let expected = Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &digests, blake3: None };
+        let expected = Expected {
+            size_bytes: object.size_bytes,
+            sha256: object.sha256,
+            parts: &digests,
+            crc64: None,
+            blake3: None,
+        };
         Ok(prove(dest, key, &expected, abilities.proof).await?.0)
     }
 
@@ -522,7 +556,7 @@ mod tests {
             let bytes = footage(100, 1);
             dest.put_small("k", bytes.clone(), "t", None).await.unwrap();
             let sha256 = Sha256(sha2::Sha256::digest(&bytes).into());
-            let expected = Expected { size_bytes: 100, sha256, parts: &[sha256], blake3: None };
+            let expected = Expected { size_bytes: 100, sha256, parts: &[sha256], crc64: None, blake3: None };
             let (verdict, _) = prove(dest.as_ref(), "k", &expected, level).await.unwrap();
             assert!(matches!(verdict, Verdict::Mismatch(_) | Verdict::Missing), "{verdict:?}");
         }

@@ -25,7 +25,8 @@ pub(super) fn check_prefix(destination: &DestinationName, prefix: &str) -> Resul
     if ok { Ok(()) } else { Err(refused(destination, prefix)) }
 }
 
-fn is_segment(segment: &str) -> bool {
+/// Whether it can stand between two slashes of a key.
+pub(super) fn is_segment(segment: &str) -> bool {
     (1..=MAX_SEGMENT_BYTES).contains(&segment.len())
         && !segment.starts_with('.')
         // Some servers make a slash of a backslash (SeaweedFS), and so a key of two segments.

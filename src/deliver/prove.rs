@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use sha2::Digest;
 
 use crate::domain::clip::ProofLevel;
-use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::digest::{Blake3, Crc64, Sha256};
 use crate::domain::ports::{Destination, RemoteChecksum, RemoteObject, SendError};
 
 /// What the object must be, from digests made at intake.
@@ -18,6 +18,8 @@ pub struct Expected<'a> {
     pub sha256: Sha256,
     /// SHA-256 of each part in order; empty for an object that was sent in one go.
     pub parts: &'a [Sha256],
+    /// CRC of the whole, joined from those of its parts, where they are known.
+    pub crc64: Option<Crc64>,
     /// BLAKE3 of the whole, where it is known; compared when everything is read back.
     pub blake3: Option<Blake3>,
 }
@@ -29,6 +31,8 @@ pub enum How {
     Whole,
     /// The remote's SHA-256 over the digests of its parts equals ours.
     Composite,
+    /// The remote's CRC over the whole object equals ours.
+    Crc64,
     /// We read every byte back and hashed it.
     ReadBack,
 }
@@ -39,7 +43,19 @@ impl How {
         match self {
             Self::Whole => "remote_whole",
             Self::Composite => "remote_composite",
+            Self::Crc64 => "remote_crc64",
             Self::ReadBack => "read_back",
+        }
+    }
+}
+
+impl Expected<'_> {
+    /// What was compared, as it is stored with the proof: how, and our digest of that kind.
+    pub fn compared(&self, how: How) -> String {
+        match (how, self.crc64) {
+            (How::Composite, _) => format!("{}:{}", how.as_str(), composite(self.parts)),
+            (How::Crc64, Some(crc)) => format!("{}:{crc}", how.as_str()),
+            _ => format!("{}:{}", how.as_str(), self.sha256),
         }
     }
 }
@@ -69,6 +85,11 @@ pub fn composite(parts: &[Sha256]) -> Sha256 {
     Sha256(hasher.finalize().into())
 }
 
+/// CRC of the whole from those of its parts, each with its length; `None` where one of them has none.
+pub fn whole_crc64(parts: impl IntoIterator<Item = (Option<Crc64>, u64)>) -> Option<Crc64> {
+    parts.into_iter().try_fold(Crc64::EMPTY, |front, (part, len)| Some(front.join(part?, len)))
+}
+
 /// Judges what a remote says of an object (`None`: it has none) by the level that probing found.
 ///
 /// Only at [`ProofLevel::RemoteChecksum`] does its checksum count, for or against: at other levels
@@ -94,6 +115,11 @@ pub fn judge(expected: &Expected<'_>, remote: Option<&RemoteObject>, level: Proo
         Some(RemoteChecksum::Composite(theirs, n)) if n == parts => {
             Verdict::Mismatch(format!("SHA-256 over {n} parts is {theirs} there, {ours} here"))
         }
+        Some(RemoteChecksum::Crc64(theirs)) => match expected.crc64 {
+            Some(ours) if ours == theirs => Verdict::Proven(How::Crc64),
+            Some(ours) => Verdict::Mismatch(format!("CRC {theirs} there, {ours} here")),
+            None => Verdict::NeedsReadBack,
+        },
         // Cut elsewhere than we cut it (a copy made by the cloud): says nothing either way.
         Some(RemoteChecksum::Composite(..)) | None => Verdict::NeedsReadBack,
     }
@@ -171,10 +197,11 @@ mod tests {
     fn judged_as_a_table() {
         let parts = [Sha256([1; 32]), Sha256([2; 32])];
         let whole = Sha256([7; 32]);
-        let expected = Expected { size_bytes: 10, sha256: whole, parts: &parts, blake3: None };
+        let crc64 = Some(Crc64(5));
+        let expected = Expected { size_bytes: 10, sha256: whole, parts: &parts, crc64, blake3: None };
         let remote = |size_bytes, checksum| RemoteObject { size_bytes, checksum, ..RemoteObject::default() };
         let right = composite(&parts);
-        use RemoteChecksum::{Composite, Whole};
+        use RemoteChecksum::{Composite, Crc64 as Crc, Whole};
         let table = [
             (Some(Whole(whole)), "proven"),
             (Some(Composite(right, 2)), "proven"),
@@ -182,6 +209,8 @@ mod tests {
             (Some(Whole(Sha256([9; 32]))), "mismatch"),
             (Some(Composite(Sha256([9; 32]), 2)), "mismatch"),
             (Some(Composite(right, 3)), "read"),
+            (Some(Crc(Crc64(5))), "proven"),
+            (Some(Crc(Crc64(6))), "mismatch"),
             (None, "read"),
         ];
         for (checksum, word) in table {
@@ -199,6 +228,10 @@ mod tests {
             assert_eq!(judge(&expected, Some(&remote), ProofLevel::LengthOnly), Verdict::Unproven);
             assert_eq!(judge(&expected, Some(&remote), ProofLevel::None), Verdict::Unproven);
         }
+        // A clip of an older version, whose parts have no CRC.
+        let older = Expected { crc64: None, ..expected };
+        let told = remote(10, Some(Crc(Crc64(5))));
+        assert_eq!(judge(&older, Some(&told), ProofLevel::RemoteChecksum), Verdict::NeedsReadBack);
         for level in [ProofLevel::RemoteChecksum, ProofLevel::ReadBack, ProofLevel::LengthOnly, ProofLevel::None] {
             assert_eq!(judge(&expected, None, level), Verdict::Missing);
             let longer = remote(11, Some(Whole(whole)));

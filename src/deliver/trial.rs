@@ -2,6 +2,7 @@
 //! acknowledged, reported and read back. It decides the proof level and must never assume one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -9,7 +10,7 @@ use sha2::Digest;
 
 use super::prove::{Expected, Verdict, judge};
 use crate::domain::clip::ProofLevel;
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::grid::PartGrid;
 use crate::domain::ports::{ByteSource, Destination, ObjectSpec, PartSpec, SendError, SessionId};
 
@@ -83,7 +84,8 @@ pub(super) async fn run(
     bytes: &Bytes,
     session: &SessionId,
 ) -> Result<Findings, SendError> {
-    let part = PartSpec { n: 0, offset: 0, len: object.size_bytes, sha256: object.sha256 };
+    let crc64 = Crc64(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes));
+    let part = PartSpec { n: 0, offset: 0, len: object.size_bytes, sha256: object.sha256, crc64: Some(crc64) };
     let wrong: Bytes = bytes.iter().map(|b| !b).collect();
     let refuses_wrong = match dest.send_part(object, session, &part, Arc::new(InMemory(wrong))).await {
         Ok(_) => false,
@@ -95,8 +97,13 @@ pub(super) async fn run(
     let echoes = receipt.sha256 == Some(object.sha256);
     dest.complete(object, session, &[(part, receipt)]).await?;
 
-    let expected =
-        Expected { size_bytes: object.size_bytes, sha256: object.sha256, parts: &[object.sha256], blake3: None };
+    let expected = Expected {
+        size_bytes: object.size_bytes,
+        sha256: object.sha256,
+        parts: &[object.sha256],
+        crc64: Some(crc64),
+        blake3: None,
+    };
     let remote = dest.head(&object.key).await?;
     let reports = matches!(judge(&expected, remote.as_ref(), ProofLevel::RemoteChecksum), Verdict::Proven(_));
     let tells_length = remote.is_some_and(|r| r.size_bytes == object.size_bytes);
@@ -133,6 +140,24 @@ pub(super) fn weaker(a: ProofLevel, b: ProofLevel) -> ProofLevel {
         ProofLevel::None => 0,
     };
     if rank(a) <= rank(b) { a } else { b }
+}
+
+/// Something about a server that is unknown at first, then yes or no.
+#[derive(Debug, Default)]
+pub(super) struct Fact(AtomicU8);
+
+impl Fact {
+    pub fn set(&self, yes: bool) {
+        self.0.store(if yes { 1 } else { 2 }, Ordering::Relaxed);
+    }
+
+    pub fn is_yes(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 1
+    }
+
+    pub fn is_no(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 2
+    }
 }
 
 /// Bytes in memory that can be sent like a file.

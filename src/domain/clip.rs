@@ -135,6 +135,8 @@ pub struct ClipFacts {
     pub held: bool,
     /// A quarantine flag stands.
     pub quarantined: bool,
+    /// Suspected classified: shown to nobody, sent nowhere, given up nowhere.
+    pub isolated: bool,
     /// The media worker has looked at it (whatever it found).
     pub probed: bool,
     /// The newest record revision, 0 where none was made.
@@ -191,7 +193,7 @@ pub fn next_step(facts: &ClipFacts, now_ms: i64) -> Step {
         Some(Local::Damaged) => return Step::WaitForPerson,
         Some(Local::Sealed | Local::Evicted) => {}
     }
-    if facts.quarantined {
+    if facts.quarantined || facts.isolated {
         return Step::WaitForPerson;
     }
     // Others must be able to see "not sent yet": the record comes before the first byte goes up.
@@ -226,12 +228,13 @@ pub fn next_step(facts: &ClipFacts, now_ms: i64) -> Step {
 }
 
 /// Whether the local copy may go (invariant 3): proven at every required destination, at least one of
-/// them off this box, no hold, no quarantine.
+/// them off this box, no hold, no quarantine, not isolated. `domain::evict` adds what a policy asks for.
 pub fn may_evict(facts: &ClipFacts) -> bool {
     let proven_off_box = facts.deliveries.iter().any(|d| d.off_box && d.state == Delivery::Proven);
     facts.local == Some(Local::Sealed)
         && !facts.held
         && !facts.quarantined
+        && !facts.isolated
         && matches!(project(facts), ClipState::Proven | ClipState::Released)
         && proven_off_box
 }
@@ -251,6 +254,7 @@ mod tests {
             deliveries,
             held: false,
             quarantined: false,
+            isolated: false,
             probed: true,
             record_rev: 1,
             record_stale: false,
@@ -334,6 +338,9 @@ mod tests {
         facts.deliveries[0].off_box = true;
         facts.held = true;
         assert!(!may_evict(&facts));
+        (facts.held, facts.isolated) = (false, true);
+        assert!(!may_evict(&facts));
+        assert_eq!(next_step(&facts, 0), Step::WaitForPerson);
     }
 
     #[test]

@@ -195,8 +195,74 @@ pub enum Request {
         #[serde(default)]
         destination: Option<String>,
     },
+    /// Sends a clip, or every clip of a case, before all others.
+    Push {
+        /// The clip.
+        #[serde(default)]
+        clip: Option<String>,
+        /// Or any number of the case.
+        #[serde(default)]
+        case_no: Option<String>,
+    },
+    /// Holds footage back, from one destination or from all; records and checkpoints go on.
+    PauseSending {
+        /// The destination.
+        #[serde(default)]
+        destination: Option<String>,
+        /// Until when, as typed; without it until somebody resumes.
+        #[serde(default)]
+        until: Option<String>,
+    },
+    /// Lets footage go on.
+    ResumeSending {
+        /// The destination; without it all of them.
+        #[serde(default)]
+        destination: Option<String>,
+    },
     /// Signs a checkpoint now and anchors it.
     Checkpoint,
+    /// Places a hold (暂停销毁) on a clip, or on every clip of a case, also those that are linked to it later.
+    Hold {
+        /// The clip; this or the case.
+        #[serde(default)]
+        clip: Option<String>,
+        /// Any number of the case.
+        #[serde(default)]
+        case_no: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// Releases a hold: one person asks, another one confirms.
+    Unhold {
+        /// The hold's number.
+        hold: i64,
+        /// Why; of whoever asks.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Confirm what another person asked for.
+        #[serde(default)]
+        confirm: bool,
+    },
+    /// Isolates a clip as suspected classified (疑似涉密): it goes nowhere and is shown to nobody.
+    Isolate {
+        /// The clip.
+        clip: String,
+        /// Why.
+        reason: String,
+    },
+    /// Lifts an isolation: one person asks, another one confirms.
+    Lift {
+        /// The clip.
+        clip: String,
+        /// Why; of whoever asks.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Confirm what another person asked for.
+        #[serde(default)]
+        confirm: bool,
+    },
+    /// Makes a backup of the database now and brings it to its destinations.
+    Backup,
 }
 
 /// What a recording is begun for; all of it may be said later about each clip.

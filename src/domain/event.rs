@@ -129,10 +129,32 @@ kinds! {
     SendFailed => "delivery.failed",
     /// Someone asked for failed deliveries to be tried again.
     Retried => "delivery.retry",
+    /// Someone pushed clips to the front of what goes out.
+    Pushed => "delivery.pushed",
+    /// Someone paused sending, to one destination or to all.
+    Paused => "delivery.paused",
+    /// Someone let sending go on.
+    Resumed => "delivery.resumed",
     /// A clip was put under quarantine or freed from it.
     Quarantine => "clip.quarantine",
-    /// A hold was placed or released.
+    /// A hold was placed, its release asked for, or carried out.
     Hold => "clip.hold",
+    /// A clip is suspected classified: it goes nowhere and is shown to nobody from here on.
+    Isolated => "clip.isolated",
+    /// Lifting an isolation was asked for, or carried out.
+    IsolationLifted => "clip.isolation_lifted",
+    /// A copy at a destination was read again, in parts or whole, and is what was sealed.
+    Audited => "delivery.audited",
+    /// A copy at a destination was locked for longer.
+    LockRenewed => "delivery.lock",
+    /// A legal hold was set on a copy at a destination, or taken off.
+    LegalHold => "delivery.legal_hold",
+    /// The local copy is given up: nothing relies on it from here on.
+    EvictIntended => "clip.evict_intended",
+    /// The local copy is gone.
+    Evicted => "clip.evicted",
+    /// The local copy was made anew from a destination's.
+    Recalled => "clip.recalled",
     /// The local file was found to be damaged or gone.
     Damaged => "clip.damaged",
     /// Someone verified copies on request or on schedule.
@@ -171,6 +193,16 @@ kinds! {
     EraseWithdrawn => "recorder.erase_withdrawn",
     /// A case was opened or got another number.
     CaseOpened => "case.opened",
+    /// The database was packed for a backup.
+    BackupMade => "backup.made",
+    /// A destination's copy of a backup was read back and is the same.
+    BackupProven => "backup.proven",
+    /// What a restore found and what it lost; the end of the restore that opened this epoch.
+    Restored => "station.restored",
+    /// A clip as a restore found it: from its record, without its local file, or lost.
+    ClipRestored => "clip.restored",
+    /// This database learned that the station goes on elsewhere, in a later epoch.
+    Superseded => "station.superseded",
     /// A signing key took over.
     KeyRotated => "log.key",
 }

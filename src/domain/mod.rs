@@ -4,6 +4,7 @@
 //! Pure: no file, socket, database, clock or thread is touched here, and nothing of the other
 //! rooms is imported.
 
+pub mod backup;
 pub mod case_number;
 pub mod clip;
 pub mod command;
@@ -12,6 +13,7 @@ pub mod digest;
 pub mod erase;
 pub mod error;
 pub mod event;
+pub mod evict;
 pub mod evidence;
 pub mod grid;
 pub mod ids;
@@ -21,6 +23,8 @@ pub mod ports;
 pub mod record;
 pub mod recorder;
 pub mod recorder_clock;
+pub mod retention;
+pub mod sending;
 pub mod sensitivity;
 pub mod stream;
 pub mod time;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::clip::ProofLevel;
-use super::digest::Sha256;
+use super::digest::{Crc64, Sha256};
 use super::error::{Retry, Retryable};
 use super::grid::PartGrid;
 use super::ids::{ClipId, DestinationName, RecorderId};
@@ -205,6 +205,32 @@ pub trait Destination: Send + Sync {
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<Vec<String>, SendError>>;
     /// Locks an object until then, where the destination can; never shortens a lock.
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>>;
+    /// Sets (`true`) or lifts an object's legal hold, which has no end and stands apart from its lock. What is so already
+    /// is success; that this destination has no holds is an answer, not an error.
+    fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>>;
+    /// Sessions under way at the remote for keys below `prefix`, whoever began them, so that forgotten ones can be given
+    /// up; empty where the remote does not list sessions or keeps none that cost anything.
+    fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>>;
+}
+
+/// A session as the remote lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSession {
+    /// What is being sent.
+    pub key: String,
+    /// As [`Destination::begin`] gave it.
+    pub session: SessionId,
+    /// When it was begun, by the remote's clock; `None` where it does not tell.
+    pub begun: Option<UtcMs>,
+}
+
+/// What came of [`Destination::hold`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldAnswer {
+    /// It is as was asked, and was read back so.
+    Done,
+    /// This destination keeps no legal holds: the hold stands here alone.
+    Unsupported,
 }
 
 /// A stream of an object's bytes.
@@ -231,13 +257,13 @@ pub struct Abilities {
 pub struct ObjectSpec {
     /// Its key.
     pub key: String,
-    /// Its length in bytes, where the copy is already sealed.
+    /// Its length in bytes; while it is still being copied, the length that its recorder lists.
     pub size_bytes: u64,
     /// How it is cut.
     pub grid: PartGrid,
     /// Media type.
     pub content_type: String,
-    /// SHA-256 of the whole.
+    /// SHA-256 of the whole; zeros while it is still being copied. Nothing but completing may rely on it.
     pub sha256: Sha256,
     /// Locked until then from completion on.
     pub lock_until: Option<UtcMs>,
@@ -258,6 +284,8 @@ pub struct PartSpec {
     pub len: u64,
     /// SHA-256 of its bytes, computed when they were copied from the recorder.
     pub sha256: Sha256,
+    /// CRC of its bytes, where it was computed then (clips of older versions have none).
+    pub crc64: Option<Crc64>,
 }
 
 /// What the remote answered to a part; stored before the next step.
@@ -295,6 +323,8 @@ pub struct RemoteObject {
     pub checksum: Option<RemoteChecksum>,
     /// Locked until then.
     pub locked_until: Option<UtcMs>,
+    /// Under a legal hold.
+    pub held: bool,
 }
 
 /// A checksum as a remote reports it.
@@ -304,6 +334,8 @@ pub enum RemoteChecksum {
     Whole(Sha256),
     /// SHA-256 over the concatenated SHA-256 of its parts, with their number (S3 "composite").
     Composite(Sha256, u64),
+    /// CRC-64/NVME over the whole object, however it was sent (S3 "full object").
+    Crc64(Crc64),
 }
 
 /// Alignment with which a read can pass the page cache by: O_DIRECT (open(2)) asks for multiples of the device's
@@ -333,6 +365,16 @@ pub enum SendError {
         destination: DestinationName,
         /// What happened.
         what: String,
+    },
+    /// It is there and asks for patience (HTTP 429, 503, S3 SlowDown).
+    #[error("{destination} asks for patience: {what}; it is tried again by itself")]
+    Busy {
+        /// The destination.
+        destination: DestinationName,
+        /// Its words.
+        what: String,
+        /// For how long, milliseconds, where it says (Retry-After, RFC 9110, 10.2.3).
+        retry_after_ms: Option<u64>,
     },
     /// It refuses us: keys, clock, permission, bucket. Not tried in a loop.
     #[error(
@@ -371,16 +413,124 @@ pub enum SendError {
     /// Our own copy could not be read.
     #[error("the local copy could not be read")]
     Local(#[source] io::Error),
+    /// It was stopped here, on purpose: nothing of this clip may go out.
+    #[error("{what}")]
+    Stopped {
+        /// Why, and what would let it go on.
+        what: String,
+    },
 }
 
 impl Retryable for SendError {
     fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { .. } | Self::SessionLost { .. } | Self::Mismatch { .. } | Self::Local(_) => {
-                Retry::Transient
-            }
-            Self::Refused { .. } => Retry::Operator,
+            Self::Unreachable { .. }
+            | Self::Busy { .. }
+            | Self::SessionLost { .. }
+            | Self::Mismatch { .. }
+            | Self::Local(_) => Retry::Transient,
+            Self::Refused { .. } | Self::Stopped { .. } => Retry::Operator,
             Self::Protocol { .. } => Retry::Permanent,
+        }
+    }
+}
+
+/// Where objects stand at a destination that chooses their addresses itself and keeps no keys (tus): the only memory of
+/// that there is, so it is stored before an object counts as sent.
+pub trait AddressBook: Send + Sync {
+    /// Where the object under `key` stands; `None` where none was sent.
+    fn find<'a>(
+        &'a self,
+        destination: &'a DestinationName,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<ObjectAddress>, BookError>>;
+    /// Notes where it stands, in place of what was noted before.
+    fn note<'a>(
+        &'a self,
+        destination: &'a DestinationName,
+        key: &'a str,
+        address: &'a ObjectAddress,
+    ) -> BoxFuture<'a, Result<(), BookError>>;
+    /// At most `limit` keys below `prefix`, after the key `after`, in the order of their bytes.
+    fn keys<'a>(
+        &'a self,
+        destination: &'a DestinationName,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, BookError>>;
+}
+
+/// Why the address book could not be read or written.
+pub type BookError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An address with what was sent there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectAddress {
+    /// As the destination gave it.
+    pub url: String,
+    /// Bytes that it acknowledged.
+    pub size_bytes: u64,
+    /// SHA-256 of what was sent.
+    pub sha256: Sha256,
+    /// The destination gave bytes back when this was sent. One that does not may take finished uploads away, and its
+    /// silence about them says nothing.
+    pub readable: bool,
+}
+
+// ---------------------------------------------------------------------------------------------
+// Footage is looked at
+
+/// The way to a clip's bytes, wherever they stand: in the vault, or at a destination once the vault gave them up.
+/// Pages, interface and command line know no other way.
+pub trait Footage: Send + Sync {
+    /// Opens a sealed clip; a single byte is read only when it is asked for.
+    fn open(&self, clip: ClipId) -> BoxFuture<'_, Result<Arc<dyn ClipBytes>, FootageError>>;
+}
+
+/// A sealed clip's bytes.
+pub trait ClipBytes: Send + Sync {
+    /// Length in bytes.
+    fn size_bytes(&self) -> u64;
+    /// These bytes in order, in chunks of bounded size. Each was verified against the clip's BLAKE3 tree before it
+    /// comes out; where one place holds other bytes the next place is asked, and where none holds the right ones the
+    /// stream ends with an error. What nobody takes is not read.
+    fn read(self: Arc<Self>, range: Range<u64>) -> FootageStream;
+}
+
+/// A stream of verified bytes.
+pub type FootageStream = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, FootageError>> + Send>>;
+
+/// Why bytes of a clip are not given.
+#[derive(Debug, thiserror::Error)]
+pub enum FootageError {
+    /// There is no such clip, or it is not sealed yet.
+    #[error("there is no sealed clip {0}")]
+    Missing(ClipId),
+    /// It is suspected classified.
+    #[error("this clip is isolated as suspected classified (疑似涉密); nobody sees it until two people lift that")]
+    Isolated,
+    /// No copy that can be reached has these bytes as they were sealed.
+    #[error("no copy that can be reached has these bytes as they were sealed ({tried}); {next}")]
+    Nowhere {
+        /// Each place that was tried, with what was wrong.
+        tried: String,
+        /// Whether trying again later can help, in words.
+        next: &'static str,
+        /// It can.
+        passing: bool,
+    },
+    /// The database.
+    #[error("the clip could not be looked up")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Retryable for FootageError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Missing(_) => Retry::Permanent,
+            Self::Nowhere { passing: true, .. } | Self::Store(_) => Retry::Transient,
+            Self::Isolated | Self::Nowhere { .. } => Retry::Operator,
         }
     }
 }

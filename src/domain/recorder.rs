@@ -29,6 +29,23 @@ impl SourcePath {
         escape(&self.0)
     }
 
+    /// Reads [`SourcePath::to_text`] back; `None` where a backslash begins no `\xNN`.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((plain, escaped)) = rest.split_once('\\') {
+            bytes.extend_from_slice(plain.as_bytes());
+            let digits = escaped.strip_prefix('x')?.get(..2)?;
+            if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return None;
+            }
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &escaped[3..];
+        }
+        bytes.extend_from_slice(rest.as_bytes());
+        Some(Self(bytes))
+    }
+
     /// The last component, escaped like [`SourcePath::to_text`].
     pub fn file_name(&self) -> String {
         escape(self.0.rsplit(|b| *b == b'/').next().unwrap_or_default())
@@ -253,6 +270,12 @@ mod tests {
         let bidi = SourcePath::new("evil\u{202e}4pm.exe".as_bytes().to_vec());
         assert!(!bidi.to_text().contains('\u{202e}'));
         assert_eq!(SourcePath::new(b"README".to_vec()).extension(), "");
+        for path in [p, bidi, SourcePath::new(b"".to_vec()), SourcePath::new((0..=255).collect::<Vec<u8>>())] {
+            assert_eq!(SourcePath::from_text(&path.to_text()), Some(path));
+        }
+        for odd in ["a\\", "a\\x", "a\\x5", "a\\xzz", "a\\y5c", "a\\x执"] {
+            assert_eq!(SourcePath::from_text(odd), None, "{odd}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 pub mod desk;
 pub mod format;
+pub mod keep;
 pub mod names;
 pub mod rooms;
 pub mod sentences;
@@ -166,6 +167,9 @@ catalogue! {
     delivery_failed => "上传失败", "Failed";
     hold => "暂停销毁（复议/诉讼）", "On hold (review or lawsuit)";
     quarantine => "已隔离", "Quarantined";
+    isolated => "疑似涉密，已阻断", "Suspected classified, isolated";
+    isolated_detail => "疑似涉密：已停止上传，任何人不能调阅或导出，等待负责人处理。解除须两人：evidock lift", "Suspected classified: uploads have stopped, and nobody can view or export it until a responsible person has decided. Lifting takes two people: evidock lift";
+    isolated_stands_there => "此处已有内容，未作删除；请负责人决定如何处理", "Something of it stands here already, and nothing was deleted; a responsible person decides";
 
     // How a destination proves
     proof_remote_checksum => "云端计算校验值并比对", "the cloud's own checksum, compared";
@@ -266,6 +270,13 @@ catalogue! {
     dest_checking => "正在检测", "Being checked";
     dest_unreachable => "连不上，自动重试", "Unreachable, retrying";
     dest_refused => "拒绝访问", "Refuses access";
+    dest_paused => "已暂停上传", "Paused";
+    dest_shut => "此时段不上传", "Nothing is sent at this hour";
+    dest_resting => "对方要求放慢，稍后继续", "Asked for patience, goes on by itself";
+    pause_sending => "暂停上传", "Pause";
+    resume_sending => "恢复上传", "Resume";
+    push_clip => "优先上传", "Send first";
+    line_shut => "  此时段不上传", "  nothing is begun at this hour";
     optional_destination => "可选", "Optional";
 
     // Disk
@@ -349,7 +360,7 @@ catalogue! {
     not_playable_here => "浏览器不能播放这种编码；请下载后用播放器查看", "Browsers cannot play this encoding; download it and use a media player";
     not_media => "不是音视频文件，按原样保存", "Not a media file; kept as it is";
     not_sealed_yet => "尚未入库，入库后可以播放", "Not sealed yet; it can be played once it is";
-    only_in_cloud => "本地已腾出空间，云端副本仍在；可用 evidock find 找到并取回", "Removed here after proof; the cloud copy stands, evidock find tells where";
+    no_copy_to_play => "本地已腾出空间，目前没有可用的云端副本；运行 evidock doctor 查看原因", "Removed here after proof, and no copy elsewhere can be had now; evidock doctor says why";
     picture_alt => "视频截图", "Still from the clip";
     download => "下载原始文件", "Download the original";
     five_facts => "基本信息（应注明五项）", "The five required facts";
@@ -404,6 +415,7 @@ catalogue! {
     save => "保存", "Save";
     optional => "（选填）", "(optional)";
     done_linked => "已关联", "Linked";
+    done_pushed => "已排到最前", "It goes first now";
     done_unlinked => "已取消关联", "Unlinked";
     done_annotated => "已保存", "Saved";
 
@@ -470,13 +482,29 @@ catalogue! {
     err_unavailable => "暂时无法完成", "Not possible right now";
     err_unavailable_detail => "采集和上传不受影响。稍后再试；若持续出现，运行 evidock doctor。", "Copying and sending go on. Try again in a moment; if it stays, run evidock doctor.";
     err_range => "请求的范围超出文件", "The requested range lies outside the file";
-    err_evicted => "本地副本已腾出空间", "The local copy was removed after proof";
-    err_evicted_detail => "云端副本校验一致；用 evidock find 查看位置。", "The cloud copy is proven; evidock find tells where it is.";
+    err_isolated => "疑似涉密，已阻断调阅", "Suspected classified: nobody can view it";
+    err_isolated_detail => "请联系负责人；解除须两人在本站用 evidock lift 操作。", "Ask whoever is responsible; two people lift it on this station with evidock lift.";
+    err_no_copy => "没有取到完好的副本", "No good copy could be had";
+    err_no_copy_detail => "每一份副本都与入库时不一致或读不到；请运行 evidock verify --remote 逐份核对。", "Every copy differs from what was sealed or cannot be read; evidock verify --remote compares each.";
+    err_no_copy_now_detail => "存放它的地方暂时连不上，稍后再试。", "Where it stands cannot be reached now; try again in a moment.";
     err_failed => "出了问题", "Something went wrong";
     err_failed_detail => "采集和上传不受影响。再试一次；若持续出现，请查看系统日志（journalctl -u evidock）。", "Copying and sending go on. Try again; if it stays, read the log (journalctl -u evidock).";
     err_back => "回到采集站", "Back to the station";
 
     // Command line
+    no_holds => "没有暂停销毁，也没有疑似涉密", "no hold stands, and nothing is isolated";
+    col_hold_of => "对象", "of";
+    col_reason => "原因", "reason";
+    col_since => "起", "since";
+    col_release_asked => "已申请解除", "release asked by";
+    stands_decide => "以上内容已在云端，未作删除；请负责人决定如何处理", "that stands there already, and nothing was deleted; a responsible person decides what becomes of it";
+    stands_nowhere => "没有任何内容上传过", "nothing of it ever went out";
+    fetched => "已取回，校验一致", "fetched, verified";
+    fetched_there => "已在目录中，校验一致", "there already, verified";
+    fetched_not_sent => "尚未上传", "not sent yet";
+    fetched_differs => "校验不一致", "differs";
+    fetched_unreachable => "暂时读不到", "cannot be reached";
+    fetched_odd => "索引或记录不可用", "its record cannot be used";
     running => "运行中", "running";
     not_running => "未运行", "not running";
     daemon_is_off => "采集站程序没有在运行", "the daemon is not running";

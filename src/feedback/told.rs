@@ -148,6 +148,10 @@ pub fn of_log(entry: &[u8]) -> Option<Told> {
     let event = match EventKind::parse(&envelope.kind)? {
         EventKind::Sealed => "sealed",
         EventKind::Proven => "proven",
+        EventKind::Mismatch => "suspect",
+        EventKind::Isolated => "isolated",
+        // Its end is told by the same kind of event.
+        EventKind::Quarantine if !envelope.body.contains_key("step") => "quarantined",
         _ => return None,
     };
     let destination = envelope.body.get("destination").and_then(|d| d.as_str()).map(str::to_owned);
@@ -256,6 +260,13 @@ mod tests {
         let proven = Draft::daemon(EventKind::Proven).clip(clip).fact("destination", "cloud");
         assert_eq!(of_log(&bytes(proven)).unwrap().lane(), "destination cloud");
         assert_eq!(of_log(&bytes(Draft::daemon(EventKind::Linked).clip(clip))), None);
+        let isolated = Draft::daemon(EventKind::Isolated).clip(clip).secret("reason", "maps of a base");
+        let told = serde_json::to_value(of_log(&bytes(isolated)).unwrap()).unwrap();
+        assert_eq!(told, serde_json::json!({ "event": "isolated", "clip": clip.to_string() }));
+        let suspect = Draft::daemon(EventKind::Mismatch).clip(clip).fact("destination", "cloud").outcome("failed");
+        assert_eq!(of_log(&bytes(suspect)).unwrap().event, "suspect");
+        let ended = Draft::daemon(EventKind::Quarantine).clip(clip).fact("step", "ended");
+        assert_eq!(of_log(&bytes(ended)), None);
         assert_eq!(of_log(b"rubbish"), None);
     }
 }

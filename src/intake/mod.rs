@@ -39,6 +39,8 @@ pub struct IntakeOptions {
     pub look_every_ms: u64,
     /// Destinations of every new clip, and whether each is required.
     pub deliveries: Vec<(String, bool)>,
+    /// Parts of a clip may go up while it is still being copied.
+    pub instant: bool,
 }
 
 /// Intake for all docks of a station. Cheap to clone.

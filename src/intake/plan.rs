@@ -167,6 +167,7 @@ mod tests {
             created_ms: 0,
             holes: Vec::new(),
             resume_check: None,
+            isolated_ms: None,
         }
     }
 

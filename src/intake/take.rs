@@ -119,7 +119,11 @@ impl Intake {
             evidence: serde_json::to_string(&item.evidence).unwrap_or_default(),
             segment: None,
         };
-        self.store.write_blocking(move |tx| tx.new_clip(&new))?;
+        let deliveries = if self.options.instant { self.options.deliveries.clone() } else { Vec::new() };
+        self.store.write_blocking(move |tx| {
+            tx.new_clip(&new)?;
+            tx.expect_deliveries(clip, &deliveries)
+        })?;
         self.copy(place, item, clip, None, known, progress, stopped)
     }
 
@@ -170,11 +174,7 @@ impl Intake {
             Ok(copied) => copied,
             Err(e @ CopyError::ReadBack(_)) => {
                 self.vault.restart(clip)?;
-                let none = crate::domain::digest::Blake3(*blake3::hash(b"").as_bytes());
-                self.store.write_blocking(move |tx| {
-                    tx.copied_durably(clip, 0, none, &[])?;
-                    tx.holes(clip, &[])
-                })?;
+                self.begin_anew(clip)?;
                 return Err(e.into());
             }
             Err(e) => return Err(e.into()),
@@ -191,6 +191,16 @@ impl Intake {
             .map(|row| (row.clip, plan::contained(row, &copied.prefixes)))
             .collect();
         self.finish(clip, &copied, &others, leftovers, holes.all())
+    }
+
+    /// Nothing of what was copied of a clip counts any more, for us or for those who send its parts.
+    fn begin_anew(&self, clip: ClipId) -> Result<(), IntakeError> {
+        let none = crate::domain::digest::Blake3(*blake3::hash(b"").as_bytes());
+        self.store.write_blocking(move |tx| {
+            tx.copied_durably(clip, 0, none, &[])?;
+            tx.holes(clip, &[])
+        })?;
+        Ok(())
     }
 
     pub(super) fn durable(
@@ -237,8 +247,9 @@ impl Intake {
         let same = |row: &&ClipRow| row.blake3 == Some(copied.blake3) && row.size_bytes == Some(copied.size_bytes);
         let mut good = None;
         for row in others.iter().filter(same) {
-            // What is dropped for a sealed clip's sake is perhaps the last good copy: its file is read first.
-            if row.local == Local::Evicted || (row.local == Local::Sealed && self.stands(row.clip, copied)?) {
+            // What is dropped for another clip's sake is perhaps the last good copy: that one's file is read first, or it
+            // must stand proven elsewhere.
+            if self.is_safe_elsewhere(row)? || (row.local == Local::Sealed && self.stands(row.clip, copied)?) {
                 good = Some(row.clip);
                 break;
             }
@@ -328,6 +339,11 @@ impl Intake {
         Ok(None)
     }
 
+    fn is_safe_elsewhere(&self, row: &ClipRow) -> Result<bool, IntakeError> {
+        let clip = row.clip;
+        Ok(row.local == Local::Evicted && self.store.read_blocking(|r| r.is_safe_elsewhere(clip))?)
+    }
+
     /// Whether the file of a sealed clip has these bytes on disk now. One that has not is damaged from here on.
     fn stands(&self, clip: ClipId, copied: &Copied) -> Result<bool, IntakeError> {
         match hash_uncached(&self.vault.master(clip)) {
@@ -377,7 +393,10 @@ impl Intake {
         match SealedFile::open(&self.vault.part(clip)) {
             Ok(part) if part.len() >= prefix.bytes => samples_match(shelf, entry, &part, prefix.bytes, holes),
             // No usable prefix: the copy begins anew under the same identity.
-            _ => Ok(true),
+            _ => {
+                self.begin_anew(clip)?;
+                Ok(true)
+            }
         }
     }
 }
@@ -445,6 +464,6 @@ fn samples_match(
 pub(super) fn part_rows(parts: &[crate::vault::PartDigest]) -> Vec<PartRow> {
     parts
         .iter()
-        .map(|(n, offset, len, sha256)| PartRow { n: *n, offset: *offset, len: *len, sha256: *sha256 })
+        .map(|&(n, offset, len, sha256, crc64)| PartRow { n, offset, len, sha256, crc64: Some(crc64) })
         .collect()
 }

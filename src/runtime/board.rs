@@ -124,6 +124,28 @@ pub struct Uplink {
     pub rate: u64,
 }
 
+/// The line to one destination as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    /// `closed` (requests go through), `open` (it rests after failures), `half_open` (one request tries), `resting` (it
+    /// was asked for patience).
+    pub circuit: &'static str,
+    /// Milliseconds until it is asked again, while it rests.
+    pub rests_ms: Option<u64>,
+    /// Parts under way.
+    pub parts: u64,
+    /// Parts that may be under way, as the line has shown.
+    pub window: u64,
+    /// Bytes a second that may go out now; `None` where nothing bounds them.
+    pub ceiling: Option<u64>,
+    /// Nothing is begun at this time of day.
+    pub shut: bool,
+    /// Requests since the start.
+    pub requests: u64,
+    /// Bytes of parts that were sent a second time since the start.
+    pub again_bytes: u64,
+}
+
 /// The shared board. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Board {
@@ -135,6 +157,7 @@ struct State {
     bays: BTreeMap<i64, Bay>,
     held: Vec<HeldDevice>,
     streams: BTreeMap<String, StreamNow>,
+    lines: BTreeMap<String, Line>,
     sent: std::collections::VecDeque<(i64, u64)>,
     copied: std::collections::VecDeque<(i64, u64)>,
     version: u64,
@@ -185,6 +208,26 @@ impl Board {
     /// What stands in a bay and is not read.
     pub fn held(&self) -> Vec<HeldDevice> {
         self.inner.lock().unwrap_or_else(|e| e.into_inner()).held.clone()
+    }
+
+    /// Changes what is shown of the line to a destination.
+    pub fn line(&self, destination: &str, change: impl FnOnce(&mut Line)) {
+        let mut state = self.inner.lock().unwrap_or_else(|e| e.into_inner());
+        let line = match state.lines.get_mut(destination) {
+            Some(line) => line,
+            None => state.lines.entry(destination.to_owned()).or_default(),
+        };
+        let before = (line.circuit, line.shut);
+        change(line);
+        // Counts change with every request; pages need not be drawn anew for them.
+        if before != (line.circuit, line.shut) {
+            state.version += 1;
+        }
+    }
+
+    /// The lines to all destinations, by name.
+    pub fn lines(&self) -> BTreeMap<String, Line> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).lines.clone()
     }
 
     /// A number that grows with each change.

@@ -2,7 +2,7 @@
 //! else to standard error as text or as one JSON object a line.
 //!
 //! Secrets stay out twice: `config::Secret` has no readable form, and other crates never log below
-//! `warn`, since HTTP crates show headers at `debug`.
+//! `warn`, since HTTP crates show headers at `debug`; the FTP crate, which shows passwords, never logs at all.
 
 use std::io::IsTerminal;
 use std::os::linux::fs::MetadataExt;
@@ -47,6 +47,9 @@ pub fn init(level: &str, form: Form) -> Result<(), LoggingError> {
         Ok(directives) => EnvFilter::try_new(directives),
         Err(_) => EnvFilter::try_new(directives(level)),
     };
+    // The FTP crate prints whole commands, PASS among them: it has no word, whoever asks for it.
+    let silent = "suppaftp=off".parse().map_err(LoggingError::Filter)?;
+    let filter = filter.map(|filter| filter.add_directive(silent));
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match settle(form, journal_reads_us()) {
         Form::Journald => Box::new(tracing_journald::layer().map_err(LoggingError::Journal)?),
         Form::Json => {

@@ -49,6 +49,8 @@ struct Inner {
     copied_bytes: Counter,
     intake: Family<Outcome, Counter>,
     sent_bytes: Family<To, Counter>,
+    again_bytes: Family<To, Counter>,
+    requests: Family<To, Counter>,
     proven: Family<To, Counter>,
     delivery_failures: Family<Failure, Counter>,
     vault_free: Gauge,
@@ -83,6 +85,8 @@ impl Metrics {
             copied_bytes: add(&mut r, "evidock_intake", "Bytes copied from recorders", bytes()),
             intake: add(&mut r, "evidock_intake_files", "Files looked at by intake, by what became of them", None),
             sent_bytes: add(&mut r, "evidock_sent", "Bytes of parts that a destination acknowledged", bytes()),
+            again_bytes: add(&mut r, "evidock_sent_again", "Bytes of parts that were sent a second time", bytes()),
+            requests: add(&mut r, "evidock_destination_requests", "Requests made of a destination by its uplink", None),
             proven: add(&mut r, "evidock_proven_clips", "Clips proven at a destination", None),
             delivery_failures: add(&mut r, "evidock_delivery_failures", "Failed steps by who can lift them", None),
             vault_free: add(&mut r, "evidock_vault_free", "Free space where sealed files stand", bytes()),
@@ -126,6 +130,16 @@ impl Metrics {
     /// A destination acknowledged bytes.
     pub fn sent(&self, destination: &str, bytes: u64) {
         self.0.sent_bytes.get_or_create(&To { destination: destination.to_owned() }).inc_by(bytes);
+    }
+
+    /// Bytes are sent a second time.
+    pub fn sent_again(&self, destination: &str, bytes: u64) {
+        self.0.again_bytes.get_or_create(&To { destination: destination.to_owned() }).inc_by(bytes);
+    }
+
+    /// A destination is asked for something.
+    pub fn requested(&self, destination: &str) {
+        self.0.requests.get_or_create(&To { destination: destination.to_owned() }).inc();
     }
 
     /// A clip was proven at a destination.
@@ -221,6 +235,8 @@ mod tests {
         metrics.copied(7);
         metrics.intake("sealed");
         metrics.sent("cloud", 5);
+        metrics.sent_again("cloud", 2);
+        metrics.requested("cloud");
         metrics.proven("cloud");
         metrics.delivery_failed("cloud", "operator");
         metrics.disk(1, 2, 3);
@@ -233,6 +249,8 @@ mod tests {
             "evidock_intake_bytes_total 7",
             "evidock_intake_files_total{outcome=\"sealed\"} 1",
             "evidock_sent_bytes_total{destination=\"cloud\"} 5",
+            "evidock_sent_again_bytes_total{destination=\"cloud\"} 2",
+            "evidock_destination_requests_total{destination=\"cloud\"} 1",
             "evidock_proven_clips_total{destination=\"cloud\"} 1",
             "evidock_delivery_failures_total{destination=\"cloud\",retry=\"operator\"} 1",
             "evidock_vault_free_bytes 1",

@@ -127,7 +127,7 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    fn add_alias(&self, case: i64, number: &CaseNumber, rule_version: u32) -> Result<()> {
+    pub(super) fn add_alias(&self, case: i64, number: &CaseNumber, rule_version: u32) -> Result<()> {
         self.conn.execute(
             "INSERT INTO case_alias (case_key, case_id, case_hash, display, raw, loose, rule_version, added_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
@@ -205,6 +205,7 @@ impl Tx<'_> {
             event = event.secret("reason", reason.as_str());
         }
         self.log(&event)?;
+        self.hold_by_cases(link.clip)?;
         self.reindex(link.clip)?;
         self.stale(link.clip)?;
         self.changed(Change::Cases);

@@ -1,18 +1,14 @@
-//! Deliveries, upload sessions and their parts, destinations, and the outbox of small objects.
+//! Deliveries, destinations, and the outbox of small objects.
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Change, Reader, Result, StoreError, Tx, digest32};
+use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{Delivery, ProofLevel};
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::error::Retry;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{Abilities, PartReceipt};
-
-/// No pause between tries is longer (a day, with room). A later instant was set by a clock that has been put back
-/// since, and is due.
-const LONGEST_PAUSE_MS: i64 = 25 * 3_600_000;
+use crate::domain::ports::{Abilities, PartSpec};
 
 /// A part of a clip with its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,35 +21,15 @@ pub struct PartRow {
     pub len: u64,
     /// Of its bytes, computed while copying.
     pub sha256: Sha256,
+    /// Of its bytes, computed while copying; clips of older versions have none.
+    pub crc64: Option<Crc64>,
 }
 
-/// A delivery that is due.
-#[derive(Debug, Clone)]
-pub struct DeliveryJob {
-    /// The clip.
-    pub clip: ClipId,
-    /// The facet.
-    pub state: Delivery,
-    /// Failures in a row.
-    pub attempts: u32,
-}
-
-/// What we know of a session.
-#[derive(Debug, Clone)]
-pub struct StoredSession {
-    /// The remote's identity for it.
-    pub session: String,
-    /// Parts begun and perhaps acknowledged.
-    pub parts: Vec<SentPart>,
-}
-
-/// A part of a session.
-#[derive(Debug, Clone)]
-pub struct SentPart {
-    /// From 0.
-    pub n: u64,
-    /// The receipt, once there is one.
-    pub receipt: Option<PartReceipt>,
+impl PartRow {
+    /// The part as it is sent.
+    pub fn spec(&self) -> PartSpec {
+        PartSpec { n: self.n, offset: self.offset, len: self.len, sha256: self.sha256, crc64: self.crc64 }
+    }
 }
 
 /// A destination as last probed.
@@ -129,65 +105,7 @@ pub struct OutboxItem {
 }
 
 impl Tx<'_> {
-    /// A session was opened at the destination; stored before its first byte.
-    pub fn session_begun(&self, clip: ClipId, destination: &str, session: &str) -> Result<()> {
-        self.conn.execute(
-            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
-            params![clip.to_string(), destination],
-        )?;
-        self.conn.execute(
-            "INSERT INTO upload_session (clip_id, destination, session, begun_ms) VALUES (?1, ?2, ?3, ?4)",
-            params![clip.to_string(), destination, session, self.now_ms()],
-        )?;
-        self.set_delivery(clip, destination, Delivery::Sending)?;
-        self.conn.execute(
-            "UPDATE delivery SET acked_bytes = 0 WHERE clip_id = ?1 AND destination = ?2",
-            params![clip.to_string(), destination],
-        )?;
-        self.log(&Draft::daemon(EventKind::SendBegun).clip(clip).fact("destination", destination))?;
-        Ok(())
-    }
-
-    /// The remote no longer knows the session: the next attempt begins anew, at `next_try_ms`, since a remote that
-    /// forgets each session would be sent to without end.
-    pub fn session_lost(&self, clip: ClipId, destination: &str, next_try_ms: i64) -> Result<()> {
-        self.conn.execute(
-            "UPDATE delivery SET attempts = attempts + 1, next_try_ms = ?3 WHERE clip_id = ?1 AND destination = ?2",
-            params![clip.to_string(), destination, next_try_ms],
-        )?;
-        self.conn.execute(
-            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
-            params![clip.to_string(), destination],
-        )?;
-        Ok(())
-    }
-
-    /// A part is about to be sent.
-    pub fn part_begun(&self, clip: ClipId, destination: &str, n: u64) -> Result<()> {
-        self.conn
-            .prepare_cached(
-                "INSERT INTO upload_part (clip_id, destination, n, begun_ms) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET begun_ms = excluded.begun_ms, acked_ms = NULL, tag = NULL, sha256 = NULL",
-            )?
-            .execute(params![clip.to_string(), destination, n as i64, self.now_ms()])?;
-        Ok(())
-    }
-
-    /// A part was acknowledged.
-    pub fn part_acked(&self, clip: ClipId, destination: &str, n: u64, len: u64, receipt: &PartReceipt) -> Result<()> {
-        self.conn
-            .prepare_cached("UPDATE upload_part SET acked_ms = ?4, tag = ?5, sha256 = ?6 WHERE clip_id = ?1 AND destination = ?2 AND n = ?3")?
-            .execute(params![clip.to_string(), destination, n as i64, self.now_ms(), receipt.tag, receipt.sha256.map(|d| d.0.to_vec())])?;
-        self.conn
-            .prepare_cached(
-                "UPDATE delivery SET acked_bytes = acked_bytes + ?3 WHERE clip_id = ?1 AND destination = ?2",
-            )?
-            .execute(params![clip.to_string(), destination, len as i64])?;
-        self.changed(Change::Clip(clip));
-        Ok(())
-    }
-
-    fn set_delivery(&self, clip: ClipId, destination: &str, state: Delivery) -> Result<()> {
+    pub(super) fn set_delivery(&self, clip: ClipId, destination: &str, state: Delivery) -> Result<()> {
         let n = self.conn.execute(
             "UPDATE delivery SET state = ?3, reason = NULL, retry = NULL WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination, state.as_str()],
@@ -197,17 +115,6 @@ impl Tx<'_> {
         }
         self.restate(clip)?;
         self.changed(Change::Clip(clip));
-        Ok(())
-    }
-
-    /// The destination accepted everything; nothing was compared yet, so failures in a row go on counting.
-    pub fn sent(&self, clip: ClipId, destination: &str) -> Result<()> {
-        self.set_delivery(clip, destination, Delivery::Sent)?;
-        self.conn.execute(
-            "UPDATE delivery SET sent_ms = ?3, next_try_ms = 0 WHERE clip_id = ?1 AND destination = ?2",
-            params![clip.to_string(), destination, self.now_ms()],
-        )?;
-        self.log(&Draft::daemon(EventKind::Sent).clip(clip).fact("destination", destination))?;
         Ok(())
     }
 
@@ -226,8 +133,14 @@ impl Tx<'_> {
         }
         self.set_delivery(clip, destination, Delivery::Proven)?;
         self.conn.execute(
-            "UPDATE delivery SET proven_ms = ?3, proof = ?4, checksum = ?5, version_id = ?6, locked_until_ms = ?7, attempts = 0 WHERE clip_id = ?1 AND destination = ?2",
+            "UPDATE delivery SET proven_ms = ?3, proof = ?4, checksum = ?5, version_id = ?6, locked_until_ms = ?7, attempts = 0,
+               audited_ms = NULL, audit_how = NULL, whole_ms = NULL, legal_hold = 0 WHERE clip_id = ?1 AND destination = ?2",
             params![clip.to_string(), destination, self.now_ms(), how.as_str(), checksum, version, locked_until_ms],
+        )?;
+        // What was completed is there to stay; nothing is given up.
+        self.conn.execute(
+            "UPDATE upload_session SET completed_ms = coalesce(completed_ms, ?3) WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination, self.now_ms()],
         )?;
         self.conn.execute(
             "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
@@ -260,6 +173,34 @@ impl Tx<'_> {
         let event = Draft::daemon(EventKind::Mismatch).clip(clip).fact("destination", destination).secret("what", what);
         self.log(&event.outcome("failed"))?;
         self.stale(clip)
+    }
+
+    /// A copy that was sent or proven is not what was sealed, as a later look found (`found`: `audit`, `verify`, `read`,
+    /// `evict`): nothing relies on it any more. It is sent again while good bytes exist here; where they do not,
+    /// `deliver::mend` looks for them elsewhere. Nothing changes where it is being sent anew already.
+    pub fn suspect(&self, clip: ClipId, destination: &str, what: &str, found: &str) -> Result<bool> {
+        let n = self.conn.execute(
+            "UPDATE delivery SET state = 'suspect', reason = ?3, retry = NULL, attempts = 0, next_try_ms = 0, acked_bytes = 0, proof = NULL, checksum = NULL,
+               proven_ms = NULL, audited_ms = NULL, audit_how = NULL, whole_ms = NULL
+             WHERE clip_id = ?1 AND destination = ?2 AND state IN ('sent', 'proven')",
+            params![clip.to_string(), destination, what],
+        )?;
+        if n == 0 {
+            return Ok(false);
+        }
+        self.conn.execute(
+            "DELETE FROM upload_session WHERE clip_id = ?1 AND destination = ?2",
+            params![clip.to_string(), destination],
+        )?;
+        let event = Draft::daemon(EventKind::Mismatch)
+            .clip(clip)
+            .fact("destination", destination)
+            .fact("found", found)
+            .secret("what", what);
+        self.log(&event.outcome("failed"))?;
+        self.restate(clip)?;
+        self.stale(clip)?;
+        Ok(true)
     }
 
     /// A step failed. Transient failures are tried again at `next_try_ms`; others wait for a person.
@@ -379,6 +320,7 @@ impl Tx<'_> {
     /// that they lack, `required` follows the configuration, and a destination that is no longer in it is required
     /// by none, or its clips would never be proven. One event tells all of it, where anything changed.
     pub fn configure(&self, destinations: &[(String, bool)]) -> Result<()> {
+        self.abandon_of_earlier_run()?;
         let mut changed = std::collections::BTreeSet::new();
         let mut told = serde_json::Map::new();
         let mut tell = |name: &str, what: &str, clips: Vec<ClipId>| {
@@ -430,27 +372,6 @@ impl Tx<'_> {
 }
 
 impl Reader<'_> {
-    /// Deliveries to `destination` that are due at `now_ms`: marked first, then linked to a case, then oldest.
-    /// A clip goes up only after its record was made and while no quarantine stands.
-    pub fn due_deliveries(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<DeliveryJob>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT d.clip_id, d.state, d.attempts FROM delivery d JOIN clip c USING (clip_id)
-             WHERE d.destination = ?1 AND d.state <> 'proven' AND d.state <> 'failed' AND (d.next_try_ms <= ?2 OR d.next_try_ms > ?4)
-               AND c.local = 'sealed' AND c.quarantine IS NULL AND c.record_rev > 0
-             ORDER BY d.state = 'sent' DESC, c.importance DESC, EXISTS (SELECT 1 FROM case_link l WHERE l.clip_id = c.clip_id) DESC, c.clip_id LIMIT ?3",
-        )?;
-        let rows = statement
-            .query_map(params![destination, now_ms, limit, now_ms.saturating_add(LONGEST_PAUSE_MS)], |r| {
-                Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get(2)?))
-            })?;
-        rows.map(|row| {
-            let (clip, state, attempts) = row?;
-            let state = Delivery::parse(&state).ok_or_else(|| StoreError::Odd(format!("delivery state {state:?}")))?;
-            Ok(DeliveryJob { clip: clip.parse()?, state, attempts })
-        })
-        .collect()
-    }
-
     /// The deliveries of a clip: destination and state.
     pub fn deliveries(&self, clip: ClipId) -> Result<Vec<(String, Delivery)>> {
         let mut statement = self
@@ -479,39 +400,16 @@ impl Reader<'_> {
             )?)
     }
 
-    /// When the next delivery or outbox row of `destination` becomes due, if any waits.
+    /// When the next delivery, outbox row or abandoned session of `destination` becomes due, if any waits.
     pub fn next_due_ms(&self, destination: &str) -> Result<Option<i64>> {
         Ok(self
             .conn
             .prepare_cached(
                 "SELECT min(at) FROM (SELECT min(next_try_ms) AS at FROM delivery WHERE destination = ?1 AND state <> 'proven' AND state <> 'failed'
-                 UNION ALL SELECT min(next_try_ms) FROM outbox WHERE destination = ?1 AND stored_ms IS NULL)",
+                 UNION ALL SELECT min(next_try_ms) FROM outbox WHERE destination = ?1 AND stored_ms IS NULL
+                 UNION ALL SELECT min(next_try_ms) FROM abandoned_session WHERE destination = ?1)",
             )?
             .query_row([destination], |r| r.get(0))?)
-    }
-
-    /// The stored session of a delivery.
-    pub fn session(&self, clip: ClipId, destination: &str) -> Result<Option<StoredSession>> {
-        let session: Option<String> = self
-            .conn
-            .prepare_cached("SELECT session FROM upload_session WHERE clip_id = ?1 AND destination = ?2")?
-            .query_row(params![clip.to_string(), destination], |r| r.get(0))
-            .optional()?;
-        let Some(session) = session else { return Ok(None) };
-        let mut statement = self.conn.prepare_cached(
-            "SELECT n, tag, sha256 FROM upload_part WHERE clip_id = ?1 AND destination = ?2 ORDER BY n",
-        )?;
-        let rows = statement.query_map(params![clip.to_string(), destination], |r| {
-            Ok((r.get::<_, i64>(0)? as u64, r.get::<_, Option<String>>(1)?, r.get::<_, Option<Vec<u8>>>(2)?))
-        })?;
-        let parts = rows
-            .map(|row| {
-                let (n, tag, sha256) = row?;
-                let sha256 = sha256.map(digest32).transpose()?.map(Sha256);
-                Ok(SentPart { n, receipt: tag.map(|tag| PartReceipt { tag, sha256 }) })
-            })
-            .collect::<Result<_>>()?;
-        Ok(Some(StoredSession { session, parts }))
     }
 
     /// Bytes acknowledged for a clip that is being sent, at the destination that has most of it.
@@ -523,14 +421,22 @@ impl Reader<'_> {
         Ok(acked.map(|a| a as u64))
     }
 
-    /// Small objects due for `destination`, oldest first.
-    pub fn due_outbox(&self, destination: &str, now_ms: i64, limit: u32) -> Result<Vec<OutboxItem>> {
+    /// Small objects due for `destination`, oldest first. No pause is longer than `longest_pause_ms`: a later instant was
+    /// set by a clock that has been put back since, and is due.
+    pub fn due_outbox(
+        &self,
+        destination: &str,
+        now_ms: i64,
+        longest_pause_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<OutboxItem>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT outbox_id, key, content_type, bytes, attempts, kind FROM outbox
-             WHERE destination = ?1 AND stored_ms IS NULL AND (next_try_ms <= ?2 OR next_try_ms > ?4) ORDER BY outbox_id LIMIT ?3",
+             WHERE destination = ?1 AND stored_ms IS NULL AND (next_try_ms <= ?2 OR next_try_ms > ?4)
+               AND NOT EXISTS (SELECT 1 FROM clip c WHERE c.clip_id = outbox.clip_id AND c.isolated_ms IS NOT NULL) ORDER BY outbox_id LIMIT ?3",
         )?;
         let rows =
-            statement.query_map(params![destination, now_ms, limit, now_ms.saturating_add(LONGEST_PAUSE_MS)], |r| {
+            statement.query_map(params![destination, now_ms, limit, now_ms.saturating_add(longest_pause_ms)], |r| {
                 let kind: String = r.get(5)?;
                 Ok(OutboxItem {
                     id: r.get(0)?,

@@ -43,7 +43,7 @@ pub struct ErasableRow {
     pub sealed_ms: Option<i64>,
     /// Our copy has holes.
     pub holes: bool,
-    /// In quarantine.
+    /// In quarantine, or isolated: either way a person decides.
     pub quarantined: bool,
     /// A hold stands.
     pub held: bool,
@@ -168,7 +168,7 @@ impl Reader<'_> {
         let copies = self.remote_copies(dock, recorder)?;
         let mut statement = self.conn.prepare_cached(
             "SELECT s.sighting_id, s.clip_id, s.path, s.size_bytes, s.modified_raw, s.state, s.intent_seq, c.role, c.local, c.size_bytes, c.blake3, c.sealed_ms,
-               c.holes <> '[]', c.quarantine IS NOT NULL, EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL),
+               c.holes <> '[]', c.quarantine IS NOT NULL OR c.isolated_ms IS NOT NULL, EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL),
                (SELECT max(e.seq) FROM log_entry e WHERE e.clip_id = c.clip_id AND e.kind IN ('clip.sealed', 'delivery.proven'))
              FROM sighting s JOIN clip c USING (clip_id)
              WHERE (s.dock_id = ?1 AND s.state IN ('present', 'erase_intended')) OR (s.recorder_id = ?2 AND s.state = 'erase_intended'

@@ -7,7 +7,6 @@ use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{MediaFacts, MediaHealth};
 use crate::domain::record::{self, Fact, Field, Origin};
-use crate::domain::sensitivity::Sensitivity;
 use crate::domain::time::UtcMs;
 
 /// What the media worker found, as stored.
@@ -92,11 +91,8 @@ impl Tx<'_> {
             self.log(&event)?;
             self.reindex(clip)?;
             self.stale(clip)?;
-            let label = record::settle(&self.read().facts(clip)?).get(&Field::Sensitivity).map(|f| f.value.clone());
             // 疑似涉密 stops and isolates (decision 9).
-            if label.and_then(|l| Sensitivity::parse(&l)) == Some(Sensitivity::SuspectedState) {
-                self.quarantine(clip, "suspected state secret: nothing leaves the station until a person has decided")?;
-            }
+            self.isolate_if_labelled(clip, Draft::by(EventKind::Isolated, actor.clone(), via))?;
         }
         Ok(added)
     }
@@ -228,10 +224,10 @@ impl Reader<'_> {
         )
     }
 
-    /// Clips whose record is older than their facts, oldest first; quarantined ones wait for a person.
+    /// Clips whose record is older than their facts, oldest first; quarantined and isolated ones wait for a person.
     pub fn stale_records(&self, limit: u32) -> Result<Vec<ClipId>> {
         self.clip_ids(
-            "SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying' AND (quarantine IS NULL OR record_rev > 0) ORDER BY clip_id LIMIT ?1",
+            "SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying' AND isolated_ms IS NULL AND (quarantine IS NULL OR record_rev > 0) ORDER BY clip_id LIMIT ?1",
             [limit],
         )
     }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::delivery::PartRow;
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::clip::Local;
-use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::digest::{Blake3, Crc64, Sha256};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
@@ -89,6 +89,8 @@ pub struct ClipRow {
     pub holes: Vec<Hole>,
     /// `sampled` where it went on from an earlier dock.
     pub resume_check: Option<String>,
+    /// Since when it is isolated as suspected classified, milliseconds since the Unix epoch.
+    pub isolated_ms: Option<i64>,
 }
 
 impl ClipRow {
@@ -133,7 +135,7 @@ pub enum SealedAs {
 }
 
 const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, modified_raw, modified_ms, importance, grid_bytes, durable_bytes, \
-     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role, holes, resume_check";
+     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role, holes, resume_check, isolated_ms";
 
 fn read_holes(json: &str) -> Result<Vec<Hole>> {
     let pairs: Vec<(u64, u64)> =
@@ -141,7 +143,7 @@ fn read_holes(json: &str) -> Result<Vec<Hole>> {
     Ok(pairs.into_iter().map(|(offset, bytes)| Hole { offset, bytes }).collect())
 }
 
-fn write_holes(holes: &[Hole]) -> String {
+pub(super) fn write_holes(holes: &[Hole]) -> String {
     serde_json::json!(holes.iter().map(|h| (h.offset, h.bytes)).collect::<Vec<_>>()).to_string()
 }
 
@@ -158,7 +160,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
     let (sealed_ms, sealed_seq, quarantine, rev, stale, created_ms) =
         (r.get(14)?, r.get::<_, Option<i64>>(15)?, r.get(17)?, r.get(18)?, r.get::<_, i64>(19)?, r.get(20)?);
     let role = r.get(21)?;
-    let (holes, resume_check) = (r.get::<_, String>(22)?, r.get(23)?);
+    let (holes, resume_check, isolated_ms) = (r.get::<_, String>(22)?, r.get(23)?, r.get(24)?);
     Ok((|| {
         Ok(ClipRow {
             clip: text.parse()?,
@@ -185,6 +187,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
             created_ms,
             holes: read_holes(&holes)?,
             resume_check,
+            isolated_ms,
         })
     })())
 }
@@ -294,12 +297,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The `.part` file is durable up to `bytes`, and that prefix has this digest.
+    /// The `.part` file is durable up to `bytes`, and that prefix has this digest. Parts behind it are of bytes that may
+    /// be gone, and must not go up.
     pub fn copied_durably(&self, clip: ClipId, bytes: u64, prefix: Blake3, parts: &[PartRow]) -> Result<()> {
         self.conn.execute(
             "UPDATE clip SET durable_bytes = ?2, durable_blake3 = ?3 WHERE clip_id = ?1 AND local = 'copying'",
             params![clip.to_string(), bytes as i64, prefix.as_bytes()],
         )?;
+        self.conn.execute(
+            "DELETE FROM clip_part WHERE clip_id = ?1 AND offset + len > ?2",
+            params![clip.to_string(), bytes as i64],
+        )?;
+        if !parts.is_empty() {
+            self.changed(Change::Clip(clip));
+        }
         self.put_parts(clip, parts)
     }
 
@@ -312,9 +323,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
+    /// Stores digests of parts, those of the same number anew.
+    pub fn put_parts(&self, clip: ClipId, parts: &[PartRow]) -> Result<()> {
         let mut insert = self.conn.prepare_cached(
-            "INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO clip_part (clip_id, n, offset, len, sha256, crc64) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for part in parts {
             insert.execute(params![
@@ -322,7 +334,9 @@ impl Tx<'_> {
                 part.n as i64,
                 part.offset as i64,
                 part.len as i64,
-                part.sha256.as_bytes()
+                part.sha256.as_bytes(),
+                // The same 64 bits: SQLite's numbers have a sign.
+                part.crc64.map(|crc| crc.0 as i64)
             ])?;
         }
         Ok(())
@@ -370,13 +384,15 @@ impl Tx<'_> {
                 write_holes(&sealed.holes),
             ],
         )?;
-        self.settle_leftovers(&sealed.leftovers)?;
+        self.settle_leftovers(&sealed.leftovers, sealed.clip)?;
         for (destination, required) in &sealed.deliveries {
             self.conn.execute(
                 "INSERT INTO delivery (clip_id, destination, state, required) VALUES (?1, ?2, 'waiting', ?3) ON CONFLICT DO NOTHING",
                 params![sealed.clip.to_string(), destination, required],
             )?;
         }
+        self.isolate_if_alike(sealed.clip)?;
+        self.hold_by_cases(sealed.clip)?;
         self.restate(sealed.clip)?;
         self.changed(Change::Clip(sealed.clip));
         self.changed(Change::Docks);
@@ -385,9 +401,10 @@ impl Tx<'_> {
 
     /// Interrupted copies whose bytes are all in another clip are of no further use; one whose bytes are
     /// not may be the only copy of something, and waits for a person.
-    fn settle_leftovers(&self, leftovers: &[(ClipId, bool)]) -> Result<()> {
+    fn settle_leftovers(&self, leftovers: &[(ClipId, bool)], newer: ClipId) -> Result<()> {
         for (clip, contained) in leftovers {
             if *contained {
+                self.carry_isolation(*clip, newer)?;
                 self.abandon(*clip, "the file grew; all that was copied is in the newer clip")?;
             } else {
                 self.quarantine(
@@ -407,6 +424,23 @@ impl Tx<'_> {
         )?;
         if n > 0 {
             self.log(&Draft::daemon(EventKind::Quarantine).clip(clip).secret("reason", reason))?;
+            // What is under way ends, and what went up already is given up there.
+            for (destination, _) in self.read().deliveries(clip)? {
+                self.give_session_up(clip, &destination)?;
+            }
+            self.stale(clip)?;
+        }
+        Ok(())
+    }
+
+    /// What a quarantine of this reason was about is over. One of another reason stays.
+    pub fn end_quarantine(&self, clip: ClipId, reason: &str) -> Result<()> {
+        let n = self.conn.execute(
+            "UPDATE clip SET quarantine = NULL WHERE clip_id = ?1 AND quarantine = ?2",
+            params![clip.to_string(), reason],
+        )?;
+        if n > 0 {
+            self.log(&Draft::daemon(EventKind::Quarantine).clip(clip).fact("step", "ended"))?;
             self.stale(clip)?;
         }
         Ok(())
@@ -414,7 +448,8 @@ impl Tx<'_> {
 
     /// A finished copy is the clip `of`, seen again: same recorder, path and digest (decision 1).
     pub fn duplicate(&self, copy: ClipId, of: ClipId, leftovers: &[(ClipId, bool)]) -> Result<()> {
-        self.settle_leftovers(leftovers)?;
+        self.settle_leftovers(leftovers, of)?;
+        self.carry_isolation(copy, of)?;
         self.conn.execute(
             "UPDATE sighting SET clip_id = ?2, compared = 'full' WHERE clip_id = ?1",
             params![copy.to_string(), of.to_string()],
@@ -510,14 +545,27 @@ impl Reader<'_> {
 
     /// The parts of a clip, in order.
     pub fn parts(&self, clip: ClipId) -> Result<Vec<PartRow>> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT n, offset, len, sha256 FROM clip_part WHERE clip_id = ?1 ORDER BY n")?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT n, offset, len, sha256, crc64 FROM clip_part WHERE clip_id = ?1 ORDER BY n")?;
         let rows = statement.query_map([clip.to_string()], |r| {
-            Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, Vec<u8>>(3)?))
+            Ok((
+                r.get::<_, i64>(0)?,
+                r.get::<_, i64>(1)?,
+                r.get::<_, i64>(2)?,
+                r.get::<_, Vec<u8>>(3)?,
+                r.get::<_, Option<i64>>(4)?,
+            ))
         })?;
         rows.map(|row| {
-            let (n, offset, len, sha256) = row?;
-            Ok(PartRow { n: n as u64, offset: offset as u64, len: len as u64, sha256: Sha256(digest32(sha256)?) })
+            let (n, offset, len, sha256, crc64) = row?;
+            Ok(PartRow {
+                n: n as u64,
+                offset: offset as u64,
+                len: len as u64,
+                sha256: Sha256(digest32(sha256)?),
+                crc64: crc64.map(|bits| Crc64(bits as u64)),
+            })
         })
         .collect()
     }

@@ -5,19 +5,27 @@
 //! own. Nobody outside this room sees a row: what goes in and out are domain types and the plain structs
 //! of this room. Must not touch files of the vault, nor decide anything that `domain` can decide.
 
+mod addresses;
+mod audit;
+mod backup;
 mod cases;
 mod delivery;
 mod docks;
 mod erase;
+mod evict;
 mod facts;
 mod intake;
 mod issues;
+mod keep;
 mod log;
 mod open;
 mod pages;
+mod queue;
 mod recordings;
 mod records;
 mod register;
+mod restore;
+mod sessions;
 mod views;
 
 #[cfg(test)]
@@ -36,19 +44,26 @@ use crate::domain::ids::{ClipId, IdError};
 use crate::domain::ports::Clock;
 use crate::runtime::task;
 
+pub use audit::{AuditJob, LockJob};
+pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
-pub use delivery::{DeliveryJob, DestinationRow, OutboxItem, PartRow, SentPart, SmallKind, StoredSession};
+pub use delivery::{DestinationRow, OutboxItem, PartRow, SmallKind};
 pub use docks::{NewDock, OpenDock};
 pub use erase::ErasableRow;
+pub use evict::EvictRow;
 pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
+pub use keep::{HoldRow, IsolationRow, Standing};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
+pub use queue::{DeliveryJob, DueQuery, PauseRow};
 pub use recordings::{NewRecording, RecordingRow, SegmentRow};
 pub use records::Policy;
 pub use register::DeviceRow;
+pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
+pub use sessions::{AbandonedRow, SentPart, SessionObject, StoredSession};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
 /// Why the store did not do it.
@@ -182,6 +197,10 @@ pub enum Change {
     Recorders,
     /// A recording of a live stream began or ended.
     Recordings,
+    /// A clip was isolated, or is no longer: what goes out is looked at anew.
+    Isolated,
+    /// A hold was placed, or its release asked for or carried out.
+    Holds,
     /// The log grew.
     Log,
 }
@@ -217,7 +236,14 @@ pub struct Reader<'a> {
     pub(in crate::store) conn: &'a Connection,
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// A change that waits for the writer: runs inside a transaction, if there is one, and gives what is to be said once it
+/// is durable.
+type Job = Box<dyn FnOnce(std::result::Result<&Connection, StoreError>) -> Told + Send>;
+/// Tells whoever waits how it ended, and everybody what changed.
+type Told = Box<dyn FnOnce(std::result::Result<(), StoreError>)>;
+
+/// Changes that are made durable together, at most: one sync of the disk serves all that wait for it.
+const TOGETHER: usize = 64;
 
 /// The database of a station. Cheap to clone.
 #[derive(Clone)]
@@ -243,8 +269,9 @@ impl Store {
         let writer = std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                while let Ok(job) = inbox.recv() {
-                    job(&mut conn);
+                while let Ok(first) = inbox.recv() {
+                    let more = inbox.try_iter().take(TOGETHER - 1);
+                    transact(&mut conn, std::iter::once(first).chain(more));
                 }
                 // A clean shutdown leaves one file, which is easier to copy and to look at.
                 if let Err(e) = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
@@ -307,20 +334,22 @@ impl Store {
         let clock = Arc::clone(&self.inner.clock);
         let announce = self.inner.changes.clone();
         let job: Job = Box::new(move |conn| {
-            // Work parses what people and recorders wrote. Should it panic, its transaction is rolled back as the stack
-            // unwinds, and the writer goes on: without it nothing would be taken in any more, and nobody told.
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| transact(conn, &*clock, work)))
-                .unwrap_or_else(|_| {
-                    Err(StoreError::Odd("the work of a transaction panicked; it was rolled back".into()))
-                });
-            let outcome = outcome.map(|(value, changes)| {
-                for change in changes {
-                    // Nobody listening is fine.
-                    let _ = announce.send(change);
-                }
-                value
+            // Work parses what people and recorders wrote. Should it panic, what it did is rolled back, and the writer
+            // goes on: without it nothing would be taken in any more, and nobody told.
+            let work = || conn.and_then(|conn| alone(conn, &*clock, work));
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                Err(StoreError::Odd("the work of a transaction panicked; it was rolled back".into()))
             });
-            let _ = done.send(outcome);
+            Box::new(move |committed| {
+                let outcome = committed.and(outcome).map(|(value, changes)| {
+                    for change in changes {
+                        // Nobody listening is fine.
+                        let _ = announce.send(change);
+                    }
+                    value
+                });
+                let _ = done.send(outcome);
+            })
         });
         let jobs = self.inner.jobs.lock().unwrap_or_else(|e| e.into_inner());
         let sender = jobs.as_ref().ok_or_else(|| {
@@ -361,6 +390,11 @@ impl Store {
         outcome
     }
 
+    /// Where it stands.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
     /// What changes from now on. A receiver that lags is told so and should look at everything.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.inner.changes.subscribe()
@@ -379,19 +413,85 @@ impl Store {
     }
 }
 
-fn transact<T>(
-    conn: &mut Connection,
-    clock: &dyn Clock,
-    work: impl FnOnce(&Tx<'_>) -> Result<T>,
-) -> Result<(T, Vec<Change>)> {
-    let sql = conn
-        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-        .map_err(|source| StoreError::Sql { doing: "beginning a transaction", source })?;
-    let tx = Tx { conn: &sql, clock, changes: Vec::new().into() };
+/// Runs jobs in one transaction, each in a savepoint of its own: one that fails leaves the others alone. Nobody hears of
+/// success before the whole is durable.
+fn transact(conn: &mut Connection, jobs: impl Iterator<Item = Job>) {
+    let mut told = Vec::new();
+    let failed = |doing: &'static str, e: &rusqlite::Error| StoreError::Sql { doing, source: again(e) };
+    let outcome = match conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate) {
+        Err(e) => {
+            told.extend(jobs.map(|job| job(Err(failed("beginning a transaction", &e)))));
+            Ok(())
+        }
+        Ok(sql) => {
+            for job in jobs {
+                // A full disk takes the whole transaction back, whoever met it; nothing may go on outside of one.
+                let inside = if sql.is_autocommit() { Err(rolled_back()) } else { Ok(&*sql) };
+                told.push(job(inside));
+            }
+            if sql.is_autocommit() { Err(("committing a transaction", lost())) } else { Ok(sql) }
+                .and_then(|sql| sql.commit().map_err(|e| ("committing a transaction", e)))
+        }
+    };
+    for tell in told {
+        tell(outcome.as_ref().map(|()| ()).map_err(|(doing, e)| failed(doing, e)));
+    }
+}
+
+fn rolled_back() -> StoreError {
+    StoreError::Sql { doing: "going on in a transaction", source: lost() }
+}
+
+/// A transaction that SQLite has taken back by itself: as for a full disk, which it most often is.
+fn lost() -> rusqlite::Error {
+    failure(rusqlite::ffi::SQLITE_FULL, "the transaction was taken back with another change that failed")
+}
+
+fn failure(code: i32, words: &str) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(words.to_owned()))
+}
+
+/// One job in its savepoint. Dropping a savepoint that was not committed rolls back to it, also while a stack unwinds.
+fn alone<T>(conn: &Connection, clock: &dyn Clock, work: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<(T, Vec<Change>)> {
+    let failed = |doing| move |source| StoreError::Sql { doing, source };
+    conn.execute_batch("SAVEPOINT job").map_err(failed("beginning a savepoint"))?;
+    let guard = Savepoint { conn, kept: false };
+    let tx = Tx { conn, clock, changes: Vec::new().into() };
     let value = work(&tx)?;
     let changes = tx.changes.into_inner();
-    sql.commit().map_err(|source| StoreError::Sql { doing: "committing a transaction", source })?;
+    guard.keep().map_err(failed("ending a savepoint"))?;
     Ok((value, changes))
+}
+
+/// What a job did so far; undone unless it is kept.
+struct Savepoint<'a> {
+    conn: &'a Connection,
+    kept: bool,
+}
+
+impl Savepoint<'_> {
+    fn keep(mut self) -> rusqlite::Result<()> {
+        self.kept = true;
+        self.conn.execute_batch("RELEASE job")
+    }
+}
+
+impl Drop for Savepoint<'_> {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(e) = self.conn.execute_batch("ROLLBACK TO job; RELEASE job")
+        {
+            tracing::error!(error = %e, "a failed change could not be rolled back by itself");
+        }
+    }
+}
+
+/// The same failure for each who waited; SQLite's errors cannot be copied as they are.
+fn again(e: &rusqlite::Error) -> rusqlite::Error {
+    match e {
+        rusqlite::Error::SqliteFailure(code, words) => rusqlite::Error::SqliteFailure(*code, words.clone()),
+        other => failure(rusqlite::ffi::SQLITE_ERROR, &other.to_string()),
+    }
 }
 
 /// Reads 32 raw bytes.

@@ -80,7 +80,7 @@ impl Reader<'_> {
         let (waiting, failed, mismatched) = self
             .conn
             .prepare_cached(
-                "SELECT coalesce(sum(state NOT IN ('failed')), 0), coalesce(sum(state = 'failed'), 0), coalesce(sum(state = 'waiting' AND reason IS NOT NULL AND retry IS NULL), 0)
+                "SELECT coalesce(sum(state NOT IN ('failed')), 0), coalesce(sum(state = 'failed'), 0), coalesce(sum(state = 'suspect' OR (state = 'waiting' AND reason IS NOT NULL AND retry IS NULL)), 0)
                  FROM delivery WHERE destination = ?1 AND state <> 'proven'",
             )?
             .query_row([destination], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64)))?;
@@ -90,7 +90,7 @@ impl Reader<'_> {
                     "SELECT clip_id, coalesce(reason, '') FROM delivery WHERE destination = ?1 AND state = 'failed' ORDER BY clip_id LIMIT 1"
                 }
                 _ => {
-                    "SELECT clip_id, reason FROM delivery WHERE destination = ?1 AND state = 'waiting' AND reason IS NOT NULL AND retry IS NULL ORDER BY clip_id LIMIT 1"
+                    "SELECT clip_id, coalesce(reason, '') FROM delivery WHERE destination = ?1 AND (state = 'suspect' OR (state = 'waiting' AND reason IS NOT NULL AND retry IS NULL)) ORDER BY clip_id LIMIT 1"
                 }
             };
             let mut statement = self.conn.prepare_cached(sql)?;
@@ -116,6 +116,11 @@ impl Reader<'_> {
     /// Clips in quarantine that are not damaged: how many, and one of them.
     pub fn quarantined_clips(&self) -> Result<(u64, Option<ClipId>)> {
         self.count_and_first("quarantine IS NOT NULL AND local <> 'damaged'")
+    }
+
+    /// Isolated clips: how many, and one of them.
+    pub fn isolated_figures(&self) -> Result<(u64, Option<ClipId>)> {
+        self.count_and_first("isolated_ms IS NOT NULL")
     }
 
     fn count_and_first(&self, condition: &str) -> Result<(u64, Option<ClipId>)> {
@@ -158,7 +163,8 @@ impl Reader<'_> {
                  FROM (SELECT coalesce(c.size_bytes, c.durable_bytes) AS bytes,
                          EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL) AS held,
                          c.state IN ('proven', 'released') AS proven
-                       FROM clip c WHERE c.local IN ('copying', 'sealed', 'damaged') AND c.shares IS NULL)",
+                       FROM clip c WHERE c.local IN ('copying', 'sealed', 'damaged')
+                         AND (c.shares IS NULL OR EXISTS (SELECT 1 FROM clip o WHERE o.clip_id = c.shares AND o.local = 'evicted')))",
             )?
             .query_row(params![], |r| {
                 Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64))

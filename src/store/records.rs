@@ -14,6 +14,9 @@ use crate::domain::record::{self, CaseLink, Copy, Field, Provenance, Record};
 use crate::domain::recorder::Importance;
 use crate::domain::time::UtcMs;
 
+/// More revisions than a clip gets in the time between a backup and the loss of the box.
+const REVS_OF_A_LOST_EPOCH: u32 = 100;
+
 /// What of the configuration shows in records.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -64,6 +67,7 @@ impl Reader<'_> {
             deliveries,
             held,
             quarantined: row.quarantine.is_some(),
+            isolated: row.isolated_ms.is_some(),
             probed: self.media(clip)?.is_some(),
             record_rev: row.record_rev,
             record_stale: row.record_stale,
@@ -254,7 +258,7 @@ impl Tx<'_> {
     pub fn publish(&self, clip: ClipId, policy: &Policy, destinations: &[String]) -> Result<u32> {
         let read = self.read();
         let row = read.clip(clip)?;
-        let rev = row.record_rev + 1;
+        let rev = row.record_rev + self.rev_step(clip)?;
         let mut record = read.record(clip, policy)?;
         record.annotation_rev = rev;
         let json = serde_json::to_vec_pretty(&record)
@@ -292,12 +296,26 @@ impl Tx<'_> {
         Ok(rev)
     }
 
+    /// The distance to the next revision: 1, but at a clip's first revision after a restore, since the lost epoch may
+    /// have published some that nobody here knows of, and their keys are immutable.
+    fn rev_step(&self, clip: ClipId) -> Result<u32> {
+        let first: bool = self
+            .conn
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM restore r JOIN clip c ON c.clip_id = ?1 WHERE c.created_ms < r.begun_ms
+                   AND r.epoch = (SELECT max(epoch) FROM restore)
+                   AND NOT EXISTS (SELECT 1 FROM record_rev v WHERE v.clip_id = ?1 AND v.made_ms >= r.begun_ms))",
+            )?
+            .query_row([clip.to_string()], |r| r.get(0))?;
+        Ok(if first { REVS_OF_A_LOST_EPOCH } else { 1 })
+    }
+
     /// Writes the next catalogue segment: one JSON line for each record revision not yet listed, at most
     /// `limit`. Gives the number of lines; 0 when there was nothing new.
     pub fn catalogue(&self, policy: &Policy, destinations: &[String], limit: u32) -> Result<usize> {
         let mut statement = self
             .conn
-            .prepare_cached("SELECT clip_id, rev, json FROM record_rev WHERE catalogue_seq IS NULL ORDER BY made_ms, clip_id, rev LIMIT ?1")?;
+            .prepare_cached("SELECT clip_id, rev, json FROM record_rev JOIN clip USING (clip_id) WHERE catalogue_seq IS NULL AND isolated_ms IS NULL ORDER BY made_ms, clip_id, rev LIMIT ?1")?;
         let rows: Vec<(String, u32, Vec<u8>)> = statement
             .query_map([limit], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
             .collect::<std::result::Result<_, _>>()?;
@@ -306,7 +324,11 @@ impl Tx<'_> {
         }
         let seq: u64 = self
             .conn
-            .query_row("SELECT coalesce(max(catalogue_seq), -1) + 1 FROM record_rev", [], |r| r.get::<_, i64>(0))?
+            .query_row(
+                "SELECT max(coalesce((SELECT max(catalogue_seq) + 1 FROM record_rev), 0), (SELECT catalogue_from FROM station))",
+                [],
+                |r| r.get::<_, i64>(0),
+            )?
             as u64;
         let mut segment = Vec::new();
         for (clip, rev, json) in &rows {

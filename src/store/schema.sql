@@ -10,7 +10,9 @@ CREATE TABLE station (
   one         INTEGER PRIMARY KEY CHECK (one = 1),
   station_id  TEXT NOT NULL,
   epoch       INTEGER NOT NULL CHECK (epoch >= 1),  -- counts restores (decision 3)
-  created_ms  INTEGER NOT NULL
+  created_ms  INTEGER NOT NULL,
+  superseded_by INTEGER,                             -- a later epoch, seen elsewhere: this database writes nothing more
+  catalogue_from INTEGER NOT NULL DEFAULT 0          -- segments of the catalogue below this number are an earlier epoch's
 ) STRICT;
 
 -- Recorders ever seen.
@@ -104,6 +106,9 @@ CREATE TABLE clip (
   state          TEXT NOT NULL DEFAULT 'copying' CHECK (state IN ('copying', 'sealed', 'sending', 'proven', 'released')),  -- domain::clip::project of all its facets; rewritten with each change of them
   owes_since_ms  INTEGER,                            -- sealed, and lacks one of the five: since when
   holes TEXT NOT NULL DEFAULT '[]',                  -- places of the recorder's file that could not be read and stand as zeros in ours: JSON [[offset, bytes], ...]
+  isolated_ms INTEGER,                               -- suspected classified since then: goes nowhere, is shown to nobody
+  evict_seq INTEGER,                                 -- local is 'evicted' and its file may still stand: position of the event that said so
+  pushed_ms INTEGER,                                 -- when a person last pushed it to the front of what goes out
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);
@@ -114,6 +119,9 @@ CREATE INDEX clip_by_state ON clip (state, coalesce(sealed_ms, created_ms));
 CREATE INDEX clip_owing ON clip (owes_since_ms) WHERE owes_since_ms IS NOT NULL;
 CREATE INDEX clip_quarantined ON clip (local) WHERE quarantine IS NOT NULL;
 CREATE INDEX clip_damaged ON clip (local) WHERE local = 'damaged';
+CREATE INDEX clip_isolated ON clip (isolated_ms) WHERE isolated_ms IS NOT NULL;
+CREATE INDEX clip_evicting ON clip (evict_seq) WHERE evict_seq IS NOT NULL;
+CREATE INDEX clip_evicted ON clip (local) WHERE local = 'evicted';
 
 -- How many clips are in each state, and their bytes, so that no page counts a million rows. Kept by triggers.
 CREATE TABLE clip_total (
@@ -133,13 +141,14 @@ CREATE TRIGGER clip_total_moved AFTER UPDATE OF state, size_bytes, declared_byte
   UPDATE clip_total SET clips = clips + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.declared_bytes, 0) WHERE state = NEW.state;
 END;
 
--- SHA-256 of each upload part, computed in the copying pass.
+-- Digests of each upload part, computed in the copying pass. The CRC is CRC-64/NVME, its 64 bits as a signed number.
 CREATE TABLE clip_part (
   clip_id TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
   n       INTEGER NOT NULL,
   offset  INTEGER NOT NULL,
   len     INTEGER NOT NULL,
   sha256  BLOB NOT NULL CHECK (length(sha256) = 32),
+  crc64   INTEGER,                                   -- clips copied before version 4 have none
   PRIMARY KEY (clip_id, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -335,7 +344,8 @@ CREATE TABLE destination (
   in_order    INTEGER NOT NULL DEFAULT 0             -- parts of an object one after the other only
 ) STRICT;
 
--- A clip's delivery to a destination (decision 5).
+-- A clip's delivery to a destination (decision 5). Where parts may go up while the clip is still being copied, the row
+-- exists from the clip's first moment.
 CREATE TABLE delivery (
   clip_id     TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
   destination TEXT NOT NULL,
@@ -350,12 +360,19 @@ CREATE TABLE delivery (
   checksum    TEXT,                                  -- what was compared
   version_id  TEXT,
   locked_until_ms INTEGER,
+  audited_ms INTEGER,                                -- since its proof: when it was last read again and found the same
+  audit_how TEXT CHECK (audit_how IN ('sampled', 'whole')),  -- the most thorough of these readings
+  whole_ms INTEGER,                                  -- when every byte was read again last
+  legal_hold INTEGER NOT NULL DEFAULT 0 CHECK (legal_hold IN (0, 1)),  -- a legal hold of ours stands on it there
   PRIMARY KEY (clip_id, destination)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_due ON delivery (destination, next_try_ms) WHERE state <> 'proven';
 CREATE INDEX delivery_proven ON delivery (proven_ms) WHERE state = 'proven' AND required = 1;
 CREATE INDEX delivery_failed ON delivery (destination) WHERE state = 'failed';
 CREATE INDEX delivery_sending ON delivery (destination) WHERE state = 'sending';
+CREATE INDEX delivery_suspect ON delivery (destination) WHERE state = 'suspect';
+CREATE INDEX delivery_audit ON delivery (destination, audited_ms) WHERE state = 'proven';
+CREATE INDEX delivery_lock ON delivery (destination, locked_until_ms) WHERE state = 'proven';
 
 -- An upload session: ours, stored before the first byte, with what was acknowledged.
 CREATE TABLE upload_session (
@@ -363,6 +380,7 @@ CREATE TABLE upload_session (
   destination TEXT NOT NULL,
   session     TEXT NOT NULL,
   begun_ms    INTEGER NOT NULL,
+  completed_ms INTEGER,                              -- the object was made of its parts: there is nothing left to give up
   PRIMARY KEY (clip_id, destination)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE upload_part (
@@ -372,9 +390,49 @@ CREATE TABLE upload_part (
   begun_ms    INTEGER NOT NULL,                      -- before its first byte
   acked_ms    INTEGER,                               -- after its receipt
   tag         TEXT,
-  sha256      BLOB,
+  sha256      BLOB,                                  -- what the remote says it computed
+  ours BLOB,                                         -- what we said the bytes are; NULL: the sealed clip's (rows from before version 4)
   PRIMARY KEY (clip_id, destination, n),
   FOREIGN KEY (clip_id, destination) REFERENCES upload_session ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Where objects stand at destinations that choose addresses themselves and keep no keys (tus): nobody else knows.
+CREATE TABLE address (
+  destination TEXT NOT NULL,
+  key         TEXT NOT NULL,
+  url         TEXT NOT NULL,
+  size_bytes  INTEGER NOT NULL,                      -- acknowledged there
+  sha256      BLOB NOT NULL CHECK (length(sha256) = 32),
+  readable    INTEGER NOT NULL,                      -- it gave bytes back then
+  noted_ms    INTEGER NOT NULL,
+  PRIMARY KEY (destination, key)
+) STRICT, WITHOUT ROWID;
+
+-- Sessions that nobody goes on with, until the remote has acknowledged that it gave them up: nobody shall pay for parts
+-- of nothing. A clip's own get here whenever their row goes before they were completed, whatever the reason; those of
+-- trees, which are sent whole, stand here from before their first byte until they are complete.
+CREATE TABLE abandoned_session (
+  abandon_id  INTEGER PRIMARY KEY,
+  destination TEXT NOT NULL,
+  clip_id     TEXT NOT NULL,                         -- no reference: the clip may be gone as well
+  object      TEXT NOT NULL CHECK (object IN ('master', 'tree')),
+  session     TEXT NOT NULL,
+  since_ms    INTEGER NOT NULL,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  next_try_ms INTEGER NOT NULL DEFAULT 0,
+  error       TEXT
+) STRICT;
+CREATE INDEX abandoned_due ON abandoned_session (destination, next_try_ms);
+CREATE TRIGGER session_given_up AFTER DELETE ON upload_session WHEN OLD.completed_ms IS NULL BEGIN
+  INSERT INTO abandoned_session (destination, clip_id, object, session, since_ms) VALUES (OLD.destination, OLD.clip_id, 'master', OLD.session, OLD.begun_ms);
+END;
+
+-- Footage is held back: for one destination, or, where the name is empty, for all.
+CREATE TABLE sending_pause (
+  destination TEXT PRIMARY KEY,
+  since_ms    INTEGER NOT NULL,
+  until_ms    INTEGER,                               -- NULL: until somebody lifts it
+  paused_by   TEXT NOT NULL                          -- kind:id of the actor
 ) STRICT, WITHOUT ROWID;
 
 -- Small immutable objects on their way: records, case index, catalogue, checkpoints. Written in the
@@ -407,14 +465,104 @@ CREATE TABLE record_rev (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX record_rev_uncatalogued ON record_rev (made_ms) WHERE catalogue_seq IS NULL;
 
--- Holds (暂停销毁). Released by a later row's reason; two people release (later work).
+-- Backups of this database (see domain::layout). A backup never holds its own row.
+CREATE TABLE backup (
+  epoch          INTEGER NOT NULL,                   -- of the log in it; numbers begin anew with each
+  seq            INTEGER NOT NULL,
+  made_ms        INTEGER NOT NULL,
+  size_bytes     INTEGER NOT NULL,                   -- packed, as sent
+  sha256         BLOB NOT NULL CHECK (length(sha256) = 32),
+  database_bytes INTEGER NOT NULL,                   -- unpacked
+  log_size       INTEGER NOT NULL,                   -- events in it
+  note           TEXT NOT NULL,                      -- the signed note (custody::backup)
+  log_key        BLOB,                               -- the encrypted log key, where the configuration asks for it
+  PRIMARY KEY (epoch, seq)
+) STRICT, WITHOUT ROWID;
+-- A backup at a destination. Given up: a newer one was made before it had arrived.
+CREATE TABLE backup_copy (
+  epoch       INTEGER NOT NULL,
+  seq         INTEGER NOT NULL,
+  destination TEXT NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('waiting', 'proven', 'given_up')),
+  session     TEXT,                                  -- the upload's identity there, stored before its first byte
+  reason      TEXT,                                  -- of the last failure
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  next_try_ms INTEGER NOT NULL DEFAULT 0,
+  proven_ms   INTEGER,                               -- read back, and the same
+  PRIMARY KEY (epoch, seq, destination),
+  FOREIGN KEY (epoch, seq) REFERENCES backup ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX backup_copy_waiting ON backup_copy (destination) WHERE state = 'waiting';
+-- Parts of it that the destination acknowledged.
+CREATE TABLE backup_part (
+  epoch       INTEGER NOT NULL,
+  seq         INTEGER NOT NULL,
+  destination TEXT NOT NULL,
+  n           INTEGER NOT NULL,
+  tag         TEXT NOT NULL,
+  sha256      BLOB,
+  PRIMARY KEY (epoch, seq, destination, n),
+  FOREIGN KEY (epoch, seq, destination) REFERENCES backup_copy ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Restores that this database went through, by the epoch that each opened.
+CREATE TABLE restore (
+  epoch            INTEGER PRIMARY KEY,
+  from_destination TEXT NOT NULL,
+  backup_epoch     INTEGER,                          -- NULL: there was none, or none was to be used
+  backup_seq       INTEGER,
+  begun_ms         INTEGER NOT NULL,
+  finished_ms      INTEGER,
+  told             TEXT NOT NULL DEFAULT '{}'        -- JSON: what it found and lost, as it was told
+) STRICT;
+
+-- Holds (暂停销毁) as they were ordered: on one clip, or on a case with every clip that is or will be linked to it. One
+-- person asks for the release, another one carries it out.
+CREATE TABLE hold_order (
+  order_id    INTEGER PRIMARY KEY,
+  clip_id     TEXT REFERENCES clip,
+  case_id     INTEGER REFERENCES case_file,
+  reason      TEXT NOT NULL,
+  placed_by   TEXT NOT NULL,                         -- kind:id of the actor
+  placed_ms   INTEGER NOT NULL,
+  asked_by    TEXT,                                  -- who asked for the release, why and when
+  asked_why   TEXT,
+  asked_ms    INTEGER,
+  released_by TEXT,
+  released_ms INTEGER,
+  CHECK ((clip_id IS NULL) <> (case_id IS NULL)),
+  CHECK ((released_by IS NULL) = (released_ms IS NULL)),
+  CHECK (released_by IS NULL OR (asked_by IS NOT NULL AND released_by <> asked_by))
+) STRICT;
+CREATE INDEX hold_order_case ON hold_order (case_id) WHERE released_ms IS NULL;
+
+-- What of it stands on each clip.
 CREATE TABLE hold (
   hold_id     INTEGER PRIMARY KEY,
   clip_id     TEXT NOT NULL REFERENCES clip,
   reason      TEXT NOT NULL,
   placed_ms   INTEGER NOT NULL,
-  released_ms INTEGER
+  released_ms INTEGER,
+  order_id INTEGER REFERENCES hold_order
 ) STRICT;
+CREATE INDEX hold_standing ON hold (clip_id) WHERE released_ms IS NULL;
+
+-- Suspected classified (疑似涉密). The newest row of a clip counts; while none of it is lifted, clip.isolated_ms is set.
+CREATE TABLE isolation (
+  isolation_id INTEGER PRIMARY KEY,
+  clip_id    TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  reason     TEXT NOT NULL,
+  placed_by  TEXT NOT NULL,                          -- kind:id of the actor
+  placed_ms  INTEGER NOT NULL,
+  asked_by   TEXT,                                   -- who asked to lift it, why and when
+  asked_why  TEXT,
+  asked_ms   INTEGER,
+  lifted_by  TEXT,
+  lifted_ms  INTEGER,
+  CHECK ((lifted_by IS NULL) = (lifted_ms IS NULL)),
+  CHECK (lifted_by IS NULL OR (asked_by IS NOT NULL AND lifted_by <> asked_by))
+) STRICT;
+CREATE UNIQUE INDEX isolation_standing ON isolation (clip_id) WHERE lifted_ms IS NULL;
 
 -- The custody log: stored bytes are what is hashed (domain::event, domain::merkle).
 CREATE TABLE log_entry (

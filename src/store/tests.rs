@@ -21,14 +21,14 @@ use crate::domain::stream::{
 };
 use crate::runtime::clock::{StoppedClock, SystemClock};
 
-struct Fixture {
+pub(super) struct Fixture {
     _dir: tempfile::TempDir,
-    store: Store,
+    pub(super) store: Store,
     dock: i64,
     recorder: RecorderId,
 }
 
-fn fixture() -> Fixture {
+pub(super) fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let clock = StoppedClock::at(1_781_834_604_000);
     let store =
@@ -47,7 +47,7 @@ fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    fn clip(&self, name: &str) -> ClipId {
+    pub(super) fn clip(&self, name: &str) -> ClipId {
         let clip = ClipId::generate(1_781_834_604_000);
         let entry =
             ShelfEntry { path: SourcePath::new(name), size_bytes: 3, modified_raw: "t".into(), modified_ms: None };
@@ -67,14 +67,14 @@ impl Fixture {
         clip
     }
 
-    fn seal(&self, clip: ClipId, deliveries: Vec<(String, bool)>) {
+    pub(super) fn seal(&self, clip: ClipId, deliveries: Vec<(String, bool)>) {
         let sealed = SealedClip {
             holes: Vec::new(),
             clip,
             size_bytes: 3,
             blake3: Blake3([1; 32]),
             sha256: Sha256([2; 32]),
-            parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]) }],
+            parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]), crc64: None }],
             shares: None,
             supersedes: None,
             leftovers: Vec::new(),
@@ -256,6 +256,41 @@ fn told(f: &Fixture, kind: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
+fn changes_that_are_made_durable_together_fail_alone() {
+    let f = fixture();
+    let (first, second) = (f.clip("a"), f.clip("b"));
+    let size = || f.store.read_blocking(|r| r.log_size()).unwrap();
+    let before = size();
+    // The writer is held while these queue up behind it.
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let note = |clip| move |tx: &Tx<'_>| tx.log(&Draft::daemon(EventKind::Shown).clip(clip));
+    let busy = f.store.submit(move |_| Ok(held.recv().unwrap_or(()))).unwrap();
+    let good = f.store.submit(note(first)).unwrap();
+    let half = f
+        .store
+        .submit(move |tx| {
+            note(second)(tx)?;
+            Err::<u64, _>(StoreError::Conflict("half done".into()))
+        })
+        .unwrap();
+    let panics = f
+        .store
+        .submit(move |tx| -> Result<u64> {
+            note(second)(tx)?;
+            panic!("as a bug would")
+        })
+        .unwrap();
+    let last = f.store.submit(note(second)).unwrap();
+    hold.send(()).unwrap();
+    busy.blocking_recv().unwrap().unwrap();
+    assert_eq!(good.blocking_recv().unwrap().unwrap(), before);
+    assert!(matches!(half.blocking_recv().unwrap(), Err(StoreError::Conflict(_))));
+    assert!(matches!(panics.blocking_recv().unwrap(), Err(StoreError::Odd(_))));
+    assert_eq!(last.blocking_recv().unwrap().unwrap(), before + 1, "what failed left no hole in the log");
+    assert_eq!(size(), before + 2);
+}
+
+#[test]
 fn every_change_of_a_facet_rewrites_the_word() {
     use crate::domain::clip::ProofLevel;
     use crate::domain::error::Retry;
@@ -275,11 +310,11 @@ fn every_change_of_a_facet_rewrites_the_word() {
     expect("copying", 0);
     f.seal(clip, vec![("d".into(), true)]);
     expect("sealed", 1);
-    f.store.write_blocking(move |tx| tx.session_begun(clip, "d", "s")).unwrap();
+    f.store.write_blocking(move |tx| tx.session_begun(clip, "d", "s", &[])).unwrap();
     expect("sending", 1);
     f.store.write_blocking(move |tx| tx.send_failed(clip, "d", "no", Retry::Operator, 0)).unwrap();
     expect("sealed", 1);
-    f.store.write_blocking(move |tx| tx.sent(clip, "d")).unwrap();
+    f.store.write_blocking(move |tx| tx.sent(clip, "d", "s", None)).unwrap();
     expect("sending", 1);
     f.store.write_blocking(move |tx| tx.proven(clip, "d", ProofLevel::ReadBack, "x", None, None)).unwrap();
     expect("proven", 1);
@@ -540,7 +575,7 @@ fn erasing_is_told_in_its_steps() {
             .write_blocking(move |tx| {
                 let row = CheckpointRow { epoch: 1, size, root: [0; 32], note: "n".into(), made_ms: 0 };
                 tx.add_checkpoint(&row, &key, &["cloud".to_owned(), "here".to_owned()])?;
-                let due = tx.read().due_outbox("cloud", i64::MAX, 9)?;
+                let due = tx.read().due_outbox("cloud", i64::MAX, 0, 9)?;
                 due.iter().filter(|_| stored).try_for_each(|item| tx.outbox_stored(item.id))
             })
             .unwrap();
@@ -676,4 +711,191 @@ fn a_person_s_recording_gives_way_to_nobody() {
     let nobody = StreamName::new("other").unwrap();
     let stop = f.store.write_blocking(move |tx| tx.end_recording(&nobody, RecordingEnd::Stopped, &Actor::os(1), "cli"));
     assert!(matches!(stop, Err(StoreError::NotFound(_))));
+}
+
+fn policy() -> Policy {
+    Policy {
+        station: StationId::new("one").unwrap(),
+        agency: None,
+        operator: "one".into(),
+        uri_prefix: std::collections::BTreeMap::new(),
+        zone: jiff::tz::TimeZone::UTC,
+    }
+}
+
+fn number(text: &str) -> crate::domain::case_number::CaseNumber {
+    crate::domain::case_number::NumberRule::builtin().parse(text, 2026).unwrap()
+}
+
+fn link(clip: ClipId, text: &str) -> LinkRequest {
+    LinkRequest {
+        clip,
+        number: number(text),
+        rule_version: 1,
+        range_ms: (Some(5), Some(9)),
+        stage: Some("调查".into()),
+        matter: None,
+        proves: Some("现场".into()),
+        origin: Origin::Person,
+        score: 100,
+        reason: None,
+    }
+}
+
+/// A clip with all that a record can tell, published.
+fn told_clip(f: &Fixture) -> (ClipId, FromRecord) {
+    let clip = f.clip("DCIM/a\\b\n.mp4");
+    f.seal(clip, vec![("cloud".into(), true), ("second".into(), false)]);
+    f.store
+        .write_blocking(move |tx| {
+            let by = Actor::os(1000);
+            let facts = [
+                (Field::CapturedStart, Origin::FileName, "2026-06-19T09:12:00+08:00".to_owned()),
+                (Field::Officer, Origin::Roster, "张三".to_owned()),
+                (Field::Place, Origin::Person, "东关街".to_owned()),
+                (Field::Sensitivity, Origin::Config, "个人隐私".to_owned()),
+            ];
+            tx.add_facts(clip, &by, "cli", &facts)?;
+            tx.link(&link(clip, "赵卫罚〔2026〕12号"), &by, "cli")?;
+            tx.session_begun(clip, "cloud", "s", &[])?;
+            tx.sent(clip, "cloud", "s", None)?;
+            tx.proven(clip, "cloud", ProofLevel::RemoteChecksum, "c", Some("v"), None)?;
+            tx.publish(clip, &policy(), &[])
+        })
+        .unwrap();
+    (clip, from_record(f, clip))
+}
+
+fn from_record(f: &Fixture, clip: ClipId) -> FromRecord {
+    let record = f.store.read_blocking(|r| r.record(clip, &policy())).unwrap();
+    let json = serde_json::to_vec(&record).unwrap();
+    let required = std::collections::BTreeMap::from([("cloud".to_owned(), true)]);
+    FromRecord { clip, rev: record.annotation_rev, record, json, aliases: Vec::new(), required }
+}
+
+#[test]
+fn a_record_that_is_taken_over_tells_the_same_again() {
+    let (old, new) = (fixture(), fixture());
+    let (clip, from) = told_clip(&old);
+    let before = from.record.clone();
+    let taken = new.store.write_blocking({
+        let from = from.clone();
+        move |tx| tx.take_record(&from)
+    });
+    assert_eq!(taken.unwrap(), Taken::New);
+    assert!(new.store.write_blocking(move |tx| tx.settle_local(clip, LocalFate::Elsewhere)).unwrap());
+    let mut after = new.store.read_blocking(|r| r.record(clip, &policy())).unwrap();
+    // Its place in the log is that of the event by which it came back; the old one stands in that event.
+    assert_ne!(after.sealed_log_index, before.sealed_log_index);
+    after.sealed_log_index = before.sealed_log_index;
+    assert_eq!(after, before);
+    let row = new.store.read_blocking(|r| r.clip(clip)).unwrap();
+    assert_eq!((row.local, row.record_stale, row.quarantine), (crate::domain::clip::Local::Evicted, false, None));
+    assert!(new.store.read_blocking(|r| r.unjudged(None, 9)).unwrap().is_empty());
+    let events = new.store.read_blocking(|r| r.log_of_clip(clip)).unwrap();
+    assert_eq!(events.len(), 2, "each change is an event");
+}
+
+#[test]
+fn what_was_said_after_the_backup_is_taken_over_and_withdrawals_too() {
+    let (old, new) = (fixture(), fixture());
+    let (clip, from) = told_clip(&old);
+    new.store.write_blocking(move |tx| tx.take_record(&from)).unwrap();
+    let restore = RestoreRow {
+        epoch: 2,
+        from: "cloud".into(),
+        backup: None,
+        begun_ms: 1_781_834_604_001,
+        finished_ms: None,
+        told: "{}".into(),
+    };
+    new.store.write_blocking(move |tx| tx.begin_restore(&restore, &Draft::daemon(EventKind::EpochOpened))).unwrap();
+    // On the box that was lost: another officer, no place any more, another case, and a copy that turned out bad.
+    old.store
+        .write_blocking(move |tx| {
+            let by = Actor::os(1000);
+            let facts =
+                [(Field::Officer, Origin::Person, "李四".to_owned()), (Field::Place, Origin::Person, String::new())];
+            tx.add_facts(clip, &by, "cli", &facts)?;
+            tx.unlink(clip, number("赵卫罚〔2026〕12号").key(), "r", &by, "cli")?;
+            tx.link(&link(clip, "赵卫罚〔2026〕13号"), &by, "cli")?;
+            tx.mismatch(clip, "cloud", "x", 0)?;
+            tx.publish(clip, &policy(), &[])
+        })
+        .unwrap();
+    let newest = from_record(&old, clip);
+    let (before, rev) = (newest.record.clone(), newest.rev);
+    assert_eq!(new.store.write_blocking(move |tx| tx.take_record(&newest)).unwrap(), Taken::Newer);
+    let mut after = new.store.read_blocking(|r| r.record(clip, &policy())).unwrap();
+    after.sealed_log_index = before.sealed_log_index;
+    assert_eq!(after, before);
+    assert_eq!(new.store.read_blocking(|r| r.known_rev(clip)).unwrap(), Some(rev));
+    // The next revision keeps its distance from what the lost epoch may have published, the one after it does not.
+    let next = || new.store.write_blocking(move |tx| tx.publish(clip, &policy(), &[])).unwrap();
+    let first = next();
+    assert!(first >= rev + 100, "{first}");
+}
+
+#[test]
+fn hostile_records_are_refused_whole() {
+    let (old, new) = (fixture(), fixture());
+    let (clip, good) = told_clip(&old);
+    type Spoil = fn(&mut FromRecord);
+    let spoiled: [(&str, Spoil); 6] = [
+        ("no digest", |f| f.record.blake3 = None),
+        ("no digest that is one", |f| f.record.sha256 = Some("x".into())),
+        ("no recorder", |f| f.record.device_id = String::new()),
+        ("a recorder with control characters", |f| f.record.device_id = "a\nb".into()),
+        ("no path", |f| f.record.original_path = "a\\b".into()),
+        ("an id that is none", |f| f.record.supersedes = Some("../../x".into())),
+    ];
+    for (name, spoil) in spoiled {
+        let mut from = good.clone();
+        spoil(&mut from);
+        let refused = new.store.write_blocking(move |tx| tx.take_record(&from)).unwrap_err();
+        assert!(matches!(refused, StoreError::Odd(_)), "{name}: {refused}");
+        assert!(new.store.read_blocking(|r| r.clip(clip)).is_err(), "{name}: nothing of it stays");
+    }
+    // Words that are none of ours cannot become rows that are none of ours.
+    let mut odd = good.clone();
+    odd.record.role = "x".into();
+    odd.record.media_health = Some("x".into());
+    odd.record.copies[0].proof = Some("length_only".into());
+    odd.record.cases[0].kind = "x".into();
+    odd.record.cases[0].origin = "x".into();
+    odd.record.cases[0].score = 4_000_000_000;
+    new.store.write_blocking(move |tx| tx.take_record(&odd)).unwrap();
+    let row = new.store.read_blocking(|r| r.clip(clip)).unwrap();
+    assert_eq!(row.role, "other");
+    let deliveries = new.store.read_blocking(|r| r.deliveries(clip)).unwrap();
+    assert!(deliveries.iter().all(|(_, state)| *state == Delivery::Waiting), "a length proves nothing: {deliveries:?}");
+    let mut other = good;
+    other.record.blake3 = Some(Blake3([9; 32]).to_string());
+    let refused = new.store.write_blocking(move |tx| tx.take_record(&other)).unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict(_)), "{refused}");
+}
+
+#[test]
+fn a_copy_of_the_database_is_consistent_while_it_is_written_to() {
+    let f = fixture();
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("copy.db");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..300 {
+                f.clip(&format!("{n}"));
+            }
+        });
+        let mut last = 0;
+        while !writer.is_finished() {
+            let copied = f.store.snapshot(&to).unwrap();
+            let copy = Store::open_read_only(&to, SystemClock::new()).unwrap();
+            let (clips, seen, check) =
+                copy.read_blocking(|r| Ok((r.copying()?.len() as u64, r.log_size()?, r.check()?))).unwrap();
+            // One event opens the dock, then each clip is one.
+            assert_eq!((check.verdict.as_str(), clips + 1, seen), ("ok", copied.log_size, copied.log_size));
+            assert!(copied.log_size >= last);
+            last = copied.log_size;
+        }
+    });
 }

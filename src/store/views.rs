@@ -216,7 +216,7 @@ impl Reader<'_> {
     /// Bytes acknowledged for deliveries under way: clip, destination, acknowledged, size.
     pub fn under_way(&self) -> Result<Vec<(ClipId, String, u64, u64)>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT d.clip_id, d.destination, d.acked_bytes, c.size_bytes FROM delivery d JOIN clip c USING (clip_id) WHERE d.state = 'sending'",
+            "SELECT d.clip_id, d.destination, d.acked_bytes, coalesce(c.size_bytes, c.declared_bytes, c.durable_bytes) FROM delivery d JOIN clip c USING (clip_id) WHERE d.state = 'sending'",
         )?;
         let rows = statement.query_map([], |r| {
             Ok((r.get::<_, String>(0)?, r.get(1)?, r.get::<_, i64>(2)? as u64, r.get::<_, i64>(3)? as u64))

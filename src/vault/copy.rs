@@ -1,5 +1,5 @@
 //! One pass over the bytes: from a source into a `.part` file while the same blocks feed BLAKE3 with its
-//! tree, SHA-256 of the whole and SHA-256 of each upload part.
+//! tree, SHA-256 of the whole, SHA-256 and CRC of each upload part.
 //!
 //! Four threads share each block without copying it: this one reads the source and writes the file, two
 //! hash, one makes the file durable at intervals and reports how far. A copy that was interrupted goes on
@@ -19,7 +19,7 @@ use sha2::Digest;
 use super::read::hash_uncached;
 use super::tree::TreeBuilder;
 use super::{Vault, VaultError, failed};
-use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::digest::{Blake3, Crc64, Sha256};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::SourceError;
@@ -43,8 +43,8 @@ pub fn block_bytes(copies: usize) -> usize {
     (fair & !0xffff).clamp(SMALLEST_BLOCK_BYTES, BLOCK_BYTES)
 }
 
-/// A digest of a part, `n` from 0: offset and length in bytes.
-pub type PartDigest = (u64, u64, u64, Sha256);
+/// The digests of a part, `n` from 0: offset and length in bytes.
+pub type PartDigest = (u64, u64, u64, Sha256, Crc64);
 
 /// How to copy.
 #[derive(Debug, Clone, Copy)]
@@ -442,7 +442,7 @@ fn hash_parts(
     marks: &SyncSender<Durable>,
 ) -> io::Result<Hashed> {
     let mut tree = TreeBuilder::new(BufWriter::with_capacity(64 * 1024, tree_file));
-    let mut part = sha2::Sha256::new();
+    let (mut part, mut crc) = (sha2::Sha256::new(), crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme));
     let (mut n, mut in_part, mut at) = (0u64, 0u64, 0u64);
     let (mut parts, mut reported, mut prefixes) = (Vec::<PartDigest>::new(), 0usize, Vec::new());
     let mut wanted = prefixes_at.iter().copied().peekable();
@@ -462,12 +462,14 @@ fn hash_parts(
                     let take = (rest.len() as u64).min(full - in_part).min(to_prefix) as usize;
                     let (now, later) = rest.split_at(take);
                     part.update(now);
+                    crc.update(now);
                     if let Err(e) = tree.update(now) {
                         failure.get_or_insert(e);
                     }
                     (in_part, at, rest) = (in_part + take as u64, at + take as u64, later);
                     if in_part == full {
-                        parts.push((n, at - in_part, in_part, Sha256(std::mem::take(&mut part).finalize().into())));
+                        let sha256 = Sha256(std::mem::take(&mut part).finalize().into());
+                        parts.push((n, at - in_part, in_part, sha256, Crc64(crc.finalize_reset())));
                         (n, in_part) = (n + 1, 0);
                     }
                 }
@@ -484,7 +486,7 @@ fn hash_parts(
         prefixes.push(Prefix { bytes: at, blake3: tree.root() });
     }
     if in_part > 0 || parts.is_empty() {
-        parts.push((n, at - in_part, in_part, Sha256(part.finalize().into())));
+        parts.push((n, at - in_part, in_part, Sha256(part.finalize().into()), Crc64(crc.finalize())));
     }
     if let Some(e) = failure {
         return Err(e);
@@ -649,9 +651,12 @@ mod tests {
             assert_eq!(copied.blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
             assert_eq!(copied.sha256.0[..], sha2::Sha256::digest(&bytes)[..]);
             assert_eq!(copied.parts.iter().map(|p| p.2).sum::<u64>(), len as u64);
-            for (_, offset, len, sha256) in &copied.parts {
+            let mut whole = Crc64::EMPTY;
+            for (_, offset, len, sha256, crc) in &copied.parts {
                 assert_eq!(sha256.0[..], sha2::Sha256::digest(&bytes[*offset as usize..(*offset + *len) as usize])[..]);
+                whole = whole.join(*crc, *len);
             }
+            assert_eq!(whole.0, crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
             for prefix in &copied.prefixes {
                 assert_eq!(prefix.blake3.as_bytes(), blake3::hash(&bytes[..prefix.bytes as usize]).as_bytes());
             }

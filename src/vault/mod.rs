@@ -25,6 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::domain::digest::Blake3;
 use crate::domain::ids::ClipId;
 use crate::domain::time::UtcMs;
 use crate::runtime::durable::{self, Dirs};
@@ -209,6 +210,47 @@ impl Vault {
             }
         }
         Ok(())
+    }
+
+    /// Gives up the master of a clip that is proven elsewhere, durably; its tree and its thumbnail stay. Gives the bytes
+    /// that this freed: none where another clip's name still holds the same file. One that is gone already is fine.
+    pub fn give_up(&self, clip: ClipId) -> Result<u64, VaultError> {
+        use std::os::unix::fs::MetadataExt;
+        let master = self.master(clip);
+        let freed = match fs::symlink_metadata(&master) {
+            Ok(found) if found.nlink() > 1 => 0,
+            Ok(found) => found.len(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(e) => return Err(failed("looking at", &master)(e)),
+        };
+        fs::remove_file(&master).map_err(failed("removing", &master))?;
+        self.sync_parent(&master)?;
+        Ok(freed)
+    }
+
+    /// Puts the bytes of a clip back that stand in its `.part`, complete: read back past the page cache, compared, named
+    /// and made durable. `false` where they are not what was sealed; they are dropped then.
+    pub fn take_back(&self, clip: ClipId, blake3: Blake3, size_bytes: u64) -> Result<bool, VaultError> {
+        let (part, master) = (self.part(clip), self.master(clip));
+        fs::File::open(&part).and_then(|f| f.sync_all()).map_err(failed("syncing", &part))?;
+        if hash_uncached(&part)? != (blake3, size_bytes) {
+            fs::remove_file(&part).map_err(failed("removing", &part))?;
+            return Ok(false);
+        }
+        match self.found(clip)? {
+            Found::Final(_) => self.set_aside(clip)?,
+            Found::Nothing | Found::Part(_) => {}
+        }
+        fs::rename(&part, &master).map_err(failed("naming", &master))?;
+        self.sync_parent(&master)?;
+        Ok(true)
+    }
+
+    /// An empty `.part` for a clip whose bytes come back from elsewhere.
+    pub fn begin_again(&self, clip: ClipId) -> Result<fs::File, VaultError> {
+        self.make_dir(clip)?;
+        let part = self.part(clip);
+        fs::File::create(&part).map_err(failed("creating", &part))
     }
 
     /// Stores a derived file in one go.

@@ -138,7 +138,7 @@ async fn get_clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Pat
         ("Range" = Option<String>, Header, description = "bytes=first-last (RFC 9110)")),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
         (status = 206, content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 404, body = Problem), (status = 410, body = Problem), (status = 416, body = Problem), (status = 503, body = Problem)))]
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 416, body = Problem), (status = 503, body = Problem)))]
 #[allow(dead_code)] // The document's entry for `media::media`, which serves the page too.
 async fn get_media() {}
 

@@ -20,7 +20,7 @@ use crate::config::Stream;
 use crate::domain::case_number::NumberRule;
 use crate::domain::clip::{ClipState, Local};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{BoxFuture, Clock, MediaHealth};
+use crate::domain::ports::{BoxFuture, Clock, Footage, FootageError, MediaHealth};
 use crate::domain::record::{REQUIRED, Record};
 use crate::domain::time::UtcMs;
 use crate::runtime::board::Board;
@@ -28,7 +28,7 @@ use crate::runtime::health::{Health, Level};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::task;
 use crate::store::{ClipFilter, Policy, Reader, Store, StoreError};
-use crate::vault::{SealedFile, Vault};
+use crate::vault::Vault;
 
 /// Clips on the page of a case; a case with more says so.
 const CASE_CLIPS: usize = 500;
@@ -39,8 +39,10 @@ const CASES: u32 = 100;
 pub struct StationPages {
     /// The database.
     pub store: Store,
-    /// The vault.
+    /// The vault, for pictures and its disk.
     pub vault: Vault,
+    /// The way to clips' bytes.
+    pub footage: Arc<dyn Footage>,
     /// What is going on now.
     pub board: Board,
     /// Time.
@@ -211,14 +213,15 @@ impl StationPages {
             .await?;
         let Some((row, media)) = found else { return Ok(Media::Missing) };
         let Some(sha256) = row.sha256 else { return Ok(Media::Missing) };
-        if row.local == Local::Evicted {
-            return Ok(Media::Evicted);
-        }
-        let path = self.vault.master(clip);
-        let opened = task::blocking("media", move || SealedFile::open(&path)).await.map_err(|_| ReadError::Busy)?;
+        let bytes = match self.footage.open(clip).await {
+            Ok(bytes) => bytes,
+            Err(FootageError::Missing(_)) => return Ok(Media::Missing),
+            Err(FootageError::Isolated) => return Ok(Media::Isolated),
+            Err(e) => return Err(ReadError::Failed(Box::new(e))),
+        };
         let container = media.and_then(|m| m.facts.container).unwrap_or_default();
         Ok(Media::Here(MediaFile {
-            source: Arc::new(opened.map_err(|e| ReadError::Failed(Box::new(e)))?),
+            bytes,
             content_type: media_type(&container).to_owned(),
             file_name: row.path.file_name(),
             sha256: sha256.to_string(),
@@ -293,6 +296,10 @@ impl Pages for StationPages {
 
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {
         Box::pin(async move {
+            // A still shows what the footage shows.
+            if self.read(move |r| r.isolation(clip)).await?.is_some() {
+                return Ok(None);
+            }
             let path = self.vault.thumbnail(clip);
             let read = task::blocking("thumbnail", move || std::fs::read(path)).await.map_err(|_| ReadError::Busy)?;
             match read {
@@ -337,9 +344,11 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
     let reasons = r.delivery_reasons(clip)?;
     let failed = record.copies.iter().any(|c| c.state == "failed");
     let problem = match stored.local {
+        _ if stored.isolated_ms.is_some() => Some(Problem::Isolated),
         Local::Damaged => Some(Problem::Damaged),
         _ if failed => Some(Problem::SendFailed),
         _ if stored.quarantine.is_some() => Some(Problem::Quarantined),
+        _ if record.copies.iter().any(|c| c.state == "suspect") => Some(Problem::Mismatch),
         _ if record.copies.iter().any(|c| c.state == "waiting" && reasons.iter().any(|(d, _)| *d == c.destination)) => {
             Some(Problem::Mismatch)
         }

@@ -1,5 +1,6 @@
-//! Serving the bytes of a clip. The entry of the viewing is stored before the first byte (invariant 10); bytes
-//! pass through one buffer of bounded size a request, read on blocking threads only as fast as they are taken.
+//! Serving the bytes of a clip, from the vault or from wherever else it stands. The entry of the viewing is stored before
+//! the first byte (invariant 10); bytes come verified, one stretch of bounded size at a time, only as fast as they are
+//! taken.
 
 use std::io;
 use std::ops::Range;
@@ -11,8 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
 use super::range::{Wanted, wanted};
@@ -20,11 +20,7 @@ use super::site::{Media, MediaFile, Site, Visitor};
 use super::trouble::Trouble;
 use super::viewing::Watching;
 use crate::domain::ids::ClipId;
-use crate::domain::ports::ByteSource;
-use crate::runtime::task;
-
-/// Bytes that a request holds in memory at a time.
-const CHUNK_BYTES: u64 = 256 * 1024;
+use crate::domain::ports::ClipBytes;
 
 /// Media and stills.
 pub fn routes() -> Router<Arc<Site>> {
@@ -66,14 +62,14 @@ async fn serve(
     let file = match site.pages.media(clip).await? {
         Media::Here(file) => file,
         Media::Missing => return Err(Trouble::NoClip),
-        Media::Evicted => return Err(Trouble::Evicted),
+        Media::Isolated => return Err(Trouble::Isolated),
     };
     let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     let tag = format!("\"{}\"", file.sha256);
     // If-Range: another version of the file is sent whole (RFC 9110, 13.1.5). The bytes never change, so that
     // only our own tag can match; a date never does.
     let range = text(header::RANGE).filter(|_| text(header::IF_RANGE).is_none_or(|t| t == tag));
-    let len = file.source.len();
+    let len = file.bytes.size_bytes();
     let (status, span) = match wanted(range, len) {
         Wanted::Whole => (StatusCode::OK, 0..len),
         Wanted::Part(span) => (StatusCode::PARTIAL_CONTENT, span),
@@ -84,7 +80,7 @@ async fn serve(
     } else {
         let what = if download { "download" } else { "play" };
         let watching = site.viewings.watch(&visitor.caller, clip, what).await?;
-        body(file.source.clone(), span.clone(), watching)
+        body(file.bytes.clone(), span.clone(), watching).await?
     };
     let mut response = (status, body).into_response();
     let head = response.headers_mut();
@@ -104,31 +100,28 @@ async fn serve(
     Ok(response)
 }
 
-/// A body that reads `span` piece by piece; what the connection does not take is not read.
-fn body(source: Arc<dyn ByteSource>, span: Range<u64>, watching: Watching) -> Body {
-    let state = (source, span, watching);
-    Body::from_stream(stream::try_unfold(state, |(source, span, watching)| async move {
-        if span.is_empty() {
-            return Ok::<_, io::Error>(None);
-        }
-        let want = (span.end - span.start).min(CHUNK_BYTES);
-        let reader = source.clone();
-        let start = span.start;
-        let read = task::blocking("media-read", move || {
-            let mut buffer = vec![0; want as usize];
-            let n = reader.read_at(start, &mut buffer)?;
-            buffer.truncate(n);
-            Ok::<_, io::Error>(Bytes::from(buffer))
-        });
-        let chunk = read.await.map_err(io::Error::other)??;
-        if chunk.is_empty() {
+/// A body of the verified bytes of `span`; what the connection does not take is not read. The first stretch is there
+/// before anything is answered, so that a clip of which no good copy can be had is an error and not a broken answer.
+async fn body(bytes: Arc<dyn ClipBytes>, span: Range<u64>, watching: Watching) -> Result<Body, Trouble> {
+    let mut stream = bytes.read(span.clone());
+    let first = stream.next().await.transpose()?;
+    let state = (stream, first, span.start, span.end, watching);
+    Ok(Body::from_stream(stream::try_unfold(state, |(mut stream, first, at, end, watching)| async move {
+        let next = match first {
+            Some(chunk) => Some(chunk),
+            None => stream.next().await.transpose().map_err(io::Error::other)?,
+        };
+        match next {
+            Some(chunk) => {
+                let to = at + chunk.len() as u64;
+                watching.served(at, to);
+                Ok(Some((chunk, (stream, None, to, end, watching))))
+            }
+            None if at == end => Ok::<_, io::Error>(None),
             // Shorter than recorded: the connection breaks, so that nobody takes it for the whole.
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before its recorded length"));
+            None => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the clip ends before its recorded length")),
         }
-        let next = start + chunk.len() as u64;
-        watching.served(start, next);
-        Ok(Some((chunk, (source, next..span.end, watching))))
-    }))
+    })))
 }
 
 /// `Content-Disposition` with an ASCII name for old programs and the full one beside it (RFC 6266, RFC 8187).
@@ -164,20 +157,21 @@ async fn thumbnail(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ports::FootageStream;
 
     #[test]
     fn hostile_names_cannot_break_the_header() {
         struct Nothing;
-        impl ByteSource for Nothing {
-            fn len(&self) -> u64 {
+        impl ClipBytes for Nothing {
+            fn size_bytes(&self) -> u64 {
                 0
             }
-            fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
-                Ok(0)
+            fn read(self: Arc<Self>, _: Range<u64>) -> FootageStream {
+                Box::pin(stream::empty())
             }
         }
         let file = MediaFile {
-            source: Arc::new(Nothing),
+            bytes: Arc::new(Nothing),
             content_type: "video/mp4".into(),
             file_name: "执法\"; x=\\x0a.mp4".into(),
             sha256: String::new(),

@@ -24,7 +24,7 @@ use super::view::clips::{ClipsQuery, Missing};
 use super::view::station::STAGES;
 use super::view::timeline::{Bar, Gap, Timeline};
 use super::wire::RawClipsQuery;
-use crate::domain::clip::Local;
+use crate::domain::clip::Delivery;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::record::Field;
@@ -43,6 +43,9 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/clips/{id}/link", post(link))
         .route("/clips/{id}/unlink", post(unlink))
         .route("/clips/{id}/annotate", post(annotate))
+        .route("/clips/{id}/push", post(push))
+        .route("/sending/pause", post(pause))
+        .route("/sending/resume", post(resume))
         .route("/cases", get(cases))
         .route("/cases/{number}", get(case))
         .route("/language", post(language))
@@ -196,6 +199,7 @@ struct ClipPage<'a> {
     remarks: Vec<String>,
     gaps: Vec<(Stamp, String)>,
     copies: Vec<CopyLine>,
+    can_push: bool,
     custody: Vec<EntryLine>,
     custody_cut: bool,
     links: Vec<LinkLine>,
@@ -233,7 +237,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
         refusal: after.refusal,
         typed_case: after.typed_case,
         playable: v.playable(),
-        has_bytes: matches!(v.local, Some(Local::Sealed | Local::Damaged)),
+        has_bytes: v.has_bytes(),
         pills: present::clip::pills(v, w),
         required: present::clip::required(v, c),
         others: present::clip::others(v, c),
@@ -242,6 +246,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
         gaps: present::clip::gaps(v, c),
         health: present::clip::health(v, w),
         copies: present::clip::copies(v, c),
+        can_push: v.record.copies.iter().any(|copy| copy.state != Delivery::Proven.as_str()),
         custody: present::clip::custody(v, c),
         custody_cut: v.custody_cut,
         links: present::clip::links(v, w),
@@ -270,6 +275,7 @@ async fn clip(
             Some("linked") => Some(w.done_linked),
             Some("unlinked") => Some(w.done_unlinked),
             Some("annotated") => Some(w.done_annotated),
+            Some("pushed") => Some(w.done_pushed),
             _ => None,
         };
         show(&site, &visitor, &id, After { done, ..After::default() }).await
@@ -402,6 +408,45 @@ async fn annotate(
             change(&site, &visitor, &id, request, "annotated", After { fields, ..After::default() }).await
         }
     }
+}
+
+async fn push(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let request = Request::Push { clip: Some(id.clone()), case_no: None };
+    change(&site, &visitor, &id, request, "pushed", After::default()).await
+}
+
+// --- Sending -------------------------------------------------------------------------------------
+
+#[derive(Debug, Deserialize)]
+struct SendingForm {
+    destination: String,
+}
+
+async fn pause(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    body: Result<Form<SendingForm>, FormRejection>,
+) -> Response {
+    let ask = |f: SendingForm| Request::PauseSending { destination: Some(f.destination), until: None };
+    sending(&site, &visitor, form(body).map(ask)).await
+}
+
+async fn resume(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    body: Result<Form<SendingForm>, FormRejection>,
+) -> Response {
+    let ask = |f: SendingForm| Request::ResumeSending { destination: Some(f.destination) };
+    sending(&site, &visitor, form(body).map(ask)).await
+}
+
+/// Carries a form of the station page out, and goes back to it.
+async fn sending(site: &Site, visitor: &Visitor, request: Result<Request, Trouble>) -> Response {
+    let answer = async {
+        site.carry_out(&visitor.caller, request?).await?;
+        Ok(Redirect::to("/").into_response())
+    };
+    answered(site, visitor, answer.await)
 }
 
 // --- Cases ---------------------------------------------------------------------------------------

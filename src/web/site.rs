@@ -25,7 +25,7 @@ use super::viewing::Viewings;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::event::Actor;
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{BoxFuture, ByteSource, Clock};
+use crate::domain::ports::{BoxFuture, ClipBytes, Clock};
 use crate::domain::record::Record;
 use crate::domain::words::Lang;
 
@@ -79,20 +79,20 @@ pub struct RecordPage {
     pub total: Option<u64>,
 }
 
-/// The sealed bytes of a clip.
+/// The sealed bytes of a clip, wherever they stand.
 pub enum Media {
     /// There they are.
     Here(MediaFile),
     /// No such clip, or not sealed yet.
     Missing,
-    /// Removed here after it was proven elsewhere.
-    Evicted,
+    /// Isolated as suspected classified: nobody sees it.
+    Isolated,
 }
 
-/// A sealed file that can be served.
+/// A sealed clip that can be served.
 pub struct MediaFile {
-    /// Its bytes.
-    pub source: Arc<dyn ByteSource>,
+    /// Its bytes, each verified before it comes out.
+    pub bytes: Arc<dyn ClipBytes>,
     /// Media type by container, `application/octet-stream` where that is not known.
     pub content_type: String,
     /// Its name on the recorder, escaped.

@@ -13,6 +13,7 @@ use super::present::{Ctx, Nav};
 use super::site::{ReadError, Site, Visitor};
 use super::view::Frame;
 use crate::domain::error::chain;
+use crate::domain::ports::FootageError;
 use crate::domain::words::Words;
 
 /// Why there is no answer.
@@ -42,8 +43,15 @@ pub enum Trouble {
     TooLarge,
     /// The range lies outside the file of this length.
     Range(u64),
-    /// The local copy is gone after proof.
-    Evicted,
+    /// The clip is isolated as suspected classified.
+    Isolated,
+    /// No copy that can be reached has the bytes as they were sealed; where that may pass, and what was tried.
+    NoGoodCopy {
+        /// Trying again may help.
+        passing: bool,
+        /// Each place, and what was wrong there.
+        tried: String,
+    },
     /// Our fault.
     Failed,
 }
@@ -71,6 +79,20 @@ impl From<ReadError> for Trouble {
             ReadError::Busy => Self::Unavailable(String::new()),
             ReadError::Failed(_) => {
                 tracing::error!(error = %chain(&error), "a page could not be read");
+                Self::Failed
+            }
+        }
+    }
+}
+
+impl From<FootageError> for Trouble {
+    fn from(error: FootageError) -> Self {
+        match error {
+            FootageError::Missing(_) => Self::NoClip,
+            FootageError::Isolated => Self::Isolated,
+            FootageError::Nowhere { tried, passing, .. } => Self::NoGoodCopy { passing, tried },
+            FootageError::Store(_) => {
+                tracing::error!(error = %chain(&error), "a clip could not be opened");
                 Self::Failed
             }
         }
@@ -107,7 +129,8 @@ impl Trouble {
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range(_) => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::Evicted => StatusCode::GONE,
+            Self::Isolated => StatusCode::FORBIDDEN,
+            Self::NoGoodCopy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -124,7 +147,8 @@ impl Trouble {
             Self::Unavailable(_) => "unavailable",
             Self::TooLarge => "too_large",
             Self::Range(_) => "range",
-            Self::Evicted => "evicted",
+            Self::Isolated => "isolated",
+            Self::NoGoodCopy { .. } => "no_good_copy",
             Self::Failed => "failed",
         }
     }
@@ -147,7 +171,11 @@ impl Trouble {
             Self::Unavailable(m) => (w.err_unavailable, told(m, w.err_unavailable_detail)),
             Self::TooLarge => (w.err_too_large, w.err_too_large_detail.into()),
             Self::Range(_) => (w.err_range, w.err_invalid_detail.into()),
-            Self::Evicted => (w.err_evicted, w.err_evicted_detail.into()),
+            Self::Isolated => (w.err_isolated, w.err_isolated_detail.into()),
+            Self::NoGoodCopy { passing, tried } => {
+                let detail = if *passing { w.err_no_copy_now_detail } else { w.err_no_copy_detail };
+                (w.err_no_copy, format!("{detail} ({tried})"))
+            }
             Self::Failed => (w.err_failed, w.err_failed_detail.into()),
         }
     }
@@ -189,7 +217,7 @@ impl Trouble {
         {
             response.headers_mut().insert(header::CONTENT_RANGE, value);
         }
-        if matches!(self, Self::Unavailable(_)) {
+        if matches!(self, Self::Unavailable(_) | Self::NoGoodCopy { passing: true, .. }) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response

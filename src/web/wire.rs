@@ -306,7 +306,7 @@ pub struct DestinationStatus {
     pub name: String,
     /// Whether "proven" needs it.
     pub required: bool,
-    /// `working`, `checking`, `unreachable`, `refused`.
+    /// `working`, `checking`, `paused`, `shut`, `resting`, `unreachable`, `refused`.
     pub health: &'static str,
     /// `remote_checksum`, `read_back`, `length_only`, `none`; null until probed.
     pub proof: Option<&'static str>,
@@ -314,6 +314,14 @@ pub struct DestinationStatus {
     pub same_device: bool,
     /// Clips that wait for it.
     pub waiting: u64,
+    /// Footage is held back from it.
+    pub paused: bool,
+    /// Until then, RFC 3339; null until somebody resumes.
+    pub paused_until: Option<String>,
+    /// Bytes a second that may go there now; null where nothing bounds them.
+    pub ceiling_bytes_per_s: Option<u64>,
+    /// Parts that may be under way, as the line has shown.
+    pub window: u64,
     /// Since then it is not working, RFC 3339.
     pub since: Option<String>,
 }
@@ -446,6 +454,9 @@ impl From<&DestinationView> for DestinationStatus {
         let (health, since): (_, Option<UtcMs>) = match &d.health {
             Health::Working => ("working", None),
             Health::Checking => ("checking", None),
+            Health::Paused { .. } => ("paused", None),
+            Health::Shut => ("shut", None),
+            Health::Resting => ("resting", None),
             Health::Unreachable { since } => ("unreachable", Some(*since)),
             Health::Refused { since, .. } => ("refused", Some(*since)),
         };
@@ -456,6 +467,13 @@ impl From<&DestinationView> for DestinationStatus {
             proof: d.proof.map(|p| p.as_str()),
             same_device: d.same_device,
             waiting: d.waiting,
+            paused: d.paused,
+            paused_until: match &d.health {
+                Health::Paused { until } => until.map(UtcMs::rfc3339),
+                _ => None,
+            },
+            ceiling_bytes_per_s: d.ceiling_bytes_per_s,
+            window: d.window,
             since: since.map(UtcMs::rfc3339),
         }
     }

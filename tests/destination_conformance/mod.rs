@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use evidock::deliver::prove::{How, Verdict, prove};
-use evidock::domain::ports::{Abilities, Destination, PartReceipt, PartSpec, SendError, SessionId};
+use evidock::domain::digest::Crc64;
+use evidock::domain::ports::{Abilities, Destination, HoldAnswer, PartReceipt, PartSpec, SendError, SessionId};
 use evidock::domain::time::UtcMs;
 use evidock::runtime::clock;
 use futures_util::StreamExt;
@@ -17,25 +18,39 @@ use super::support::{InMemory, Sample, footage, sha256};
 pub const PART: u64 = 5 << 20;
 const DAY_MS: i64 = 86_400_000;
 
+/// Names that no key of ours has, and that a destination keeps all the same.
+pub const ODD: [&str; 3] = ["执法 记录+100%.mp4", "a'b\"c&d<e>;f=g?h#i", "~x!*()[]{}|^`$@:,"];
+
 /// Runs the whole suite below `prefix`, where nothing may stand yet. Returns what probing found.
 pub async fn conforms(dest: &dyn Destination, prefix: &str) -> Abilities {
+    conforms_with_names(dest, prefix, &ODD).await
+}
+
+/// The same for a server that cannot keep all of [`ODD`]; what it does with the others is told by the caller's own test.
+pub async fn conforms_with_names(dest: &dyn Destination, prefix: &str, odd: &[&str]) -> Abilities {
     let abilities = dest.probe().await.expect("probing an empty place");
     assert!(abilities.proof.proves(), "{abilities:?}");
     assert_eq!(dest.probe().await.expect("probing again").proof, abilities.proof);
     every_size_is_proven(dest, &format!("{prefix}/sizes"), &abilities).await;
     wrong_bytes_are_refused(dest, &format!("{prefix}/wrong"), &abilities).await;
-    parts_come_in_any_order_and_twice(dest, &format!("{prefix}/order"), &abilities).await;
+    if abilities.in_order {
+        parts_come_in_their_order_and_twice(dest, &format!("{prefix}/order"), &abilities).await;
+    } else {
+        parts_come_in_any_order_and_twice(dest, &format!("{prefix}/order"), &abilities).await;
+    }
     a_session_survives_us(dest, &format!("{prefix}/resume"), &abilities).await;
     lost_sessions_are_told(dest, &format!("{prefix}/lost")).await;
+    sessions_that_are_listed_can_be_given_up(dest, &format!("{prefix}/open")).await;
     completing_again_does_no_harm(dest, &format!("{prefix}/again"), &abilities).await;
     a_later_upload_heals_the_object(dest, &format!("{prefix}/heal"), &abilities).await;
     a_short_local_copy_is_our_fault(dest, &format!("{prefix}/short")).await;
     small_objects_are_immutable(dest, &format!("{prefix}/small")).await;
     what_is_not_there_is_told(dest, &format!("{prefix}/absent")).await;
     ranges_are_exact(dest, &format!("{prefix}/ranges")).await;
-    odd_keys_are_kept_and_bad_ones_refused(dest, &format!("{prefix}/odd")).await;
+    odd_keys_are_kept_and_bad_ones_refused(dest, &format!("{prefix}/odd"), odd).await;
     listing_leaves_nothing_out(dest, &format!("{prefix}/list")).await;
     locks_are_never_shortened(dest, &format!("{prefix}/lock"), &abilities).await;
+    holds_stand_until_they_are_lifted(dest, &format!("{prefix}/hold"), &abilities).await;
     abilities
 }
 
@@ -75,7 +90,7 @@ async fn every_size_is_proven(dest: &dyn Destination, prefix: &str, abilities: &
     sample.upload(dest).await.unwrap();
     assert_proven(dest, &sample, abilities).await;
     let sample = Sample::new(&format!("{prefix}/empty-part"), Bytes::new(), PART);
-    let part = PartSpec { n: 0, offset: 0, len: 0, sha256: sha256([]) };
+    let part = PartSpec { n: 0, offset: 0, len: 0, sha256: sha256([]), crc64: Some(Crc64::EMPTY) };
     let session = dest.begin(&sample.object).await.unwrap();
     let receipt = dest.send_part(&sample.object, &session, &part, sample.source()).await.unwrap();
     dest.complete(&sample.object, &session, &[(part, receipt)]).await.unwrap();
@@ -118,26 +133,62 @@ async fn parts_come_in_any_order_and_twice(dest: &dyn Destination, prefix: &str,
     assert_proven(dest, &sample, abilities).await;
 }
 
+/// Where each part begins where the remote's bytes end: a part before its turn is not taken, the last one may come again.
+async fn parts_come_in_their_order_and_twice(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
+    let sample = Sample::new(&format!("{prefix}/early"), footage(3 * PART as usize, 2), PART);
+    let session = dest.begin(&sample.object).await.unwrap();
+    // A form that sends nothing before the last part finds this out then; whatever it says, no object comes of it.
+    let early = match sample.send(dest, &session, 2).await {
+        Ok(receipt) => dest.complete(&sample.object, &session, &[(sample.parts[2], receipt)]).await,
+        Err(error) => Err(error),
+    };
+    assert!(early.is_err(), "a part before its turn made an object");
+    assert!(dest.head(&sample.object.key).await.unwrap().is_none());
+    dest.abort(&sample.object, &session).await.unwrap();
+
+    let sample = Sample::new(&format!("{prefix}/x"), footage(3 * PART as usize + 7, 2), PART);
+    let session = dest.begin(&sample.object).await.unwrap();
+    let mut receipts = Vec::new();
+    for n in 0..sample.parts.len() {
+        let first = sample.send(dest, &session, n).await.unwrap();
+        let again = sample.send(dest, &session, n).await.unwrap();
+        assert_eq!(first.sha256, again.sha256);
+        receipts.push((sample.parts[n], again));
+    }
+    dest.complete(&sample.object, &session, &receipts).await.unwrap();
+    assert_proven(dest, &sample, abilities).await;
+}
+
 async fn a_session_survives_us(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
     let sample = Sample::new(&format!("{prefix}/x"), footage(2 * PART as usize + 7, 3), PART);
     let session = dest.begin(&sample.object).await.unwrap();
     assert_eq!(dest.held_parts(&sample.object, &session).await.unwrap(), vec![]);
-    for n in [0, 2] {
-        sample.send(dest, &session, n).await.unwrap();
+    let (sent, left) = if abilities.in_order { ([0, 1], 2) } else { ([0, 2], 1) };
+    let mut acknowledged = Vec::new();
+    for n in sent {
+        acknowledged.push(sample.send(dest, &session, n).await.unwrap());
     }
     // The process dies before the receipts are stored; only the session's text is left.
     let session = SessionId(session.0.clone());
     let held = dest.held_parts(&sample.object, &session).await.unwrap();
-    assert_eq!(held.iter().map(|part| (part.n, part.len)).collect::<Vec<_>>(), [(0, PART), (2, 7)]);
-    let mut receipts: Vec<(PartSpec, PartReceipt)> = held
-        .into_iter()
-        .map(|held| {
-            let part = sample.parts[held.n as usize];
-            assert!(held.sha256.is_none_or(|sha256| sha256 == part.sha256));
-            (part, PartReceipt { tag: held.tag, sha256: held.sha256 })
-        })
-        .collect();
-    receipts.insert(1, (sample.parts[1], sample.send(dest, &session, 1).await.unwrap()));
+    let told = held.iter().map(|part| (part.n, part.len)).collect::<Vec<_>>();
+    let all = sent.map(|n| (n as u64, sample.parts[n].len));
+    if abilities.in_order && told.is_empty() {
+        // A remote that takes no parts keeps none: what was acknowledged is what its form will send with the last one.
+    } else {
+        assert_eq!(told, all);
+        acknowledged = held
+            .iter()
+            .map(|held| {
+                assert!(held.sha256.is_none_or(|sha256| sha256 == sample.parts[held.n as usize].sha256));
+                PartReceipt { tag: held.tag.clone(), sha256: held.sha256 }
+            })
+            .collect();
+    }
+    let mut receipts: Vec<(PartSpec, PartReceipt)> =
+        sent.into_iter().map(|n| sample.parts[n]).zip(acknowledged).collect();
+    receipts.push((sample.parts[left], sample.send(dest, &session, left).await.unwrap()));
+    receipts.sort_by_key(|(part, _)| part.n);
     dest.complete(&sample.object, &session, &receipts).await.unwrap();
     assert_proven(dest, &sample, abilities).await;
 }
@@ -160,6 +211,21 @@ async fn lost_sessions_are_told(dest: &dyn Destination, prefix: &str) {
         assert!(matches!(lost_end, SendError::SessionLost { .. }), "{lost_end:?}");
     }
     assert!(dest.head(&sample.object.key).await.unwrap().is_none());
+}
+
+async fn sessions_that_are_listed_can_be_given_up(dest: &dyn Destination, prefix: &str) {
+    let sample = Sample::new(&format!("{prefix}/中 x"), footage(PART as usize + 7, 4), PART);
+    let other = Sample::new(&format!("{prefix}-not"), footage(PART as usize + 7, 4), PART);
+    let (session, foreign) = (dest.begin(&sample.object).await.unwrap(), dest.begin(&other.object).await.unwrap());
+    sample.send(dest, &session, 0).await.unwrap();
+    let open = dest.open_sessions(&format!("{prefix}/")).await.unwrap();
+    // Not every remote tells; one that does tells what it was given, and nothing from outside the prefix.
+    for found in &open {
+        assert_eq!((&found.key, &found.session), (&sample.object.key, &session));
+    }
+    dest.abort(&sample.object, &session).await.unwrap();
+    dest.abort(&other.object, &foreign).await.unwrap();
+    assert_eq!(dest.open_sessions(&format!("{prefix}/")).await.unwrap(), vec![]);
 }
 
 async fn completing_again_does_no_harm(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
@@ -243,12 +309,13 @@ async fn ranges_are_exact(dest: &dyn Destination, prefix: &str) {
     }
 }
 
-async fn odd_keys_are_kept_and_bad_ones_refused(dest: &dyn Destination, prefix: &str) {
-    let odd = ["执法 记录+100%.mp4", "a'b\"c&d<e>;f=g?h#i", "~x!*()[]{}|^`$@:,"];
+async fn odd_keys_are_kept_and_bad_ones_refused(dest: &dyn Destination, prefix: &str, odd: &[&str]) {
     for name in odd {
         let key = format!("{prefix}/{name}");
-        dest.put_small(&key, Bytes::from(name), "t/t", None).await.unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(read_all(dest, &key).await.unwrap(), Bytes::from(name));
+        dest.put_small(&key, Bytes::copy_from_slice(name.as_bytes()), "t/t", None)
+            .await
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(read_all(dest, &key).await.unwrap(), name.as_bytes());
         let sample = Sample::new(&format!("{prefix}/big/{name}"), footage(10, 1), PART);
         sample.upload(dest).await.unwrap();
         assert_eq!(dest.head(&sample.object.key).await.unwrap().unwrap().size_bytes, 10);
@@ -326,5 +393,23 @@ async fn locks_are_never_shortened(dest: &dyn Destination, prefix: &str, abiliti
         assert!(locked_until(&small).await >= Some(UtcMs(in_days(5).0 - 60_000)));
     } else {
         assert_eq!(locked_until(&small).await, None);
+    }
+}
+
+async fn holds_stand_until_they_are_lifted(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
+    let key = format!("{prefix}/x");
+    let absent = dest.hold(&key, true).await;
+    assert!(matches!(absent, Err(SendError::Mismatch { .. }) | Ok(HoldAnswer::Unsupported)), "{absent:?}");
+    dest.put_small(&key, Bytes::from_static(b"x"), "t/t", None).await.unwrap();
+    let held = async || dest.head(&key).await.unwrap().unwrap().held;
+    assert!(!held().await);
+    let answer = dest.hold(&key, true).await.unwrap();
+    assert_eq!(answer == HoldAnswer::Done, abilities.lock, "{answer:?}");
+    assert_eq!(held().await, abilities.lock);
+    if answer == HoldAnswer::Done {
+        assert_eq!(dest.hold(&key, true).await.unwrap(), HoldAnswer::Done, "twice is fine");
+        assert!(held().await);
+        assert_eq!(dest.hold(&key, false).await.unwrap(), HoldAnswer::Done);
+        assert!(!held().await);
     }
 }

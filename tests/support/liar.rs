@@ -17,12 +17,14 @@ use evidock::runtime::task::spawn_named;
 use sha2::{Digest, Sha256};
 
 /// The buckets, each named by what its server does with masters.
-pub const LIES: [&str; 6] = [
+pub const LIES: [&str; 8] = [
     "drops",     // says 200 and keeps nothing
     "forgets",   // keeps what it was told of the object, and not the object
     "truncates", // keeps the first half, and tells the whole length and the right checksum
     "swaps",     // keeps the two halves in the wrong order, and tells the right checksum
     "repeats",   // computes nothing anywhere: repeats the checksum that it was told, and flips one bit
+    "ages",      // serves and describes what stood under the key before, of the same length
+    "unlocks",   // keeps the bytes, says yes to every lock, and keeps none
     "lags",      // accepts each part and loses all but the first at completing, telling its true length
 ];
 /// The bucket in which it is honest.
@@ -54,10 +56,14 @@ impl Liar {
         let liar = Self::default();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app =
-            Router::new().fallback(answer).with_state(liar.clone()).layer(axum::extract::DefaultBodyLimit::disable());
+        let app = liar.router();
         spawn_named("liar", async move { axum::serve(listener, app).await.unwrap() });
         (liar, address)
+    }
+
+    /// What answers.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(answer).with_state(self.clone()).layer(axum::extract::DefaultBodyLimit::disable())
     }
 
     /// Keys of the masters that it was asked to keep and did.
@@ -93,6 +99,11 @@ impl Inside {
                     bytes[half] ^= 1;
                     object.bytes = bytes.into();
                 }
+                "ages" => {
+                    let before: Vec<u8> = object.bytes.iter().map(|byte| !byte).collect();
+                    object.told_checksum = STANDARD.encode(Sha256::digest(&before));
+                    object.bytes = before.into();
+                }
                 "lags" => {
                     object.bytes = parts[0].0.slice(..parts[0].0.len().min(half.max(1)));
                     object.told_len = object.bytes.len();
@@ -123,6 +134,11 @@ async fn answer(
     let mut inside = liar.0.lock().unwrap();
     let upload = query.get("uploadId").cloned().unwrap_or_default();
     match (method.as_str(), query.get("partNumber")) {
+        ("GET", _) if query.contains_key("object-lock") && key.starts_with("unlocks") => {
+            "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
+                .into_response()
+        }
+        ("PUT", _) if query.contains_key("retention") => StatusCode::OK.into_response(),
         ("GET", _) if query.contains_key("object-lock") => {
             refuse(StatusCode::NOT_FOUND, "NoSuchObjectLockConfiguration")
         }

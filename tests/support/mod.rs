@@ -4,12 +4,20 @@
 #![allow(dead_code)] // Each test binary uses its own part of this.
 
 pub mod audit;
+pub mod azurite;
+pub mod ceph;
 pub mod daemon;
 pub mod deaf;
+pub mod file_servers;
+pub mod flaky;
+pub mod guarded;
 pub mod liar;
 pub mod proxy;
+pub mod quirky;
 pub mod replay;
 pub mod station;
+pub mod tus;
+pub mod uplink;
 pub mod weed;
 
 use std::io;
@@ -17,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evidock::deliver::prove::Expected;
-use evidock::domain::digest::{Blake3, Sha256};
+use evidock::deliver::prove::{Expected, whole_crc64};
+use evidock::domain::digest::{Blake3, Crc64, Sha256};
 use evidock::domain::grid::PartGrid;
 use evidock::domain::ids::{DestinationName, StationId};
 use evidock::domain::ports::{ByteSource, Destination, ObjectSpec, PartReceipt, PartSpec, SendError, SessionId};
@@ -83,6 +91,7 @@ impl Sample {
             offset: n * part_bytes,
             len: chunk.len() as u64,
             sha256: sha256(chunk),
+            crc64: Some(crc64(chunk)),
         });
         let object = ObjectSpec {
             key: key.to_owned(),
@@ -106,6 +115,7 @@ impl Sample {
             size_bytes: self.object.size_bytes,
             sha256: self.object.sha256,
             parts: &self.digests,
+            crc64: whole_crc64(self.parts.iter().map(|p| (p.crc64, p.len))),
             blake3: Some(self.blake3),
         }
     }
@@ -129,6 +139,11 @@ impl Sample {
 /// SHA-256 of bytes.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> Sha256 {
     Sha256(sha2::Sha256::digest(bytes).into())
+}
+
+/// CRC of bytes.
+pub fn crc64(bytes: impl AsRef<[u8]>) -> Crc64 {
+    Crc64(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes.as_ref()))
 }
 
 /// Installs the TLS provider that the program installs when it starts.

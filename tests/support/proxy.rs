@@ -66,12 +66,22 @@ struct Talk {
 impl FaultProxy {
     /// Listens on a free port of 127.0.0.1 and passes everything on to `server`.
     pub async fn start(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), server).await
+    }
+
+    /// The same at an address of loopback that is given.
+    pub async fn start_at(address: SocketAddr, server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let line = Arc::new(Line::default());
         let end = CancellationToken::new();
         spawn_named("fault proxy", accept(listener, server, line.clone(), end.clone()));
         Self { address, line, _end: end.drop_guard() }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Its address as an endpoint.

@@ -75,11 +75,17 @@ impl Station {
     }
 
     /// Writes the configuration anew: the base and `more`; a line of `more` that begins with `=` replaces the line
-    /// of the base with the same key, as `=poll_ms = 500`; `=poll_ms` alone removes it.
+    /// of the base with the same key, as `=poll_ms = 500`; `=poll_ms` alone removes it. One that begins with `+[section]`
+    /// adds a setting to a section of the base, as `+[vault] evict = "age"`.
     pub fn configure(&self, more: &str) {
         let mut text = BASE.to_owned();
         let mut rest = String::new();
         for line in more.lines() {
+            if let Some((section, setting)) = line.strip_prefix('+').and_then(|l| l.split_once(' ')) {
+                assert!(text.contains(&format!("\n{section}\n")), "a section of the base: {section}");
+                text = text.replace(&format!("\n{section}\n"), &format!("\n{section}\n{setting}\n"));
+                continue;
+            }
             match line.strip_prefix('=') {
                 Some(setting) => {
                     let key = setting.split(' ').next().unwrap();
@@ -325,11 +331,11 @@ impl Station {
     /// small object is stored. A file that cannot be read, or whose copy is in quarantine, remains a copy under way.
     pub fn until_proven(&mut self, clips: u64) {
         self.until(&format!("{clips} clips are proven"), |s| {
+            // A clip's newest record follows its proof, and waits in the outbox before it is stored: asked in this order.
+            let stale = s.query("SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying'", &[]).len();
             let status = s.status();
             let count = |stage: &str| status["stages"][stage]["count"].as_u64().unwrap();
             let open = count("sealed") + count("sending");
-            // A clip's newest record follows its proof.
-            let stale = s.query("SELECT clip_id FROM clip WHERE record_stale = 1 AND local <> 'copying'", &[]).len();
             open == 0 && count("proven") == clips && stale == 0 && status["outbox"] == 0
         });
     }

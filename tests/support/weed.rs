@@ -1,51 +1,27 @@
 //! A real S3 server for tests: SeaweedFS on free ports of 127.0.0.1, with its data in a directory of its own.
-//!
-//! A small shell stands between: it starts and kills the server when told, and when our end of its pipe closes,
-//! however this process ended, it kills the server and removes the data.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Mutex;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evidock::deliver::s3::{Keys, S3Options, Secret};
+use evidock::deliver::s3::S3Options;
+use evidock::deliver::{Keys, Secret};
 use reqsign_aws_v4::{Credential, RequestSigner};
 use reqsign_core::{Context, SignRequest};
+
+use super::guarded::{Guarded, free_ports};
 
 /// The key that it knows.
 pub const ACCESS_KEY: &str = "testkey";
 /// And its secret.
 pub const SECRET_KEY: &str = "testsecret123";
 
-const GUARD: &str = r#"
-dir=$1; shift; pid=
-while read -r word; do
-  case $word in
-    start) "$@" </dev/null >>"$dir/log" 2>&1 & pid=$!; echo started ;;
-    kill) kill -9 "$pid"; wait "$pid" 2>/dev/null; pid=; echo killed ;;
-  esac
-done
-[ -z "$pid" ] || { kill -9 "$pid"; wait "$pid" 2>/dev/null; }
-rm -rf "$dir"
-"#;
-
 /// A running server. Ends, with its data, when it is dropped or when the process ends in whatever way.
 pub struct Weed {
-    dir: PathBuf,
     s3: SocketAddr,
     https: SocketAddr,
-    guard: Mutex<Guard>,
-}
-
-struct Guard {
-    child: Child,
-    // Taken on drop: closing it is what tells the guard to clean up.
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    server: Guarded,
 }
 
 impl Weed {
@@ -54,7 +30,8 @@ impl Weed {
         super::install_tls();
         let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/venv/bin/weed");
         assert!(binary.exists(), "{} is missing: run `scripts/setup test`", binary.display());
-        let dir = tempfile::Builder::new().prefix("evidock-weed-").tempdir().unwrap().keep();
+        let mut server = Guarded::new("weed");
+        let dir = server.dir().to_owned();
         let identity = format!(
             r#"{{"identities":[{{"name":"t","credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}],"actions":["Admin","Read","List","Tagging","Write"]}}]}}"#
         );
@@ -66,10 +43,8 @@ impl Weed {
         let ports = free_ports::<9>();
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let file = |name: &str| dir.join(name).display().to_string();
-        let child = Command::new("sh")
-            .args(["-c", GUARD, "weed-guard"])
-            .arg(&dir)
-            .arg(&binary)
+        server
+            .command(&binary)
             .args(["-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
             .arg(format!("-dir={}", dir.display()))
             .arg(format!("-master.port={}", ports[0]))
@@ -98,22 +73,15 @@ impl Weed {
             .args(["-master.volumeSizeLimitMB=1024", "-volume.max=2000"])
             .args(["-s3.concurrentUploadLimitMB=64", "-volume.concurrentUploadLimitMB=128"])
             .env("GOMEMLIMIT", "500MiB")
-            .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Ctrl-C at the terminal must not reach the guard before it can clean up.
-            .process_group(0)
-            .spawn()
-            .expect("a shell");
-        let guard = Guard::of(child);
-        let weed = Self { dir, s3: at(ports[6]), https: at(ports[8]), guard: Mutex::new(guard) };
+            .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1");
+        let weed = Self { s3: at(ports[6]), https: at(ports[8]), server };
         weed.start_again().await;
         weed
     }
 
     /// Starts it again after [`Weed::kill`], on the same ports and data; returns when it serves.
     pub async fn start_again(&self) {
-        self.order("start", "started");
+        self.server.start();
         // It answers before it can store, so a small object is what shows that it serves.
         let mut last = String::new();
         for _ in 0..600 {
@@ -128,14 +96,12 @@ impl Weed {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-        let tail: Vec<&str> = log.lines().rev().take(20).collect();
-        panic!("SeaweedFS does not serve within a minute ({last}); its last lines, newest first:\n{}", tail.join("\n"));
+        panic!("SeaweedFS does not serve within a minute ({last}); {}", self.server.last_words());
     }
 
     /// Kills it with SIGKILL; its data stays for [`Weed::start_again`].
     pub fn kill(&self) {
-        self.order("kill", "killed");
+        self.server.kill();
     }
 
     /// Where it serves S3 over plain HTTP.
@@ -150,8 +116,9 @@ impl Weed {
 
     /// The same over TLS, trusting its certificate.
     pub fn options_tls(&self, bucket: &str) -> S3Options {
-        let ca_file = Some(self.dir.join("cert.pem"));
-        S3Options { ca_file, ..self.options_at(&format!("https://{}", self.https), bucket) }
+        let mut options = self.options_at(&format!("https://{}", self.https), bucket);
+        options.http.ca_file = Some(self.server.dir().join("cert.pem"));
+        options
     }
 
     /// The same through another address (a proxy).
@@ -201,53 +168,34 @@ impl Weed {
         headers: &[(&'static str, &str)],
         body: Bytes,
     ) -> Result<(u16, String), reqwest::Error> {
-        let mut request = http::Request::builder().method(method).uri(format!("http://{}{path}", self.s3));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request = request.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD").header("content-length", body.len());
-        let (mut head, body) = request.body(body).unwrap().into_parts();
-        let credential = Credential {
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: SECRET_KEY.to_owned(),
-            ..Credential::default()
-        };
-        let signer = RequestSigner::new("s3", "us-east-1");
-        signer.sign_request(&Context::new(), &mut head, Some(&credential), None).await.unwrap();
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
-        let request = reqwest::Request::try_from(http::Request::from_parts(head, body))?;
-        let response = client.execute(request).await?;
-        let status = response.status().as_u16();
-        Ok((status, response.text().await?))
-    }
-
-    fn order(&self, order: &str, answer: &str) {
-        let mut guard = self.guard.lock().unwrap();
-        writeln!(guard.orders.as_mut().unwrap(), "{order}").unwrap();
-        let mut line = String::new();
-        guard.answers.read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), answer);
+        signed_request(self.s3, method, path, headers, body).await
     }
 }
 
-impl Guard {
-    fn of(mut child: Child) -> Self {
-        let orders = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, orders, answers }
+/// A request signed with the keys of the tests; status and body.
+pub async fn signed_request(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&'static str, &str)],
+    body: Bytes,
+) -> Result<(u16, String), reqwest::Error> {
+    let mut request = http::Request::builder().method(method).uri(format!("http://{server}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
     }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        drop(self.orders.take());
-        let _ = self.child.wait();
-    }
-}
-
-/// Ports that nobody had a moment ago.
-fn free_ports<const N: usize>() -> [u16; N] {
-    // All are bound at once, so that none is given twice.
-    let held = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+    request = request.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD").header("content-length", body.len());
+    let (mut head, body) = request.body(body).unwrap().into_parts();
+    let credential = Credential {
+        access_key_id: ACCESS_KEY.to_owned(),
+        secret_access_key: SECRET_KEY.to_owned(),
+        ..Credential::default()
+    };
+    let signer = RequestSigner::new("s3", "us-east-1");
+    signer.sign_request(&Context::new(), &mut head, Some(&credential), None).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+    let request = reqwest::Request::try_from(http::Request::from_parts(head, body))?;
+    let response = client.execute(request).await?;
+    let status = response.status().as_u16();
+    Ok((status, response.text().await?))
 }

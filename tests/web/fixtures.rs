@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test's facts; a poisoned lock means that the test has already failed.
 
-use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use evidock::domain::clip::{ClipState, Local, ProofLevel, SightingState};
 use evidock::domain::command::{Ask, Caller, Reply, Request};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::ids::ClipId;
-use evidock::domain::ports::{BoxFuture, ByteSource, MediaHealth};
+use evidock::domain::ports::{BoxFuture, ClipBytes, FootageStream, MediaHealth};
 use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
 use evidock::domain::stream::{Cause, PublishedGap, PublishedSegment, Pulse, Track};
@@ -67,17 +67,18 @@ pub fn clip_id(n: i64) -> ClipId {
 /// Bytes that can be told apart by their offset.
 pub struct Pattern(pub u64);
 
-impl ByteSource for Pattern {
-    fn len(&self) -> u64 {
+impl ClipBytes for Pattern {
+    fn size_bytes(&self) -> u64 {
         self.0
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let n = (self.0.saturating_sub(offset)).min(buf.len() as u64) as usize;
-        for (i, b) in buf[..n].iter_mut().enumerate() {
-            *b = ((offset + i as u64) % 251) as u8;
-        }
-        Ok(n)
+    fn read(self: Arc<Self>, range: Range<u64>) -> FootageStream {
+        let end = range.end.min(self.0);
+        let chunks = (range.start..end).step_by(100_000).map(move |at| {
+            let chunk: Vec<u8> = (at..(at + 100_000).min(end)).map(|n| (n % 251) as u8).collect();
+            Ok(Bytes::from(chunk))
+        });
+        Box::pin(futures_util::stream::iter(chunks.collect::<Vec<_>>()))
     }
 }
 
@@ -263,9 +264,9 @@ impl Pages for FixturePages {
     fn media(&self, id: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {
         ready(match rows(self.0).iter().position(|r| r.id == id) {
             None => Media::Missing,
-            Some(4) => Media::Evicted,
+            Some(4) => Media::Isolated,
             Some(_) => Media::Here(MediaFile {
-                source: Arc::new(Pattern(MEDIA_BYTES)),
+                bytes: Arc::new(Pattern(MEDIA_BYTES)),
                 content_type: "video/mp4".into(),
                 file_name: "DSJ_36NCC009910_000000_20260619_090211_IMP.mp4".into(),
                 sha256: "ab".repeat(32),
@@ -354,6 +355,9 @@ pub fn station(scene: Scene) -> StationView {
         same_device: false,
         locks: true,
         waiting: 38,
+        paused: false,
+        ceiling_bytes_per_s: Some(20_000_000),
+        window: 4,
     };
     let local = DestinationView {
         name: "local-copy".into(),
@@ -363,6 +367,9 @@ pub fn station(scene: Scene) -> StationView {
         same_device: true,
         locks: false,
         waiting: 0,
+        paused: false,
+        ceiling_bytes_per_s: None,
+        window: 2,
     };
     let disk = Disk {
         total: 1_820 * GB,
@@ -529,6 +536,12 @@ pub fn station(scene: Scene) -> StationView {
                     what: "400 EntityTooLarge".into(),
                 },
                 Alarm::LogNotAnchored { age_ms: 200 * MIN },
+                Alarm::Backup {
+                    age_ms: Some(26 * 60 * MIN),
+                    what: "a backup does not arrive: 省平台: 403 InvalidAccessKeyId".into(),
+                    late: true,
+                },
+                Alarm::Backup { age_ms: None, what: "no backup could be made: disk full".into(), late: false },
                 Alarm::Unreachable {
                     destination: "市局对象存储".into(),
                     since: UtcMs(NOW - 30 * 60 * MIN),
@@ -861,7 +874,8 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
             () if sealed => Local::Sealed,
             () => Local::Copying,
         }),
-        quarantine: (failing && row.id == clip_id(4)).then(|| nasty("疑似涉密")),
+        quarantine: (failing && row.id == clip_id(4)).then(|| nasty("其他原因")),
+        isolated: (failing && row.id == clip_id(5)).then(|| nasty("画面中有军事设施")),
         failures: if failing {
             vec![("local-copy".into(), "No space left on device (os error 28)".into())]
         } else {

@@ -314,7 +314,7 @@ async fn media_is_served_by_ranges_inside_one_logged_viewing() {
     let head = visit.send(head).await;
     assert_eq!((head.status, head.body.len(), head.header("content-length")), (StatusCode::OK, 0, "700000"));
     assert!(visit.asked.taken().is_empty(), "no byte, no viewing");
-    assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::GONE);
+    assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::FORBIDDEN);
     assert_eq!(visit.get("/clips/../etc/passwd/media").await.status, StatusCode::NOT_FOUND);
     let saved = visit.get(&format!("{path}?download=1")).await;
     assert!(saved.header("content-disposition").starts_with("attachment;"));
@@ -358,6 +358,31 @@ async fn forms_change_what_they_say_and_nothing_else() {
     let missing = visit.post(&format!("{clip}/link"), &format!("case_no={}", encoded(CASE))).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     assert!(missing.text().contains("there is no case 赵卫罚〔2026〕9号 here"));
+}
+
+#[tokio::test]
+async fn sending_is_paused_resumed_and_put_in_order_by_forms() {
+    let visit = Visit::to(Scene::Busy);
+    let page = visit.get("/").await.text();
+    assert!(page.contains("action=\"/sending/pause\"") && page.contains("暂停上传"));
+    visit.asked.taken();
+    for (action, clip) in [("/sending/pause", false), ("/sending/resume", false), ("push", true)] {
+        let path = if clip { format!("/clips/{}/{action}", clip_id(7)) } else { action.to_owned() };
+        let done = visit.post(&path, "destination=local-copy").await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{path}");
+    }
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(&asked[..], [
+            Asked::PauseSending { destination: Some(paused), until: None },
+            Asked::ResumeSending { destination: Some(resumed) },
+            Asked::Push { clip: Some(_), case_no: None },
+        ] if paused == "local-copy" && resumed == "local-copy"),
+        "{asked:?}"
+    );
+    let status = visit.get("/api/v1/status").await.json();
+    let first = &status["destinations"][0];
+    assert_eq!((&first["paused"], &first["ceiling_bytes_per_s"]), (&false.into(), &20_000_000.into()));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ import subprocess
 import time
 import typing
 
+import cloud
 import streams
 from peers import ACCESS_KEY, NOWHERE, SECRET_KEY, Server, copies, timed
 from station import EVIDOCK, ROOT, TOOLS, Station, files, say, settle, twin
@@ -35,6 +36,21 @@ B3SUM = "cp + sync + b3sum"
 RCLONE = "rclone 1.75, same server"
 FFMPEG = "8 x ffmpeg -c copy, same camera"
 RAW = "dd iflag=direct bs=1M of the same range"
+BEST = "the faster of rclone and s5cmd"
+S5 = "s5cmd 2.3"
+HALVES = "the slower of copying and sending, each alone"
+
+
+def of_cloud(group, files, place, wall):
+    """The figures of one group of uploads."""
+    told = [
+        Figure(f"{group}_wall", group, "s", f"start of the daemon to the last proof, {files}, {place}", BEST, wall),
+        Figure(f"{group}_cpu", group, "cpu s", "CPU of daemon and children for that", S5, 0.4),
+        Figure(f"{group}_memory", group, "MiB", "largest memory above that of an idle daemon", S5, 32, "ours"),
+    ]
+    if place == "sink":
+        told.append(Figure(f"{group}_requests", group, "1/GB", "requests for each GB", S5))
+    return told
 
 FIGURES = [
     Figure("intake_wall", "intake", "s", "first byte to last seal of 4 files, stillness not counted", COPY, 1.15),
@@ -50,6 +66,13 @@ FIGURES = [
     Figure("dock_to_proven_cpu", "path", "s/GiB", "CPU of daemon and children for each GiB, dock to last proof"),
     Figure("memory_peak", "path", "MiB", "largest resident memory of the daemon meanwhile", target=100, target_is="ours"),
     Figure("children_peak", "path", "MiB", "largest resident memory of one child process meanwhile"),
+    *of_cloud("long", "8 files of an eighth of it each", "real server", 1.0),
+    *of_cloud("short", "files of 1 MiB", "real server", 1.0),
+    *of_cloud("long_sink", "8 files of an eighth of it each", "sink", 0.95),
+    *of_cloud("short_sink", "files of 1 MiB", "sink", 0.95),
+    Figure("thin_wall", "thin", "s", "a thirty-second of it over 20 Mbit/s, 100 ms, with resets", BEST, 1.05),
+    Figure("thin_again", "thin", "parts", "parts that went up twice for each reset", BEST, 1, "ours"),
+    Figure("overlap_wall", "overlap", "s", "first byte to last proof, 8 files, sent while they are copied", HALVES, 1.15),
 ]
 
 
@@ -61,6 +84,10 @@ class Run:
     gib: float
     pairs: int
     stack: contextlib.ExitStack
+
+    @staticmethod
+    def station(state, endpoint=NOWHERE, bucket="none"):
+        return Station(state, endpoint, bucket, ACCESS_KEY, SECRET_KEY)
 
     def __post_init__(self):
         self.work.mkdir()
@@ -99,8 +126,7 @@ def make_recorder(dir, count, gib):
     return dir
 
 
-def station(state, endpoint=NOWHERE, bucket="none"):
-    return Station(state, endpoint, bucket, ACCESS_KEY, SECRET_KEY)
+station = Run.station
 
 
 def new_state(run, state):
@@ -230,4 +256,4 @@ def live(run):
     return streams.streams(run, station, new_state)
 
 
-GROUPS = {"intake": intake, "usb": usb, "upload": upload, "path": path, "streams": live}
+GROUPS = {"intake": intake, "usb": usb, "upload": upload, "path": path, "streams": live, **cloud.GROUPS}

@@ -13,14 +13,15 @@ from station import TOOLS, files, settle
 
 ACCESS_KEY, SECRET_KEY = "benchkey", "benchsecret123"
 RCLONE = TOOLS / "bin" / "rclone"
+S5CMD = TOOLS / "bin" / "s5cmd"
 # Where nothing listens: an uplink that is away costs intake nothing.
 NOWHERE = "http://127.0.0.1:1"
 
 
-def timed(*command):
+def timed(*command, env=None):
     """Runs a command; gives wall seconds, CPU seconds, and largest resident memory in MiB."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=env and {**os.environ, **env})
     _, code, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(code)
@@ -49,6 +50,23 @@ def copies(source, target):
         )
     finally:
         shutil.rmtree(target)
+
+
+def rclone(endpoint, *words):
+    """An rclone command on a server, with rclone's own defaults for everything that costs time."""
+    command = [RCLONE, *words, "--config", "/dev/null", "--s3-provider", "SeaweedFS", "--s3-endpoint", endpoint]
+    return [*command, "--s3-access-key-id", ACCESS_KEY, "--s3-secret-access-key", SECRET_KEY, "--quiet"]
+
+
+def rclone_copy(endpoint, source, bucket):
+    """Sends a directory with rclone; wall seconds, CPU seconds, memory in MiB."""
+    return timed(*rclone(endpoint, "copy", str(source), f":s3:{bucket}"))
+
+
+def s5cmd_copy(endpoint, source, bucket):
+    """The same with s5cmd and its defaults."""
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": "us-east-1"}
+    return timed(S5CMD, "--endpoint-url", endpoint, "--log", "error", "cp", f"{source}/", f"s3://{bucket}/", env=keys)
 
 
 def free_ports(count):
@@ -96,23 +114,18 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def rclone(self, *words):
-        """An rclone command on this server, with rclone's own defaults for everything that costs time."""
-        command = [RCLONE, *words, "--config", "/dev/null", "--s3-provider", "SeaweedFS", "--s3-endpoint", self.endpoint]
-        return [*command, "--s3-access-key-id", ACCESS_KEY, "--s3-secret-access-key", SECRET_KEY, "--quiet"]
-
     def try_rclone(self, *words):
         once = ["--retries", "1", "--low-level-retries", "1"]
-        done = subprocess.run(self.rclone(*words, *once), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run(rclone(self.endpoint, *words, *once), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return done.returncode == 0
 
     def make(self, bucket):
-        subprocess.run(self.rclone("mkdir", f":s3:{bucket}"), check=True)
+        subprocess.run(rclone(self.endpoint, "mkdir", f":s3:{bucket}"), check=True)
 
     def drop(self, bucket):
         """Removes a bucket and what it holds."""
-        subprocess.run(self.rclone("purge", f":s3:{bucket}"), check=True)
+        subprocess.run(rclone(self.endpoint, "purge", f":s3:{bucket}"), check=True)
 
     def copy(self, source, bucket):
         """Sends a directory with rclone; wall seconds, CPU seconds, memory in MiB."""
-        return timed(*self.rclone("copy", str(source), f":s3:{bucket}"))
+        return rclone_copy(self.endpoint, source, bucket)

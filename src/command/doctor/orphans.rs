@@ -85,7 +85,9 @@ fn explained(name: &str, rows: &HashMap<ClipId, Row>) -> bool {
     match kind {
         // A file may stand under its final name before its row is sealed.
         "" | "tree" => true,
-        "part" | "tree.part" => row.local == Local::Copying,
+        "tree.part" => row.local == Local::Copying,
+        // Bytes that come back from elsewhere have it, too.
+        "part" => row.local != Local::Sealed,
         _ => false,
     }
 }

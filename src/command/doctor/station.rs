@@ -9,16 +9,24 @@ use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 
 use super::{Finding, existing};
+use crate::command::backup::those_that_may_go;
 use crate::command::control;
 use crate::command::run::database as database_path;
-use crate::config::{DestinationKind, Settings};
+use crate::config::{Destination, DestinationKind, FtpTls, Settings};
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::public_path;
 use crate::custody::note::VerifierKey;
+use crate::domain::backup::too_old_ms;
 use crate::domain::command::{Reply, Request};
 use crate::domain::error::chain;
-use crate::runtime::clock::SystemClock;
-use crate::store::{DestinationRow, SCHEMA_VERSION, Store};
+use crate::runtime::clock::{SystemClock, wall};
+use crate::store::{BackupCopy, DestinationRow, SCHEMA_VERSION, Store, StoreError};
+
+/// Backups that are looked through at most.
+const MAX_BACKUPS: u32 = 10_000;
+/// So many that may go are no matter.
+const PILE: usize = 200;
+const HOUR_MS: i64 = 3_600_000;
 
 /// Which configuration holds, and whether the files are there that it names.
 pub fn configuration(settings: &Settings) -> Vec<Finding> {
@@ -73,6 +81,13 @@ pub fn database(settings: &Settings) -> (Vec<Finding>, Option<Store>) {
             part,
             format!("schema version {}, this program writes {SCHEMA_VERSION}", check.version),
             "the daemon brings it up to date at its next start; keep a backup from before",
+        ));
+    }
+    if let Ok(Some(later)) = store.read_blocking(|r| r.superseded_by()) {
+        findings.push(Finding::problem(
+            part,
+            format!("this station was restored elsewhere and goes on there in epoch {later}; nothing is taken in here"),
+            "docs/restore.md says how to use this box again",
         ));
     }
     if findings.is_empty() {
@@ -166,6 +181,15 @@ pub fn destinations(settings: &Settings, store: Option<&Store>) -> Vec<Finding> 
             ));
         }
     }
+    // A copy that nobody can find again outlives the box in vain.
+    if settings.destinations.iter().all(|written| matches!(written.kind, DestinationKind::Tus(_))) {
+        findings.push(Finding::warning(
+            part,
+            "tus servers keep no keys: what stands where is known to this station's database alone",
+            "add a destination that keeps keys (an S3 bucket, a folder elsewhere), so that its clips are found without this box",
+        ));
+    }
+    findings.extend(settings.destinations.iter().filter_map(by_its_settings));
     let rows = match store.map(|s| s.read_blocking(|r| r.destinations())) {
         None => return findings,
         Some(Ok(rows)) => rows,
@@ -179,6 +203,38 @@ pub fn destinations(settings: &Settings, store: Option<&Store>) -> Vec<Finding> 
         findings.push(destination(&name, rows.iter().find(|row| row.name == name)));
     }
     findings
+}
+
+/// What can be said of a destination before it was ever reached.
+fn by_its_settings(written: &Destination) -> Option<Finding> {
+    let (part, name) = ("destination", &written.name);
+    match &written.kind {
+        DestinationKind::Ftp(ftp) if ftp.tls == FtpTls::Off => Some(Finding::warning(
+            part,
+            format!("{name}: FTP without encryption shows password and footage to everybody on the way"),
+            "set tls = \"explicit\" where the server offers it, or use SFTP",
+        )),
+        DestinationKind::Webdav(webdav) if webdav.endpoint.starts_with("http://") && webdav.user.is_some() => {
+            Some(Finding::warning(
+                part,
+                format!("{name}: WebDAV without encryption shows password and footage to everybody on the way"),
+                "write https:// in endpoint where the server offers it",
+            ))
+        }
+        DestinationKind::Tus(tus) if tus.endpoint.starts_with("http://") && tus.secret.is_some() => {
+            Some(Finding::warning(
+                part,
+                format!("{name}: tus without encryption shows password and footage to everybody on the way"),
+                "write https:// in endpoint where the server offers it",
+            ))
+        }
+        DestinationKind::Sftp(sftp) if sftp.host_key.is_none() => Some(Finding::problem(
+            part,
+            format!("{name}: nothing is sent to {}, whose host key is not known", sftp.host),
+            "ask its keeper for the key's fingerprint (SHA256:...) and set host_key to it",
+        )),
+        _ => None,
+    }
 }
 
 fn destination(name: &str, row: Option<&DestinationRow>) -> Finding {
@@ -200,6 +256,73 @@ fn destination(name: &str, row: Option<&DestinationRow>) -> Finding {
         ),
         Some((_, None, None)) | None => {
             Finding::warning(part, format!("{name}: never reached so far"), "the running daemon tries it at its start")
+        }
+    }
+}
+
+/// Backups of the database, and how old the newest is that arrived.
+pub fn backup(settings: &Settings, store: Option<&Store>) -> Vec<Finding> {
+    let part = "backup";
+    if settings.backup.recipient.is_none() {
+        return vec![Finding::warning(
+            part,
+            "none is made: there is no key for which it could be encrypted. Clips and records survive this box at the destinations, rosters, registers and the log do not",
+            "`evidock backup keygen` on another machine; its public half into [backup] recipient, the secret half into two safe places",
+        )];
+    }
+    let Some(store) = store else { return Vec::new() };
+    let looked = store.read_blocking(|r| {
+        let rows = r.backups(MAX_BACKUPS)?;
+        let rows = rows.into_iter().map(|row| Ok((r.backup_copies(row.key)?, row)));
+        Ok((
+            r.proven_backup_ms()?,
+            rows.map(|pair| pair.map(|(copies, row)| (row, copies))).collect::<Result<Vec<_>, StoreError>>()?,
+        ))
+    });
+    let (arrived_ms, rows) = match looked {
+        Ok(looked) => looked,
+        Err(e) => return vec![Finding::problem(part, chain(&e), "see the findings about the database")],
+    };
+    let every_ms = settings.backup.every.as_millis() as i64;
+    let newest = rows.first().map_or(&[][..], |(_, copies)| copies.as_slice());
+    let mut findings = vec![backup_age(wall().0, arrived_ms, every_ms, newest)];
+    findings.extend(newest.iter().filter(|c| c.state == "waiting").filter_map(|c| {
+        let why = c.reason.as_deref()?;
+        Some(Finding::warning(
+            part,
+            format!("the newest has not arrived at {}: {why}", c.destination),
+            "it is tried again by itself; `evidock backup now` tries at once",
+        ))
+    }));
+    let go = those_that_may_go(settings, &rows).len();
+    if go > PILE {
+        findings.push(Finding::warning(
+            part,
+            format!("{go} old ones may go; the station never deletes any"),
+            "remove what `evidock backup list --may-go` prints, with a key that may delete",
+        ));
+    }
+    findings
+}
+
+fn backup_age(now_ms: i64, arrived_ms: Option<i64>, every_ms: i64, newest: &[BackupCopy]) -> Finding {
+    let part = "backup";
+    match arrived_ms.map(|at| now_ms.saturating_sub(at)) {
+        None => Finding::warning(part, "none has arrived anywhere yet", "start the daemon, or `evidock backup now`"),
+        Some(age) if age > too_old_ms(every_ms) => Finding::problem(
+            part,
+            format!("the newest that arrived is {} h old, one is due every {} h", age / HOUR_MS, every_ms / HOUR_MS),
+            "`evidock backup now` says why",
+        ),
+        Some(age) => {
+            let places: Vec<&str> =
+                newest.iter().filter(|c| c.state == "proven").map(|c| c.destination.as_str()).collect();
+            let places =
+                if places.is_empty() { String::new() } else { format!(", the newest at {}", places.join(", ")) };
+            Finding::ok(
+                part,
+                format!("one arrived {} h ago{places}; try a restore now and then (docs/restore.md)", age / HOUR_MS),
+            )
         }
     }
 }
@@ -228,6 +351,25 @@ mod tests {
     use crate::domain::clip::ProofLevel;
 
     #[test]
+    fn what_its_settings_tell_of_a_destination() {
+        let ssh = "kind = 'sftp'\nhost = 'h'\nuser = 'u'\nprivate_key_file = 'k'";
+        let ftp = "kind = 'ftp'\nhost = 'h'\nuser = 'u'\npassword_file = 'p'";
+        let dav = "kind = 'webdav'\nuser = 'u'\npassword_file = 'p'";
+        for (kind, level) in [
+            (ssh.to_owned(), Some(Level::Problem)),
+            (format!("{ssh}\nhost_key = 'SHA256:{}'", "A".repeat(43)), None),
+            (ftp.to_owned(), None),
+            (format!("{ftp}\ntls = 'off'"), Some(Level::Warning)),
+            (format!("{dav}\nendpoint = 'http://h'"), Some(Level::Warning)),
+            (format!("{dav}\nendpoint = 'https://h'"), None),
+        ] {
+            let text = format!("[[destination]]\nname = 'a'\n{kind}\n");
+            let settings = crate::config::read(&text, None, &crate::config::Surroundings::default()).unwrap();
+            assert_eq!(by_its_settings(&settings.destinations[0]).map(|f| f.level), level, "{kind}");
+        }
+    }
+
+    #[test]
     fn what_is_known_of_a_destination() {
         let row = |proof, trouble: Option<&str>| DestinationRow {
             name: "cloud".to_owned(),
@@ -251,6 +393,18 @@ mod tests {
             let finding = destination("cloud", row.as_ref());
             assert_eq!(finding.level, level, "{finding:?}");
             assert_eq!(finding.todo.is_empty(), level == Level::Ok);
+        }
+    }
+
+    #[test]
+    fn the_age_of_a_backup_is_judged_by_its_schedule() {
+        for (arrived_ms, level) in [
+            (None, Level::Warning),
+            (Some(0), Level::Problem),
+            (Some(88 * HOUR_MS), Level::Ok),
+            (Some(100 * HOUR_MS), Level::Ok),
+        ] {
+            assert_eq!(backup_age(100 * HOUR_MS, arrived_ms, 6 * HOUR_MS, &[]).level, level, "{arrived_ms:?}");
         }
     }
 }

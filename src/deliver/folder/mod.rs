@@ -31,8 +31,8 @@ use crate::domain::clip::ProofLevel;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec,
-    RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
+    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
 };
 use crate::domain::time::UtcMs;
 use crate::runtime::task;
@@ -251,6 +251,15 @@ impl Destination for FolderDestination {
     fn retain<'a>(&'a self, key: &'a str, _until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move { self.checked(key).map(drop) })
     }
+
+    fn hold<'a>(&'a self, key: &'a str, _held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
+        Box::pin(async move { self.checked(key).map(|_| HoldAnswer::Unsupported) })
+    }
+
+    /// None: a directory may be shared, and the name of an upload does not tell whose it is.
+    fn open_sessions<'a>(&'a self, _prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
+        Box::pin(async move { Ok(Vec::new()) })
+    }
 }
 
 /// The path of a checked key below `root`.
@@ -311,7 +320,7 @@ mod tests {
             sha256,
             lock_until: None,
         };
-        let part = PartSpec { n: 0, offset: 0, len: 7, sha256 };
+        let part = PartSpec { n: 0, offset: 0, len: 7, sha256, crc64: None };
         let session = dest.begin(&object).await.unwrap();
         let receipt = dest.send_part(&object, &session, &part, Arc::new(trial::InMemory(bytes))).await.unwrap();
         dest.complete(&object, &session, &[(part, receipt)]).await.unwrap();

@@ -4,16 +4,17 @@
 //!
 //! How bytes go up: the SHA-256 of a part, known since it was copied from the recorder, is sent both as
 //! `x-amz-content-sha256` (signed) and as `x-amz-checksum-sha256`; the server computes its own over what
-//! arrived. Nothing is hashed here, unless a server was found to ignore checksums: then each part is read
+//! arrived. Where it was found not to, the part's CRC-64/NVME takes that place, which S3 tells of whole objects even
+//! where they came in parts. Nothing is hashed here, unless a server was found to ignore both: then each part is read
 //! once more for its Content-MD5, and reading back is the proof.
 //!
 //! An object of at most one part goes up with one PUT, under the session `put`: it becomes visible with
-//! its part, so it is sent after the seal. Everything else is a multipart upload, session `mpu:<upload id>`.
+//! its part, so it is sent after the seal. Everything else is a multipart upload, session `mpu:<upload id>`, or
+//! `crc:<upload id>` where it was begun with CRC: a server holds an upload to the checksum that it was begun with.
 //! Both survive a crash: sending the one part of a `put` again puts the same bytes under the same key.
 //!
 //! It must not retry (the sender's business), log a key or put one into an error.
 
-mod keys;
 mod objects;
 mod probe;
 mod reply;
@@ -22,20 +23,19 @@ mod wire;
 mod xml;
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use keys::{Keys, KeysRead, Secret};
-
+use super::http::{HttpOptions, HttpSetupError};
+use super::trial::Fact;
+use super::{Keys, Secret};
 use crate::domain::clip::ProofLevel;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, ObjectSpec, PartReceipt, PartSpec,
-    RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
+    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
 };
 use crate::domain::time::UtcMs;
 
@@ -58,21 +58,16 @@ pub struct S3Options {
     pub keys: Keys,
     /// Session token of temporary credentials.
     pub session_token: Option<Secret>,
-    /// Certificates (PEM) to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// How the service is reached.
+    pub http: HttpOptions,
     /// How objects are locked.
     pub lock: LockMode,
     /// Caps the proof level: a destination is never taken for better than this, nor than probing finds it.
     pub proof: Option<ProofLevel>,
-    /// How long connecting may take.
-    pub connect_timeout: Duration,
-    /// How long a request may go without any progress in either direction.
-    pub idle_timeout: Duration,
 }
 
 impl S3Options {
-    /// Options with the defaults: region `us-east-1`, addressing by host, compliance locks, 10 s to connect,
-    /// 120 s without progress (a line of 0.3 Mbit/s still empties a kernel's send buffer of 4 MiB in that time).
+    /// Options with the defaults: region `us-east-1`, addressing by host, compliance locks.
     pub fn new(name: DestinationName, station: StationId, endpoint: &str, bucket: &str, keys: Keys) -> Self {
         Self {
             name,
@@ -83,11 +78,9 @@ impl S3Options {
             path_style: None,
             keys,
             session_token: None,
-            ca_file: None,
+            http: HttpOptions::default(),
             lock: LockMode::Compliance,
             proof: None,
-            connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(120),
         }
     }
 }
@@ -137,21 +130,9 @@ pub enum S3SetupError {
     /// Not a bucket's name.
     #[error("{0:?} is not the name of a bucket")]
     Bucket(String),
-    /// The certificates cannot be read.
-    #[error("the certificates in {path} cannot be used; ca_file must be a PEM file")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The program was composed wrongly.
-    #[error("no TLS provider is installed; the program must install rustls's ring provider when it starts")]
-    NoTlsProvider,
-    /// The HTTP client cannot be built, e.g. without any certificates on the system.
-    #[error("no HTTPS client can be made; install ca-certificates or set ca_file")]
-    Client(#[source] reqwest::Error),
+    /// The connection cannot be set up.
+    #[error(transparent)]
+    Http(#[from] HttpSetupError),
 }
 
 /// An S3-compatible destination.
@@ -184,29 +165,42 @@ impl S3Destination {
 /// wherever that is safe.
 #[derive(Debug, Default)]
 struct Learned {
-    /// It answers a part with the SHA-256 of what it received.
-    echo: Fact,
+    /// Which checksum of a part it compares and tells.
+    checksum: Mode,
+    /// It answered a part with the CRC of what it received.
+    crc_echo: Fact,
     /// It honours `If-None-Match: *`.
     if_none_match: Fact,
     /// The bucket keeps locks.
     lock: Fact,
 }
 
-/// Something that is unknown at first, then yes or no.
+/// The checksum by which a server compares what arrives with what we sent; the first of these that it was found to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checksum {
+    /// SHA-256: of the whole for objects sent in one go, over those of the parts for others.
+    Sha256,
+    /// CRC-64/NVME, of the whole however it was sent.
+    Crc64,
+    /// None but `Content-MD5`: each part is read once more for it, and reading back is the proof.
+    Md5,
+}
+
+/// The checksum in use; SHA-256 until probing finds otherwise.
 #[derive(Debug, Default)]
-struct Fact(AtomicU8);
+struct Mode(AtomicU8);
 
-impl Fact {
-    fn set(&self, yes: bool) {
-        self.0.store(if yes { 1 } else { 2 }, Ordering::Relaxed);
+impl Mode {
+    fn set(&self, checksum: Checksum) {
+        self.0.store(checksum as u8, Ordering::Relaxed);
     }
 
-    fn is_yes(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 1
-    }
-
-    fn is_no(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 2
+    fn get(&self) -> Checksum {
+        match self.0.load(Ordering::Relaxed) {
+            n if n == Checksum::Crc64 as u8 => Checksum::Crc64,
+            n if n == Checksum::Md5 as u8 => Checksum::Md5,
+            _ => Checksum::Sha256,
+        }
     }
 }
 
@@ -278,5 +272,13 @@ impl Destination for S3Destination {
 
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.put_retention(key, until))
+    }
+
+    fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
+        Box::pin(self.put_legal_hold(key, held))
+    }
+
+    fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
+        Box::pin(self.list_uploads(prefix))
     }
 }

@@ -9,10 +9,11 @@ use sha2::Digest;
 
 use super::reply::Meaning;
 use super::wire::{Call, Fail, Payload};
-use super::{S3Destination, xml};
+use super::{Checksum, S3Destination, xml};
+use crate::deliver::http::Reply;
 use crate::deliver::key;
-use crate::domain::digest::Sha256;
-use crate::domain::ports::{ByteStream, RemoteChecksum, RemoteObject, SendError};
+use crate::domain::digest::{Crc64, Sha256};
+use crate::domain::ports::{ByteStream, HoldAnswer, RemoteChecksum, RemoteObject, SendError};
 use crate::domain::time::UtcMs;
 
 impl S3Destination {
@@ -47,9 +48,15 @@ impl S3Destination {
         only_if_absent: bool,
     ) -> Result<(), Fail> {
         let sha256 = Sha256(sha2::Sha256::digest(&bytes).into());
-        let mut call = Call::object(Method::PUT, key)
-            .header("content-type", content_type)
-            .header("x-amz-checksum-sha256", &xml::to_base64(sha256.as_bytes()));
+        let call = Call::object(Method::PUT, key).header("content-type", content_type);
+        let mut call = match self.learned.checksum.get() {
+            Checksum::Sha256 => call.header("x-amz-checksum-sha256", &xml::to_base64(sha256.as_bytes())),
+            Checksum::Crc64 => {
+                let crc = Crc64(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
+                call.header("x-amz-checksum-crc64nvme", &xml::crc64_to_base64(crc))
+            }
+            Checksum::Md5 => call.header("content-md5", &xml::to_base64(&<md5::Md5 as md5::Digest>::digest(&bytes))),
+        };
         if only_if_absent {
             call = call.header("if-none-match", "*");
         }
@@ -63,12 +70,10 @@ impl S3Destination {
     }
 
     async fn compare(&self, key: &str, ours: &Bytes) -> Result<(), SendError> {
-        let mut reply = self.wire.send(Call::object(Method::GET, key)).await?;
-        match reply.body(ours.len()).await {
-            Ok(Some(theirs)) if theirs == *ours => Ok(()),
-            Ok(_) => Err(self.wire.mismatch(key, "another object stands there under the same key")),
-            Err(Some(error)) => Err(self.wire.transport(error)),
-            Err(None) => Err(self.wire.stalled()),
+        let reply = self.wire.send(Call::object(Method::GET, key)).await?;
+        match self.wire.line().is_same(reply, ours).await? {
+            true => Ok(()),
+            false => Err(self.wire.mismatch(key, "another object stands there under the same key")),
         }
     }
 
@@ -89,9 +94,10 @@ impl S3Destination {
             size_bytes,
             tag: reply.header("etag").unwrap_or_default().to_owned(),
             version: reply.header("x-amz-version-id").filter(|v| !matches!(*v, "" | "null")).map(str::to_owned),
-            checksum: reply.header("x-amz-checksum-sha256").and_then(checksum),
+            checksum: told_checksum(&reply),
             // A date without a mode is a date and not a lock.
             locked_until: mode.as_ref().and(until),
+            held: reply.header("x-amz-object-lock-legal-hold").is_some_and(|hold| hold == "ON"),
         };
         Ok(Some((remote, mode)))
     }
@@ -109,23 +115,7 @@ impl S3Destination {
         if range.is_some() && reply.status() != 206 {
             return Err(self.wire.protocol("it does not answer ranges"));
         }
-        // The stream outlives this borrow; what it needs of the connection to name an error is its words.
-        let (stalled, name) = (self.wire.stalled().to_string(), self.wire.name().clone());
-        let stream = futures_util::stream::unfold(Some(reply), move |reply| {
-            let (stalled, destination) = (stalled.clone(), name.clone());
-            async move {
-                let mut reply = reply?;
-                match reply.chunk().await {
-                    Ok(Some(chunk)) => Some((Ok(chunk), Some(reply))),
-                    Ok(None) => None,
-                    Err(error) => {
-                        let what = error.map_or(stalled, |e| crate::domain::error::chain(&e.without_url()));
-                        Some((Err(SendError::Unreachable { destination, what }), None))
-                    }
-                }
-            }
-        });
-        Ok(Box::pin(stream))
+        Ok(reply.into_stream(self.wire.line()))
     }
 
     pub(super) async fn list_objects(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, SendError> {
@@ -165,19 +155,65 @@ impl S3Destination {
         }
         // A compliance lock cannot be turned into a weaker one.
         let mode = standing.as_deref().filter(|standing| *standing == "COMPLIANCE").unwrap_or(mode);
-        let body = Bytes::from(xml::retention(mode, until));
-        let md5 = xml::to_base64(&<md5::Md5 as md5::Digest>::digest(&body));
-        let call = Call::object(Method::PUT, key)
-            .flag("retention")
-            .header("content-md5", &md5)
-            .header("content-type", "application/xml")
-            .body(Payload::Bytes(body));
-        self.wire.send(call).await?;
+        self.wire.send(setting(key, "retention", xml::retention(mode, until))).await?;
         match self.head_object(key).await? {
             Some((remote, _)) if remote.locked_until >= Some(until) => Ok(()),
-            _ => Err(self.wire.protocol("it answered yes to a lock and keeps none")),
+            _ => Err(self.wire.protocol(self.no_lock("a lock"))),
         }
     }
+
+    /// In words, that the server said yes and did not do it.
+    fn no_lock(&self, what: &str) -> String {
+        let name = self.wire.name();
+        format!(
+            "it answered yes to {what} and keeps none; mend that bucket, or set lock = \"off\", then `evidock retry {name}`"
+        )
+    }
+
+    /// PutObjectLegalHold, unless it is so already; then looks whether it took. A bucket without locks has no holds.
+    pub(super) async fn put_legal_hold(&self, key: &str, held: bool) -> Result<HoldAnswer, SendError> {
+        let Some((remote, _)) = self.head_object(key).await? else {
+            return Err(self.wire.mismatch(key, "it is not there"));
+        };
+        if !remote.held && self.learned.lock.is_no() {
+            return Ok(HoldAnswer::Unsupported);
+        }
+        if remote.held == held {
+            return Ok(HoldAnswer::Done);
+        }
+        match self.wire.attempt(setting(key, "legal-hold", xml::legal_hold(held))).await {
+            Ok(_) => {}
+            Err(Fail::Refused(refusal)) if refusal.has_no_locks() => return Ok(HoldAnswer::Unsupported),
+            Err(fail) => return Err(self.wire.explain(fail, key)),
+        }
+        match self.head_object(key).await? {
+            Some((remote, _)) if remote.held == held => Ok(HoldAnswer::Done),
+            _ if held => Err(self.wire.protocol(self.no_lock("a legal hold"))),
+            _ => Err(self.wire.protocol("it answered yes to the end of a legal hold and keeps it")),
+        }
+    }
+}
+
+/// A request that sets something of an object which is not its bytes; S3 asks for the MD5 of each.
+fn setting<'a>(key: &'a str, what: &'static str, xml: String) -> Call<'a> {
+    let body = Bytes::from(xml);
+    let md5 = xml::to_base64(&<md5::Md5 as md5::Digest>::digest(&body));
+    Call::object(Method::PUT, key)
+        .flag(what)
+        .header("content-md5", &md5)
+        .header("content-type", "application/xml")
+        .body(Payload::Bytes(body))
+}
+
+/// The checksum that a reply tells; SHA-256 where it tells several. A CRC says which bytes it is over: one over those of
+/// the parts would be of no use.
+fn told_checksum(reply: &Reply) -> Option<RemoteChecksum> {
+    if let Some(told) = reply.header("x-amz-checksum-sha256").and_then(checksum) {
+        return Some(told);
+    }
+    let composite = reply.header("x-amz-checksum-type").is_some_and(|kind| kind.eq_ignore_ascii_case("composite"));
+    let crc = reply.header("x-amz-checksum-crc64nvme").filter(|_| !composite)?;
+    xml::crc64_from_base64(crc).map(RemoteChecksum::Crc64)
 }
 
 /// `base64` over the whole, or `base64-N` over the digests of N parts (Amazon S3, "Checking object integrity").

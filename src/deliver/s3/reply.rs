@@ -1,83 +1,27 @@
-//! An answer of the store: its headers, a bounded look at its body, and what a "no" means. The table of
-//! error codes is pure; texts from the server are bounded and made printable before anyone sees them.
-
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::header::{DATE, HeaderMap};
+//! What a "no" of the store means. The table of error codes is pure.
 
 use super::xml;
+use crate::deliver::http::{Reply, printable, skew_words};
 use crate::domain::ids::DestinationName;
 use crate::domain::ports::SendError;
-use crate::domain::time::UtcMs;
-use crate::runtime::clock;
 
 /// Longest error body that is looked at.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-/// Longest text of the server that is shown, in characters.
-const MAX_SHOWN_CHARS: usize = 300;
-/// Clocks further apart than this are worth a word: S3 refuses beyond 15 minutes (RequestTimeTooSkewed).
-const SKEW_WORTH_TELLING_S: i64 = 300;
 
-/// An answer whose body is still to be read.
-pub(super) struct Reply {
-    response: reqwest::Response,
-    idle_timeout: Duration,
-}
-
-impl Reply {
-    pub fn new(response: reqwest::Response, idle_timeout: Duration) -> Self {
-        Self { response, idle_timeout }
-    }
-
-    pub fn is_success(&self) -> bool {
-        self.response.status().is_success()
-    }
-
-    pub fn status(&self) -> u16 {
-        self.response.status().as_u16()
-    }
-
-    /// A header as text; one that is not visible ASCII counts as absent.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
-    }
-
-    /// The next chunk of the body; `None` inside `Ok` at its end, `Err(None)` when nothing came in time.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Option<reqwest::Error>> {
-        match tokio::time::timeout(self.idle_timeout, self.response.chunk()).await {
-            Ok(chunk) => chunk.map_err(Some),
-            Err(_) => Err(None),
-        }
-    }
-
-    /// The body up to `limit` bytes; more is an error of its own kind (`Ok(None)`).
-    pub async fn body(&mut self, limit: usize) -> Result<Option<Vec<u8>>, Option<reqwest::Error>> {
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunk().await? {
-            if body.len() + chunk.len() > limit {
-                return Ok(None);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Some(body))
-    }
-
-    /// What an answer that says no has to say.
-    pub async fn into_refusal(mut self) -> Refusal {
-        let skew_s = skew_s(self.response.headers(), clock::wall());
-        let region = self.header("x-amz-bucket-region").map(printable);
-        // A body that cannot be read leaves the status to speak.
-        let body = self.body(MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
-        let text = String::from_utf8_lossy(&body);
-        let said = xml::error(&text).unwrap_or_default();
-        Refusal {
-            status: self.status(),
-            code: printable(&said.code),
-            message: printable(&said.message),
-            skew_s,
-            region,
-        }
+/// What an answer that says no has to say.
+pub(super) async fn refusal(mut reply: Reply) -> Refusal {
+    let (skew_s, retry_after_ms) = (reply.skew_s(), reply.retry_after_ms());
+    let region = reply.header("x-amz-bucket-region").map(printable);
+    // A body that cannot be read leaves the status to speak.
+    let body = reply.body(MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
+    let said = xml::error(&String::from_utf8_lossy(&body)).unwrap_or_default();
+    Refusal {
+        status: reply.status(),
+        code: printable(&said.code),
+        message: printable(&said.message),
+        skew_s,
+        region,
+        retry_after_ms,
     }
 }
 
@@ -94,11 +38,16 @@ pub(super) struct Refusal {
     pub skew_s: Option<i64>,
     /// The region in which the bucket is, where the server told.
     pub region: Option<String>,
+    /// How long the server wants to be left alone, where it told.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// What a refusal means for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
+    /// It fails just now.
+    Failing,
+    /// It works, and wants less of us.
     Busy,
     Denied,
     SessionLost,
@@ -113,17 +62,14 @@ impl Refusal {
     /// SeaweedFS and MinIO send them).
     pub fn meaning(&self) -> Meaning {
         match self.code.as_str() {
-            "SlowDown"
-            | "SlowDownRead"
-            | "SlowDownWrite"
-            | "RequestTimeout"
+            "SlowDown" | "SlowDownRead" | "SlowDownWrite" | "ServiceUnavailable" | "Busy" | "TooManyRequests" => {
+                Meaning::Busy
+            }
+            "RequestTimeout"
             | "InternalError"
-            | "ServiceUnavailable"
-            | "Busy"
-            | "TooManyRequests"
             | "OperationAborted"
             | "ConditionalRequestConflict"
-            | "IncompleteBody" => Meaning::Busy,
+            | "IncompleteBody" => Meaning::Failing,
             // A part that we have a receipt for and the server lacks: the session is of no use any more.
             "NoSuchUpload" | "InvalidPart" | "InvalidPartOrder" => Meaning::SessionLost,
             "BadDigest"
@@ -153,10 +99,20 @@ impl Refusal {
                 401 | 403 | 407 | 300..=399 => Meaning::Denied,
                 412 => Meaning::Exists,
                 501 => Meaning::Unusable,
-                408 | 429 | 500..=599 => Meaning::Busy,
+                429 | 503 => Meaning::Busy,
+                408 | 500..=599 => Meaning::Failing,
                 _ => Meaning::Unusable,
             },
         }
+    }
+
+    /// Whether it says that the bucket keeps no locks and holds (Amazon S3, "Object Lock"; SeaweedFS and Ceph word it so,
+    /// too), which is an answer.
+    pub fn has_no_locks(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "InvalidRequest" | "InvalidBucketState" | "ObjectLockConfigurationNotFoundError" | "NotImplemented"
+        ) || matches!(self.status, 405 | 501)
     }
 
     /// The error that it means, about `key`.
@@ -164,7 +120,8 @@ impl Refusal {
         let destination = destination.clone();
         let (key, what) = (key.to_owned(), self.words());
         match self.meaning() {
-            Meaning::Busy => SendError::Unreachable { destination, what },
+            Meaning::Failing => SendError::Unreachable { destination, what },
+            Meaning::Busy => SendError::Busy { destination, what, retry_after_ms: self.retry_after_ms },
             Meaning::Denied => SendError::Refused { destination, what },
             Meaning::SessionLost => SendError::SessionLost { destination },
             Meaning::OtherBytes => SendError::Mismatch { destination, key, what },
@@ -184,29 +141,9 @@ impl Refusal {
         if let (300..=399, Some(region)) = (self.status, &self.region) {
             words.push_str(&format!("; the bucket is in region {region}"));
         }
-        match self.skew_s {
-            Some(s) if s > SKEW_WORTH_TELLING_S => {
-                words.push_str(&format!("; the station's clock is {s} s ahead of the server's"));
-            }
-            Some(s) if s < -SKEW_WORTH_TELLING_S => {
-                words.push_str(&format!("; the station's clock is {} s behind the server's", -s));
-            }
-            _ => {}
-        }
+        words.push_str(&skew_words(self.skew_s));
         words
     }
-}
-
-/// By how many seconds `now` is ahead of the Date header (RFC 9110, 6.6.1).
-fn skew_s(headers: &HeaderMap, now: UtcMs) -> Option<i64> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    let server = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_second();
-    Some(now.0.div_euclid(1000) - server)
-}
-
-/// Text of a server, bounded and without control characters.
-fn printable(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SHOWN_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -218,11 +155,11 @@ mod tests {
     fn refusals_as_a_table() {
         let table = [
             (503, "SlowDown", Meaning::Busy),
-            (500, "", Meaning::Busy),
+            (500, "", Meaning::Failing),
             (429, "", Meaning::Busy),
-            (400, "RequestTimeout", Meaning::Busy),
-            (400, "IncompleteBody", Meaning::Busy),
-            (409, "OperationAborted", Meaning::Busy),
+            (400, "RequestTimeout", Meaning::Failing),
+            (400, "IncompleteBody", Meaning::Failing),
+            (409, "OperationAborted", Meaning::Failing),
             (403, "", Meaning::Denied),
             (401, "", Meaning::Denied),
             (403, "SignatureDoesNotMatch", Meaning::Denied),
@@ -247,21 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn patience_that_is_asked_for_is_told_with_its_time() {
+        let refusal = Refusal { status: 503, retry_after_ms: Some(5), ..Refusal::default() };
+        let error = refusal.into_error(&DestinationName::new("city").unwrap(), "k");
+        assert!(matches!(error, SendError::Busy { retry_after_ms: Some(5), .. }), "{error:?}");
+    }
+
+    #[test]
     fn a_wrong_clock_is_told_with_its_distance() {
-        let mut headers = HeaderMap::new();
-        headers.insert(DATE, "Fri, 21 Nov 2025 13:00:00 GMT".parse().unwrap());
-        let now = UtcMs::parse_rfc3339("2025-11-21T14:00:02Z").unwrap();
-        assert_eq!(skew_s(&headers, now), Some(3602));
         let refusal =
             Refusal { status: 403, code: "RequestTimeTooSkewed".into(), skew_s: Some(3602), ..Refusal::default() };
         let error = refusal.into_error(&DestinationName::new("city").unwrap(), "k");
         assert_eq!(error.retry(), Retry::Operator);
         assert!(error.to_string().contains("clock is 3602 s ahead"), "{error}");
-    }
-
-    #[test]
-    fn texts_of_the_server_are_bounded() {
-        assert_eq!(printable(" a\u{1b}[2J\nb "), "a [2J b");
-        assert_eq!(printable(&"x".repeat(5000)).len(), MAX_SHOWN_CHARS);
     }
 }

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
-use md5::{Digest, Md5};
 
-use super::reply::{Meaning, Reply};
+use super::reply::Meaning;
 use super::wire::{Call, Fail, Payload};
-use super::{S3Destination, xml};
-use crate::deliver::blocks::BLOCK_BYTES;
-use crate::deliver::key;
-use crate::domain::ports::{ByteSource, HeldPart, ObjectSpec, PartReceipt, PartSpec, SendError, SessionId};
+use super::{Checksum, S3Destination, xml};
+use crate::deliver::blocks::{Digests, digests, spoiled};
+use crate::deliver::http::Reply;
+use crate::deliver::{key, prove};
+use crate::domain::digest::Crc64;
+use crate::domain::ports::{
+    ByteSource, HeldPart, ObjectSpec, OpenSession, PartReceipt, PartSpec, SendError, SessionId,
+};
 use crate::domain::time::UtcMs;
-use crate::runtime::task;
 
 /// Longest listing or completion reply that is read: 1,000 entries of some 400 bytes, with room.
 pub(super) const MAX_REPLY_BYTES: usize = 4 << 20;
@@ -23,11 +25,13 @@ pub(super) const MAX_REPLY_BYTES: usize = 4 << 20;
 const PUT: &str = "put";
 /// Before the upload id of a multipart session.
 const MULTIPART: &str = "mpu:";
+/// The same, begun with CRC-64/NVME.
+const MULTIPART_CRC: &str = "crc:";
 
 /// A session's text taken apart.
 enum Session<'a> {
     Put,
-    Multipart(&'a str),
+    Multipart(&'a str, Checksum),
 }
 
 impl S3Destination {
@@ -42,16 +46,22 @@ impl S3Destination {
 
     /// CreateMultipartUpload, whatever the object's size.
     pub(super) async fn begin_multipart(&self, object: &ObjectSpec) -> Result<SessionId, SendError> {
-        let call = Call::object(Method::POST, &object.key)
-            .flag("uploads")
-            .header("content-type", &object.content_type)
-            .header("x-amz-checksum-algorithm", "SHA256");
+        let checksum = self.learned.checksum.get();
+        let call = Call::object(Method::POST, &object.key).flag("uploads").header("content-type", &object.content_type);
+        let call = match checksum {
+            Checksum::Sha256 => call.header("x-amz-checksum-algorithm", "SHA256"),
+            Checksum::Crc64 => {
+                call.header("x-amz-checksum-algorithm", "CRC64NVME").header("x-amz-checksum-type", "FULL_OBJECT")
+            }
+            Checksum::Md5 => call,
+        };
         let reply = self.wire.send(self.locked(call, object.lock_until)).await?;
         let initiated: xml::Initiated = self.parse(&self.text(reply).await?)?;
         if initiated.upload_id.is_empty() {
             return Err(self.wire.protocol("it began an upload without an id"));
         }
-        Ok(SessionId(format!("{MULTIPART}{}", initiated.upload_id)))
+        let kind = if checksum == Checksum::Crc64 { MULTIPART_CRC } else { MULTIPART };
+        Ok(SessionId(format!("{kind}{}", initiated.upload_id)))
     }
 
     pub(super) async fn upload_part(
@@ -62,25 +72,51 @@ impl S3Destination {
         body: Arc<dyn ByteSource>,
     ) -> Result<PartReceipt, SendError> {
         key::check(self.wire.name(), &object.key)?;
-        let mut call = match self.session(session)? {
-            Session::Multipart(id) => Call::object(Method::PUT, &object.key)
-                .query("partNumber", (part.n + 1).to_string())
-                .query("uploadId", id),
+        let (mut call, begun_with) = match self.session(session)? {
+            Session::Multipart(id, begun_with) => {
+                let call = Call::object(Method::PUT, &object.key)
+                    .query("partNumber", (part.n + 1).to_string())
+                    .query("uploadId", id);
+                (call, begun_with)
+            }
             Session::Put if part.n == 0 && part.len == object.size_bytes => {
                 let call = Call::object(Method::PUT, &object.key).header("content-type", &object.content_type);
-                self.locked(call, object.lock_until)
+                (self.locked(call, object.lock_until), self.learned.checksum.get())
             }
             Session::Put => return Err(self.wire.protocol("an object that is sent in one go has one part")),
         };
-        if self.learned.echo.is_no() {
-            let md5 = content_md5(body.clone(), *part).await.map_err(SendError::Local)?;
-            call = call.header("content-md5", &md5);
+        let by_md5 = self.learned.checksum.get() == Checksum::Md5;
+        if by_md5 {
+            let read = self.read_part(object, part, &body).await?;
+            call = call.header("content-md5", &xml::to_base64(&read.md5));
         }
-        call = call.header("x-amz-checksum-sha256", &xml::to_base64(part.sha256.as_bytes()));
-        let reply = self.wire.send(call.body(Payload::Part(*part, body))).await?;
+        let crc = match (begun_with, part.crc64) {
+            (Checksum::Crc64, Some(crc)) => Some(crc),
+            // Of a clip that was copied by an older version.
+            (Checksum::Crc64, None) => Some(self.read_part(object, part, &body).await?.crc64),
+            _ => None,
+        };
+        call = match crc {
+            Some(crc) => call.header("x-amz-checksum-crc64nvme", &xml::crc64_to_base64(crc)),
+            // Some say no to what they do not know.
+            None if by_md5 => call,
+            None => call.header("x-amz-checksum-sha256", &xml::to_base64(part.sha256.as_bytes())),
+        };
+        let reply = self.wire.send_to_upload(call.body(Payload::Part(*part, body))).await?;
         let tag = reply.header("etag").unwrap_or_default().to_owned();
         if tag.is_empty() {
             return Err(self.wire.protocol("it took a part without giving it an ETag"));
+        }
+        if let Some(ours) = crc {
+            let theirs = reply.header("x-amz-checksum-crc64nvme").and_then(xml::crc64_from_base64);
+            self.learned.crc_echo.set(theirs.is_some());
+            return match theirs {
+                Some(theirs) if theirs != ours => {
+                    let what = format!("part {} has CRC {theirs} there, {ours} here", part.n + 1);
+                    Err(self.wire.mismatch(&object.key, what))
+                }
+                _ => Ok(PartReceipt { tag, sha256: None }),
+            };
         }
         let sha256 = reply.header("x-amz-checksum-sha256").and_then(xml::sha256_from_base64);
         match sha256 {
@@ -89,10 +125,24 @@ impl S3Destination {
                 return Err(self.wire.mismatch(&object.key, what));
             }
             // From now on each part carries an MD5, which such servers do check.
-            None => self.learned.echo.set(false),
-            Some(_) => {}
+            None if begun_with == Checksum::Sha256 => self.learned.checksum.set(Checksum::Md5),
+            _ => {}
         }
         Ok(PartReceipt { tag, sha256 })
+    }
+
+    /// Reads a part for digests that are not known yet; one that is no longer what was copied is not sent.
+    async fn read_part(
+        &self,
+        object: &ObjectSpec,
+        part: &PartSpec,
+        body: &Arc<dyn ByteSource>,
+    ) -> Result<Digests, SendError> {
+        let read = digests(body.clone(), part.offset..part.offset + part.len, 0).await.map_err(SendError::Local)?;
+        if read.sha256 != part.sha256 {
+            return Err(self.wire.mismatch(&object.key, spoiled(part, read.sha256)));
+        }
+        Ok(read)
     }
 
     /// Every (part, tag) that the server lists, once: some list a part that was sent twice two times, and only
@@ -102,7 +152,7 @@ impl S3Destination {
         object: &ObjectSpec,
         session: &SessionId,
     ) -> Result<Vec<HeldPart>, SendError> {
-        let Session::Multipart(id) = self.session(session)? else {
+        let Session::Multipart(id, _) = self.session(session)? else {
             let remote = self.head_object(&object.key).await?;
             return Ok(remote.map(|(remote, _)| whole_as_part(remote)).into_iter().collect());
         };
@@ -112,7 +162,7 @@ impl S3Destination {
             if !marker.is_empty() {
                 call = call.query("part-number-marker", marker.clone());
             }
-            let reply = self.wire.send(call.query("uploadId", id)).await?;
+            let reply = self.wire.send_to_upload(call.query("uploadId", id)).await?;
             let page: xml::Parts = self.parse(&self.text(reply).await?)?;
             for part in page.parts {
                 let Some(n) = part.part_number.checked_sub(1) else { continue };
@@ -133,17 +183,47 @@ impl S3Destination {
         }
     }
 
+    /// Every multipart upload under way below `prefix`.
+    pub(super) async fn list_uploads(&self, prefix: &str) -> Result<Vec<OpenSession>, SendError> {
+        key::check_prefix(self.wire.name(), prefix)?;
+        let (mut open, mut after) = (Vec::new(), None::<(String, String)>);
+        loop {
+            let mut call =
+                Call::bucket(Method::GET).flag("uploads").query("max-uploads", "1000").query("prefix", prefix);
+            if let Some((key, id)) = &after {
+                call = call.query("key-marker", key).query("upload-id-marker", id);
+            }
+            let reply = self.wire.send(call).await?;
+            let page: xml::Uploads = self.parse(&self.text(reply).await?)?;
+            // The prefix is asked for again here: one that is not heeded must not lead to foreign uploads.
+            open.extend(page.uploads.into_iter().filter(|upload| upload.key.starts_with(prefix)).map(|upload| {
+                let begun = UtcMs::parse_rfc3339(&upload.initiated);
+                // Which checksum it was begun with matters to parts only; whoever knows it knows it by its own text.
+                let kind = if upload.checksum_algorithm == "CRC64NVME" { MULTIPART_CRC } else { MULTIPART };
+                OpenSession { key: upload.key, session: SessionId(format!("{kind}{}", upload.upload_id)), begun }
+            }));
+            let next = (page.next_key_marker, page.next_upload_id_marker);
+            if !page.is_truncated {
+                return Ok(open);
+            }
+            if next.0.is_empty() || after.as_ref() == Some(&next) {
+                return Err(self.wire.protocol("its list of uploads does not go on"));
+            }
+            after = Some(next);
+        }
+    }
+
     pub(super) async fn complete_upload(
         &self,
         object: &ObjectSpec,
         session: &SessionId,
         parts: &[(PartSpec, PartReceipt)],
     ) -> Result<(), SendError> {
-        let id = match self.session(session)? {
-            Session::Multipart(id) => id,
+        let (id, begun_with) = match self.session(session)? {
+            Session::Multipart(id, begun_with) => (id, begun_with),
             // An empty object may have no part at all; then completing is what puts it.
             Session::Put if parts.is_empty() && object.size_bytes == 0 => {
-                let part = PartSpec { n: 0, offset: 0, len: 0, sha256: object.sha256 };
+                let part = PartSpec { n: 0, offset: 0, len: 0, sha256: object.sha256, crc64: Some(Crc64::EMPTY) };
                 let empty = Arc::new(crate::deliver::trial::InMemory(Bytes::new()));
                 return self.upload_part(object, session, &part, empty).await.map(drop);
             }
@@ -151,13 +231,29 @@ impl S3Destination {
             Session::Put => return Err(self.wire.protocol("an object that is sent in one go has one part")),
         };
         // A server that computes checksums wants them all here, those too whose receipts came from its list without.
-        let checked = self.learned.echo.is_yes() || parts.iter().any(|(_, receipt)| receipt.sha256.is_some());
+        let by_sha256 = begun_with == Checksum::Sha256;
+        let told = parts.iter().any(|(_, receipt)| receipt.sha256.is_some());
+        let checked = by_sha256 && (told || self.learned.checksum.get() == Checksum::Sha256);
         let body = Bytes::from(xml::complete(parts, checked));
-        let call = Call::object(Method::POST, &object.key)
+        let mut call = Call::object(Method::POST, &object.key)
             .query("uploadId", id)
             .header("content-type", "application/xml")
             .body(Payload::Bytes(body));
-        let reply = self.wire.send(call).await?;
+        let whole = prove::whole_crc64(parts.iter().map(|(part, _)| (part.crc64, part.len)));
+        if let (Checksum::Crc64, Some(whole)) = (begun_with, whole) {
+            // What it made of the parts must be this, or it refuses.
+            call = call
+                .header("x-amz-checksum-type", "FULL_OBJECT")
+                .header("x-amz-checksum-crc64nvme", &xml::crc64_to_base64(whole));
+        }
+        let reply = match self.wire.send_to_upload(call).await {
+            // Ceph says that completing is under way, of an upload that is gone, too: a look at the upload tells.
+            Err(SendError::Unreachable { what, .. }) if what.contains("completion is already in progress") => {
+                self.list_parts(object, session).await?;
+                return Err(self.wire.line().unreachable(what));
+            }
+            other => other?,
+        };
         let status = reply.status();
         let text = self.text(reply).await?;
         // A long completion answers 200 first and may say no in its body (Amazon S3, CompleteMultipartUpload).
@@ -172,7 +268,7 @@ impl S3Destination {
     }
 
     pub(super) async fn abort_upload(&self, object: &ObjectSpec, session: &SessionId) -> Result<(), SendError> {
-        let Session::Multipart(id) = self.session(session)? else { return Ok(()) };
+        let Session::Multipart(id, _) = self.session(session)? else { return Ok(()) };
         let call = Call::object(Method::DELETE, &object.key).query("uploadId", id);
         match self.wire.attempt(call).await {
             Ok(_) => Ok(()),
@@ -194,13 +290,8 @@ impl S3Destination {
     }
 
     /// The body of a reply, bounded.
-    pub(super) async fn text(&self, mut reply: Reply) -> Result<String, SendError> {
-        match reply.body(MAX_REPLY_BYTES).await {
-            Ok(Some(body)) => Ok(String::from_utf8_lossy(&body).into_owned()),
-            Ok(None) => Err(self.wire.protocol("its reply is too long")),
-            Err(Some(error)) => Err(self.wire.transport(error)),
-            Err(None) => Err(self.wire.stalled()),
-        }
+    pub(super) async fn text(&self, reply: Reply) -> Result<String, SendError> {
+        self.wire.line().text(reply, MAX_REPLY_BYTES).await
     }
 
     /// Reads a reply's XML.
@@ -209,8 +300,9 @@ impl S3Destination {
     }
 
     fn session<'a>(&self, session: &'a SessionId) -> Result<Session<'a>, SendError> {
-        match session.0.strip_prefix(MULTIPART) {
-            Some(id) => Ok(Session::Multipart(id)),
+        let multipart = |kind, checksum| session.0.strip_prefix(kind).map(|id| Session::Multipart(id, checksum));
+        match multipart(MULTIPART, Checksum::Sha256).or_else(|| multipart(MULTIPART_CRC, Checksum::Crc64)) {
+            Some(session) => Ok(session),
             None if session.0 == PUT => Ok(Session::Put),
             // Stored by another form of destination under the same name: nothing there is ours to go on with.
             None => Err(SendError::SessionLost { destination: self.wire.name().clone() }),
@@ -224,24 +316,4 @@ fn whole_as_part(remote: crate::domain::ports::RemoteObject) -> HeldPart {
         _ => None,
     };
     HeldPart { n: 0, len: remote.size_bytes, tag: remote.tag, sha256 }
-}
-
-/// MD5 of a part in Base64 (RFC 1864), read on a blocking thread one block at a time.
-async fn content_md5(body: Arc<dyn ByteSource>, part: PartSpec) -> std::io::Result<String> {
-    let work = task::blocking("content md5", move || {
-        let (mut md5, mut buffer, mut at, end) =
-            (Md5::new(), vec![0; BLOCK_BYTES], part.offset, part.offset + part.len);
-        while at < end {
-            let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
-            match body.read_at(at, &mut buffer[..want])? {
-                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                n => {
-                    md5.update(&buffer[..n]);
-                    at += n as u64;
-                }
-            }
-        }
-        Ok(xml::to_base64(&md5.finalize()))
-    });
-    work.await.map_err(std::io::Error::other)?
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use quick_xml::escape::escape;
 use serde::Deserialize;
 
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Crc64, Sha256};
 use crate::domain::ports::{PartReceipt, PartSpec};
 use crate::domain::time::UtcMs;
 
@@ -41,6 +41,32 @@ pub(super) struct Part {
     pub size: u64,
     #[serde(default, rename = "ChecksumSHA256")]
     pub sha256: String,
+}
+
+/// Reply to ListMultipartUploads.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Uploads {
+    #[serde(default)]
+    pub is_truncated: bool,
+    #[serde(default)]
+    pub next_key_marker: String,
+    #[serde(default)]
+    pub next_upload_id_marker: String,
+    #[serde(default, rename = "Upload")]
+    pub uploads: Vec<Upload>,
+}
+
+/// One upload as listed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Upload {
+    pub key: String,
+    pub upload_id: String,
+    #[serde(default)]
+    pub initiated: String,
+    #[serde(default)]
+    pub checksum_algorithm: String,
 }
 
 /// Reply to ListObjectsV2.
@@ -121,6 +147,11 @@ pub(super) fn retention(mode: &str, until: UtcMs) -> String {
     )
 }
 
+/// Body of PutObjectLegalHold.
+pub(super) fn legal_hold(held: bool) -> String {
+    format!("<LegalHold xmlns=\"{NAMESPACE}\"><Status>{}</Status></LegalHold>", if held { "ON" } else { "OFF" })
+}
+
 /// A lock's end as S3 writes it: RFC 3339 in UTC with `Z`, whole seconds, rounded up so that no lock ends early.
 pub(super) fn lock_date(until: UtcMs) -> String {
     let whole = UtcMs(until.0.div_euclid(1000) * 1000 + if until.0.rem_euclid(1000) == 0 { 0 } else { 1000 });
@@ -135,6 +166,17 @@ pub(super) fn to_base64(bytes: &[u8]) -> String {
 /// A SHA-256 in Base64, as checksum headers have it.
 pub(super) fn sha256_from_base64(text: &str) -> Option<Sha256> {
     BASE64.decode(text.trim()).ok()?.try_into().ok().map(Sha256)
+}
+
+/// A CRC in Base64, as checksum headers have it: its eight bytes, the highest first.
+pub(super) fn crc64_to_base64(crc: Crc64) -> String {
+    to_base64(&crc.0.to_be_bytes())
+}
+
+/// Reads such a CRC.
+pub(super) fn crc64_from_base64(text: &str) -> Option<Crc64> {
+    let bytes = BASE64.decode(text.trim()).ok()?.try_into().ok()?;
+    Some(Crc64(u64::from_be_bytes(bytes)))
 }
 
 #[cfg(test)]
@@ -170,13 +212,17 @@ mod tests {
 
     #[test]
     fn writes_what_the_protocol_asks() {
-        let part = PartSpec { n: 0, offset: 0, len: 1, sha256: Sha256([0; 32]) };
+        let part = PartSpec { n: 0, offset: 0, len: 1, sha256: Sha256([0; 32]), crc64: None };
         let receipt = PartReceipt { tag: "\"a<b\"".into(), sha256: None };
         let parts = [(part, receipt)];
         assert!(!complete(&parts, false).contains("Checksum"));
         let xml = complete(&parts, true);
         assert!(xml.contains("<PartNumber>1</PartNumber><ETag>&quot;a&lt;b&quot;</ETag>"), "{xml}");
         assert!(xml.contains(&format!("<ChecksumSHA256>{}=</ChecksumSHA256>", "A".repeat(43))), "{xml}");
+        // "123456789", as Amazon's tools print it.
+        assert_eq!(crc64_to_base64(Crc64(0xae8b_1486_0a79_9888)), "rosUhgp5mIg=");
+        assert_eq!(crc64_from_base64("rosUhgp5mIg="), Some(Crc64(0xae8b_1486_0a79_9888)));
+        assert_eq!(crc64_from_base64("AA=="), None);
         assert_eq!(lock_date(UtcMs(0)), "1970-01-01T00:00:00Z");
         assert_eq!(lock_date(UtcMs(1)), "1970-01-01T00:00:01Z");
     }

@@ -287,6 +287,17 @@ impl Words {
         )
     }
 
+    /// How fast bytes may go somewhere.
+    pub fn at_most(&self, bytes_per_s: u64) -> String {
+        let rate = self.rate(bytes_per_s);
+        self.either(|| format!("限速 {rate}"), || format!("at most {rate}"))
+    }
+
+    /// Until a time that is already written out.
+    pub fn until(&self, time: &str) -> String {
+        self.either(|| format!("至 {time}"), || format!("until {time}"))
+    }
+
     /// What to do about deliveries that stopped for good.
     pub fn act_retry(&self, destination: &str) -> String {
         self.either(
@@ -350,6 +361,25 @@ impl Words {
         )
     }
 
+    /// Clips that are isolated.
+    pub fn alarm_isolated(&self, n: u64) -> String {
+        self.either(
+            || format!("{} 个资料疑似涉密，已阻断上传和调阅", self.number(n)),
+            || counted(n, self.number(n), "clip suspected classified", "clips suspected classified"),
+        )
+    }
+
+    /// Clips without a copy that can be had.
+    pub fn alarm_out_of_reach(&self, n: u64) -> String {
+        self.either(
+            || format!("{} 个资料本地已腾出空间，现有上传目标中没有校验一致的副本", self.number(n)),
+            || {
+                let clips = counted(n, self.number(n), "clip", "clips");
+                format!("{clips} removed here, without a proven copy at any destination that is configured now")
+            },
+        )
+    }
+
     /// Clips under quarantine.
     pub fn alarm_quarantined(&self, n: u64) -> String {
         self.either(
@@ -377,6 +407,19 @@ impl Words {
             || format!("流转日志已 {}没有签名上传", self.age(age_ms)),
             || format!("The custody log has not been anchored for {}", self.age(age_ms)),
         )
+    }
+
+    /// The newest backup that arrived is too old, or (`None`) none ever did.
+    pub fn alarm_backup(&self, age_ms: Option<i64>) -> String {
+        match age_ms {
+            Some(age) => self.either(
+                || format!("数据库备份已 {}没有成功送达", self.age(age)),
+                || format!("No backup of the database has arrived for {}", self.age(age)),
+            ),
+            None => {
+                self.either(|| "数据库备份尚未成功送达".into(), || "No backup of the database has arrived yet".into())
+            }
+        }
     }
 
     /// Where the name of whoever has a recorder comes from; what nobody vouches for is called so.
@@ -434,8 +477,19 @@ impl Words {
             EventKind::Mismatch => ("云端校验不一致", "The remote copy does not match"),
             EventKind::SendFailed => ("上传失败", "Sending stopped"),
             EventKind::Retried => ("要求重新上传", "Sending again was asked for"),
+            EventKind::Pushed => ("要求优先上传", "Sending first was asked for"),
+            EventKind::Paused => ("暂停上传", "Sending was paused"),
+            EventKind::Resumed => ("恢复上传", "Sending goes on"),
             EventKind::Quarantine => ("隔离状态变更", "Quarantine changed"),
             EventKind::Hold => ("暂停销毁状态变更", "Hold changed"),
+            EventKind::Isolated => ("疑似涉密，已阻断上传和调阅", "Isolated as suspected classified"),
+            EventKind::IsolationLifted => ("解除疑似涉密阻断", "Lifting the isolation: asked for or done"),
+            EventKind::Audited => ("云端副本复核一致", "The remote copy was read again and matches"),
+            EventKind::LockRenewed => ("云端锁定延期", "The remote copy was locked for longer"),
+            EventKind::LegalHold => ("云端法律保全变更", "The remote copy's legal hold changed"),
+            EventKind::EvictIntended => ("本地副本不再保留", "The local copy is given up"),
+            EventKind::Evicted => ("本地已腾出空间", "The local copy is gone, its space is free"),
+            EventKind::Recalled => ("已从云端取回本地副本", "The local copy was made anew from copies elsewhere"),
             EventKind::Damaged => ("发现本地文件损坏", "The local file was found damaged"),
             EventKind::Verified => ("重新校验", "Verified again"),
             EventKind::ViewBegun => ("调阅开始", "A viewing began"),
@@ -455,6 +509,11 @@ impl Words {
             EventKind::Erased => ("已从记录仪清除", "Erased from its recorder"),
             EventKind::EraseWithdrawn => ("未从记录仪清除", "Not erased from its recorder after all"),
             EventKind::CaseOpened => ("案件编号登记", "A case or another number of it was entered"),
+            EventKind::BackupMade => ("数据库已打包备份", "A backup of the database was made"),
+            EventKind::BackupProven => ("备份已送达并读回一致", "A backup was read back and matches"),
+            EventKind::Restored => ("采集站恢复完成", "The station was restored"),
+            EventKind::ClipRestored => ("恢复时核对", "Settled by a restore"),
+            EventKind::Superseded => ("本站已在别处恢复", "The station goes on elsewhere"),
             EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
         };
         match (self.lang, place) {

@@ -105,6 +105,36 @@ impl Words {
         }
     }
 
+    /// Below a destination: what its circuit breaker does, where that is worth a line; `rests_s` seconds are left.
+    pub fn circuit_line(&self, circuit: &str, rests_s: Option<u64>) -> Option<String> {
+        let left = self.number(rests_s.unwrap_or(0));
+        Some(match (circuit, self.lang) {
+            ("open", Lang::Zh) => format!("  连续失败，已暂停连接，{left} 秒后再试"),
+            ("open", Lang::En) => format!("  it failed several times in a row; one request tries again in {left} s"),
+            ("half_open", Lang::Zh) => "  正在试探连接".to_owned(),
+            ("half_open", Lang::En) => "  one request is finding out whether it is back".to_owned(),
+            ("resting", Lang::Zh) => format!("  对方要求放慢，{left} 秒后继续"),
+            ("resting", Lang::En) => format!("  it asked for patience; sending goes on in {left} s"),
+            _ => return None,
+        })
+    }
+
+    /// Footage is held back, from one destination or from all, until a time that is already written out.
+    pub fn paused_line(&self, destination: Option<&str>, until: Option<&str>) -> String {
+        match self.lang {
+            Lang::Zh => {
+                let whom = destination.map_or("全部上传目标".to_owned(), |d| format!("上传目标 {d}"));
+                let until = until.map_or("恢复：evidock resume".to_owned(), |t| format!("至 {t}"));
+                format!("{whom}已暂停上传（{until}）")
+            }
+            Lang::En => {
+                let whom = destination.map_or("every destination".to_owned(), |d| format!("destination {d}"));
+                let until = until.map_or("until `evidock resume`".to_owned(), |t| format!("until {t}"));
+                format!("no footage goes to {whom} {until}")
+            }
+        }
+    }
+
     /// The last line: what waits for people, and the disk as sizes already written out.
     pub fn summary_line(&self, incomplete: u64, quarantined: u64, failed: u64, free: &str, total: &str) -> String {
         let [incomplete, quarantined, failed] = [incomplete, quarantined, failed].map(|n| self.number(n));

@@ -32,6 +32,7 @@ impl StationPages {
                 percent: percent(r, clip, &stored)?,
                 local: Some(stored.local),
                 quarantine: stored.quarantine.clone(),
+                isolated: r.isolation(clip)?.map(|i| i.reason),
                 failures: r.delivery_reasons(clip)?,
                 same_device: r.destinations()?.into_iter().filter(|d| d.same_device).map(|d| d.name).collect(),
                 sightings: r

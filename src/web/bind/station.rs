@@ -7,8 +7,9 @@ use crate::domain::error::Retry;
 use crate::domain::recorder::{HeldDevice, Holder};
 use crate::domain::time::UtcMs;
 use crate::runtime::board::{Bay as BoardBay, Doing};
+use crate::runtime::health::{Level, Report};
 use crate::runtime::task;
-use crate::store::{Backlog, DestinationRow, StageFigures, StationFigures};
+use crate::store::{Backlog, DestinationRow, PauseRow, StageFigures, StationFigures};
 use crate::web::site::ReadError;
 use crate::web::view::Frame;
 use crate::web::view::station::{
@@ -41,8 +42,12 @@ struct Facts {
     bays: Vec<String>,
     damaged: (u64, Option<crate::domain::ids::ClipId>),
     quarantined: (u64, Option<crate::domain::ids::ClipId>),
+    isolated: (u64, Option<crate::domain::ids::ClipId>),
+    out_of_reach: (u64, Option<crate::domain::ids::ClipId>),
     disk: (u64, u64, u64),
     checkpoint_ms: Option<i64>,
+    backup_ms: Option<i64>,
+    pauses: Vec<PauseRow>,
 }
 
 impl StationPages {
@@ -70,6 +75,7 @@ impl StationPages {
                         })
                     })
                     .collect::<Result<_, crate::store::StoreError>>()?;
+                let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
                 Ok(Facts {
                     figures: r.figures(midnight)?,
                     destinations: r.destinations()?,
@@ -81,8 +87,12 @@ impl StationPages {
                     bays: r.known_bays()?,
                     damaged: r.damaged_clips()?,
                     quarantined: r.quarantined_clips()?,
+                    isolated: r.isolated_figures()?,
+                    out_of_reach: r.out_of_reach(&names)?,
                     disk: r.disk_figures()?,
                     checkpoint_ms: r.last_checkpoint()?.map(|c| c.made_ms),
+                    backup_ms: r.proven_backup_ms()?,
+                    pauses: r.pauses()?,
                 })
             })
             .await?;
@@ -119,8 +129,9 @@ impl StationPages {
         let copy_rate = self.board.copy_rate(now.0);
         let bays = bays(facts, &board, self.board.held());
         let disk = disk(facts.disk, free, total, self.reserve_bytes);
-        let destinations = self.destination_views(facts);
-        let alarms = alarms(now, facts, &bays, &disk, &destinations);
+        let destinations = self.destination_views(facts, now);
+        let mut alarms = alarms(now, facts, &bays, &disk, &destinations);
+        alarms.extend(backup_alarm(now, facts.backup_ms, &self.health.report()));
         let queue_bytes = facts.figures.unproven_bytes;
         let stall = send_stall(&destinations, facts);
         let copy_stall = bays.iter().find_map(|b| match &b.state {
@@ -165,18 +176,24 @@ impl StationPages {
         }
     }
 
-    fn destination_views(&self, facts: &Facts) -> Vec<DestinationView> {
+    fn destination_views(&self, facts: &Facts, now: UtcMs) -> Vec<DestinationView> {
+        let lines = self.board.lines();
         facts
             .backlogs
             .iter()
             .map(|(name, required, backlog)| {
                 let row = facts.destinations.iter().find(|d| d.name == *name);
                 let since = UtcMs(row.and_then(|r| r.trouble_ms).unwrap_or(0));
+                let pause = facts.pauses.iter().find(|p| p.holds(name, now.0));
+                let line = lines.get(name).cloned().unwrap_or_default();
                 let health = match row {
                     Some(DestinationRow { trouble: Some(_), trouble_retry: Some(Retry::Transient), .. }) => {
                         Health::Unreachable { since }
                     }
                     Some(DestinationRow { trouble: Some(what), .. }) => Health::Refused { since, what: what.clone() },
+                    _ if pause.is_some() => Health::Paused { until: pause.and_then(|p| p.until_ms).map(UtcMs) },
+                    _ if line.shut => Health::Shut,
+                    _ if line.circuit == "resting" => Health::Resting,
                     Some(DestinationRow { proof: Some(_), .. }) => Health::Working,
                     _ => Health::Checking,
                 };
@@ -188,6 +205,9 @@ impl StationPages {
                     same_device: row.is_some_and(|r| r.same_device),
                     locks: row.is_some_and(|r| r.can_lock),
                     waiting: backlog.waiting,
+                    paused: pause.is_some(),
+                    ceiling_bytes_per_s: line.ceiling,
+                    window: line.window,
                 }
             })
             .collect()
@@ -303,6 +323,18 @@ fn send_stall(destinations: &[DestinationView], facts: &Facts) -> Option<Stall> 
     })
 }
 
+/// Whoever makes the backups says how they are; without a recipient nobody does.
+fn backup_alarm(now: UtcMs, arrived_ms: Option<i64>, report: &Report) -> Option<Alarm> {
+    let (_, condition) = report.parts().find(|(name, _)| *name == "backup")?;
+    let late = match condition.level {
+        Level::Ok => return None,
+        Level::Degraded => false,
+        Level::Failed => true,
+    };
+    let age_ms = arrived_ms.map(|at| (now.0 - at).max(0));
+    Some(Alarm::Backup { age_ms, what: condition.words.clone(), late })
+}
+
 fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[DestinationView]) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     let f = &facts.figures;
@@ -325,7 +357,7 @@ fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[
             Health::Unreachable { since } => {
                 alarms.push(Alarm::Unreachable { destination: d.name.clone(), since: *since, waiting: d.waiting })
             }
-            Health::Working | Health::Checking => {}
+            Health::Working | Health::Checking | Health::Paused { .. } | Health::Shut | Health::Resting => {}
         }
         if d.same_device {
             alarms.push(Alarm::SameDevice { destination: d.name.clone() });
@@ -349,6 +381,12 @@ fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[
     }
     if let (clips, Some(first)) = facts.damaged {
         alarms.push(Alarm::Damaged { clips, first });
+    }
+    if let (clips, Some(first)) = facts.isolated {
+        alarms.push(Alarm::Isolated { clips, first });
+    }
+    if let (clips, Some(first)) = facts.out_of_reach {
+        alarms.push(Alarm::OutOfReach { clips, first });
     }
     if let (clips, Some(first)) = facts.quarantined {
         alarms.push(Alarm::Quarantined { clips, first });
@@ -432,8 +470,12 @@ mod tests {
             bays: vec!["1".into(), "2".into(), "3".into()],
             damaged: (0, None),
             quarantined: (0, None),
+            isolated: (0, None),
+            out_of_reach: (0, None),
             disk: (0, 0, 0),
             checkpoint_ms: None,
+            backup_ms: None,
+            pauses: Vec::new(),
         };
         let held = vec![
             device("1", Held::NotStorage),
@@ -455,6 +497,19 @@ mod tests {
         let disk = Disk { total: 100, ..Disk::default() };
         let codes: Vec<_> = alarms(UtcMs(0), &facts, &bays, &disk, &[]).iter().map(Alarm::code).collect();
         assert!(codes.contains(&"not_storage") && codes.contains(&"unregistered") && codes.contains(&"device_broken"));
+    }
+
+    #[test]
+    fn backups_that_do_not_arrive_are_an_alarm() {
+        let health = crate::runtime::health::Health::default();
+        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), None, "nobody makes any");
+        let part = health.part("backup");
+        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), None);
+        part.degraded("backup_failing", "why", "");
+        let alarm = |age_ms, late| Some(Alarm::Backup { age_ms, what: "why".into(), late });
+        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), alarm(None, false));
+        part.failed("backup_old", "why", "");
+        assert_eq!(backup_alarm(UtcMs(9), Some(4), &health.report()), alarm(Some(5), true));
     }
 
     #[test]

@@ -275,6 +275,12 @@ pub fn pills(view: &ClipView, w: &Words) -> Vec<Pill> {
     if view.record.legal_hold {
         pills.push(Pill { class: "ask", icon: "lock", text: w.hold.into() });
     }
+    if let Some(reason) = &view.isolated {
+        pills.push(Pill::new("fail", format!("{} · {reason}", w.isolated)));
+    }
+    if view.local == Some(Local::Evicted) {
+        pills.push(Pill { class: "idle", icon: "info", text: w.local_evicted.into() });
+    }
     if let Some(reason) = &view.quarantine {
         pills.push(Pill::new("fail", format!("{} · {reason}", w.quarantine)));
     }
@@ -321,7 +327,12 @@ pub fn copies(view: &ClipView, ctx: &Ctx) -> Vec<CopyLine> {
             how,
             at: copy.proven_at.as_deref().map(|t| ctx.stamp_text(t)),
             uri: copy.object_uri.clone(),
-            warning: view.is_same_device(&copy.destination).then_some(w.same_device),
+            warning: match state {
+                // Also of one that was stopped parts may stand there.
+                Delivery::Waiting => None,
+                _ if view.isolated.is_some() => Some(w.isolated_stands_there),
+                _ => view.is_same_device(&copy.destination).then_some(w.same_device),
+            },
         });
     }
     for sighting in &view.sightings {

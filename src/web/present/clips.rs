@@ -96,6 +96,7 @@ fn notes(clip: &ClipRow, w: &Words) -> Vec<Pill> {
         Some(Problem::Damaged) => notes.push(Pill::new("fail", w.local_damaged)),
         Some(Problem::Mismatch) => notes.push(Pill::new("fail", w.delivery_suspect)),
         Some(Problem::SendFailed) => notes.push(Pill::new("fail", w.delivery_failed)),
+        Some(Problem::Isolated) => notes.push(Pill::new("fail", w.isolated)),
         Some(Problem::Quarantined) => notes.push(Pill::new("ask", w.quarantine)),
         None => {}
     }

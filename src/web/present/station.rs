@@ -133,6 +133,8 @@ pub struct DestinationLine {
     pub detail: String,
     /// It protects nothing.
     pub warning: Option<&'static str>,
+    /// Footage is held back from it.
+    pub paused: bool,
 }
 
 /// A rate curve in a box of 300 by 64.
@@ -369,6 +371,9 @@ fn destination_line(d: &DestinationView, ctx: &Ctx) -> DestinationLine {
     if !d.required {
         detail.push(w.optional_destination.to_owned());
     }
+    if let Some(ceiling) = d.ceiling_bytes_per_s.filter(|_| d.health != Health::Shut) {
+        detail.push(w.at_most(ceiling));
+    }
     DestinationLine {
         name: d.name.clone(),
         class,
@@ -376,11 +381,16 @@ fn destination_line(d: &DestinationView, ctx: &Ctx) -> DestinationLine {
         health: match &d.health {
             Health::Working => w.dest_working.into(),
             Health::Checking => w.dest_checking.into(),
+            Health::Paused { until: None } => w.dest_paused.into(),
+            Health::Paused { until: Some(until) } => format!("{} · {}", w.dest_paused, w.until(&ctx.near(*until).text)),
+            Health::Shut => w.dest_shut.into(),
+            Health::Resting => w.dest_resting.into(),
             Health::Unreachable { since } => format!("{} · {}", w.dest_unreachable, w.since(&ctx.near(*since).text)),
             Health::Refused { since, .. } => format!("{} · {}", w.dest_refused, w.since(&ctx.near(*since).text)),
         },
         detail: detail.join(" · "),
         warning: d.same_device.then_some(w.same_device),
+        paused: d.paused,
     }
 }
 
@@ -432,6 +442,8 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
             (w.alarm_mismatch(destination, *clips), String::new(), clip(first))
         }
         Alarm::Damaged { clips, first } => (w.alarm_damaged(*clips), String::new(), clip(first)),
+        Alarm::Isolated { clips, first } => (w.alarm_isolated(*clips), w.isolated_detail.to_owned(), clip(first)),
+        Alarm::OutOfReach { clips, first } => (w.alarm_out_of_reach(*clips), String::new(), clip(first)),
         Alarm::Quarantined { clips, first } => (w.alarm_quarantined(*clips), String::new(), clip(first)),
         Alarm::Unreadable { recorder, files, what } => {
             (w.alarm_unreadable(recorder, *files), what.clone(), say(w.try_another_bay))
@@ -447,6 +459,7 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
         Alarm::DiskFull { reserve } => (w.alarm_disk_full(*reserve), String::new(), say(w.act_disk)),
         Alarm::Clock => (w.alarm_clock(), w.alarm_clock_detail(), say(w.act_clock)),
         Alarm::LogNotAnchored { age_ms } => (w.alarm_log(*age_ms), String::new(), say(w.act_doctor)),
+        Alarm::Backup { age_ms, what, .. } => (w.alarm_backup(*age_ms), what.clone(), say(w.act_doctor)),
     };
     let severity = alarm.severity();
     AlarmNote {

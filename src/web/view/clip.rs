@@ -21,6 +21,8 @@ pub struct ClipView {
     pub local: Option<Local>,
     /// Why it is under quarantine.
     pub quarantine: Option<String>,
+    /// Why it is isolated as suspected classified.
+    pub isolated: Option<String>,
     /// Why a delivery stopped, per destination name.
     pub failures: Vec<(String, String)>,
     /// Destinations on the vault's own device, by name.
@@ -82,8 +84,10 @@ pub enum Playable {
     NotMedia,
     /// Nothing local to play yet.
     NotYet,
-    /// Nothing local any more.
+    /// Nothing local any more, and no copy elsewhere that can be had.
     Gone,
+    /// Isolated: nobody sees it.
+    Isolated,
     /// Nobody has looked at it yet; the browser may try.
     Unknown,
 }
@@ -93,9 +97,10 @@ impl ClipView {
     /// WebM, and the usual sound files; H.265 would play sound without a picture, MJPEG in AVI is refused.
     pub fn playable(&self) -> Playable {
         match self.local {
+            _ if self.isolated.is_some() => return Playable::Isolated,
             None | Some(Local::Copying) => return Playable::NotYet,
-            Some(Local::Evicted) => return Playable::Gone,
-            Some(Local::Sealed | Local::Damaged) => {}
+            Some(_) if !self.has_bytes() => return Playable::Gone,
+            Some(_) => {}
         }
         let r = &self.record;
         if r.media_health.is_none() {
@@ -108,6 +113,17 @@ impl ClipView {
             (Some("mp4" | "m4a" | "mov" | "wav" | "mp3" | "aac" | "ogg" | "webm" | "flac"), None) => Playable::Audio,
             (None, None) if r.media_health.as_deref() == Some("not_media") => Playable::NotMedia,
             _ => Playable::NotHere,
+        }
+    }
+
+    /// Whether its bytes can be had: here, or from a copy elsewhere. Whether that copy is good shows when it is read.
+    pub fn has_bytes(&self) -> bool {
+        let elsewhere = || self.record.copies.iter().any(|c| matches!(c.state.as_str(), "proven" | "suspect"));
+        match self.local {
+            _ if self.isolated.is_some() => false,
+            None | Some(Local::Copying) => false,
+            Some(Local::Sealed | Local::Damaged) => true,
+            Some(Local::Evicted) => elsewhere(),
         }
     }
 
@@ -140,6 +156,7 @@ mod tests {
             percent: None,
             local,
             quarantine: None,
+            isolated: None,
             failures: vec![],
             same_device: vec![],
             sightings: vec![],
@@ -160,5 +177,45 @@ mod tests {
         assert_eq!(view(sealed, None, None, None), Playable::Unknown);
         assert_eq!(view(None, None, None, None), Playable::NotYet);
         assert_eq!(view(Some(Local::Evicted), Some("mp4"), Some("h264"), Some("whole")), Playable::Gone);
+    }
+
+    #[test]
+    fn what_went_is_played_from_elsewhere_and_what_is_isolated_from_nowhere() {
+        let copy = |state: &str| crate::domain::record::Copy {
+            destination: "cloud".into(),
+            state: state.into(),
+            proof: None,
+            object_uri: String::new(),
+            version_id: None,
+            cloud_checksum: None,
+            proven_at: None,
+        };
+        let evicted = |state: &str, isolated: Option<&str>| {
+            let record = Record {
+                container: Some("mp4".into()),
+                vcodec: Some("h264".into()),
+                media_health: Some("whole".into()),
+                copies: vec![copy(state)],
+                ..Record::default()
+            };
+            ClipView {
+                id: ClipId::generate(0),
+                record,
+                state: ClipState::Proven,
+                percent: None,
+                local: Some(Local::Evicted),
+                quarantine: None,
+                isolated: isolated.map(Into::into),
+                failures: vec![],
+                same_device: vec![],
+                sightings: vec![],
+                custody: vec![],
+                custody_cut: false,
+            }
+        };
+        assert_eq!(evicted("proven", None).playable(), Playable::Video);
+        assert_eq!(evicted("waiting", None).playable(), Playable::Gone);
+        let isolated = evicted("proven", Some("maps"));
+        assert!(isolated.playable() == Playable::Isolated && !isolated.has_bytes());
     }
 }

@@ -155,6 +155,8 @@ pub enum Problem {
     SendFailed,
     /// Under quarantine.
     Quarantined,
+    /// Isolated as suspected classified.
+    Isolated,
 }
 
 /// Name of the style and icon of a state.

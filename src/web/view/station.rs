@@ -247,6 +247,12 @@ pub struct DestinationView {
     pub locks: bool,
     /// Clips that wait for it.
     pub waiting: u64,
+    /// Footage is held back from it.
+    pub paused: bool,
+    /// Bytes a second that may go there now; `None` where nothing bounds them.
+    pub ceiling_bytes_per_s: Option<u64>,
+    /// Parts that may be under way, as the line has shown; 0 before there were any.
+    pub window: u64,
 }
 
 /// How a destination is doing.
@@ -256,6 +262,15 @@ pub enum Health {
     Working,
     /// Not probed yet.
     Checking,
+    /// Footage is held back from it, by a person.
+    Paused {
+        /// Until then; `None` until somebody resumes.
+        until: Option<UtcMs>,
+    },
+    /// Nothing is begun at this time of day.
+    Shut,
+    /// It asked for patience.
+    Resting,
     /// No answer; tried again by itself.
     Unreachable {
         /// Since then.
@@ -275,7 +290,7 @@ impl Health {
     pub fn class(&self) -> &'static str {
         match self {
             Self::Working => "safe",
-            Self::Checking => "hold",
+            Self::Checking | Self::Paused { .. } | Self::Shut | Self::Resting => "hold",
             Self::Unreachable { .. } => "ask",
             Self::Refused { .. } => "fail",
         }
@@ -420,6 +435,20 @@ pub enum Alarm {
         /// One of them.
         first: ClipId,
     },
+    /// Clips are isolated as suspected classified.
+    Isolated {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
+    /// Clips that gave up their local copy, and of which no destination that is configured has a proven one.
+    OutOfReach {
+        /// How many.
+        clips: u64,
+        /// One of them.
+        first: ClipId,
+    },
     /// Clips are under quarantine.
     Quarantined {
         /// How many.
@@ -462,6 +491,15 @@ pub enum Alarm {
         /// For how long, milliseconds.
         age_ms: i64,
     },
+    /// Backups of the database are not made or do not arrive.
+    Backup {
+        /// Age of the newest that arrived, milliseconds.
+        age_ms: Option<i64>,
+        /// Why, in the daemon's words.
+        what: String,
+        /// It has been so for too long.
+        late: bool,
+    },
 }
 
 impl Alarm {
@@ -472,8 +510,11 @@ impl Alarm {
             | Self::DeliveriesFailed { .. }
             | Self::Mismatch { .. }
             | Self::Damaged { .. }
+            | Self::Isolated { .. }
+            | Self::OutOfReach { .. }
             | Self::DiskFull { .. }
-            | Self::LogNotAnchored { .. } => Severity::Bad,
+            | Self::LogNotAnchored { .. }
+            | Self::Backup { late: true, .. } => Severity::Bad,
             Self::ToAnnotate { .. }
             | Self::Unreachable { .. }
             | Self::NoProof { .. }
@@ -481,6 +522,7 @@ impl Alarm {
             | Self::Unreadable { .. }
             | Self::Held { why: Held::Unknown | Held::NotStorage | Held::Broken(_), .. }
             | Self::DiskLow { .. }
+            | Self::Backup { late: false, .. }
             | Self::Clock => Severity::Warn,
             Self::SameDevice { .. } | Self::Held { why: Held::Refused | Held::NoStorage, .. } => Severity::Info,
         }
@@ -497,6 +539,8 @@ impl Alarm {
             Self::NoProof { .. } => "no_proof",
             Self::Mismatch { .. } => "mismatch",
             Self::Damaged { .. } => "damaged",
+            Self::Isolated { .. } => "isolated",
+            Self::OutOfReach { .. } => "out_of_reach",
             Self::Quarantined { .. } => "quarantined",
             Self::Unreadable { .. } => "unreadable",
             Self::Held { why, .. } => match why {
@@ -510,6 +554,7 @@ impl Alarm {
             Self::DiskFull { .. } => "disk_full",
             Self::Clock => "clock",
             Self::LogNotAnchored { .. } => "log_not_anchored",
+            Self::Backup { .. } => "backup",
         }
     }
 }

@@ -5,8 +5,6 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reqsign_aws_v4::Credential;
-
 /// A secret that no log line or error can show by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -28,7 +26,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What reading the keys gives: the access key's id and the secret, or why they cannot be read.
+/// What reading the keys gives: whose they are (an access key's id, an account, a user; empty for a token that says so
+/// itself) and the secret, or why they cannot be read.
 pub type KeysRead = Result<(String, Secret), Box<dyn Error + Send + Sync>>;
 
 /// Where the keys come from.
@@ -37,9 +36,9 @@ pub struct Keys(Arc<dyn Fn() -> KeysRead + Send + Sync>);
 
 impl Keys {
     /// Keys that do not change.
-    pub fn fixed(access_key: &str, secret_key: Secret) -> Self {
-        let access_key = access_key.to_owned();
-        Self::read_by(move || Ok((access_key.clone(), secret_key.clone())))
+    pub fn fixed(id: &str, secret: Secret) -> Self {
+        let id = id.to_owned();
+        Self::read_by(move || Ok((id.clone(), secret.clone())))
     }
 
     /// Keys that `read` gives; it may be called at each refusal and must not block for long.
@@ -55,35 +54,29 @@ impl fmt::Debug for Keys {
 }
 
 /// The keys as last read.
-pub(super) struct Credentials {
+pub(super) struct LastRead {
     keys: Keys,
-    session_token: Option<Secret>,
-    last: Mutex<Option<Arc<Credential>>>,
+    last: Mutex<Option<Arc<(String, Secret)>>>,
 }
 
-impl Credentials {
-    pub fn new(keys: Keys, session_token: Option<Secret>) -> Self {
-        Self { keys, session_token, last: Mutex::new(None) }
+impl LastRead {
+    pub fn new(keys: Keys) -> Self {
+        Self { keys, last: Mutex::new(None) }
     }
 
-    /// What to sign with, or words for the person who must mend it.
-    pub fn get(&self) -> Result<Arc<Credential>, String> {
+    /// Whose, and the secret, which is not empty; or words for the person who must mend it.
+    pub fn get(&self) -> Result<Arc<(String, Secret)>, String> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(credential) = &*last {
-            return Ok(Arc::clone(credential));
+        if let Some(read) = &*last {
+            return Ok(Arc::clone(read));
         }
-        let (access_key, secret_key) = (self.keys.0)().map_err(|e| crate::domain::error::chain(&*e))?;
-        if access_key.is_empty() || secret_key.expose().is_empty() {
-            return Err("the access key or the secret key is empty".to_owned());
+        let read = (self.keys.0)().map_err(|e| crate::domain::error::chain(&*e))?;
+        if read.1.expose().is_empty() {
+            return Err("its secret is empty".to_owned());
         }
-        let credential = Arc::new(Credential {
-            access_key_id: access_key,
-            secret_access_key: secret_key.expose().to_owned(),
-            session_token: self.session_token.as_ref().map(|t| t.expose().to_owned()),
-            expires_in: None,
-        });
-        *last = Some(Arc::clone(&credential));
-        Ok(credential)
+        let read = Arc::new(read);
+        *last = Some(Arc::clone(&read));
+        Ok(read)
     }
 
     /// The server did not take them: the next request reads them anew.
@@ -104,16 +97,16 @@ mod tests {
             "gone" => Err("no such file".into()),
             secret => Ok(("id".to_owned(), Secret::new(secret))),
         });
-        let credentials = Credentials::new(keys.clone(), None);
-        assert_eq!(credentials.get().unwrap().secret_access_key, "wrong");
+        let last = LastRead::new(keys.clone());
+        assert_eq!(last.get().unwrap().1.expose(), "wrong");
         *file.lock().unwrap() = "right\n".to_owned();
-        assert_eq!(credentials.get().unwrap().secret_access_key, "wrong");
-        credentials.refused();
-        assert_eq!(credentials.get().unwrap().secret_access_key, "right");
+        assert_eq!(last.get().unwrap().1.expose(), "wrong");
+        last.refused();
+        assert_eq!(last.get().unwrap().1.expose(), "right");
         for (content, words) in [("gone", "no such file"), (" ", "is empty")] {
             *file.lock().unwrap() = content.to_owned();
-            credentials.refused();
-            assert!(credentials.get().unwrap_err().contains(words));
+            last.refused();
+            assert!(last.get().unwrap_err().contains(words));
         }
         assert_eq!(format!("{keys:?}"), "Keys(…)");
     }

@@ -1,0 +1,97 @@
+//! How long copies in the cloud are locked: short at first, then a little ahead of today for as long as there is a
+//! reason, so that a mistaken upload is never locked for ever (decision 8). Pure.
+//!
+//! The rule for now: a clip that is linked to no case is kept for a while counted from its sealing; one that is linked
+//! is kept until an archivist decides, a month at a time; so is one on which a hold stands. Withdrawing a link ends its
+//! reason, and never a lock that stands: locks are only ever made longer.
+
+/// The rule, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionRule {
+    /// A clip without a case is kept for so long after it was sealed.
+    pub unlinked_ms: i64,
+    /// A renewal locks so far ahead of today.
+    pub step_ms: i64,
+    /// A lock is renewed when no more than this is left of it.
+    pub before_ms: i64,
+}
+
+/// What the rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepFacts {
+    /// When the clip was sealed, milliseconds since the Unix epoch.
+    pub sealed_ms: i64,
+    /// Linked to a case now.
+    pub linked: bool,
+    /// A hold stands.
+    pub held: bool,
+    /// Suspected classified: nothing binds it further to a place where it should perhaps not be.
+    pub isolated: bool,
+    /// The lock that stands, milliseconds since the Unix epoch.
+    pub locked_until_ms: Option<i64>,
+}
+
+/// Until when the lock is to be renewed now; `None` where it is not due, or there is no reason for it any more.
+pub fn renewal(rule: &RetentionRule, facts: &KeepFacts, now_ms: i64) -> Option<i64> {
+    if facts.isolated {
+        return None;
+    }
+    let ahead = now_ms.saturating_add(rule.step_ms);
+    let wanted = match facts.linked || facts.held {
+        true => ahead,
+        false => facts.sealed_ms.saturating_add(rule.unlinked_ms).min(ahead),
+    };
+    let stands = facts.locked_until_ms.unwrap_or(i64::MIN);
+    let due = stands <= now_ms.saturating_add(rule.before_ms);
+    // A reason that is over, or that ends before the lock does, renews nothing.
+    (due && wanted > now_ms && wanted > stands).then_some(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+    const RULE: RetentionRule = RetentionRule { unlinked_ms: 183 * DAY, step_ms: 31 * DAY, before_ms: 10 * DAY };
+
+    fn facts(linked: bool, held: bool, locked_day: Option<i64>) -> KeepFacts {
+        KeepFacts { sealed_ms: 0, linked, held, isolated: false, locked_until_ms: locked_day.map(|d| d * DAY) }
+    }
+
+    #[test]
+    fn locks_as_a_table() {
+        // Facts, today, until which day.
+        let table = [
+            (facts(false, false, Some(30)), 5, None),
+            (facts(false, false, Some(30)), 20, Some(51)),
+            (facts(false, false, Some(180)), 175, Some(183)),
+            (facts(false, false, Some(183)), 180, None),
+            (facts(false, false, Some(183)), 200, None),
+            (facts(true, false, Some(183)), 200, Some(231)),
+            (facts(true, false, Some(183)), 5, None),
+            (facts(false, true, Some(183)), 180, Some(211)),
+            (facts(false, false, None), 1, Some(32)),
+            (facts(true, false, None), 900, Some(931)),
+        ];
+        for (facts, today, wanted) in table {
+            assert_eq!(renewal(&RULE, &facts, today * DAY), wanted.map(|d| d * DAY), "{facts:?} on day {today}");
+        }
+        let isolated = KeepFacts { isolated: true, ..facts(true, true, Some(1)) };
+        assert_eq!(renewal(&RULE, &isolated, 20 * DAY), None);
+    }
+
+    #[test]
+    fn a_withdrawn_link_shortens_nothing_and_a_year_is_locked_a_month_at_a_time() {
+        let mut locked = 30 * DAY;
+        for today in 0..365 {
+            let linked = today < 300;
+            let now = KeepFacts { locked_until_ms: Some(locked), ..facts(linked, false, None) };
+            if let Some(until) = renewal(&RULE, &now, today * DAY) {
+                assert!(until > locked && until <= (today + 31) * DAY, "day {today}");
+                locked = until;
+            }
+            assert!(!linked || locked > today * DAY, "unlocked on day {today} while linked");
+        }
+        assert!(locked < 335 * DAY, "nothing was renewed after the link was withdrawn");
+    }
+}
