@@ -7,7 +7,7 @@ mod support;
 
 use evidock::domain::clip::{Delivery, Local};
 use evidock::domain::error::Retry;
-use evidock::domain::event::Actor;
+use evidock::domain::event::{Actor, Draft, EventKind};
 use evidock::domain::layout;
 use evidock::domain::ports::Destination;
 use evidock::domain::record::{Field, Origin};
@@ -23,10 +23,12 @@ fn a_copy_that_always_differs_is_not_sent_for_ever() {
     let mut bench = Bench::new();
     let clip = bench.sealed(&footage(SIZE, 1), PART);
     // It can do everything while it is tried, and then begins to rot.
-    let found = bench.runtime.block_on(bench.fake.probe()).unwrap();
-    bench.write(move |tx| tx.destination_probed("far", &found));
-    bench.fake.faults(|f| f.flip = true);
+    let asked = |kind| Draft::by(kind, Actor::os(1), "cli");
+    bench.write(move |tx| tx.pause_sending(None, None, asked(EventKind::Paused)));
     bench.start();
+    bench.until("it was tried", |b| b.store.read_blocking(|r| Ok(!r.destinations()?.is_empty())).unwrap());
+    bench.fake.faults(|f| f.flip = true);
+    bench.write(move |tx| tx.resume_sending(None, &[], asked(EventKind::Resumed)));
     bench.until("a person is asked", |b| b.state(clip) == Delivery::Failed);
     assert!(bench.fake.part_bytes_received() <= 6 * SIZE as u64, "{}", bench.fake.part_bytes_received());
     assert_eq!(bench.row(clip).local, Local::Sealed);

@@ -434,7 +434,7 @@ fn transact(conn: &mut Connection, jobs: impl Iterator<Item = Job>) {
         }
     };
     for tell in told {
-        tell(outcome.as_ref().map(|()| ()).map_err(|(doing, e)| failed(doing, e)));
+        tell(outcome.as_ref().copied().map_err(|(doing, e)| failed(doing, e)));
     }
 }
 

@@ -106,9 +106,9 @@ CREATE TABLE clip (
   state          TEXT NOT NULL DEFAULT 'copying' CHECK (state IN ('copying', 'sealed', 'sending', 'proven', 'released')),  -- domain::clip::project of all its facets; rewritten with each change of them
   owes_since_ms  INTEGER,                            -- sealed, and lacks one of the five: since when
   holes TEXT NOT NULL DEFAULT '[]',                  -- places of the recorder's file that could not be read and stand as zeros in ours: JSON [[offset, bytes], ...]
+  pushed_ms INTEGER,                                 -- when a person last pushed it to the front of what goes out
   isolated_ms INTEGER,                               -- suspected classified since then: goes nowhere, is shown to nobody
   evict_seq INTEGER,                                 -- local is 'evicted' and its file may still stand: position of the event that said so
-  pushed_ms INTEGER,                                 -- when a person last pushed it to the front of what goes out
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);
