@@ -340,7 +340,8 @@ impl Backups {
             self.upload(dest, key, &object, &packed, copy.session.clone()).await?;
         }
         let crc64 = None; // Read back in any case.
-        let expected = Expected { size_bytes: packed.size_bytes, sha256: packed.sha256, parts: &[], crc64, blake3: None };
+        let expected =
+            Expected { size_bytes: packed.size_bytes, sha256: packed.sha256, parts: &[], crc64, blake3: None };
         if let Err(e) = read_back(dest, &object.key, &expected).await {
             if matches!(e, SendError::Mismatch { .. }) {
                 // All of it goes up anew: an upload that ended so is of no use.
