@@ -90,10 +90,12 @@ fn told(station: &Station, case: &str) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// The disk dies: everything that the station kept on the box is gone.
+/// The disk dies: everything that the station kept on the box is gone, from one moment to the next, whatever a worker
+/// that has not ended yet still does there.
 fn lose_the_disk(station: &mut Station) {
     station.kill();
-    fs::remove_dir_all(station.path("state")).unwrap();
+    let graves = fs::read_dir(station.path("")).unwrap().count();
+    fs::rename(station.path("state"), station.path(format!("dead-{graves}"))).unwrap();
 }
 
 fn restore<const N: usize>(station: &Station, from: &str, more: [&str; N]) -> Value {
@@ -428,7 +430,7 @@ fn a_clip_that_never_left_the_box_is_called_lost() {
     });
     station.kill();
     fs::rename(station.path("state/docks/bay-2"), station.path("cards/bay-2")).unwrap();
-    fs::remove_dir_all(station.path("state")).unwrap();
+    fs::rename(station.path("state"), station.path("dead")).unwrap();
 
     let report = restore(&station, "cloud", ["--identity", "identity"]);
     assert_eq!(report["lost_clips"], serde_json::json!([held]), "{report}");
@@ -481,7 +483,7 @@ fn a_vault_that_survived_keeps_its_clips() {
     let (mut station, _far) = with_backups_between("");
     station.kill();
     fs::rename(station.path("state/vault"), station.path("vault")).unwrap();
-    fs::remove_dir_all(station.path("state")).unwrap();
+    fs::rename(station.path("state"), station.path("dead")).unwrap();
     fs::create_dir_all(station.path("state")).unwrap();
     fs::rename(station.path("vault"), station.path("state/vault")).unwrap();
     let report = restore(&station, "cloud", ["--without-backup"]);
