@@ -42,6 +42,16 @@ fn with_backups(station: &Station, destinations: &str, more: &str) -> String {
     settings
 }
 
+/// Puts `nas` on another device than the station, in memory, where it counts as off the box; it goes with what is given.
+fn nas_elsewhere(station: &Station) -> tempfile::TempDir {
+    use std::os::unix::fs::MetadataExt;
+    let far = tempfile::Builder::new().prefix("evidock-far-").tempdir_in("/dev/shm").unwrap();
+    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    assert_ne!(device(far.path()), device(&station.path("")), "/dev/shm must be a file system of its own");
+    std::os::unix::fs::symlink(far.path(), station.path("nas")).unwrap();
+    far
+}
+
 /// A recorder with clips of these times; each clip's bytes follow from its recorder and time.
 fn recorder(station: &Station, bay: &str, device: &str, times: &[&str]) {
     let card = station.card(bay);
@@ -80,10 +90,12 @@ fn told(station: &Station, case: &str) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// The disk dies: everything that the station kept on the box is gone.
+/// The disk dies: everything that the station kept on the box is gone, from one moment to the next, whatever a worker
+/// that has not ended yet still does there.
 fn lose_the_disk(station: &mut Station) {
     station.kill();
-    fs::remove_dir_all(station.path("state")).unwrap();
+    let graves = fs::read_dir(station.path("")).unwrap().count();
+    fs::rename(station.path("state"), station.path(format!("dead-{graves}"))).unwrap();
 }
 
 fn restore<const N: usize>(station: &Station, from: &str, more: [&str; N]) -> Value {
@@ -241,6 +253,7 @@ impl Keygen for Station {
 #[test]
 fn the_drill_with_a_folder() {
     let station = Station::new("");
+    let _far = nas_elsewhere(&station);
     drop(drill(station, &folder("cloud", "nas")));
 }
 
@@ -270,9 +283,10 @@ fn first_backup_arrives(station: &mut Station, epoch: u64) {
 }
 
 /// A station with a folder, two recorders of which one was taken in before and one after the second of three backups.
-fn with_backups_between(more: &str) -> (Station, String) {
+fn with_backups_between(more: &str) -> (Station, tempfile::TempDir) {
     let mut station = Station::new("");
-    let settings = with_backups(&station, &folder("cloud", "nas"), more);
+    let far = nas_elsewhere(&station);
+    with_backups(&station, &folder("cloud", "nas"), more);
     station.start();
     first_backup_arrives(&mut station, 1);
     fs::write(station.path("roster.csv"), ROSTER).unwrap();
@@ -283,12 +297,12 @@ fn with_backups_between(more: &str) -> (Station, String) {
     station.json(["backup", "now"]);
     take_in(&mut station, "bay-2", 3);
     station.json(["backup", "now"]);
-    (station, settings)
+    (station, far)
 }
 
 #[test]
 fn a_damaged_backup_gives_way_to_an_older_one_and_none_at_all_to_the_records() {
-    let (mut station, _) = with_backups_between("");
+    let (mut station, _far) = with_backups_between("");
     let before = told(&station, CASE);
     fs::copy(station.path("state/log.key.pub"), station.path("kept.pub")).unwrap();
     lose_the_disk(&mut station);
@@ -333,7 +347,7 @@ fn a_damaged_backup_gives_way_to_an_older_one_and_none_at_all_to_the_records() {
 
 #[test]
 fn with_the_log_key_in_the_backup_the_log_goes_on_under_it() {
-    let (mut station, _) = with_backups_between("log_key = true");
+    let (mut station, _far) = with_backups_between("log_key = true");
     let key = fs::read(station.path("state/log.key")).unwrap();
     lose_the_disk(&mut station);
     let report = restore(&station, "cloud", ["--identity", "identity"]);
@@ -370,7 +384,7 @@ fn killed_after(station: &Station, pause: Duration) -> bool {
 
 #[test]
 fn a_restore_that_is_killed_at_any_moment_goes_on() {
-    let (mut station, _) = with_backups_between("");
+    let (mut station, _far) = with_backups_between("");
     recorder(&station, "bay-3", TWO, &["093300", "094500", "095000"]);
     take_in(&mut station, "bay-3", 6);
     let (before, other) = (told(&station, CASE), told(&station, OTHER));
@@ -398,7 +412,7 @@ fn a_restore_that_is_killed_at_any_moment_goes_on() {
 
 #[test]
 fn a_clip_that_never_left_the_box_is_called_lost() {
-    let (mut station, _) = with_backups_between("");
+    let (mut station, _far) = with_backups_between("");
     // Held back for its label: its record is published, its bytes are not.
     recorder(&station, "bay-2", TWO, &["093300"]);
     station.stop();
@@ -416,7 +430,7 @@ fn a_clip_that_never_left_the_box_is_called_lost() {
     });
     station.kill();
     fs::rename(station.path("state/docks/bay-2"), station.path("cards/bay-2")).unwrap();
-    fs::remove_dir_all(station.path("state")).unwrap();
+    fs::rename(station.path("state"), station.path("dead")).unwrap();
 
     let report = restore(&station, "cloud", ["--identity", "identity"]);
     assert_eq!(report["lost_clips"], serde_json::json!([held]), "{report}");
@@ -437,7 +451,7 @@ fn a_clip_that_never_left_the_box_is_called_lost() {
 
 #[test]
 fn an_epoch_that_another_restore_has_is_left_to_it() {
-    let (mut station, settings) = with_backups_between("log_key = true");
+    let (mut station, _far) = with_backups_between("log_key = true");
     lose_the_disk(&mut station);
     // Two boxes are restored from one backup, under one log key; the second began before it could see the first.
     restore(&station, "cloud", ["--identity", "identity"]);
@@ -445,7 +459,7 @@ fn an_epoch_that_another_restore_has_is_left_to_it() {
     let claim = station.path("nas/v1/test-01/log/epoch/0002");
     let theirs = fs::read(&claim).unwrap();
     for (below, hidden) in [("log/epoch/0002", "claim"), ("log/checkpoint/0002", "checkpoints")] {
-        fs::rename(station.path("nas/v1/test-01").join(below), station.path(hidden)).unwrap();
+        fs::rename(station.path("nas/v1/test-01").join(below), station.path("nas").join(hidden)).unwrap();
     }
     let report = restore(&station, "cloud", ["--identity", "identity"]);
     assert_eq!(report["epoch"], 2, "nothing of the first was to be seen: {report}");
@@ -462,15 +476,14 @@ fn an_epoch_that_another_restore_has_is_left_to_it() {
     let (_, error) = station.refused(1, ["restore", "--from", "cloud", "--identity", "identity"]);
     assert!(error.contains("epoch 2 of station test-01 is taken"), "{error}");
     assert!(!station.path("state/evidock.db").exists());
-    drop(settings);
 }
 
 #[test]
 fn a_vault_that_survived_keeps_its_clips() {
-    let (mut station, _) = with_backups_between("");
+    let (mut station, _far) = with_backups_between("");
     station.kill();
     fs::rename(station.path("state/vault"), station.path("vault")).unwrap();
-    fs::remove_dir_all(station.path("state")).unwrap();
+    fs::rename(station.path("state"), station.path("dead")).unwrap();
     fs::create_dir_all(station.path("state")).unwrap();
     fs::rename(station.path("vault"), station.path("state/vault")).unwrap();
     let report = restore(&station, "cloud", ["--without-backup"]);

@@ -176,7 +176,7 @@ impl Tx<'_> {
     }
 
     /// A copy that was sent or proven is not what was sealed, as a later look found (`found`: `audit`, `verify`, `read`,
-    /// `evict`): nothing relies on it any more. It is sent again while good bytes exist here; where they do not,
+    /// `evict`, `restore`): nothing relies on it any more. It is sent again while good bytes exist here; where they do not,
     /// `deliver::mend` looks for them elsewhere. Nothing changes where it is being sent anew already.
     pub fn suspect(&self, clip: ClipId, destination: &str, what: &str, found: &str) -> Result<bool> {
         let n = self.conn.execute(

@@ -252,10 +252,8 @@ impl Tx<'_> {
         self.conn
             .execute("UPDATE clip SET isolated_ms = ?2 WHERE clip_id = ?1", params![clip.to_string(), self.now_ms()])?;
         self.log(&asked.clone().clip(clip).secret("reason", reason))?;
-        // Parts of an upload that now never comes to its end are given up there.
-        for (destination, _) in self.read().deliveries(clip)? {
-            self.give_session_up(clip, &destination)?;
-        }
+        // The parts of an upload under way stay where they are: nothing is deleted before a person has decided, and whoever
+        // decides is told what stands there.
         self.changed(Change::Isolated);
         self.stale(clip)
     }

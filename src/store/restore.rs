@@ -19,7 +19,6 @@ use crate::domain::layout;
 use crate::domain::ports::MediaHealth;
 use crate::domain::record::{CaseLink, Field, Origin, Record, settle};
 use crate::domain::recorder::SourcePath;
-use crate::domain::sensitivity::Sensitivity;
 use crate::domain::time::UtcMs;
 
 /// Who says what a record said.
@@ -141,16 +140,11 @@ impl Tx<'_> {
         }
         let held = self.read().clip_facts(clip)?.held;
         if record.legal_hold && !held {
-            self.conn.execute(
-                "INSERT INTO hold (clip_id, reason, placed_ms) VALUES (?1, 'its record says that a hold stood', ?2)",
-                params![clip.to_string(), self.now_ms()],
-            )?;
-            self.log(&Draft::daemon(EventKind::Hold).clip(clip).fact("restored", true))?;
+            let event = Draft::daemon(EventKind::Hold).fact("restored", true);
+            self.hold_clip(clip, "its record says that a hold stood", event)?;
         }
         self.reindex(clip)?;
-        if Sensitivity::parse(&record.sensitivity) == Some(Sensitivity::SuspectedState) {
-            self.quarantine(clip, "suspected state secret: nothing leaves the station until a person has decided")?;
-        }
+        self.isolate_if_labelled(clip, Draft::daemon(EventKind::Isolated).fact("restored", true))?;
         Ok(if known.is_none() { Taken::New } else { Taken::Newer })
     }
 

@@ -591,13 +591,14 @@ impl Restoring<'_> {
             report.missing_there.push(clip.to_string());
             let from = self.verb.from.clone();
             store
-                .write(move |tx| tx.mismatch(clip, &from, "its record calls it proven, and it is not there", 0))
+                .write(move |tx| tx.suspect(clip, &from, "its record calls it proven, and it is not there", "restore"))
                 .await?;
         }
         if (here && there.master) || proven.iter().any(|name| *name != self.verb.from) {
             return Ok(LocalFate::Elsewhere);
         }
-        if !there.master {
+        // What is isolated is read by nobody, not even by us, until a person has decided.
+        if !there.master || store.read(move |r| Ok(r.clip(clip)?.isolated_ms.is_some())).await? {
             return Ok(LocalFate::Lost);
         }
         match read_back(&*self.dest, &layout::master(self.station(), clip), expected).await {

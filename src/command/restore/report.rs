@@ -241,6 +241,7 @@ impl Report {
         let mut lines = vec![
             "which recorders still hold copies of clips taken in since the backup; they are compared when they are docked",
             "who looked at what since the backup: those events were in the lost log alone",
+            "what was isolated, held or released since the backup: ask who decided, and do it again",
         ];
         if self.backup.is_some() {
             lines.push("rosters, the register of recorders, issue and return since the backup");

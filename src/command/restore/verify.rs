@@ -54,7 +54,7 @@ async fn each(
             for clip in page.clips {
                 let here = r.deliveries(clip)?.into_iter().any(|(d, state)| d == at && state.as_str() == "proven");
                 let row = r.clip(clip)?;
-                if let (true, Some(size)) = (here, row.size_bytes) {
+                if let (true, Some(size), None) = (here, row.size_bytes, row.isolated_ms) {
                     wanted.push((row, size));
                 }
             }
@@ -96,7 +96,7 @@ async fn each(
                     .outcome(if differs.is_none() { "ok" } else { "failed" });
                 tx.log(&event)?;
                 let Some(what) = &differs else { return Ok(()) };
-                tx.mismatch(clip, &at, what, 0)?;
+                tx.suspect(clip, &at, what, "verify")?;
                 if row.local == Local::Evicted && tx.read().proven_off_box(clip, &at)?.is_empty() {
                     tx.settle_local(clip, LocalFate::Lost)?;
                 }
