@@ -495,7 +495,6 @@ catalogue! {
     no_holds => "没有暂停销毁，也没有疑似涉密", "no hold stands, and nothing is isolated";
     col_hold_of => "对象", "of";
     col_reason => "原因", "reason";
-    col_since => "起", "since";
     col_release_asked => "已申请解除", "release asked by";
     stands_decide => "以上内容已在云端，未作删除；请负责人决定如何处理", "that stands there already, and nothing was deleted; a responsible person decides what becomes of it";
     stands_nowhere => "没有任何内容上传过", "nothing of it ever went out";
