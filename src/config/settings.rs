@@ -505,7 +505,7 @@ impl Settings {
         for stream in &self.streams {
             let of = |key: &str| format!("[[stream]] {} {key}", stream.name);
             if let Some(password) = &stream.password {
-                need(&of("password"), &password.path().to_owned());
+                need(&of("password"), password.path());
             }
             if let Some(ca) = &stream.ca_file {
                 need(&of("ca_file"), ca);

@@ -264,7 +264,14 @@ fn changes_that_are_made_durable_together_fail_alone() {
     // The writer is held while these queue up behind it.
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let note = |clip| move |tx: &Tx<'_>| tx.log(&Draft::daemon(EventKind::Shown).clip(clip));
-    let busy = f.store.submit(move |_| Ok(held.recv().unwrap_or(()))).unwrap();
+    let busy = f
+        .store
+        .submit(move |_| {
+            // The other end is dropped when the test goes on.
+            let _ = held.recv();
+            Ok(())
+        })
+        .unwrap();
     let good = f.store.submit(note(first)).unwrap();
     let half = f
         .store

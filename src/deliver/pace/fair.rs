@@ -119,11 +119,10 @@ mod tests {
             }
         }
         for now_us in (0..seconds * US).step_by(500) {
-            for slot in 0..open.len() {
-                let (lane, ticket) = open[slot];
-                if fair.turn(ticket, now_us).is_ok() {
-                    granted[lane] += bytes;
-                    open[slot] = (lane, fair.ask(lane, bytes));
+            for (lane, ticket) in &mut open {
+                if fair.turn(*ticket, now_us).is_ok() {
+                    granted[*lane] += bytes;
+                    *ticket = fair.ask(*lane, bytes);
                 }
             }
         }
