@@ -263,7 +263,7 @@ async fn the_drill_with_an_s3_store() {
     weed.make_bucket("drill").await;
     let station = Station::new("");
     let settings = s3(&station, "cloud", &format!("http://{}", weed.address()), "drill", Weed::keys());
-    drop(tokio::task::spawn_blocking(move || drill(station, &settings)).await.unwrap());
+    drop(evidock::runtime::task::blocking("drill", move || drill(station, &settings)).await.unwrap());
 }
 
 /// The packed database of each backup in a folder, oldest first.

@@ -68,7 +68,7 @@ fn card(n: u64, size: Size, path: &Path) {
     ];
     // Room for the recording and as much again, however little it is: FAT32 has at least 65,525 clusters.
     let clusters = u32::try_from(2 * size.recording / 32_768 + 70_000).unwrap();
-    let (canvas, _) = if n % 3 == 0 {
+    let (canvas, _) = if n.is_multiple_of(3) {
         image::exfat::disk(
             &image::exfat::Shape { cluster_bytes: 32_768, clusters, ..image::exfat::Shape::small() },
             &root,
