@@ -161,7 +161,7 @@ pub enum Verb {
     Backup(Backup),
     /// Rebuild this station on a new box after its disk was lost
     ///
-    /// From a backup of the database and the records at a destination, under the old [station] id, before the daemon's
+    /// From a backup of the database and the records at a destination, under the old station id, before the daemon's
     /// first start. docs/restore.md is the drill.
     Restore(Restore),
     /// Look for what is missing or wrong on this machine, and say how to mend it
@@ -537,7 +537,7 @@ pub enum Backup {
         /// What this destination holds, in place of what the database knows
         #[arg(long, value_name = "DEST", conflicts_with = "may_go")]
         from: Option<String>,
-        /// Only the keys of those that may be removed ([backup] keep_daily, keep_monthly), one a line
+        /// Only the keys of those that may be removed (keep_daily and keep_monthly of the configuration), one a line
         #[arg(long)]
         may_go: bool,
     },
@@ -551,7 +551,7 @@ pub struct Restore {
     /// Destination by its name in the configuration, or the path of a folder
     #[arg(long, value_name = "DEST")]
     pub from: String,
-    /// File with the secret half of [backup] recipient
+    /// File with the secret half of the configured recipient
     #[arg(long, value_name = "FILE", required_unless_present = "without_backup")]
     pub identity: Option<PathBuf>,
     /// Use no backup: rebuild from the records alone

@@ -55,13 +55,16 @@ async fn an_upload_stops_in_the_middle_and_goes_on_when_two_people_lift_it() {
     station.dock("a");
     station.until("the upload is under way", |_| proxy.bytes_up() - before > 200_000);
     let clip = station.clip("091200.mp4");
+    // Parts go while the clip is copied, its record once it is sealed.
+    let stored = "SELECT count(*) > 0 FROM outbox WHERE kind = 'record' AND clip_id = ?1 AND stored_ms IS NOT NULL";
+    station.until("its record is there", |s| s.one(stored, &[&clip]) == "1");
 
     let asked = monotonic();
     let isolated = station.json(["isolate", &clip, "--reason", "画面中有军事设施"]);
     assert_eq!(isolated["isolated"], serde_json::json!([clip]));
     let standing = &isolated["clips"][0]["standing"][0];
     assert_eq!((&standing["destination"], &standing["state"]), (&"cloud".into(), &"sending".into()), "{isolated}");
-    assert!(standing["records"].as_u64() >= Some(1), "its record went before it: {isolated}");
+    assert!(standing["records"].as_u64() >= Some(1), "its record is told: {isolated}");
     station.until("the delivery has stopped", |s| state(s, &clip, "cloud") == "failed");
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     // What the system's own buffers had taken before may still drain; then nothing but checkpoints of the log goes on.

@@ -1,5 +1,5 @@
 //! A server that is reached by FTP, in the clear or over TLS, as a destination. A key is a path below the root; where
-//! uploads stand meanwhile is told in [`super::folders`].
+//! uploads stand meanwhile is told in `folders.rs`.
 //!
 //! An upload is one file that grows, so that parts come one after the other and a cut is continued where the server's
 //! file ends. FTP has no checksums that servers agree on, no way to make a file durable and no rename that minds its

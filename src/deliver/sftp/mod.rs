@@ -1,5 +1,5 @@
 //! A server that is reached by SFTP (version 3, as every server speaks it) as a destination. A key is a path below
-//! the root; where uploads stand meanwhile is told in [`super::folders`].
+//! the root; where uploads stand meanwhile is told in `folders.rs`.
 //!
 //! An upload is one file that grows, so that parts come one after the other and a cut is continued where the server's
 //! file ends; within a part many requests are under way, which fills a long line as several parts would. The server

@@ -2,7 +2,7 @@
 //!
 //! Before each step and after it the database knows: the session before its first byte, a part before it
 //! is sent and its receipt before the next. Our database is the authority; what the remote says it holds is
-//! a hint that can only save work. [`plan`] decides, purely; the other files carry out:
+//! a hint that can only save work. `plan` decides, purely; the other files carry out:
 //!
 //! | file | does |
 //! | --- | --- |

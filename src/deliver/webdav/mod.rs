@@ -1,5 +1,5 @@
 //! A WebDAV server as a destination. A key is a path below the root; where uploads stand meanwhile is told in
-//! [`super::folders`].
+//! `folders.rs`.
 //!
 //! Servers differ in the one thing that matters: some take a part of a file (PUT with `Content-Range`), which resumes
 //! like any growing file; some overwrite the file with the part that they were sent; some refuse. Which it is, is found

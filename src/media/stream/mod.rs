@@ -3,8 +3,8 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | [`pipeline`] | GStreamer: from the connection to samples |
-//! | [`trust`] | which certificates count |
+//! | `pipeline` | GStreamer: from the connection to samples |
+//! | `trust` | which certificates count |
 //! | [`order`] | what is missing, and which clock jumped: pure |
 //! | [`cutter`] | from samples to segments: pure |
 //! | [`fmp4`] | the file format: pure |

@@ -2,7 +2,7 @@
 //! here, by the authorities or the one certificate that the configuration names. Runs inside a worker.
 //!
 //! A pinned source must be judged here in any case: its worker is given no public authorities to read
-//! ([`super::readable`]), so that GLib turns everything down.
+//! (the sandbox of its kind), so that GLib turns everything down.
 
 use std::sync::Arc;
 
