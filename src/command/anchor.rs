@@ -65,7 +65,10 @@ impl Anchor {
         self.store.write_blocking(self.signing(Standing::Serves))
     }
 
-    fn signing(&self, standing: Standing) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
+    fn signing(
+        &self,
+        standing: Standing,
+    ) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
         let (signer, station, destinations, now_ms) =
             (Arc::clone(&self.signer), self.station.clone(), self.destinations.clone(), self.clock.now().0);
         move |tx| {

@@ -154,7 +154,8 @@ impl Reader<'_> {
     /// The first checkpoint over exactly these events: the one that stands at the destinations.
     pub fn first_checkpoint_over(&self, epoch: u32, size: u64) -> Result<Option<CheckpointRow>> {
         // From the end, since there are many: the first of the last run of them.
-        let which = "WHERE checkpoint_id > coalesce((SELECT checkpoint_id FROM checkpoint WHERE epoch <> ?1 OR size <> ?2
+        let which =
+            "WHERE checkpoint_id > coalesce((SELECT checkpoint_id FROM checkpoint WHERE epoch <> ?1 OR size <> ?2
              ORDER BY checkpoint_id DESC LIMIT 1), 0) ORDER BY checkpoint_id LIMIT 1";
         Ok(self.checkpoint_rows(which, params![epoch, size as i64])?.pop())
     }
