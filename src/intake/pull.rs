@@ -264,7 +264,7 @@ impl Puller {
         if due {
             for n in 0..all.len() {
                 // What still grows is left until it is at rest: then it is one piece.
-                if all[n].state != SpanState::Waiting || all[n].span.grows {
+                if all[n].state != SpanState::Waiting || all[n].span.grows || self.is_unmeasured(&all[n])? {
                     continue;
                 }
                 match self.span(stay, &mut all[n])? {
@@ -283,6 +283,17 @@ impl Puller {
         }
         self.settle(stay, &all, looked, stuck)?;
         Ok(Ok(()))
+    }
+
+    /// Whether a clip of it was cut off and nobody has looked into it yet: what was noted of its length is up to a second
+    /// old, and so much would be fetched twice.
+    fn is_unmeasured(&self, listed: &StoredSpan) -> Result<bool, IntakeError> {
+        let cut_off = |why: SegmentEnd| matches!(why, SegmentEnd::Interrupted | SegmentEnd::Failed | SegmentEnd::Full);
+        let clips: Vec<ClipId> = listed.held.iter().filter(|h| h.ended.is_some_and(cut_off)).map(|h| h.clip).collect();
+        Ok(self
+            .intake
+            .store
+            .read_blocking(|r| clips.iter().try_fold(false, |any, clip| Ok(any || r.media(*clip)?.is_none())))?)
     }
 
     fn show(&self, stay: &Stay, all: &[StoredSpan], looked: &Looked) {

@@ -415,7 +415,11 @@ impl Reader<'_> {
                 let missing_ms = between(previous, &this);
                 if missing_ms >= APART_MS {
                     gaps.push(outside(GapKind::Between, this.station_ms - missing_ms, missing_ms, previous.ended));
-                } else if listed.is_some() && missing_ms <= -AGAIN_MS && this.station_ms > previous.station_ms {
+                } else if listed.is_some()
+                    && missing_ms <= -AGAIN_MS
+                    && -missing_ms < this.length_ms
+                    && this.station_ms > previous.station_ms
+                {
                     let again = outside(GapKind::Again, this.station_ms, -missing_ms, previous.ended);
                     gaps.push(PublishedGap { from_ms: Some(0), ..again });
                 }

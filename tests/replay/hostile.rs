@@ -81,7 +81,7 @@ fn servers_that_break_rtsp_are_told_apart_from_cut_lines() {
     let table: [(&[&'static str], &str); 7] = [
         (&["HTTP/1.1 400 Bad Request\r\nCSeq: 1\r\n\r\n"], "400"),
         (&["RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 99999999\r\n\r\n"], "longer than anything sensible"),
-        (&["RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 3\r\n\r\nabc"], "description"),
+        (&["RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 3\r\n\r\nabc"], "no track"),
         (&["RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"], "description"),
         (
             &[sdp, "RTSP/1.0 200 OK\r\nCSeq: 2\r\nTransport: RTP/AVP;unicast;client_port=1-2\r\n\r\n"],

@@ -28,7 +28,7 @@ SOUND = "queue ! aacparse ! rtpmp4gpay pt=97"
 def make(path, seconds):
     """Deterministic footage: 25 pictures a second, a key frame each second, ticks each second."""
     pipeline = Gst.parse_launch(
-        f"videotestsrc num-buffers={seconds * 25} pattern=ball ! video/x-raw,width=320,height=180,framerate=25/1"
+        f"videotestsrc num-buffers={seconds * 25} pattern=zone-plate kx2=20 ky2=20 kt=1 ! video/x-raw,width=320,height=180,framerate=25/1"
         f" ! openh264enc gop-size=25 bitrate=600000 ! h264parse ! queue ! mp4mux name=m ! filesink location={path}"
         f" audiotestsrc num-buffers={seconds * 48000 // 1024} samplesperbuffer=1024 wave=ticks ! audio/x-raw,rate=48000,channels=1"
         " ! avenc_aac ! aacparse ! queue ! m."
@@ -56,14 +56,15 @@ class Replay(GstRtspServer.RTSPOnvifMediaFactory):
         top.add(source)
         top.add(demux)
         source.link(demux)
-        lanes = {}
+        lanes, floor = {}, [0]
         for n, (kind, chain) in enumerate([("video", PICTURE), ("audio", SOUND)]):
-            stamp = f"rtponviftimestamp set-t-bit=true set-e-bit=true drop-out-of-segment=false ntp-offset={self.begin_ns}"
+            stamp = f"rtponviftimestamp set-t-bit=true set-e-bit=true drop-out-of-segment=true ntp-offset={self.begin_ns}"
             lane = Gst.parse_bin_from_description(f"{chain} ! {stamp} ! queue", True)
             lane.set_name(f"pay{n}")
             top.add(lane)
             sink = lane.get_static_pad("sink")
-            sink.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, self.seek)
+            sink.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, self.seek, floor)
+            sink.add_probe(Gst.PadProbeType.BUFFER, self.keep, floor)
             lanes[kind] = sink
 
         def added(_demux, pad):
@@ -74,17 +75,25 @@ class Replay(GstRtspServer.RTSPOnvifMediaFactory):
         demux.connect("pad-added", added)
         return top
 
-    def seek(self, pad, info):
-        """Wall time becomes time of the file."""
+    @staticmethod
+    def keep(_pad, info, floor):
+        """Sound from before the picture has no place on the time line, and the extension's element fails over it."""
+        early = info.get_buffer().pts < floor[0]
+        return Gst.PadProbeReturn.DROP if early else Gst.PadProbeReturn.OK
+
+    def seek(self, pad, info, floor):
+        """Wall time becomes time of the file, from the key frame before: there is one each second."""
         event = info.get_event()
         if event.type != Gst.EventType.SEEK:
             return Gst.PadProbeReturn.OK
-        rate, form, flags, start_type, start, stop_type, stop = event.parse_seek()
+        rate, form, _, start_type, start, stop_type, stop = event.parse_seek()
         if start < self.begin_ns:
             return Gst.PadProbeReturn.OK
         if stop_type == Gst.SeekType.SET and stop > self.begin_ns:
             stop -= self.begin_ns
-        moved = Gst.Event.new_seek(rate, form, flags, start_type, start - self.begin_ns, stop_type, stop)
+        floor[0] = (start - self.begin_ns) // Gst.SECOND * Gst.SECOND
+        flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.ACCURATE
+        moved = Gst.Event.new_seek(rate, form, flags, start_type, floor[0], stop_type, stop)
         moved.set_seqnum(event.get_seqnum())
         pad.get_peer().send_event(moved)
         return Gst.PadProbeReturn.DROP

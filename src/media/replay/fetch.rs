@@ -269,7 +269,9 @@ impl Fetcher<'_> {
         let at_ns = playing.moments[lane].of(&packet, playing.begin_ns);
         // Beyond what was listed, or long before what was asked for: not what was asked for.
         let Some(running_ns) = at_ns.checked_sub(playing.base_ns) else { return Ok(()) };
-        playing.over[lane] |= packet.onvif.is_some_and(|o| o.terminal);
+        // The bit stands on every packet of the last frame, which is not here before its last one.
+        let frame_ends = packet.marker || !self.lanes[lane].picture;
+        playing.over[lane] |= frame_ends && packet.onvif.is_some_and(|o| o.terminal);
         // Lists are in milliseconds at best; the last frame may be what they end with.
         let beyond_ns = at_ns.saturating_sub(ns(self.fetch.to_ms));
         if beyond_ns > MS {

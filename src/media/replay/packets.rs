@@ -15,8 +15,9 @@ use std::collections::VecDeque;
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 /// Frames that are remembered of a track, so that none is given twice after a cut: a key frame each minute at 50 a second.
 const REMEMBERED: usize = 3_000;
-/// Times nearer than this are those of one frame, nanoseconds.
-const SAME_NS: u64 = 500_000;
+/// Times nearer than this are those of one frame, nanoseconds: servers are asked in milliseconds, and some stamp what comes
+/// before the time that they were asked for with that time.
+const SAME_NS: u64 = 1_500_000;
 
 /// What a packet says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Packet {
     pub time: u32,
     /// Payload type.
     pub kind: u8,
+    /// It is the last of its frame (of pictures).
+    pub marker: bool,
     /// Bytes of media in it.
     pub payload_bytes: usize,
     /// ONVIF's extension.
@@ -67,6 +70,7 @@ pub fn read(bytes: &[u8]) -> Option<Packet> {
         seq: u16::from_be_bytes([s0, s1]),
         time: u32::from_be_bytes([t0, t1, t2, t3]),
         kind: second & 0x7f,
+        marker: second & 0x80 != 0,
         payload_bytes,
         onvif,
     })
@@ -218,7 +222,7 @@ mod tests {
 
     #[test]
     fn moments_follow_the_last_that_is_known() {
-        let plain = |time| Packet { seq: 0, time, kind: 96, payload_bytes: 1, onvif: None };
+        let plain = |time| Packet { seq: 0, time, kind: 96, marker: true, payload_bytes: 1, onvif: None };
         let mut moments = Moments::new(90_000, None);
         assert_eq!(moments.of(&plain(5_000), 1_000), 1_000, "the first is where playing begins");
         assert_eq!(moments.of(&plain(95_000), 1_000), 1_000_001_000);
@@ -270,7 +274,8 @@ mod tests {
         #[test]
         fn a_mutated_packet_ends(at in 0usize..37, with in any::<u8>(), cut in 0usize..38) {
             let mut bytes = packet(1, NTP_TO_UNIX_S + 9, 9, 0);
-            bytes[at] = with;
+            let n = bytes.len();
+            bytes[at % n] = with;
             bytes.truncate(cut);
             if let Some(read) = read(&bytes) {
                 prop_assert!(read.payload_bytes <= bytes.len());

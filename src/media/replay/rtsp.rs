@@ -134,7 +134,10 @@ impl<'a> Rtsp<'a> {
             Timeline::Clock => format!("clock={}-{}", stamp(from_ms), stamp(to_ms)),
             Timeline::Npt => format!("npt={:.3}-{:.3}", from_ms as f64 / 1000.0, to_ms as f64 / 1000.0),
         };
-        let mut headers = vec![("Range", range)];
+        // From the key frame before (RFC 7826, 18.47, which servers of RTSP 1.0 know, too, or pass over): asked for the exact
+        // time, some stamp the frames between the two with no time of their own. Of its words for this, CoRAP is the one
+        // that GStreamer's server carries out.
+        let mut headers = vec![("Range", range), ("Seek-Style", "CoRAP".to_owned())];
         if onvif {
             headers.push(("Require", "onvif-replay".to_owned()));
             headers.push(("Rate-Control", "no".to_owned()));

@@ -250,6 +250,7 @@ impl Cutter {
             if late || self.others_have_reached(at_ns, now_ms) {
                 self.cut = None;
                 if self.open.is_some() {
+                    self.flush_evens(self.cut_dts_ns(at_ns), &mut out);
                     self.flush(Until::Cut(at_ns), true, &mut out);
                     self.open = None;
                     out.push(Out::End(why));
@@ -258,30 +259,44 @@ impl Cutter {
             }
             return out;
         }
-        let even_ns = self.open.as_ref().filter(|_| self.pace.even).map(|o| o.even_ns);
-        match even_ns {
-            Some(even_ns) => {
-                let lead = self.lanes[self.lead].last_dts_ns;
-                if let Some(lead_ns) = lead.filter(|d| *d >= even_ns)
-                    && self.others_have_reached(even_ns, now_ms)
-                {
-                    self.flush(Until::Even(even_ns), false, &mut out);
-                    if let Some(open) = &mut self.open {
-                        // The next set time behind where the footage is: a hole in it makes no empty fragments.
-                        open.even_ns += FRAGMENT_NS * (1 + (lead_ns - even_ns) / FRAGMENT_NS);
-                    }
-                }
+        if self.pace.even {
+            while let Some(even_ns) = self.open.as_ref().map(|o| o.even_ns)
+                && self.lanes[self.lead].last_dts_ns.is_some_and(|d| d >= even_ns)
+                && self.others_have_reached(even_ns, now_ms)
+            {
+                self.flush_even(even_ns, &mut out);
             }
-            None if self.open.is_some() => {
-                let lead = &self.lanes[self.lead].waiting;
-                let span = lead.back().zip(lead.front()).map_or(0, |(b, f)| b.dts_ns.saturating_sub(f.dts_ns));
-                if span >= FRAGMENT_NS {
-                    self.flush(Until::Now, false, &mut out);
-                }
+        } else if self.open.is_some() {
+            let lead = &self.lanes[self.lead].waiting;
+            let span = lead.back().zip(lead.front()).map_or(0, |(b, f)| b.dts_ns.saturating_sub(f.dts_ns));
+            if span >= FRAGMENT_NS {
+                self.flush(Until::Now, false, &mut out);
             }
-            None => {}
         }
         out
+    }
+
+    /// Writes the fragment that ends there; the next one ends behind the next sample, so that a hole in the footage
+    /// makes no empty fragments. All of it follows from the footage alone.
+    fn flush_even(&mut self, even_ns: u64, out: &mut Vec<Out>) {
+        self.flush(Until::Even(even_ns), false, out);
+        let next_ns = self.lanes[self.lead].waiting.front().map_or(even_ns, |s| s.dts_ns.max(even_ns));
+        if let Some(open) = &mut self.open {
+            open.even_ns += FRAGMENT_NS * (1 + (next_ns - even_ns) / FRAGMENT_NS);
+        }
+    }
+
+    /// Writes every fragment that ends before this decoding time of the leading track.
+    fn flush_evens(&mut self, before_ns: u64, out: &mut Vec<Out>) {
+        while let Some(even_ns) = self.open.as_ref().map(|o| o.even_ns).filter(|e| self.pace.even && *e <= before_ns) {
+            self.flush_even(even_ns, out);
+        }
+    }
+
+    /// Decoding time of the key frame of the leading track with which a segment is to begin.
+    fn cut_dts_ns(&self, at_ns: u64) -> u64 {
+        let key = self.lanes[self.lead].waiting.iter().find(|s| s.key && s.pts_ns >= at_ns);
+        key.map_or(0, |s| s.dts_ns)
     }
 
     /// Everything that came is written, and the open segment ends.
@@ -289,6 +304,7 @@ impl Cutter {
         let mut out = Vec::new();
         if let Some((at_ns, _, cut_why)) = self.cut.take() {
             if self.open.is_some() {
+                self.flush_evens(self.cut_dts_ns(at_ns), &mut out);
                 self.flush(Until::Cut(at_ns), true, &mut out);
                 self.open = None;
                 out.push(Out::End(cut_why));
@@ -296,6 +312,7 @@ impl Cutter {
             self.begin(at_ns);
         }
         if self.open.is_some() {
+            self.flush_evens(self.lanes[self.lead].last_dts_ns.unwrap_or(0), &mut out);
             self.flush(Until::Now, true, &mut out);
             // A segment of which nothing was ever written is none.
             if self.open.take().is_some_and(|o| o.head.is_none()) {
