@@ -508,20 +508,21 @@ mod tests {
 
     #[test]
     fn what_the_list_has_and_we_have_not() {
-        let minute = 60_000;
-        let table: &[(&[(i64, i64)], &[(i64, i64)])] = &[
-            (&[], &[(0, minute)]),
-            (&[(0, minute)], &[]),
-            (&[(900, minute - 900)], &[]),
-            (&[(1_500, minute)], &[(0, 1_500)]),
-            (&[(-2_000, 40_000)], &[(40_000, minute)]),
-            (&[(0, 20_000), (20_040, minute)], &[]),
-            (&[(30_000, minute), (0, 20_000)], &[(20_000, 30_000)]),
+        const MINUTE: i64 = 60_000;
+        type Stretches = &'static [(i64, i64)];
+        let table: &[(Stretches, Stretches)] = &[
+            (&[], &[(0, MINUTE)]),
+            (&[(0, MINUTE)], &[]),
+            (&[(900, MINUTE - 900)], &[]),
+            (&[(1_500, MINUTE)], &[(0, 1_500)]),
+            (&[(-2_000, 40_000)], &[(40_000, MINUTE)]),
+            (&[(0, 20_000), (20_040, MINUTE)], &[]),
+            (&[(30_000, MINUTE), (0, 20_000)], &[(20_000, 30_000)]),
             (&[(0, 20_000), (18_000, 90_000)], &[]),
-            (&[(0, 0)], &[(0, minute)]),
+            (&[(0, 0)], &[(0, MINUTE)]),
         ];
         for (have, wanted) in table {
-            assert_eq!(missing(minute, have), *wanted, "{have:?}");
+            assert_eq!(missing(MINUTE, have), *wanted, "{have:?}");
         }
         assert_eq!(missing(500, &[]), [(0, 500)], "a span that is shorter than an edge");
     }

@@ -205,7 +205,11 @@ impl Inner {
             Answers::Huge => say(&mut client, 1 << 40, answer.as_bytes()),
             Answers::Endless => {
                 let _ = client.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<a>");
-                while !self.over.load(Ordering::SeqCst) && client.write_all(&[b'x'; 65_536]).is_ok() {}
+                loop {
+                    if self.over.load(Ordering::SeqCst) || client.write_all(&[b'x'; 65_536]).is_err() {
+                        return;
+                    }
+                }
             }
             Answers::Bomb => {
                 let bomb = "<!DOCTYPE a [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;\">]><a>&b;</a>";

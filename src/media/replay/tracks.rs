@@ -49,6 +49,10 @@ impl Offer {
     /// Reads a description (RFC 4566).
     pub fn read(sdp: &[u8]) -> Result<Self, AskError> {
         let odd = |what| AskError::Malformed(Malformed::Odd(what));
+        // RFC 4566, 5; GStreamer takes other bytes, and then complains about each.
+        if std::str::from_utf8(sdp).is_err() {
+            return Err(odd("a description that is no text"));
+        }
         let sdp = SDPMessage::parse_buffer(sdp).map_err(|_| odd("a description that cannot be read"))?;
         let (tracks, numbers) = offered(&sdp);
         if tracks.len() > MAX_TRACKS {
