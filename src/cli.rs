@@ -288,17 +288,17 @@ pub enum Recorders {
     Retire(Device),
     /// Show what a recorder in the network is and lists, and what of it is here; takes nothing
     Look {
-        /// Name of the [[network_recorder]]
+        /// Name of the `[[network_recorder]]`
         #[arg(value_name = "NAME")]
         name: String,
     },
     /// Pull a recorder in the network now; what was given up is tried again
     Pull {
-        /// Name of the [[network_recorder]]
+        /// Name of the `[[network_recorder]]`
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Ask in the networks of [discovery] which recorders are there
+    /// Ask in the networks of `[discovery]` which recorders are there
     Discover,
 }
 

@@ -2,10 +2,10 @@
 """A recorder in the network for tests: recorded footage, replayed by GStreamer's own RTSP server (Debian's
 gir1.2-gst-rtsp-server-1.0) on a free port of 127.0.0.1.
 
-usage: recorder.py [--port N] [--user NAME:PASSWORD] [--tls CERTIFICATE KEY] --begin MS FILE
+usage: recorder.py [--port N] [--user NAME:PASSWORD] [--tls CERTIFICATE KEY] [--mute] --begin MS FILE
        recorder.py --make SECONDS FILE
 
-Serves FILE (MP4 with H.264 and perhaps AAC) at /replay as an ONVIF recorder does (`Require: onvif-replay`, clock ranges,
+Serves FILE (MP4 with H.264 and, without --mute, AAC) at /replay as an ONVIF recorder does (`Require: onvif-replay`, clock ranges,
 `Rate-Control`, wall times in the RTP header extension), as if it had been recorded from MS (milliseconds since 1970) on;
 and at /plain without ONVIF, by normal play time. Prints `ready PORT`. With --make the file is made, and nothing served.
 """
@@ -43,9 +43,9 @@ def make(path, seconds):
 class Replay(GstRtspServer.RTSPOnvifMediaFactory):
     """The file on the time line of wall time."""
 
-    def __init__(self, path, begin_ns):
+    def __init__(self, path, begin_ns, mute):
         super().__init__()
-        self.path, self.begin_ns = path, begin_ns
+        self.path, self.begin_ns, self.mute = path, begin_ns, mute
         self.set_media_gtype(GstRtspServer.RTSPOnvifMedia.__gtype__)
         self.set_replay_support(True)
 
@@ -57,7 +57,7 @@ class Replay(GstRtspServer.RTSPOnvifMediaFactory):
         top.add(demux)
         source.link(demux)
         lanes, floor = {}, [0]
-        for n, (kind, chain) in enumerate([("video", PICTURE), ("audio", SOUND)]):
+        for n, (kind, chain) in enumerate([("video", PICTURE)] + [("audio", SOUND)] * (not self.mute)):
             stamp = f"rtponviftimestamp set-t-bit=true set-e-bit=true drop-out-of-segment=true ntp-offset={self.begin_ns}"
             lane = Gst.parse_bin_from_description(f"{chain} ! {stamp} ! queue", True)
             lane.set_name(f"pay{n}")
@@ -104,6 +104,7 @@ def main() -> int:
     parser.add_argument("--port", default="0")
     parser.add_argument("--user")
     parser.add_argument("--tls", nargs=2)
+    parser.add_argument("--mute", action="store_true")
     parser.add_argument("--begin", type=int, default=0)
     parser.add_argument("--make", type=int, default=0)
     parser.add_argument("file")
@@ -118,7 +119,7 @@ def main() -> int:
     begin_ns = args.begin * 1_000_000 + NTP_TO_UNIX_S * Gst.SECOND
     plain = GstRtspServer.RTSPMediaFactory()
     plain.set_launch(f"( filesrc location={args.file} ! qtdemux ! {PICTURE} name=pay0 )")
-    factories = {"/replay": Replay(args.file, begin_ns), "/plain": plain}
+    factories = {"/replay": Replay(args.file, begin_ns, args.mute), "/plain": plain}
     auth = None
     viewer = GstRtspServer.RTSPToken()
     viewer.set_string("media.factory.role", "viewer")

@@ -37,7 +37,7 @@ def footage(run):
 @contextlib.contextmanager
 def recorder(path):
     """Gives its port."""
-    command = ["/usr/bin/python3", str(RECORDER), "--begin", str(BEGIN_MS), str(path)]
+    command = ["/usr/bin/python3", str(RECORDER), "--mute", "--begin", str(BEGIN_MS), str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             yield int(server.stdout.readline().split()[1])

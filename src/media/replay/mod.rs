@@ -4,7 +4,7 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | [`line`] | a connection, plain or TLS: every wait has an end |
+//! | [`mod@line`] | a connection, plain or TLS: every wait has an end |
 //! | [`message`] | messages of RTSP and HTTP, packets between them: pure |
 //! | [`auth`] | proving who we are: pure |
 //! | [`xml`], [`soap`], [`onvif`] | a document within limits; one question; the conversation |
