@@ -144,7 +144,7 @@ impl Puller {
         }
         (self.hold)(None);
         let taken = self.arrive(stay, &identity, &looked).and_then(|()| match &*stay {
-            Some(stay) => self.take(stay, &looked, due, by_hand),
+            Some(stay) => self.take(stay, &of_this_stay(looked, stay.dock), due, by_hand),
             None => Ok(Ok(())),
         });
         match taken {
@@ -603,6 +603,18 @@ impl Fetching<'_> {
             }
         }
     }
+}
+
+/// Where times count from the beginning of the footage, nothing tells today's footage from yesterday's of the same length:
+/// what was fetched in an earlier stay is no proof that this is here. So each stay fetches for itself; equal bytes are kept
+/// once all the same.
+fn of_this_stay(mut looked: Looked, dock: i64) -> Looked {
+    if looked.timeline == Timeline::Npt {
+        for span in &mut looked.spans {
+            span.item = format!("{}@{dock}", span.item);
+        }
+    }
+    looked
 }
 
 fn closed(fresh: bool, why: SegmentEnd, words: String, refused: bool) -> Fetched {

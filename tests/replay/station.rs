@@ -258,3 +258,25 @@ fn who_is_there_is_asked_in_configured_networks_only() {
     let log = station.one("SELECT count(*) FROM log_entry WHERE kind = 'register.device'", &[]);
     assert_ne!(log, "0");
 }
+
+#[test]
+fn footage_without_a_date_is_not_taken_for_what_is_here_already() {
+    let server = Recorder::start(BEGIN_MS, &[]);
+    let url = format!("rtsp://127.0.0.1:{}/plain", server.port);
+    let mut station = Station::running(&format!(
+        "[[network_recorder]]\nname = \"wifi-1\"\nbay = \"{BAY}\"\nurl = \"{url}\"\nevery_s = 1\n"
+    ));
+    let key = format!("net@127.0.0.1:{}", server.port);
+    station.until("it waits at the gate", |s| s.status()["at_the_gate"][0]["device"] == key.as_str());
+    station.json(["recorders", "approve", &key]);
+    station.until_safe(BAY);
+    let all = clips(&station);
+    assert_eq!(all.len(), 1);
+    let record = record(&mut station, &all[0]);
+    assert_eq!((&record["device_id"], &record["recording"]["listed"]["missing_ms"]), (&"wifi-1".into(), &0.into()));
+    assert!(record["missing"].as_array().unwrap().contains(&"captured_start".into()), "{}", record["missing"]);
+    // Another stay: what it has may be other footage of the same length.
+    station.stop();
+    station.start();
+    station.until("it is fetched anew", |s| s.one("SELECT count(*) FROM listed", &[]) == "2" && !s.is_safe(BAY));
+}
