@@ -286,6 +286,20 @@ pub enum Recorders {
     Repair(Device),
     /// Note that a recorder is no longer used
     Retire(Device),
+    /// Show what a recorder in the network is and lists, and what of it is here; takes nothing
+    Look {
+        /// Name of the `[[network_recorder]]`
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Pull a recorder in the network now; what was given up is tried again
+    Pull {
+        /// Name of the `[[network_recorder]]`
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Ask in the networks of `[discovery]` which recorders are there
+    Discover,
 }
 
 /// A device of the register.

@@ -52,6 +52,11 @@
 //!    database. On a new box `command::restore` makes a station of the newest one and of what is newer in the bucket,
 //!    in a new epoch of the log; `deliver::fence` keeps whoever still has the older database from writing.
 //!
+//! A recorder in the network is looked at now and then: a worker of `media::replay` asks what it is and lists, another one
+//! fetches what is missing of each stretch on the list, and `intake::pull` feeds it in like a live stream, segments of one
+//! recording a stretch. What the list has and we have not stands on the record, and the recorder is not safe to take away
+//! before it was fetched or reported.
+//!
 //! A live stream comes another way into step 3: `source::rtsp` keeps a worker of `media::stream` for each connection,
 //! which gives fragmented MP4 as it comes; `intake::FeedIntake` writes, hashes and makes it durable each second. A
 //! recording is a row that somebody, a schedule or the configuration opened; its supervisor carries it out across
@@ -63,6 +68,7 @@
 //! | --- | --- | --- |
 //! | `docks`, one thread a dock | sources | what the watches of the sources tell |
 //! | `streams`, one thread a stream | sources | the store's changes, the time of day |
+//! | `pulls`, one thread a recorder in the network | sources | the register, the time of day, somebody who asks |
 //! | `media` | uploads | the store's changes |
 //! | `clerk` | uploads | the store's changes |
 //! | `lamps`, `hook` | sources | the board and the log, four times a second |

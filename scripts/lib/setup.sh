@@ -40,7 +40,7 @@ APT_TEST=(
   strace                          # what a process really does to the disk
   dosfstools exfatprogs mtools    # cards as other systems make and read them, and their verdict on what we made or erased
   gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
-  python3-gi gir1.2-gst-rtsp-server-1.0 # cameras: GStreamer's own RTSP server
+  python3-gi gir1.2-gst-rtsp-server-1.0 # cameras and recorders in the network: GStreamer's own RTSP server
   age zstd sqlite3                # open a backup without us, as docs/restore.md says
   chromium:chromium               # the page in a real browser
   fonts-noto-cjk                  # Chinese on its screenshots

@@ -18,6 +18,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::ports::Clock;
 use crate::domain::record::{Field, Origin, settle};
+use crate::domain::stream::Cause;
 use crate::domain::time::{RecorderTime, UtcMs};
 use crate::store::{Change, LinkRequest, Policy, RecordingRow, Result, SegmentRow, Store, StoreError, Tx};
 
@@ -166,7 +167,10 @@ impl Clerk {
             })
             .collect();
         let recording = match (read.segment(clip)?, read.recording_of(clip)?) {
-            (Some(segment), Some(recording)) => Some(recorded(&segment, recording)),
+            // What was fetched is annotated like what any recorder brings.
+            (Some(segment), Some(recording)) if recording.asked.cause != Cause::Pull => {
+                Some(recorded(&segment, recording))
+            }
             _ => None,
         };
         let corrected =

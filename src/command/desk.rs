@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::anchor::Anchor;
 use super::backup::task::Backups;
+use super::pulls::PullOrders;
 use super::recorders;
 use crate::casework::{self, roster};
 use crate::config::Stream;
@@ -51,6 +52,8 @@ pub struct Desk {
     pub board: Board,
     /// Streams as configured.
     pub streams: Vec<Stream>,
+    /// Reaches the recorders in the network.
+    pub pulls: PullOrders,
     /// Makes backups, where the configuration asks for them.
     pub backups: Option<Arc<Backups>>,
 }
@@ -113,6 +116,7 @@ impl Desk {
             Request::IssueRecorder { recorder, officer, case_no, place, matter, due } => {
                 self.issue(caller, &recorder, &officer, case_no, [place, matter], due).await
             }
+            Request::PullRecorder { recorder } => self.pull_recorder(&recorder).await,
             Request::StartRecording { room, asked } => self.start_recording(caller, &room, asked).await,
             Request::StopRecording { room } => self.stop_recording(caller, &room).await,
             Request::Rooms => self.rooms().await,

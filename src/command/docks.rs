@@ -137,7 +137,7 @@ pub async fn run(
                 }
             }
             SourceEvent::Held(devices) => {
-                board.hold(devices.clone());
+                board.hold(source, devices.clone());
                 // The register knows every device that ever stood at the gate.
                 if let Err(e) = store.write(move |tx| tx.devices_held(&devices)).await {
                     tracing::warn!(error = %chain(&e), "what stands at the gate could not be noted in the register");

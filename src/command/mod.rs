@@ -25,6 +25,7 @@ mod keeping;
 pub mod log;
 mod outbound;
 pub mod output;
+mod pulls;
 pub mod record;
 pub mod recorders;
 mod restore;

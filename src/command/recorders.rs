@@ -7,7 +7,7 @@ use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
 use super::exit::Exit;
 use super::find::store;
 use super::output::Output;
-use super::{Ended, ask};
+use super::{Ended, ask, pulls};
 use crate::casework::roster::names_somebody;
 use crate::casework::times::{self, Reading};
 use crate::cli;
@@ -41,7 +41,8 @@ fn key_of(held: &HeldDevice) -> DeviceKey {
 fn note(key: &DeviceKey, w: &Words) -> Option<String> {
     let (vendor, product) = key.usb_id;
     match &key.mark {
-        Mark::Serial(_) => None,
+        Mark::Serial(_) | Mark::Network(_) => None,
+        Mark::Host(host) => Some(w.by_host(host)),
         Mark::Port(port) => Some(w.by_socket(&format!("{vendor:04x}:{product:04x}"), port)),
     }
 }
@@ -74,8 +75,8 @@ fn named(word: &str, devices: &[DeviceRow], held: &[HeldDevice]) -> Result<Devic
     let in_bay = held.iter().filter(|h| recorder_key(&h.bay) == wanted).map(key_of);
     let by_serial =
         held.iter().map(key_of).chain(devices.iter().map(|d| d.key.clone())).filter(|key| match &key.mark {
-            Mark::Serial(serial) => recorder_key(serial) == wanted,
-            Mark::Port(_) => false,
+            Mark::Serial(serial) | Mark::Network(serial) => recorder_key(serial) == wanted,
+            Mark::Port(_) | Mark::Host(_) => false,
         });
     let by_recorder = devices
         .iter()
@@ -233,6 +234,9 @@ pub fn recorders(verb: &cli::Recorders, settings: &Settings, output: &Output) ->
     let of = |d: &cli::Device| (d.device.clone(), d.reason.clone());
     let request = match verb {
         cli::Recorders::List => return list(settings, output),
+        cli::Recorders::Look { name } => return pulls::look(name, settings, output),
+        cli::Recorders::Pull { name } => return pulls::pull(name, settings, output),
+        cli::Recorders::Discover => return pulls::discover(settings, output),
         cli::Recorders::Approve(d) => {
             let (device, reason) = of(d);
             Request::ApproveRecorder { device, reason }

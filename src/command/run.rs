@@ -13,7 +13,8 @@ use super::anchors;
 use super::backup::task::Backups;
 use super::desk::Desk;
 use super::exit::Exit;
-use super::{control, destinations, docks, roster_watch, streams, usb};
+use super::pulls::{PullOrders, Pulls};
+use super::{control, destinations, docks, pulls, roster_watch, streams, usb};
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -138,6 +139,7 @@ async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
 
     start_sources(&mut supervisor, &parts);
     start_streams(&mut supervisor, &parts);
+    start_pulls(&mut supervisor, &parts);
     start_work(&mut supervisor, &parts);
     start_keeping(&mut supervisor, &parts);
     start_doors(&mut supervisor, &parts, listener, web);
@@ -284,6 +286,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         remotes: remotes.clone(),
         board: board.clone(),
         streams: settings.streams.clone(),
+        pulls: PullOrders::default(),
         backups: backups.clone(),
     });
     let reach = Reach {
@@ -384,6 +387,24 @@ fn start_streams(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     };
     supervisor.start(TaskSpec::new("streams", Phase::Sources, OnFailure::RESTART), move |context| {
         streams::run(context, streams.clone())
+    });
+}
+
+fn start_pulls(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
+    if parts.settings.network_recorders.is_empty() && parts.settings.discovery.networks.is_empty() {
+        return;
+    }
+    let all = Pulls {
+        settings: parts.settings.clone(),
+        store: parts.store.clone(),
+        intake: parts.intake.clone(),
+        board: parts.board.clone(),
+        health: parts.health.clone(),
+        clock: Arc::clone(&parts.clock),
+        orders: parts.desk.pulls.clone(),
+    };
+    supervisor.start(TaskSpec::new("pulls", Phase::Sources, OnFailure::RESTART), move |context| {
+        pulls::run(context, all.clone())
     });
 }
 

@@ -88,6 +88,7 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
                     "unreadable": now["unreadable"], "erased": now["erased"], "kept": now["kept"], "holder": officer,
                 })
             }).collect::<Vec<_>>(),
+            "at_the_gate": told.as_ref().map(|t| t["held"].clone()),
             "stages": stages.iter().map(|(name, s)| ((*name).to_owned(), stage(s))).collect::<serde_json::Map<_, _>>(),
             "incomplete": figures.incomplete,
             "isolated": kept.isolated,
@@ -136,6 +137,11 @@ pub fn status(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
                     (kept["files"].as_u64().unwrap_or_default(), kept["why"].as_str().unwrap_or_default());
                 output.line(&w.kept_line(files, why))?;
             }
+        }
+        for held in told.as_ref().and_then(|t| t["held"].as_array()).into_iter().flatten() {
+            let [bay, device, name, why] =
+                ["bay", "device", "name", "why"].map(|key| held[key].as_str().unwrap_or_default());
+            output.line(&w.gate_line(bay, device, name, why))?;
         }
         for d in &destinations {
             let proof = d.proof.map(|p| w.proof(p));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::domain::error::chain;
-use crate::domain::stream;
+use crate::domain::{replay, stream};
 use crate::source::usb::{disk, mtp};
 use crate::{media, worker};
 
@@ -13,6 +13,8 @@ pub fn run(kind: &str) -> ExitCode {
     let result: Result<(), Box<dyn std::error::Error>> = match kind {
         media::WORKER_KIND => media::serve().map_err(Into::into),
         stream::WORKER_KIND => media::stream::serve().map_err(Into::into),
+        replay::ASKER_KIND => media::replay::serve_asking().map_err(Into::into),
+        replay::FETCHER_KIND => media::replay::serve_fetching().map_err(Into::into),
         disk::READER_KIND => disk::reader::serve().map_err(Into::into),
         disk::ERASER_KIND => disk::reader::serve_erasing().map_err(Into::into),
         mtp::WORKER_KIND => mtp::serve().map_err(Into::into),

@@ -6,6 +6,7 @@
 mod destination;
 mod form;
 mod keep;
+mod network;
 mod resolve;
 mod secret;
 mod sending;

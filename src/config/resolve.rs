@@ -20,7 +20,7 @@ use super::settings::{
     LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
-use super::{destination, sending, stream, usb};
+use super::{destination, network, sending, stream, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
 use crate::domain::ids::{BayName, StationId};
@@ -63,13 +63,16 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
     let station = station(written.station.unwrap_or_default(), base, around)?;
     let places = Places { base, state: station.state_dir.clone(), around };
     let source = written.source.unwrap_or_default();
+    let streams = stream::resolve(written.stream.unwrap_or_default(), &places)?;
     let destinations = destination::resolve(written.destination.unwrap_or_default(), &places)?;
     let settings = Settings {
         file: file.map(Path::to_owned),
         vault: vault(written.vault.unwrap_or_default(), &places)?,
         folder_source: folder_source(source.folder.unwrap_or_default(), &places)?,
         usb_source: usb::resolve(source.usb.unwrap_or_default(), &places)?,
-        streams: stream::resolve(written.stream.unwrap_or_default(), &places)?,
+        network_recorders: network::resolve(written.network_recorder.unwrap_or_default(), &streams, &places)?,
+        discovery: network::discovery(written.discovery.unwrap_or_default())?,
+        streams,
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody(written.custody.unwrap_or_default())?,

@@ -13,6 +13,7 @@ use crate::domain::case_number::{NumberRule, RuleError, ShapeSpec, builtin_shape
 use crate::domain::erase::ErasePolicy;
 use crate::domain::evict::EvictPolicy;
 use crate::domain::ids::{BayName, DestinationName, StationId, StreamName};
+use crate::domain::replay::Network;
 use crate::domain::retention::RetentionRule;
 use crate::domain::sending::{Precedence, Timetable};
 use crate::domain::sensitivity::Sensitivity;
@@ -35,6 +36,10 @@ pub struct Settings {
     pub usb_source: UsbSource,
     /// Cameras that are recorded live; names and rooms differ.
     pub streams: Vec<Stream>,
+    /// Recorders in the network that are pulled; names and bays differ.
+    pub network_recorders: Vec<NetworkRecorder>,
+    /// Finding recorders in the network.
+    pub discovery: Discovery,
     /// Looking into media files.
     pub media: Media,
     /// Facts and case numbers.
@@ -206,6 +211,44 @@ pub struct Stream {
     pub mode: StreamMode,
     /// When, in mode `schedule`, in the station's zone.
     pub windows: Vec<Window>,
+}
+
+/// A recorder in the network that is pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkRecorder {
+    /// Its name; also the recorder's id where it tells no serial number.
+    pub name: StreamName,
+    /// The bay in which it is shown.
+    pub bay: BayName,
+    /// ONVIF device service, or the RTSP address of recorded footage; without user and password.
+    pub url: String,
+    /// User of the recorder.
+    pub user: Option<String>,
+    /// Password, where there is a user.
+    pub password: Option<SecretFile>,
+    /// Certificates to trust beside the public ones, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The one certificate that counts: SHA-256 of its DER form, hex.
+    pub certificate_sha256: Option<String>,
+    /// When it is pulled.
+    pub pull: PullMode,
+    /// When, in mode `schedule`, in the station's zone.
+    pub windows: Vec<Window>,
+    /// Pause between two looks at it.
+    pub every: Duration,
+    /// A clip is cut at the first key frame after so much footage.
+    pub segment: Duration,
+    /// A connection over which nothing comes for so long is given up.
+    pub silence: Duration,
+}
+
+/// Finding recorders in the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// Networks in which is asked who is there. Empty: nobody is asked.
+    pub networks: Vec<Network>,
+    /// How often.
+    pub every: Duration,
 }
 
 /// Looking into media files.
@@ -442,6 +485,16 @@ choices! {
         Schedule => "schedule",
     }
 
+    /// When a recorder in the network is pulled.
+    PullMode {
+        /// Whenever it has something new.
+        New => "new",
+        /// When somebody says so.
+        OnDemand => "on_demand",
+        /// At set times, and when somebody says so.
+        Schedule => "schedule",
+    }
+
     /// When local copies go that are proven elsewhere.
     EvictWhen {
         /// Never.
@@ -508,6 +561,15 @@ impl Settings {
                 need(&of("password"), password.path());
             }
             if let Some(ca) = &stream.ca_file {
+                need(&of("ca_file"), ca);
+            }
+        }
+        for recorder in &self.network_recorders {
+            let of = |key: &str| format!("[[network_recorder]] {} {key}", recorder.name);
+            if let Some(password) = &recorder.password {
+                need(&of("password"), password.path());
+            }
+            if let Some(ca) = &recorder.ca_file {
                 need(&of("ca_file"), ca);
             }
         }

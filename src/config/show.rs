@@ -3,8 +3,8 @@
 
 use super::sending;
 use super::settings::{
-    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, ProxyChoice, Reach, Reserve, Settings, Stream,
-    UsbAllow, UsbSource, Vault,
+    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, NetworkRecorder, ProxyChoice, Reach, Reserve,
+    Settings, Stream, UsbAllow, UsbSource, Vault,
 };
 use super::written::{self, Written};
 use crate::domain::case_number::ShapeSpec;
@@ -37,6 +37,11 @@ impl Settings {
                 usb: Some(usb(&self.usb_source)),
             }),
             stream: none_if_empty(self.streams.iter().map(stream).collect()),
+            network_recorder: none_if_empty(self.network_recorders.iter().map(network_recorder).collect()),
+            discovery: Some(written::Discovery {
+                networks: none_if_empty(self.discovery.networks.iter().map(ToString::to_string).collect()),
+                every_minutes: Some(self.discovery.every.as_secs() / 60),
+            }),
             media: Some(written::Media {
                 timeout_s: Some(self.media.timeout.as_secs()),
                 thumbnail_width_px: Some(u64::from(self.media.thumbnail_width_px)),
@@ -163,6 +168,24 @@ fn stream(stream: &Stream) -> written::Stream {
         silence_s: Some(stream.silence.as_secs()),
         mode: Some(stream.mode.as_str().to_owned()),
         schedule: none_if_empty(stream.windows.iter().map(ToString::to_string).collect()),
+    }
+}
+
+fn network_recorder(recorder: &NetworkRecorder) -> written::NetworkRecorder {
+    written::NetworkRecorder {
+        name: Some(recorder.name.to_string()),
+        bay: Some(recorder.bay.to_string()),
+        url: Some(recorder.url.clone()),
+        user: recorder.user.clone(),
+        password_file: recorder.password.as_ref().map(|p| p.path().to_owned()),
+        password_credential: None,
+        ca_file: recorder.ca_file.clone(),
+        certificate_sha256: recorder.certificate_sha256.clone(),
+        pull: Some(recorder.pull.as_str().to_owned()),
+        schedule: none_if_empty(recorder.windows.iter().map(ToString::to_string).collect()),
+        every_s: Some(recorder.every.as_secs()),
+        segment_minutes: Some(recorder.segment.as_secs() / 60),
+        silence_s: Some(recorder.silence.as_secs()),
     }
 }
 

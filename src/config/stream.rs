@@ -1,8 +1,10 @@
 //! `[[stream]]` from what was written to settings. Pure, like `resolve`, whose part it is.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::resolve::{Places, Problem, choice, label, problem, whole};
+use super::secret::SecretFile;
 use super::settings::{Stream, StreamMode};
 use super::written;
 use crate::domain::ids::StreamName;
@@ -39,23 +41,18 @@ fn stream(path: &str, written: written::Stream, places: &Places<'_>) -> Result<S
     };
     let parts = address(&url).or_else(|what| problem(at("url"), what))?;
     let tls = parts.scheme_str() == Some("rtsps");
-    let user = label(&at("user"), written.user)?;
-    let password = places.secret_if_any(path, "password", written.password_file, written.password_credential)?;
-    if user.is_some() != password.is_some() {
-        let (key, other) = if user.is_some() { ("password_file", "user") } else { ("user", "password_file") };
-        return problem(at(key), format!("is missing; {other} needs it"));
-    }
-    let ca_file = places.written(written.ca_file);
-    let certificate_sha256 =
-        written.certificate_sha256.map(|pin| fingerprint(&at("certificate_sha256"), &pin)).transpose()?;
-    if let (false, Some(key)) =
-        (tls, ca_file.as_ref().map(|_| "ca_file").or(certificate_sha256.as_ref().map(|_| "certificate_sha256")))
-    {
-        return problem(at(key), "belongs to an address that begins with rtsps://");
-    }
-    if ca_file.is_some() && certificate_sha256.is_some() {
-        return problem(at("certificate_sha256"), "stands beside ca_file; write one of the two");
-    }
+    let Entry { user, password, ca_file, certificate_sha256 } = entry(
+        path,
+        EntryWritten {
+            user: written.user,
+            password_file: written.password_file,
+            password_credential: written.password_credential,
+            ca_file: written.ca_file,
+            certificate_sha256: written.certificate_sha256,
+        },
+        tls.then_some(()).ok_or("belongs to an address that begins with rtsps://"),
+        places,
+    )?;
     let schedule = written.schedule.unwrap_or_default();
     let windows = schedule
         .iter()
@@ -87,6 +84,51 @@ fn stream(path: &str, written: written::Stream, places: &Places<'_>) -> Result<S
     })
 }
 
+/// How a device is entered, as written.
+pub(super) struct EntryWritten {
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub password_credential: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub certificate_sha256: Option<String>,
+}
+
+/// How a device is entered.
+pub(super) struct Entry {
+    pub user: Option<String>,
+    pub password: Option<SecretFile>,
+    pub ca_file: Option<PathBuf>,
+    pub certificate_sha256: Option<String>,
+}
+
+/// Who we are to a device, and which of its certificates count; `tls` is why certificates do not belong there.
+pub(super) fn entry(
+    path: &str,
+    written: EntryWritten,
+    tls: Result<(), &str>,
+    places: &Places<'_>,
+) -> Result<Entry, Problem> {
+    let at = |key: &str| format!("{path}.{key}");
+    let user = label(&at("user"), written.user)?;
+    let password = places.secret_if_any(path, "password", written.password_file, written.password_credential)?;
+    if user.is_some() != password.is_some() {
+        let (key, other) = if user.is_some() { ("password_file", "user") } else { ("user", "password_file") };
+        return problem(at(key), format!("is missing; {other} needs it"));
+    }
+    let ca_file = places.written(written.ca_file);
+    let certificate_sha256 =
+        written.certificate_sha256.map(|pin| fingerprint(&at("certificate_sha256"), &pin)).transpose()?;
+    if let (Err(what), Some(key)) =
+        (tls, ca_file.as_ref().map(|_| "ca_file").or(certificate_sha256.as_ref().map(|_| "certificate_sha256")))
+    {
+        return problem(at(key), what);
+    }
+    if ca_file.is_some() && certificate_sha256.is_some() {
+        return problem(at("certificate_sha256"), "stands beside ca_file; write one of the two");
+    }
+    Ok(Entry { user, password, ca_file, certificate_sha256 })
+}
+
 /// An address that can be used: user and password have their own keys, where they are not shown.
 pub fn address(url: &str) -> Result<http::Uri, String> {
     let parsed: Option<http::Uri> = url.parse().ok();
@@ -103,11 +145,16 @@ pub fn address(url: &str) -> Result<http::Uri, String> {
     })
 }
 
-/// Its TCP port (RFC 7826, 28.1 and the IANA registry: rtsp 554, rtsps 322).
+/// The TCP port of a device's address (RFC 7826, 28.1 and the IANA registry: rtsp 554, rtsps 322).
 pub fn port_of(url: &str) -> u16 {
     let uri: Option<http::Uri> = url.parse().ok();
-    let tls = uri.as_ref().is_some_and(|u| u.scheme_str() == Some("rtsps"));
-    uri.and_then(|u| u.port_u16()).unwrap_or(if tls { 322 } else { 554 })
+    let usual = match uri.as_ref().and_then(|u| u.scheme_str()) {
+        Some("http") => 80,
+        Some("https") => 443,
+        Some("rtsps") => 322,
+        _ => 554,
+    };
+    uri.and_then(|u| u.port_u16()).unwrap_or(usual)
 }
 
 /// 64 hexadecimal digits; tools print them in pairs with colons between.
@@ -132,6 +179,7 @@ mod tests {
             assert!(address(url).is_ok());
             assert_eq!(port_of(url), port, "{url}");
         }
+        assert_eq!((port_of("http://a/onvif"), port_of("https://a/"), port_of("http://a:81/")), (80, 443, 81));
         for bad in ["http://a/", "rtsp://u:p@a/", "a", "rtsp:///x", "rtsp://a:b/x", "rtsp://a:70000/x"] {
             assert!(address(bad).is_err_and(|words| !words.contains("u:p")), "{bad}");
         }

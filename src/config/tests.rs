@@ -269,6 +269,29 @@ fn bays_and_recorders_on_usb_that_cannot_be_used_are_told() {
 }
 
 #[test]
+fn recorders_in_the_network_that_cannot_be_used_are_told() {
+    let one = "[[network_recorder]]\nname = 'a'\nurl = 'http://192.0.2.9/onvif/device_service'\n";
+    let cases = [
+        "[[network_recorder]]\nurl = 'http://192.0.2.9/'",
+        "[[network_recorder]]\nname = 'A'",
+        "[[network_recorder]]\nname = 'a'",
+        "[[network_recorder]]\nname = 'a'\nurl = 'http://u:p@192.0.2.9/'",
+        &format!("{one}{one}"),
+        &format!("{one}bay = 'x'\n[[network_recorder]]\nname = 'b'\nbay = 'x'\nurl = 'rtsp://192.0.2.9/r'"),
+        &format!("[[stream]]\nname = 'a'\nurl = 'rtsp://192.0.2.7/'\n{one}"),
+        &format!("{one}user = 'u'"),
+        &format!("{one}ca_file = 'x'"),
+        &format!("{one}pull = 'daily'"),
+        &format!("{one}pull = 'schedule'"),
+        &format!("{one}schedule = ['daily 17:00-18:00']"),
+        &format!("{one}every_s = 0"),
+        "[discovery]\nnetworks = ['192.0.2.0']",
+        "[discovery]\nevery_minutes = 0",
+    ];
+    insta::assert_snapshot!(refusals(&cases));
+}
+
+#[test]
 fn recorders_on_usb_resolve() {
     let usb = read(&switched_on(), None, &around()).unwrap().usb_source;
     assert_eq!((usb.mode, usb.read, usb.kernel_mount), (UsbMode::Auto, UsbRead::Reader, false));

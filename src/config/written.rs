@@ -77,6 +77,10 @@ sections! {
         source: Source,
         /// Cameras that are recorded live.
         stream: Vec<Stream>,
+        /// Recorders in the network that are pulled.
+        network_recorder: Vec<NetworkRecorder>,
+        /// Finding recorders in the network.
+        discovery: Discovery,
         /// Looking into media files.
         media: Media,
         /// Facts and case numbers.
@@ -229,6 +233,44 @@ sections! {
         mode: String,
         /// When, in mode `schedule`.
         schedule: Vec<String>,
+    }
+
+    /// `[[network_recorder]]`
+    NetworkRecorder {
+        /// Its name.
+        name: String,
+        /// The bay in which it is shown.
+        bay: String,
+        /// ONVIF device service, or the `rtsp://` or `rtsps://` address of recorded footage.
+        url: String,
+        /// User of the recorder.
+        user: String,
+        /// File that holds the password.
+        password_file: PathBuf,
+        /// systemd credential that holds the password.
+        password_credential: String,
+        /// https, rtsps: certificates to trust beside the public ones, PEM.
+        ca_file: PathBuf,
+        /// https, rtsps: SHA-256 fingerprint of the recorder's certificate.
+        certificate_sha256: String,
+        /// `new`, `on_demand` or `schedule`.
+        pull: String,
+        /// When, in mode `schedule`.
+        schedule: Vec<String>,
+        /// Pause between two looks at it.
+        every_s: u64,
+        /// Length of a clip.
+        segment_minutes: u64,
+        /// A connection over which nothing comes is given up.
+        silence_s: u64,
+    }
+
+    /// `[discovery]`
+    Discovery {
+        /// Networks in which is asked who is there.
+        networks: Vec<String>,
+        /// How often.
+        every_minutes: u64,
     }
 
     /// `[media]`

@@ -131,6 +131,11 @@ pub enum Request {
         /// The recorder's id.
         recorder: String,
     },
+    /// Pulls a recorder in the network now.
+    PullRecorder {
+        /// Its name in the configuration.
+        recorder: String,
+    },
     /// Begins to record a room now.
     StartRecording {
         /// The stream's name, or its room.

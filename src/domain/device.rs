@@ -5,6 +5,9 @@
 //! it holds for that make *in that socket*, and is shown so. The volume's number would say more, but stands behind
 //! the gate, on what nobody has agreed to read yet. A serial number can be forged like every word of a device; the
 //! register keeps strangers out, not forgers.
+//!
+//! A recorder in the network stands in no socket: it is known by its serial number, or by where it is reached, in keys
+//! of their own, so that no yes to one is ever a yes to what is plugged in.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +21,16 @@ pub enum Mark {
     Serial(String),
     /// It has none that means anything: the socket in which it stands, as the kernel names it.
     Port(String),
+    /// The serial number of a recorder in the network, escaped.
+    Network(String),
+    /// It tells none that means anything: host and port at which it is reached.
+    Host(String),
 }
+
+/// Begins the port of what is reached by network: no socket of the kernel is named so.
+pub const NETWORK_PORT: &str = "net:";
+/// Vendor and product of what has none.
+pub const NO_USB: (u16, u16) = (0, 0);
 
 /// By what the register knows a device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +46,7 @@ const MAX_SERIAL_CHARS: usize = 126;
 
 /// Whether a serial number is one: makers leave it empty, all zeros, or the ascending digits of their example code in
 /// thousands of devices.
-fn means_something(serial: &str) -> bool {
+pub fn means_something(serial: &str) -> bool {
     let bare: String = serial.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
     let same = bare.chars().all(|c| bare.starts_with(c));
     let example = bare.len() >= 5
@@ -48,6 +60,13 @@ impl DeviceKey {
         let escape = |text: &str| SourcePath::new(text.as_bytes()).to_text().chars().take(MAX_SERIAL_CHARS).collect();
         // What is escaped already stays as it is: its backslashes are ours.
         let serial = serial.map(str::trim).filter(|s| means_something(s));
+        if let Some(host) = port.strip_prefix(NETWORK_PORT) {
+            let mark = match serial {
+                Some(serial) => Mark::Network(escape(serial)),
+                None => Mark::Host(escape(host)),
+            };
+            return Self { usb_id: NO_USB, mark };
+        }
         let mark = match serial {
             Some(s) if s.contains("\\x") && s.chars().all(|c| !c.is_control()) => {
                 Mark::Serial(s.chars().take(MAX_SERIAL_CHARS).collect())
@@ -60,6 +79,16 @@ impl DeviceKey {
 
     /// Reads what `Display` writes back.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix("net") {
+            let (sign, mark) = rest.split_at_checked(1)?;
+            let mark = match sign {
+                _ if mark.is_empty() || mark.chars().any(char::is_control) => return None,
+                ":" => Mark::Network(mark.to_owned()),
+                "@" => Mark::Host(mark.to_owned()),
+                _ => return None,
+            };
+            return Some(Self { usb_id: NO_USB, mark });
+        }
         let hex = |part: &str| if part.len() == 4 { u16::from_str_radix(part, 16).ok() } else { None };
         let (vendor, rest) = text.split_at_checked(4)?;
         let (product, mark) = rest.strip_prefix(':')?.split_at_checked(4)?;
@@ -74,13 +103,16 @@ impl DeviceKey {
     }
 }
 
-/// `0951:1666:36NCC009910`, or `0951:1666@1-4.2` where only the socket tells it apart.
+/// `0951:1666:36NCC009910`, or `0951:1666@1-4.2` where only the socket tells it apart; `net:36NCC009910` and
+/// `net@192.0.2.9:80` of recorders in the network.
 impl fmt::Display for DeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (vendor, product) = self.usb_id;
         match &self.mark {
             Mark::Serial(serial) => write!(f, "{vendor:04x}:{product:04x}:{serial}"),
             Mark::Port(port) => write!(f, "{vendor:04x}:{product:04x}@{port}"),
+            Mark::Network(serial) => write!(f, "net:{serial}"),
+            Mark::Host(host) => write!(f, "net@{host}"),
         }
     }
 }
@@ -134,7 +166,12 @@ pub struct Standings(BTreeMap<DeviceKey, DeviceState>);
 impl Standings {
     /// What is said of a device; [`DeviceState::Unknown`] where nothing is.
     pub fn of(&self, usb_id: (u16, u16), serial: Option<&str>, port: &str) -> DeviceState {
-        self.0.get(&DeviceKey::of(usb_id, serial, port)).copied().unwrap_or_default()
+        self.state(&DeviceKey::of(usb_id, serial, port))
+    }
+
+    /// The same, by its key.
+    pub fn state(&self, key: &DeviceKey) -> DeviceState {
+        self.0.get(key).copied().unwrap_or_default()
     }
 }
 
@@ -170,8 +207,26 @@ mod tests {
     }
 
     #[test]
+    fn recorders_in_the_network_have_keys_of_their_own() {
+        let of = |serial| DeviceKey::of(NO_USB, serial, "net:192.0.2.9:80");
+        assert_eq!(of(Some("36NCC009910")).to_string(), "net:36NCC009910");
+        for none in [None, Some(""), Some("000000"), Some("123456789")] {
+            assert_eq!(of(none).to_string(), "net@192.0.2.9:80", "{none:?}");
+        }
+        let plugged_in = DeviceKey::of(NO_USB, Some("36NCC009910"), "1-4.2");
+        assert_ne!(plugged_in, of(Some("36NCC009910")));
+        assert_ne!(DeviceKey::parse(&plugged_in.to_string()), Some(of(Some("36NCC009910"))));
+    }
+
+    #[test]
     fn keys_read_back_as_they_are_shown() {
-        for key in ["0951:1666:36NCC009910", "0951:1666@1-4.2", "ffff:0001:with space:and colon"] {
+        for key in [
+            "0951:1666:36NCC009910",
+            "0951:1666@1-4.2",
+            "ffff:0001:with space:and colon",
+            "net:36NCC009910",
+            "net@192.0.2.9:80",
+        ] {
             assert_eq!(DeviceKey::parse(key).unwrap().to_string(), key);
         }
         for bad in [
@@ -183,6 +238,9 @@ mod tests {
             "0951-1666:a",
             "zzzz:1666:a",
             "0951:1666#a",
+            "net",
+            "net:",
+            "net#a",
             "记录仪:1666:a",
         ] {
             assert_eq!(DeviceKey::parse(bad), None, "{bad}");

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod record;
 pub mod recorder;
 pub mod recorder_clock;
+pub mod replay;
 pub mod retention;
 pub mod sending;
 pub mod sensitivity;

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::case_number::half_width;
+use super::device::NETWORK_PORT;
 use super::record::Origin;
 
 /// A path on a recorder: components joined by `/`, in the recorder's own bytes, which need not be UTF-8.
@@ -159,7 +160,7 @@ pub const LOCAL_PREFIX: &str = "local ";
 pub struct HeldDevice {
     /// The bay.
     pub bay: String,
-    /// The socket, as the kernel names it.
+    /// The socket, as the kernel names it; `net:HOST:PORT` of what is in the network.
     pub port: String,
     /// `idVendor` and `idProduct`.
     pub usb_id: (u16, u16),
@@ -174,10 +175,13 @@ pub struct HeldDevice {
 }
 
 impl HeldDevice {
-    /// What the bus tells, as `Kingston DataTraveler · USB 0951:1666`.
+    /// What the bus tells, as `Kingston DataTraveler · USB 0951:1666`; of what is in the network where it is reached.
     pub fn told(&self) -> String {
-        let usb = format!("USB {}", self.usb_text());
-        if self.name.is_empty() { usb } else { format!("{} · {usb}", self.name) }
+        let way = match self.port.strip_prefix(NETWORK_PORT) {
+            Some(host) => host.to_owned(),
+            None => format!("USB {}", self.usb_text()),
+        };
+        if self.name.is_empty() { way } else { format!("{} · {way}", self.name) }
     }
 
     /// Vendor and product as they are always written: `0951:1666`.

@@ -50,6 +50,8 @@ words! {
         Schedule => "schedule",
         /// The configuration records this stream always.
         Always => "always",
+        /// It was recorded elsewhere, and is fetched from a recorder in the network.
+        Pull => "pull",
     }
 
     /// Why a recording ended.
@@ -62,6 +64,10 @@ words! {
         Schedule => "schedule",
         /// The stream is no longer in the configuration, or is no longer recorded by itself.
         Unconfigured => "unconfigured",
+        /// Everything that the recorder lists of it was fetched.
+        Whole => "whole",
+        /// The recorder gives no more of it, and lists more.
+        Short => "short",
     }
 
     /// Why a segment ended.
@@ -84,6 +90,10 @@ words! {
         Failed => "failed",
         /// The station's disk was full.
         Full => "full",
+        /// It reaches to the end of what the recorder lists.
+        Whole => "whole",
+        /// The recorder ended before the end of what it lists.
+        Short => "short",
     }
 
     /// What a gap is.
@@ -102,6 +112,8 @@ words! {
         Between => "between",
         /// Between the last frame and the end of the recording.
         End => "end",
+        /// Footage that the segment before has, too: fetching went on with the key frame before.
+        Again => "again",
     }
 }
 
@@ -232,6 +244,24 @@ pub struct PublishedSegment {
     pub ended: Option<String>,
     /// The same in words, where somebody said more.
     pub ended_detail: Option<String>,
+    /// Of footage that was fetched from a recorder: what that lists of the whole recording.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub listed: Option<PublishedSpan>,
+}
+
+/// What a recorder lists of a recording, beside what is here of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PublishedSpan {
+    /// What the recorder calls it.
+    pub item: String,
+    /// Begin by the recorder's clock, RFC 3339; null where it counts from the beginning of the footage.
+    pub start: Option<String>,
+    /// End, likewise.
+    pub end: Option<String>,
+    /// How long it is, milliseconds.
+    pub length_ms: i64,
+    /// How much of it is not here.
+    pub missing_ms: i64,
 }
 
 /// A recording that is wanted now.
@@ -248,7 +278,8 @@ pub struct Order {
 pub struct SegmentStart {
     /// Of which recording.
     pub recording: RecordingId,
-    /// The station's clock at its first frame, milliseconds since the Unix epoch.
+    /// The station's clock at its first frame, milliseconds since the Unix epoch. Of footage that is fetched, the time
+    /// that it would have shown by what the recorder's clock is off.
     pub station_ms: i64,
 }
 

@@ -11,6 +11,7 @@ pub mod desk;
 pub mod format;
 pub mod keep;
 pub mod names;
+pub mod network;
 pub mod rooms;
 pub mod sentences;
 pub mod terminal;
@@ -254,7 +255,28 @@ catalogue! {
     end_interrupted => "采集站意外中断", "the station was cut off";
     end_failed => "读取失败", "reading it failed";
     end_full => "磁盘空间不足", "the disk was full";
+    end_whole => "已取完记录仪列出的内容", "all that the recorder lists was fetched";
+    end_short => "记录仪提供的内容少于其列表", "the recorder gave less than it lists";
     col_stream => "名称", "name";
+
+    // Recorders in the network
+    span_grows => "仍在录制", "still being recorded";
+    span_waiting => "待取回", "to be fetched";
+    span_whole => "已全部取回", "all of it is here";
+    span_short => "记录仪不再提供", "the recorder gives no more";
+    nothing_listed => "记录仪上没有录像", "it lists no footage";
+    no_networks => "没有可以查询的网段：请在 evidock.toml 的 [discovery] 里写 networks", "no network may be asked; write networks in [discovery] of evidock.toml";
+    nobody_found => "没有记录仪应答", "nobody answered";
+    find_configured => "已配置", "configured";
+    find_new => "未配置", "not configured";
+    find_note => "要取回其录像：在 evidock.toml 里添加 [[network_recorder]]，然后 evidock recorders approve", "to pull one: add a [[network_recorder]] to evidock.toml, then `evidock recorders approve` it";
+    listed_span => "记录仪列表", "Listed by the recorder";
+    col_item => "录像", "recording";
+    col_begin => "开始", "begin";
+    col_length => "时长", "length";
+    col_missing => "缺（秒）", "missing (s)";
+    col_address => "地址", "address";
+    col_hardware => "硬件", "hardware";
     col_since => "开始时间", "since";
     col_bit_rate => "码率", "bit rate";
     col_lost => "丢包", "lost";

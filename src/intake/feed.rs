@@ -70,7 +70,13 @@ impl Feed for FeedIntake {
         let grid = PartGrid::for_size(start.declared_bytes);
         let is_segment = start.segment.is_some();
         let evidence = Evidence {
-            profile: if is_segment { "stream" } else { "push" }.into(),
+            profile: match (is_segment, &start.captured) {
+                (true, None) => "stream",
+                // A stream is dated by the station; what was recorded elsewhere by who recorded it.
+                (true, Some(_)) => "network",
+                (false, _) => "push",
+            }
+            .into(),
             zone: "UTC".into(),
             named: start.captured.map(|t| (t.raw, t.at.0, t.offset_s)),
             docked_ms: self.intake.clock.now().0,

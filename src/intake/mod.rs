@@ -6,6 +6,7 @@ mod erase;
 mod feed;
 mod plan;
 mod prober;
+mod pull;
 mod recover;
 mod salvage;
 mod take;
@@ -26,6 +27,7 @@ pub use dock::Ending;
 pub use erase::GivingBack;
 pub use feed::FeedIntake;
 pub use prober::Prober;
+pub use pull::{Order as PullOrder, Puller};
 pub use recover::recover;
 
 /// What of the configuration intake needs.

@@ -21,6 +21,7 @@ pub mod elements;
 pub mod gst_source;
 pub mod mp4;
 pub mod probe;
+pub mod replay;
 pub mod sniff;
 pub mod stream;
 pub mod structure;

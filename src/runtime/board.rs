@@ -155,7 +155,8 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct State {
     bays: BTreeMap<i64, Bay>,
-    held: Vec<HeldDevice>,
+    /// By the source that tells of them.
+    held: BTreeMap<&'static str, Vec<HeldDevice>>,
     streams: BTreeMap<String, StreamNow>,
     lines: BTreeMap<String, Line>,
     sent: std::collections::VecDeque<(i64, u64)>,
@@ -190,9 +191,9 @@ impl Board {
         self.inner.lock().unwrap_or_else(|e| e.into_inner()).bays.iter().map(|(d, b)| (*d, b.clone())).collect()
     }
 
-    /// What stands in a bay and is not read; replaces what was told before.
-    pub fn hold(&self, devices: Vec<HeldDevice>) {
-        self.with(|s| s.held = devices);
+    /// What stands in a bay and is not read, of one source; replaces what that told before.
+    pub fn hold(&self, source: &'static str, devices: Vec<HeldDevice>) {
+        self.with(|s| s.held.insert(source, devices));
     }
 
     /// Changes what is shown of a live stream.
@@ -207,7 +208,7 @@ impl Board {
 
     /// What stands in a bay and is not read.
     pub fn held(&self) -> Vec<HeldDevice> {
-        self.inner.lock().unwrap_or_else(|e| e.into_inner()).held.clone()
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).held.values().flatten().cloned().collect()
     }
 
     /// Changes what is shown of the line to a destination.

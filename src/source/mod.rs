@@ -2,13 +2,15 @@
 //!
 //! [`folder`] reads a docked directory, [`watch`] notices docks, undocks and files that have stopped
 //! growing, [`profile`] reads meaning out of names, [`sidecar`] out of files that explain others, [`binding`]
-//! reads the file in which a station wrote whose recorder it is. [`usb`] are recorders on USB, [`rtsp`] cameras that are recorded live. [`fake`] is a recorder
+//! reads the file in which a station wrote whose recorder it is. [`usb`] are recorders on USB, [`rtsp`] cameras that are recorded live,
+//! [`replay`] recorders in the network. [`fake`] is a recorder
 //! in memory, for tests.
 
 pub mod binding;
 pub mod fake;
 pub mod folder;
 pub mod profile;
+pub mod replay;
 pub mod rtsp;
 pub mod sidecar;
 pub mod usb;

@@ -17,6 +17,7 @@ mod facts;
 mod intake;
 mod issues;
 mod keep;
+mod listed;
 mod log;
 mod open;
 mod pages;

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005.sql"),
     include_str!("migrations/0006.sql"),
     include_str!("migrations/0007.sql"),
+    include_str!("migrations/0008.sql"),
 ];
 
 /// The schema version that this program writes.
@@ -188,6 +189,39 @@ mod tests {
                 .unwrap();
             assert_eq!(row, ("present".into(), None, "[]".into()));
         }
+    }
+
+    #[test]
+    fn recordings_of_the_seventh_version_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.db");
+        let old = Connection::open(&path).unwrap();
+        old.pragma_update(None, "foreign_keys", true).unwrap();
+        for sql in &MIGRATIONS[..7] {
+            old.execute_batch(sql).unwrap();
+        }
+        old.execute_batch(
+            "INSERT INTO station (one, station_id, epoch, created_ms) VALUES (1, 'one', 1, 0);
+             INSERT INTO recorder VALUES ('room-1', 'push', NULL, 0, 0);
+             INSERT INTO clip (clip_id, recorder_id, path, local, modified_raw, created_ms, grid_bytes) VALUES ('c', 'room-1', x'61', 'copying', 't', 0, 0);
+             INSERT INTO recording VALUES ('r', 'room-1', 'A', 'person', '张三', NULL, NULL, NULL, NULL, NULL, 'os:7', 5, 'stopped', 'os:7', 9);
+             INSERT INTO segment VALUES ('c', 'r', 1, 5, NULL, 4, 'lost', 'cut');
+             INSERT INTO gap VALUES ('c', 1, 'loss', 0, 1, 1, 1);",
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", 7).unwrap();
+        drop(old);
+        let conn = writable(&path, &StationId::new("one").unwrap(), 0).unwrap();
+        let row: (String, String, i64, String) = conn
+            .query_row(
+                "SELECT r.officer, s.ended_detail, s.length_ms, g.kind FROM recording r JOIN segment s USING (recording_id) JOIN gap g USING (clip_id)",
+                [],
+                |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)),
+            )
+            .unwrap();
+        assert_eq!(row, ("张三".into(), "cut".into(), 4, "loss".into()));
+        let broken: i64 = conn.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get(0)).unwrap();
+        assert_eq!(broken, 0);
     }
 
     #[test]

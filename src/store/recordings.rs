@@ -6,6 +6,7 @@ use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::{ClipId, RecordingId, StreamName};
 use crate::domain::layout;
+use crate::domain::replay::EDGE_MS;
 use crate::domain::stream::{
     Cause, Gap, GapKind, PublishedGap, PublishedSegment, RecordingEnd, SegmentEnd, SegmentReach, SegmentStart,
 };
@@ -14,6 +15,8 @@ use crate::domain::time::UtcMs;
 /// Segments further apart than this have something missing between them, milliseconds: nearer ones follow each other
 /// as well as two clocks can tell.
 const APART_MS: i64 = 250;
+/// Less that two segments have both is a frame that two clocks see a little differently, milliseconds.
+const AGAIN_MS: i64 = 20;
 /// A recording that begins or ends without a camera for longer than this says so, milliseconds. Connecting and the first
 /// key frame take their time.
 const IDLE_MS: i64 = 5_000;
@@ -218,7 +221,7 @@ impl Tx<'_> {
     }
 
     /// The records of a recording's segments tell of its end.
-    fn segments_stale(&self, id: RecordingId) -> Result<()> {
+    pub(super) fn segments_stale(&self, id: RecordingId) -> Result<()> {
         for row in self.read().segments(id)? {
             self.stale(row.clip)?;
         }
@@ -313,17 +316,23 @@ impl Reader<'_> {
 
     /// The recording of a stream that goes on.
     pub fn open_recording(&self, stream: &StreamName) -> Result<Option<RecordingRow>> {
-        Ok(self.recordings_where("stream = ?1 AND ended IS NULL", [stream.as_str()])?.pop())
+        Ok(self.recordings_where("stream = ?1 AND ended IS NULL AND cause <> 'pull'", [stream.as_str()])?.pop())
     }
 
     /// Every recording that goes on, by stream.
     pub fn open_recordings(&self) -> Result<Vec<RecordingRow>> {
-        self.recordings_where("ended IS NULL ORDER BY stream", [])
+        self.recordings_where("ended IS NULL AND cause <> 'pull' ORDER BY stream", [])
     }
 
-    /// The newest recordings, newest first.
+    /// The newest recordings of live streams, newest first.
     pub fn recordings(&self, limit: u32) -> Result<Vec<RecordingRow>> {
-        self.recordings_where("1 ORDER BY begun_ms DESC, recording_id DESC LIMIT ?1", [limit])
+        self.recordings_where("cause <> 'pull' ORDER BY begun_ms DESC, recording_id DESC LIMIT ?1", [limit])
+    }
+
+    /// When a recording was begun; of one that is fetched, the begin of what its recorder lists on the station's clock.
+    pub fn recording_begun(&self, id: RecordingId) -> Result<i64> {
+        let sql = "SELECT begun_ms FROM recording WHERE recording_id = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([id.to_string()], |r| r.get(0))?)
     }
 
     /// The recording of which a clip is a segment.
@@ -359,7 +368,7 @@ impl Reader<'_> {
             .transpose()
     }
 
-    fn gaps(&self, clip: ClipId) -> Result<Vec<Gap>> {
+    pub(super) fn gaps(&self, clip: ClipId) -> Result<Vec<Gap>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT kind, from_ms, to_ms, missing_ms, count FROM gap WHERE clip_id = ?1 ORDER BY from_ms, n",
         )?;
@@ -383,6 +392,12 @@ impl Reader<'_> {
     ) -> Result<Option<(PublishedSegment, Vec<PublishedGap>)>> {
         let (Some(this), Some(rec)) = (self.segment(clip)?, self.recording_of(clip)?) else { return Ok(None) };
         let time = |ms: i64| UtcMs(ms).rfc3339_in(zone);
+        let listed = match rec.asked.cause {
+            Cause::Pull => self.listed_of(rec.id)?,
+            _ => None,
+        };
+        // A recorder's list says to the second what there is; a camera takes its time until it sends anything.
+        let edge_ms = if rec.asked.cause == Cause::Pull { EDGE_MS } else { IDLE_MS };
         let previous = self.segment_at(rec.id, this.segment_no - 1)?;
         let next = self.segment_at(rec.id, this.segment_no + 1)?;
         let mut gaps = Vec::new();
@@ -400,9 +415,16 @@ impl Reader<'_> {
                 let missing_ms = between(previous, &this);
                 if missing_ms >= APART_MS {
                     gaps.push(outside(GapKind::Between, this.station_ms - missing_ms, missing_ms, previous.ended));
+                } else if listed.is_some()
+                    && missing_ms <= -AGAIN_MS
+                    && -missing_ms < this.length_ms
+                    && this.station_ms > previous.station_ms
+                {
+                    let again = outside(GapKind::Again, this.station_ms, -missing_ms, previous.ended);
+                    gaps.push(PublishedGap { from_ms: Some(0), ..again });
                 }
             }
-            None if this.station_ms - rec.begun_ms >= IDLE_MS => {
+            None if this.station_ms - rec.begun_ms >= edge_ms => {
                 gaps.push(outside(GapKind::Start, rec.begun_ms, this.station_ms - rec.begun_ms, None));
             }
             None => {}
@@ -417,8 +439,17 @@ impl Reader<'_> {
             reason: None,
         }));
         let end_ms = this.station_ms + this.length_ms;
-        if let (None, Some(ended_ms), Some(_)) = (&next, rec.ended_ms, this.ended)
-            && ended_ms - end_ms >= IDLE_MS
+        // What a recorder lists is missing as long as it is not here, whether somebody still asks for it or not.
+        let ended_ms = match &listed {
+            Some(l) if l.held.iter().all(|h| rec.begun_ms + h.at_ms + h.length_ms <= end_ms + APART_MS) => {
+                Some(rec.begun_ms + l.span.length_ms())
+            }
+            Some(_) => None,
+            None if next.is_none() => rec.ended_ms,
+            None => None,
+        };
+        if let (Some(ended_ms), Some(_)) = (ended_ms, this.ended)
+            && ended_ms - end_ms >= edge_ms
         {
             gaps.push(outside(GapKind::End, end_ms, ended_ms - end_ms, this.ended));
         }
@@ -436,6 +467,7 @@ impl Reader<'_> {
             source_start: this.source_ms.map(time),
             ended: this.ended.map(|w| w.as_str().to_owned()),
             ended_detail: this.ended_detail,
+            listed: listed.map(|l| l.published(zone)),
         };
         Ok(Some((segment, gaps)))
     }

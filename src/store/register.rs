@@ -77,7 +77,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A device that came by USB was read, and turned out to be this recorder. The recorder must have been docked. What
+    /// A device that came by USB or network was read, and turned out to be this recorder. The recorder must have been docked. What
     /// came another way leaves the register as it is.
     pub fn device_identified(&self, identity: &ShelfIdentity, recorder: &RecorderId) -> Result<()> {
         let (Some(usb_id), Some(port)) = (identity.usb_id, identity.port.as_deref()) else { return Ok(()) };
@@ -170,7 +170,7 @@ impl Reader<'_> {
     pub fn recorder_of_device(&self, identity: &ShelfIdentity) -> Result<Option<RecorderId>> {
         let (Some(usb_id), Some(port)) = (identity.usb_id, identity.port.as_deref()) else { return Ok(None) };
         let key = DeviceKey::of(usb_id, identity.serial.as_deref(), port);
-        if matches!(key.mark, Mark::Port(_)) {
+        if matches!(key.mark, Mark::Port(_) | Mark::Host(_)) {
             return Ok(None);
         }
         Ok(self.device(&key)?.and_then(|d| d.recorder).map(|r| RecorderId::new(&r)).transpose()?)

@@ -1,4 +1,4 @@
--- evidock's database, version 7. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 8. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -283,12 +283,14 @@ CREATE INDEX issue_by_recorder ON issue (recorder, from_ms);
 CREATE UNIQUE INDEX issue_open ON issue (recorder) WHERE to_ms IS NULL;
 
 -- Recordings of live streams: what a person, a schedule or the configuration asked for. The open one of a stream is what
--- its supervisor carries out, also after a restart.
+-- its supervisor carries out, also after a restart. Of cause 'pull' they were recorded elsewhere and are fetched: then
+-- stream is the recorder's name in the configuration, room its bay, and begin and end are those of the recorder's list,
+-- on the station's clock.
 CREATE TABLE recording (
   recording_id TEXT PRIMARY KEY,
   stream       TEXT NOT NULL,                        -- its name in the configuration
   room         TEXT NOT NULL,                        -- as people called it then
-  cause        TEXT NOT NULL CHECK (cause IN ('person', 'schedule', 'always')),
+  cause        TEXT NOT NULL CHECK (cause IN ('person', 'schedule', 'always', 'pull')),
   officer      TEXT,                                 -- who records
   co_officers  TEXT,
   case_raw     TEXT,                                 -- for which case, as typed
@@ -297,13 +299,13 @@ CREATE TABLE recording (
   proves       TEXT,
   begun_by     TEXT NOT NULL,                        -- kind:id of the actor
   begun_ms     INTEGER NOT NULL,
-  ended        TEXT CHECK (ended IN ('stopped', 'replaced', 'schedule', 'unconfigured')),
+  ended        TEXT CHECK (ended IN ('stopped', 'replaced', 'schedule', 'unconfigured', 'whole', 'short')),
   ended_by     TEXT,
   ended_ms     INTEGER,
   CHECK ((ended IS NULL) = (ended_ms IS NULL))
 ) STRICT;
 CREATE INDEX recording_by_stream ON recording (stream, begun_ms);
-CREATE UNIQUE INDEX recording_open ON recording (stream) WHERE ended IS NULL;
+CREATE UNIQUE INDEX recording_open ON recording (stream) WHERE ended IS NULL AND cause <> 'pull';
 
 -- The clips in which a recording lies, in order.
 CREATE TABLE segment (
@@ -313,9 +315,29 @@ CREATE TABLE segment (
   station_ms   INTEGER NOT NULL,                     -- the station's clock at its first frame
   source_ms    INTEGER,                              -- the camera's, by its RTCP sender reports; NULL where it sends none
   length_ms    INTEGER NOT NULL DEFAULT 0,           -- of what was durable last; a probe of the whole says more
-  ended        TEXT CHECK (ended IN ('length', 'asked', 'changed', 'lost', 'silent', 'stopped', 'interrupted', 'failed', 'full')),
+  ended        TEXT CHECK (ended IN ('length', 'asked', 'changed', 'lost', 'silent', 'stopped', 'interrupted', 'failed', 'full', 'whole', 'short')),
   ended_detail TEXT,                                 -- in the words of camera or system
   UNIQUE (recording_id, segment_no)
+) STRICT;
+
+-- What recorders in the network list: each stretch of footage, by the recorder's own clock. What it lists and is not in
+-- the segments of its recording is missing.
+CREATE TABLE listed (
+  listed_id     INTEGER PRIMARY KEY,
+  recorder_id   TEXT NOT NULL REFERENCES recorder,
+  item          TEXT NOT NULL,                       -- what the recorder calls the recording, escaped
+  from_ms       INTEGER NOT NULL,                    -- milliseconds since the Unix epoch, or since the beginning of the footage (npt)
+  to_ms         INTEGER NOT NULL,
+  timeline      TEXT NOT NULL CHECK (timeline IN ('clock', 'npt')),
+  grows         INTEGER NOT NULL CHECK (grows IN (0, 1)),  -- the recorder still writes to it
+  state         TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'whole', 'short')),
+  recording_id  TEXT UNIQUE REFERENCES recording,    -- once some of it was fetched
+  tries         INTEGER NOT NULL DEFAULT 0,          -- in a row that brought nothing
+  detail        TEXT,                                -- why nothing more came, in words
+  first_seen_ms INTEGER NOT NULL,
+  last_seen_ms  INTEGER NOT NULL,
+  UNIQUE (recorder_id, item, from_ms),
+  CHECK (to_ms > from_ms)
 ) STRICT;
 
 -- What is missing inside a segment, and clocks that were set during it. Times from its first frame. What is missing

@@ -16,6 +16,7 @@ use crate::domain::layout;
 use crate::domain::ports::Abilities;
 use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Held, HeldDevice, Importance, ShelfEntry, ShelfIdentity, SourcePath};
+use crate::domain::replay::{Span, SpanState, Timeline};
 use crate::domain::stream::{
     Cause, Gap, GapKind, PublishedGap, PublishedSegment, RecordingEnd, SegmentEnd, SegmentReach, SegmentStart,
 };
@@ -701,6 +702,80 @@ fn segments_stand_in_order_and_what_is_missing_between_them_is_told_once() {
         .unwrap();
     assert_eq!(ended.segments, 3);
     assert_eq!(f.published(third).1, [], "a clock that stands still says nothing of the end");
+}
+
+#[test]
+fn what_is_fetched_is_measured_against_what_the_recorder_lists() {
+    let f = fixture();
+    let recorder = RecorderId::new("36NCC009910").unwrap();
+    let at = 1_781_834_604_000;
+    let span = |to_ms| Span { item: "R1".into(), from_ms: at, to_ms, grows: false };
+    let listed = |to_ms| {
+        let (recorder, spans) = (recorder.clone(), [span(to_ms)]);
+        f.store
+            .write_blocking(move |tx| {
+                tx.listed(&recorder, Timeline::Clock, &spans)?;
+                tx.read().listed_spans(&recorder)
+            })
+            .unwrap()
+            .remove(0)
+    };
+    let dock = NewDock {
+        bay: BayName::new("net").unwrap(),
+        recorder: recorder.clone(),
+        identified: "serial".into(),
+        kind: "onvif",
+        profile: "network".into(),
+        model: None,
+    };
+    f.store.write_blocking(move |tx| tx.dock(&dock)).unwrap();
+    let first = listed(at + 60_000);
+    assert_eq!((first.missing(), first.state), (vec![(0, 60_000)], SpanState::Waiting));
+    let id = first.id;
+    let begin = move |tx: &Tx<'_>| tx.begin_pull(id, "wifi-1", "net", 3_600_000, &Actor::daemon());
+    let recording = f.store.write_blocking(begin).unwrap();
+    assert_eq!(f.store.write_blocking(begin).unwrap(), recording, "once begun, it is the same one");
+    let begun = at - 3_600_000;
+    // The recorder began with the key frame before, and the line was cut.
+    let one = f.segment(recording, begun - 500, 20_500, Some(at - 500));
+    f.store.write_blocking(move |tx| tx.segment_ended(one, SegmentEnd::Interrupted, "")).unwrap();
+    let tried = f.store.write_blocking(move |tx| tx.pull_tried(id, true, Some("cut"))).unwrap();
+    assert_eq!((tried.missing(), tried.state, tried.tries), (vec![(20_000, 60_000)], SpanState::Waiting, 0));
+    let (segment, gaps) = f.published(one);
+    let told: Vec<_> = gaps.iter().map(|g| (g.kind.as_str(), g.missing_ms)).collect();
+    assert_eq!(told, [("end", 40_000)], "what is listed is missing as long as it is not here");
+    assert_eq!(segment.listed.map(|l| (l.length_ms, l.missing_ms)), Some((60_000, 40_000)));
+    // It goes on with the key frame before, over a hole of two seconds.
+    let two = f.segment(recording, begun + 19_200, 40_800, Some(at + 19_200));
+    let gap = Gap { kind: GapKind::Loss, from_ms: 10_000, to_ms: 12_000, missing_ms: 2_000, count: 0 };
+    f.store
+        .write_blocking(move |tx| {
+            tx.add_gap(two, &gap)?;
+            tx.segment_ended(two, SegmentEnd::Whole, "")
+        })
+        .unwrap();
+    let told: Vec<_> = f.published(two).1.iter().map(|g| (g.kind.clone(), g.missing_ms, g.from_ms)).collect();
+    assert_eq!(told, [("again".to_owned(), 800, Some(0)), ("loss".to_owned(), 2_000, Some(10_000))]);
+    assert_eq!(f.published(one).1, []);
+    for tries in 1..=3u32 {
+        let tried = f.store.write_blocking(move |tx| tx.pull_tried(id, false, Some("no more"))).unwrap();
+        assert_eq!((tried.missing(), tried.tries), (vec![(29_200, 31_200)], tries));
+        assert_eq!(tried.state, if tries < 3 { SpanState::Waiting } else { SpanState::Short });
+    }
+    let row = f.store.read_blocking(|r| r.recording_of(two)).unwrap().unwrap();
+    assert_eq!((row.ended, row.asked.cause), (Some(RecordingEnd::Short), Cause::Pull));
+    // The hole was fetched after all.
+    let three = f.segment(recording, begun + 29_000, 2_300, Some(at + 29_000));
+    f.store.write_blocking(move |tx| tx.segment_ended(three, SegmentEnd::Whole, "")).unwrap();
+    let whole = f.store.write_blocking(move |tx| tx.pull_tried(id, true, None)).unwrap();
+    assert_eq!((whole.state, whole.missing_ms(), whole.detail), (SpanState::Whole, 0, None));
+    assert_eq!(f.published(three).1, [], "it stands where it stands, and nothing is missing behind it");
+    // And it goes on.
+    let longer = listed(at + 90_000);
+    assert_eq!((longer.id, longer.state, longer.missing()), (id, SpanState::Waiting, vec![(60_000, 90_000)]));
+    // Rooms know nothing of it.
+    let rooms = f.store.read_blocking(|r| Ok((r.open_recordings()?, r.recordings(10)?))).unwrap();
+    assert_eq!((rooms.0.len(), rooms.1.len()), (0, 0));
 }
 
 #[test]

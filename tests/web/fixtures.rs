@@ -181,6 +181,7 @@ fn recorded() -> (PublishedSegment, Vec<PublishedGap>) {
         source_start: Some(time("10:01")),
         ended: Some("lost".into()),
         ended_detail: Some(NASTY.into()),
+        listed: None,
     };
     let gap = PublishedGap {
         kind: "loss".into(),

@@ -14,6 +14,7 @@ import time
 import typing
 
 import cloud
+import replay
 import streams
 from peers import ACCESS_KEY, NOWHERE, SECRET_KEY, Server, copies, timed
 from station import EVIDOCK, ROOT, TOOLS, Station, files, say, settle, twin
@@ -34,6 +35,7 @@ class Figure:
 COPY = "cp + sync + dd iflag=direct"
 B3SUM = "cp + sync + b3sum"
 RCLONE = "rclone 1.75, same server"
+GST = "gst-launch-1.0, same server"
 FFMPEG = "8 x ffmpeg -c copy, same camera"
 RAW = "dd iflag=direct bs=1M of the same range"
 BEST = "the faster of rclone and s5cmd"
@@ -62,6 +64,9 @@ FIGURES = [
     Figure("upload_memory", "upload", "MiB", "largest resident memory of the daemon meanwhile", RCLONE, 100, "ours"),
     Figure("streams_cpu", "streams", "cores", "CPU of daemon and workers while 8 streams of 1080p are recorded", FFMPEG, 1.0),
     Figure("streams_memory", "streams", "MiB", "resident memory of all of them", FFMPEG, 200, "ours"),
+    # No less than 0.9 of the rate that the peer gets.
+    Figure("replay_wall", "replay", "s", "first byte to last seal of one recording, rate control off", GST, 1.11),
+    Figure("replay_cpu", "replay", "cpu s", "CPU of daemon and children for that, looks included"),
     Figure("dock_to_proven_wall", "path", "s", "first byte to last proof, 8 files, all at once"),
     Figure("dock_to_proven_cpu", "path", "s/GiB", "CPU of daemon and children for each GiB, dock to last proof"),
     Figure("memory_peak", "path", "MiB", "largest resident memory of the daemon meanwhile", target=100, target_is="ours"),
@@ -256,4 +261,16 @@ def live(run):
     return streams.streams(run, station, new_state)
 
 
-GROUPS = {"intake": intake, "usb": usb, "upload": upload, "path": path, "streams": live, **cloud.GROUPS}
+def pulled(run):
+    return replay.replay(run, station, new_state)
+
+
+GROUPS = {
+    "intake": intake,
+    "usb": usb,
+    "upload": upload,
+    "path": path,
+    "streams": live,
+    "replay": pulled,
+    **cloud.GROUPS,
+}

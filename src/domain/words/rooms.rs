@@ -100,6 +100,8 @@ impl Words {
             SegmentEnd::Interrupted => self.end_interrupted,
             SegmentEnd::Failed => self.end_failed,
             SegmentEnd::Full => self.end_full,
+            SegmentEnd::Whole => self.end_whole,
+            SegmentEnd::Short => self.end_short,
         }
     }
 
@@ -116,6 +118,8 @@ impl Words {
             (Lang::Zh, GapKind::Start) => format!("开始录制后 {seconds} 秒才有画面"),
             (Lang::Zh, GapKind::Between) => format!("与上一段之间缺 {seconds} 秒"),
             (Lang::Zh, GapKind::End) => format!("停止录制前 {seconds} 秒没有画面"),
+            (Lang::Zh, GapKind::Again) => format!("开头 {seconds} 秒与上一段重复"),
+            (Lang::En, GapKind::Again) => format!("the first {seconds} s are in the clip before, too"),
             (Lang::En, GapKind::Loss) => format!("{n} packets lost, {seconds} s missing"),
             (Lang::En, GapKind::Skip) => format!("the camera left out {n} frames, {seconds} s missing"),
             (Lang::En, GapKind::SourceClock) => format!("the camera's clock was set by {} s", signed(ms)),

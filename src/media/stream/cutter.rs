@@ -1,5 +1,6 @@
 //! From samples as they come to segments: cuts on key frames, writes fragments, rebases times. Pure: it is told what
-//! time it is, and gives what is to be written.
+//! time it is, and gives what is to be written. Of footage that is replayed, the time that it is told is the footage's
+//! own: then the same footage gives the same bytes, however fast it came.
 //!
 //! The *leading* track is the first picture, or without one the first sound. A segment begins with one of its key
 //! frames, and every other track's samples from that moment on. The last sample of a track is kept back until the next
@@ -22,6 +23,10 @@ const JUMP_NS: u64 = 10_000_000_000;
 const USUAL_NS: u64 = 40_000_000;
 /// Samples that may wait; a stream that never has a key frame must not fill the memory.
 const WAITING: usize = 4_096;
+/// A track that said nothing for so long is not waited for, milliseconds.
+const ALIVE_MS: u64 = 1_000;
+/// In a replay tracks run ahead of each other by what servers keep in their queues, milliseconds of footage.
+const REPLAY_PATIENCE_MS: u64 = 10_000;
 
 /// A sample as a track gives it; nanoseconds of the pipeline's running time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +74,36 @@ struct Lane {
     usual_ns: u64,
 }
 
+/// How long other tracks are waited for, milliseconds of the time that the cutter is told.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    begin_ms: u64,
+    cut_ms: u64,
+    alive_ms: u64,
+    /// Fragments end at set times of the footage, and hold of every track what is before.
+    even: bool,
+}
+
+const LIVE: Pace = Pace { begin_ms: BEGIN_PATIENCE_MS, cut_ms: CUT_PATIENCE_MS, alive_ms: ALIVE_MS, even: false };
+const REPLAY: Pace =
+    Pace { begin_ms: REPLAY_PATIENCE_MS, cut_ms: REPLAY_PATIENCE_MS, alive_ms: REPLAY_PATIENCE_MS, even: true };
+
+/// How far waiting samples are written.
+#[derive(Debug, Clone, Copy)]
+enum Until {
+    /// As far as they can be.
+    Now,
+    /// Before this moment: by key frames of the leading track, by showing time of the others.
+    Cut(u64),
+    /// Before this decoding time.
+    Even(u64),
+}
+
 struct Open {
     /// Running time that is zero in the file.
     base_ns: u64,
+    /// Where the fragment under way ends, at an even pace.
+    even_ns: u64,
     start_ns: u64,
     /// Lanes that the file has, in the order of its tracks.
     lanes: Vec<usize>,
@@ -85,6 +117,7 @@ pub struct Cutter {
     lanes: Vec<Lane>,
     lead: usize,
     segment_ns: u64,
+    pace: Pace,
     open: Option<Open>,
     /// A segment is to begin with this frame of the leading track; since when it is known, why the one before ends.
     cut: Option<(u64, u64, SegmentEnd)>,
@@ -100,11 +133,17 @@ impl Cutter {
             lanes: tracks.iter().map(|_| lane()).collect(),
             lead: tracks.iter().position(|video| *video).unwrap_or(0),
             segment_ns: segment_ms.saturating_mul(1_000_000),
+            pace: LIVE,
             open: None,
             cut: None,
             wanted: None,
             dropped: 0,
         }
+    }
+
+    /// The same for footage that is replayed: the times that it is told are those of the footage.
+    pub fn replaying(self) -> Self {
+        Self { pace: REPLAY, ..self }
     }
 
     /// The leading track.
@@ -206,12 +245,13 @@ impl Cutter {
     pub fn tick(&mut self, now_ms: u64) -> Vec<Out> {
         let mut out = Vec::new();
         if let Some((at_ns, since_ms, why)) = self.cut {
-            let patience = if self.open.is_some() { CUT_PATIENCE_MS } else { BEGIN_PATIENCE_MS };
+            let patience = if self.open.is_some() { self.pace.cut_ms } else { self.pace.begin_ms };
             let late = now_ms.saturating_sub(since_ms) >= patience;
             if late || self.others_have_reached(at_ns, now_ms) {
                 self.cut = None;
                 if self.open.is_some() {
-                    self.flush(Some(at_ns), true, &mut out);
+                    self.flush_evens(self.cut_dts_ns(at_ns), &mut out);
+                    self.flush(Until::Cut(at_ns), true, &mut out);
                     self.open = None;
                     out.push(Out::End(why));
                 }
@@ -219,14 +259,44 @@ impl Cutter {
             }
             return out;
         }
-        if self.open.is_some() {
+        if self.pace.even {
+            while let Some(even_ns) = self.open.as_ref().map(|o| o.even_ns)
+                && self.lanes[self.lead].last_dts_ns.is_some_and(|d| d >= even_ns)
+                && self.others_have_reached(even_ns, now_ms)
+            {
+                self.flush_even(even_ns, &mut out);
+            }
+        } else if self.open.is_some() {
             let lead = &self.lanes[self.lead].waiting;
             let span = lead.back().zip(lead.front()).map_or(0, |(b, f)| b.dts_ns.saturating_sub(f.dts_ns));
             if span >= FRAGMENT_NS {
-                self.flush(None, false, &mut out);
+                self.flush(Until::Now, false, &mut out);
             }
         }
         out
+    }
+
+    /// Writes the fragment that ends there; the next one ends behind the next sample, so that a hole in the footage
+    /// makes no empty fragments. All of it follows from the footage alone.
+    fn flush_even(&mut self, even_ns: u64, out: &mut Vec<Out>) {
+        self.flush(Until::Even(even_ns), false, out);
+        let next_ns = self.lanes[self.lead].waiting.front().map_or(even_ns, |s| s.dts_ns.max(even_ns));
+        if let Some(open) = &mut self.open {
+            open.even_ns += FRAGMENT_NS * (1 + (next_ns - even_ns) / FRAGMENT_NS);
+        }
+    }
+
+    /// Writes every fragment that ends before this decoding time of the leading track.
+    fn flush_evens(&mut self, before_ns: u64, out: &mut Vec<Out>) {
+        while let Some(even_ns) = self.open.as_ref().map(|o| o.even_ns).filter(|e| self.pace.even && *e <= before_ns) {
+            self.flush_even(even_ns, out);
+        }
+    }
+
+    /// Decoding time of the key frame of the leading track with which a segment is to begin.
+    fn cut_dts_ns(&self, at_ns: u64) -> u64 {
+        let key = self.lanes[self.lead].waiting.iter().find(|s| s.key && s.pts_ns >= at_ns);
+        key.map_or(0, |s| s.dts_ns)
     }
 
     /// Everything that came is written, and the open segment ends.
@@ -234,14 +304,16 @@ impl Cutter {
         let mut out = Vec::new();
         if let Some((at_ns, _, cut_why)) = self.cut.take() {
             if self.open.is_some() {
-                self.flush(Some(at_ns), true, &mut out);
+                self.flush_evens(self.cut_dts_ns(at_ns), &mut out);
+                self.flush(Until::Cut(at_ns), true, &mut out);
                 self.open = None;
                 out.push(Out::End(cut_why));
             }
             self.begin(at_ns);
         }
         if self.open.is_some() {
-            self.flush(None, true, &mut out);
+            self.flush_evens(self.lanes[self.lead].last_dts_ns.unwrap_or(0), &mut out);
+            self.flush(Until::Now, true, &mut out);
             // A segment of which nothing was ever written is none.
             if self.open.take().is_some_and(|o| o.head.is_none()) {
                 out.push(Out::End(why));
@@ -260,7 +332,7 @@ impl Cutter {
             if n == self.lead {
                 return lane.codec.is_some();
             }
-            let alive = lane.last_dts_ns.is_some() && now_ms.saturating_sub(lane.seen_ms) < 1_000;
+            let alive = lane.last_dts_ns.is_some() && now_ms.saturating_sub(lane.seen_ms) < self.pace.alive_ms;
             match self.open {
                 Some(_) => !alive || lane.last_dts_ns.is_some_and(|d| d >= at_ns),
                 None => lane.codec.is_some(),
@@ -286,12 +358,13 @@ impl Cutter {
         // Decoding may begin before showing does, where pictures are sent out of order.
         let first = self.lanes[self.lead].waiting.front().map_or(at_ns, |s| s.dts_ns.min(at_ns));
         self.wanted = None;
-        self.open = Some(Open { base_ns: first, start_ns: at_ns, lanes, sequence: 0, head: Some(fmp4::head(&codecs)) });
+        let (even_ns, head) = (first + FRAGMENT_NS, Some(fmp4::head(&codecs)));
+        self.open = Some(Open { base_ns: first, even_ns, start_ns: at_ns, lanes, sequence: 0, head });
     }
 
-    /// Writes what waits: all of it before `until_ns` (by decoding time of the leading track's cut, by showing time of
-    /// the others), and but for `all` not the last sample of a track, whose length is not known yet.
-    fn flush(&mut self, until_ns: Option<u64>, all: bool, out: &mut Vec<Out>) {
+    /// Writes what waits as far as `until`, and but for `all` not the last sample of a track, whose length is not known
+    /// yet.
+    fn flush(&mut self, until: Until, all: bool, out: &mut Vec<Out>) {
         let Some(open) = &mut self.open else { return };
         let mut runs = Vec::new();
         let mut end_ns = open.start_ns;
@@ -302,7 +375,12 @@ impl Cutter {
             let mut run = Run { track: track as u32 + 1, decode_time: 0, samples: Vec::new() };
             while let Some(s) = lane.waiting.front() {
                 let lead = *n == self.lead;
-                if until_ns.is_some_and(|u| if lead { s.key && s.pts_ns >= u } else { s.pts_ns >= u }) {
+                let beyond = match until {
+                    Until::Now => false,
+                    Until::Cut(at_ns) => s.pts_ns >= at_ns && (s.key || !lead),
+                    Until::Even(at_ns) => s.dts_ns >= at_ns,
+                };
+                if beyond {
                     break;
                 }
                 let next = lane.waiting.get(1).map(|next| next.dts_ns);
@@ -310,16 +388,16 @@ impl Cutter {
                     break;
                 }
                 let Some(s) = lane.waiting.pop_front() else { break };
-                let until = next.unwrap_or(s.dts_ns + lane.usual_ns);
+                let ends_ns = next.unwrap_or(s.dts_ns + lane.usual_ns);
                 if run.samples.is_empty() {
                     run.decode_time = units(s.dts_ns);
                 }
                 if lead {
-                    end_ns = end_ns.max(s.pts_ns + (until - s.dts_ns).min(lane.usual_ns * 2));
+                    end_ns = end_ns.max(s.pts_ns + (ends_ns - s.dts_ns).min(lane.usual_ns * 2));
                 }
                 let composition = units(s.pts_ns.max(open.base_ns)) as i64 - units(s.dts_ns) as i64;
                 run.samples.push(fmp4::Sample {
-                    duration: units(until).saturating_sub(units(s.dts_ns)).min(u64::from(u32::MAX)) as u32,
+                    duration: units(ends_ns).saturating_sub(units(s.dts_ns)).min(u64::from(u32::MAX)) as u32,
                     composition: composition.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32,
                     key: s.key,
                     data: s.data,

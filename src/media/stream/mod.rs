@@ -19,8 +19,8 @@
 pub mod cutter;
 pub mod fmp4;
 pub mod order;
-mod pipeline;
-mod trust;
+pub(super) mod pipeline;
+pub(super) mod trust;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -34,7 +34,7 @@ use crate::domain::stream::{PORT_VARIABLE, Pulse, SegmentEnd, Source, Tell, Told
 use crate::runtime::clock::monotonic;
 use crate::worker::child::{self, Conversation};
 use crate::worker::protocol::FrameError;
-use crate::worker::sandbox::{self, Limits};
+use crate::worker::sandbox::{self, Limits, Measure};
 use cutter::{Cutter, Out};
 use fmp4::Codec;
 use order::{Clocks, Frame, Losses};
@@ -69,7 +69,7 @@ const AUTHORITIES: &str = "/etc/ssl/certs";
 /// Names the environment variable that is set where one certificate is pinned.
 pub const PINNED_VARIABLE: &str = "EVIDOCK_STREAM_PINNED";
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     // Measured: below 0.6 GiB of address space, libraries included; nothing is decoded here.
     address_space_bytes: 2 << 30,
     // A connection may stand for months.
@@ -81,14 +81,7 @@ const LIMITS: Limits = Limits {
 pub fn serve() -> Result<(), ServeError> {
     gst::init()?;
     let port = std::env::var(PORT_VARIABLE).ok().and_then(|p| p.parse().ok()).ok_or(ServeError::Port)?;
-    let pinned = std::env::var_os(PINNED_VARIABLE).is_some();
-    let paths: Vec<&str> = sandbox::SYSTEM_READ_PATHS
-        .iter()
-        .chain(NETWORK_READ_PATHS)
-        .copied()
-        .chain((!pinned).then_some(AUTHORITIES))
-        .collect();
-    let measures = sandbox::lock_down_with_network(&LIMITS, &paths, port);
+    let measures = shut_but_network(&LIMITS, port);
     // A pin without the fence could be passed by with a certificate of any public authority.
     let fenced = measures.iter().any(|m| m.name == "landlock" && m.in_force);
     let (events, coming) = sync_channel::<Event>(QUEUE);
@@ -104,6 +97,18 @@ pub fn serve() -> Result<(), ServeError> {
     };
     talk.tell(&Told::Closed { why, words, refused }, &[])?;
     Ok(())
+}
+
+/// Gives up everything but the network and what it needs to be read.
+pub(super) fn shut_but_network(limits: &Limits, port: u16) -> Vec<Measure> {
+    let pinned = std::env::var_os(PINNED_VARIABLE).is_some();
+    let paths: Vec<&str> = sandbox::SYSTEM_READ_PATHS
+        .iter()
+        .chain(NETWORK_READ_PATHS)
+        .copied()
+        .chain((!pinned).then_some(AUTHORITIES))
+        .collect();
+    sandbox::lock_down_with_network(limits, &paths, port)
 }
 
 /// Why a connection ended: in a word, in words, and whether somebody has to act before another try makes sense.

@@ -153,7 +153,7 @@ fn make(factory: &str) -> Result<gst::Element, glib::BoolError> {
 }
 
 /// What a description offers, and the lane of each stream that is recorded.
-fn offered(sdp: &SDPMessage) -> (Vec<Track>, Vec<Option<usize>>) {
+pub fn offered(sdp: &SDPMessage) -> (Vec<Track>, Vec<Option<usize>>) {
     let mut lanes = 0;
     sdp.medias()
         .map(|media| {
@@ -198,6 +198,24 @@ fn attach(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let caps = pad.current_caps().ok_or("it has no form")?;
     let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
+    let queue = make("queue")?;
+    // The channel behind it is bounded; what does not fit waits in the connection, not in memory.
+    queue.set_property("max-size-time", 2_000_000_000u64);
+    queue.set_property("max-size-bytes", 16u32 << 20);
+    queue.set_property("max-size-buffers", 0u32);
+    pad.link(&take_apart(pipeline, &encoding, lane, to, Some(queue))?)?;
+    Ok(())
+}
+
+/// Elements that turn packets of an encoding into samples, told on `to`; gives where the packets go in. Without a queue
+/// they work in whichever thread brings the packets.
+pub fn take_apart(
+    pipeline: &gst::Pipeline,
+    encoding: &str,
+    lane: usize,
+    to: SyncSender<Event>,
+    queue: Option<gst::Element>,
+) -> Result<gst::Pad, Box<dyn std::error::Error>> {
     let (elements, form) = chain(&encoding.to_uppercase()).ok_or("its encoding is not kept")?;
     let sink = AppSink::builder().sync(false).async_(false).max_buffers(0).caps(&form.parse::<gst::Caps>()?).build();
     if elements.is_empty() {
@@ -212,12 +230,7 @@ fn attach(
             })
             .build(),
     );
-    let queue = make("queue")?;
-    // The channel behind it is bounded; what does not fit waits in the connection, not in memory.
-    queue.set_property("max-size-time", 2_000_000_000u64);
-    queue.set_property("max-size-bytes", 16u32 << 20);
-    queue.set_property("max-size-buffers", 0u32);
-    let mut all = vec![queue];
+    let mut all: Vec<gst::Element> = queue.into_iter().collect();
     for name in elements {
         all.push(make(name)?);
     }
@@ -227,9 +240,7 @@ fn attach(
     for element in all.iter().rev() {
         element.sync_state_with_parent()?;
     }
-    let first = all[0].static_pad("sink").ok_or("it cannot be linked")?;
-    pad.link(&first)?;
-    Ok(())
+    Ok(all[0].static_pad("sink").ok_or("it cannot be linked")?)
 }
 
 /// Turns a lane's buffers into samples.

@@ -41,7 +41,8 @@ fn host(url: &str) -> Option<String> {
     Some(uri.host()?.trim_matches(['[', ']']).to_owned())
 }
 
-fn counts(trust: &Trust, host: Option<&str>, chain: &[Vec<u8>]) -> bool {
+/// Whether a chain of certificates, the server's own first, is one that the configuration names.
+pub fn counts(trust: &Trust, host: Option<&str>, chain: &[Vec<u8>]) -> bool {
     let Some((leaf, rest)) = chain.split_first() else { return false };
     match trust {
         Trust::Public => false,

@@ -1,4 +1,4 @@
-//! One connection to a camera: a worker process of its own. Blocks; its callers live on threads of their own. Believes
+//! One connection to a camera, or to a recorder in the network: a worker process of its own. Blocks; its callers live on threads of their own. Believes
 //! nothing that the worker says beyond its form: texts are bounded here.
 
 use std::ffi::OsString;
@@ -32,6 +32,31 @@ pub struct Program {
     pub env: Vec<(&'static str, OsString)>,
 }
 
+impl Program {
+    /// A worker that may reach one TCP port; `pinned` says that it reads no public authorities.
+    pub fn spec(&self, kind: &'static str, (port, pinned): (u16, bool)) -> WorkerSpec {
+        let mut env = self.env.clone();
+        // GLib would look for a desktop's proxy settings, which a worker cannot read and a station does not have.
+        env.extend([("GIO_USE_PROXY_RESOLVER", "dummy".into()), ("GSETTINGS_BACKEND", "memory".into())]);
+        env.push((PORT_VARIABLE, port.to_string().into()));
+        if pinned {
+            env.push((PINNED_VARIABLE, "1".into()));
+        }
+        WorkerSpec {
+            kind,
+            program: self.file.clone(),
+            args: vec!["worker".into(), kind.into()],
+            env,
+            start_timeout: START_TIMEOUT,
+            // The limits of a pool; a session has none of them.
+            job_timeout: START_TIMEOUT,
+            jobs_per_worker: 1,
+            workers: 1,
+            idle_timeout: START_TIMEOUT,
+        }
+    }
+}
+
 /// Why a connection could not even be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -39,7 +64,7 @@ pub enum LinkError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The file with certificates cannot be read.
-    #[error("the certificates in {path} cannot be read; check ca_file of this stream")]
+    #[error("the certificates in {path} cannot be read; check ca_file in the configuration")]
     Authorities {
         /// The file.
         path: PathBuf,
@@ -70,27 +95,20 @@ impl Link {
     /// Starts a worker and tells it to connect.
     pub fn open(program: &Program, stream: &Stream) -> Result<Self, LinkError> {
         let source = source(stream)?;
-        let mut env = program.env.clone();
-        // GLib would look for a desktop's proxy settings, which a worker cannot read and a station does not have.
-        env.extend([("GIO_USE_PROXY_RESOLVER", "dummy".into()), ("GSETTINGS_BACKEND", "memory".into())]);
-        env.push((PORT_VARIABLE, port_of(&stream.url).to_string().into()));
-        if matches!(source.trust, Trust::Pinned(_)) {
-            env.push((PINNED_VARIABLE, "1".into()));
-        }
-        let spec = WorkerSpec {
-            kind: WORKER_KIND,
-            program: program.file.clone(),
-            args: vec!["worker".into(), WORKER_KIND.into()],
-            env,
-            start_timeout: START_TIMEOUT,
-            // The limits of a pool; a session has none of them.
-            job_timeout: START_TIMEOUT,
-            jobs_per_worker: 1,
-            workers: 1,
-            idle_timeout: START_TIMEOUT,
-        };
-        let mut session = Session::start(&spec)?;
-        session.tell(&Tell::Open(Box::new(source)))?;
+        let reach = (port_of(&stream.url), matches!(source.trust, Trust::Pinned(_)));
+        Self::begin(program, WORKER_KIND, reach, &Tell::Open(Box::new(source)))
+    }
+
+    /// Starts a worker of a kind that tells what a stream's worker tells, and says the first word to it. `reach` is the
+    /// TCP port that it may reach, and whether one certificate is pinned.
+    pub fn begin(
+        program: &Program,
+        kind: &'static str,
+        reach: (u16, bool),
+        first: &impl serde::Serialize,
+    ) -> Result<Self, LinkError> {
+        let mut session = Session::start(&program.spec(kind, reach))?;
+        session.tell(first)?;
         Ok(Self { session })
     }
 
@@ -100,7 +118,7 @@ impl Link {
     }
 
     /// Tells the worker something.
-    pub fn tell(&mut self, told: &Tell) -> Result<(), LinkError> {
+    pub fn tell(&mut self, told: &impl serde::Serialize) -> Result<(), LinkError> {
         Ok(self.session.tell(told)?)
     }
 
@@ -111,14 +129,19 @@ impl Link {
     }
 }
 
-fn source(stream: &Stream) -> Result<Source, LinkError> {
-    let trust = match (&stream.certificate_sha256, &stream.ca_file) {
+/// Which certificates count, of a pin and a file of authorities as configured.
+pub fn trust(pin: Option<&String>, ca_file: Option<&PathBuf>) -> Result<Trust, LinkError> {
+    Ok(match (pin, ca_file) {
         (Some(pin), _) => Trust::Pinned(pin.clone()),
         (None, Some(path)) => Trust::Authorities(
             std::fs::read_to_string(path).map_err(|source| LinkError::Authorities { path: path.clone(), source })?,
         ),
         (None, None) => Trust::Public,
-    };
+    })
+}
+
+fn source(stream: &Stream) -> Result<Source, LinkError> {
+    let trust = trust(stream.certificate_sha256.as_ref(), stream.ca_file.as_ref())?;
     Ok(Source {
         url: stream.url.clone(),
         user: stream.user.clone(),

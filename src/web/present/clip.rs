@@ -177,6 +177,7 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         },
         stamped(w.station_time, &r.recording.as_ref().map(|s| s.station_start.clone()), "recording"),
         stamped(w.camera_time, &r.recording.as_ref().and_then(|s| s.source_start.clone()), "recording"),
+        plain(w.listed_span, r.recording.as_ref().and_then(|s| listed(s, w)), "recording"),
         plain(w.segment_ended, r.recording.as_ref().and_then(|s| ended(s, w)), "recording"),
         plain(w.recorder, Some(r.device_id.clone()).filter(|s| !s.is_empty()), "device_id"),
         plain(w.original_name, Some(r.original_filename.clone()), "original_filename"),
@@ -187,6 +188,11 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         },
     ];
     lines.into_iter().filter(|l| l.value.is_some()).collect()
+}
+
+/// What the recorder lists of the whole recording, and how much of that is not here.
+fn listed(segment: &PublishedSegment, w: &Words) -> Option<String> {
+    segment.listed.as_ref().map(|l| w.listed_missing(&w.footage(l.length_ms), l.missing_ms))
 }
 
 fn ended(segment: &PublishedSegment, w: &Words) -> Option<String> {
