@@ -56,7 +56,7 @@ impl Anchor {
         self.store.write_blocking(self.signing())
     }
 
-    fn signing(&self) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
+    pub(super) fn signing(&self) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
         let (signer, station, destinations, now_ms) =
             (Arc::clone(&self.signer), self.station.clone(), self.destinations.clone(), self.clock.now().0);
         move |tx| {

@@ -20,6 +20,7 @@ mod keep;
 mod log;
 mod open;
 mod pages;
+mod proofs;
 mod queue;
 mod recordings;
 mod records;
@@ -58,6 +59,7 @@ pub use keep::{HoldRow, IsolationRow, Standing};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
+pub use proofs::{CosignatureRow, TimestampRow};
 pub use queue::{DeliveryJob, DueQuery, PauseRow};
 pub use recordings::{NewRecording, RecordingRow, SegmentRow};
 pub use records::Policy;
@@ -388,6 +390,11 @@ impl Store {
             readers.push(conn);
         }
         outcome
+    }
+
+    /// Whether it was opened for writing.
+    pub fn is_writable(&self) -> bool {
+        self.inner.writable
     }
 
     /// Where it stands.
