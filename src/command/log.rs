@@ -136,9 +136,9 @@ fn witnessed(
             };
             match shown {
                 // Its own signature was checked; ours stands above it in the same note.
-                Shown::Signed(row) => held.push(HeldCheckpoint {
+                Shown::Signed { row, note } => held.push(HeldCheckpoint {
                     held_by: HeldBy::Anchor(format!("witness {}", written.name)),
-                    note: (head.note.clone() + &row.line).into_bytes(),
+                    note: (note + &row.line).into_bytes(),
                 }),
                 Shown::Accused(why) => refusals.push(format!("witness {} refuses this log: {why}", written.name)),
                 Shown::Silent(why) => warnings.push(format!("witness {} was not asked: {why}", written.name)),

@@ -48,6 +48,9 @@ struct Answer {
     uncovered: Vec<u64>,
 }
 
+/// A checkpoint, and its note with the lines of the witnesses.
+type Head = (CheckpointRow, String);
+
 /// `evidock log prove CLIP [--to DIR]`.
 pub fn prove(prove: &Prove, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let clip: ClipId =
@@ -128,7 +131,7 @@ pub fn prove(prove: &Prove, settings: &Settings, output: &Output) -> anyhow::Res
 }
 
 /// The events of a clip, and the newest checkpoint with its cosigned note.
-fn events(store: &Store, clip: ClipId) -> anyhow::Result<(Vec<LogRow>, Option<(CheckpointRow, String)>)> {
+fn events(store: &Store, clip: ClipId) -> anyhow::Result<(Vec<LogRow>, Option<Head>)> {
     Ok(store.read_blocking(|r| {
         let epoch = r.epoch()?;
         let head = match r.last_checkpoint()?.filter(|head| head.epoch == epoch) {

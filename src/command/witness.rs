@@ -29,6 +29,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const SILENT_MS: i64 = 15 * 60_000;
 /// Signature lines; what is longer is no answer of a witness.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
+/// It is asked so often in a row: with the size that is believed, with the one that it says, and again where both moved
+/// meanwhile.
+const TURNS: usize = 5;
 /// Media type of a 409's body.
 const SIZE_TYPE: &str = "text/x.tlog.size";
 
@@ -55,8 +58,8 @@ impl Witness {
 /// How showing a checkpoint ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// It signed.
-    Signed(CosignatureRow),
+    /// It signed: its line, and the note below which it stands.
+    Signed { row: CosignatureRow, note: String },
     /// It knows another history.
     Accused(String),
     /// No answer of use now.
@@ -70,38 +73,45 @@ pub(super) async fn show(
     head: &CheckpointRow,
     known: u64,
 ) -> Result<Shown, StoreError> {
-    let mut old = known.min(head.size);
-    // The second time with the size that it said it knows.
-    for _ in 0..2 {
+    let (mut head, mut old) = (head.clone(), known);
+    for _ in 0..TURNS {
+        old = old.min(head.size);
         let (from, to) = (old, head.size);
         let proof = store.read(move |r| r.log_consistency(from, to)).await?.unwrap_or_default();
         let submission = Submission { old, proof, checkpoint: head.note.clone() };
-        let posted =
-            witness.poster.post("text/plain; charset=utf-8", submission.text().into_bytes(), MAX_ANSWER_BYTES).await;
-        let Posted { status, body, .. } = match posted {
-            Ok(posted) => posted,
-            Err(e) => return Ok(Shown::Silent(chain(&e))),
-        };
+        let body = submission.text().into_bytes();
+        let Posted { status, body } =
+            match witness.poster.post("text/plain; charset=utf-8", body, MAX_ANSWER_BYTES).await {
+                Ok(posted) => posted,
+                Err(e) => return Ok(Shown::Silent(chain(&e))),
+            };
         match status {
             200 => {
                 return Ok(match read_answer(&head.note, &body, &witness.key) {
-                    Ok(signature) => Shown::Signed(CosignatureRow {
-                        epoch: head.epoch,
-                        size: head.size,
-                        witness: witness.name.clone(),
-                        line: signature.line,
-                        made_s: signature.made_s,
-                    }),
+                    Ok(signature) => Shown::Signed {
+                        row: CosignatureRow {
+                            epoch: head.epoch,
+                            size: head.size,
+                            witness: witness.name.clone(),
+                            line: signature.line,
+                            made_s: signature.made_s,
+                        },
+                        note: head.note,
+                    },
                     Err(e) => Shown::Silent(format!("its signature is of no use: {}", chain(&e))),
                 });
             }
             409 => match witness::read_size(&body) {
-                Some(size) if size > head.size => {
-                    return Ok(Shown::Accused(format!(
-                        "it has signed {size} entries of this log, which has {} now: the tail was cut off, or an older database put back",
-                        head.size
-                    )));
-                }
+                Some(size) if size > head.size => match newest(store, head.epoch).await? {
+                    // Somebody showed it a newer one between our looking and our asking.
+                    Some(newer) if newer.size >= size => (head, old) = (newer, size),
+                    _ => {
+                        return Ok(Shown::Accused(format!(
+                            "it has signed {size} entries of this log, which has {} now: the tail was cut off, or an older database put back",
+                            head.size
+                        )));
+                    }
+                },
                 Some(size) if size == old => {
                     return Ok(Shown::Accused(format!("it has signed another history of {size} entries")));
                 }
@@ -116,7 +126,12 @@ pub(super) async fn show(
             status => return Ok(Shown::Silent(format!("it answered with status {status}"))),
         }
     }
-    Ok(Shown::Silent("it changes its mind about what it has signed".to_owned()))
+    Ok(Shown::Silent("it knows another size each time that it is asked".to_owned()))
+}
+
+/// The newest checkpoint of an epoch.
+async fn newest(store: &Store, epoch: u32) -> Result<Option<CheckpointRow>, StoreError> {
+    store.read(move |r| Ok(r.last_checkpoint()?.filter(|head| head.epoch == epoch))).await
 }
 
 /// Shows each checkpoint to one witness until the end.
@@ -145,7 +160,7 @@ pub(super) async fn run(
         if let Some(head) = new {
             let known_size = known.map_or(0, |(size, _)| size);
             match show(&witness, &store, &head, known_size).await? {
-                Shown::Signed(row) => {
+                Shown::Signed { row, .. } => {
                     store.write(move |tx| tx.cosigned(&row)).await?;
                     shown = Some((head.epoch, head.size, head.made_ms));
                     accused.clear();

@@ -72,6 +72,35 @@ fn people_find_the_clips_in_order_with_what_they_need() {
     );
 }
 
+fn in_a_browser(dir: &Path) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/package/checker.mjs");
+    let (good, told) = run(
+        Path::new("node"),
+        &[script.to_str().unwrap(), tools().to_str().unwrap(), dir.to_str().unwrap()],
+        Path::new("/"),
+    );
+    assert!(good, "{told}");
+    serde_json::from_str(told.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn the_checking_page_works_by_double_click_in_a_real_browser() {
+    let made = made();
+    let told = in_a_browser(&made.dir);
+    assert_eq!(told, serde_json::json!({ "verdict": "good", "bad": [], "pieces": "same", "errors": [] }));
+    let work = tempfile::tempdir().unwrap();
+    let dir = work.path().join("package");
+    super::tampering::copy(&made.dir, &dir);
+    let clip = files_below(&dir.join("data/clips")).into_iter().min().unwrap();
+    support::station::flip(&clip, 1000);
+    fs::write(dir.join("data/clips/004.mp4"), "x").unwrap();
+    fs::remove_file(dir.join("2-CATALOGUE.html")).unwrap();
+    let told = in_a_browser(&dir);
+    let name = format!("data/clips/{}", clip.file_name().unwrap().to_str().unwrap());
+    assert_eq!(told["verdict"], "bad");
+    assert_eq!(told["bad"], serde_json::json!(["2-CATALOGUE.html", name, "data/clips/004.mp4"]));
+}
+
 #[test]
 fn nothing_of_another_case_is_in_it() {
     let dir = &made().dir;
@@ -233,6 +262,25 @@ fn clips_that_are_no_longer_here_come_from_elsewhere() {
     station.until("the local copies are given up", |s| s.status()["evicted"]["count"] == 2);
     assert!(station.masters().is_empty());
     let dir = station.path("out");
+    // Where they stand is away: nothing is called a package, and the same goes on later.
+    let masters: Vec<PathBuf> = files_below(&far.path().join("v1/test-01/clips"))
+        .into_iter()
+        .filter(|file| file.file_name().unwrap() == "master")
+        .collect();
+    assert_eq!(masters.len(), 2);
+    let rename = |from: &str, to: &str| {
+        masters.iter().for_each(|m| fs::rename(m.with_file_name(from), m.with_file_name(to)).unwrap());
+    };
+    rename("master", "away");
+    let args = ["export", "--case", CASE, "--to", dir.to_str().unwrap(), "--reason", REASON, "--basis", BASIS];
+    let output = station.evidock(args);
+    assert!(
+        !output.status.success() && text(&output.stderr).contains("the package is not finished"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(!dir.join("custody/package.note").exists());
+    rename("away", "master");
     let answer = export(&station, &dir);
     assert_eq!(answer["clips"], 2);
     let (code, report) = import_check(&dir, Some(&station.path("state/log.key.pub")));

@@ -467,7 +467,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
     ("no bag any more", |d| edit(d, "bagit.txt", "1.0", "7.7"), &[Bagit, Sha256sum]),
 ];
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder.
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -70,6 +70,24 @@ fn an_older_database_that_is_put_back_is_seen_by_the_witness() {
     assert!(told.contains("tail was cut off, or an older database put back"), "{told}");
 }
 
+/// The other side of the same coin: while the daemon goes on showing newer checkpoints, nobody is accused.
+#[test]
+fn looking_while_the_log_grows_accuses_nobody() {
+    let (mut log, _witness) = pair("");
+    until_cosigned(&mut log);
+    for _ in 0..8 {
+        log.json(["checkpoint"]);
+        let report = log.json(["log", "verify"]);
+        assert_eq!(
+            (&report["intact"], &report["witness_problems"]),
+            (&true.into(), &serde_json::json!([])),
+            "{report}"
+        );
+    }
+    let refused = log.query("SELECT seq FROM log_entry WHERE kind = 'log.witness_refused'", &[]);
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
 /// Two histories, each signed with the box's own key: the witness has signed one of them, and signs no other.
 #[test]
 fn a_second_history_is_never_cosigned() {

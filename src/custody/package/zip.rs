@@ -292,7 +292,8 @@ pub fn dos_time(at: &jiff::Zoned) -> u32 {
         return 0x0021 << 16;
     }
     let date = (date.year() as u32 - 1980) << 9 | (date.month() as u32) << 5 | date.day() as u32;
-    let time = (time.hour() as u32) << 11 | (time.minute() as u32) << 5 | time.second() as u32 / 2;
+    let two_seconds = time.second() as u32 / 2;
+    let time = ((time.hour() as u32) << 11) | ((time.minute() as u32) << 5) | two_seconds;
     date << 16 | time
 }
 
