@@ -15,11 +15,13 @@ use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ids::StationId;
 use crate::domain::layout;
 use crate::domain::ports::{Clock, Destination, SendError};
-use crate::domain::tile::{Holds, Tile, between, bundle};
+use crate::domain::tile::{FULL, Holds, Tile, between, bundle};
 use crate::domain::time::UtcMs;
 use crate::store::{Reader, Store, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
+/// Entries after which what stands there is noted: full tiles of two levels.
+const STEP: u64 = FULL * FULL;
 
 /// Brings the tiles to one destination.
 #[derive(Clone)]
@@ -100,20 +102,25 @@ impl Tiler {
         }
         let lock = (can_lock && self.lock_days > 0)
             .then(|| UtcMs(self.clock.now().0.saturating_add(i64::from(self.lock_days) * DAY_MS)));
-        let mut put = 0;
-        for tile in between(had, head.size) {
-            if stop.is_cancelled() {
-                return Ok(put);
+        let (mut had, mut put) = (had, 0);
+        while had < head.size {
+            // A long log goes in steps, each noted, so that a line that breaks does not begin at zero.
+            let to = head.size.min((had / STEP + 1) * STEP);
+            for tile in between(had, to) {
+                if stop.is_cancelled() {
+                    return Ok(put);
+                }
+                alive();
+                let bytes = self.store.read(move |r| bytes(r, &tile)).await?;
+                let key = format!("{}{}", layout::tiles_prefix(&self.station, head.epoch), tile.path());
+                let lock = lock.filter(|_| tile.is_full());
+                self.dest.put_small(&key, Bytes::from(bytes), "application/octet-stream", lock).await?;
+                put += 1;
             }
-            alive();
-            let bytes = self.store.read(move |r| bytes(r, &tile)).await?;
-            let key = format!("{}{}", layout::tiles_prefix(&self.station, head.epoch), tile.path());
-            let lock = lock.filter(|_| tile.is_full());
-            self.dest.put_small(&key, Bytes::from(bytes), "application/octet-stream", lock).await?;
-            put += 1;
+            let (name, epoch) = (self.dest.name().to_string(), head.epoch);
+            self.store.write(move |tx| tx.set_tiles_at(&name, epoch, to)).await?;
+            had = to;
         }
-        let (name, epoch, size) = (self.dest.name().to_string(), head.epoch, head.size);
-        self.store.write(move |tx| tx.set_tiles_at(&name, epoch, size)).await?;
         Ok(put)
     }
 }
