@@ -43,8 +43,9 @@ pub struct Happened {
 const STYLE: &str = "@page{size:A4;margin:18mm 15mm}\
 body{font:11pt/1.5 \"Songti SC\",SimSun,\"Noto Serif CJK SC\",serif;color:#000;max-width:190mm;margin:1em auto;padding:0 1em}\
 h1{font-size:17pt;text-align:center;margin:.4em 0 .8em}h2{font-size:12.5pt;margin:1.2em 0 .4em}\
-table{border-collapse:collapse;width:100%;font-size:9.5pt}th,td{border:1px solid #444;padding:3px 5px;vertical-align:top;text-align:left}\
+table{border-collapse:collapse;width:100%;font-size:9.5pt}th,td{border:1px solid #444;padding:3px 5px;vertical-align:top;text-align:left;overflow-wrap:anywhere}\
 thead{display:table-header-group}tr{break-inside:avoid}td.code,code{font-family:monospace;font-size:8pt;word-break:break-all}\
+table.wide{table-layout:fixed}table.wide tbody{break-inside:avoid}\
 table.sign td{height:22mm}table.sign th{width:32mm}nav{text-align:center;font-size:9.5pt}@media print{nav{display:none}}";
 
 /// Text inside an element or an attribute: no markup, nothing that turns the direction of what follows (UAX #9).
@@ -157,11 +158,12 @@ impl Told<'_> {
             w.f_officer,
             w.pk_source,
             w.size,
-            "SHA-256",
             w.pk_log_entry,
         ]
         .iter()
-        .map(|name| format!("<th>{}</th>", escape(name)))
+        // Widths in per cent: A4 upright takes ten columns only if each has its measure.
+        .zip([5, 13, 14, 13, 9, 11, 8, 13, 7, 7])
+        .map(|(name, percent)| format!("<th style=\"width:{percent}%\">{}</th>", escape(name)))
         .collect();
         let mut rows = String::new();
         for (n, (clip, record, _)) in self.clips.iter().enumerate() {
@@ -172,7 +174,8 @@ impl Told<'_> {
             let name = clip.path.rsplit('/').next().unwrap_or_default();
             let _ = writeln!(
                 rows,
-                "<tr><td>{}</td><td><a href=\"{}\">{}</a></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"code\">{}</td><td>{}</td></tr>",
+                "<tbody><tr><td rowspan=\"2\">{}</td><td><a href=\"{}\">{}</a></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n\
+                 <tr><td colspan=\"9\" class=\"code\">SHA-256 {}</td></tr></tbody>",
                 n + 1,
                 escape(&clip.path),
                 escape(name),
@@ -183,12 +186,12 @@ impl Told<'_> {
                 text(&record.officer),
                 escape(&source),
                 escape(&w.size(clip.size_bytes)),
-                clip.sha256,
                 escape(&seal),
+                clip.sha256,
             );
         }
         let mut body = format!("{}<h2>{}</h2>\n", self.facts(), escape(w.pk_catalogue));
-        let _ = write!(body, "<table>\n<thead><tr>{header}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n");
+        let _ = write!(body, "<table class=\"wide\">\n<thead><tr>{header}</tr></thead>\n{rows}</table>\n");
         for (n, (clip, _, happened)) in self.clips.iter().enumerate() {
             let name = clip.path.rsplit('/').next().unwrap_or_default();
             let _ = write!(
