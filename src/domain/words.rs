@@ -13,7 +13,7 @@ pub mod keep;
 pub mod names;
 pub mod package;
 pub mod rooms;
-mod sentences;
+pub mod sentences;
 pub mod terminal;
 
 /// A language of the page.

@@ -38,7 +38,8 @@ fn every_tool_accepts_what_we_write() {
 
 #[test]
 fn people_find_the_clips_in_order_with_what_they_need() {
-    let dir = &made().dir;
+    let made = made();
+    let dir = &made.dir;
     let clips: Vec<String> = files_below(&dir.join("data/clips"))
         .iter()
         .map(|f| f.file_name().unwrap().to_str().unwrap().to_owned())
@@ -103,7 +104,8 @@ fn the_checking_page_works_by_double_click_in_a_real_browser() {
 
 #[test]
 fn nothing_of_another_case_is_in_it() {
-    let dir = &made().dir;
+    let made = made();
+    let dir = &made.dir;
     for file in files_below(dir) {
         let bytes = fs::read(&file).unwrap();
         for secret in [OTHER, "另案事实", "〔2026〕77"] {

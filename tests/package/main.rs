@@ -12,7 +12,7 @@ mod tampering;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
 use support::footage;
@@ -29,7 +29,7 @@ pub const REASON: &str = "行政诉讼举证";
 /// On what basis.
 pub const BASIS: &str = "调取证据通知书〔2026〕7号";
 
-/// A finished package with what its readers need, made once for this binary.
+/// A finished package with what its readers need.
 pub struct Made {
     /// The package.
     pub dir: PathBuf,
@@ -44,10 +44,15 @@ pub struct Made {
     _kept: tempfile::TempDir,
 }
 
-/// The package.
-pub fn made() -> &'static Made {
-    static MADE: OnceLock<Made> = OnceLock::new();
-    MADE.get_or_init(make)
+/// The package, while some test holds it; its folder goes with the last one.
+pub fn made() -> Arc<Made> {
+    static MADE: Mutex<Weak<Made>> = Mutex::new(Weak::new());
+    let mut held = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    held.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(make());
+        *held = Arc::downgrade(&made);
+        made
+    })
 }
 
 fn make() -> Made {

@@ -22,11 +22,11 @@ fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        // Of its own, since several test binaries may build it at the same time.
-        let program = dir.join(format!("oracle-{}", std::process::id()));
+        // Built aside, since several test binaries may build it at the same time.
+        let (program, built) = (dir.join("oracle"), dir.join(format!("oracle-{}", std::process::id())));
         let output = Command::new("go")
             .args(["build", "-o"])
-            .arg(&program)
+            .arg(&built)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/proofs/oracle.go"))
             .env("GO111MODULE", "off")
             .env("GOPATH", GOPATH)
@@ -39,6 +39,7 @@ fn program() -> &'static Path {
             "the oracle cannot be built, run `scripts/setup test`: {}",
             String::from_utf8_lossy(&output.stderr)
         );
+        std::fs::rename(&built, &program).unwrap();
         program
     })
 }
