@@ -116,6 +116,13 @@ pub enum Verb {
     /// Needs the destination alone: neither vault nor database nor daemon. Clips of every station that sends there are
     /// fetched. A summary says what became of each.
     Fetch(Fetch),
+    /// Make the evidence package of a case: clips, catalogue, register, custody, proofs
+    ///
+    /// Who asks, why and on what basis is logged before the first byte. An interrupted run goes on when the same is typed
+    /// again. docs/custody.md says what is in a package and how others check it.
+    Export(Export),
+    /// Check an evidence package: needs the package alone, no station
+    ImportCheck(ImportCheck),
     /// Place a hold (暂停销毁): nothing is erased, given up or left to its lock
     Hold(Hold),
     /// Release a hold: one person asks and says why, another one confirms
@@ -466,6 +473,37 @@ pub struct Fetch {
     pub to: PathBuf,
 }
 
+/// `export`
+#[derive(Debug, Clone, Args)]
+pub struct Export {
+    /// Any number of the case, in any spelling
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: String,
+    /// A new folder, or a file that ends in .zip
+    #[arg(long, value_name = "DIR|ZIP")]
+    pub to: PathBuf,
+    /// Why; kept on record and printed in the package
+    #[arg(long)]
+    pub reason: String,
+    /// On what basis (依据): a letter, an order, an article; kept on record and printed in the package
+    #[arg(long)]
+    pub basis: String,
+    /// For whom
+    #[arg(long)]
+    pub recipient: Option<String>,
+}
+
+/// `import-check`
+#[derive(Debug, Clone, Args)]
+pub struct ImportCheck {
+    /// The package's folder
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// File with keys of the station, one a line (log.key.pub), learned from elsewhere than the package
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
+}
+
 /// `hold`
 #[derive(Debug, Clone, Args)]
 pub struct Hold {
@@ -539,6 +577,33 @@ pub struct Which {
 pub enum Log {
     /// Check that the log is whole: every event in the tree, every checkpoint signed and consistent
     Verify,
+    /// Prove that everything that happened to a clip stands in the log, against the newest checkpoint (c2sp.org/tlog-proof)
+    Prove(Prove),
+    /// Print the newest checkpoint, with whoever cosigned it
+    Checkpoint,
+    /// Go on under a new signing key; the daemon must be stopped
+    ///
+    /// The old key signs the change once, and is then removed. docs/custody.md says when and how.
+    RotateKey(RotateKey),
+}
+
+/// `log prove`
+#[derive(Debug, Clone, Args)]
+pub struct Prove {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Write each event and its proof into this folder, with the checkpoint and the key
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+}
+
+/// `log rotate-key`
+#[derive(Debug, Clone, Args)]
+pub struct RotateKey {
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// `backup`

@@ -19,7 +19,7 @@
 //! | [`intake`] | one clip from a source into the vault | + `source`, `vault`, `store` |
 //! | [`casework`] | facts, links, rosters | + `store` |
 //! | [`deliver`] | resumable upload, remote proof, and what becomes of copies after it | `domain`, `runtime`; `uplink` and those that look after copies join `vault`, `store` |
-//! | [`custody`] | the log's tree, key, checkpoints, verification | `domain`, `runtime` |
+//! | [`custody`] | the log's key, checkpoints, witnesses, timestamps, verification, evidence packages | `domain`, `runtime` |
 //! | [`feedback`] | lamps at the bays, and a program run for each event | looks at `store` |
 //! | [`web`] | pages, API, live events | reads through `store`, asks through `domain::command` |
 //! | [`command`] | one file a verb; `run` is the composition root | everything |
@@ -75,6 +75,8 @@
 //! | `uplink NAME` | uploads | the store's changes, the next due time |
 //! | `audit NAME`, `locks NAME`, `mend`, `evict` | uploads | the store's changes, each minute or hour |
 //! | `stops` | uploads | isolations |
+//! | `tiles NAME` | uploads | every few seconds |
+//! | `witness NAME`, `timestamps` | uploads | each second; act on a new checkpoint, or when one is due |
 //! | `backup` | uploads | the next due time, somebody who asks |
 //! | `fence` | uploads | a later epoch, seen at any destination; ends the daemon |
 //! | `checkpoints` | store | each second, acts each minute |

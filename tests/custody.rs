@@ -154,6 +154,8 @@ fn nas() -> HeldBy {
 
 fn event(n: u64) -> Draft {
     let kind = EventKind::ALL[1 + n as usize % (EventKind::ALL.len() - 1)];
+    // A change of keys says which; that has a test of its own.
+    let kind = if kind == EventKind::KeyRotated { EventKind::Verified } else { kind };
     Draft::by(kind, Actor::os(1000 + n as u32 % 3), "cli").fact("n", n).secret("reason", "认错了案件")
 }
 
@@ -514,4 +516,43 @@ fn edit_note(log: &mut Log, at: usize, edit: impl FnOnce(&str) -> String) {
     let edited = edit(&note);
     assert_ne!(note, edited);
     log.checkpoints[at].note = edited.into_bytes();
+}
+
+/// A change of keys inside an epoch: the old key signs the event of its own end, and nothing after it.
+#[test]
+fn a_key_ends_where_the_log_says_so() {
+    let (old, new) = ([7; 32], [9; 32]);
+    let key = |seed: [u8; 32]| VerifierKey::of(&FileSigner::from_seed("evidock/zhao-01", seed).unwrap()).unwrap();
+    let verify = |log: &Log, keys: &[VerifierKey]| {
+        let trust = Trust { station: &log.station, keys, tree: None };
+        verify_log(&trust, log.entries.iter().cloned().map(Ok::<_, Infallible>), log.checkpoints.iter().cloned())
+    };
+    let changed = |from: [u8; 32]| {
+        let mut log = Log::sample();
+        let event = Draft::daemon(EventKind::KeyRotated)
+            .fact("old", key(from).to_string())
+            .fact("new", key(new).to_string())
+            .fact("protection", "file");
+        log.append(&event);
+        log.sign(nas());
+        log
+    };
+    let mut log = changed(old);
+    log.key = new;
+    log.grow_to(400);
+    let report = verify(&log, &[key(new), key(old)]);
+    assert!(report.intact && report.notices.counts["key_changed"] == 1, "{report}");
+    assert_eq!(report.anchored_size, 400);
+    // Whoever trusts only the old key sees that another one took over, and is not told that it is all right.
+    assert_eq!(kinds(&verify(&log, &[key(old)])), ["untrusted_key", "untrusted_signer"]);
+    // Somebody kept the old key.
+    log.key = old;
+    log.sign(HeldBy::Store);
+    assert_eq!(kinds(&verify(&log, &[key(new), key(old)])), ["retired_key"]);
+    // Ended by a key that was not in use, or without saying which.
+    let log = changed([5; 32]);
+    assert_eq!(kinds(&verify(&log, &[key(new), key(old)])), ["not_in_force"]);
+    let mut log = Log::sample();
+    log.append(&Draft::daemon(EventKind::KeyRotated));
+    assert_eq!(kinds(&verify(&log, &[key(old)])), ["bad_rotation"]);
 }

@@ -37,6 +37,7 @@ const JOINS: &[(&str, &[&str])] = &[
     ("src/deliver/footage.rs", &["store", "vault"]),
     ("src/deliver/locks.rs", &["store"]),
     ("src/deliver/mend.rs", &["store", "vault"]),
+    ("src/deliver/tiles.rs", &["store"]),
     ("src/deliver/uplink", &["store", "vault"]),
     ("src/web/bind.rs", &["vault"]),
 ];

@@ -148,6 +148,8 @@ fn drill(mut station: Station, destinations: &str) -> Station {
     station.stop();
     copy_dir(&station.path("state"), &station.path("stale"));
     station.start();
+    // The checkpoint of the stop tells how much a backup of before lacks.
+    station.until("the last checkpoint is anchored", |s| s.status()["outbox"] == 0);
     lose_the_disk(&mut station);
 
     // A slip with the key is told before anything is made.

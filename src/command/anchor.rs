@@ -15,7 +15,7 @@ use crate::store::{CheckpointRow, Store, StoreError, Tx};
 
 /// What a checkpoint that covers the same events already is good for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     Serves,
     /// A newer one tells that the station still speaks.
     IsOld,
@@ -65,7 +65,7 @@ impl Anchor {
         self.store.write_blocking(self.signing(Standing::Serves))
     }
 
-    fn signing(
+    pub(super) fn signing(
         &self,
         standing: Standing,
     ) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {

@@ -8,10 +8,12 @@ use serde_json::json;
 
 use super::anchor::Anchor;
 use super::backup::task::Backups;
+use super::exporting::Wanted;
 use super::pulls::PullOrders;
 use super::recorders;
 use crate::casework::{self, roster};
 use crate::config::Stream;
+use crate::custody::note::VerifierKey;
 use crate::domain::case_number::{CaseNumber, NumberRule};
 use crate::domain::clip::{Delivery, Local, ProofLevel};
 use crate::domain::command::{Ask, Caller, Reply, Request};
@@ -56,6 +58,8 @@ pub struct Desk {
     pub pulls: PullOrders,
     /// Makes backups, where the configuration asks for them.
     pub backups: Option<Arc<Backups>>,
+    /// Keys of the logs for which this station is the witness.
+    pub witnessed: Vec<VerifierKey>,
 }
 
 pub(super) type Answer = Result<Reply, StoreError>;
@@ -168,6 +172,13 @@ impl Desk {
                 let checkpoint = self.anchor.sign_now().await?;
                 Ok(Reply::Done(json!({ "size": checkpoint.size, "note": checkpoint.note })))
             }
+            Request::BeginExport { case_no, reason, basis, recipient, resumes } => {
+                self.begin_export(caller, Wanted { case_no, reason, basis, recipient, resumes }).await
+            }
+            Request::SignExport { package, begun_seq, clips, bytes, files } => {
+                self.sign_export(caller, package, begun_seq, (clips, bytes), &files).await
+            }
+            Request::AddCheckpoint { body } => self.add_checkpoint(body).await,
             Request::Backup => Ok(match &self.backups {
                 Some(backups) => {
                     backups.now().await.map_or_else(|words| Reply::refused("unavailable", words), Reply::Done)

@@ -1,4 +1,5 @@
-//! `evidock log verify`: the whole log against every checkpoint, those here and those that left the box.
+//! `evidock log verify`: the whole log against every checkpoint, those here, those that left the box, and those that
+//! witnesses signed.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::output::Output;
-use super::{Ended, anchors, destinations, find};
+use super::witness::{self, Shown, Witness};
+use super::{Ended, anchors, destinations, find, prove, rotate};
 use crate::cli::Log;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -34,6 +36,8 @@ struct Answer {
     report: LogReport,
     /// The tree's stored nodes cannot be read.
     tree_problem: Option<String>,
+    /// Witnesses that know another history of this log.
+    witness_problems: Vec<String>,
     /// What could not be looked at.
     warnings: Vec<String>,
 }
@@ -42,6 +46,9 @@ struct Answer {
 pub fn log(verb: &Log, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     match verb {
         Log::Verify => verify(settings, output),
+        Log::Prove(asked) => prove::prove(asked, settings, output),
+        Log::Checkpoint => prove::checkpoint(settings, output),
+        Log::RotateKey(asked) => rotate::rotate_key(asked, settings, output),
     }
 }
 
@@ -49,9 +56,7 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let store = find::store(settings)?;
     let access = Request::LogAccess { what: "log".into(), clip: None, case: None, terms: None, purpose: None };
     find::log_access(settings, &access, output)?;
-    // Keys of earlier epochs, too: a restore goes on under a new one where it could not bring the old one back.
-    let mut keys = vec![trusted_key(settings)?];
-    keys.extend(retired::read(&settings.station.state_dir)?);
+    let keys = trusted_keys(settings)?;
     let station = &settings.station.id;
 
     // Anchors first: an honest log is at least as long when it is read afterwards.
@@ -61,6 +66,8 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     if stored.len() == MAX_CHECKPOINTS as usize {
         warnings.push(format!("only the newest {MAX_CHECKPOINTS} checkpoints of the database were compared"));
     }
+    let mut refusals = Vec::new();
+    witnessed(settings, &store, &mut held, &mut refusals, &mut warnings)?;
     held.extend(stored.into_iter().map(|c| HeldCheckpoint { held_by: HeldBy::Store, note: c.note.into_bytes() }));
     let size = store.read_blocking(|r| r.log_size())?;
     let (tree, tree_problem) = match store.read_blocking(|r| r.log_root(size)) {
@@ -71,8 +78,9 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let trust = Trust { station, keys: &keys, tree };
     let report = verify_log(&trust, Entries { store, size, next: 0, read: VecDeque::new(), failed: false }, held);
 
-    let exit = if report.intact && tree_problem.is_none() { Exit::Ok } else { Exit::Mismatch };
-    let answer = Answer { report, tree_problem, warnings };
+    let intact = report.intact && tree_problem.is_none() && refusals.is_empty();
+    let exit = if intact { Exit::Ok } else { Exit::Mismatch };
+    let answer = Answer { report, tree_problem, witness_problems: refusals, warnings };
     if output.is_json() {
         output.json(&answer)?;
     } else {
@@ -80,11 +88,64 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         if let Some(problem) = &answer.tree_problem {
             output.line(&format!("NOT INTACT: the stored tree cannot be read: {problem}"))?;
         }
+        for problem in &answer.witness_problems {
+            output.line(&format!("NOT INTACT: {problem}"))?;
+        }
         for warning in &answer.warnings {
             output.line(&format!("warning: {warning}"))?;
         }
     }
     Ok(exit)
+}
+
+/// The keys under which this station's log may be signed: its own, and those of earlier times. A restore goes on under a
+/// new one where it could not bring the old one back, and keys are changed by hand.
+pub(super) fn trusted_keys(settings: &Settings) -> anyhow::Result<Vec<VerifierKey>> {
+    let mut keys = vec![trusted_key(settings)?];
+    keys.extend(retired::read(&settings.station.state_dir)?);
+    Ok(keys)
+}
+
+/// Asks every witness: the newest checkpoint is shown to it once more. What it signs counts as held off this box; one
+/// that knows another history is a problem, one that does not answer a warning.
+fn witnessed(
+    settings: &Settings,
+    store: &Store,
+    held: &mut Vec<HeldCheckpoint>,
+    refusals: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    if settings.custody.witnesses.is_empty() {
+        return Ok(());
+    }
+    // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let head = store.read_blocking(|r| {
+        let epoch = r.epoch()?;
+        Ok(r.last_checkpoint()?.filter(|head| head.epoch == epoch))
+    })?;
+    let Some(head) = head else { return Ok(()) };
+    super::block_on(async {
+        for written in &settings.custody.witnesses {
+            let shown = match Witness::new(written) {
+                Ok(witness) => {
+                    let known = store.read_blocking(|r| r.last_cosigned(&written.name, head.epoch))?;
+                    witness::show(&witness, store, &head, known.map_or(0, |(size, _)| size)).await?
+                }
+                Err(e) => Shown::Silent(format!("{e:#}")),
+            };
+            match shown {
+                // Its own signature was checked; ours stands above it in the same note.
+                Shown::Signed { row, note } => held.push(HeldCheckpoint {
+                    held_by: HeldBy::Anchor(format!("witness {}", written.name)),
+                    note: (note + &row.line).into_bytes(),
+                }),
+                Shown::Accused(why) => refusals.push(format!("witness {} refuses this log: {why}", written.name)),
+                Shown::Silent(why) => warnings.push(format!("witness {} was not asked: {why}", written.name)),
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The key that must have signed: the public half beside the station's own.

@@ -17,24 +17,31 @@ mod destinations;
 mod docks;
 pub mod doctor;
 pub mod exit;
+pub mod export;
+mod exporting;
 pub mod fetch;
 pub mod find;
 pub mod gatekeeper;
+pub mod import_check;
 pub mod keep;
 mod keeping;
 pub mod log;
 mod outbound;
 pub mod output;
+mod prove;
 mod pulls;
 pub mod record;
 pub mod recorders;
 mod restore;
 mod roster_watch;
+mod rotate;
 pub mod run;
 pub mod status;
 mod streams;
+mod timestamps;
 mod usb;
 pub mod verify;
+mod witness;
 pub mod worker;
 
 use std::process::ExitCode;
@@ -81,6 +88,9 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Find(find) => find::find(find, &settings(&cli.global)?, output),
         Verb::Show(show) => find::show(show, &settings(&cli.global)?, output),
         Verb::Verify(verify) => verify::verify(verify, &settings(&cli.global)?, output),
+        Verb::Export(export) => export::export(export, &settings(&cli.global)?, output),
+        // Needs nothing but the package: neither station nor settings.
+        Verb::ImportCheck(check) => import_check::import_check(check, output),
         Verb::Fetch(fetch) => fetch::fetch(fetch, &settings(&cli.global)?, output),
         Verb::Hold(_) | Verb::Unhold(_) | Verb::Holds | Verb::Isolate(_) | Verb::Lift(_) => {
             keep::keep(&cli.verb, &settings(&cli.global)?, output)

@@ -30,6 +30,11 @@ impl Output {
         Self { json, lang }
     }
 
+    /// The language that was asked for on the command line.
+    pub fn asked(&self) -> Option<Lang> {
+        self.lang
+    }
+
     /// The words for people: in the language that was asked for, else the configured one, else the terminal's.
     /// What programs read has one language.
     pub fn words(&self, configured: Language) -> &'static Words {

@@ -14,7 +14,8 @@ use super::backup::task::Backups;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::pulls::{PullOrders, Pulls};
-use super::{control, destinations, docks, pulls, roster_watch, streams, usb};
+use super::witness::{self, Witness};
+use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -28,7 +29,9 @@ use crate::deliver::footage::Reach;
 use crate::deliver::locks::Locks;
 use crate::deliver::mend::Mender;
 use crate::deliver::pace::Ceilings;
+use crate::deliver::post::Poster;
 use crate::deliver::stops::{Stoppable, Stops};
+use crate::deliver::tiles::Tiler;
 use crate::deliver::uplink::{Uplink, UplinkOptions, UplinkParts};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
@@ -59,6 +62,9 @@ const SLOW_BEAT: Duration = Duration::from_secs(15 * 60);
 
 /// Destinations are asked so often whether this station goes on elsewhere, besides before each write.
 const FENCE_LOOK_EVERY: Duration = Duration::from_secs(300);
+
+/// The newest checkpoint's tiles are looked for so often.
+const TILES_LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Where the database of a station stands.
 pub fn database(settings: &Settings) -> PathBuf {
@@ -115,6 +121,8 @@ struct Parts {
     clerk: Clerk,
     fence: Fence,
     backups: Option<Arc<Backups>>,
+    witnesses: Vec<Arc<Witness>>,
+    authority: Option<(Arc<Poster>, i64)>,
 }
 
 async fn daemon(settings: Settings) -> anyhow::Result<Exit> {
@@ -186,6 +194,8 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     if let Some(later) = later {
         anyhow::bail!(superseded(&settings, epoch, later));
     }
+    // A change of keys that was cut off comes to its end, or is as if it had not begun.
+    rotate::settle(state, &settings.station.id, &store)?;
     let signer: Arc<dyn Signer> =
         Arc::new(FileSigner::open_or_create(&state.join("log.key"), &key_name(&settings.station.id))?);
     let names: Vec<String> = settings.destinations.iter().map(|d| d.name.to_string()).collect();
@@ -288,12 +298,28 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         streams: settings.streams.clone(),
         pulls: PullOrders::default(),
         backups: backups.clone(),
+        witnessed: settings
+            .custody
+            .witnessed
+            .iter()
+            .map(|key| key.parse().with_context(|| format!("[[custody.witness_of]] key {key:?} cannot be used")))
+            .collect::<anyhow::Result<_>>()?,
     });
     let reach = Reach {
         store: store.clone(),
         vault: vault.clone(),
         station: settings.station.id.clone(),
         remotes: remotes.clone(),
+    };
+    let witnesses =
+        settings.custody.witnesses.iter().map(|w| Witness::new(w).map(Arc::new)).collect::<anyhow::Result<_>>()?;
+    let authority = match &settings.custody.timestamp {
+        None => None,
+        Some(timestamp) => {
+            let poster = Poster::new(&timestamp.url, timestamp.ca_file.as_deref())
+                .context("[custody.timestamp] cannot be reached as configured")?;
+            Some((Arc::new(poster), timestamp.every.as_millis() as i64))
+        }
     };
     let probe: Arc<dyn MediaProbe> = Arc::new(WorkerProbe::new(state, settings.media.workers, settings.media.timeout));
     Ok(Parts {
@@ -313,6 +339,8 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         clerk,
         fence,
         backups,
+        witnesses,
+        authority,
         settings,
     })
 }
@@ -524,6 +552,7 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             }
         }
     });
+    start_witnesses(supervisor, parts);
     let anchored = Arc::clone(parts);
     let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new("anchors", Phase::Uploads, OnFailure::RESTART) };
     supervisor.start(spec, move |context| {
@@ -551,6 +580,29 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             }
         }
     });
+}
+
+/// What others say about the log: witnesses, and an authority for timestamps.
+fn start_witnesses(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
+    for witness in &parts.witnesses {
+        let name: &'static str = Box::leak(format!("witness {}", witness.name).into_boxed_str());
+        let (witness, anchor, part) = (Arc::clone(witness), Arc::clone(&parts.anchor), parts.health.part(name));
+        let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART) };
+        supervisor.start(spec, move |context| {
+            let (witness, anchor, part) = (Arc::clone(&witness), Arc::clone(&anchor), part.clone());
+            async move { Ok(witness::run(context, witness, anchor, part).await?) }
+        });
+    }
+    if let Some((authority, every_ms)) = &parts.authority {
+        let (poster, anchor, every_ms) = (Arc::clone(authority), Arc::clone(&parts.anchor), *every_ms);
+        let part = parts.health.part("timestamps");
+        let spec =
+            TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new("timestamps", Phase::Uploads, OnFailure::RESTART) };
+        supervisor.start(spec, move |context| {
+            let (poster, anchor, part) = (Arc::clone(&poster), Arc::clone(&anchor), part.clone());
+            async move { Ok(timestamps::run(context, anchor, poster, every_ms, part).await?) }
+        });
+    }
 }
 
 /// What looks after clips that are proven, and what keeps those from going out that must not.
@@ -605,6 +657,21 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                 Ok(())
             }
         });
+        let tiler = Tiler {
+            dest: Arc::clone(dest),
+            store: parts.store.clone(),
+            clock: Arc::clone(&parts.clock),
+            station: settings.station.id.clone(),
+            lock_days: written.initial_lock_days,
+            look_every: TILES_LOOK_EVERY,
+        };
+        supervisor.start(slow(named("tiles", &**dest)), move |context| {
+            let tiler = tiler.clone();
+            async move {
+                tiler.run(context.cancel, move || context.heart.beat()).await;
+                Ok(())
+            }
+        });
         let name = named("locks", &**dest);
         let locks = Locks {
             dest: Arc::clone(dest),
@@ -644,6 +711,13 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
         policy: evict.map(|evict| evict.policy),
         free_percent: evict.map_or(0, |evict| evict.free_percent),
         health: parts.health.part("eviction"),
+        checkpoint: {
+            let anchor = Arc::clone(&parts.anchor);
+            Arc::new(move || {
+                let anchor = Arc::clone(&anchor);
+                Box::pin(async move { anchor.sign_now().await.map(|_| ()) })
+            })
+        },
     };
     supervisor.start(slow("evict"), move |context| {
         let evictor = evictor.clone();

@@ -3,6 +3,7 @@
 //! [`load`] is the one way from a file, or from the embedded defaults, to [`Settings`]. An error is one
 //! message that names the file, the line, the key and what to write instead.
 
+mod custody;
 mod destination;
 mod form;
 mod keep;

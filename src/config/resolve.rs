@@ -16,11 +16,11 @@ use super::form::nearest;
 use super::keep;
 use super::secret::SecretFile;
 use super::settings::{
-    Backup, Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
+    Backup, Casework, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
     LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
-use super::{destination, network, sending, stream, usb};
+use super::{custody, destination, network, sending, stream, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
 use crate::domain::ids::{BayName, StationId};
@@ -75,7 +75,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         streams,
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
-        custody: custody(written.custody.unwrap_or_default())?,
+        custody: custody::resolve(written.custody.unwrap_or_default(), &places)?,
         backup: backup(written.backup.unwrap_or_default(), &destinations)?,
         destinations,
         erase: erase(written.erase.unwrap_or_default())?,
@@ -294,11 +294,6 @@ fn rule_problem<T>(shapes: &[ShapeSpec], error: &RuleError) -> Result<T, Problem
             problem(at(shape, "example"), format!("is {example:?}, which this shape does not read{why}"))
         }
     }
-}
-
-fn custody(written: written::Custody) -> Result<Custody, Problem> {
-    let seconds = whole("custody.checkpoint_interval_s", written.checkpoint_interval_s, 60, 1..=3600)?;
-    Ok(Custody { checkpoint_interval: Duration::from_secs(seconds) })
 }
 
 fn erase(written: Vec<written::Erase>) -> Result<Vec<Erase>, Problem> {

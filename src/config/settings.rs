@@ -292,6 +292,36 @@ impl Casework {
 pub struct Custody {
     /// Between two signed checkpoints.
     pub checkpoint_interval: Duration,
+    /// Who stamps them.
+    pub timestamp: Option<TimestampSettings>,
+    /// Who signs them beside us.
+    pub witnesses: Vec<WitnessSettings>,
+    /// Verifier keys of the logs that we sign as a witness.
+    pub witnessed: Vec<String>,
+}
+
+/// An RFC 3161 authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimestampSettings {
+    /// Its address.
+    pub url: String,
+    /// Between two timestamps.
+    pub every: Duration,
+    /// Certificates to trust in place of the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A witness of our log (c2sp.org/tlog-witness).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessSettings {
+    /// Its name.
+    pub name: String,
+    /// Its submission prefix.
+    pub url: String,
+    /// Its verifier key.
+    pub key: String,
+    /// Certificates to trust in place of the public ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// When space on some recorders is given back.
@@ -554,6 +584,14 @@ impl Settings {
         if let Some(tls) = &self.web.tls {
             need("[web] tls_certificate", &tls.certificate);
             need("[web] tls_key", &tls.key);
+        }
+        if let Some(ca) = self.custody.timestamp.as_ref().and_then(|timestamp| timestamp.ca_file.as_ref()) {
+            need("[custody.timestamp] ca_file", ca);
+        }
+        for witness in &self.custody.witnesses {
+            if let Some(ca) = &witness.ca_file {
+                need(&format!("[[custody.witness]] {} ca_file", witness.name), ca);
+            }
         }
         for stream in &self.streams {
             let of = |key: &str| format!("[[stream]] {} {key}", stream.name);

@@ -1,12 +1,12 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::sending;
 use super::settings::{
     Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, NetworkRecorder, ProxyChoice, Reach, Reserve,
     Settings, Stream, UsbAllow, UsbSource, Vault,
 };
 use super::written::{self, Written};
+use super::{custody, sending};
 use crate::domain::case_number::ShapeSpec;
 
 const DAY_MS: i64 = 86_400_000;
@@ -55,7 +55,7 @@ impl Settings {
                 number_rule_version: Some(u64::from(self.casework.number_rule_version)),
                 number_shape: none_if_empty(self.casework.number_shapes.iter().map(number_shape).collect()),
             }),
-            custody: Some(written::Custody { checkpoint_interval_s: Some(self.custody.checkpoint_interval.as_secs()) }),
+            custody: Some(custody::to_written(&self.custody)),
             destination: none_if_empty(self.destinations.iter().map(destination).collect()),
             erase: none_if_empty(self.erase.iter().map(erase).collect()),
             audit: Some(written::Audit {

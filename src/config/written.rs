@@ -319,6 +319,40 @@ sections! {
     Custody {
         /// Seconds between two signed checkpoints.
         checkpoint_interval_s: u64,
+        /// An authority that stamps them.
+        timestamp: Timestamp,
+        /// Who signs them beside us.
+        witness: Vec<Witness>,
+        /// Whose we sign.
+        witness_of: Vec<WitnessOf>,
+    }
+
+    /// `[custody.timestamp]`
+    Timestamp {
+        /// Address of an RFC 3161 authority.
+        url: String,
+        /// Hours between two timestamps.
+        every_hours: u64,
+        /// https: certificates to trust in place of the public ones, PEM.
+        ca_file: PathBuf,
+    }
+
+    /// `[[custody.witness]]`
+    Witness {
+        /// Its name.
+        name: String,
+        /// Its submission prefix.
+        url: String,
+        /// Its verifier key.
+        key: String,
+        /// https: certificates to trust in place of the public ones, PEM.
+        ca_file: PathBuf,
+    }
+
+    /// `[[custody.witness_of]]`
+    WitnessOf {
+        /// The log's verifier key.
+        key: String,
     }
 
     /// `[[destination]]`

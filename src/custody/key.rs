@@ -130,6 +130,41 @@ impl FileSigner {
         VerifierKey::of(&signer).map(|_| signer)
     }
 
+    /// Makes the key that is to follow the one at `path`, beside it; what was left there of an earlier attempt goes.
+    pub fn create_next(path: &Path, name: &str) -> Result<Self, KeyError> {
+        Self::discard_next(path)?;
+        Self::create(&next_path(path), name)
+    }
+
+    /// The key that is to follow the one at `path`; `None` where no change of keys is under way.
+    pub fn open_next(path: &Path, name: &str) -> Result<Option<Self>, KeyError> {
+        Self::open(&next_path(path), name)
+    }
+
+    /// No change of keys is under way any more.
+    pub fn discard_next(path: &Path) -> Result<(), KeyError> {
+        let next = next_path(path);
+        match fs::remove_file(&next) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("removing", &next)(e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next key takes the place of the one at `path`, which is gone afterwards. Cut off at any moment, this is gone on
+    /// with by doing it again while the next key is there, and by [`FileSigner::open_or_create`] afterwards.
+    pub fn take_over(path: &Path, name: &str) -> Result<Self, KeyError> {
+        let (public, next) = (public_path(path), next_path(path));
+        // The public half is written again from the key; the old one beside the new key would be refused.
+        match fs::remove_file(&public) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error("removing", &public)(e)),
+            _ => {}
+        }
+        fs::rename(&next, path).map_err(io_error("renaming", &next))?;
+        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(directory).and_then(|d| d.sync_all()).map_err(io_error("syncing", directory))?;
+        Self::open_or_create(path, name)
+    }
+
     /// Reads an existing key; `None` when there is no file.
     fn open(path: &Path, name: &str) -> Result<Option<Self>, KeyError> {
         // Never through a symbolic link, and never blocking on a pipe that someone put there.
@@ -213,6 +248,13 @@ impl fmt::Debug for FileSigner {
 pub fn public_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".pub");
+    name.into()
+}
+
+/// Where the key stands that is to follow the one at `path`.
+fn next_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".next");
     name.into()
 }
 
@@ -306,6 +348,29 @@ mod tests {
         fs::remove_file(public_path(&path)).unwrap();
         FileSigner::open_or_create(&path, NAME).unwrap();
         assert_eq!(fs::read(public_path(&path)).unwrap(), before);
+    }
+
+    #[test]
+    fn the_next_key_takes_over_also_after_every_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("station.key");
+        let old = FileSigner::open_or_create(&path, NAME).unwrap().public_key();
+        assert!(FileSigner::open_next(&path, NAME).unwrap().is_none());
+        FileSigner::create_next(&path, NAME).unwrap();
+        let next = FileSigner::create_next(&path, NAME).unwrap().public_key();
+        assert_eq!(FileSigner::open_next(&path, NAME).unwrap().unwrap().public_key(), next);
+        assert_eq!(FileSigner::open_or_create(&path, NAME).unwrap().public_key(), old, "it has not taken over yet");
+        // Cut off after the first step.
+        fs::remove_file(public_path(&path)).unwrap();
+        assert_eq!(FileSigner::take_over(&path, NAME).unwrap().public_key(), next);
+        // Cut off before the last step.
+        fs::remove_file(public_path(&path)).unwrap();
+        assert_eq!(FileSigner::open_or_create(&path, NAME).unwrap().public_key(), next);
+        assert_eq!((mode(&path), fs::read_dir(dir.path()).unwrap().count()), (0o600, 2));
+        FileSigner::create_next(&path, NAME).unwrap();
+        FileSigner::discard_next(&path).unwrap();
+        FileSigner::discard_next(&path).unwrap();
+        assert!(FileSigner::open_next(&path, NAME).unwrap().is_none());
     }
 
     #[test]

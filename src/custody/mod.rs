@@ -1,5 +1,6 @@
-//! The tamper-evident log around the store: signing key, checkpoints, verification. Never opens the
-//! database and never reaches the network: entries and checkpoints are handed in, findings come out.
+//! The tamper-evident log around the store: signing key, checkpoints, witnesses, timestamps, verification, evidence
+//! packages. Never opens the database and never reaches the network: entries and checkpoints are handed in, findings
+//! come out.
 //!
 //! What it shows, and to whom: a checkpoint signs the root of all events so far, so whoever holds an older
 //! checkpoint can tell whether anything below it was changed, removed or inserted. Whoever has root on the
@@ -13,6 +14,9 @@ pub mod checkpoint;
 pub mod epoch;
 pub mod key;
 pub mod note;
+pub mod package;
 pub mod report;
 pub mod retired;
+pub mod timestamp;
 pub mod verify;
+pub mod witness;

@@ -73,6 +73,17 @@ pub enum Problem {
     /// The opening names a key that is not trusted.
     #[error("event {seq} opens an epoch under the key {key}, which is none of the trusted keys")]
     UntrustedKey { seq: u64, key: String },
+    /// A change of keys that does not say which.
+    #[error("event {seq} changes the signing key without saying from which to which")]
+    BadRotation { seq: u64 },
+    /// A change from a key that was not in use.
+    #[error("event {seq} ends the use of the key {key}, which was not in use then")]
+    NotInForce { seq: u64, key: String },
+    /// A key went on signing after its end.
+    #[error(
+        "the checkpoint over {size} events held by {held_by} is signed by the key {key}, whose use event {seq} had ended: somebody kept the old key"
+    )]
+    RetiredKey { held_by: HeldBy, size: u64, seq: u64, key: String },
     /// Stored nodes and stored events are not of one size.
     #[error("the stored tree has {nodes} events, but {events} were read")]
     OtherSize { nodes: u64, events: u64 },
@@ -136,6 +147,9 @@ pub enum Notice {
         "event {seq} has envelope version {v}, which this program does not know; its bytes were checked, its meaning was not"
     )]
     NewerEnvelope { seq: u64, v: u32 },
+    /// The signing key was changed.
+    #[error("event {seq} changes the signing key to {key} (kept in: {protection})")]
+    KeyChanged { seq: u64, key: String, protection: String },
     /// A restore lost events and said so.
     #[error("a restore lost the events from {kept} to {} of epoch {epoch} and declared it (checkpoint held by {held_by})", size.saturating_sub(1))]
     DeclaredLoss { held_by: HeldBy, epoch: u32, size: u64, kept: u64 },

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::checkpoint::{self, CheckpointError};
 use super::epoch::{Head, Opening};
-use super::note::{NoteError, VerifierKey};
+use super::note::{Kind, NoteError, VerifierKey};
 use super::report::{EpochSpan, Findings, HeldBy, HolderReport, LogReport, Notice, Problem};
 use crate::domain::digest::to_hex;
 use crate::domain::event::{ENVELOPE_VERSION, Envelope, EventKind, MAX_EVENT_BYTES};
@@ -87,6 +87,15 @@ struct EnvelopeHead<'a> {
 struct Signed {
     head: Head,
     holder: usize,
+    /// Which of the trusted keys signed it.
+    key: usize,
+}
+
+/// A change of keys inside an epoch.
+struct Rotation {
+    epoch: u32,
+    seq: u64,
+    old: String,
 }
 
 struct Previous {
@@ -104,6 +113,9 @@ struct Check<'a> {
     cut_short: bool,
     epochs: Vec<EpochSpan>,
     openings: Vec<(u32, Opening)>,
+    /// The key in force, as the log says, and its changes.
+    key: Option<String>,
+    rotations: Vec<Rotation>,
     holders: Vec<HolderReport>,
     /// By size, then epoch; those before `compared` have met the tree.
     signed: Vec<Signed>,
@@ -126,6 +138,8 @@ impl<'a> Check<'a> {
             cut_short: false,
             epochs: Vec::new(),
             openings: Vec::new(),
+            key: None,
+            rotations: Vec::new(),
             holders: Vec::new(),
             signed: Vec::new(),
             compared: 0,
@@ -173,7 +187,13 @@ impl<'a> Check<'a> {
             let newest = &mut self.holders[holder].newest_made_s;
             *newest = (*newest).max(opened.made_s());
             let head = Head { epoch, size: opened.checkpoint.size, root: opened.checkpoint.root };
-            self.signed.push(Signed { head, holder });
+            // A cosignature of a key has another id than its plain signature; both are that key's.
+            let by = |key: &VerifierKey| {
+                let ids = [key.id(), key.for_kind(Kind::Cosignature).id()];
+                opened.signed.iter().any(|signed| signed.name == key.name() && ids.contains(&signed.id))
+            };
+            let key = self.trust.keys.iter().position(by).unwrap_or_default();
+            self.signed.push(Signed { head, holder, key });
         }
         self.signed.sort_by_key(|s| (s.head.size, s.head.epoch));
         for pair in self.signed.windows(2) {
@@ -220,6 +240,9 @@ impl<'a> Check<'a> {
             self.notices.add(Notice::NewerEnvelope { seq, v: head.v });
         }
         self.clocks(seq, head);
+        if head.kind == EventKind::KeyRotated.as_str() {
+            self.rotation(seq, head.epoch, bytes);
+        }
         let running = self.epochs.last().map(|span| span.epoch);
         let opens = head.kind == EventKind::EpochOpened.as_str();
         match running {
@@ -241,6 +264,7 @@ impl<'a> Check<'a> {
             match serde_json::from_slice::<Envelope>(bytes).ok().and_then(|e| Opening::read(&e.body)) {
                 Some(opening) => {
                     self.opening(seq, &opening);
+                    self.key = Some(opening.key.clone());
                     span.key = Some(opening.key.clone());
                     span.key_protection = Some(opening.protection.clone());
                     self.openings.push((head.epoch, opening));
@@ -260,6 +284,32 @@ impl<'a> Check<'a> {
         if !self.trust.keys.iter().any(|key| key.to_string() == opening.key) {
             self.problems.add(Problem::UntrustedKey { seq, key: opening.key.clone() });
         }
+    }
+
+    fn rotation(&mut self, seq: u64, epoch: u32, bytes: &[u8]) {
+        let envelope = serde_json::from_slice::<Envelope>(bytes).ok();
+        let text = |name: &str| {
+            let value = envelope.as_ref().and_then(|e| e.body.get(name));
+            value.and_then(|value| value.as_str()).map(str::to_owned)
+        };
+        // A restore that opened its epoch under a new key lists those before it; the opening has said the rest.
+        let listed = envelope.as_ref().and_then(|e| e.body.get("old")).is_some_and(serde_json::Value::is_array);
+        if listed && text("new").is_some() && text("new") == self.key {
+            return;
+        }
+        let (Some(old), Some(new), Some(protection)) = (text("old"), text("new"), text("protection")) else {
+            self.problems.add(Problem::BadRotation { seq });
+            return;
+        };
+        if self.key.as_ref().is_some_and(|key| *key != old) {
+            self.problems.add(Problem::NotInForce { seq, key: old.clone() });
+        }
+        if !self.trust.keys.iter().any(|key| key.to_string() == new) {
+            self.problems.add(Problem::UntrustedKey { seq, key: new.clone() });
+        }
+        self.notices.add(Notice::KeyChanged { seq, key: new.clone(), protection });
+        self.rotations.push(Rotation { epoch, seq, old });
+        self.key = Some(new);
     }
 
     fn clocks(&mut self, seq: u64, head: &EnvelopeHead<'_>) {
@@ -290,7 +340,7 @@ impl<'a> Check<'a> {
             return;
         }
         let (root, running, intact) = (self.tree.root(), self.epochs.last().map(|span| span.epoch), self.signed_size);
-        while let Some(Signed { head, holder }) = self.signed.get(self.compared).filter(|s| s.head.size == size) {
+        while let Some(Signed { head, holder, .. }) = self.signed.get(self.compared).filter(|s| s.head.size == size) {
             let holder = &mut self.holders[*holder];
             if running.is_some_and(|epoch| epoch > head.epoch) {
                 self.orphans.push(self.compared);
@@ -330,8 +380,17 @@ impl<'a> Check<'a> {
         // A log without a single event is as old as any checkpoint.
         let running = self.epochs.last().map_or(u32::MAX, |span| span.epoch);
         let signed = std::mem::take(&mut self.signed);
-        for (at, Signed { head, holder }) in signed.iter().enumerate() {
+        for (at, Signed { head, holder, key }) in signed.iter().enumerate() {
             let held_by = self.holders[*holder].held_by.clone();
+            // The old key signs the event of its own end, and nothing after it.
+            let retired = self.rotations.iter().find(|rotation| {
+                let by_old = self.trust.keys.get(*key).is_some_and(|key| key.to_string() == rotation.old);
+                by_old && rotation.epoch == head.epoch && head.size > rotation.seq.saturating_add(1)
+            });
+            if let Some(rotation) = retired {
+                let (size, seq, key) = (head.size, rotation.seq, rotation.old.clone());
+                self.problems.add(Problem::RetiredKey { held_by: held_by.clone(), size, seq, key });
+            }
             let beyond = at >= self.compared;
             if self.cut_short && (beyond || head.epoch > running) {
                 // What was not read cannot be held against the log; the reading itself is the problem.

@@ -16,7 +16,7 @@ use crate::domain::error::chain;
 use crate::domain::evict::{EvictPolicy, Stay, decide};
 use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
-use crate::domain::ports::{Clock, Destination, SendError};
+use crate::domain::ports::{BoxFuture, Clock, Destination, SendError};
 use crate::runtime::health::Part;
 use crate::runtime::task;
 use crate::store::{Change, EvictRow, Store, StoreError};
@@ -48,7 +48,12 @@ pub struct Evictor {
     pub free_percent: u64,
     /// How it is.
     pub health: Part,
+    /// Signs a checkpoint of the log: the intent is to stand below one before its file goes.
+    pub checkpoint: Checkpoint,
 }
+
+/// Signs a checkpoint of the log as it is.
+pub type Checkpoint = Arc<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 /// Why nothing could be given up now.
 #[derive(Debug, thiserror::Error)]
@@ -174,7 +179,11 @@ impl Evictor {
 
     /// Evictions whose end nobody saw: whether the file still stands or not, it goes now.
     pub async fn settle(&self) -> Result<(), EvictError> {
-        for clip in self.store.read(|r| r.evicting()).await? {
+        let evicting = self.store.read(|r| r.evicting()).await?;
+        if !evicting.is_empty() {
+            (self.checkpoint)().await?;
+        }
+        for clip in evicting {
             let freed = self.remove(clip).await?;
             tracing::info!(%clip, freed, "an eviction that was interrupted came to its end");
         }
@@ -202,7 +211,12 @@ impl Evictor {
             }
         });
         match decided.await? {
-            Ok(_) => Ok(Ok(self.remove(clip).await?)),
+            Ok(_) => {
+                // Whoever has the key could not say later that nothing was given up. Without a checkpoint the file
+                // stays; the next round settles it, when one can be signed.
+                (self.checkpoint)().await?;
+                Ok(Ok(self.remove(clip).await?))
+            }
             Err(why) => Ok(Err(why.to_string())),
         }
     }

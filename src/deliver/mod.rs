@@ -8,7 +8,7 @@
 //! copies once they are proven: [`audit`] reads them again, [`mend`] brings good bytes back where one is wrong, [`locks`]
 //! renews their locks, [`evict`] gives local copies up, [`footage`] reads clips from wherever they stand. [`stops`]
 //! keeps what is isolated from going out. [`backup`] is the form of a backup of the database, [`fence`] keeps a station that
-//! goes on elsewhere from writing.
+//! goes on elsewhere from writing. [`tiles`] brings the log's tree there, [`post`] asks witnesses and authorities.
 
 pub mod audit;
 pub mod azure;
@@ -23,10 +23,12 @@ pub mod http;
 pub mod locks;
 pub mod mend;
 pub mod pace;
+pub mod post;
 pub mod prove;
 pub mod s3;
 pub mod sftp;
 pub mod stops;
+pub mod tiles;
 pub mod tus;
 pub mod uplink;
 pub mod webdav;

@@ -268,6 +268,41 @@ pub enum Request {
     },
     /// Makes a backup of the database now and brings it to its destinations.
     Backup,
+    /// Logs that an evidence package of a case is about to be made, and signs a checkpoint over that; answers with what
+    /// the package is to say.
+    BeginExport {
+        /// Any number of the case.
+        case_no: String,
+        /// Why.
+        reason: String,
+        /// On what basis.
+        basis: String,
+        /// For whom.
+        #[serde(default)]
+        recipient: Option<String>,
+        /// An unfinished package that is gone on with.
+        #[serde(default)]
+        resumes: Option<String>,
+    },
+    /// Signs a package that was asked for; answers with the note.
+    SignExport {
+        /// Its id.
+        package: String,
+        /// Position of the event that asked for it.
+        begun_seq: u64,
+        /// Clips in it.
+        clips: u64,
+        /// Their length in bytes.
+        bytes: u64,
+        /// SHA-256 of the list of its files, hex.
+        files: String,
+    },
+    /// Another station's log asks for a signature on its checkpoint (`custody::witness`); answers with status, body and
+    /// media type of HTTP.
+    AddCheckpoint {
+        /// The submission.
+        body: String,
+    },
 }
 
 /// What a recording is begun for; all of it may be said later about each clip.

@@ -169,6 +169,10 @@ kinds! {
     Shown => "access.show",
     /// The log itself was read.
     LogRead => "access.log",
+    /// An evidence package is about to be made (stored before its first byte is).
+    ExportBegun => "access.export",
+    /// An evidence package was finished and signed.
+    ExportEnded => "access.export_ended",
     /// A roster or register was imported.
     RosterImported => "register.roster",
     /// A device was seen at the gate for the first time.
@@ -205,6 +209,8 @@ kinds! {
     Superseded => "station.superseded",
     /// A signing key took over.
     KeyRotated => "log.key",
+    /// A witness refused the log's newest checkpoint: it knows another history.
+    WitnessRefused => "log.witness_refused",
 }
 
 /// A value that is only committed to: it goes to the side table, its keyed hash into the event.

@@ -7,7 +7,8 @@
 //! v1/<station>/catalogue/<seq>                     segments of the catalogue, JSON lines
 //! v1/<station>/log/checkpoint/<epoch>/<size>       signed checkpoints
 //! v1/<station>/log/epoch/<epoch>                   the claim on an epoch: its first checkpoint (see `epoch_claim`)
-//! v1/<station>/log/...                             later tiles and entries
+//! v1/<station>/log/tiles/<epoch>/tile/...          tiles of the tree and bundles of its entries (see `tile`)
+//! v1/<station>/log/timestamp/<epoch>/<size>-<s>    RFC 3161 timestamps on tree heads, and when they say they were made
 //! v1/<station>/backup/<epoch>/<seq>/...            backups of the database: `database`, `log-key`, then `note`
 //! v1/case/<sha256(case_key)>/<station>/<clip_id>/<rev>   one for each number and alias of a case
 //! ```
@@ -74,6 +75,16 @@ pub fn parse_checkpoint(station: &StationId, key: &str) -> Option<(u32, u64)> {
     let (epoch, size) = key.strip_prefix(&checkpoint_prefix(station))?.split_once('/')?;
     let read = (epoch.parse().ok()?, size.parse().ok()?);
     (checkpoint(station, read.0, read.1) == key).then_some(read)
+}
+
+/// The prefix below which the log of an epoch stands as C2SP's tlog-tiles has it (see `tile`).
+pub fn tiles_prefix(station: &StationId, epoch: u32) -> String {
+    format!("v1/{station}/log/tiles/{epoch:04}/")
+}
+
+/// An RFC 3161 timestamp on a tree head; `at_ms` is the time in it.
+pub fn timestamp(station: &StationId, epoch: u32, tree_size: u64, at_ms: i64) -> String {
+    format!("v1/{station}/log/timestamp/{epoch:04}/{tree_size:012}-{:012}", at_ms.max(0) / 1000)
 }
 
 /// The claim on an epoch: the first checkpoint of it, under a key that does not depend on its size, so that two
@@ -222,6 +233,11 @@ mod tests {
             (record(&s, c, 3), "v1/zhao-01/clips/019aa2c4-7f00-7abc-8def-0123456789ab/record/000003.json".to_owned()),
             (catalogue(&s, 42), "v1/zhao-01/catalogue/000000000042".to_owned()),
             (checkpoint(&s, 1, 1000), "v1/zhao-01/log/checkpoint/0001/000000001000".to_owned()),
+            (tiles_prefix(&s, 1), "v1/zhao-01/log/tiles/0001/".to_owned()),
+            (
+                timestamp(&s, 1, 1000, 1_781_834_604_321),
+                "v1/zhao-01/log/timestamp/0001/000000001000-001781834604".to_owned(),
+            ),
             (epoch_claim(&s, 2), "v1/zhao-01/log/epoch/0002".to_owned()),
             (backup_database(&s, 1, 42), "v1/zhao-01/backup/0001/000042/database".to_owned()),
             (backup_log_key(&s, 1, 42), "v1/zhao-01/backup/0001/000042/log-key".to_owned()),

@@ -12,6 +12,7 @@ pub mod format;
 pub mod keep;
 pub mod names;
 pub mod network;
+pub mod package;
 pub mod rooms;
 pub mod sentences;
 pub mod terminal;
@@ -512,6 +513,68 @@ catalogue! {
     err_failed => "出了问题", "Something went wrong";
     err_failed_detail => "采集和上传不受影响。再试一次；若持续出现，请查看系统日志（journalctl -u evidock）。", "Copying and sending go on. Try again; if it stays, read the log (journalctl -u evidock).";
     err_back => "回到采集站", "Back to the station";
+
+    // An evidence package
+    pk_readme => "说明文件", "Read this first";
+    pk_catalogue => "证据目录", "Catalogue of evidence";
+    pk_transfer => "移交登记表", "Transfer register";
+    pk_checker => "校验", "Check the files";
+    pk_case => "案件编号", "Case number";
+    pk_station => "采集站", "Station";
+    pk_agency => "执法机关", "Agency";
+    pk_reason => "导出事由", "Why";
+    pk_basis => "依据", "On what basis";
+    pk_recipient => "接收单位", "For";
+    pk_asked_by => "导出人", "Made by";
+    pk_asked_at => "导出时间", "Made at";
+    pk_package => "证据包编号", "Package";
+    pk_content => "内容", "Content";
+    pk_digest => "内容校验值（manifest-sha256.txt 的 SHA-256）", "Digest of the content (SHA-256 of manifest-sha256.txt)";
+    pk_number => "序号", "No.";
+    pk_file => "文件", "File";
+    pk_source => "来源", "Source";
+    pk_log_entry => "入库日志序号", "Log entry of the seal";
+    pk_custody => "保管过程", "Custody";
+    pk_when => "时间", "When";
+    pk_what => "事项", "What";
+    pk_who => "操作者", "Who";
+    pk_giver => "移交人（签字）", "Handed over by (signature)";
+    pk_taker => "接收人（签字）", "Received by (signature)";
+    pk_witness => "监交人（签字）", "In the presence of (signature)";
+    pk_date => "日期", "Date";
+    pk_medium => "载体及数量", "Medium and number";
+    pk_remarks => "备注", "Remarks";
+    pk_shows => "能证明什么", "What it shows";
+    pk_shows_not => "不能证明什么", "What it does not show";
+    pk_how => "怎样核对", "How to check it";
+    pk_inside => "目录结构", "What is inside";
+    pk_drop => "把整个证据包文件夹拖到这里，或点此选择文件夹", "Drop the whole folder here, or choose it";
+    pk_choose => "选择文件夹", "Choose the folder";
+    pk_checking => "正在核对", "Checking";
+    pk_same => "一致", "Same";
+    pk_differs => "不一致", "Differs";
+    pk_missing => "缺少", "Missing";
+    pk_extra => "多出", "Not part of the package";
+    pk_all_same => "全部文件一致", "Every file is the same";
+    pk_not_same => "有文件不一致、缺少或多出", "Files differ, are missing, or do not belong here";
+    pk_check_limit => "本页只发现意外的改动。要确认出处，请用 evidock import-check 和采集站的公钥核对签名。", "This page finds accidents. To be sure of the origin, compare the signature with the station's public key: evidock import-check.";
+    pk_offline => "全部在本机浏览器内计算，不联网，不上传。", "Everything is computed in this browser; nothing leaves this machine.";
+    pk_no_script => "需要允许本页运行脚本。", "This page needs scripts.";
+    pk_in_order => "证据包完整，与签名一致", "the package is whole, and what was signed";
+    pk_not_in_order => "证据包与签名不一致", "the package is not what was signed";
+
+    // The proof of an entry
+    proof_title => "日志条目及其证明", "An entry of the log, and its proof";
+    proof_show => "查看证明", "Show the proof";
+    proof_event => "条目原文", "The entry as it is stored";
+    proof_leaf => "叶散列", "Leaf hash";
+    proof_text => "证明", "Proof";
+    proof_size => "检查点覆盖的条目数", "Entries below the checkpoint";
+    proof_save_event => "下载条目", "Save the entry";
+    proof_save => "下载证明", "Save the proof";
+    proof_none_yet => "还没有检查点覆盖这一条；最多一分钟后会有。", "No checkpoint covers this entry yet; one does within a minute.";
+    proof_how => "任何人都可以用条目、证明和采集站的公钥离线核对（c2sp.org/tlog-proof）。", "With the entry, the proof and the station's public key anybody can check it offline (c2sp.org/tlog-proof).";
+    proof_cosigned => "见证签名", "Cosigned by";
 
     // Command line
     no_holds => "没有暂停销毁，也没有疑似涉密", "no hold stands, and nothing is isolated";

@@ -21,6 +21,7 @@ mod listed;
 mod log;
 mod open;
 mod pages;
+mod proofs;
 mod queue;
 mod recordings;
 mod records;
@@ -59,6 +60,7 @@ pub use keep::{HoldRow, IsolationRow, Standing};
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
+pub use proofs::{CosignatureRow, TimestampRow};
 pub use queue::{DeliveryJob, DueQuery, PauseRow};
 pub use recordings::{NewRecording, RecordingRow, SegmentRow};
 pub use records::Policy;
@@ -389,6 +391,11 @@ impl Store {
             readers.push(conn);
         }
         outcome
+    }
+
+    /// Whether it was opened for writing.
+    pub fn is_writable(&self) -> bool {
+        self.inner.writable
     }
 
     /// Where it stands.

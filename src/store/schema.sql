@@ -1,4 +1,4 @@
--- evidock's database, version 8. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 9. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -596,6 +596,9 @@ CREATE TABLE log_entry (
   case_hash TEXT
 ) STRICT;
 CREATE INDEX log_by_clip ON log_entry (clip_id) WHERE clip_id IS NOT NULL;
+CREATE INDEX log_by_case ON log_entry (case_hash) WHERE case_hash IS NOT NULL;
+-- Which keys signed when: few among millions, and part of every package.
+CREATE INDEX log_of_keys ON log_entry (seq) WHERE kind IN ('epoch.opened', 'log.key');
 -- Complete subtrees of the RFC 6962 tree.
 CREATE TABLE log_node (
   level INTEGER NOT NULL,
@@ -620,6 +623,45 @@ CREATE TABLE checkpoint (
   note    TEXT NOT NULL,
   made_ms INTEGER NOT NULL
 ) STRICT;
+
+-- Signatures of witnesses on our checkpoints; of one size the newest, since an idle log is signed again and again.
+CREATE TABLE cosignature (
+  epoch   INTEGER NOT NULL,
+  size    INTEGER NOT NULL,
+  witness TEXT NOT NULL,                             -- its name in the configuration
+  line    TEXT NOT NULL,                             -- as it stands below the note
+  made_s  INTEGER NOT NULL,                          -- the time that the witness signed, seconds since the Unix epoch
+  PRIMARY KEY (epoch, size, witness)
+) STRICT, WITHOUT ROWID;
+-- Logs of other stations for which this one is the witness: the newest checkpoint that was signed here. It never goes
+-- back, or this station would have signed two histories.
+CREATE TABLE witnessed (
+  origin TEXT PRIMARY KEY,
+  size   INTEGER NOT NULL,
+  root   BLOB NOT NULL CHECK (length(root) = 32),
+  note   TEXT NOT NULL,
+  at_ms  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER witnessed_goes_on BEFORE UPDATE ON witnessed WHEN NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root)
+  BEGIN SELECT RAISE(ABORT, 'a log that was witnessed never goes back'); END;
+CREATE TRIGGER witnessed_kept BEFORE DELETE ON witnessed BEGIN SELECT RAISE(ABORT, 'what was witnessed is never forgotten'); END;
+-- RFC 3161 timestamps on our tree heads.
+CREATE TABLE timestamp (
+  timestamp_id INTEGER PRIMARY KEY,
+  epoch  INTEGER NOT NULL,
+  size   INTEGER NOT NULL,
+  text   TEXT NOT NULL,                              -- what was stamped: the text of the checkpoint, without signatures
+  reply  BLOB NOT NULL,                              -- the authority's answer, whole, for `openssl ts -verify`
+  said_ms INTEGER NOT NULL,                          -- the time in it
+  got_ms INTEGER NOT NULL
+) STRICT;
+-- How much of the log stands at each destination as tiles and bundles of entries.
+CREATE TABLE tiles_at (
+  destination TEXT PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  size  INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- These stop accidents only; whoever owns the file can drop them. The tree and its anchors are what tells.
 CREATE TRIGGER log_entry_stays BEFORE UPDATE ON log_entry BEGIN SELECT RAISE(ABORT, 'log entries are never changed'); END;

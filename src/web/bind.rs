@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage};
 use super::view::Frame;
 use super::view::case::{CaseAnswer, CaseView};
-use super::view::clip::ClipView;
+use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
@@ -276,6 +276,10 @@ impl Pages for StationPages {
 
     fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>> {
         Box::pin(self.clip_view(clip))
+    }
+
+    fn proof(&self, clip: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>> {
+        Box::pin(self.proof_view(clip, seq))
     }
 
     fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {

@@ -7,6 +7,7 @@
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
 //! rooms     what is recorded live: page and API           (rooms.rs)
+//! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
 //! ```
@@ -23,6 +24,7 @@ pub mod live;
 pub mod media;
 pub mod pages;
 pub mod present;
+pub mod proofs;
 pub mod range;
 pub mod rooms;
 pub mod serve;
@@ -50,6 +52,7 @@ pub fn router(site: Arc<site::Site>) -> Router {
         .merge(assets::routes())
         .merge(api::routes())
         .merge(rooms::routes())
+        .merge(proofs::routes())
         .fallback(pages::not_found)
         .method_not_allowed_fallback(pages::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -17,7 +17,7 @@ use super::present::{Ctx, Nav};
 use super::trouble::Trouble;
 use super::view::Frame;
 use super::view::case::CaseAnswer;
-use super::view::clip::ClipView;
+use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CasesView, ClipsQuery, ClipsView};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
@@ -48,6 +48,8 @@ pub trait Pages: Send + Sync {
     fn records<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<RecordPage, ReadError>>;
     /// One clip; `None` where the station has none of that id.
     fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>>;
+    /// An entry of the log about a clip, with its proof; `None` where the log has no such entry about it.
+    fn proof(&self, clip: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>>;
     /// A case by any of its numbers in any bracket style.
     fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
     /// The key of a case number as typed, where it can be read as one: all ways to write a number give one key.

@@ -152,7 +152,8 @@ fn one_bad_copy_is_read_around_and_mended_from_another() {
     for dir in [&one, &two] {
         assert!(std::fs::read(master(dir.path(), &clip)).unwrap() == bytes);
     }
-    // It went, came back to be sent again, and went a second time.
+    // It went, came back to be sent again, and went a second time; between saying so and the end of it lies a checkpoint.
+    until_evicted(&mut station, 1);
     assert_eq!(count(&station, &clip, "clip.evicted"), 2);
     assert!(station.in_vault(&clip).is_none());
     assert_log_holds(&station);

@@ -291,7 +291,8 @@ impl Station {
     /// The page's address, without a slash at its end, as the daemon's log tells it.
     pub fn page(&self) -> String {
         let log = self.log();
-        let from = log.find("page=").expect("the daemon tells its page's address") + "page=".len();
+        // Of several starts the last.
+        let from = log.rfind("page=").expect("the daemon tells its page's address") + "page=".len();
         let rest = log[from..].trim_start_matches('"');
         rest[..rest.find(['"', ' ']).unwrap()].trim_end_matches('/').to_owned()
     }

@@ -11,6 +11,7 @@ use evidock::domain::command::{Ask, Caller, Reply, Request};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::ids::ClipId;
 use evidock::domain::ports::{BoxFuture, ClipBytes, FootageStream, MediaHealth};
+use evidock::domain::proof::TlogProof;
 use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
 use evidock::domain::stream::{Cause, PublishedGap, PublishedSegment, Pulse, Track};
@@ -21,7 +22,7 @@ use evidock::web::live::Live;
 use evidock::web::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage, Site};
 use evidock::web::view::Frame;
 use evidock::web::view::case::{CaseAnswer, CaseView};
-use evidock::web::view::clip::{ClipView, CustodyEntry, SightingView};
+use evidock::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
 use evidock::web::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
 use evidock::web::view::rooms::{RecordingView, RoomView, RoomsView};
 use evidock::web::view::station::*;
@@ -241,6 +242,25 @@ impl Pages for FixturePages {
     fn clip(&self, id: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>> {
         let known = self.0 != Scene::Empty && rows(self.0).iter().any(|r| r.id == id);
         ready(known.then(|| clip(self.0, id)))
+    }
+
+    fn proof(&self, id: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>> {
+        let known = self.0 != Scene::Empty && rows(self.0).iter().any(|r| r.id == id);
+        let entry = known.then(|| clip(self.0, id).custody).and_then(|all| all.into_iter().find(|e| e.seq == seq));
+        ready(entry.map(|entry| ProofView {
+            event: format!(
+                "{{\"v\":1,\"seq\":{seq},\"body\":{{\"detail\":{:?}}}}}",
+                entry.detail.as_deref().unwrap_or_default()
+            ),
+            leaf: "5d".repeat(32),
+            proof: (self.0 != Scene::Failing).then(|| {
+                let checkpoint = "evidock/zhao-01/1\n4300\nroot\n\n— evidock/zhao-01 AAAA\n".to_owned();
+                TlogProof { extra: None, index: seq, path: vec![[7; 32], [9; 32]], checkpoint }.to_string()
+            }),
+            size: Some(4300),
+            cosigned: vec!["station-2".into()],
+            entry,
+        }))
     }
 
     fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {

@@ -8,6 +8,7 @@ mod setup;
 
 pub(super) use line::{HttpLine, Payload};
 pub(super) use reply::{Reply, printable, skew_words};
+pub(super) use setup::client;
 pub use setup::{ClientCertificate, HttpOptions, HttpSetupError, Proxy};
 
 use http::Uri;

@@ -87,7 +87,7 @@ pub enum HttpSetupError {
 }
 
 /// The client for the server at `base`.
-pub(super) fn client(base: &str, options: &HttpOptions) -> Result<reqwest::Client, HttpSetupError> {
+pub(in crate::deliver) fn client(base: &str, options: &HttpOptions) -> Result<reqwest::Client, HttpSetupError> {
     // reqwest panics without one, and the provider is the program's choice, not ours.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(HttpSetupError::NoTlsProvider);

@@ -497,6 +497,8 @@ impl Words {
             EventKind::Searched => ("检索", "A search was answered"),
             EventKind::Shown => ("查看记录", "The record was shown"),
             EventKind::LogRead => ("查看日志", "The log was read"),
+            EventKind::ExportBegun => ("导出案件音像资料", "An evidence package was begun"),
+            EventKind::ExportEnded => ("证据包导出完成并签名", "An evidence package was finished and signed"),
             EventKind::RosterImported => ("导入排班表", "A roster was imported"),
             EventKind::DeviceSeen => ("首次见到设备", "A device was seen for the first time"),
             EventKind::RecorderApproved => ("记录仪准入", "A recorder was approved"),
@@ -515,6 +517,7 @@ impl Words {
             EventKind::ClipRestored => ("恢复时核对", "Settled by a restore"),
             EventKind::Superseded => ("本站已在别处恢复", "The station goes on elsewhere"),
             EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
+            EventKind::WitnessRefused => ("见证站拒绝签名", "A witness refused to sign"),
         };
         match (self.lang, place) {
             (Lang::Zh, Some(place)) => format!("{zh}：{place}"),

@@ -2,12 +2,15 @@
 
 use super::{StationPages, percent};
 use crate::domain::clip::ClipState;
+use crate::domain::digest::to_hex;
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
+use crate::domain::merkle::leaf_hash;
+use crate::domain::proof::TlogProof;
 use crate::domain::time::UtcMs;
 use crate::store::{LogRow, Reader, StoreError};
 use crate::web::site::ReadError;
-use crate::web::view::clip::{ClipView, CustodyEntry, SightingView};
+use crate::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
 
 /// Entries of the log on the page of a clip.
 const ENTRIES: usize = 200;
@@ -49,6 +52,41 @@ impl StationPages {
                 custody,
                 custody_cut,
                 record,
+            }))
+        })
+        .await
+    }
+}
+
+impl StationPages {
+    pub(super) async fn proof_view(&self, clip: ClipId, seq: u64) -> Result<Option<ProofView>, ReadError> {
+        self.read(move |r| {
+            let row = match r.log_entry(seq) {
+                Ok(row) => row,
+                Err(StoreError::NotFound(_)) => return Ok(None),
+                Err(e) => return Err(e),
+            };
+            let odd = |e: &dyn std::fmt::Display| StoreError::Odd(format!("log entry {seq}: {e}"));
+            let envelope: Envelope = serde_json::from_slice(&row.bytes).map_err(|e| odd(&e))?;
+            if envelope.clip.as_deref() != Some(&clip.to_string()) {
+                return Ok(None);
+            }
+            let epoch = r.epoch()?;
+            let head = r.last_checkpoint()?.filter(|head| head.epoch == epoch && head.size > seq);
+            let (mut proof, mut cosigned) = (None, Vec::new());
+            if let Some(head) = &head {
+                let path = r.log_path(seq, head.size)?.ok_or_else(|| odd(&"it has no path"))?;
+                let checkpoint = r.cosigned_note(head)?;
+                proof = Some(TlogProof { extra: None, index: seq, path, checkpoint }.to_string());
+                cosigned = r.cosignatures(head.epoch, head.size)?.into_iter().map(|row| row.witness).collect();
+            }
+            Ok(Some(ProofView {
+                entry: entry(r, &row)?,
+                leaf: to_hex(&leaf_hash(&row.bytes)),
+                event: String::from_utf8(row.bytes).map_err(|e| odd(&e))?,
+                proof,
+                size: head.map(|head| head.size),
+                cosigned,
             }))
         })
         .await

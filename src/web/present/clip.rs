@@ -7,7 +7,7 @@ use crate::domain::ports::MediaHealth;
 use crate::domain::record::{Field, REQUIRED, Record};
 use crate::domain::stream::{PublishedSegment, SegmentEnd};
 use crate::domain::words::Words;
-use crate::web::view::clip::ClipView;
+use crate::web::view::clip::{ClipView, CustodyEntry};
 use crate::web::view::clips::state_class;
 
 /// Fields that a person can set on the page, besides the link to a case.
@@ -361,10 +361,15 @@ pub fn copies(view: &ClipView, ctx: &Ctx) -> Vec<CopyLine> {
 
 /// What happened to it, newest first.
 pub fn custody(view: &ClipView, ctx: &Ctx) -> Vec<EntryLine> {
+    view.custody.iter().map(|line| entry(line, ctx)).collect()
+}
+
+/// One thing that happened.
+pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
     use crate::domain::event::EventKind::{
         Damaged, Linked, Mismatch, Proven, Quarantine, Sealed, SendFailed, ViewBegun,
     };
-    let line = |entry: &crate::web::view::clip::CustodyEntry| EntryLine {
+    EntryLine {
         seq: entry.seq,
         at: ctx.stamp(entry.at),
         text: ctx.w.event(entry.kind, entry.place.as_deref()),
@@ -377,8 +382,7 @@ pub fn custody(view: &ClipView, ctx: &Ctx) -> Vec<EntryLine> {
             ViewBegun | Linked => "hold",
             _ => "idle",
         },
-    };
-    view.custody.iter().map(line).collect()
+    }
 }
 
 /// The cases that it is linked to.

@@ -69,6 +69,23 @@ pub struct CustodyEntry {
     pub detail: Option<String>,
 }
 
+/// An entry with its proof.
+#[derive(Debug, Clone)]
+pub struct ProofView {
+    /// In words' reach.
+    pub entry: CustodyEntry,
+    /// The stored bytes, which are text.
+    pub event: String,
+    /// Their leaf hash, hex.
+    pub leaf: String,
+    /// The proof (`domain::proof`); `None` while no checkpoint covers the entry.
+    pub proof: Option<String>,
+    /// Entries below the checkpoint to which it leads.
+    pub size: Option<u64>,
+    /// Names of the witnesses that signed that checkpoint.
+    pub cosigned: Vec<String>,
+}
+
 /// What the player can do with a clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Playable {

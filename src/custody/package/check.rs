@@ -1,0 +1,571 @@
+//! Verification of a package, on a machine that has nothing else: that every file is what the one signature says, that
+//! every clip is what an entry of the log says was sealed, and that these entries stand in a log that its key signed.
+//!
+//! Whose key it is, a package cannot tell. With keys that were learned elsewhere the origin is shown as well; without,
+//! the keys in the package are taken, and the report says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::Digest;
+
+use super::bag::{self, DECLARATION, List};
+use super::{
+    BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECKER, CHECKPOINT, FACTS, FILES, Facts, Folder, KEYS, MANIFEST, NOTE, OPENED,
+    OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, TAG_MANIFEST, TRANSFER, WITHHELD, WithheldEvent, event,
+    proof, timestamp,
+};
+use crate::custody::checkpoint::{self, Checkpoint, Opened};
+use crate::custody::epoch::Opening;
+use crate::custody::note::VerifierKey;
+use crate::custody::timestamp as rfc3161;
+use crate::domain::digest::{Sha256, from_hex, to_hex};
+use crate::domain::event::{Envelope, EventKind, MAX_EVENT_BYTES, commitment};
+use crate::domain::merkle::{Hash, leaf_hash, verify_consistency};
+use crate::domain::proof::TlogProof;
+use crate::domain::record::Record;
+
+/// Lists and records of a very large case; what is longer was not written by us.
+const MOST: u64 = 256 << 20;
+/// Notes, keys, proofs.
+const MOST_SMALL: u64 = 1 << 20;
+/// Problems that are told; all are counted.
+const TOLD: usize = 200;
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Nothing is wrong with it.
+    pub whole: bool,
+    /// The signature is one of the keys that were given, and not only of the package's own.
+    pub origin_shown: bool,
+    /// The package's id.
+    pub package: Option<String>,
+    /// The case.
+    pub case_no: Option<String>,
+    /// Who made it.
+    pub station: Option<String>,
+    /// The key that signed it.
+    pub key: Option<String>,
+    /// Clips that are what was sealed.
+    pub clips: u64,
+    /// Events whose proof holds.
+    pub events: u64,
+    /// Entries below the checkpoint.
+    pub checkpoint_size: Option<u64>,
+    /// Others who signed the checkpoint; whose keys are not known here is only named.
+    pub cosigners: Vec<String>,
+    /// Times that an authority swears the log had such a head at; to be verified with `openssl ts -verify`.
+    pub timestamps: Vec<String>,
+    /// What must not be.
+    pub problems: Vec<String>,
+    /// How many there are, also beyond those that are told.
+    pub problem_count: u64,
+    /// What should be known.
+    pub notices: Vec<String>,
+}
+
+/// Checks the package in `folder`. `trusted` are keys that were learned elsewhere; `look` is told of the bytes that were read.
+pub fn check(folder: &Folder, trusted: &[VerifierKey], look: &mut dyn FnMut(u64)) -> Report {
+    let mut check = Check { folder, trusted, look, report: Report::default(), digests: BTreeMap::new() };
+    check.all();
+    let mut report = check.report;
+    report.whole = report.problem_count == 0;
+    report.origin_shown &= report.whole;
+    if trusted.is_empty() {
+        report.notices.push(
+            "no key was given (--trust): this shows that the package is whole and agrees with itself, and not who made it"
+                .to_owned(),
+        );
+    }
+    report
+}
+
+/// What was computed of a file.
+struct Digests {
+    size: u64,
+    sha256: String,
+    blake3: String,
+}
+
+struct Check<'a> {
+    folder: &'a Folder,
+    trusted: &'a [VerifierKey],
+    look: &'a mut dyn FnMut(u64),
+    report: Report,
+    digests: BTreeMap<String, Digests>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, what: impl Into<String>) {
+        self.report.problem_count += 1;
+        if self.report.problems.len() < TOLD {
+            self.report.problems.push(what.into());
+        }
+    }
+
+    fn all(&mut self) {
+        let files = match self.folder.files() {
+            Ok((files, odd)) => {
+                for name in odd {
+                    self.problem(format!("{name:?} is neither a file nor a folder"));
+                }
+                files
+            }
+            Err(e) => return self.problem(format!("the folder cannot be read: {e}")),
+        };
+        if !files.iter().any(|name| name == NOTE) {
+            return self.problem(format!(
+                "there is no {NOTE}: this is no evidence package of evidock, or its signature was removed"
+            ));
+        }
+        for name in &files {
+            match self.hash(name) {
+                Ok(digests) => {
+                    self.digests.insert(name.clone(), digests);
+                }
+                Err(e) => self.problem(format!("{name:?} cannot be read: {e}")),
+            }
+        }
+        let keys = self.keys();
+        let note = self.note(&keys);
+        self.lists();
+        if let Some(note) = &note {
+            self.signed_list(note);
+        }
+        let facts: Option<Facts> = self.json(FACTS);
+        let records: Vec<Record> = self.json(RECORDS).unwrap_or_default();
+        if let (Some(facts), Some(note)) = (&facts, &note) {
+            self.facts(facts, note);
+        }
+        let events = self.events(&keys);
+        self.keys_in_log(&events, &keys);
+        if let Some(facts) = &facts {
+            self.request(facts, &events);
+        }
+        self.clips(&records, &events, note.as_ref());
+        self.opened(&events);
+    }
+
+    fn hash(&mut self, name: &str) -> io::Result<Digests> {
+        let mut file = File::open(self.folder.path(name))?;
+        let (mut sha256, mut blake3, mut block, mut size) =
+            (sha2::Sha256::new(), blake3::Hasher::new(), vec![0; 1 << 20], 0);
+        loop {
+            let n = file.read(&mut block)?;
+            if n == 0 {
+                break;
+            }
+            sha256.update(&block[..n]);
+            blake3.update(&block[..n]);
+            size += n as u64;
+            (self.look)(n as u64);
+        }
+        Ok(Digests { size, sha256: to_hex(&sha256.finalize()), blake3: blake3.finalize().to_hex().to_string() })
+    }
+
+    fn text(&mut self, name: &str, most: u64) -> Option<String> {
+        let read = self.folder.read(name, most);
+        match read.and_then(|bytes| String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e)))
+        {
+            Ok(text) => Some(text),
+            Err(e) => {
+                self.problem(format!("{name} cannot be read: {e}"));
+                None
+            }
+        }
+    }
+
+    fn json<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name, MOST)?;
+        match serde_json::from_str(&text) {
+            Ok(value) => Some(value),
+            Err(e) => {
+                self.problem(format!("{name} is not of its form: {e}"));
+                None
+            }
+        }
+    }
+
+    /// The keys under which things may be signed: those that were given, else the package's own.
+    fn keys(&mut self) -> Vec<VerifierKey> {
+        let mut own = Vec::new();
+        for line in self.text(KEYS, MOST_SMALL).unwrap_or_default().lines() {
+            match line.parse::<VerifierKey>() {
+                Ok(key) => own.push(key),
+                Err(e) => self.problem(format!("{KEYS} has a line that is no key: {e}")),
+            }
+        }
+        if self.trusted.is_empty() { own } else { self.trusted.to_vec() }
+    }
+
+    fn note(&mut self, keys: &[VerifierKey]) -> Option<PackageNote> {
+        let text = self.text(NOTE, MOST_SMALL)?;
+        match PackageNote::open(text.as_bytes(), keys) {
+            Ok(note) => {
+                self.report.package = Some(note.package.clone());
+                self.report.station = Some(note.station.to_string());
+                let signer =
+                    keys.iter().find(|key| PackageNote::open(text.as_bytes(), std::slice::from_ref(*key)).is_ok());
+                self.report.key = signer.map(ToString::to_string);
+                let wanted = checkpoint::key_name(&note.station);
+                if signer.is_some_and(|key| key.name() != wanted) {
+                    self.problem(format!("the package of {} is signed by another station's key", note.station));
+                }
+                self.report.origin_shown = !self.trusted.is_empty();
+                Some(note)
+            }
+            Err(e) => {
+                self.problem(format!("the package's signature is refused: {e}"));
+                None
+            }
+        }
+    }
+
+    /// BagIt's lists: everything is listed, everything listed is there and the same.
+    fn lists(&mut self) {
+        if self.text(BAGIT, MOST_SMALL).is_some_and(|text| text != DECLARATION) {
+            self.problem(format!("{BAGIT} does not declare BagIt 1.0"));
+        }
+        let payload = |name: &str| name.starts_with("data/");
+        for (list, of_payload) in [(MANIFEST, true), (TAG_MANIFEST, false)] {
+            let Some(listed) = self.list(list) else { continue };
+            self.compare(list, &listed, |digests| &digests.sha256);
+            let all: Vec<String> = self.digests.keys().cloned().collect();
+            for name in all {
+                if payload(&name) == of_payload && name != TAG_MANIFEST && !listed.contains_key(&name) {
+                    self.problem(format!(
+                        "{name:?} is in the package and not in {list}: it was added, or its line removed"
+                    ));
+                }
+            }
+            for name in listed.keys().filter(|name| payload(name) != of_payload) {
+                self.problem(format!("{list} lists {name:?}, which belongs in the other manifest"));
+            }
+        }
+        if let Some(listed) = self.list(BLAKE3) {
+            self.compare(BLAKE3, &listed, |digests| &digests.blake3);
+        }
+        for name in [README, CATALOGUE, TRANSFER, CHECKER, BAG_INFO, RECORDS_CSV] {
+            if !self.digests.contains_key(name) {
+                self.problem(format!("{name} is missing"));
+            }
+        }
+    }
+
+    fn list(&mut self, name: &str) -> Option<List> {
+        let text = self.text(name, MOST)?;
+        match bag::read(&text) {
+            Ok(list) => Some(list),
+            Err(why) => {
+                self.problem(format!("{name}: {why}"));
+                None
+            }
+        }
+    }
+
+    fn compare(&mut self, list: &str, listed: &List, of: impl Fn(&Digests) -> &String) {
+        for (name, digest) in listed {
+            match self.digests.get(name) {
+                None => self.problem(format!("{name:?} is missing; {list} lists it")),
+                Some(found) if of(found) != digest => {
+                    self.problem(format!("{name:?} has other bytes than {list} says"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The list that the signature is about: every file but those three that cannot be in it.
+    fn signed_list(&mut self, note: &PackageNote) {
+        let found = self.digests.get(FILES).map(|d| d.sha256.clone());
+        if found.as_deref() != Some(&note.files.to_string()) {
+            self.problem(format!("{FILES} is not the list that was signed: files were changed and listed anew"));
+        }
+        let Some(listed) = self.list(FILES) else { return };
+        self.compare(FILES, &listed, |digests| &digests.sha256);
+        let all: Vec<String> = self.digests.keys().cloned().collect();
+        for name in all {
+            let outside = name.starts_with("data/") || [FILES, NOTE, TAG_MANIFEST].contains(&name.as_str());
+            if !outside && !listed.contains_key(&name) {
+                self.problem(format!("{name:?} was not part of what was signed"));
+            }
+        }
+        if !listed.contains_key(MANIFEST) {
+            self.problem(format!("{FILES} does not list {MANIFEST}, so that no signature covers the clips"));
+        }
+    }
+
+    fn facts(&mut self, facts: &Facts, note: &PackageNote) {
+        self.report.case_no = Some(facts.case_no.clone());
+        if facts.package != note.package
+            || facts.station != note.station.as_str()
+            || facts.case_hash != note.case.to_string()
+        {
+            self.problem(format!("{FACTS} tells of another package, station or case than was signed"));
+        }
+        if (facts.clips, facts.bytes) != (note.clips, note.bytes) {
+            self.problem(format!("{FACTS} counts {} clips, the signature {}", facts.clips, note.clips));
+        }
+    }
+
+    /// Every event with its proof; those that hold, by position.
+    fn events(&mut self, keys: &[VerifierKey]) -> BTreeMap<u64, Envelope> {
+        let mut events = BTreeMap::new();
+        let Some(note) = self.text(CHECKPOINT, MOST_SMALL) else { return events };
+        let head = match checkpoint::open(note.as_bytes(), keys) {
+            Ok(opened) => {
+                self.head(&opened, &note, keys);
+                opened.checkpoint
+            }
+            Err(e) => {
+                self.problem(format!("the checkpoint's signature is refused: {e}"));
+                return events;
+            }
+        };
+        let names: Vec<String> = self.digests.keys().cloned().collect();
+        let mut proofs: BTreeSet<u64> =
+            names.iter().filter_map(|n| number(n, "custody/proofs/", ".tlog-proof")).collect();
+        for seq in names.iter().filter_map(|n| number(n, "custody/events/", ".json")) {
+            proofs.remove(&seq);
+            let Ok(bytes) = self.folder.read(&event(seq), MAX_EVENT_BYTES as u64) else {
+                self.problem(format!("event {seq} is longer than an event can be, or is not called as ours are"));
+                continue;
+            };
+            if !self.proven(seq, &leaf_hash(&bytes), &note, &head) {
+                continue;
+            }
+            match serde_json::from_slice::<Envelope>(&bytes) {
+                Ok(envelope) if envelope.seq == seq => {
+                    self.report.events += 1;
+                    events.insert(seq, envelope);
+                }
+                Ok(envelope) => {
+                    self.problem(format!("the event in place {seq} says that it is number {}", envelope.seq))
+                }
+                Err(e) => self.problem(format!("event {seq} cannot be read: {e}")),
+            }
+        }
+        for withheld in self.json::<Vec<WithheldEvent>>(WITHHELD).unwrap_or_default() {
+            proofs.remove(&withheld.seq);
+            match from_hex(&withheld.leaf).and_then(|leaf| Hash::try_from(leaf).ok()) {
+                Some(leaf) => {
+                    self.proven(withheld.seq, &leaf, &note, &head);
+                }
+                None => self.problem(format!("the leaf hash of the withheld event {} is none", withheld.seq)),
+            }
+        }
+        for seq in proofs {
+            self.problem(format!("there is a proof of event {seq}, and no event"));
+        }
+        self.timestamps(&head);
+        events
+    }
+
+    fn head(&mut self, opened: &Opened, note: &str, keys: &[VerifierKey]) {
+        self.report.checkpoint_size = Some(opened.checkpoint.size);
+        let ours = |name: &str| keys.iter().any(|key| key.name() == name);
+        let lines = crate::custody::note::Note::parse(note.as_bytes());
+        let others = lines.iter().flat_map(|note| note.signatures()).filter(|line| !ours(&line.name));
+        self.report.cosigners = others.map(|line| format!("{} ({:08x})", line.name, line.id)).collect();
+        match checkpoint::parse_origin(&opened.checkpoint.origin) {
+            Some((station, _)) if Some(station.as_str()) == self.report.station.as_deref() => {}
+            _ => self.problem(format!("the checkpoint is of another log: {}", opened.checkpoint.origin)),
+        }
+    }
+
+    /// Whether the proof of an entry leads to the package's checkpoint.
+    fn proven(&mut self, seq: u64, leaf: &Hash, note: &str, head: &Checkpoint) -> bool {
+        let Some(text) = self.text(&proof(seq), MOST_SMALL) else { return false };
+        let held = match text.parse::<TlogProof>() {
+            Ok(proof) if proof.index != seq => Err(format!("the proof of event {seq} is of number {}", proof.index)),
+            Ok(proof) if proof.checkpoint != note => {
+                Err(format!("the proof of event {seq} leads to another checkpoint"))
+            }
+            Ok(proof) if !proof.leads(leaf, head.size, &head.root) => {
+                Err(format!("event {seq} does not stand in the log: its bytes or its proof were changed"))
+            }
+            Ok(_) => Ok(()),
+            Err(e) => Err(format!("the proof of event {seq}: {e}")),
+        };
+        held.map_err(|what| self.problem(what)).is_ok()
+    }
+
+    fn timestamps(&mut self, head: &Checkpoint) {
+        let names: Vec<String> = self.digests.keys().cloned().collect();
+        for size in names.iter().filter_map(|n| number(n, "custody/timestamps/", ".tsr")) {
+            let Some(text) = self.text(&timestamp(size, "txt"), MOST_SMALL) else { continue };
+            let Ok(reply) = self.folder.read(&timestamp(size, "tsr"), rfc3161::MAX_REPLY_BYTES as u64) else {
+                self.problem(format!("the timestamp on {size} entries is longer than one can be"));
+                continue;
+            };
+            let stamped = match rfc3161::read(&reply) {
+                Ok(stamp) if stamp.is_of(text.as_bytes()) => stamp,
+                Ok(_) => {
+                    self.problem(format!("the timestamp on {size} entries is of something else"));
+                    continue;
+                }
+                Err(e) => {
+                    self.problem(format!("the timestamp on {size} entries: {e}"));
+                    continue;
+                }
+            };
+            let way = self.text(&timestamp(size, "consistency"), MOST_SMALL).unwrap_or_default();
+            let way: Option<Vec<Hash>> = way.lines().map(|line| from_hex(line)?.try_into().ok()).collect();
+            let leads = Checkpoint::parse(&text)
+                .ok()
+                .filter(|old| old.origin == head.origin)
+                .zip(way)
+                .is_some_and(|(old, way)| verify_consistency(old.size, &old.root, head.size, &head.root, &way));
+            if leads {
+                self.report.timestamps.push(stamped.at.rfc3339());
+            } else {
+                self.problem(format!("the head of {size} entries that was stamped is not the beginning of this log"));
+            }
+        }
+    }
+
+    /// The log itself says under which keys it was signed.
+    fn keys_in_log(&mut self, events: &BTreeMap<u64, Envelope>, keys: &[VerifierKey]) {
+        let mut named = BTreeSet::new();
+        for envelope in events.values() {
+            match EventKind::parse(&envelope.kind) {
+                Some(EventKind::EpochOpened) => named.extend(Opening::read(&envelope.body).map(|opening| opening.key)),
+                Some(EventKind::KeyRotated) => {
+                    named.extend(envelope.body.get("new").and_then(|v| v.as_str()).map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+        if named.is_empty() {
+            self.problem("no event says under which key the log is signed");
+        } else if let Some(key) = self.report.key.clone().filter(|key| !named.contains(key)) {
+            self.problem(format!("the log never named the key that signed this package: {key}"));
+        }
+        for key in named.iter().filter(|named| !keys.iter().any(|key| key.to_string() == **named)) {
+            self.report
+                .notices
+                .push(format!("the log was signed under {key}, too, which is not among the keys taken here"));
+        }
+    }
+
+    /// The request that this package answers stands in the log.
+    fn request(&mut self, facts: &Facts, events: &BTreeMap<u64, Envelope>) {
+        let asked = events.get(&facts.begun_seq).is_some_and(|e| {
+            e.kind == EventKind::ExportBegun.as_str()
+                && e.case.as_deref() == Some(&facts.case_hash)
+                && e.body.get("package").and_then(|v| v.as_str()) == Some(&facts.package)
+                && format!("{}:{}", e.actor.kind, e.actor.id) == facts.asked_by
+        });
+        if !asked {
+            self.problem(format!(
+                "{FACTS} names event {} as its request, which is none of this package",
+                facts.begun_seq
+            ));
+        }
+    }
+
+    /// Each clip is what its record says, and what an event says was sealed.
+    fn clips(&mut self, records: &[Record], events: &BTreeMap<u64, Envelope>, note: Option<&PackageNote>) {
+        // Bytes as they were sealed, by clip: what the log knows of each.
+        let mut sealed: BTreeMap<&str, Vec<&Envelope>> = BTreeMap::new();
+        for envelope in events.values() {
+            let kind = EventKind::parse(&envelope.kind);
+            if matches!(kind, Some(EventKind::Sealed | EventKind::ClipRestored))
+                && let Some(clip) = &envelope.clip
+            {
+                sealed.entry(clip).or_default().push(envelope);
+            }
+        }
+        let files: Vec<(String, u64, String, String)> = self
+            .digests
+            .iter()
+            .filter(|(name, _)| name.starts_with("data/clips/"))
+            .map(|(name, d)| (name.clone(), d.size, d.sha256.clone(), d.blake3.clone()))
+            .collect();
+        let mut left: Vec<&Record> = records.iter().collect();
+        let mut bytes = 0;
+        for (name, size, sha256, blake3) in &files {
+            bytes += size;
+            let is = |r: &&Record| {
+                r.sha256.as_ref() == Some(sha256) && r.blake3.as_ref() == Some(blake3) && r.size_bytes == *size
+            };
+            let Some(at) = left.iter().position(is) else {
+                self.problem(format!("{name:?} is none of the clips of which there are records"));
+                continue;
+            };
+            let record = left.remove(at);
+            let says =
+                |e: &&Envelope, field: &str, value: &str| e.body.get(field).and_then(|v| v.as_str()) == Some(value);
+            let told =
+                sealed.get(record.record_id.as_str()).into_iter().flatten().any(|e| {
+                    says(e, "blake3", blake3) && (e.body.get("sha256").is_none() || says(e, "sha256", sha256))
+                });
+            if told {
+                self.report.clips += 1;
+            } else {
+                self.problem(format!("{name:?} (clip {}) is not what the log says was sealed", record.record_id));
+            }
+        }
+        for record in left {
+            self.problem(format!("the clip {} has a record and no file", record.record_id));
+        }
+        if note.is_some_and(|note| (note.clips, note.bytes) != (files.len() as u64, bytes)) {
+            self.problem("the package has another number or size of clips than was signed");
+        }
+    }
+
+    /// Values in clear are those that the events commit to.
+    fn opened(&mut self, events: &BTreeMap<u64, Envelope>) {
+        for opened in self.json::<Vec<OpenedValue>>(OPENED).unwrap_or_default() {
+            let key: Option<[u8; 32]> = from_hex(&opened.key).and_then(|key| key.try_into().ok());
+            let event = events.get(&opened.seq);
+            let committed = event.and_then(|e| match opened.field.as_str() {
+                "purpose" => e.purpose.as_ref(),
+                field => e.body.get(field),
+            });
+            let hash = committed.and_then(|value| value.get("h")).and_then(|h| h.as_str());
+            let holds = key.is_some_and(|key| hash == Some(&commitment(&key, &opened.value)));
+            if !holds {
+                self.problem(format!("the value of {:?} is not what event {} commits to", opened.field, opened.seq));
+            }
+        }
+    }
+}
+
+/// The number in a name of ours, in its one spelling.
+fn number(name: &str, before: &str, behind: &str) -> Option<u64> {
+    let digits = name.strip_prefix(before)?.strip_suffix(behind)?;
+    let number: u64 = digits.parse().ok()?;
+    (format!("{number:012}") == digits).then_some(number)
+}
+
+/// SHA-256 of a list as it is signed.
+pub fn digest_of(text: &str) -> Sha256 {
+    Sha256(sha2::Sha256::digest(text.as_bytes()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_ours_have_numbers() {
+        assert_eq!(number(&event(7), "custody/events/", ".json"), Some(7));
+        for odd in ["custody/events/7.json", "custody/events/+00000000007.json", "custody/events/x.json"] {
+            assert_eq!(number(odd, "custody/events/", ".json"), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_empty_folder_is_no_package() {
+        let dir = tempfile::tempdir().unwrap();
+        let report = check(&Folder::at(dir.path()), &[], &mut |_| {});
+        assert!(!report.whole && report.problems[0].contains("no evidence package"), "{report:?}");
+        let report = check(&Folder::at(&dir.path().join("gone")), &[], &mut |_| {});
+        assert!(!report.whole && report.problems[0].contains("cannot be read"), "{report:?}");
+    }
+}

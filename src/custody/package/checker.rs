@@ -1,0 +1,54 @@
+//! The page that compares every file of a package with its digest, inside a browser and offline. It finds accidents on
+//! a machine that has nothing else; whoever changes files on purpose changes this page, too, which is why it says so.
+
+use super::bag::List;
+use super::pages::escape;
+use crate::domain::words::{Lang, Words};
+
+const PAGE: &str = include_str!("checker.html");
+
+/// The page for these files: name and SHA-256 of every file of the package but the page itself and the three that are
+/// written after it, since they have its digest in them.
+pub fn page(w: &Words, files: &List) -> String {
+    let wanted: Vec<(&String, &String)> = files.iter().collect();
+    let words = serde_json::json!({
+        "checking": w.pk_checking, "same": w.pk_same, "differs": w.pk_differs, "missing": w.pk_missing, "extra": w.pk_extra,
+        "good": w.pk_all_same, "bad": w.pk_not_same,
+    });
+    let lang = match w.lang {
+        Lang::Zh => "zh-CN",
+        Lang::En => "en",
+    };
+    PAGE.replace("@LANG@", lang)
+        .replace("@TITLE@", &escape(w.pk_checker))
+        .replace("@NO_SCRIPT@", &escape(w.pk_no_script))
+        .replace("@OFFLINE@", &escape(w.pk_offline))
+        .replace("@DROP@", &escape(w.pk_drop))
+        .replace("@CHOOSE@", &escape(w.pk_choose))
+        .replace("@LIMIT@", &escape(w.pk_check_limit))
+        .replace("@WORDS@", &in_script(&words.to_string()))
+        .replace("@WANTED@", &in_script(&serde_json::json!(wanted).to_string()))
+}
+
+/// JSON inside a script element: nothing in it may end the element.
+fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_filled_and_nothing_ends_the_script() {
+        let files: List = [("a</script>", "x"), ("data/b", "y")].map(|(n, d)| (n.to_owned(), d.to_owned())).into();
+        let place = regex::Regex::new("@[A-Z_]+@").unwrap();
+        for lang in [Lang::Zh, Lang::En] {
+            let page = page(lang.words(), &files);
+            assert!(!place.is_match(&page));
+            assert_eq!(page.matches("</script>").count(), 3);
+            assert!(page.contains("[\"data/b\",\"y\"]"));
+            assert!(!page.contains("http"), "it asks nobody for anything");
+        }
+    }
+}

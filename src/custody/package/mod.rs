@@ -1,0 +1,370 @@
+//! Evidence packages: a folder (or a zip of it) that an archive, a court or a reviewer opens by double click, and that
+//! shows to others' tools, without us, that nothing in it was changed. What stands where, and what is signed. Reads no
+//! database and no network; files only through [`Folder`].
+//!
+//! ```text
+//! 1-README.html               说明文件: what this is, what it shows and what it does not
+//! 2-CATALOGUE.html            证据目录: the clips in their order, with what each proves
+//! 3-TRANSFER.html             移交登记表, to be signed by both sides
+//! 4-CHECK.html                compares every file with its digest, offline, in a browser
+//! bagit.txt bag-info.txt      BagIt 1.0 (RFC 8493)
+//! manifest-sha256.txt         the payload: everything below data/
+//! tagmanifest-sha256.txt      everything else but itself
+//! blake3sums.txt              the payload again, for `b3sum -c`
+//! data/clips/<n>_<time>_<recorder>.<ext>      the original bytes, in the order of capture
+//! data/metadata/records.json records.csv      the records of the clips
+//! custody/package.json        who made it, why, on what basis (Facts)
+//! custody/events/<seq>.json   events of the custody log about these clips and this case: the stored bytes
+//! custody/proofs/<seq>.tlog-proof             that each stands in the log
+//! custody/withheld.json       events about these clips and other cases: their leaf hashes alone
+//! custody/opened.json         values that the events only commit to, of this case, with their keys
+//! custody/checkpoint          the signed tree head, with whoever cosigned it
+//! custody/keys.txt            the keys under which the log was signed, one a line
+//! custody/timestamps/<size>.txt .tsr .consistency    an earlier head, its RFC 3161 timestamp, and the way from it
+//! custody/files-sha256.txt    digests of all of these but the next one and the tag manifest
+//! custody/package.note        signed: which package, and the digest of the list above
+//! ```
+//!
+//! The list leads from the one signature to every byte: note, list, payload manifest, files. BagIt's own manifests
+//! say the same to programs that know BagIt, and prove nothing to whoever asks who wrote them. Names are ASCII, because
+//! discs and old archivers garble others; titles and facts stand inside.
+
+pub mod bag;
+pub mod check;
+pub mod checker;
+pub mod pages;
+pub mod zip;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::note::{Note, NoteError, VerifierKey};
+use crate::domain::digest::Sha256;
+use crate::domain::ids::StationId;
+use crate::domain::ports::Signer;
+
+/// The pages, in their order.
+pub const README: &str = "1-README.html";
+/// See [`README`].
+pub const CATALOGUE: &str = "2-CATALOGUE.html";
+/// See [`README`].
+pub const TRANSFER: &str = "3-TRANSFER.html";
+/// See [`README`].
+pub const CHECKER: &str = "4-CHECK.html";
+/// BagIt's declaration.
+pub const BAGIT: &str = "bagit.txt";
+/// BagIt's facts.
+pub const BAG_INFO: &str = "bag-info.txt";
+/// Digests of the payload.
+pub const MANIFEST: &str = "manifest-sha256.txt";
+/// Digests of everything else.
+pub const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
+/// BLAKE3 of the payload.
+pub const BLAKE3: &str = "blake3sums.txt";
+/// The records.
+pub const RECORDS: &str = "data/metadata/records.json";
+/// The records as a table.
+pub const RECORDS_CSV: &str = "data/metadata/records.csv";
+/// Who, why, on what basis.
+pub const FACTS: &str = "custody/package.json";
+/// Events that are not disclosed.
+pub const WITHHELD: &str = "custody/withheld.json";
+/// Opened commitments.
+pub const OPENED: &str = "custody/opened.json";
+/// The signed tree head.
+pub const CHECKPOINT: &str = "custody/checkpoint";
+/// The log's keys.
+pub const KEYS: &str = "custody/keys.txt";
+/// What the note signs.
+pub const FILES: &str = "custody/files-sha256.txt";
+/// The signature.
+pub const NOTE: &str = "custody/package.note";
+
+/// Where the bytes of an event stand.
+pub fn event(seq: u64) -> String {
+    format!("custody/events/{seq:012}.json")
+}
+
+/// Where the proof of an event stands.
+pub fn proof(seq: u64) -> String {
+    format!("custody/proofs/{seq:012}.tlog-proof")
+}
+
+/// Where a stamped head (`txt`), its timestamp (`tsr`) and the way from it (`consistency`) stand.
+pub fn timestamp(size: u64, what: &str) -> String {
+    format!("custody/timestamps/{size:012}.{what}")
+}
+
+/// `custody/package.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Version of this form.
+    pub v: u32,
+    /// The package's id.
+    pub package: String,
+    /// Who made it.
+    pub station: String,
+    /// The agency (执法机关).
+    pub agency: Option<String>,
+    /// The case's number as it was asked for, in its agreed form.
+    pub case_no: String,
+    /// SHA-256 of the case key, as events and object keys have it.
+    pub case_hash: String,
+    /// Other numbers of the same case.
+    pub aliases: Vec<String>,
+    /// Why it was asked for.
+    pub reason: String,
+    /// On what basis (依据): a letter, an order, an article.
+    pub basis: String,
+    /// For whom.
+    pub recipient: Option<String>,
+    /// Who asked, as the log has it: `kind:id`.
+    pub asked_by: String,
+    /// When, RFC 3339.
+    pub asked_at: String,
+    /// Position in the log of the event that says so.
+    pub begun_seq: u64,
+    /// Clips in it.
+    pub clips: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+    /// Clips of the case that are not in it: isolated as suspected classified.
+    pub isolated: u64,
+    /// Clips of the case that are not in it: still being copied from their recorders.
+    pub unsealed: u64,
+    /// The program.
+    pub made_with: String,
+}
+
+/// Where a clip stands in a package, and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedClip {
+    /// Its id.
+    pub clip: String,
+    /// Its path in the package.
+    pub path: String,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Hex.
+    pub sha256: String,
+    /// Hex.
+    pub blake3: String,
+}
+
+/// An event that is not disclosed: that it is there, and nothing of what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithheldEvent {
+    /// Its position.
+    pub seq: u64,
+    /// Its leaf hash, hex.
+    pub leaf: String,
+}
+
+/// A value that an event of this case commits to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedValue {
+    /// Position of the event.
+    pub seq: u64,
+    /// Where the commitment stands in it.
+    pub field: String,
+    /// The key, hex.
+    pub key: String,
+    /// The value.
+    pub value: String,
+}
+
+/// What `custody/package.note` signs:
+///
+/// ```text
+/// evidock/<station>/package/<id>
+/// case <sha256 of the case key>
+/// clips <how many> <bytes>
+/// files <sha256 of custody/files-sha256.txt>
+///
+/// — evidock/<station> <...>
+/// ```
+///
+/// No line of it can be read as a checkpoint's size, so one key may sign both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageNote {
+    /// Whose.
+    pub station: StationId,
+    /// The package's id.
+    pub package: String,
+    /// SHA-256 of the case key.
+    pub case: Sha256,
+    /// Clips in it.
+    pub clips: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the list of files.
+    pub files: Sha256,
+}
+
+/// Why a package's note was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackageNoteError {
+    /// The signed note around it was refused.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The signed text is no note on a package.
+    #[error("the signed text is not a note on an evidence package: {0}")]
+    Malformed(&'static str),
+}
+
+impl PackageNote {
+    fn text(&self) -> String {
+        format!(
+            "evidock/{}/package/{}\ncase {}\nclips {} {}\nfiles {}\n",
+            self.station, self.package, self.case, self.clips, self.bytes, self.files
+        )
+    }
+
+    /// Signs it.
+    pub fn sign(&self, signer: &dyn Signer) -> Result<String, PackageNoteError> {
+        // What is signed is what others read.
+        if Self::parse(&self.text()).as_ref() != Ok(self) {
+            return Err(PackageNoteError::Malformed("its id has other characters than letters, digits and '-'"));
+        }
+        let mut note = Note::new(self.text())?;
+        note.sign(signer)?;
+        Ok(note.to_string())
+    }
+
+    /// Reads a note and checks its signature against these keys.
+    pub fn open(note: &[u8], keys: &[VerifierKey]) -> Result<Self, PackageNoteError> {
+        let note = Note::parse(note)?;
+        note.verify(keys)?;
+        Self::parse(note.text())
+    }
+
+    fn parse(text: &str) -> Result<Self, PackageNoteError> {
+        use PackageNoteError::Malformed;
+        let mut lines = text.lines();
+        let which = lines.next().and_then(|l| l.strip_prefix("evidock/")).ok_or(Malformed("its first line"))?;
+        let parts: Vec<&str> = which.split('/').collect();
+        let [station, "package", package] = parts[..] else { return Err(Malformed("its first line")) };
+        if package.is_empty() || !package.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(Malformed("its id"));
+        }
+        let mut line = |name: &'static str| {
+            let rest = lines.next().and_then(|l| l.strip_prefix(name)).and_then(|l| l.strip_prefix(' '));
+            rest.ok_or(Malformed("a line's name"))
+        };
+        let case = read(line("case")?)?;
+        let (clips, bytes) = line("clips")?.split_once(' ').ok_or(Malformed("the line of clips"))?;
+        let note = Self {
+            station: StationId::new(station).map_err(|_| Malformed("the station's name"))?,
+            package: package.to_owned(),
+            case,
+            clips: read(clips)?,
+            bytes: read(bytes)?,
+            files: read(line("files")?)?,
+        };
+        if note.text() == text { Ok(note) } else { Err(Malformed("it has another spelling")) }
+    }
+}
+
+fn read<T: FromStr>(text: &str) -> Result<T, PackageNoteError> {
+    text.parse().map_err(|_| PackageNoteError::Malformed("a number or digest cannot be read"))
+}
+
+/// A package on disk.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// At a path.
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Where a file of it stands. The name is one of ours or was judged by [`bag::is_safe`].
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A small file whole; one that is longer than `most` bytes is none of ours.
+    pub fn read(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
+        use io::Read;
+        let mut bytes = Vec::new();
+        std::fs::File::open(self.path(name))?.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than such a file can be"));
+        }
+        Ok(bytes)
+    }
+
+    /// Every file in it, as names with `/`; what is neither a file nor a folder is told as well.
+    pub fn files(&self) -> io::Result<(Vec<String>, Vec<String>)> {
+        let (mut files, mut odd) = (Vec::new(), Vec::new());
+        let mut todo = vec![String::new()];
+        while let Some(dir) = todo.pop() {
+            for entry in std::fs::read_dir(self.0.join(&dir))? {
+                let entry = entry?;
+                let name = format!("{dir}{}", entry.file_name().to_string_lossy());
+                let kind = entry.file_type()?;
+                match () {
+                    () if kind.is_dir() => todo.push(format!("{name}/")),
+                    () if kind.is_file() => files.push(name),
+                    // A link may lead out of the package, and what it leads to is not in it.
+                    () => odd.push(name),
+                }
+            }
+        }
+        files.sort_unstable();
+        Ok((files, odd))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::custody::checkpoint;
+    use crate::custody::key::FileSigner;
+
+    fn signer(seed: u8) -> FileSigner {
+        FileSigner::from_seed("evidock/zhao-01", [seed; 32]).unwrap()
+    }
+
+    fn sample() -> PackageNote {
+        PackageNote {
+            station: StationId::new("zhao-01").unwrap(),
+            package: "019aa2c4-7f00-7abc-8def-0123456789ab".into(),
+            case: Sha256([1; 32]),
+            clips: 3,
+            bytes: 1234,
+            files: Sha256([2; 32]),
+        }
+    }
+
+    #[test]
+    fn the_note_s_form_is_frozen() {
+        let (one, two) = ("01".repeat(32), "02".repeat(32));
+        assert_eq!(
+            sample().text(),
+            format!(
+                "evidock/zhao-01/package/019aa2c4-7f00-7abc-8def-0123456789ab\ncase {one}\nclips 3 1234\nfiles {two}\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_note_is_read_as_written_and_refused_when_changed() {
+        let key = VerifierKey::of(&signer(7)).unwrap();
+        let signed = sample().sign(&signer(7)).unwrap();
+        assert_eq!(PackageNote::open(signed.as_bytes(), std::slice::from_ref(&key)), Ok(sample()));
+        assert!(checkpoint::open(signed.as_bytes(), std::slice::from_ref(&key)).is_err(), "it is no checkpoint");
+        for (from, to) in [("clips 3", "clips 4"), ("package/0", "package/1"), ("files 02", "files 03")] {
+            let changed = signed.replacen(from, to, 1);
+            assert!(PackageNote::open(changed.as_bytes(), std::slice::from_ref(&key)).is_err(), "{from}");
+        }
+        let other = VerifierKey::of(&signer(8)).unwrap();
+        assert!(PackageNote::open(signed.as_bytes(), &[other]).is_err());
+        let odd = PackageNote { package: "a\nfiles".into(), ..sample() };
+        assert!(odd.sign(&signer(7)).is_err());
+    }
+}

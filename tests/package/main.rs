@@ -1,0 +1,172 @@
+//! Evidence packages with the real program: others' tools accept what is written, and each of many tamperings is refused
+//! by the tools that should refuse it; an export that is killed goes on; clips come from wherever they stand.
+
+#![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod export;
+mod tampering;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use serde_json::Value;
+use support::footage;
+use support::guarded::tools;
+use support::station::{Station, dsj, files_below, text};
+use support::tsa::Tsa;
+
+/// The case of the package.
+pub const CASE: &str = "赵卫罚〔2026〕12号";
+/// Another case, to which one of its clips is linked, too.
+pub const OTHER: &str = "赵卫罚〔2026〕77号";
+/// Why it is asked for.
+pub const REASON: &str = "行政诉讼举证";
+/// On what basis.
+pub const BASIS: &str = "调取证据通知书〔2026〕7号";
+
+/// A finished package with what its readers need.
+pub struct Made {
+    /// The package.
+    pub dir: PathBuf,
+    /// The station's public key, as it was learned elsewhere.
+    pub trust: PathBuf,
+    /// An older checkpoint of the same log, signed like the newest.
+    pub older_checkpoint: String,
+    /// Whom its timestamps come from.
+    pub tsa: PathBuf,
+    /// What `export` answered.
+    pub answer: Value,
+    _kept: tempfile::TempDir,
+}
+
+/// The package, while some test holds it; its folder goes with the last one.
+pub fn made() -> Arc<Made> {
+    static MADE: Mutex<Weak<Made>> = Mutex::new(Weak::new());
+    let mut held = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    held.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(make());
+        *held = Arc::downgrade(&made);
+        made
+    })
+}
+
+fn make() -> Made {
+    let kept = tempfile::Builder::new().prefix("evidock-package-").tempdir().unwrap();
+    let tsa = Tsa::start();
+    let mut station = Station::running(&format!(
+        "[custody]\ncheckpoint_interval_s = 1\n[custody.timestamp]\nurl = \"{}\"\n",
+        tsa.url()
+    ));
+    take_in(&mut station, &[300_000, 90_000, 16_384]);
+    let clips: Vec<String> = (0..3).map(|n| station.clip(format!("0912{n:02}.mp4"))).collect();
+    for clip in &clips {
+        station.json(["link", clip, CASE, "--stage", "调查", "--proves", "现场检查过程"]);
+    }
+    // One of them proves something in another case, too, which is nobody's business here.
+    station.json(["link", &clips[2], OTHER, "--proves", "另案事实"]);
+    station.json(["annotate", &clips[0], "place=东关街28号", "officer=张三"]);
+    station.until_proven(3);
+    station.until("a timestamp is there", |s| !s.query("SELECT size FROM timestamp", &[]).is_empty());
+    let older_checkpoint = station.json(["log", "checkpoint"])["note"].as_str().unwrap().to_owned();
+    station.json(["retry"]);
+    let dir = kept.path().join("package");
+    let answer = export(&station, &dir);
+    let (trust, ca) = (kept.path().join("station.pub"), kept.path().join("ca.crt"));
+    fs::copy(station.path("state/log.key.pub"), &trust).unwrap();
+    fs::copy(tsa.ca(), &ca).unwrap();
+    Made { dir, trust, older_checkpoint, tsa: ca, answer, _kept: kept }
+}
+
+/// Takes clips of these lengths in.
+pub fn take_in(station: &mut Station, lengths: &[usize]) {
+    let card = station.card("a");
+    for (n, len) in lengths.iter().enumerate() {
+        card.file(dsj("36NCC009910", &format!("0912{n:02}")), footage(*len, n as u64 + 1), 90 - n as u64);
+    }
+    station.dock("a");
+    station.until_proven(lengths.len() as u64);
+}
+
+/// Exports the case; must succeed.
+pub fn export(station: &Station, to: &Path) -> Value {
+    station.json([
+        "export",
+        "--case",
+        CASE,
+        "--to",
+        to.to_str().unwrap(),
+        "--reason",
+        REASON,
+        "--basis",
+        BASIS,
+        "--recipient",
+        "县人民法院",
+    ])
+}
+
+/// Runs a program in a folder; whether it ended well, and what it said.
+pub fn run(program: &Path, args: &[&str], dir: &Path) -> (bool, String) {
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap_or_else(|e| panic!("{} cannot be started ({e}): run `scripts/setup test`", program.display()));
+    (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+}
+
+/// Whether the reference validator takes the folder for a bag.
+pub fn bagit(dir: &Path) -> (bool, String) {
+    run(&tools().join("python-readers/bin/python"), &["-m", "bagit", "--validate", dir.to_str().unwrap()], dir)
+}
+
+/// `sha256sum -c` of both lists.
+pub fn sha256sum(dir: &Path) -> (bool, String) {
+    let (one, told) = run(Path::new("sha256sum"), &["--strict", "-c", "manifest-sha256.txt"], dir);
+    let (other, more) = run(Path::new("sha256sum"), &["--strict", "-c", "tagmanifest-sha256.txt"], dir);
+    (one && other, told + &more)
+}
+
+/// `b3sum -c` of the payload.
+pub fn b3sum(dir: &Path) -> (bool, String) {
+    run(Path::new("b3sum"), &["-c", "blake3sums.txt"], dir)
+}
+
+/// `evidock import-check`, on a machine that has nothing else.
+pub fn import_check(dir: &Path, trust: Option<&Path>) -> (i32, Value) {
+    let empty = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evidock"));
+    command.args(["import-check", "--json"]).arg(dir).current_dir(empty.path()).env_clear();
+    if let Some(trust) = trust {
+        command.arg("--trust").arg(trust);
+    }
+    let output = command.output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    (output.status.code().unwrap(), report)
+}
+
+/// The only timestamp of a package: what was stamped, and the reply.
+pub fn stamped(dir: &Path) -> (PathBuf, PathBuf) {
+    let files = files_below(&dir.join("custody/timestamps"));
+    let ending = |e: &str| files.iter().find(|f| f.extension().is_some_and(|x| x == e)).unwrap().clone();
+    (ending("txt"), ending("tsr"))
+}
+
+/// Numbers of the events in clear.
+pub fn events(dir: &Path) -> Vec<u64> {
+    let mut numbers: Vec<u64> = files_below(&dir.join("custody/events"))
+        .iter()
+        .map(|f| f.file_stem().unwrap().to_str().unwrap().parse().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// A JSON file.
+pub fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}

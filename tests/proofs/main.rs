@@ -1,0 +1,117 @@
+//! What others can tell about the log with their own tools: proofs and tiles are read by Go's checksum-database packages,
+//! the arithmetic is compared with a second implementation, witnesses and a timestamp authority are real, and a database
+//! that is rewritten with the box's own key is caught by what left the box.
+
+#![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod arithmetic;
+mod attack;
+mod keys;
+mod read_by_others;
+mod timestamps;
+mod witness;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use evidock::custody::checkpoint::{Checkpoint, key_name};
+use evidock::custody::key::FileSigner;
+use evidock::custody::note::VerifierKey;
+use evidock::domain::ids::StationId;
+use evidock::domain::merkle::Frontier;
+use support::station::{Station, dsj};
+
+/// A checkpoint each second, so that nobody waits a minute.
+pub const QUICK: &str = "[custody]\ncheckpoint_interval_s = 1\n";
+
+/// A directory on another device than the stations' own: a destination there counts as off the box.
+pub fn far() -> tempfile::TempDir {
+    let dir = tempfile::Builder::new().prefix("evidock-far-").tempdir_in("/dev/shm").unwrap();
+    let near = tempfile::tempdir().unwrap();
+    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    assert_ne!(device(dir.path()), device(near.path()), "/dev/shm must be a file system of its own");
+    dir
+}
+
+/// Settings of a folder destination outside of the station's directory.
+pub fn folder_at(name: &str, dir: &Path) -> String {
+    format!("[[destination]]\nname = \"{name}\"\nkind = \"folder\"\ndir = \"{}\"\n", dir.display())
+}
+
+/// Takes `clips` short clips in; their ids.
+pub fn take_in(station: &mut Station, clips: usize) -> Vec<String> {
+    let card = station.card("a");
+    for n in 0..clips {
+        card.file(dsj("36NCC009910", &format!("0912{n:02}")), support::footage(20_000 + n, n as u64), 90);
+    }
+    station.dock("a");
+    station.until_proven(clips as u64);
+    (0..clips).map(|n| station.clip(format!("0912{n:02}.mp4"))).collect()
+}
+
+/// Waits until the newest checkpoint covers every event so far.
+pub fn until_covered(station: &mut Station) {
+    let size: i64 = station.one("SELECT max(seq) + 1 FROM log_entry", &[]).parse().unwrap();
+    station.until("a checkpoint covers the log", |s| {
+        !s.query("SELECT size FROM checkpoint WHERE size >= ?1", &[&size]).is_empty()
+    });
+}
+
+/// What somebody with root and the key does to a stopped station: one event is changed, the tree is made again from
+/// its leaves, and every checkpoint is signed anew. Nothing inside the box shows it.
+pub fn rewrite_history(station: &Station, from: &str, to: &str) {
+    let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
+    for trigger in ["log_entry_stays", "log_node_stays", "log_node_kept", "checkpoint_stays", "checkpoint_kept"] {
+        db.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+    }
+    let changed = db
+        .execute(
+            "UPDATE log_entry SET bytes = CAST(replace(CAST(bytes AS TEXT), ?1, ?2) AS BLOB) WHERE instr(CAST(bytes AS TEXT), ?1) > 0",
+            [from, to],
+        )
+        .unwrap();
+    assert!(changed > 0, "{from} stands in some event");
+    sign_anew(station, &db);
+}
+
+/// Makes tree and checkpoints of a database anew with the box's own key.
+pub fn sign_anew(station: &Station, db: &rusqlite::Connection) {
+    let us = StationId::new("test-01").unwrap();
+    let signer = FileSigner::open_or_create(&station.path("state/log.key"), &key_name(&us)).unwrap();
+    db.execute_batch("DELETE FROM log_node").unwrap();
+    let mut statement = db.prepare("SELECT bytes FROM log_entry ORDER BY seq").unwrap();
+    let entries: Vec<Vec<u8>> = statement.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
+    let (mut tree, mut roots) = (Frontier::default(), vec![]);
+    for entry in &entries {
+        for (level, index, hash) in tree.push(evidock::domain::merkle::leaf_hash(entry)) {
+            let insert = "INSERT INTO log_node (level, idx, hash) VALUES (?1, ?2, ?3)";
+            db.execute(insert, rusqlite::params![level, index as i64, hash]).unwrap();
+        }
+        roots.push(tree.root());
+    }
+    let mut statement = db.prepare("SELECT checkpoint_id, epoch, size, made_ms FROM checkpoint").unwrap();
+    let rows: Vec<(i64, u32, i64, i64)> = statement
+        .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    for (id, epoch, size, made_ms) in rows {
+        if size as usize > roots.len() {
+            db.execute("DELETE FROM checkpoint WHERE checkpoint_id = ?1", [id]).unwrap();
+            continue;
+        }
+        let root = roots[size as usize - 1];
+        let note = Checkpoint::of(&us, epoch, size as u64, root).sign(&signer, made_ms).unwrap();
+        let update = "UPDATE checkpoint SET root = ?2, note = ?3 WHERE checkpoint_id = ?1";
+        db.execute(update, rusqlite::params![id, root, note]).unwrap();
+    }
+}
+
+/// The public key of a station.
+pub fn key_of(station: &Station) -> VerifierKey {
+    fs::read_to_string(station.path("state/log.key.pub")).unwrap().trim().parse().unwrap()
+}
