@@ -14,6 +14,7 @@ use super::backup::task::Backups;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::{control, destinations, docks, roster_watch, streams, usb};
+use crate::access::Access;
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -49,7 +50,7 @@ use crate::store::{Change, Policy, Store};
 use crate::vault::{CopyOptions, Vault};
 use crate::web::bind::StationPages;
 use crate::web::live::Live;
-use crate::web::site::Site;
+use crate::web::site::{Door, Site};
 
 /// How long a phase may take to wind down.
 const GRACE: Duration = Duration::from_secs(20);
@@ -58,6 +59,9 @@ const SLOW_BEAT: Duration = Duration::from_secs(15 * 60);
 
 /// Destinations are asked so often whether this station goes on elsewhere, besides before each write.
 const FENCE_LOOK_EVERY: Duration = Duration::from_secs(300);
+
+/// Clips whose labels are settled in one transaction at the first start of this version.
+const LABELS_AT_ONCE: u32 = 500;
 
 /// Where the database of a station stands.
 pub fn database(settings: &Settings) -> PathBuf {
@@ -84,6 +88,7 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     super::begin_logging(&settings)?;
     // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    more_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("evidock")
@@ -93,6 +98,18 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     // Blocking threads that hang on a dead mount must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(5));
     Ok(exit)
+}
+
+/// As many open files as the system allows us: guests of the page must not take those that intake needs. What is inherited
+/// is kept low by default for programs that we are not (getrlimit(2), `select`).
+fn more_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    if now.current != now.maximum
+        && let Err(e) = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum })
+    {
+        tracing::warn!(error = %e, "the limit of open files stays as it was inherited");
+    }
 }
 
 /// Everything that the tasks share.
@@ -274,6 +291,9 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         defaults,
         clock: Arc::clone(&clock),
     };
+    let access = Access::open(store.clone(), Arc::clone(&clock), settings.station.zone.clone(), settings.access.clone())?;
+    // Labels of clips that were there before lists were narrowed by them.
+    while store.write_blocking(|tx| tx.index_labels(LABELS_AT_ONCE))? > 0 {}
     let desk = Arc::new(Desk {
         store: store.clone(),
         vault: vault.clone(),
@@ -285,6 +305,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         board: board.clone(),
         streams: settings.streams.clone(),
         backups: backups.clone(),
+        access,
     });
     let reach = Reach {
         store: store.clone(),
@@ -747,7 +768,13 @@ fn start_doors(
     let live = Live::new(parts.clock.now().0);
     let station = &settings.station;
     let (clock, zone, language) = (Arc::clone(&parts.clock), station.zone.clone(), station.language.fixed());
-    let site = Site::new(Arc::new(pages), desk, clock, zone, language, Arc::clone(&live));
+    let door = Door {
+        access: Some(Arc::clone(&parts.desk.access)),
+        hosts: settings.web.names.clone(),
+        exposed: !settings.web.listen.ip().is_loopback(),
+        tls: settings.web.tls.is_some(),
+    };
+    let site = Site::new(Arc::new(pages), desk, clock, zone, language, Arc::clone(&live), door);
     crate::web::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
 }
 

@@ -4,6 +4,7 @@
 //! Pure: no file, socket, database, clock or thread is touched here, and nothing of the other
 //! rooms is imported.
 
+pub mod account;
 pub mod backup;
 pub mod case_number;
 pub mod clip;
@@ -24,6 +25,7 @@ pub mod record;
 pub mod recorder;
 pub mod recorder_clock;
 pub mod retention;
+pub mod rights;
 pub mod sending;
 pub mod sensitivity;
 pub mod stream;
