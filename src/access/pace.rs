@@ -29,6 +29,14 @@ impl Pace {
         self.take_at(key, monotonic())
     }
 
+    /// Gives a try back: it was none of those that are counted.
+    pub fn give_back(&self, key: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((left, _)) = buckets.get_mut(key) {
+            *left = (*left + 1.0).min(self.most);
+        }
+    }
+
     fn take_at(&self, key: &str, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let fill = |(left, at): (f64, Instant)| {
@@ -68,6 +76,8 @@ mod tests {
         assert!(pace.take_at("b", start).is_ok(), "others are not held up");
         assert!(pace.take_at("a", start + Duration::from_secs(10)).is_ok());
         assert!(pace.take_at("a", start + Duration::from_secs(10)).is_err());
+        pace.give_back("a");
+        assert!(pace.take_at("a", start + Duration::from_secs(10)).is_ok());
     }
 
     #[test]

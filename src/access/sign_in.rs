@@ -137,6 +137,8 @@ impl Access {
             self.refuse(account.id, "closed", &trying.from, false).await?;
             return Ok(SignedIn::Refused(SignInRefusal::Closed));
         }
+        // Behind one address there may be a whole agency: who is right has tried nothing.
+        self.tries.give_back(&trying.from);
         let rehashed = if stale { Some(self.hash(password).await?) } else { None };
         if account.totp.is_some() {
             let word = new_token();
@@ -180,6 +182,7 @@ impl Access {
             self.refuse(id, "code", &trying.from, true).await?;
             return Ok(SignedIn::Refused(SignInRefusal::WrongCode));
         };
+        self.tries.give_back(&trying.from);
         // Whoever comes first with it has it.
         if self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(word).is_none() {
             return Ok(SignedIn::Refused(SignInRefusal::TooLate));
@@ -253,7 +256,10 @@ impl Access {
             return Ok(Err(OwnRefusal::Wrong));
         }
         match self.compare(password, account.password.clone()).await? {
-            Verdict::Right { .. } => Ok(Ok(account)),
+            Verdict::Right { .. } => {
+                self.tries.give_back(from);
+                Ok(Ok(account))
+            }
             Verdict::Wrong => {
                 self.refuse(id, "password", from, true).await?;
                 Ok(Err(OwnRefusal::Wrong))
