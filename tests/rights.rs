@@ -85,5 +85,8 @@ fn the_printed_table_is_the_table() {
         std::fs::write("docs/rights.md", &document).unwrap();
     }
     let printed = std::fs::read_to_string("docs/rights.md").unwrap_or_default();
-    assert!(printed == document, "docs/rights.md is not what the table says: EVIDOCK_PRINT_DOCS=1 cargo test --test rights");
+    assert!(
+        printed == document,
+        "docs/rights.md is not what the table says: EVIDOCK_PRINT_DOCS=1 cargo test --test rights"
+    );
 }

@@ -126,7 +126,9 @@ impl Access {
                 });
                 Ok(json!(told.collect::<Vec<_>>()))
             }
-            AccountAsk::AddToken { name, role, scopes, days } => self.add_token(caller, name, &role, scopes, days).await,
+            AccountAsk::AddToken { name, role, scopes, days } => {
+                self.add_token(caller, name, &role, scopes, days).await
+            }
             AccountAsk::EndToken { token } => {
                 let asked = draft(EventKind::TokenEnded, caller);
                 self.store.write(move |tx| tx.end_token(token, asked)).await?;
@@ -224,7 +226,9 @@ impl Access {
             text.map(|text| {
                 let text = text.trim().to_owned();
                 if text.chars().count() > MAX_CHARS || text.chars().any(char::is_control) {
-                    return Err(No::Invalid(format!("name, unit and officer are one line of at most {MAX_CHARS} characters")));
+                    return Err(No::Invalid(format!(
+                        "name, unit and officer are one line of at most {MAX_CHARS} characters"
+                    )));
                 }
                 Ok(Some(text).filter(|t| !t.is_empty()))
             })
@@ -252,7 +256,8 @@ impl Access {
     }
 
     fn end_of(&self, text: &str) -> Result<i64, No> {
-        let form = || No::Invalid("write the last day as 2026-12-31, or a time as 2026-12-31T18:00:00+08:00".to_owned());
+        let form =
+            || No::Invalid("write the last day as 2026-12-31, or a time as 2026-12-31T18:00:00+08:00".to_owned());
         let at = match UtcMs::parse_rfc3339(text) {
             Some(at) => at.0,
             None => {
@@ -296,7 +301,9 @@ impl Access {
         let asked = draft(EventKind::TokenMade, caller);
         let id = self.store.write(move |tx| tx.add_token(&new, asked)).await?;
         self.forget();
-        Ok(json!({ "id": id, "name": name, "role": role.as_str(), "scopes": scopes, "until": self.time(until_ms), "token": token }))
+        Ok(
+            json!({ "id": id, "name": name, "role": role.as_str(), "scopes": scopes, "until": self.time(until_ms), "token": token }),
+        )
     }
 }
 
@@ -318,7 +325,9 @@ fn draft(kind: EventKind, caller: &Caller) -> Draft {
 /// Nobody gives rights to themselves, or locks themselves out by a slip.
 fn not_oneself(caller: &Caller, account: &AccountRow) -> Result<(), No> {
     match caller.actor == Actor::user(account.id) {
-        true => Err(No::Conflict("nobody changes their own roles or disables themselves; another administrator does it".into())),
+        true => Err(No::Conflict(
+            "nobody changes their own roles or disables themselves; another administrator does it".into(),
+        )),
         false => Ok(()),
     }
 }

@@ -354,7 +354,10 @@ impl Access {
     /// Every account, and how many sessions of each go on.
     pub async fn accounts(&self) -> Result<Vec<(AccountRow, u64)>, AccessError> {
         let all = |r: &crate::store::Reader<'_>| {
-            r.accounts()?.into_iter().map(|a| Ok((a.clone(), r.sessions_open(a.id)?))).collect::<Result<_, StoreError>>()
+            r.accounts()?
+                .into_iter()
+                .map(|a| Ok((a.clone(), r.sessions_open(a.id)?)))
+                .collect::<Result<_, StoreError>>()
         };
         Ok(self.store.read(all).await?)
     }

@@ -350,4 +350,5 @@ fn nobody() -> Actor {
 }
 
 /// The hash of a password that nobody has: random bytes that were thrown away, under our own parameters.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$dGhlcmVpc25vc3VjaG9uZQ$q2Vq0m3vM2bqv1wq0J2dQk8c1l0T4p6s7u9xYzAbCdE";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$dGhlcmVpc25vc3VjaG9uZQ$q2Vq0m3vM2bqv1wq0J2dQk8c1l0T4p6s7u9xYzAbCdE";

@@ -291,7 +291,8 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         defaults,
         clock: Arc::clone(&clock),
     };
-    let access = Access::open(store.clone(), Arc::clone(&clock), settings.station.zone.clone(), settings.access.clone())?;
+    let access =
+        Access::open(store.clone(), Arc::clone(&clock), settings.station.zone.clone(), settings.access.clone())?;
     // Labels of clips that were there before lists were narrowed by them.
     while store.write_blocking(|tx| tx.index_labels(LABELS_AT_ONCE))? > 0 {}
     let desk = Arc::new(Desk {

@@ -56,7 +56,9 @@ impl Desk {
                 };
                 match self.store.read(move |r| r.account_by_login(&login)).await? {
                     Some(a) if a.roles.has(Role::LegalReviewer) => Some(a.id),
-                    Some(a) => return invalid(format!("{} is no legal reviewer; `evidock user list` shows who is", a.login)),
+                    Some(a) => {
+                        return invalid(format!("{} is no legal reviewer; `evidock user list` shows who is", a.login));
+                    }
                     None => {
                         let words = format!("there is no account {name}; `evidock user list` shows them");
                         return Ok(Reply::refused("not_found", words));

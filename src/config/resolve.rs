@@ -16,8 +16,8 @@ use super::form::nearest;
 use super::keep;
 use super::secret::SecretFile;
 use super::settings::{
-    AccessRules, Backup, Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
-    LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
+    AccessRules, Backup, Casework, Custody, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp,
+    Language, Log, LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
 use super::{destination, sending, stream, usb};
@@ -381,10 +381,15 @@ fn web(written: written::Web, places: &Places<'_>) -> Result<Web, Problem> {
     }
     let names = written.names.unwrap_or_default();
     let is_name = |name: &String| {
-        !name.is_empty() && name.len() <= 253 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+        !name.is_empty()
+            && name.len() <= 253
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
     };
     if let Some(bad) = names.iter().find(|name| !is_name(name)) {
-        return problem("web.names", format!("must be host names such as \"station.lan\", without port; one of them is {bad:?}"));
+        return problem(
+            "web.names",
+            format!("must be host names such as \"station.lan\", without port; one of them is {bad:?}"),
+        );
     }
     Ok(Web { listen, tls, names })
 }

@@ -10,7 +10,9 @@ pub struct LoginName(String);
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} cannot be the name of an account: use 2 to 32 letters, digits and . _ - @, beginning with a letter or digit")]
+#[error(
+    "{0:?} cannot be the name of an account: use 2 to 32 letters, digits and . _ - @, beginning with a letter or digit"
+)]
 pub struct LoginNameError(String);
 
 impl LoginName {
@@ -54,8 +56,8 @@ pub enum WeakPassword {
 
 /// What is tried first, in China and elsewhere, as parts of longer passwords.
 const TRIED_FIRST: [&str; 16] = [
-    "password", "passw0rd", "p@ssw0rd", "123456", "654321", "qwerty", "asdfgh", "1qaz2wsx", "abc123", "admin", "woaini",
-    "iloveyou", "letmein", "welcome", "evidock", "aa123",
+    "password", "passw0rd", "p@ssw0rd", "123456", "654321", "qwerty", "asdfgh", "1qaz2wsx", "abc123", "admin",
+    "woaini", "iloveyou", "letmein", "welcome", "evidock", "aa123",
 ];
 
 /// Whether `password` may be the password of `name`. Length counts, kinds of characters do not (NIST SP 800-63B, 5.1.1.2).
@@ -234,7 +236,8 @@ mod tests {
 
     #[test]
     fn names_have_one_spelling() {
-        for (typed, name) in [(" Zhang.San ", "zhang.san"), ("张三", "张三"), ("a@b", "a@b"), ("１１", "１１")] {
+        for (typed, name) in [(" Zhang.San ", "zhang.san"), ("张三", "张三"), ("a@b", "a@b"), ("１１", "１１")]
+        {
             assert_eq!(LoginName::new(typed).unwrap().as_str(), name);
         }
         for bad in ["", "a", " ", "-ab", "a b", "a\nb", "<b>", &"x".repeat(33), "a/b", ".."] {

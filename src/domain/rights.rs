@@ -431,8 +431,24 @@ mod tests {
     fn no_administrator_has_a_right_over_content() {
         use Action::*;
         let content = [
-            ListClips, ShowClip, PlayClip, DownloadClip, AnnotateClip, LinkClip, PushClip, FindCase, SendToReview, ExportCase,
-            PlaceHold, ReleaseHold, IsolateClip, LiftIsolation, DisposeClip, SeeRooms, RecordRoom, ImportRoster,
+            ListClips,
+            ShowClip,
+            PlayClip,
+            DownloadClip,
+            AnnotateClip,
+            LinkClip,
+            PushClip,
+            FindCase,
+            SendToReview,
+            ExportCase,
+            PlaceHold,
+            ReleaseHold,
+            IsolateClip,
+            LiftIsolation,
+            DisposeClip,
+            SeeRooms,
+            RecordRoom,
+            ImportRoster,
         ];
         for right in RIGHTS.iter().filter(|r| r.role.is_administrative()) {
             assert!(!content.contains(&right.action), "{right:?}");
@@ -452,7 +468,13 @@ mod tests {
             assert!(!RIGHTS[..i].iter().any(|b| (a.action, a.role) == (b.action, b.role)), "{a:?}");
             assert!(a.up_to < Sensitivity::SuspectedState, "what may be a state secret is shown to nobody: {a:?}");
             let narrowed = a.action.is_about_a_clip() || matches!(a.action, Action::ListClips | Action::FindCase);
-            assert!(narrowed || a.over == Over::All || a.role.is_administrative() || a.purpose == Purpose::Always || a.action == Action::SendToReview);
+            assert!(
+                narrowed
+                    || a.over == Over::All
+                    || a.role.is_administrative()
+                    || a.purpose == Purpose::Always
+                    || a.action == Action::SendToReview
+            );
         }
     }
 
@@ -468,8 +490,18 @@ mod tests {
             (&[Role::Officer], Action::DownloadClip, clip(true, true, true, S::None), Refused(Refusal::Role)),
             (&[Role::DepartmentHead], Action::PlayClip, clip(false, true, false, S::None), yes),
             (&[Role::DepartmentHead], Action::PlayClip, clip(false, true, false, S::WorkSecret), why),
-            (&[Role::DepartmentHead], Action::PlayClip, clip(false, true, false, S::Privacy), Refused(Refusal::Sensitivity)),
-            (&[Role::DepartmentHead], Action::PlayClip, clip(false, false, false, S::Privacy), Refused(Refusal::NotTheirs)),
+            (
+                &[Role::DepartmentHead],
+                Action::PlayClip,
+                clip(false, true, false, S::Privacy),
+                Refused(Refusal::Sensitivity),
+            ),
+            (
+                &[Role::DepartmentHead],
+                Action::PlayClip,
+                clip(false, false, false, S::Privacy),
+                Refused(Refusal::NotTheirs),
+            ),
             (&[Role::Officer, Role::DepartmentHead], Action::PlayClip, clip(true, true, false, S::Privacy), yes),
             (&[Role::Officer, Role::DepartmentHead], Action::PlayClip, clip(false, true, false, S::TradeSecret), why),
             (&[Role::Supervisor], Action::ListClips, clip(false, false, false, S::Minor), yes),
@@ -477,10 +509,25 @@ mod tests {
             (&[Role::Supervisor], Action::AnnotateClip, clip(true, true, true, S::None), Refused(Refusal::Role)),
             (&[Role::LegalReviewer], Action::PlayClip, clip(false, false, true, S::None), yes),
             (&[Role::LegalReviewer], Action::PlayClip, clip(false, false, false, S::None), Refused(Refusal::NotTheirs)),
-            (&[Role::LegalReviewer], Action::DownloadClip, clip(false, false, true, S::Minor), Refused(Refusal::Sensitivity)),
+            (
+                &[Role::LegalReviewer],
+                Action::DownloadClip,
+                clip(false, false, true, S::Minor),
+                Refused(Refusal::Sensitivity),
+            ),
             (&[Role::Archivist], Action::DownloadClip, clip(false, false, false, S::Minor), why),
-            (&[Role::Archivist], Action::PlayClip, clip(false, false, false, S::SuspectedState), Refused(Refusal::Sensitivity)),
-            (&[Role::Officer], Action::PlayClip, clip(true, true, true, S::SuspectedState), Refused(Refusal::Sensitivity)),
+            (
+                &[Role::Archivist],
+                Action::PlayClip,
+                clip(false, false, false, S::SuspectedState),
+                Refused(Refusal::Sensitivity),
+            ),
+            (
+                &[Role::Officer],
+                Action::PlayClip,
+                clip(true, true, true, S::SuspectedState),
+                Refused(Refusal::Sensitivity),
+            ),
             (&[Role::Auditor], Action::ReadLog, Subject::STATION, yes),
             (&[Role::Auditor], Action::ShowClip, clip(true, true, true, S::None), Refused(Refusal::Role)),
             (&[Role::SystemAdministrator], Action::ReadLog, Subject::STATION, Refused(Refusal::Role)),

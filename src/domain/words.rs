@@ -538,7 +538,7 @@ catalogue! {
     codes_end => "停用", "Switch off";
     codes_now_on => "动态验证码已启用", "One-time codes are on";
     codes_now_off => "动态验证码已停用", "One-time codes are off";
-    sessions_title => "登录记录", "Sessions";
+    sessions_title => "当前登录", "Sessions";
     session_this => "当前", "This one";
     session_since => "登录时间", "Signed in";
     session_seen => "最近使用", "Last used";

@@ -489,11 +489,14 @@ impl Tx<'_> {
 
     /// Ends a token. `asked` says who.
     pub fn end_token(&self, id: i64, asked: Draft) -> Result<()> {
-        let n = self
-            .conn
-            .execute("UPDATE token SET ended_ms = ?2 WHERE token_id = ?1 AND ended_ms IS NULL", params![id, self.now_ms()])?;
+        let n = self.conn.execute(
+            "UPDATE token SET ended_ms = ?2 WHERE token_id = ?1 AND ended_ms IS NULL",
+            params![id, self.now_ms()],
+        )?;
         if n == 0 {
-            return Err(StoreError::NotFound(format!("there is no token {id} that goes on; `evidock token list` shows them")));
+            return Err(StoreError::NotFound(format!(
+                "there is no token {id} that goes on; `evidock token list` shows them"
+            )));
         }
         self.log(&asked.fact("token", id))?;
         self.changed(Change::Accounts);
@@ -560,9 +563,8 @@ impl Reader<'_> {
     fn with_roles(&self, found: (AccountRow, String)) -> Result<AccountRow> {
         let (mut row, words) = found;
         row.roles = Roles::parse([words.as_str()]).map_err(|e| StoreError::Odd(format!("account {}: {e}", row.id)))?;
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT officer FROM account_officer WHERE account_id = ?1 ORDER BY officer")?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT officer FROM account_officer WHERE account_id = ?1 ORDER BY officer")?;
         row.officers = statement.query_map([row.id], |r| r.get(0))?.collect::<std::result::Result<_, _>>()?;
         Ok(row)
     }
@@ -691,8 +693,9 @@ impl Reader<'_> {
     pub fn clips_within(&self, clips: &[ClipId], within: &Within, now_ms: i64) -> Result<Vec<ClipId>> {
         let Some((condition, account)) = within_sql(within) else { return Ok(clips.to_vec()) };
         let condition = bound(&condition, 1, 2);
-        let sql =
-            format!("SELECT 1 FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE c.clip_id = ?3 AND ({condition})");
+        let sql = format!(
+            "SELECT 1 FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE c.clip_id = ?3 AND ({condition})"
+        );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut kept = Vec::new();
         for clip in clips {

@@ -387,7 +387,9 @@ impl Reader<'_> {
                AND f.case_id < ?4 {seen} ORDER BY f.case_id DESC LIMIT ?5"
         ))?;
         let found: Vec<(i64, String)> = statement
-            .query_map(params![account, now_ms, pattern, below.unwrap_or(i64::MAX), limit], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .query_map(params![account, now_ms, pattern, below.unwrap_or(i64::MAX), limit], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })?
             .collect::<std::result::Result<_, _>>()?;
         found.into_iter().map(|(case, kind)| self.case_summary(case, kind)).collect()
     }

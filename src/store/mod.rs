@@ -46,7 +46,10 @@ use crate::domain::ids::{ClipId, IdError};
 use crate::domain::ports::Clock;
 use crate::runtime::task;
 
-pub use accounts::{AccountChange, AccountRow, ClipStanding, NewAccount, NewSession, NewToken, ReviewRow, SessionEnd, SessionRow, TokenRow};
+pub use accounts::{
+    AccountChange, AccountRow, ClipStanding, NewAccount, NewSession, NewToken, ReviewRow, SessionEnd, SessionRow,
+    TokenRow,
+};
 pub use audit::{AuditJob, LockJob};
 pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};

@@ -73,8 +73,10 @@ struct SignIn;
 
 impl Modify for SignIn {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Made by `evidock token add`")).build();
-        let session = ApiKeyValue::with_description("evidock-session", "Of a browser that signed in; `__Host-evidock` over TLS");
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Made by `evidock token add`")).build();
+        let session =
+            ApiKeyValue::with_description("evidock-session", "Of a browser that signed in; `__Host-evidock` over TLS");
         let parts = document.components.get_or_insert_default();
         parts.add_security_scheme("token", SecurityScheme::Http(bearer));
         parts.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));

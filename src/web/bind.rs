@@ -276,7 +276,11 @@ impl Pages for StationPages {
         })
     }
 
-    fn records<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
+    fn records<'a>(
+        &'a self,
+        query: &'a ClipsQuery,
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
         Box::pin(async move {
             let (filter, policy) = (self.filter(query, within)?, self.policy.clone());
             self.read(move |r| {

@@ -41,7 +41,8 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
         Err(Trouble::Origin)
     } else {
         // A page that refreshes itself does not keep its session going.
-        let by_itself = request.uri().path() == "/live" || request.uri().query().is_some_and(|q| q.contains("part=live"));
+        let by_itself =
+            request.uri().path() == "/live" || request.uri().query().is_some_and(|q| q.contains("part=live"));
         identify(&site, headers, !by_itself).await
     };
     let mut response = match known {
@@ -57,9 +58,7 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     };
     if site.door.tls {
         // Two years, as the lists of browsers ask; a station that gave TLS up would be reached by nobody until then.
-        response
-            .headers_mut()
-            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
     }
     let head = response.headers_mut();
     for (name, value) in HEADERS {

@@ -92,7 +92,12 @@ async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Query
         let (kind, actor) = (q.kind.clone().unwrap_or_default(), q.actor.clone().unwrap_or_default());
         let segment = super::present::segment;
         let w = c.w;
-        let groups = [("access.", w.log_access), ("account.", w.log_accounts), ("clip.", w.log_clips), ("station.", w.log_station)];
+        let groups = [
+            ("access.", w.log_access),
+            ("account.", w.log_accounts),
+            ("clip.", w.log_clips),
+            ("station.", w.log_station),
+        ];
         let page = LogPage {
             lines: entries.iter().map(|e| line(e, &c)).collect(),
             groups: groups.into_iter().map(|(word, name)| (word, name, kind == word)).collect(),

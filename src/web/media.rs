@@ -24,8 +24,11 @@ use crate::domain::rights::Action;
 
 /// Media and stills.
 pub fn routes(r: Routes) -> Routes {
-    r.get("/clips/{id}/media", Need::May(Action::PlayClip), media)
-        .get("/clips/{id}/thumbnail", Need::May(Action::PlayClip), thumbnail)
+    r.get("/clips/{id}/media", Need::May(Action::PlayClip), media).get(
+        "/clips/{id}/thumbnail",
+        Need::May(Action::PlayClip),
+        thumbnail,
+    )
 }
 
 /// How the media is asked for.

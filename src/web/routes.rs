@@ -266,7 +266,8 @@ async fn with_form_token(need: Need, who: &Who, request: Request) -> Result<Requ
         return Err(Trouble::FormToken);
     }
     let bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| Trouble::TooLarge)?;
-    let (mine, others): (Vec<&[u8]>, Vec<&[u8]>) = bytes.split(|b| *b == b'&').partition(|pair| pair.starts_with(b"csrf="));
+    let (mine, others): (Vec<&[u8]>, Vec<&[u8]>) =
+        bytes.split(|b| *b == b'&').partition(|pair| pair.starts_with(b"csrf="));
     if !mine.iter().any(|pair| pair[5..] == *wanted.as_bytes()) {
         return Err(Trouble::FormToken);
     }
@@ -295,8 +296,10 @@ mod tests {
     }
 
     async fn form(body: &str, kind: &'static str) -> Result<String, Trouble> {
-        let request =
-            axum::http::Request::post("/x").header(header::CONTENT_TYPE, kind).body(Body::from(body.to_owned())).unwrap();
+        let request = axum::http::Request::post("/x")
+            .header(header::CONTENT_TYPE, kind)
+            .body(Body::from(body.to_owned()))
+            .unwrap();
         let request = with_form_token(Need::SignedIn, &who("abc"), request).await?;
         let bytes = to_bytes(request.into_body(), 1 << 20).await.unwrap();
         Ok(String::from_utf8(bytes.to_vec()).unwrap())

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::{Handle, Server};
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;

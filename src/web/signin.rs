@@ -246,7 +246,11 @@ pub(super) fn purpose_page(site: &Site, visitor: &Visitor, asking: &Asking) -> R
 #[derive(Deserialize)]
 struct PurposeForm {
     about: String,
+    #[serde(default)]
     purpose: String,
+    /// One of those that are usual, where its button was pressed.
+    #[serde(default)]
+    usual: String,
     #[serde(default)]
     next: String,
 }
@@ -260,7 +264,10 @@ async fn say_purpose(
         let Form(form) = body.map_err(|e| too_large_or_invalid(&e))?;
         // A hashed case or a clip, as we gave it; the decision is made anew where it leads.
         let known = form.about.len() <= 64 && form.about.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let said = purpose(&form.purpose).filter(|_| known).ok_or_else(|| Trouble::Invalid(String::new()))?;
+        let said = purpose(&form.usual)
+            .or_else(|| purpose(&form.purpose))
+            .filter(|_| known)
+            .ok_or_else(|| Trouble::Invalid(String::new()))?;
         if let (Some(access), Some(signed)) = (&site.door.access, visitor.who.signed())
             && let Some(session) = &signed.session
         {

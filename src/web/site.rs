@@ -48,7 +48,8 @@ pub trait Pages: Send + Sync {
     /// A page of the list of clips, of those that whoever looks may see.
     fn clips<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>>;
     /// A page of records for the API, in the order of [`Pages::clips`].
-    fn records<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<RecordPage, ReadError>>;
+    fn records<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within)
+    -> BoxFuture<'a, Result<RecordPage, ReadError>>;
     /// How a clip stands to an account; `None` where the station has none of that id.
     fn standing(&self, clip: ClipId, account: i64) -> BoxFuture<'_, Result<Option<ClipStanding>, ReadError>>;
     /// One clip; `None` where the station has none of that id.
@@ -196,17 +197,7 @@ impl Site {
         door: Door,
     ) -> Arc<Self> {
         let viewings = Viewings::new(ask.clone());
-        Arc::new(Self {
-            pages,
-            ask,
-            clock,
-            zone,
-            language,
-            live,
-            viewings,
-            door,
-            accesses: Mutex::default(),
-        })
+        Arc::new(Self { pages, ask, clock, zone, language, live, viewings, door, accesses: Mutex::default() })
     }
 
     /// What every page needs.
@@ -356,11 +347,7 @@ impl Visitor {
             caller: Caller {
                 session: who.signed().and_then(|s| s.session.clone()),
                 purpose: parts.extensions.get::<Said>().map(|said| said.0.clone()),
-                ..Caller::new(
-                    who.actor(),
-                    if api { "api" } else { "web" },
-                    from.unwrap_or_else(|| "local".into()),
-                )
+                ..Caller::new(who.actor(), if api { "api" } else { "web" }, from.unwrap_or_else(|| "local".into()))
             },
             path,
             part: kept.len() < pairs.len(),

@@ -88,7 +88,8 @@ impl Viewings {
         viewing
             .begun_seq
             .get_or_try_init(|| async {
-                let request = Request::BeginView { clip: clip.to_string(), what: what.into(), purpose: caller.purpose.clone() };
+                let request =
+                    Request::BeginView { clip: clip.to_string(), what: what.into(), purpose: caller.purpose.clone() };
                 match self.ask.ask(caller, request).await {
                     // The number itself, or an object that holds it.
                     Reply::Done(value) => value

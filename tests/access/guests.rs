@@ -43,13 +43,16 @@ fn a_thousand_slow_guests_hold_up_no_recorder() {
     station.until_safe("a");
     station.until_proven(1);
     drop(guests);
-    station.until("the page has room again", |_| TcpStream::connect(browser.at).is_ok_and(|mut s| {
-        s.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let mut first = [0; 12];
-        s.write_all(format!("GET /kiosk HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", browser.at).as_bytes()).is_ok()
-            && s.read_exact(&mut first).is_ok()
-            && first == *b"HTTP/1.1 200"
-    }));
+    station.until("the page has room again", |_| {
+        TcpStream::connect(browser.at).is_ok_and(|mut s| {
+            s.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let mut first = [0; 12];
+            s.write_all(format!("GET /kiosk HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", browser.at).as_bytes())
+                .is_ok()
+                && s.read_exact(&mut first).is_ok()
+                && first == *b"HTTP/1.1 200"
+        })
+    });
     station.stop();
 }
 

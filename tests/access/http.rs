@@ -50,7 +50,8 @@ impl Browser {
 
     /// Sends a form from a page of ours, with its token where a page that was shown before has one.
     pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let mut pairs: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={}", encode(v))).collect();
         if let Some(token) = self.cookie.as_deref().and_then(|c| c.split_once('=')).map(|(_, t)| t) {
             pairs.push(format!("csrf={}", evidock::access::form_token(token)));
@@ -109,7 +110,12 @@ impl Browser {
         assert_eq!(answer.status, 303, "{name}: {}", answer.text());
         let fields = [("present", first), ("new", password), ("again", password)];
         let answer = browser.form("/account/password", &fields);
-        assert_eq!((answer.status, answer.header("location")), (303, Some("/account?done=password")), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some("/account?done=password")),
+            "{}",
+            answer.text()
+        );
         browser
     }
 }

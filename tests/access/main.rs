@@ -60,7 +60,9 @@ fn two_officers(station: &mut Station) -> (String, String) {
         station.dock(name);
     }
     station.until("both clips are settled", |s| {
-        s.query("SELECT clip_id FROM clip_index WHERE officer IN ('甲', '乙') AND care = 0 AND missing_count = 0", &[]).len() == 2
+        s.query("SELECT clip_id FROM clip_index WHERE officer IN ('甲', '乙') AND care = 0 AND missing_count = 0", &[])
+            .len()
+            == 2
     });
     let of = |s: &Station, officer: &str| s.one("SELECT clip_id FROM clip_index WHERE officer = ?1", &[&officer]);
     (of(station, "甲"), of(station, "乙"))
@@ -108,7 +110,9 @@ fn the_first_administrator_closes_the_page() {
     // Somebody else knows this password: nothing but changing it goes.
     let first_of_all = browser.get("/accounts");
     assert_eq!((first_of_all.status, first_of_all.header("location")), (303, Some("/account")));
-    for (new, again) in [("short", "short"), ("boss has a long one", "boss has a long one"), (PASSWORD, "another sentence")] {
+    for (new, again) in
+        [("short", "short"), ("boss has a long one", "boss has a long one"), (PASSWORD, "another sentence")]
+    {
         let fields = [("present", password.as_str()), ("new", new), ("again", again)];
         assert_eq!(browser.form("/account/password", &fields).status, 422, "{new}");
     }
@@ -255,7 +259,8 @@ fn a_program_uses_the_api_with_what_its_token_names() {
     let mut station = Station::running("");
     let (clip, _) = two_officers(&mut station);
     first(&station, &["user", "first", "boss"]);
-    let words = ["token", "add", "platform", "--role", "archivist", "--scope", "list_clips,show_clip,download_clip,play_clip"];
+    let words =
+        ["token", "add", "platform", "--role", "archivist", "--scope", "list_clips,show_clip,download_clip,play_clip"];
     let made = station.json(words);
     let mut program = Browser::new(&station.page());
     program.bearer = Some(made["token"].as_str().unwrap().to_owned());
@@ -267,7 +272,9 @@ fn a_program_uses_the_api_with_what_its_token_names() {
     let answer = program.send("GET", &media, &[("x-purpose", &why)], b"");
     assert_eq!((answer.status, answer.body.len()), (200, 5_000));
     assert_eq!(program.get("/api/v1/cases").status, 403);
-    assert!(station.refused(1, ["token", "add", "x", "--role", "archivist", "--scope", "read_log"]).1.contains("read_log"));
+    assert!(
+        station.refused(1, ["token", "add", "x", "--role", "archivist", "--scope", "read_log"]).1.contains("read_log")
+    );
     assert!(station.refused(1, ["token", "add", "x", "--role", "security_administrator"]).1.contains("no program"));
     station.json(["token", "end", &made["id"].to_string()]);
     assert_eq!(program.get("/api/v1/clips").status, 401);
@@ -324,7 +331,10 @@ fn nothing_is_served_of_which_no_entry_can_be_stored() {
     // Whatever makes an entry fail: here the database itself refuses it.
     let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
     db.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
-    db.execute_batch("CREATE TRIGGER no_more BEFORE INSERT ON log_entry BEGIN SELECT RAISE(ABORT, 'the log is full'); END").unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER no_more BEFORE INSERT ON log_entry BEGIN SELECT RAISE(ABORT, 'the log is full'); END",
+    )
+    .unwrap();
     for path in &paths {
         let answer = archivist.get(path);
         assert_eq!(answer.status, 503, "{path}");

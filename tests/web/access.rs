@@ -137,7 +137,11 @@ async fn every_route_decides_as_the_table_says_for_every_role_and_ownership() {
     for route in &declared {
         let about_a_clip = route.path.contains("{id}");
         if let Need::May(action) = route.need {
-            assert_eq!(action.is_about_a_clip(), about_a_clip, "{route:?}: an action about a clip belongs to its {{id}}");
+            assert_eq!(
+                action.is_about_a_clip(),
+                about_a_clip,
+                "{route:?}: an action about a clip belongs to its {{id}}"
+            );
         }
         // What belongs to nobody shows that nobody is nobody.
         let answer = g.ask(route.method, &real(route.path, 1), &[("content-type", "application/json")], "{}").await;
@@ -209,7 +213,10 @@ async fn a_program_may_what_its_token_names_and_says_why() {
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{beyond}");
     }
     let problem = g.ask("GET", &format!("{clip}/media"), &with, "").await;
-    assert_eq!((problem.header("content-type"), &problem.json()["code"]), ("application/problem+json", &"forbidden".into()));
+    assert_eq!(
+        (problem.header("content-type"), &problem.json()["code"]),
+        ("application/problem+json", &"forbidden".into())
+    );
     for bad in ["Bearer ", "Basic abc", "Bearer x", &format!("Bearer {}", PROGRAM.replace('1', "2"))] {
         // A cookie beside a wrong token opens nothing either.
         let cookie = format!("evidock-session={}", token_of(Role::Archivist));

@@ -196,13 +196,15 @@ pub fn accounts(settings: &Settings, store: Option<&Store>) -> Vec<Finding> {
             "`evidock user add NAME --role auditor`",
         ));
     }
-    let old: Vec<&str> = accounts.iter().filter(|a| a.must_change && a.is_open(now)).map(|a| a.login.as_str()).collect();
+    let old: Vec<&str> =
+        accounts.iter().filter(|a| a.must_change && a.is_open(now)).map(|a| a.login.as_str()).collect();
     if !old.is_empty() {
         let words = format!("first passwords that were never changed: {}", old.join(", "));
         findings.push(Finding::warning(part, words, "have them sign in, or `evidock user disable`"));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(part, format!("{}, and everybody signs in", super::count_of(accounts.len(), "account"))));
+        findings
+            .push(Finding::ok(part, format!("{}, and everybody signs in", super::count_of(accounts.len(), "account"))));
     }
     findings
 }
