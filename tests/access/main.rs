@@ -195,7 +195,7 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     let page = |browser: &Browser, clip: &str| browser.get(&format!("/clips/{clip}")).status;
     let case = format!("/api/v1/cases/{}", encoded(CASE));
 
-    assert_eq!(listed(&officer), [mine.clone()]);
+    assert_eq!(listed(&officer), [mine.as_str()]);
     assert_eq!((page(&officer, &mine), page(&officer, &others)), (200, 403));
     assert_eq!(officer.get(&format!("/clips/{mine}/media")).status, 200);
     assert_eq!(officer.get(&format!("/clips/{mine}/media?download=1")).status, 403, "saving is more than watching");
@@ -205,7 +205,7 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     assert_eq!(officer.form(&format!("/clips/{mine}/annotate"), &[("place", "北大街")]).status, 303);
     assert_eq!(officer.form(&format!("/clips/{others}/annotate"), &[("place", "北大街")]).status, 403);
 
-    assert_eq!(listed(&head), [mine.clone()], "officers of the unit");
+    assert_eq!(listed(&head), [mine.as_str()], "officers of the unit");
     assert_eq!((page(&head, &mine), page(&head, &others)), (200, 403));
 
     // A label closes to the head of department what the officer still sees.

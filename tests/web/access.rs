@@ -1,6 +1,8 @@
 //! Who gets in and who does not, over the whole router: every route that was declared, for nobody, for a program and for
 //! every role, with clips of every kind of ownership. What a route may do is decided once more here, from the table.
 
+#![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
+
 use std::sync::Arc;
 
 use axum::body::Body;
