@@ -97,7 +97,7 @@
 //! 8. The recorder's own times are kept as they were; corrections stand beside them.
 //! 9. "Safe to remove" means that every listed file is sealed or reported unreadable. Missing facts hold nobody.
 //! 10. The entry of an access is stored before its first byte is served.
-//! 11. No route answers before what it needs was checked ([`web::routes`]) against the one table of rights
+//! 11. No route answers before what it needs was checked ([`mod@web::routes`]) against the one table of rights
 //!     ([`domain::rights`]); a station without accounts, on loopback only, has no such check.
 //!
 //! # Where this differs from what was first drawn
