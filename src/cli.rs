@@ -166,6 +166,14 @@ pub enum Verb {
     /// Backups of the database at the destinations
     #[command(subcommand)]
     Backup(Backup),
+    /// Who may sign in to the page, and what each may do
+    #[command(subcommand)]
+    User(User),
+    /// Tokens with which programs use the API
+    #[command(subcommand)]
+    Token(Token),
+    /// Send a case to the legal reviewers (法制审核), or call it back
+    Review(Review),
     /// Rebuild this station on a new box after its disk was lost
     ///
     /// From a backup of the database and the records at a destination, under the old station id, before the daemon's
@@ -622,6 +630,148 @@ pub enum Backup {
     },
     /// Print a new key pair for backups; nothing of it is kept here
     Keygen,
+}
+
+/// `user`
+#[derive(Debug, Clone, Subcommand)]
+pub enum User {
+    /// Make the first account, a security administrator; from then on the page asks everybody to sign in
+    First {
+        /// Name to sign in with
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Make an account; its first password is printed once
+    Add {
+        /// Name to sign in with
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// officer, department_head, supervisor, legal_reviewer, archivist, auditor, system_administrator or
+        /// security_administrator; several separated by commas
+        #[arg(long = "role", value_name = "ROLE", required = true, value_delimiter = ',')]
+        roles: Vec<String>,
+        #[command(flatten)]
+        /// What the account is.
+        facts: UserFacts,
+    },
+    /// Change roles or facts of an account; what is not given stays, an empty text takes it away
+    Change {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Its roles from now on
+        #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+        roles: Vec<String>,
+        #[command(flatten)]
+        /// What the account is.
+        facts: UserFacts,
+    },
+    /// Show every account
+    List,
+    /// End every session of an account and let nobody sign in with it
+    Disable {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Let a disabled account sign in again
+    Enable {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// End the lock after wrong passwords
+    Unlock {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Print a new password for the next sign-in, once; ends every session
+    Password {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Switch one-time codes off, too: the telephone is lost
+        #[arg(long)]
+        without_codes: bool,
+    },
+    /// Show the sessions of an account
+    Sessions {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// End a session of an account, or all of them
+    SignOut {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Only this one, as `user sessions` shows it
+        #[arg(long, value_name = "SESSION")]
+        session: Option<String>,
+    },
+}
+
+/// What an account is besides its roles.
+#[derive(Debug, Clone, Args)]
+pub struct UserFacts {
+    /// Name for people
+    #[arg(long)]
+    pub label: Option<String>,
+    /// Unit (部门); a head of department sees what its officers recorded
+    #[arg(long)]
+    pub unit: Option<String>,
+    /// Names and numbers under which this person stands in records as officer, separated by commas
+    #[arg(long)]
+    pub officer: Option<String>,
+    /// The last day on which it may be used, as 2026-12-31
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+}
+
+/// `token`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Token {
+    /// Make a token; it is printed once
+    Add {
+        /// What it is for
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The role with which it acts
+        #[arg(long)]
+        role: String,
+        /// What it may do of that, as list_clips or read_metrics; several separated by commas [default: all of the role's]
+        #[arg(long = "scope", value_name = "ACTION", value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// Days for which it holds
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Show every token
+    List,
+    /// End a token
+    End {
+        /// Its number, as `token list` shows it
+        #[arg(value_name = "TOKEN")]
+        token: i64,
+    },
+}
+
+/// `review`
+#[derive(Debug, Clone, Args)]
+pub struct Review {
+    /// Any number of the case
+    #[arg(value_name = "CASE")]
+    pub case_no: String,
+    /// To this account alone; to every legal reviewer without it
+    #[arg(long, value_name = "NAME")]
+    pub to: Option<String>,
+    /// The last day, as 2026-12-31; until it is called back without it
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// Call it back
+    #[arg(long, conflicts_with = "until")]
+    pub end: bool,
 }
 
 /// `restore`

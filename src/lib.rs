@@ -20,8 +20,9 @@
 //! | [`casework`] | facts, links, rosters | + `store` |
 //! | [`deliver`] | resumable upload, remote proof, and what becomes of copies after it | `domain`, `runtime`; `uplink` and those that look after copies join `vault`, `store` |
 //! | [`custody`] | the log's key, checkpoints, witnesses, timestamps, verification, evidence packages | `domain`, `runtime` |
+//! | [`access`] | accounts, sign-in, sessions, tokens | + `store` |
 //! | [`feedback`] | lamps at the bays, and a program run for each event | looks at `store` |
-//! | [`web`] | pages, API, live events | reads through `store`, asks through `domain::command` |
+//! | [`web`] | pages, API, live events | reads through `store`, asks through `domain::command`, knows people through `access` |
 //! | [`command`] | one file a verb; `run` is the composition root | everything |
 //!
 //! Every room but `domain` and `runtime` may also be given settings, and so name `config`'s types.
@@ -104,6 +105,8 @@
 //! 8. The recorder's own times are kept as they were; corrections stand beside them.
 //! 9. "Safe to remove" means that every listed file is sealed or reported unreadable. Missing facts hold nobody.
 //! 10. The entry of an access is stored before its first byte is served.
+//! 11. No route answers before what it needs was checked ([`mod@web::routes`]) against the one table of rights
+//!     ([`domain::rights`]); a station without accounts, on loopback only, has no such check.
 //!
 //! # Where this differs from what was first drawn
 //!
@@ -128,6 +131,7 @@
 //! Debian 12 and newer and their derivatives, with SQLite compiled in. Nothing is tied to x86_64, but arm64 was
 //! never built or run by us.
 
+pub mod access;
 pub mod casework;
 pub mod cli;
 pub mod command;

@@ -54,7 +54,7 @@ pub async fn serve(listener: UnixListener, desk: Arc<dyn Ask>, stop: Cancellatio
 
 async fn answer(stream: UnixStream, desk: Arc<dyn Ask>) -> std::io::Result<()> {
     let uid = stream.peer_cred()?.uid();
-    let caller = Caller { actor: Actor::os(uid), via: "cli", from: "local".to_owned() };
+    let caller = Caller::new(Actor::os(uid), "cli", "local");
     let (read, mut write) = stream.into_split();
     let mut lines = tokio::io::BufReader::new(read);
     loop {

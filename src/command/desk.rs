@@ -11,6 +11,7 @@ use super::backup::task::Backups;
 use super::exporting::Wanted;
 use super::pulls::PullOrders;
 use super::recorders;
+use crate::access::Access;
 use crate::casework::{self, roster};
 use crate::config::Stream;
 use crate::custody::note::VerifierKey;
@@ -28,7 +29,7 @@ use crate::domain::ports::{BoxFuture, Clock};
 use crate::domain::record::{Field, Origin};
 use crate::runtime::board::{Bay, Board, Doing};
 use crate::runtime::task;
-use crate::store::{LinkRequest, Policy, RosterEntry, Store, StoreError};
+use crate::store::{LinkRequest, Policy, RosterEntry, Store, StoreError, Tx};
 use crate::vault::{Vault, hash_uncached};
 
 /// Longest text that a person may put into one field, characters.
@@ -60,6 +61,8 @@ pub struct Desk {
     pub backups: Option<Arc<Backups>>,
     /// Keys of the logs for which this station is the witness.
     pub witnessed: Vec<VerifierKey>,
+    /// Accounts, sessions and tokens.
+    pub access: Arc<Access>,
 }
 
 pub(super) type Answer = Result<Reply, StoreError>;
@@ -155,6 +158,12 @@ impl Desk {
                 let event = draft(EventKind::ViewEnded, caller).clip(clip.parse()?).fact("begun", begun_seq);
                 self.log(event.fact("ranges", json!(ranges))).await
             }
+            Request::LogRefusal { action, why, clip } => {
+                let mut event = draft(EventKind::AccessRefused, caller).fact("action", action).fact("why", why);
+                event.clip = clip.map(|c| c.parse()).transpose()?;
+                self.log(event.outcome("refused")).await
+            }
+            Request::Accounts { ask } => self.accounts(caller, ask).await,
             Request::Verify { clip, remote } => self.verify(caller, &clip, remote).await,
             Request::Retry { destination } => {
                 let asked = draft(EventKind::Retried, caller);
@@ -235,8 +244,12 @@ impl Desk {
             reason: None,
             number: number.clone(),
         };
-        let (actor, via) = (caller.actor.clone(), caller.via);
-        let rev = self.store.write(move |tx| tx.link(&request, &actor, via)).await?;
+        let caller = caller.clone();
+        let link = move |tx: &Tx<'_>| {
+            tx.on_behalf(&caller);
+            tx.link(&request, &caller.actor, caller.via)
+        };
+        let rev = self.store.write(link).await?;
         Ok(Reply::Done(
             json!({ "clip": clip.to_string(), "case_no": number.display(), "rev": rev, "warnings": number.warnings().iter().map(|w| w.code()).collect::<Vec<_>>() }),
         ))
@@ -251,8 +264,12 @@ impl Desk {
             Ok(number) => number.key().to_owned(),
             Err(e) => return Ok(Reply::refused("invalid", e.to_string())),
         };
-        let (actor, via) = (caller.actor.clone(), caller.via);
-        let rev = self.store.write(move |tx| tx.unlink(clip, &key, &reason, &actor, via)).await?;
+        let caller = caller.clone();
+        let unlink = move |tx: &Tx<'_>| {
+            tx.on_behalf(&caller);
+            tx.unlink(clip, &key, &reason, &caller.actor, caller.via)
+        };
+        let rev = self.store.write(unlink).await?;
         Ok(Reply::Done(json!({ "clip": clip.to_string(), "rev": rev })))
     }
 
@@ -273,13 +290,14 @@ impl Desk {
             }
             facts.push((field, Origin::Person, casework::canonical_value(field, &value, &self.policy.zone)));
         }
-        let (actor, via) = (caller.actor.clone(), caller.via);
+        let caller = caller.clone();
         let added = self
             .store
             .write(move |tx| {
+                tx.on_behalf(&caller);
                 // A clip that does not exist is an answer of its own, not a broken reference.
                 tx.read().clip(clip)?;
-                tx.add_facts(clip, &actor, via, &facts)
+                tx.add_facts(clip, &caller.actor, caller.via, &facts)
             })
             .await?;
         Ok(Reply::Done(json!({ "clip": clip.to_string(), "changed": added })))
@@ -309,14 +327,15 @@ impl Desk {
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let count = entries.len();
-        let (actor, via) = (caller.actor.clone(), caller.via);
+        let caller = caller.clone();
         let changed = self
             .store
             .write(move |tx| {
+                tx.on_behalf(&caller);
                 let changed = tx.read().roster_rows(&name)? != entries;
                 // What a person asked for is told in the log, even where it changes nothing.
-                if !dry_run && (changed || actor != Actor::daemon()) {
-                    tx.import_roster(&name, &entries, &actor, via)?;
+                if !dry_run && (changed || caller.actor != Actor::daemon()) {
+                    tx.import_roster(&name, &entries, &caller.actor, caller.via)?;
                 }
                 Ok(changed)
             })
@@ -451,5 +470,6 @@ fn bay_now(bay: &Bay) -> serde_json::Value {
 pub(super) fn draft(kind: EventKind, caller: &Caller) -> Draft {
     let mut event = Draft::by(kind, caller.actor.clone(), caller.via);
     event.from = Some(caller.from.clone());
+    event.session = caller.session.clone();
     event
 }

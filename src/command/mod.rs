@@ -40,6 +40,7 @@ pub mod status;
 mod streams;
 mod timestamps;
 mod usb;
+pub mod user;
 pub mod verify;
 mod witness;
 pub mod worker;
@@ -106,6 +107,7 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Backup(Backup::Keygen) => backup::keygen(output),
         Verb::Backup(verb) => backup::backup(verb, &settings(&cli.global)?, output),
         Verb::Restore(verb) => restore::restore(verb, &settings(&cli.global)?, output),
+        Verb::User(_) | Verb::Token(_) | Verb::Review(_) => user::user(&cli.verb, &settings(&cli.global)?, output),
         Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }

@@ -21,7 +21,7 @@ use crate::domain::time::UtcMs;
 use crate::runtime::board::{StreamNow, StreamState};
 use crate::runtime::clock::monotonic;
 use crate::source::rtsp::link::Link;
-use crate::store::{NewRecording, RecordingRow};
+use crate::store::{NewRecording, RecordingRow, Tx};
 
 /// Recordings that `record list` shows.
 const LISTED: u32 = 20;
@@ -75,8 +75,12 @@ impl Desk {
             matter,
             proves,
         };
-        let (actor, via) = (caller.actor.clone(), caller.via);
-        let id = self.store.write(move |tx| tx.begin_recording(&new, &actor, via)).await?;
+        let caller = caller.clone();
+        let begin = move |tx: &Tx<'_>| {
+            tx.on_behalf(&caller);
+            tx.begin_recording(&new, &caller.actor, caller.via)
+        };
+        let id = self.store.write(begin).await?;
         Ok(Reply::Done(json!({
             "recording": id.to_string(), "stream": stream.name.as_str(), "room": stream.room,
             "case_no": case.map(|n| n.display().to_owned()),
@@ -88,17 +92,18 @@ impl Desk {
             Ok(stream) => stream,
             Err(refusal) => return Ok(refusal),
         };
-        let (name, actor, via) = (stream.name.clone(), caller.actor.clone(), caller.via);
+        let (name, caller) = (stream.name.clone(), caller.clone());
         let ended = self
             .store
             .write(move |tx| {
+                tx.on_behalf(&caller);
                 // What the configuration records by itself would begin again at once.
                 if let Some(open) = tx.read().open_recording(&name)?
                     && open.asked.cause != Cause::Person
                 {
                     return Ok(None);
                 }
-                tx.end_recording(&name, RecordingEnd::Stopped, &actor, via).map(Some)
+                tx.end_recording(&name, RecordingEnd::Stopped, &caller.actor, caller.via).map(Some)
             })
             .await?;
         Ok(match ended {

@@ -19,7 +19,7 @@ use crate::domain::ids::RecorderId;
 use crate::domain::recorder::{HeldDevice, recorder_key};
 use crate::domain::time::UtcMs;
 use crate::domain::words::{Lang, Words};
-use crate::store::{DeviceRow, IssueRow, NewIssue};
+use crate::store::{DeviceRow, IssueRow, NewIssue, Tx};
 
 // -------------------------------------------------------------------------------------------------
 // The daemon's end
@@ -196,12 +196,13 @@ impl Desk {
             matter,
             due_ms,
         };
-        let (actor, via, told) = (caller.actor.clone(), caller.via, new.clone());
+        let (caller, told) = (caller.clone(), new.clone());
         let ((id, earlier), known) = self
             .store
             .write(move |tx| {
+                tx.on_behalf(&caller);
                 let known = tx.read().knows_recorder(&recorder_key(&new.recorder))?;
-                Ok((tx.issue(&new, &actor, via)?, known))
+                Ok((tx.issue(&new, &caller.actor, caller.via)?, known))
             })
             .await?;
         let closed = earlier.map(|e| json!({ "issue": e.id, "officer": e.officer, "from": self.time(e.from_ms) }));
@@ -212,8 +213,12 @@ impl Desk {
     }
 
     pub(super) async fn take_back(&self, caller: &Caller, recorder: String) -> Answer {
-        let (actor, via) = (caller.actor.clone(), caller.via);
-        let ended = self.store.write(move |tx| tx.return_recorder(&recorder, &actor, via)).await?;
+        let caller = caller.clone();
+        let give_back = move |tx: &Tx<'_>| {
+            tx.on_behalf(&caller);
+            tx.return_recorder(&recorder, &caller.actor, caller.via)
+        };
+        let ended = self.store.write(give_back).await?;
         let overdue = ended.is_overdue(self.clock.now().0);
         Ok(Reply::Done(json!({
             "issue": ended.id, "recorder": ended.recorder, "officer": ended.officer, "from": self.time(ended.from_ms),

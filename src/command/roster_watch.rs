@@ -141,7 +141,7 @@ async fn import(file: &Path, desk: &dyn Ask, part: &Part) -> bool {
         Err(_) => return false,
     };
     let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let caller = Caller { actor: Actor::daemon(), via: "daemon", from: "the configured roster".to_owned() };
+    let caller = Caller::new(Actor::daemon(), "daemon", "the configured roster");
     match desk.ask(&caller, Request::ImportRoster { name, csv, dry_run: false }).await {
         Reply::Done(done) => {
             let warnings = done["warnings"].as_array().map_or(0, Vec::len);

@@ -16,6 +16,7 @@ use super::exit::Exit;
 use super::pulls::{PullOrders, Pulls};
 use super::witness::{self, Witness};
 use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
+use crate::access::Access;
 use crate::casework::apply::Clerk;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -53,7 +54,7 @@ use crate::store::{Change, Policy, Store};
 use crate::vault::{CopyOptions, Vault};
 use crate::web::bind::StationPages;
 use crate::web::live::Live;
-use crate::web::site::Site;
+use crate::web::site::{Door, Site};
 
 /// How long a phase may take to wind down.
 const GRACE: Duration = Duration::from_secs(20);
@@ -65,6 +66,8 @@ const FENCE_LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// The newest checkpoint's tiles are looked for so often.
 const TILES_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Clips whose labels are settled in one transaction at the first start of this version.
+const LABELS_AT_ONCE: u32 = 500;
 
 /// Where the database of a station stands.
 pub fn database(settings: &Settings) -> PathBuf {
@@ -91,6 +94,7 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     super::begin_logging(&settings)?;
     // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    more_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("evidock")
@@ -100,6 +104,18 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     // Blocking threads that hang on a dead mount must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(5));
     Ok(exit)
+}
+
+/// As many open files as the system allows us: guests of the page must not take those that intake needs. What is inherited
+/// is kept low by default for programs that we are not (getrlimit(2), `select`).
+fn more_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    if now.current != now.maximum
+        && let Err(e) = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum })
+    {
+        tracing::warn!(error = %e, "the limit of open files stays as it was inherited");
+    }
 }
 
 /// Everything that the tasks share.
@@ -286,6 +302,10 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         defaults,
         clock: Arc::clone(&clock),
     };
+    let access =
+        Access::open(store.clone(), Arc::clone(&clock), settings.station.zone.clone(), settings.access.clone())?;
+    // Labels of clips that were there before lists were narrowed by them.
+    while store.write_blocking(|tx| tx.index_labels(LABELS_AT_ONCE))? > 0 {}
     let desk = Arc::new(Desk {
         store: store.clone(),
         vault: vault.clone(),
@@ -304,6 +324,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
             .iter()
             .map(|key| key.parse().with_context(|| format!("[[custody.witness_of]] key {key:?} cannot be used")))
             .collect::<anyhow::Result<_>>()?,
+        access,
     });
     let reach = Reach {
         store: store.clone(),
@@ -842,7 +863,13 @@ fn start_doors(
     let live = Live::new(parts.clock.now().0);
     let station = &settings.station;
     let (clock, zone, language) = (Arc::clone(&parts.clock), station.zone.clone(), station.language.fixed());
-    let site = Site::new(Arc::new(pages), desk, clock, zone, language, Arc::clone(&live));
+    let door = Door {
+        access: Some(Arc::clone(&parts.desk.access)),
+        hosts: settings.web.names.clone(),
+        exposed: !settings.web.listen.ip().is_loopback(),
+        tls: settings.web.tls.is_some(),
+    };
+    let site = Site::new(Arc::new(pages), desk, clock, zone, language, Arc::clone(&live), door);
     crate::web::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
 }
 

@@ -16,7 +16,7 @@ use super::form::nearest;
 use super::keep;
 use super::secret::SecretFile;
 use super::settings::{
-    Backup, Casework, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
+    AccessRules, Backup, Casework, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
     LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
@@ -83,6 +83,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         retention: keep::retention(written.retention.unwrap_or_default())?,
         upload: sending::upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
+        access: access(written.access.unwrap_or_default())?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
         log: log(written.log.unwrap_or_default())?,
         control_socket: socket(written.control.unwrap_or_default(), &places)?,
@@ -361,22 +362,40 @@ fn web(written: written::Web, places: &Places<'_>) -> Result<Web, Problem> {
     let listen: SocketAddr = listen.parse().or_else(|_| {
         problem("web.listen", format!("must be an address and a port such as \"127.0.0.1:8480\"; it is {listen:?}"))
     })?;
-    if !listen.ip().is_loopback() {
-        return problem(
-            "web.listen",
-            format!(
-                "must be a loopback address (127.0.0.1 or [::1]); {} would show footage to the network, and there is no sign-in yet",
-                listen.ip()
-            ),
-        );
-    }
     let tls = match (places.written(written.tls_certificate), places.written(written.tls_key)) {
         (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
         (None, None) => None,
         (Some(_), None) => return problem("web.tls_key", "is missing; a certificate needs its key"),
         (None, Some(_)) => return problem("web.tls_certificate", "is missing; a key needs its certificate"),
     };
-    Ok(Web { listen, tls })
+    if tls.is_none() && !listen.ip().is_loopback() {
+        return problem(
+            "web.listen",
+            format!(
+                "must be a loopback address (127.0.0.1 or [::1]) where there is no certificate; on {} passwords and footage would cross the network in the clear: give tls_certificate and tls_key",
+                listen.ip()
+            ),
+        );
+    }
+    let names = written.names.unwrap_or_default();
+    let is_name = |name: &String| {
+        !name.is_empty()
+            && name.len() <= 253
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+    };
+    if let Some(bad) = names.iter().find(|name| !is_name(name)) {
+        return problem(
+            "web.names",
+            format!("must be host names such as \"station.lan\", without port; one of them is {bad:?}"),
+        );
+    }
+    Ok(Web { listen, tls, names })
+}
+
+fn access(written: written::Access) -> Result<AccessRules, Problem> {
+    let idle = whole("access.idle_minutes", written.idle_minutes, 30, 1..=1440)?;
+    let longest = whole("access.longest_hours", written.longest_hours, 12, 1..=168)?;
+    Ok(AccessRules { idle: Duration::from_secs(idle * 60), longest: Duration::from_secs(longest * 3600) })
 }
 
 /// Where the kernel shows its LEDs (Documentation/leds/leds-class.rst).

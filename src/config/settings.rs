@@ -60,6 +60,8 @@ pub struct Settings {
     pub backup: Backup,
     /// The page.
     pub web: Web,
+    /// Sign-in.
+    pub access: AccessRules,
     /// Telling people at the bays without a screen.
     pub feedback: Feedback,
     /// What the daemon writes about itself.
@@ -390,10 +392,22 @@ pub struct Backup {
 /// The page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
-    /// A loopback address (decision 13); port 0 lets the system choose.
+    /// A loopback address, or any other with a certificate; port 0 lets the system choose. While the station has no account,
+    /// what is not loopback serves nothing but the bay board (decision 13).
     pub listen: SocketAddr,
     /// Served over TLS where given.
     pub tls: Option<Tls>,
+    /// Host names under which it answers, besides addresses.
+    pub names: Vec<String>,
+}
+
+/// How long a sign-in session goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRules {
+    /// One in which nothing was asked for so long is over.
+    pub idle: Duration,
+    /// None goes on for longer.
+    pub longest: Duration,
 }
 
 /// Certificate and key of the page.

@@ -89,6 +89,11 @@ impl Settings {
                 listen: Some(self.web.listen.to_string()),
                 tls_certificate: self.web.tls.as_ref().map(|t| t.certificate.clone()),
                 tls_key: self.web.tls.as_ref().map(|t| t.key.clone()),
+                names: none_if_empty(self.web.names.clone()),
+            }),
+            access: Some(written::Access {
+                idle_minutes: Some(self.access.idle.as_secs() / 60),
+                longest_hours: Some(self.access.longest.as_secs() / 3600),
             }),
             feedback: Some(written::Feedback {
                 hook: self.feedback.hook.as_ref().map(|h| h.command.clone()),

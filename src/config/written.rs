@@ -101,6 +101,8 @@ sections! {
         backup: Backup,
         /// The page.
         web: Web,
+        /// Sign-in.
+        access: Access,
         /// Telling people at the bays without a screen.
         feedback: Feedback,
         /// What the daemon writes about itself.
@@ -513,6 +515,16 @@ sections! {
         tls_certificate: PathBuf,
         /// Its private key, PEM.
         tls_key: PathBuf,
+        /// Host names under which it answers.
+        names: Vec<String>,
+    }
+
+    /// `[access]`
+    Access {
+        /// A session in which nothing was asked for so long is over.
+        idle_minutes: u64,
+        /// No session goes on for longer.
+        longest_hours: u64,
     }
 
     /// `[feedback]`

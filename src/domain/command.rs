@@ -7,8 +7,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::account::AccountAsk;
 use super::event::Actor;
 use super::ports::BoxFuture;
+use super::rights::Action;
 
 /// Who asks, as the door established it, never as the caller says.
 #[derive(Debug, Clone)]
@@ -19,6 +21,17 @@ pub struct Caller {
     pub via: &'static str,
     /// Where from.
     pub from: String,
+    /// The sign-in session, where there is one; the id that the log tells.
+    pub session: Option<String>,
+    /// Why, as they said for this clip or case; committed, not told.
+    pub purpose: Option<String>,
+}
+
+impl Caller {
+    /// Somebody without a sign-in session who said no purpose.
+    pub fn new(actor: Actor, via: &'static str, from: impl Into<String>) -> Self {
+        Self { actor, via, from: from.into(), session: None, purpose: None }
+    }
 }
 
 /// A request to the running daemon.
@@ -153,7 +166,7 @@ pub enum Request {
     Rooms,
     /// Logs an access before it is served; answers with its sequence number.
     LogAccess {
-        /// `find`, `show`, `search`, `list`, `log`.
+        /// `find`, `show`, `search`, `list`, `log`, `room` (the still of a camera).
         what: String,
         /// The clip, if one.
         #[serde(default)]
@@ -303,6 +316,21 @@ pub enum Request {
         /// The submission.
         body: String,
     },
+    /// Accounts, sessions, tokens and cases sent for review.
+    Accounts {
+        /// What.
+        ask: AccountAsk,
+    },
+    /// Logs that something was asked for without the right to it.
+    LogRefusal {
+        /// The action, by its word.
+        action: String,
+        /// Why not: `role`, `not_theirs`, `sensitivity`, `purpose`, `scope`.
+        why: String,
+        /// The clip, if one.
+        #[serde(default)]
+        clip: Option<String>,
+    },
 }
 
 /// What a recording is begun for; all of it may be said later about each clip.
@@ -323,7 +351,9 @@ pub struct Asked {
 
 impl Request {
     /// Kinds of access that [`Request::LogAccess`] may tell.
-    pub const ACCESSES: [&'static str; 5] = ["find", "show", "search", "list", "log"];
+    pub const ACCESSES: [&'static str; 6] = ["find", "show", "search", "list", "log", "room"];
+    /// Reasons that [`Request::LogRefusal`] may tell.
+    pub const REFUSALS: [&'static str; 5] = ["role", "not_theirs", "sensitivity", "purpose", "scope"];
     /// Kinds of viewing that [`Request::BeginView`] may tell.
     pub const VIEWINGS: [&'static str; 3] = ["play", "download", "thumbnail"];
 
@@ -345,6 +375,10 @@ impl Request {
                 }
             }
             Self::BeginView { what, .. } => word(what, &Self::VIEWINGS),
+            Self::LogRefusal { action, why, .. } => {
+                let known = Action::parse(action).is_some() && Self::REFUSALS.contains(&why.as_str());
+                if known { Ok(()) } else { Err("there is no such action, or no such reason to refuse it".to_owned()) }
+            }
             _ => Ok(()),
         }
     }
@@ -358,7 +392,7 @@ pub enum Reply {
     Done(serde_json::Value),
     /// Not done; whose turn it is and why, in words that say what to do.
     Refused {
-        /// `not_found`, `invalid`, `conflict`, `unavailable`.
+        /// `not_found`, `invalid`, `conflict`, `unavailable`, `forbidden`.
         code: String,
         /// In words.
         message: String,

@@ -22,7 +22,8 @@ pub const ENVELOPE_VERSION: u32 = 1;
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// `daemon`, `os` (a uid on this box), `web`, later `user`, `token`.
+    /// `daemon`, `os` (a uid on this box), `user` (an account), `token` (a program of the API), `web` (whoever reaches the
+    /// page of a station without accounts).
     pub kind: String,
     /// The id within its kind; never a name.
     pub id: String,
@@ -39,7 +40,17 @@ impl Actor {
         Self { kind: "os".into(), id: uid.to_string() }
     }
 
-    /// Whoever reaches the page on loopback while there is no sign-in yet (decision 13).
+    /// Somebody who signed in, by the number of the account.
+    pub fn user(account: i64) -> Self {
+        Self { kind: "user".into(), id: account.to_string() }
+    }
+
+    /// A program that uses the API, by the number of its token.
+    pub fn token(token: i64) -> Self {
+        Self { kind: "token".into(), id: token.to_string() }
+    }
+
+    /// Whoever reaches the page on loopback while the station has no account (decision 13).
     pub fn loopback() -> Self {
         Self { kind: "web".into(), id: "loopback".into() }
     }
@@ -173,6 +184,24 @@ kinds! {
     ExportBegun => "access.export",
     /// An evidence package was finished and signed.
     ExportEnded => "access.export_ended",
+    /// Somebody signed in.
+    SignedIn => "access.sign_in",
+    /// Somebody could not sign in (reason in the body).
+    SignInRefused => "access.sign_in_refused",
+    /// A sign-in session ended (how in the body).
+    SessionEnded => "access.session_ended",
+    /// Something was asked for without the right to it.
+    AccessRefused => "access.refused",
+    /// An account was made.
+    AccountMade => "account.made",
+    /// Roles, facts, lock or password of an account changed (which in the body).
+    AccountChanged => "account.changed",
+    /// A token for a program was made.
+    TokenMade => "account.token_made",
+    /// A token was ended.
+    TokenEnded => "account.token_ended",
+    /// A case was sent to the legal reviewers, or called back.
+    Reviewed => "case.review",
     /// A roster or register was imported.
     RosterImported => "register.roster",
     /// A device was seen at the gate for the first time.
@@ -233,6 +262,8 @@ pub struct Draft {
     pub via: &'static str,
     /// Where from: `local`, an address.
     pub from: Option<String>,
+    /// The sign-in session.
+    pub session: Option<String>,
     /// The clip it is about.
     pub clip: Option<ClipId>,
     /// Hex SHA-256 of the case key it is about (the same that names the case in object keys).
@@ -260,6 +291,7 @@ impl Draft {
             actor,
             via,
             from: None,
+            session: None,
             clip: None,
             case: None,
             purpose: None,
@@ -420,7 +452,7 @@ pub fn encode(
         actor: draft.actor.clone(),
         via: draft.via.to_owned(),
         from: draft.from.clone(),
-        session: None,
+        session: draft.session.clone(),
         clip: draft.clip.map(|c| c.to_string()),
         case: draft.case.clone(),
         purpose,

@@ -4,6 +4,7 @@
 //! Pure: no file, socket, database, clock or thread is touched here, and nothing of the other
 //! rooms is imported.
 
+pub mod account;
 pub mod backup;
 pub mod case_number;
 pub mod clip;
@@ -26,6 +27,7 @@ pub mod recorder;
 pub mod recorder_clock;
 pub mod replay;
 pub mod retention;
+pub mod rights;
 pub mod sending;
 pub mod sensitivity;
 pub mod stream;

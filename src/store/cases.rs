@@ -2,12 +2,14 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::accounts::{bound, within_sql};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::record::Origin;
+use crate::domain::rights::Within;
 
 /// A link to be made.
 #[derive(Debug, Clone)]
@@ -357,15 +359,37 @@ impl Reader<'_> {
     }
 
     /// Cases whose number contains `loose` (`domain::case_number::loose` of what was typed; `None`: any
-    /// number), newest first, older than the case `below`.
-    pub fn search_cases(&self, loose: Option<&str>, below: Option<i64>, limit: u32) -> Result<Vec<CaseSummary>> {
+    /// number), newest first, older than the case `below`; only those of which some clip may stand in lists `within` these
+    /// bounds at `now_ms`.
+    pub fn search_cases(
+        &self,
+        loose: Option<&str>,
+        below: Option<i64>,
+        limit: u32,
+        within: &Within,
+        now_ms: i64,
+    ) -> Result<Vec<CaseSummary>> {
         let pattern = format!("%{}%", loose.unwrap_or_default());
-        let mut statement = self.conn.prepare_cached(
-            "SELECT f.case_id, f.kind FROM case_file f WHERE EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?1)
-               AND f.case_id < ?2 ORDER BY f.case_id DESC LIMIT ?3",
-        )?;
+        let (seen, account) = match within_sql(within) {
+            None => (String::new(), 0),
+            Some((condition, account)) => {
+                let condition = bound(&condition, 1, 2);
+                let seen = format!(
+                    "AND EXISTS (SELECT 1 FROM case_link k JOIN clip c ON c.clip_id = k.clip_id LEFT JOIN clip_index i ON i.clip_id = c.clip_id
+                       WHERE k.case_id = f.case_id AND k.withdrawn = 0
+                         AND k.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = k.clip_id AND y.case_id = k.case_id) AND ({condition}))"
+                );
+                (seen, account)
+            }
+        };
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT f.case_id, f.kind FROM case_file f WHERE EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?3)
+               AND f.case_id < ?4 {seen} ORDER BY f.case_id DESC LIMIT ?5"
+        ))?;
         let found: Vec<(i64, String)> = statement
-            .query_map(params![pattern, below.unwrap_or(i64::MAX), limit], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .query_map(params![account, now_ms, pattern, below.unwrap_or(i64::MAX), limit], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })?
             .collect::<std::result::Result<_, _>>()?;
         found.into_iter().map(|(case, kind)| self.case_summary(case, kind)).collect()
     }

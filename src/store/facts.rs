@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::accounts::place_of;
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
@@ -129,11 +130,19 @@ impl Tx<'_> {
         let start = value(Field::CapturedStart).and_then(|v| UtcMs::parse_rfc3339(&v)).map(|t| t.0);
         self.conn
             .prepare_cached(
-                "INSERT INTO clip_index (clip_id, captured_start_ms, officer, place, missing, missing_count) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO clip_index (clip_id, captured_start_ms, officer, place, missing, missing_count, care) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (clip_id) DO UPDATE SET captured_start_ms = excluded.captured_start_ms, officer = excluded.officer, place = excluded.place,
-                   missing = excluded.missing, missing_count = excluded.missing_count",
+                   missing = excluded.missing, missing_count = excluded.missing_count, care = excluded.care",
             )?
-            .execute(params![clip.to_string(), start, value(Field::Officer), value(Field::Place), missing.join(","), missing.len() as i64])?;
+            .execute(params![
+                clip.to_string(),
+                start,
+                value(Field::Officer),
+                value(Field::Place),
+                missing.join(","),
+                missing.len() as i64,
+                place_of(value(Field::Sensitivity).as_deref())
+            ])?;
         self.restate(clip)
     }
 

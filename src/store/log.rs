@@ -43,6 +43,15 @@ impl Tx<'_> {
             boot: self.clock.boot_id().to_owned(),
             mono_ms: self.clock.monotonic_ms(),
         };
+        let with_caller = match &*self.caller.borrow() {
+            Some(caller) if caller.actor == draft.actor => Some(Draft {
+                from: draft.from.clone().or_else(|| Some(caller.from.clone())),
+                session: draft.session.clone().or_else(|| caller.session.clone()),
+                ..draft.clone()
+            }),
+            _ => None,
+        };
+        let draft = with_caller.as_ref().unwrap_or(draft);
         let (bytes, opened) = event::encode(draft, &place, rand::random::<[u8; 32]>)?;
         let nodes = merkle::append(size, merkle::leaf_hash(&bytes), |level, index| self.read().log_node(level, index))?;
         self.conn
@@ -116,6 +125,26 @@ impl Reader<'_> {
         let mut statement =
             self.conn.prepare_cached("SELECT seq, bytes FROM log_entry WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?;
         let rows = statement.query_map(params![from as i64, limit], |r| {
+            Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Entries below `before`, newest first, at most `limit`: only kinds that begin with `kind`, only of `actor` (`kind:id`).
+    pub fn log_before(
+        &self,
+        before: Option<u64>,
+        kind: Option<&str>,
+        actor: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<LogRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, bytes FROM log_entry WHERE seq < ?1 AND (?2 IS NULL OR substr(kind, 1, length(?2)) = ?2)
+               AND (?3 IS NULL OR json_extract(CAST(bytes AS TEXT), '$.actor.kind') || ':' || json_extract(CAST(bytes AS TEXT), '$.actor.id') = ?3)
+             ORDER BY seq DESC LIMIT ?4",
+        )?;
+        let below = before.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![below, kind, actor, limit], |r| {
             Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? })
         })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)

@@ -5,6 +5,7 @@
 //! own. Nobody outside this room sees a row: what goes in and out are domain types and the plain structs
 //! of this room. Must not touch files of the vault, nor decide anything that `domain` can decide.
 
+mod accounts;
 mod addresses;
 mod audit;
 mod backup;
@@ -39,6 +40,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
+use crate::domain::command::Caller;
 use crate::domain::digest::DigestError;
 use crate::domain::error::{Retry, Retryable};
 use crate::domain::event::EncodeError;
@@ -46,6 +48,10 @@ use crate::domain::ids::{ClipId, IdError};
 use crate::domain::ports::Clock;
 use crate::runtime::task;
 
+pub use accounts::{
+    AccountChange, AccountRow, ClipStanding, NewAccount, NewSession, NewToken, ReviewRow, SessionEnd, SessionRow,
+    TokenRow,
+};
 pub use audit::{AuditJob, LockJob};
 pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
@@ -204,6 +210,8 @@ pub enum Change {
     Isolated,
     /// A hold was placed, or its release asked for or carried out.
     Holds,
+    /// Accounts, sessions or tokens changed.
+    Accounts,
     /// The log grew.
     Log,
 }
@@ -213,12 +221,18 @@ pub struct Tx<'a> {
     pub(in crate::store) conn: &'a Connection,
     pub(in crate::store) clock: &'a dyn Clock,
     pub(in crate::store) changes: std::cell::RefCell<Vec<Change>>,
+    pub(in crate::store) caller: std::cell::RefCell<Option<Caller>>,
 }
 
 impl Tx<'_> {
     /// The instant of this transaction, milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         self.clock.now().0
+    }
+
+    /// Events of this caller's doing, logged from here on, tell where from and in which sign-in session.
+    pub fn on_behalf(&self, caller: &Caller) {
+        *self.caller.borrow_mut() = Some(caller.clone());
     }
 
     /// Everything that can be read can be read inside a transaction, too.
@@ -464,7 +478,7 @@ fn alone<T>(conn: &Connection, clock: &dyn Clock, work: impl FnOnce(&Tx<'_>) -> 
     let failed = |doing| move |source| StoreError::Sql { doing, source };
     conn.execute_batch("SAVEPOINT job").map_err(failed("beginning a savepoint"))?;
     let guard = Savepoint { conn, kept: false };
-    let tx = Tx { conn, clock, changes: Vec::new().into() };
+    let tx = Tx { conn, clock, changes: Vec::new().into(), caller: None.into() };
     let value = work(&tx)?;
     let changes = tx.changes.into_inner();
     guard.keep().map_err(failed("ending a savepoint"))?;

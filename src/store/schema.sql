@@ -1,4 +1,4 @@
--- evidock's database, version 9. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 10. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -205,7 +205,8 @@ CREATE TABLE clip_index (
   place             TEXT,
   missing           TEXT NOT NULL DEFAULT '',        -- comma-joined names of the five that are missing
   missing_count     INTEGER NOT NULL DEFAULT 5,
-  notes             TEXT NOT NULL DEFAULT ''        -- lines: roster rows that disagree, times that cannot be
+  notes             TEXT NOT NULL DEFAULT '',       -- lines: roster rows that disagree, times that cannot be
+  care INTEGER                                       -- the label's place in domain::sensitivity, from 0; NULL: not settled since version 8, and treated like the highest
 ) STRICT;
 CREATE INDEX clip_index_start ON clip_index (captured_start_ms);
 CREATE INDEX clip_index_officer ON clip_index (officer);
@@ -585,6 +586,71 @@ CREATE TABLE isolation (
   CHECK (lifted_by IS NULL OR (asked_by IS NOT NULL AND lifted_by <> asked_by))
 ) STRICT;
 CREATE UNIQUE INDEX isolation_standing ON isolation (clip_id) WHERE lifted_ms IS NULL;
+
+-- People who sign in. Rows stay: the log tells of accounts by their number.
+CREATE TABLE account (
+  account_id    INTEGER PRIMARY KEY,
+  login         TEXT NOT NULL UNIQUE,                -- domain::account::LoginName
+  label         TEXT NOT NULL DEFAULT '',            -- name for people
+  roles         TEXT NOT NULL,                       -- words of domain::rights::Role, separated by commas
+  unit          TEXT,                                -- what a head of department sees
+  until_ms      INTEGER,                             -- nobody signs in after it: access of outside reviewers
+  password      TEXT NOT NULL,                       -- argon2id, in the PHC string form
+  must_change   INTEGER NOT NULL DEFAULT 1 CHECK (must_change IN (0, 1)),  -- somebody else knows it
+  totp          BLOB,                                -- secret of one-time codes (RFC 6238), where they are on
+  totp_step     INTEGER NOT NULL DEFAULT 0,          -- no code of this time step or an earlier one is taken again
+  failures      INTEGER NOT NULL DEFAULT 0,          -- wrong passwords in a row
+  locked_ms     INTEGER NOT NULL DEFAULT 0,          -- no password is looked at before
+  disabled_ms   INTEGER,
+  made_by       TEXT NOT NULL,                       -- kind:id of the actor
+  made_ms       INTEGER NOT NULL
+) STRICT;
+-- Names and numbers under which a person stands in records as officer.
+CREATE TABLE account_officer (
+  account_id INTEGER NOT NULL REFERENCES account,
+  officer    TEXT NOT NULL,
+  PRIMARY KEY (account_id, officer)
+) STRICT, WITHOUT ROWID;
+-- Sessions. The cookie's token is nowhere; its SHA-256 is here.
+CREATE TABLE sign_in (
+  session_id TEXT PRIMARY KEY,                       -- what the log tells
+  token      BLOB NOT NULL UNIQUE CHECK (length(token) = 32),
+  account_id INTEGER NOT NULL REFERENCES account,
+  begun_ms   INTEGER NOT NULL,
+  seen_ms    INTEGER NOT NULL,                       -- to the minute
+  from_where TEXT NOT NULL,                          -- address
+  agent      TEXT NOT NULL,                          -- the browser in its own words, cut and escaped
+  ended_ms   INTEGER,
+  ended      TEXT CHECK (ended IN ('signed_out', 'idle', 'too_long', 'ended', 'password', 'disabled')),
+  CHECK ((ended IS NULL) = (ended_ms IS NULL))
+) STRICT;
+CREATE INDEX sign_in_open ON sign_in (account_id) WHERE ended IS NULL;
+-- Tokens of programs that use the API. The token itself is told once; its SHA-256 is here.
+CREATE TABLE token (
+  token_id INTEGER PRIMARY KEY,
+  secret   BLOB NOT NULL UNIQUE CHECK (length(secret) = 32),
+  name     TEXT NOT NULL,
+  role     TEXT NOT NULL,                            -- word of domain::rights::Role
+  scopes   TEXT NOT NULL,                            -- words of domain::rights::Action, separated by commas; '' is all of the role's
+  until_ms INTEGER NOT NULL,
+  seen_ms  INTEGER,                                  -- to the minute
+  made_by  TEXT NOT NULL,                            -- kind:id of the actor
+  made_ms  INTEGER NOT NULL,
+  ended_ms INTEGER
+) STRICT;
+-- Cases that stand sent to the legal reviewers (法制审核), to one account or to all of them.
+CREATE TABLE review (
+  review_id  INTEGER PRIMARY KEY,
+  case_id    INTEGER NOT NULL REFERENCES case_file,
+  account_id INTEGER REFERENCES account,
+  until_ms   INTEGER,
+  sent_by    TEXT NOT NULL,                          -- kind:id of the actor
+  sent_ms    INTEGER NOT NULL,
+  ended_by   TEXT,
+  ended_ms   INTEGER,
+  CHECK ((ended_by IS NULL) = (ended_ms IS NULL))
+) STRICT;
+CREATE INDEX review_open ON review (case_id) WHERE ended_ms IS NULL;
 
 -- The custody log: stored bytes are what is hashed (domain::event, domain::merkle).
 CREATE TABLE log_entry (

@@ -3,8 +3,10 @@
 use rusqlite::types::Value;
 use rusqlite::{params, params_from_iter};
 
+use super::accounts::{bound, within_sql};
 use super::{Reader, Result};
 use crate::domain::ids::ClipId;
+use crate::domain::rights::Within;
 
 /// One stage of the flow strip.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,6 +71,10 @@ pub struct ClipFilter {
     pub after: Option<String>,
     /// At most so many.
     pub limit: u32,
+    /// Only what may stand in lists for whoever looks.
+    pub within: Within,
+    /// Now, for what is limited in time, milliseconds since the Unix epoch.
+    pub now_ms: i64,
 }
 
 /// A page of clips, newest first.
@@ -173,6 +179,11 @@ impl Reader<'_> {
             Some("any") => add("i.missing_count > ?", 0.into()),
             Some(name) => add("instr(',' || i.missing || ',', ',' || ? || ',') > 0", name.to_owned().into()),
             None => {}
+        }
+        if let Some((condition, account)) = within_sql(&filter.within) {
+            values.extend([account.into(), filter.now_ms.into()]);
+            let n = values.len();
+            conditions.push(format!("({})", bound(&condition, n - 1, n)));
         }
         let from = format!("FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE {}", conditions.join(" AND "));
         let total: i64 = self

@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection, StringRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use super::media;
 use super::present::Nav;
 use super::present::station::alarm_note;
+use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::case::CaseAnswer;
@@ -24,6 +25,7 @@ use super::wire::*;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::record::{CaseLink, Copy, Field, Provenance, Record};
+use crate::domain::rights::Action;
 
 /// A roster is at most this long: a year of a large agency is under 2 MB.
 const ROSTER_BYTES: usize = 8 * 1024 * 1024;
@@ -36,8 +38,12 @@ const ROWS: u32 = 50;
     info(
         title = "evidock",
         description = "Clips of this station: records, links to cases, footage. Reading is logged before it is answered. \
-                       Until sign-in exists the station answers on loopback only."
+                       Programs sign in with a bearer token (`evidock token add`), which has a role and, where it was \
+                       made with any, scopes; where a purpose is asked, they give it percent-encoded in `x-purpose`. A \
+                       station without accounts answers on loopback only, and to everybody there."
     ),
+    modifiers(&SignIn),
+    security(("token" = []), ("session" = [])),
     paths(
         list_clips,
         get_clip,
@@ -53,6 +59,7 @@ const ROWS: u32 = 50;
         super::rooms::list_rooms,
         super::rooms::start_room,
         super::rooms::stop_room,
+        super::logs::entries,
         openapi,
         healthz,
         metrics
@@ -61,22 +68,38 @@ const ROWS: u32 = 50;
 )]
 pub struct Document;
 
+/// How the API is signed in to.
+struct SignIn;
+
+impl Modify for SignIn {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Made by `evidock token add`")).build();
+        let session =
+            ApiKeyValue::with_description("evidock-session", "Of a browser that signed in; `__Host-evidock` over TLS");
+        let parts = document.components.get_or_insert_default();
+        parts.add_security_scheme("token", SecurityScheme::Http(bearer));
+        parts.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    }
+}
+
 /// The API's routes.
-pub fn routes() -> Router<Arc<Site>> {
-    Router::new()
-        .route("/api/v1/clips", get(list_clips))
-        .route("/api/v1/clips/{id}", get(get_clip).patch(annotate_clip))
-        .route("/api/v1/clips/{id}/media", get(media::media))
-        .route("/api/v1/clips/{id}/links", post(link_clip))
-        .route("/api/v1/clips/{id}/links/{case_no}", delete(unlink_clip))
-        .route("/api/v1/cases", get(list_cases))
-        .route("/api/v1/cases/{number}", get(get_case))
-        .route("/api/v1/status", get(status))
-        .route("/api/v1/bays", get(bays))
-        .route("/api/v1/roster", post(import_roster).layer(DefaultBodyLimit::max(ROSTER_BYTES)))
-        .route("/api/v1/openapi.json", get(openapi))
-        .route("/healthz", get(healthz))
-        .route("/metrics", get(metrics))
+pub fn routes(r: Routes) -> Routes {
+    use Action::*;
+    r.get("/api/v1/clips", Need::May(ListClips), list_clips)
+        .get("/api/v1/clips/{id}", Need::May(ShowClip), get_clip)
+        .patch("/api/v1/clips/{id}", Need::May(AnnotateClip), annotate_clip)
+        .get("/api/v1/clips/{id}/media", Need::May(PlayClip), media::media)
+        .post("/api/v1/clips/{id}/links", Need::May(LinkClip), link_clip)
+        .delete("/api/v1/clips/{id}/links/{case_no}", Need::May(LinkClip), unlink_clip)
+        .get("/api/v1/cases", Need::May(FindCase), list_cases)
+        .get("/api/v1/cases/{number}", Need::May(FindCase), get_case)
+        .get("/api/v1/status", Need::May(SeeStation), status)
+        .get("/api/v1/bays", Need::Anyone, bays)
+        .post_up_to("/api/v1/roster", Need::May(ImportRoster), ROSTER_BYTES, import_roster)
+        .get("/api/v1/openapi.json", Need::Anyone, openapi)
+        .get("/healthz", Need::Anyone, healthz)
+        .get("/metrics", Need::May(ReadMetrics), metrics)
 }
 
 type Answer = Result<Response, Trouble>;
@@ -112,7 +135,7 @@ async fn list_clips(
         let q = query(q)?.resolve(ROWS)?;
         let what = if q.is_filtered() { "search" } else { "list" };
         site.log_access(&visitor, Access { what, terms: Some(&q.to_query_string()), ..Access::default() }).await?;
-        let page = site.pages.records(&q).await?;
+        let page = site.pages.records(&q, &visitor.who.within(Action::ListClips)).await?;
         Ok(Json(ClipPage { items: page.items, next: page.next, total: page.total }).into_response())
     };
     answered(&visitor, answer.await)
@@ -218,7 +241,8 @@ async fn list_cases(
         let terms = q.query.trim();
         let what = if terms.is_empty() { "list" } else { "find" };
         site.log_access(&visitor, Access { what, terms: Some(terms), ..Access::default() }).await?;
-        let page = site.pages.cases(terms, q.after.as_deref()).await?;
+        let within = visitor.who.within(Action::FindCase);
+        let page = site.pages.cases(terms, q.after.as_deref(), &within).await?;
         Ok(Json(CasePage { items: page.rows.iter().map(CaseSummary::from).collect(), next: page.next }).into_response())
     };
     answered(&visitor, answer.await)
@@ -230,9 +254,10 @@ async fn list_cases(
 async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
     let answer = async {
         site.log_access(&visitor, Access { what: "find", case_no: Some(&number), ..Access::default() }).await?;
-        let CaseAnswer::Found(v) = site.pages.case(&number).await? else { return Err(Trouble::NoCase) };
+        let within = visitor.who.within(Action::FindCase);
+        let CaseAnswer::Found(v) = site.pages.case(&number, &within).await? else { return Err(Trouble::NoCase) };
         let clips = ClipsQuery { case: Some(v.number.clone()), limit: MOST_ROWS, ..ClipsQuery::default() };
-        let page = site.pages.records(&clips).await?;
+        let page = site.pages.records(&clips, &within).await?;
         let case = CaseSummary {
             case_no: v.number,
             kind: v.kind,

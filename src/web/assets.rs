@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
+use super::routes::{Need, Routes};
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
 use crate::domain::digest::to_hex;
@@ -53,8 +52,8 @@ pub fn href(name: &str) -> String {
 }
 
 /// All assets.
-pub fn routes() -> Router<Arc<Site>> {
-    Router::new().route("/assets/{name}", get(asset))
+pub fn routes(r: Routes) -> Routes {
+    r.get("/assets/{name}", Need::Anyone, asset)
 }
 
 async fn asset(

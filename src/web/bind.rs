@@ -2,6 +2,7 @@
 //! changes goes through `domain::command`.
 
 mod clip;
+mod log;
 mod rooms;
 mod station;
 
@@ -14,6 +15,7 @@ use super::view::Frame;
 use super::view::case::{CaseAnswer, CaseView};
 use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
 use crate::config::Stream;
@@ -22,12 +24,13 @@ use crate::domain::clip::{ClipState, Local};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{BoxFuture, Clock, Footage, FootageError, MediaHealth};
 use crate::domain::record::{REQUIRED, Record};
+use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
 use crate::runtime::board::Board;
 use crate::runtime::health::{Health, Level};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::task;
-use crate::store::{ClipFilter, Policy, Reader, Store, StoreError};
+use crate::store::{CaseFigures, CaseSummary, ClipFilter, ClipStanding, Policy, Reader, Store, StoreError};
 use crate::vault::Vault;
 
 /// Clips on the page of a case; a case with more says so.
@@ -90,7 +93,7 @@ impl StationPages {
         Ok(at.timestamp().as_millisecond())
     }
 
-    fn filter(&self, query: &ClipsQuery) -> Result<ClipFilter, ReadError> {
+    fn filter(&self, query: &ClipsQuery, within: &Within) -> Result<ClipFilter, ReadError> {
         let case_key = query.case.as_deref().map(|typed| self.key_of(typed)).transpose()?;
         let to = query.to.map(|d| d.tomorrow().map_err(|e| ReadError::Invalid(e.to_string()))).transpose()?;
         if let Some(after) = &query.after {
@@ -108,6 +111,8 @@ impl StationPages {
             missing: query.missing.map(|m| m.as_str().to_owned()),
             after: query.after.clone(),
             limit: query.limit.clamp(1, 200),
+            within: within.clone(),
+            now_ms: self.clock.now().0,
         })
     }
 
@@ -116,7 +121,8 @@ impl StationPages {
         Ok(self.rule.parse(typed, self.this_year()).map_or_else(|_| typed.to_owned(), |n| n.key().to_owned()))
     }
 
-    async fn case_inner(&self, number: &str) -> Result<CaseAnswer, ReadError> {
+    async fn case_inner(&self, number: &str, within: &Within) -> Result<CaseAnswer, ReadError> {
+        let (within, now) = (within.clone(), self.clock.now().0);
         let keys = self.rule.search_keys(number, self.this_year());
         let policy = self.policy.clone();
         self.read(move |r| {
@@ -124,18 +130,22 @@ impl StationPages {
                 Some(key) => r.case_by_key(key)?,
                 None => None,
             };
-            let summary = match exact {
+            let clips = match &exact {
+                Some(summary) => r.clips_within(&r.clips_of_case(summary.case_id)?, &within, now)?,
+                None => Vec::new(),
+            };
+            let all = within == Within::Everything;
+            let summary = match exact.filter(|_| all || !clips.is_empty()) {
                 Some(summary) => summary,
                 None => {
                     let near = match keys.loose.as_deref() {
-                        Some(loose) => r.search_cases(Some(loose), None, 8)?,
+                        Some(loose) => r.search_cases(Some(loose), None, 8, &within, now)?,
                         None => Vec::new(),
                     };
                     return Ok(CaseAnswer::Near(near.into_iter().map(|c| c.display).collect()));
                 }
             };
-            let clips = r.clips_of_case(summary.case_id)?;
-            let figures = r.case_figures(summary.case_id)?;
+            let (summary, figures) = seen(r, summary, &clips, all)?;
             let records = clips
                 .iter()
                 .take(CASE_CLIPS)
@@ -162,7 +172,8 @@ impl StationPages {
         .await
     }
 
-    async fn cases_inner(&self, query: &str, after: Option<&str>) -> Result<CasesView, ReadError> {
+    async fn cases_inner(&self, query: &str, after: Option<&str>, within: &Within) -> Result<CasesView, ReadError> {
+        let (within, now) = (within.clone(), self.clock.now().0);
         let loose = self.rule.search_keys(query, self.this_year()).loose;
         let below = after
             .map(|a| {
@@ -176,14 +187,17 @@ impl StationPages {
             if searched && loose.is_none() {
                 return Ok(CasesView::default());
             }
-            let mut found = r.search_cases(loose.as_deref(), below, CASES + 1)?;
+            let mut found = r.search_cases(loose.as_deref(), below, CASES + 1, &within, now)?;
             let next = (found.len() > CASES as usize).then(|| found[CASES as usize - 1].case_id.to_string());
             found.truncate(CASES as usize);
             let nothing_yet = found.is_empty() && !searched && below.is_none();
             let rows = found
                 .into_iter()
                 .map(|c| {
-                    let figures = r.case_figures(c.case_id)?;
+                    let all = within == Within::Everything;
+                    let clips =
+                        if all { Vec::new() } else { r.clips_within(&r.clips_of_case(c.case_id)?, &within, now)? };
+                    let (c, figures) = seen(r, c, &clips, all)?;
                     Ok(CaseRow {
                         number: c.display,
                         kind: c.kind,
@@ -241,9 +255,9 @@ impl Pages for StationPages {
         Box::pin(self.station_view())
     }
 
-    fn clips<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
+    fn clips<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
         Box::pin(async move {
-            let (filter, policy, filtered) = (self.filter(query)?, self.policy.clone(), query.is_filtered());
+            let (filter, policy, filtered) = (self.filter(query, within)?, self.policy.clone(), query.is_filtered());
             self.read(move |r| {
                 let page = r.clips(&filter)?;
                 let rows = page
@@ -262,9 +276,13 @@ impl Pages for StationPages {
         })
     }
 
-    fn records<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
+    fn records<'a>(
+        &'a self,
+        query: &'a ClipsQuery,
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
         Box::pin(async move {
-            let (filter, policy) = (self.filter(query)?, self.policy.clone());
+            let (filter, policy) = (self.filter(query, within)?, self.policy.clone());
             self.read(move |r| {
                 let page = r.clips(&filter)?;
                 let items = page.clips.iter().map(|c| r.record(*c, &policy)).collect::<Result<_, _>>()?;
@@ -282,16 +300,26 @@ impl Pages for StationPages {
         Box::pin(self.proof_view(clip, seq))
     }
 
-    fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
-        Box::pin(self.case_inner(number))
+    fn standing(&self, clip: ClipId, account: i64) -> BoxFuture<'_, Result<Option<ClipStanding>, ReadError>> {
+        let now = self.clock.now().0;
+        Box::pin(self.read(move |r| r.clip_standing(clip, account, now)))
+    }
+
+    fn case<'a>(&'a self, number: &'a str, within: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
+        Box::pin(self.case_inner(number, within))
     }
 
     fn case_key(&self, typed: &str) -> Option<String> {
         self.rule.search_keys(typed, self.this_year()).key
     }
 
-    fn cases<'a>(&'a self, query: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>> {
-        Box::pin(self.cases_inner(query, after))
+    fn cases<'a>(
+        &'a self,
+        query: &'a str,
+        after: Option<&'a str>,
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<CasesView, ReadError>> {
+        Box::pin(self.cases_inner(query, after, within))
     }
 
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {
@@ -322,6 +350,10 @@ impl Pages for StationPages {
         Box::pin(async move { Ok(self.still_of(stream)) })
     }
 
+    fn log<'a>(&'a self, query: &'a LogQuery) -> BoxFuture<'a, Result<Vec<LogEntry>, ReadError>> {
+        Box::pin(self.log_entries(query))
+    }
+
     fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>> {
         Box::pin(async move { Ok(self.metrics.text()) })
     }
@@ -340,6 +372,31 @@ impl Pages for StationPages {
                 .collect()
         })
     }
+}
+
+/// What a case comes to for whoever looks: of the whole of it, or of the `clips` that they may see.
+fn seen(
+    r: &Reader<'_>,
+    mut case: CaseSummary,
+    clips: &[ClipId],
+    all: bool,
+) -> Result<(CaseSummary, CaseFigures), StoreError> {
+    if all {
+        let figures = r.case_figures(case.case_id)?;
+        return Ok((case, figures));
+    }
+    let mut figures = CaseFigures { case_id: case.case_id, proven: 0, incomplete: 0 };
+    (case.clips, case.bytes, case.duration_ms, case.last_ms) = (clips.len() as u64, 0, 0, None);
+    for clip in clips {
+        let row = r.clip(*clip)?;
+        case.bytes += row.size_bytes.unwrap_or(0);
+        case.duration_ms += r.media(*clip)?.and_then(|m| m.facts.duration_ms).unwrap_or(0);
+        figures.proven += u64::from(matches!(r.clip_state(*clip)?, ClipState::Proven | ClipState::Released));
+        let (start, lacks) = r.indexed(*clip)?;
+        case.last_ms = case.last_ms.max(start);
+        figures.incomplete += u64::from(lacks);
+    }
+    Ok((case, figures))
 }
 
 /// A record as a row of a list.

@@ -14,6 +14,7 @@ use axum::response::Response;
 
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
+use super::who::identify;
 
 /// No inline script or style, nothing from elsewhere, in no frame.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
@@ -35,22 +36,32 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     let host =
         headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(request.uri().authority().map(|a| a.as_str()));
     // Other stations reach the witness's door by whatever name they know; the checkpoint that comes in says whose it is.
-    let refused = if request.uri().path() == super::proofs::WITNESS_PATH {
-        None
-    } else if !host.is_some_and(|h| host_is_ours(h, &site.hosts)) {
-        Some(Trouble::Host)
-    } else if !request.method().is_safe() && !may_change(headers, request.method(), request.uri().path(), host) {
-        Some(Trouble::Origin)
+    let is_witness = request.uri().path() == super::proofs::WITNESS_PATH;
+    let known = if !is_witness && !host.is_some_and(|h| host_is_ours(h, &site.door.hosts, site.door.exposed)) {
+        Err(Trouble::Host)
+    } else if !is_witness && !request.method().is_safe() && !may_change(headers, request.method(), request.uri().path(), host) {
+        Err(Trouble::Origin)
     } else {
-        None
+        // A page that refreshes itself does not keep its session going.
+        let by_itself =
+            request.uri().path() == "/live" || request.uri().query().is_some_and(|q| q.contains("part=live"));
+        identify(&site, headers, !by_itself).await
     };
-    let mut response = match refused {
-        Some(trouble) => {
+    let mut response = match known {
+        Err(trouble) => {
             let (parts, _) = request.into_parts();
             trouble.answer(&site, &Visitor::of(&parts, site.language))
         }
-        None => next.run(request).await,
+        Ok(who) => {
+            let mut request = request;
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
     };
+    if site.door.tls {
+        // Two years, as the lists of browsers ask; a station that gave TLS up would be reached by nobody until then.
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
+    }
     let head = response.headers_mut();
     for (name, value) in HEADERS {
         head.insert(name, HeaderValue::from_static(value));
@@ -61,8 +72,9 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     response
 }
 
-/// Whether a `Host` header names this box: a loopback address, `localhost`, or a configured name.
-pub fn host_is_ours(host: &str, names: &[String]) -> bool {
+/// Whether a `Host` header names this box: a loopback address, `localhost`, a configured name, and where the page is
+/// `exposed` any address: who asks for an address has it from nobody else's name.
+pub fn host_is_ours(host: &str, names: &[String], exposed: bool) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host
@@ -70,7 +82,7 @@ pub fn host_is_ours(host: &str, names: &[String]) -> bool {
             .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }),
     };
     name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        || name.parse::<IpAddr>().is_ok_and(|ip| exposed || ip.is_loopback())
         || names.iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
@@ -108,7 +120,7 @@ mod tests {
         for good in
             ["localhost", "localhost:8080", "127.0.0.1:80", "127.8.8.8", "[::1]:8443", "LOCALHOST", "station.lan:1"]
         {
-            assert!(host_is_ours(good, &names), "{good}");
+            assert!(host_is_ours(good, &names, false), "{good}");
         }
         for bad in [
             "evil.example",
@@ -119,8 +131,9 @@ mod tests {
             "[::2]",
             "localhost:80@evil",
         ] {
-            assert!(!host_is_ours(bad, &names), "{bad}");
+            assert!(!host_is_ours(bad, &names, false), "{bad}");
         }
+        assert!(host_is_ours("192.168.1.2:8480", &names, true) && !host_is_ours("evil.example", &names, true));
     }
 
     #[test]

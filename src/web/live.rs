@@ -10,18 +10,18 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use super::routes::{Need, Routes};
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
+use super::who::Who;
 use crate::domain::ids::ClipId;
 
 /// At most one event a topic and viewer in this time; what changes meanwhile is told at its end.
@@ -152,8 +152,8 @@ impl Live {
 }
 
 /// The live endpoint.
-pub fn routes() -> Router<Arc<Site>> {
-    Router::new().route("/live", get(live))
+pub fn routes(r: Routes) -> Routes {
+    r.get("/live", Need::Anyone, live)
 }
 
 #[derive(Debug, Deserialize)]
@@ -170,6 +170,10 @@ async fn live(
     headers: HeaderMap,
 ) -> Response {
     let Some(topic) = Topic::parse(&query.topic) else { return Trouble::NoPage.answer(&site, &visitor) };
+    // The bay board listens without signing in; when which clip changes is for whoever may see clips.
+    if topic != Topic::Station && matches!(visitor.who, Who::Nobody) {
+        return Trouble::SignIn.answer(&site, &visitor);
+    }
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).map(str::to_owned).or(query.last);
     let live = site.live.clone();
     // Without an id the visitor has just loaded the page; with one of another run, anything may have changed.

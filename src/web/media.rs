@@ -6,25 +6,29 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
 use super::range::{Wanted, wanted};
+use super::routes::{self, Need, Routes};
 use super::site::{Media, MediaFile, Site, Visitor};
 use super::trouble::Trouble;
 use super::viewing::Watching;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::ClipBytes;
+use crate::domain::rights::Action;
 
 /// Media and stills.
-pub fn routes() -> Router<Arc<Site>> {
-    Router::new().route("/clips/{id}/media", get(media)).route("/clips/{id}/thumbnail", get(thumbnail))
+pub fn routes(r: Routes) -> Routes {
+    r.get("/clips/{id}/media", Need::May(Action::PlayClip), media).get(
+        "/clips/{id}/thumbnail",
+        Need::May(Action::PlayClip),
+        thumbnail,
+    )
 }
 
 /// How the media is asked for.
@@ -59,6 +63,12 @@ async fn serve(
     headers: &HeaderMap,
 ) -> Result<Response, Trouble> {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    let mut visitor = visitor.clone();
+    // Saving is more than playing: what was said for it goes into its entry.
+    if download {
+        let said = routes::also(site, &visitor, Action::DownloadClip, clip, headers).await?;
+        visitor.caller.purpose = said.or(visitor.caller.purpose);
+    }
     let file = match site.pages.media(clip).await? {
         Media::Here(file) => file,
         Media::Missing => return Err(Trouble::NoClip),

@@ -4,18 +4,17 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use serde::Deserialize;
 
 use super::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine};
 use super::present::clips::{CaseLine, Chip, Pill, Row};
 use super::present::station::{BoardCard, Station};
 use super::present::{self, Ctx, Nav, Stamp};
+use super::routes::{Need, Routes};
 use super::site::{Access, LANGUAGE_COOKIE, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::case::{CaseAnswer, CaseView};
@@ -28,27 +27,28 @@ use crate::domain::clip::Delivery;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::record::Field;
+use crate::domain::rights::Action;
 use crate::domain::words::Lang;
 
 /// Rows on a page of the list of clips.
 const ROWS: u32 = 50;
 
 /// All pages and forms.
-pub fn routes() -> Router<Arc<Site>> {
-    Router::new()
-        .route("/", get(station))
-        .route("/kiosk", get(kiosk))
-        .route("/clips", get(clips))
-        .route("/clips/{id}", get(clip))
-        .route("/clips/{id}/link", post(link))
-        .route("/clips/{id}/unlink", post(unlink))
-        .route("/clips/{id}/annotate", post(annotate))
-        .route("/clips/{id}/push", post(push))
-        .route("/sending/pause", post(pause))
-        .route("/sending/resume", post(resume))
-        .route("/cases", get(cases))
-        .route("/cases/{number}", get(case))
-        .route("/language", post(language))
+pub fn routes(r: Routes) -> Routes {
+    use Action::*;
+    r.get("/", Need::May(SeeStation), station)
+        .get("/kiosk", Need::Anyone, kiosk)
+        .get("/clips", Need::May(ListClips), clips)
+        .get("/clips/{id}", Need::May(ShowClip), clip)
+        .post("/clips/{id}/link", Need::May(LinkClip), link)
+        .post("/clips/{id}/unlink", Need::May(LinkClip), unlink)
+        .post("/clips/{id}/annotate", Need::May(AnnotateClip), annotate)
+        .post("/clips/{id}/push", Need::May(PushClip), push)
+        .post("/sending/pause", Need::May(PauseSending), pause)
+        .post("/sending/resume", Need::May(PauseSending), resume)
+        .get("/cases", Need::May(FindCase), cases)
+        .get("/cases/{number}", Need::May(FindCase), case)
+        .post("/language", Need::Anyone, language)
 }
 
 /// Where nothing is.
@@ -148,7 +148,7 @@ async fn clips(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Quer
         site.log_access(&visitor, Access { what, terms: Some(&terms), ..Access::default() }).await?;
         let only_missing = q.missing == Some(Missing::Any);
         let c = site.ctx(&visitor, if only_missing { Nav::Annotate } else { Nav::Clips }).await?;
-        let v = site.pages.clips(&q).await?;
+        let v = site.pages.clips(&q, &visitor.who.within(Action::ListClips)).await?;
         let alone = only_missing && ClipsQuery { missing: None, ..q.clone() }.is_filtered();
         let blank = v.rows.is_empty().then_some(match () {
             _ if v.nothing_yet => (c.w.no_clips, c.w.no_clips_detail),
@@ -480,7 +480,7 @@ async fn list_cases(site: &Site, visitor: &Visitor, query: &str, after: Option<&
     let what = if query.is_empty() { "list" } else { "find" };
     site.log_access(visitor, Access { what, terms: Some(query), ..Access::default() }).await?;
     let c = site.ctx(visitor, Nav::Cases).await?;
-    let v = site.pages.cases(query, after).await?;
+    let v = site.pages.cases(query, after, &visitor.who.within(Action::FindCase)).await?;
     let blank = v.rows.is_empty().then_some(match v.nothing_yet {
         true => (c.w.no_cases, c.w.no_cases_detail),
         false => (c.w.no_case_match, c.w.no_case_match_detail),
@@ -535,7 +535,7 @@ impl CasePage<'_> {
 async fn case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
     let answer = async {
         site.log_access(&visitor, Access { what: "find", case_no: Some(&number), ..Access::default() }).await?;
-        let v = match site.pages.case(&number).await? {
+        let v = match site.pages.case(&number, &visitor.who.within(Action::FindCase)).await? {
             CaseAnswer::Found(v) => v,
             CaseAnswer::Near(near) => {
                 let html = list_cases(&site, &visitor, &number, None, near).await?;
@@ -603,7 +603,7 @@ async fn language(
 }
 
 /// A path on this station, or the station page: never an address elsewhere.
-fn local_path(next: &str) -> &str {
+pub(super) fn local_path(next: &str) -> &str {
     let ours =
         next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if ours { next } else { "/" }

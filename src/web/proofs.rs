@@ -7,31 +7,31 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
 
 use super::present::clip::EntryLine;
 use super::present::{self, Ctx, Nav};
+use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::clip::ProofView;
 use crate::domain::command::Request;
 use crate::domain::event::Actor;
 use crate::domain::ids::ClipId;
+use crate::domain::rights::Action;
 
 /// Where other logs ask for a signature.
 pub const WITNESS_PATH: &str = "/witness/add-checkpoint";
 
 /// Proofs and the witness's door.
-pub fn routes() -> Router<Arc<Site>> {
-    Router::new()
-        .route("/clips/{id}/events/{seq}", get(show))
-        .route("/clips/{id}/events/{seq}/entry", get(entry))
-        .route("/clips/{id}/events/{seq}/proof", get(proof))
-        .route(WITNESS_PATH, post(add_checkpoint))
+pub fn routes(r: Routes) -> Routes {
+    let see = Need::May(Action::ShowClip);
+    r.get("/clips/{id}/events/{seq}", see, show)
+        .get("/clips/{id}/events/{seq}/entry", see, entry)
+        .get("/clips/{id}/events/{seq}/proof", see, proof)
+        .post(WITNESS_PATH, Need::Anyone, add_checkpoint)
 }
 
 #[derive(Template)]

@@ -3,33 +3,34 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Json;
 use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::present::rooms::RoomCard;
 use super::present::{self, Ctx, Nav};
-use super::site::{Site, Visitor};
+use super::routes::{Need, Routes};
+use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::rooms::RoomView;
 use crate::domain::command::{Asked, Request};
+use crate::domain::rights::Action;
 use crate::runtime::board::StreamState;
 
 /// The page, its forms, the API.
-pub fn routes() -> Router<Arc<Site>> {
-    Router::new()
-        .route("/rooms", get(rooms))
-        .route("/rooms/{stream}/start", post(start))
-        .route("/rooms/{stream}/stop", post(stop))
-        .route("/rooms/{stream}/still", get(still))
-        .route("/api/v1/rooms", get(list_rooms))
-        .route("/api/v1/rooms/{stream}/start", post(start_room))
-        .route("/api/v1/rooms/{stream}/stop", post(stop_room))
+pub fn routes(r: Routes) -> Routes {
+    let (see, record) = (Need::May(Action::SeeRooms), Need::May(Action::RecordRoom));
+    r.get("/rooms", see, rooms)
+        .post("/rooms/{stream}/start", record, start)
+        .post("/rooms/{stream}/stop", record, stop)
+        .get("/rooms/{stream}/still", see, still)
+        .get("/api/v1/rooms", see, list_rooms)
+        .post("/api/v1/rooms/{stream}/start", record, start_room)
+        .post("/api/v1/rooms/{stream}/stop", record, stop_room)
 }
 
 #[derive(Template)]
@@ -106,6 +107,11 @@ async fn stop(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Pat
 }
 
 async fn still(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
+    // A still shows who is in the room: one entry for each room, session and quarter of an hour.
+    let look = Access { what: "room", terms: Some(&stream), ..Access::default() };
+    if let Err(trouble) = site.log_access(&visitor, look).await {
+        return trouble.page(&site, &visitor);
+    }
     match site.pages.still(&stream).await {
         Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
         Ok(None) => Trouble::NoPage.page(&site, &visitor),

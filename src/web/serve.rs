@@ -5,11 +5,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use super::guests::Guests;
 use super::live::{Live, Topic};
 use super::site::Site;
 use crate::config::Web;
@@ -22,6 +24,11 @@ use crate::store::{Change, Store};
 const BOARD_LOOK: Duration = Duration::from_millis(500);
 /// How long open connections may take to end at a stop.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// Connections at the same time. Two hundred viewers have two or three each; the rest of the open files is intake's.
+const CONNECTIONS: usize = 1024;
+/// A request's head that has not come by then is given up; so is a connection that rests.
+const HEAD_WITHIN: Duration = Duration::from_secs(20);
 
 /// A bound listener.
 pub struct Bound {
@@ -115,10 +122,14 @@ pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: A
                 }
             };
             let listener = listener.try_clone()?;
+            let guests = Guests::at_most(CONNECTIONS);
             let serving = async {
                 match tls {
-                    Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(app).await,
-                    None => axum_server::from_tcp(listener)?.handle(handle).serve(app).await,
+                    Some(tls) => {
+                        let server = axum_server::from_tcp_rustls(listener, tls)?;
+                        patient(server.map(|tls| tls.acceptor(guests))).handle(handle).serve(app).await
+                    }
+                    None => patient(axum_server::from_tcp(listener)?.acceptor(guests)).handle(handle).serve(app).await,
                 }
             };
             tokio::pin!(serving);
@@ -141,6 +152,12 @@ pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: A
             Ok(())
         }
     });
+}
+
+/// With the page's time limits.
+fn patient<A>(mut server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    server
 }
 
 /// Tells open pages what changed, in the store and on the board.
@@ -166,7 +183,7 @@ async fn ring(store: &Store, board: &Board, bell: &Live, cancel: &CancellationTo
                 // A list that lags behind looks at everything again.
                 Err(RecvError::Lagged(_)) => topics.extend([Topic::Station, Topic::Clips]),
                 Ok(Change::Isolated | Change::Holds) => topics.extend([Topic::Clips, Topic::Station]),
-                Ok(Change::Outbox | Change::Log) => {}
+                Ok(Change::Outbox | Change::Log | Change::Accounts) => {}
                 Err(RecvError::Closed) => return,
             },
         }

@@ -19,20 +19,23 @@ use super::view::Frame;
 use super::view::case::CaseAnswer;
 use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CasesView, ClipsQuery, ClipsView};
+use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
 use super::viewing::Viewings;
+use super::who::{Said, Who};
 use crate::domain::command::{Ask, Caller, Reply, Request};
-use crate::domain::event::Actor;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{BoxFuture, ClipBytes, Clock};
 use crate::domain::record::Record;
+use crate::domain::rights::{Action, Within};
 use crate::domain::words::Lang;
+use crate::store::ClipStanding;
 
 /// Name of the cookie that carries the chosen language.
 pub const LANGUAGE_COOKIE: &str = "lang";
 /// A part that refreshes itself is one access for this long; a page that is opened is always a new one.
-const SAME_ACCESS: Duration = Duration::from_secs(600);
+const SAME_ACCESS: Duration = Duration::from_secs(900);
 /// Accesses that are remembered at most; beyond that a refresh is simply logged again.
 const REMEMBERED: usize = 4096;
 
@@ -42,20 +45,29 @@ pub trait Pages: Send + Sync {
     fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>>;
     /// The station page and the bay board.
     fn station(&self) -> BoxFuture<'_, Result<StationView, ReadError>>;
-    /// A page of the list of clips.
-    fn clips<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<ClipsView, ReadError>>;
+    /// A page of the list of clips, of those that whoever looks may see.
+    fn clips<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>>;
     /// A page of records for the API, in the order of [`Pages::clips`].
-    fn records<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<RecordPage, ReadError>>;
+    fn records<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within)
+    -> BoxFuture<'a, Result<RecordPage, ReadError>>;
+    /// How a clip stands to an account; `None` where the station has none of that id.
+    fn standing(&self, clip: ClipId, account: i64) -> BoxFuture<'_, Result<Option<ClipStanding>, ReadError>>;
     /// One clip; `None` where the station has none of that id.
     fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>>;
     /// An entry of the log about a clip, with its proof; `None` where the log has no such entry about it.
     fn proof(&self, clip: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>>;
-    /// A case by any of its numbers in any bracket style.
-    fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
+    /// A case by any of its numbers in any bracket style, with those of its clips that whoever looks may see; a case of
+    /// which they may see none is not there.
+    fn case<'a>(&'a self, number: &'a str, within: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
     /// The key of a case number as typed, where it can be read as one: all ways to write a number give one key.
     fn case_key(&self, typed: &str) -> Option<String>;
-    /// Cases whose numbers contain `query` (all where it is empty), after a cursor.
-    fn cases<'a>(&'a self, query: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>>;
+    /// Cases whose numbers contain `query` (all where it is empty), after a cursor, of those that whoever looks may see.
+    fn cases<'a>(
+        &'a self,
+        query: &'a str,
+        after: Option<&'a str>,
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<CasesView, ReadError>>;
     /// The sealed bytes of a clip.
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
     /// A JPEG still of a clip.
@@ -64,6 +76,8 @@ pub trait Pages: Send + Sync {
     fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>>;
     /// The newest JPEG still of a stream.
     fn still<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>>;
+    /// Entries of the log, newest first.
+    fn log<'a>(&'a self, query: &'a LogQuery) -> BoxFuture<'a, Result<Vec<LogEntry>, ReadError>>;
     /// Metrics in the OpenMetrics text format.
     fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>>;
     /// The parts of the daemon and whether each is well.
@@ -155,13 +169,26 @@ pub struct Site {
     pub live: Arc<Live>,
     /// Viewings under way.
     pub viewings: Arc<Viewings>,
-    /// Host names under which the station answers, besides loopback addresses and `localhost`.
-    pub hosts: Vec<String>,
+    /// Who is let in, and where the page listens.
+    pub door: Door,
     accesses: Mutex<HashMap<String, Instant>>,
 }
 
+/// Who is let in, and where the page listens. By default: no accounts, on loopback, without TLS.
+#[derive(Default)]
+pub struct Door {
+    /// Accounts; `None`: there are none and will be none.
+    pub access: Option<Arc<crate::access::Access>>,
+    /// Host names under which the station answers, besides `localhost` and addresses.
+    pub hosts: Vec<String>,
+    /// The listener is not bound to loopback.
+    pub exposed: bool,
+    /// The listener speaks TLS.
+    pub tls: bool,
+}
+
 impl Site {
-    /// A site that answers to loopback names only.
+    /// A site behind its door.
     pub fn new(
         pages: Arc<dyn Pages>,
         ask: Arc<dyn Ask>,
@@ -169,19 +196,10 @@ impl Site {
         zone: TimeZone,
         language: Option<Lang>,
         live: Arc<Live>,
+        door: Door,
     ) -> Arc<Self> {
         let viewings = Viewings::new(ask.clone());
-        Arc::new(Self {
-            pages,
-            ask,
-            clock,
-            zone,
-            language,
-            live,
-            viewings,
-            hosts: Vec::new(),
-            accesses: Mutex::default(),
-        })
+        Arc::new(Self { pages, ask, clock, zone, language, live, viewings, door, accesses: Mutex::default() })
     }
 
     /// What every page needs.
@@ -199,16 +217,17 @@ impl Site {
             nav,
             path: visitor.path.clone(),
             live_id: self.live.id(),
+            who: visitor.who.clone(),
         }
     }
 
     /// Stores the entry of an access before anything of it is answered (invariant 10). A part that refreshes
-    /// itself is the same access for ten minutes; whoever opens a page makes a new one.
+    /// itself is the same access for a quarter of an hour; whoever opens a page makes a new one.
     pub async fn log_access(&self, visitor: &Visitor, access: Access<'_>) -> Result<(), Trouble> {
         let caller = &visitor.caller;
-        let key = format!("{}\0{}\0{}\0{access:?}", caller.actor.kind, caller.actor.id, caller.from);
+        let key = format!("{}\0{access:?}", of_caller(caller));
         let now = crate::runtime::clock::monotonic();
-        if visitor.part {
+        if visitor.part || access.what == "room" {
             let accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
             if accesses.get(&key).is_some_and(|at| now.duration_since(*at) < SAME_ACCESS) {
                 return Ok(());
@@ -222,7 +241,7 @@ impl Site {
                 crate::domain::layout::case_hash(key.as_deref().unwrap_or(typed))
             }),
             terms: access.terms.filter(|t| !t.is_empty()).map(str::to_owned),
-            purpose: None,
+            purpose: caller.purpose.clone(),
         };
         self.carry_out(caller, request).await?;
         let mut accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -233,6 +252,30 @@ impl Site {
             accesses.insert(key, now);
         }
         Ok(())
+    }
+
+    /// Logs that something was asked for without the right to it, once a quarter of an hour for the same. The refusal
+    /// stands whether it could be logged or not.
+    pub async fn log_refusal(&self, visitor: &Visitor, action: Action, why: &str, clip: Option<ClipId>) {
+        let key = format!("{}\0refused\0{action:?}\0{clip:?}", of_caller(&visitor.caller));
+        let now = crate::runtime::clock::monotonic();
+        {
+            let mut accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
+            if accesses.get(&key).is_some_and(|at| now.duration_since(*at) < SAME_ACCESS) {
+                return;
+            }
+            if accesses.len() < REMEMBERED {
+                accesses.insert(key, now);
+            }
+        }
+        let request = Request::LogRefusal {
+            action: action.as_str().to_owned(),
+            why: why.to_owned(),
+            clip: clip.map(|c| c.to_string()),
+        };
+        if let Reply::Refused { message, .. } = self.ask.ask(&visitor.caller, request).await {
+            tracing::warn!(message, "a refusal could not be logged");
+        }
     }
 
     /// Asks the daemon; a refusal is trouble.
@@ -247,7 +290,7 @@ impl Site {
 /// An access to be logged.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Access<'a> {
-    /// `show`, `list`, `search`, `find`.
+    /// `show`, `list`, `search`, `find`, `room`.
     pub what: &'static str,
     /// The clip.
     pub clip: Option<ClipId>,
@@ -268,6 +311,15 @@ pub struct Visitor {
     pub path: String,
     /// Only the live part is asked for.
     pub part: bool,
+    /// Who it is.
+    pub who: Who,
+    /// The request asks to see, not to change.
+    pub safe: bool,
+}
+
+fn of_caller(caller: &Caller) -> String {
+    let session = caller.session.as_deref().unwrap_or_default();
+    format!("{}\0{}\0{}\0{session}", caller.actor.kind, caller.actor.id, caller.from)
 }
 
 impl FromRequestParts<Arc<Site>> for Visitor {
@@ -282,10 +334,8 @@ impl Visitor {
     /// From a request's head; `station` is the station's language, where it has one.
     pub fn of(parts: &Parts, station: Option<Lang>) -> Self {
         let text = |name| parts.headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
-        let cookie = text(header::COOKIE).and_then(|all| {
-            all.split(';')
-                .find_map(|pair| pair.trim().split_once('=').filter(|(k, _)| *k == LANGUAGE_COOKIE).map(|(_, v)| v))
-        });
+        let cookie = super::who::cookie(&parts.headers, LANGUAGE_COOKIE);
+        let who = parts.extensions.get::<Who>().cloned().unwrap_or_default();
         let api = parts.uri.path().starts_with("/api/");
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());
         let pairs: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
@@ -297,12 +347,14 @@ impl Visitor {
         Self {
             lang: Lang::negotiate(text(header::ACCEPT_LANGUAGE), cookie, station),
             caller: Caller {
-                actor: Actor::loopback(),
-                via: if api { "api" } else { "web" },
-                from: from.unwrap_or_else(|| "local".into()),
+                session: who.signed().and_then(|s| s.session.clone()),
+                purpose: parts.extensions.get::<Said>().map(|said| said.0.clone()),
+                ..Caller::new(who.actor(), if api { "api" } else { "web" }, from.unwrap_or_else(|| "local".into()))
             },
             path,
             part: kept.len() < pairs.len(),
+            who,
+            safe: parts.method.is_safe(),
         }
     }
 

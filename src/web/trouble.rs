@@ -5,15 +5,17 @@
 use askama::Template;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::present::{Ctx, Nav};
 use super::site::{ReadError, Site, Visitor};
 use super::view::Frame;
-use crate::domain::error::chain;
+use crate::access::AccessError;
+use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ports::FootageError;
+use crate::domain::rights::Refusal;
 use crate::domain::words::Words;
 
 /// Why there is no answer.
@@ -52,8 +54,33 @@ pub enum Trouble {
         /// Each place, and what was wrong there.
         tried: String,
     },
+    /// Nobody has signed in.
+    SignIn,
+    /// The station has no account, and the page is not bound to loopback.
+    NoAccounts,
+    /// Somebody else knows the password: it is changed first.
+    NewPassword,
+    /// They have no right to it.
+    Forbidden(Refusal),
+    /// Why they look at it must be said first.
+    Purpose(Asking),
+    /// A form that was not rendered for this session.
+    FormToken,
+    /// Too often; again after so many seconds.
+    TooMany(u64),
+    /// The request did not come to its end in time.
+    TooSlow,
     /// Our fault.
     Failed,
+}
+
+/// What a purpose is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asking {
+    /// What it will be remembered for: a hashed case or a clip.
+    pub about: String,
+    /// The clip that is looked at.
+    pub clip: String,
 }
 
 /// A problem as programs see it (RFC 9457).
@@ -99,6 +126,18 @@ impl From<FootageError> for Trouble {
     }
 }
 
+impl From<AccessError> for Trouble {
+    fn from(error: AccessError) -> Self {
+        match error.retry() {
+            Retry::Transient => Self::Unavailable(String::new()),
+            _ => {
+                tracing::error!(error = %chain(&error), "it could not be told who somebody is");
+                Self::Failed
+            }
+        }
+    }
+}
+
 impl From<askama::Error> for Trouble {
     fn from(error: askama::Error) -> Self {
         tracing::error!(%error, "a page could not be rendered");
@@ -113,6 +152,7 @@ impl Trouble {
             "not_found" => Self::Missing(message),
             "conflict" => Self::Conflict(message),
             "unavailable" => Self::Unavailable(message),
+            "forbidden" => Self::Forbidden(Refusal::Role),
             _ => Self::Invalid(message),
         }
     }
@@ -123,7 +163,11 @@ impl Trouble {
             Self::NoPage | Self::NoClip | Self::NoCase | Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
-            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Origin | Self::NoAccounts | Self::NewPassword | Self::FormToken => StatusCode::FORBIDDEN,
+            Self::SignIn => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::Purpose(_) => StatusCode::FORBIDDEN,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -149,6 +193,14 @@ impl Trouble {
             Self::Range(_) => "range",
             Self::Isolated => "isolated",
             Self::NoGoodCopy { .. } => "no_good_copy",
+            Self::SignIn => "sign_in",
+            Self::NoAccounts => "no_accounts",
+            Self::NewPassword => "new_password",
+            Self::Forbidden(_) => "forbidden",
+            Self::Purpose(_) => "purpose",
+            Self::FormToken => "form_token",
+            Self::TooMany(_) => "too_many",
+            Self::TooSlow => "too_slow",
             Self::Failed => "failed",
         }
     }
@@ -176,6 +228,14 @@ impl Trouble {
                 let detail = if *passing { w.err_no_copy_now_detail } else { w.err_no_copy_detail };
                 (w.err_no_copy, format!("{detail} ({tried})"))
             }
+            Self::SignIn => (w.err_sign_in, w.err_sign_in_detail.into()),
+            Self::NoAccounts => (w.err_no_accounts, w.err_no_accounts_detail.into()),
+            Self::NewPassword => (w.must_change, w.must_change_detail.into()),
+            Self::Forbidden(refusal) => (w.err_forbidden, w.refusal(*refusal).into()),
+            Self::Purpose(_) => (w.purpose_title, w.purpose_for_programs.into()),
+            Self::FormToken => (w.err_form_token, w.err_form_token_detail.into()),
+            Self::TooMany(seconds) => (w.err_too_many, w.try_again_in(*seconds)),
+            Self::TooSlow => (w.err_too_slow, w.err_unavailable_detail.into()),
             Self::Failed => (w.err_failed, w.err_failed_detail.into()),
         }
     }
@@ -198,6 +258,17 @@ impl Trouble {
 
     /// For people.
     pub fn page(&self, site: &Site, visitor: &Visitor) -> Response {
+        match self {
+            // To the door, and from there back to where they wanted to go.
+            Self::SignIn => return self.extras(super::signin::to_the_door(visitor)),
+            Self::NewPassword => return Redirect::to("/account").into_response(),
+            Self::Purpose(asking) => {
+                if let Ok(page) = super::signin::purpose_page(site, visitor, asking) {
+                    return (self.status(), page).into_response();
+                }
+            }
+            _ => {}
+        }
         // The frame is left empty: whatever failed must not be needed to say so.
         let c = site.ctx_with(visitor, Nav::Other, Frame { alarms: 0, ..Frame::default() });
         let (title, detail) = self.told(c.w);
@@ -216,6 +287,12 @@ impl Trouble {
             && let Ok(value) = HeaderValue::from_str(&format!("bytes */{len}"))
         {
             response.headers_mut().insert(header::CONTENT_RANGE, value);
+        }
+        if let Self::SignIn = self {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Self::TooMany(seconds) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, (*seconds).into());
         }
         if matches!(self, Self::Unavailable(_) | Self::NoGoodCopy { passing: true, .. }) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

@@ -16,8 +16,9 @@ use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::ids::ClipId;
 use crate::runtime::clock::monotonic;
 
-/// A viewing is over when nothing was asked for this long.
-pub const IDLE: Duration = Duration::from_secs(60);
+/// A viewing is over when nothing was asked for this long: a clip that is played, left and played again within a quarter
+/// of an hour is one access.
+pub const IDLE: Duration = Duration::from_secs(900);
 
 /// The viewings under way.
 pub struct Viewings {
@@ -29,6 +30,7 @@ pub struct Viewings {
 struct Key {
     actor: (String, String),
     from: String,
+    session: Option<String>,
     clip: ClipId,
     what: &'static str,
 }
@@ -69,8 +71,13 @@ impl Viewings {
     ) -> Result<Watching, Trouble> {
         // Whoever comes back after a pause begins a new viewing, however late the sweep is.
         self.close_idle(now, IDLE).await;
-        let key =
-            Key { actor: (caller.actor.kind.clone(), caller.actor.id.clone()), from: caller.from.clone(), clip, what };
+        let key = Key {
+            actor: (caller.actor.kind.clone(), caller.actor.id.clone()),
+            from: caller.from.clone(),
+            session: caller.session.clone(),
+            clip,
+            what,
+        };
         let viewing = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let viewing = open.entry(key).or_insert_with(|| Arc::new(Viewing::new(caller, clip))).clone();
@@ -81,7 +88,8 @@ impl Viewings {
         viewing
             .begun_seq
             .get_or_try_init(|| async {
-                let request = Request::BeginView { clip: clip.to_string(), what: what.into(), purpose: None };
+                let request =
+                    Request::BeginView { clip: clip.to_string(), what: what.into(), purpose: caller.purpose.clone() };
                 match self.ask.ask(caller, request).await {
                     // The number itself, or an object that holds it.
                     Reply::Done(value) => value
@@ -119,7 +127,7 @@ impl Viewings {
 
     /// Closes what is idle, until `cancel`. One task runs it.
     pub async fn run(&self, cancel: &CancellationToken) {
-        while cancel.run_until_cancelled(tokio::time::sleep(IDLE / 4)).await.is_some() {
+        while cancel.run_until_cancelled(tokio::time::sleep(IDLE / 20)).await.is_some() {
             self.close_idle(monotonic(), IDLE).await;
         }
     }
@@ -194,7 +202,7 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        Caller { actor: Actor::loopback(), via: "web", from: "local".into() }
+        Caller::new(Actor::loopback(), "web", "local")
     }
 
     #[tokio::test]

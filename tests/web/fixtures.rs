@@ -14,16 +14,20 @@ use evidock::domain::ports::{BoxFuture, ClipBytes, FootageStream, MediaHealth};
 use evidock::domain::proof::TlogProof;
 use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
+use evidock::domain::rights::{Subject, Within};
+use evidock::domain::sensitivity::Sensitivity;
 use evidock::domain::stream::{Cause, PublishedGap, PublishedSegment, Pulse, Track};
 use evidock::domain::time::UtcMs;
 use evidock::runtime::board::StreamState;
 use evidock::runtime::clock::StoppedClock;
+use evidock::store::ClipStanding;
 use evidock::web::live::Live;
-use evidock::web::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage, Site};
+use evidock::web::site::{Door, Media, MediaFile, Pages, Part, ReadError, RecordPage, Site};
 use evidock::web::view::Frame;
 use evidock::web::view::case::{CaseAnswer, CaseView};
 use evidock::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
 use evidock::web::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use evidock::web::view::log::{LogEntry, LogQuery};
 use evidock::web::view::rooms::{RecordingView, RoomView, RoomsView};
 use evidock::web::view::station::*;
 use jiff::tz::TimeZone;
@@ -109,11 +113,24 @@ impl Ask for Asked {
     }
 }
 
+/// A station without accounts, on loopback.
 pub fn site(scene: Scene) -> (Arc<Site>, Arc<Asked>) {
+    site_behind(scene, Door::default())
+}
+
+/// The same behind a door.
+pub fn site_behind(scene: Scene, door: Door) -> (Arc<Site>, Arc<Asked>) {
     let asked = Arc::new(Asked::default());
-    let site =
-        Site::new(Arc::new(FixturePages(scene)), asked.clone(), StoppedClock::at(NOW), zone(), None, Live::new(1));
+    let pages = Arc::new(FixturePages(scene));
+    let site = Site::new(pages, asked.clone(), StoppedClock::at(NOW), zone(), None, Live::new(1), door);
     (site, asked)
+}
+
+/// How the clip with a number stands to every account: 1 is their own, 2 their unit's, 3 sent to them, 4 nobody's, 6 their
+/// own and 7 nobody's, both of a minor.
+pub fn standing(n: i64) -> Subject {
+    let sensitivity = if n >= 6 { Sensitivity::Minor } else { Sensitivity::None };
+    Subject { own: n == 1 || n == 6, unit: n == 1 || n == 2, sent: n == 3, sensitivity }
 }
 
 fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, ReadError>> {
@@ -224,7 +241,12 @@ impl Pages for FixturePages {
         ready(station(self.0))
     }
 
-    fn clips<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
+    fn standing(&self, clip: ClipId, _: i64) -> BoxFuture<'_, Result<Option<ClipStanding>, ReadError>> {
+        let n = (1..=10).find(|n| clip_id(*n) == clip);
+        ready(n.map(|n| ClipStanding { subject: standing(n), case: None }))
+    }
+
+    fn clips<'a>(&'a self, query: &'a ClipsQuery, _: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
         let none = self.0 == Scene::Empty || query.case.as_deref() == Some("无");
         let rows = if none { vec![] } else { rows(self.0) };
         let rows: Vec<_> = rows.into_iter().filter(|r| query.missing.is_none() || !r.missing.is_empty()).collect();
@@ -232,7 +254,7 @@ impl Pages for FixturePages {
         ready(ClipsView { rows, total, next: (!none).then(|| "c2".into()), nothing_yet: self.0 == Scene::Empty })
     }
 
-    fn records<'a>(&'a self, query: &'a ClipsQuery) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
+    fn records<'a>(&'a self, query: &'a ClipsQuery, _: &'a Within) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
         if query.after.as_deref() == Some("rubbish") {
             return Box::pin(async { Err(ReadError::Invalid("after = next of the page before".into())) });
         }
@@ -263,7 +285,7 @@ impl Pages for FixturePages {
         }))
     }
 
-    fn case<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
+    fn case<'a>(&'a self, number: &'a str, _: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
         if self.0 == Scene::Empty || !number.contains("112") && self.0 != Scene::Hostile {
             let near =
                 if self.0 == Scene::Empty { vec![] } else { vec![CASE.into(), "赵卫罚〔2026〕11号".into()] };
@@ -276,7 +298,12 @@ impl Pages for FixturePages {
         (!typed.is_empty()).then(|| typed.replace('[', "〔").replace(']', "〕"))
     }
 
-    fn cases<'a>(&'a self, query: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<CasesView, ReadError>> {
+    fn cases<'a>(
+        &'a self,
+        query: &'a str,
+        _: Option<&'a str>,
+        _: &'a Within,
+    ) -> BoxFuture<'a, Result<CasesView, ReadError>> {
         let none = self.0 == Scene::Empty || query == "无" || query == "999";
         let rows = if none { vec![] } else { cases(self.0) };
         ready(CasesView { rows, next: (!none).then(|| "c2".into()), nothing_yet: self.0 == Scene::Empty })
@@ -297,6 +324,24 @@ impl Pages for FixturePages {
 
     fn thumbnail(&self, _: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {
         ready(None)
+    }
+
+    fn log<'a>(&'a self, query: &'a LogQuery) -> BoxFuture<'a, Result<Vec<LogEntry>, ReadError>> {
+        let entry = |seq: u64| LogEntry {
+            seq,
+            at: UtcMs(NOW - seq as i64 * 1000),
+            kind: "access.refused".into(),
+            actor: Actor::user(3),
+            via: "web".into(),
+            from: Some("10.0.0.8".into()),
+            session: None,
+            clip: None,
+            case: None,
+            outcome: "refused".into(),
+            body: serde_json::json!({ "why": "role" }),
+            about: if self.0 == Scene::Hostile { NASTY.into() } else { "why: role".into() },
+        };
+        ready((1..=u64::from(query.limit)).rev().map(entry).collect())
     }
 
     fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>> {

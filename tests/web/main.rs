@@ -1,6 +1,7 @@
 //! The whole site over fixtures, without a socket: every page in every scene and language, what is logged before
 //! what is served, what a change may do, and that the document says what the router does.
 
+mod access;
 mod fixtures;
 
 use std::sync::Arc;
@@ -498,7 +499,7 @@ async fn the_document_describes_the_routes_that_there_are() {
     let document = visit.get("/api/v1/openapi.json").await.json();
     assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 16);
+    assert_eq!(paths.len(), 17);
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let real = path

@@ -86,6 +86,7 @@ pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         findings.extend(orphans::look(&settings.vault.dir, store));
         findings.extend(keeping::look(settings, store));
     }
+    findings.extend(station::accounts(settings, store.as_ref()));
     findings.extend(station::certificate(settings));
 
     let count = |level| findings.iter().filter(|f| f.level == level).count();

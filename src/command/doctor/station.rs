@@ -19,6 +19,7 @@ use crate::custody::note::VerifierKey;
 use crate::domain::backup::too_old_ms;
 use crate::domain::command::{Reply, Request};
 use crate::domain::error::chain;
+use crate::domain::rights::Role;
 use crate::runtime::clock::{SystemClock, wall};
 use crate::store::{BackupCopy, DestinationRow, SCHEMA_VERSION, Store, StoreError};
 
@@ -160,6 +161,52 @@ pub fn daemon(settings: &Settings) -> Vec<Finding> {
             "run this as root or as evidock's user",
         ),
     }]
+}
+
+/// Who may sign in to the page.
+pub fn accounts(settings: &Settings, store: Option<&Store>) -> Vec<Finding> {
+    let part = "accounts";
+    let Some(store) = store else { return Vec::new() };
+    let accounts = match store.read_blocking(|r| r.accounts()) {
+        Ok(accounts) => accounts,
+        Err(e) => return vec![Finding::problem(part, chain(&e), "see the findings about the database")],
+    };
+    let now = wall().0;
+    let listen = settings.web.listen;
+    if accounts.is_empty() {
+        let words = match listen.ip().is_loopback() {
+            true => format!("there are none: whoever reaches the page at {listen} on this box may do everything"),
+            false => format!("there are none: the page at {listen} serves nothing but the bay board"),
+        };
+        return vec![Finding::warning(part, words, "`evidock user first NAME` makes the security administrator's")];
+    }
+    let open = |role: Role| accounts.iter().filter(|a| a.is_open(now) && a.roles.has(role)).count();
+    let mut findings = Vec::new();
+    if open(Role::SecurityAdministrator) == 0 {
+        findings.push(Finding::warning(
+            part,
+            "no security administrator can sign in: nobody sees to accounts on the page",
+            "`evidock user enable`, or `evidock user add NAME --role security_administrator`",
+        ));
+    }
+    if open(Role::Auditor) == 0 {
+        findings.push(Finding::warning(
+            part,
+            "no security auditor can sign in: nobody reads the log",
+            "`evidock user add NAME --role auditor`",
+        ));
+    }
+    let old: Vec<&str> =
+        accounts.iter().filter(|a| a.must_change && a.is_open(now)).map(|a| a.login.as_str()).collect();
+    if !old.is_empty() {
+        let words = format!("first passwords that were never changed: {}", old.join(", "));
+        findings.push(Finding::warning(part, words, "have them sign in, or `evidock user disable`"));
+    }
+    if findings.is_empty() {
+        findings
+            .push(Finding::ok(part, format!("{}, and everybody signs in", super::count_of(accounts.len(), "account"))));
+    }
+    findings
 }
 
 /// Where footage goes, and what is known of each place.

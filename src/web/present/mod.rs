@@ -9,6 +9,8 @@ pub mod station;
 use jiff::tz::TimeZone;
 
 use super::view::Frame;
+use super::who::Who;
+use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::domain::words::Words;
 
@@ -25,6 +27,12 @@ pub enum Nav {
     Cases,
     /// Rooms that are recorded live.
     Rooms,
+    /// Accounts and rights.
+    Accounts,
+    /// The own account.
+    Account,
+    /// The log.
+    Log,
     /// None of them.
     Other,
 }
@@ -45,6 +53,8 @@ pub struct Ctx {
     pub path: String,
     /// Position of the live events when this was rendered, so that nothing in between is missed.
     pub live_id: String,
+    /// Who looks.
+    pub who: Who,
 }
 
 /// An instant as printed: in the station's zone, with the offset on hover and the exact form for programs.
@@ -101,6 +111,31 @@ impl Ctx {
         super::assets::href(name)
     }
 
+    /// What a form of theirs carries.
+    pub fn token(&self) -> Option<&str> {
+        match &self.who {
+            Who::Signed { form_token, .. } => form_token.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whoever signed in with a browser: name and roles.
+    pub fn me(&self) -> Option<(&str, String)> {
+        let signed = self.who.signed().filter(|s| s.session.is_some())?;
+        let roles: Vec<&str> = signed.roles.iter().map(|role| self.w.role(role)).collect();
+        Some((&signed.name, roles.join(" · ")))
+    }
+
+    /// The station has no account: whoever opens the page may do everything.
+    pub fn is_open(&self) -> bool {
+        matches!(self.who, Who::Open)
+    }
+
+    /// Whether there is anything over which they may do this, by the action's word: what a page offers.
+    pub fn may(&self, action: &str) -> bool {
+        Action::parse(action).is_some_and(|action| self.who.may_ever(action))
+    }
+
     /// Whether a navigation entry is the present one.
     pub fn is(&self, nav: &str) -> bool {
         matches!(
@@ -110,6 +145,9 @@ impl Ctx {
                 | (Nav::Annotate, "annotate")
                 | (Nav::Cases, "cases")
                 | (Nav::Rooms, "rooms")
+                | (Nav::Accounts, "accounts")
+                | (Nav::Account, "account")
+                | (Nav::Log, "log")
         )
     }
 }

@@ -1,0 +1,422 @@
+//! Who somebody is: accounts, sign-in, sessions, tokens, and what they said they look for. What they may do is
+//! `domain::rights`; what stands in the database is `store`'s; cookies, forms and pages are `web`'s.
+//!
+//! ```text
+//! sign_in   name and password, then a one-time code where it is on     (sign_in.rs; password.rs, codes.rs, pace.rs)
+//! identity  a cookie's or a program's token to who that is             (here)
+//! admin     accounts, sessions and tokens as others see to them        (admin.rs)
+//! ```
+//!
+//! A station without any account is open: whoever reaches the page, which is bound to loopback then, may do everything
+//! (decision 13). From the first account on nobody may do anything without signing in, and nothing opens it again: accounts
+//! are disabled, never removed.
+//!
+//! Tokens are 256 random bits; only their SHA-256 is stored. Who a token is is kept in memory until anything about accounts
+//! changes; every change goes through here. How long a session has rested is counted in memory and stored to the minute.
+
+mod admin;
+pub mod codes;
+pub mod pace;
+pub mod password;
+mod sign_in;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::config::AccessRules;
+use crate::domain::error::{Retry, Retryable};
+use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::ports::Clock;
+use crate::domain::rights::{self, Action, Decision, Refusal, Roles, Subject, Within};
+use crate::runtime::clock::monotonic;
+use crate::store::{AccountChange, AccountRow, SessionEnd, SessionRow, Store, StoreError};
+use pace::Pace;
+use password::PasswordError;
+
+pub use sign_in::{OwnRefusal, SignInRefusal, SignedIn, Trying};
+
+/// Passwords that are hashed at the same time: each takes 19 MiB and a core.
+const HASHED_AT_ONCE: usize = 2;
+/// Tries to sign in from one address at once, and how soon there is another one.
+const TRIES: (u32, Duration) = (10, Duration::from_secs(6));
+/// Requests of one program at once, and how soon there is another one.
+const TOKEN_REQUESTS: (u32, Duration) = (100, Duration::from_millis(50));
+/// Sessions and tokens are noted as used at most this often, milliseconds.
+const SEEN_EVERY_MS: i64 = 60_000;
+/// Identities kept in memory.
+const KNOWN: usize = 4096;
+/// Purposes kept in memory; the oldest are asked again.
+const PURPOSES: usize = 10_000;
+
+/// Why it cannot be told who somebody is.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The database failed.
+    #[error("accounts could not be read or changed")]
+    Store(#[from] StoreError),
+    /// Hashing failed.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+impl Retryable for AccessError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Store(e) => e.retry(),
+            Self::Password(_) => Retry::Operator,
+            Self::Stopping => Retry::Transient,
+        }
+    }
+}
+
+/// Somebody who was recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// As the log tells it.
+    pub actor: Actor,
+    /// The account's number; 0 for a program, to which no clip belongs.
+    pub account: i64,
+    /// Name for people.
+    pub name: String,
+    /// What it is.
+    pub roles: Roles,
+    /// What a program may do of that; `None`: all of it.
+    pub scopes: Option<Vec<Action>>,
+    /// The session's id.
+    pub session: Option<String>,
+    /// Somebody else knows the password: it is changed before anything else.
+    pub must_change: bool,
+    /// One-time codes are on.
+    pub codes: bool,
+}
+
+impl Signed {
+    /// Decides about `action` over `subject`.
+    pub fn decide(&self, action: Action, subject: &Subject) -> Decision {
+        match &self.scopes {
+            Some(scopes) if !scopes.contains(&action) => Decision::Refused(Refusal::Role),
+            _ => rights::decide(&self.roles, action, subject),
+        }
+    }
+
+    /// Whether there is anything over which it may do this.
+    pub fn may_ever(&self, action: Action) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&action)) && self.roles.may_ever(action)
+    }
+
+    /// What lists may hold for it.
+    pub fn within(&self, action: Action) -> Within {
+        match self.may_ever(action) {
+            true => Within::of(self.account, &self.roles, action),
+            false => Within::Of { account: self.account, stretches: Vec::new() },
+        }
+    }
+}
+
+/// An identity as last read.
+struct Known {
+    signed: Arc<Signed>,
+    generation: u64,
+    /// Closed at this moment, whatever else.
+    until_ms: Option<i64>,
+    begun_ms: i64,
+    seen_ms: i64,
+    stored_ms: i64,
+}
+
+/// A sign-in whose password was right and whose code is awaited.
+struct Pending {
+    account: i64,
+    from: String,
+    rehashed: Option<String>,
+    since: Instant,
+}
+
+/// Accounts, sessions and tokens of a station.
+pub struct Access {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    zone: TimeZone,
+    rules: AccessRules,
+    any: AtomicBool,
+    generation: AtomicU64,
+    hashing: Semaphore,
+    waiting: AtomicUsize,
+    tries: Pace,
+    requests: Pace,
+    known: Mutex<HashMap<[u8; 32], Known>>,
+    pending: Mutex<HashMap<String, Pending>>,
+    /// Secrets of one-time codes that are about to be switched on, by session.
+    new_codes: Mutex<HashMap<String, Vec<u8>>>,
+    /// What somebody said they look for, by session and what it is about.
+    purposes: Mutex<HashMap<(String, String), (String, Instant)>>,
+}
+
+impl Access {
+    /// Reads whether there is any account. Blocks.
+    pub fn open(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        zone: TimeZone,
+        rules: AccessRules,
+    ) -> Result<Arc<Self>, StoreError> {
+        let any = store.read_blocking(|r| r.any_account())?;
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            zone,
+            rules,
+            any: AtomicBool::new(any),
+            generation: AtomicU64::new(0),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
+            waiting: AtomicUsize::new(0),
+            tries: Pace::new(TRIES.0, TRIES.1),
+            requests: Pace::new(TOKEN_REQUESTS.0, TOKEN_REQUESTS.1),
+            known: Mutex::default(),
+            pending: Mutex::default(),
+            new_codes: Mutex::default(),
+            purposes: Mutex::default(),
+        }))
+    }
+
+    /// Nobody has made an account yet.
+    pub fn is_open(&self) -> bool {
+        !self.any.load(Ordering::Acquire)
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now().0
+    }
+
+    /// Everything in memory about accounts is read again.
+    fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose session a cookie's token is; `None` where it is nobody's, or over. What refreshes itself is not `active`: a
+    /// page that was left open does not keep its session going.
+    pub async fn session(&self, token: &str, active: bool) -> Result<Option<Arc<Signed>>, AccessError> {
+        let Some(key) = digest_of(token) else { return Ok(None) };
+        let now = self.now_ms();
+        let generation = self.generation.load(Ordering::Acquire);
+        let fresh = self.known().get(&key).is_some_and(|k| k.generation == generation);
+        if !fresh {
+            let read = move |r: &crate::store::Reader<'_>| {
+                r.session_by_token(&key)?.map(|s| Ok::<_, StoreError>((r.account(s.account)?, s))).transpose()
+            };
+            let Some((account, session)) = self.store.read(read).await? else {
+                self.known().remove(&key);
+                return Ok(None);
+            };
+            let mut known = self.known();
+            if known.len() >= KNOWN {
+                known.clear();
+            }
+            // What rested in memory counts more than what was stored to the minute.
+            let seen_ms = known.get(&key).map_or(session.seen_ms, |k| k.seen_ms.max(session.seen_ms));
+            known.insert(key, of_session(account, &session, seen_ms, generation));
+        }
+        let (signed, over, note) = {
+            let mut known = self.known();
+            let Some(k) = known.get_mut(&key) else { return Ok(None) };
+            let over = match () {
+                () if k.until_ms.is_some_and(|until| now >= until) => Some(SessionEnd::Disabled),
+                () if now - k.begun_ms >= ms(self.rules.longest) => Some(SessionEnd::TooLong),
+                () if now - k.seen_ms >= ms(self.rules.idle) => Some(SessionEnd::Idle),
+                () => None,
+            };
+            let note = over.is_none() && active && now - k.stored_ms >= SEEN_EVERY_MS;
+            if over.is_none() && active {
+                k.seen_ms = now;
+            }
+            if note {
+                k.stored_ms = now;
+            }
+            let signed = Arc::clone(&k.signed);
+            if over.is_some() {
+                known.remove(&key);
+            }
+            (signed, over, note)
+        };
+        let session = signed.session.clone().unwrap_or_default();
+        if let Some(how) = over {
+            let account = signed.account;
+            self.store
+                .write(move |tx| {
+                    let asked = Draft::daemon(EventKind::SessionEnded);
+                    tx.end_sessions(account, how, Some(&session), None, asked)
+                })
+                .await?;
+            return Ok(None);
+        }
+        if note {
+            self.store.write(move |tx| tx.session_seen(&session)).await?;
+        }
+        Ok(Some(signed))
+    }
+
+    /// Which program a bearer token is; `None` where it is none, or over.
+    pub async fn token(&self, token: &str) -> Result<Option<Arc<Signed>>, AccessError> {
+        let Some(key) = digest_of(token) else { return Ok(None) };
+        let now = self.now_ms();
+        let generation = self.generation.load(Ordering::Acquire);
+        let fresh = self.known().get(&key).is_some_and(|k| k.generation == generation);
+        if !fresh {
+            let Some(row) = self.store.read(move |r| r.token_by_secret(&key)).await? else { return Ok(None) };
+            let scopes: Vec<Action> = row.scopes.iter().filter_map(|word| Action::parse(word)).collect();
+            let signed = Signed {
+                actor: Actor::token(row.id),
+                account: 0,
+                name: row.name,
+                roles: Roles::new([row.role]).unwrap_or_default(),
+                // Scopes that nobody knows any more grant nothing.
+                scopes: (!row.scopes.is_empty()).then_some(scopes),
+                session: None,
+                must_change: false,
+                codes: false,
+            };
+            let known = Known {
+                signed: Arc::new(signed),
+                generation,
+                until_ms: Some(row.until_ms),
+                begun_ms: now,
+                seen_ms: now,
+                stored_ms: row.seen_ms.unwrap_or(0),
+            };
+            self.known().insert(key, known);
+        }
+        let (signed, note) = {
+            let mut known = self.known();
+            let Some(k) = known.get_mut(&key) else { return Ok(None) };
+            if k.until_ms.is_some_and(|until| now >= until) {
+                return Ok(None);
+            }
+            let note = now - k.stored_ms >= SEEN_EVERY_MS;
+            if note {
+                k.stored_ms = now;
+            }
+            (Arc::clone(&k.signed), note)
+        };
+        if note && let Ok(id) = signed.actor.id.parse::<i64>() {
+            self.store.write(move |tx| tx.token_seen(id)).await?;
+        }
+        Ok(Some(signed))
+    }
+
+    /// Whether a program asks too often; then how long it waits.
+    pub fn token_pace(&self, signed: &Signed) -> Result<(), Duration> {
+        match signed.session {
+            None => self.requests.take(&signed.actor.id),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// What was said about `about` (a clip or a case) in this session.
+    pub fn purpose(&self, session: &str, about: &str) -> Option<String> {
+        let purposes = self.purposes.lock().unwrap_or_else(PoisonError::into_inner);
+        purposes.get(&(session.to_owned(), about.to_owned())).map(|(said, _)| said.clone())
+    }
+
+    /// Somebody said what they look for; it holds for this session.
+    pub fn say_purpose(&self, session: &str, about: &str, said: &str) {
+        let mut purposes = self.purposes.lock().unwrap_or_else(PoisonError::into_inner);
+        if purposes.len() >= PURPOSES {
+            let now = monotonic();
+            let longest = self.rules.longest;
+            purposes.retain(|_, (_, at)| now.duration_since(*at) < longest);
+            if purposes.len() >= PURPOSES {
+                purposes.clear();
+            }
+        }
+        purposes.insert((session.to_owned(), about.to_owned()), (said.to_owned(), monotonic()));
+    }
+
+    /// The sessions of an account that go on.
+    pub async fn sessions(&self, account: i64) -> Result<Vec<SessionRow>, AccessError> {
+        Ok(self.store.read(move |r| r.sessions_of(account)).await?)
+    }
+
+    /// Every account, and how many sessions of each go on.
+    pub async fn accounts(&self) -> Result<Vec<(AccountRow, u64)>, AccessError> {
+        let all = |r: &crate::store::Reader<'_>| {
+            r.accounts()?
+                .into_iter()
+                .map(|a| Ok((a.clone(), r.sessions_open(a.id)?)))
+                .collect::<Result<_, StoreError>>()
+        };
+        Ok(self.store.read(all).await?)
+    }
+
+    async fn change(
+        &self,
+        account: i64,
+        change: AccountChange,
+        but: Option<String>,
+        asked: Draft,
+    ) -> Result<(), AccessError> {
+        self.store.write(move |tx| tx.change_account(account, &change, but.as_deref(), asked)).await?;
+        self.forget();
+        Ok(())
+    }
+}
+
+fn of_session(account: AccountRow, session: &SessionRow, seen_ms: i64, generation: u64) -> Known {
+    let until_ms = if account.disabled_ms.is_some() { Some(i64::MIN) } else { account.until_ms };
+    let signed = Signed {
+        actor: Actor::user(account.id),
+        account: account.id,
+        name: account.name().to_owned(),
+        codes: account.totp.is_some(),
+        must_change: account.must_change,
+        roles: account.roles,
+        scopes: None,
+        session: Some(session.id.clone()),
+    };
+    Known {
+        signed: Arc::new(signed),
+        generation,
+        until_ms,
+        begun_ms: session.begun_ms,
+        seen_ms,
+        stored_ms: session.seen_ms,
+    }
+}
+
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A new token: 256 random bits as text.
+fn new_token() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// SHA-256 of a token; `None` for what cannot be one of ours.
+fn digest_of(token: &str) -> Option<[u8; 32]> {
+    (token.len() == 43).then(|| Sha256::digest(token.as_bytes()).into())
+}
+
+/// What a form must carry that changes something in the session of this token: nobody who does not hold the cookie can
+/// compute it, and it tells nothing of the cookie.
+pub fn form_token(token: &str) -> String {
+    blake3::Hash::from(blake3::derive_key("evidock 2026-11-29 form of a sign-in session", token.as_bytes()))
+        .to_hex()
+        .chars()
+        .take(32)
+        .collect()
+}

@@ -1,0 +1,46 @@
+//! The log as a list.
+
+use crate::domain::event::Actor;
+use crate::domain::time::UtcMs;
+
+/// Which entries.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// Only below this number.
+    pub before: Option<u64>,
+    /// Only kinds that begin so.
+    pub kind: Option<String>,
+    /// Only of this actor, as `kind:id`.
+    pub actor: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An entry.
+#[derive(Debug, Clone)]
+pub struct LogEntry {
+    /// Position.
+    pub seq: u64,
+    /// Wall clock.
+    pub at: UtcMs,
+    /// What happened, in the stored word.
+    pub kind: String,
+    /// Who.
+    pub actor: Actor,
+    /// Through which door.
+    pub via: String,
+    /// From where.
+    pub from: Option<String>,
+    /// The sign-in session.
+    pub session: Option<String>,
+    /// The clip.
+    pub clip: Option<String>,
+    /// Hex SHA-256 of the case key.
+    pub case: Option<String>,
+    /// `ok`, `refused`, `failed`.
+    pub outcome: String,
+    /// What the event tells in clear, and its commitments.
+    pub body: serde_json::Value,
+    /// The same in one line, without commitments.
+    pub about: String,
+}

@@ -1,0 +1,92 @@
+//! Keeps `docs/rights.md` equal to the table of rights in the code. After a change of the table, print it anew with
+//! `EVIDOCK_PRINT_DOCS=1 cargo test --test rights`.
+
+#![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
+
+use std::fmt::Write;
+
+use evidock::domain::rights::{Action, Over, Purpose, RIGHTS, Role};
+use evidock::domain::sensitivity::Sensitivity;
+use evidock::domain::words::Lang;
+
+const HEAD: &str = "\
+# Who may do what
+
+Printed from the table in `src/domain/rights.rs`, which pages and API both ask; a test keeps this page equal to it. What no
+line grants is refused. How people sign in, and what stands in the log, is in [access.md](access.md).
+
+Each cell says over which clips a role has the right, up to which label (敏感标记) where that is not the highest, and \"why\"
+where a purpose is asked: *why?* for clips that carry a label, **why** always. Labels in rising order: 无, 工作秘密, 商业秘密,
+个人隐私, 未成年人; what is 疑似涉密 is shown to nobody. \"own\" are clips whose officer is the account's, \"unit\" those of officers
+of its unit, \"sent\" those of cases that stand sent for review.
+
+The three administrative roles keep apart (三员分立): whoever is security auditor, system administrator or security
+administrator has no other role.
+";
+
+const TAIL: &str = "\
+Two people: one carries it out or asks for it and says why, another one confirms; nobody does both, whatever their roles.
+Rights without a page yet (export, holds, isolation, disposal, recorders, the log) stand here because the table is one; until
+then the command line does them, as the user of the box.
+
+On the station's own command line, whoever may use the daemon's socket (the group of its file) is outside of this table; what
+they do is logged with their user number. A station without accounts has no table: whoever reaches the page, on loopback
+only, may do everything.
+";
+
+fn cell(action: Action, role: Role) -> String {
+    let Some(right) = RIGHTS.iter().find(|r| r.action == action && r.role == role) else { return String::new() };
+    let over = match right.over {
+        Over::All => "all",
+        Over::Unit => "unit",
+        Over::Own => "own",
+        Over::Sent => "sent",
+    };
+    let about_clips = action.is_about_a_clip() || RIGHTS.iter().any(|r| r.action == action && r.over != Over::All);
+    let mut text = if about_clips { over.to_owned() } else { "yes".to_owned() };
+    if right.up_to < Sensitivity::Minor {
+        write!(text, ", ≤ {}", right.up_to.as_str()).unwrap();
+    }
+    match right.purpose {
+        Purpose::Free => {}
+        Purpose::Labelled => text.push_str(", *why?*"),
+        Purpose::Always => text.push_str(", **why**"),
+    }
+    text
+}
+
+fn document() -> String {
+    let (zh, en) = (Lang::Zh.words(), Lang::En.words());
+    let mut text = HEAD.to_owned();
+    for roles in [&Role::ALL[..5], &Role::ALL[5..]] {
+        text.push_str("\n| action |");
+        for role in roles {
+            write!(text, " {} {} |", en.role(*role), zh.role(*role)).unwrap();
+        }
+        text.push_str(" two people |\n| --- |");
+        text.push_str(&" --- |".repeat(roles.len() + 1));
+        text.push('\n');
+        let has = |action: &&Action| RIGHTS.iter().any(|r| r.action == **action && roles.contains(&r.role));
+        for action in Action::ALL.iter().filter(has) {
+            write!(text, "| {} {} `{}` |", en.action(*action), zh.action(*action), action.as_str()).unwrap();
+            for role in roles {
+                write!(text, " {} |", cell(*action, *role)).unwrap();
+            }
+            writeln!(text, " {} |", if action.needs_second_person() { "yes" } else { "" }).unwrap();
+        }
+    }
+    format!("{text}\n{TAIL}")
+}
+
+#[test]
+fn the_printed_table_is_the_table() {
+    let document = document();
+    if std::env::var_os("EVIDOCK_PRINT_DOCS").is_some() {
+        std::fs::write("docs/rights.md", &document).unwrap();
+    }
+    let printed = std::fs::read_to_string("docs/rights.md").unwrap_or_default();
+    assert!(
+        printed == document,
+        "docs/rights.md is not what the table says: EVIDOCK_PRINT_DOCS=1 cargo test --test rights"
+    );
+}

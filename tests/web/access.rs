@@ -1,0 +1,346 @@
+//! Who gets in and who does not, over the whole router: every route that was declared, for nobody, for a program and for
+//! every role, with clips of every kind of ownership. What a route may do is decided once more here, from the table.
+
+#![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use evidock::access::{Access, form_token, password};
+use evidock::config::AccessRules;
+use evidock::domain::event::{Actor, Draft, EventKind};
+use evidock::domain::ids::StationId;
+use evidock::domain::ports::Clock;
+use evidock::domain::rights::{Action, Decision, Role, Roles, Subject, decide};
+use evidock::domain::words::Lang;
+use evidock::runtime::clock::StoppedClock;
+use evidock::store::{AccountChange, NewAccount, NewSession, NewToken, Store};
+use evidock::web::routes::Need;
+use evidock::web::site::Door;
+use sha2::Digest;
+
+use super::fixtures::{self, NOW, Scene, clip_id, standing, zone};
+use super::{Answer, Visit, encoded};
+
+/// A site with an account for each role, each signed in.
+struct Guarded {
+    visit: Visit,
+    access: Arc<Access>,
+    clock: Arc<StoppedClock>,
+    _dir: tempfile::TempDir,
+}
+
+/// What a browser of theirs sends.
+fn token_of(role: Role) -> String {
+    format!("{:a<43}", role.as_str().replace('_', "-"))
+}
+
+const PROGRAM: &str = "0123456789012345678901234567890123456789012";
+
+impl Guarded {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = StoppedClock::at(NOW);
+        let us = StationId::new("one").unwrap();
+        let store = Store::open(&dir.path().join("a.db"), &us, clock.clone() as Arc<dyn Clock>).unwrap();
+        let hash = password::hash("a long sentence").unwrap();
+        let made = |kind| Draft::by(kind, Actor::os(0), "cli");
+        for role in Role::ALL {
+            let account = NewAccount {
+                login: role.as_str().replace('_', "-"),
+                label: String::new(),
+                roles: Roles::new([*role]).unwrap(),
+                unit: None,
+                officers: vec![],
+                until_ms: None,
+                password: hash.clone(),
+            };
+            let (hash, token) = (hash.clone(), token_of(*role));
+            store
+                .write(move |tx| {
+                    let id = tx.add_account(&account, made(EventKind::AccountMade))?;
+                    let change = AccountChange::Password { hash, must_change: false };
+                    tx.change_account(id, &change, None, made(EventKind::AccountChanged))?;
+                    let session = NewSession {
+                        id: format!("session-{id}"),
+                        token: sha2::Sha256::digest(token.as_bytes()).into(),
+                        account: id,
+                        from: "local".into(),
+                        agent: String::new(),
+                        totp_step: None,
+                        rehashed: None,
+                    };
+                    tx.begin_session(&session, Draft::by(EventKind::SignedIn, Actor::user(id), "web"))
+                })
+                .await
+                .unwrap();
+        }
+        let token = NewToken {
+            secret: sha2::Sha256::digest(PROGRAM.as_bytes()).into(),
+            name: "a board".into(),
+            role: Role::Archivist,
+            scopes: vec![Action::ListClips.as_str().into(), Action::ShowClip.as_str().into()],
+            until_ms: NOW + 1_000_000,
+        };
+        store.write(move |tx| tx.add_token(&token, made(EventKind::TokenMade))).await.unwrap();
+        let rules = AccessRules {
+            idle: std::time::Duration::from_secs(1800),
+            longest: std::time::Duration::from_secs(12 * 3600),
+        };
+        let access = Access::open(store, clock.clone() as Arc<dyn Clock>, zone(), rules).unwrap();
+        let door = Door { access: Some(access.clone()), ..Door::default() };
+        let (site, asked) = fixtures::site_behind(Scene::Busy, door);
+        let visit = Visit { router: evidock::web::router(site.clone()), asked, site };
+        Self { visit, access, clock, _dir: dir }
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:8080");
+        if method != "GET" {
+            request = request.header("origin", "http://127.0.0.1:8080");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.visit.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    fn at(&self, ms: i64) {
+        self.clock.advance(ms - self.clock.now().0);
+    }
+
+    /// As somebody with a role, from a page of ours.
+    async fn as_role(&self, role: Role, method: &str, path: &str) -> Answer {
+        let token = token_of(role);
+        let (cookie, form) = (format!("evidock-session={token}"), form_token(&token));
+        let kind = if path.starts_with("/api/") { "application/json" } else { "application/x-www-form-urlencoded" };
+        let headers = [("cookie", cookie.as_str()), ("x-csrf-token", form.as_str()), ("content-type", kind)];
+        self.ask(method, path, &headers, if path.starts_with("/api/") { "{}" } else { "x=1" }).await
+    }
+}
+
+fn real(path: &str, clip: i64) -> String {
+    path.replace("{id}", &clip_id(clip).to_string())
+        .replace("{case_no}", "1")
+        .replace("{number}", &encoded(fixtures::CASE))
+        .replace("{stream}", "room-1")
+        .replace("{name}", "app.css")
+        .replace("{session}", "none")
+        .replace("{login}", "officer")
+}
+
+#[tokio::test]
+async fn every_route_decides_as_the_table_says_for_every_role_and_ownership() {
+    let g = Guarded::new().await;
+    let declared = evidock::web::routes(&g.visit.site).declared().to_vec();
+    assert!(declared.len() > 40, "{}", declared.len());
+    let words = Lang::Zh.words();
+    for route in &declared {
+        let about_a_clip = route.path.contains("{id}");
+        if let Need::May(action) = route.need {
+            assert_eq!(
+                action.is_about_a_clip(),
+                about_a_clip,
+                "{route:?}: an action about a clip belongs to its {{id}}"
+            );
+        }
+        // What belongs to nobody shows that nobody is nobody.
+        let answer = g.ask(route.method, &real(route.path, 1), &[("content-type", "application/json")], "{}").await;
+        let shut = match answer.status {
+            StatusCode::UNAUTHORIZED => true,
+            StatusCode::SEE_OTHER => answer.header("location").starts_with("/signin"),
+            _ => false,
+        };
+        let open = route.need == Need::Anyone;
+        assert!(shut != open || route.path.starts_with("/signin"), "{route:?}: {}", answer.status);
+        for role in Role::ALL {
+            let clips: &[i64] = if about_a_clip { &[1, 2, 3, 4, 6, 7] } else { &[1] };
+            for clip in clips {
+                if matches!(route.path, "/signout") {
+                    continue;
+                }
+                let answer = g.as_role(*role, route.method, &real(route.path, *clip)).await;
+                let at = format!("{route:?} {role:?} clip {clip}: {}", answer.status);
+                let Need::May(action) = route.need else {
+                    assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{at}");
+                    assert_ne!(answer.status, StatusCode::FORBIDDEN, "{at}");
+                    continue;
+                };
+                let subject = if about_a_clip { standing(*clip) } else { Subject::STATION };
+                let told = String::from_utf8_lossy(&answer.body);
+                match decide(&Roles::new([*role]).unwrap(), action, &subject) {
+                    Decision::Allowed { purpose: false } => {
+                        assert_ne!(answer.status, StatusCode::FORBIDDEN, "{at}");
+                        assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{at}");
+                    }
+                    Decision::Allowed { purpose: true } if about_a_clip => {
+                        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{at}");
+                        assert!(told.contains(words.purpose_title), "{at}");
+                    }
+                    Decision::Allowed { .. } => assert_ne!(answer.status, StatusCode::FORBIDDEN, "{at}"),
+                    Decision::Refused(why) => {
+                        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{at}");
+                        assert!(told.contains(words.refusal(why)), "{at}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_of_the_api() {
+    let g = Guarded::new().await;
+    let document = g.ask("GET", "/api/v1/openapi.json", &[], "").await.json();
+    for route in evidock::web::routes(&g.visit.site).declared().iter().filter(|r| r.path.starts_with("/api/")) {
+        let operation = &document["paths"][route.path][route.method.to_lowercase()];
+        assert!(operation.is_object(), "{route:?}");
+    }
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!((&schemes["token"]["scheme"], &schemes["session"]["in"]), (&"bearer".into(), &"cookie".into()));
+    assert!(document["security"].as_array().is_some_and(|s| s.len() == 2));
+}
+
+#[tokio::test]
+async fn a_program_may_what_its_token_names_and_says_why() {
+    let g = Guarded::new().await;
+    let bearer = format!("Bearer {PROGRAM}");
+    let with = [("authorization", bearer.as_str())];
+    assert_eq!(g.ask("GET", "/api/v1/clips", &with, "").await.status, StatusCode::OK);
+    let clip = format!("/api/v1/clips/{}", clip_id(4));
+    assert_eq!(g.ask("GET", &clip, &with, "").await.status, StatusCode::OK);
+    for beyond in [format!("{clip}/media"), "/api/v1/cases".into(), "/metrics".into()] {
+        let answer = g.ask("GET", &beyond, &with, "").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{beyond}");
+    }
+    let problem = g.ask("GET", &format!("{clip}/media"), &with, "").await;
+    assert_eq!(
+        (problem.header("content-type"), &problem.json()["code"]),
+        ("application/problem+json", &"forbidden".into())
+    );
+    for bad in ["Bearer ", "Basic abc", "Bearer x", &format!("Bearer {}", PROGRAM.replace('1', "2"))] {
+        // A cookie beside a wrong token opens nothing either.
+        let cookie = format!("evidock-session={}", token_of(Role::Archivist));
+        let answer = g.ask("GET", "/api/v1/clips", &[("authorization", bad), ("cookie", &cookie)], "").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{bad}");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+    }
+    g.at(NOW + 1_000_000);
+    assert_eq!(g.ask("GET", "/api/v1/clips", &with, "").await.status, StatusCode::UNAUTHORIZED, "its time is over");
+}
+
+#[tokio::test]
+async fn a_change_without_the_form_s_token_is_not_made() {
+    let g = Guarded::new().await;
+    let token = token_of(Role::Officer);
+    let cookie = format!("evidock-session={token}");
+    let path = format!("/clips/{}/link", clip_id(1));
+    let form = "application/x-www-form-urlencoded";
+    let mine = form_token(&token);
+    let others = form_token(&token_of(Role::Archivist));
+    for (body, status) in [
+        ("case_no=1".to_owned(), StatusCode::FORBIDDEN),
+        (format!("case_no=1&csrf={others}"), StatusCode::FORBIDDEN),
+        (format!("csrf={mine}&case_no=1"), StatusCode::SEE_OTHER),
+    ] {
+        g.visit.asked.taken();
+        let answer = g.ask("POST", &path, &[("cookie", &cookie), ("content-type", form)], &body).await;
+        assert_eq!(answer.status, status, "{body}");
+        assert_eq!(g.visit.asked.taken().is_empty(), status == StatusCode::FORBIDDEN, "{body}");
+    }
+    let api = format!("/api/v1/clips/{}/links", clip_id(1));
+    let json = [("cookie", cookie.as_str()), ("content-type", "application/json")];
+    assert_eq!(g.ask("POST", &api, &json, "{\"case_no\":\"1\"}").await.status, StatusCode::FORBIDDEN);
+    for template in std::fs::read_dir("src/web/templates").unwrap() {
+        let path = template.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for form in text.split("<form").skip(1).filter(|f| f.split('>').next().unwrap().contains("method=\"post\"")) {
+            let free = ["/signin", "/language"].iter().any(|open| form.contains(&format!("action=\"{open}")));
+            let inside = form.split("</form>").next().unwrap();
+            assert!(free || inside.contains("p::token(c)"), "{}: <form{}", path.display(), &form[..60]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn sessions_rest_and_end() {
+    let g = Guarded::new().await;
+    let ask = async |path: &str| g.as_role(Role::Archivist, "GET", path).await.status;
+    assert_eq!(ask("/clips").await, StatusCode::OK);
+    for minute in [20, 40, 60] {
+        g.at(NOW + minute * 60_000);
+        assert_eq!(ask("/clips").await, StatusCode::OK, "used each twenty minutes: {minute}");
+    }
+    // A page that refreshes itself does not keep its session going.
+    g.at(NOW + 80 * 60_000);
+    assert_eq!(ask("/clips?part=live").await, StatusCode::OK);
+    g.at(NOW + 91 * 60_000);
+    let gone = g.as_role(Role::Archivist, "GET", "/clips?part=live").await;
+    assert_eq!((gone.status, gone.header("hx-redirect")), (StatusCode::UNAUTHORIZED, "/signin?next=%2Fclips"));
+    g.at(NOW);
+    assert_eq!(ask("/clips").await, StatusCode::SEE_OTHER, "what has ended does not come back");
+    let used = async |role: Role| g.as_role(role, "GET", "/account").await.status;
+    for n in 1..=35 {
+        g.at(NOW + n * 20 * 60_000);
+        assert_eq!(used(Role::Officer).await, StatusCode::OK, "used each twenty minutes: {n}");
+    }
+    g.at(NOW + 12 * 3_600_000);
+    assert_eq!(used(Role::Officer).await, StatusCode::SEE_OTHER, "none goes on for longer than twelve hours");
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_on_loopback_serves_nothing_before_there_is_an_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = StoppedClock::at(NOW) as Arc<dyn Clock>;
+    let store = Store::open(&dir.path().join("a.db"), &StationId::new("one").unwrap(), clock.clone()).unwrap();
+    let rules = AccessRules { idle: std::time::Duration::from_secs(60), longest: std::time::Duration::from_secs(60) };
+    let access = Access::open(store, clock, zone(), rules).unwrap();
+    let door = |exposed| Door { access: Some(access.clone()), exposed, ..Door::default() };
+    for (exposed, status) in [(false, StatusCode::OK), (true, StatusCode::FORBIDDEN)] {
+        let (site, asked) = fixtures::site_behind(Scene::Busy, door(exposed));
+        let visit = Visit { router: evidock::web::router(site.clone()), asked, site };
+        for path in ["/", "/clips", "/api/v1/status", "/metrics"] {
+            assert_eq!(visit.get(path).await.status, status, "{path}");
+        }
+        for path in ["/kiosk", "/healthz", "/api/v1/bays"] {
+            assert_eq!(visit.get(path).await.status, StatusCode::OK, "{path}");
+        }
+        if !exposed {
+            assert!(visit.get("/").await.text().contains("本站还没有账号"), "the page says so");
+        }
+    }
+    assert!(access.is_open());
+}
+
+#[tokio::test]
+async fn the_door_and_the_pages_behind_it_hold_their_promises() {
+    let g = Guarded::new().await;
+    for lang in Lang::ALL {
+        let language = format!("lang={}", lang.code());
+        for (role, path) in [
+            (None, "/signin?next=%2Fclips"),
+            (Some(Role::Officer), "/account"),
+            (Some(Role::Officer), "/account?codes=new"),
+            (Some(Role::SecurityAdministrator), "/accounts"),
+            (Some(Role::Auditor), "/"),
+        ] {
+            let cookie = match role {
+                Some(role) => format!("{language}; evidock-session={}", token_of(role)),
+                None => language.clone(),
+            };
+            let page = g.ask("GET", path, &[("cookie", &cookie)], "").await;
+            let (html, at) = (page.text(), format!("{lang:?} {path}"));
+            assert_eq!(page.status, StatusCode::OK, "{at}");
+            assert!(html.contains(&format!("<html lang=\"{}\"", lang.tag())), "{at}");
+            assert!(!html.contains("<script>") && !html.contains(" style=") && !html.contains("<style"), "{at}");
+            assert_eq!(page.header("cache-control"), "no-store", "{at}");
+            assert!(!html.contains("argon2"), "{at}");
+        }
+    }
+    let auditor = g.as_role(Role::Auditor, "GET", "/").await.text();
+    assert!(!auditor.contains("href=\"/clips\"") && auditor.contains("action=\"/signout\""));
+    let away = g.ask("GET", "/signin?next=%2F%2Fevil.example", &[], "").await.text();
+    assert!(!away.contains("value=\"//") && away.contains("name=\"next\" value=\"/\""), "{away}");
+    assert!(!g.access.is_open());
+}
