@@ -167,7 +167,7 @@ pub enum Request {
     BeginView {
         /// The clip.
         clip: String,
-        /// `play`, `download`, `thumbnail`.
+        /// `play`, `download`, `thumbnail`, `sheet`, `preview`.
         what: String,
         /// Why, where a purpose was asked.
         #[serde(default)]
@@ -179,7 +179,7 @@ pub enum Request {
         begun_seq: u64,
         /// The clip.
         clip: String,
-        /// Served ranges in bytes, merged.
+        /// Served ranges, merged: in bytes, of a preview in milliseconds of the clip.
         ranges: Vec<(u64, u64)>,
     },
     /// Hashes the local copy and compares (and the remote copies, if asked).
@@ -285,7 +285,7 @@ impl Request {
     /// Kinds of access that [`Request::LogAccess`] may tell.
     pub const ACCESSES: [&'static str; 5] = ["find", "show", "search", "list", "log"];
     /// Kinds of viewing that [`Request::BeginView`] may tell.
-    pub const VIEWINGS: [&'static str; 3] = ["play", "download", "thumbnail"];
+    pub const VIEWINGS: [&'static str; 5] = ["play", "download", "thumbnail", "sheet", "preview"];
 
     /// Whether what would stand in the log in clear is of a form that tells nothing else: a peer must not be able to
     /// write names or numbers into it. The refusal is in words.

@@ -16,6 +16,7 @@ pub struct MissingElement {
     pub needed_for: String,
 }
 
+const CORE: &str = "libgstreamer1.0-0";
 const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const BAD: &str = "gstreamer1.0-plugins-bad";
@@ -29,6 +30,12 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("uridecodebin", BASE, "every file"),
     ("videoconvertscale", BASE, "thumbnails"),
     ("videoflip", GOOD, "upright thumbnails"),
+    ("audioconvert", BASE, "previews"),
+    ("audioresample", BASE, "previews"),
+    ("queue", CORE, "previews"),
+    ("vp8enc", GOOD, "previews"),
+    ("opusenc", BASE, "previews"),
+    ("webmmux", GOOD, "previews"),
     ("jpegenc", GOOD, "thumbnails"),
     ("qtdemux", GOOD, "MP4 and MOV"),
     ("avidemux", GOOD, "AVI"),

@@ -6,21 +6,29 @@
 //! | [`wire`] | jobs and answers | both |
 //! | [`sniff`], [`structure`], [`boxes`] | what a file is and whether it is whole: pure | in a worker |
 //! | [`mp4`], [`discover`] | facts | in a worker |
-//! | [`probe`], [`thumbnail`] | one job each | in a worker |
+//! | [`probe`], [`thumbnail`], [`preview`], [`sheet`] | one job each | in a worker |
+//! | [`reached`], [`decoded`] | bytes that the daemon reads, and what they decode to | in a worker |
+//! | [`derive`] | the port for previews and sheets, one at a time, and what is kept of them | in the daemon |
 //! | [`stream`] | recording a live stream | in a worker of its own kind |
 //! | [`elements`] | which GStreamer elements may be used, and which are missing | both |
 
 use std::fs::File;
+use std::sync::Arc;
 
 use gstreamer as gst;
 
 pub mod boxes;
 pub mod client;
+pub mod decoded;
+pub mod derive;
 pub mod discover;
 pub mod elements;
 pub mod gst_source;
 pub mod mp4;
+pub mod preview;
 pub mod probe;
+pub mod reached;
+pub mod sheet;
 pub mod sniff;
 pub mod stream;
 pub mod structure;
@@ -28,10 +36,13 @@ pub mod thumbnail;
 pub mod wire;
 
 pub use client::{MediaCheck, WorkerProbe, worker_environment};
+pub use derive::Derivations;
 pub use elements::{MissingElement, missing_elements};
 
 use crate::worker::sandbox::{self, Limits};
-use crate::worker::{child, protocol};
+use crate::domain::derived::piece_span;
+use crate::worker::child::{self, Reach};
+use crate::worker::protocol;
 use wire::{Answer, Job};
 
 /// The word after `evidock worker`.
@@ -78,18 +89,44 @@ pub fn serve() -> Result<(), ServeError> {
     gst::init()?;
     elements::restrict();
     let measures = sandbox::lock_down(&limits, sandbox::SYSTEM_READ_PATHS);
-    child::serve(measures, handle)?;
+    child::serve_reading(measures, handle)?;
     Ok(())
 }
 
-fn handle(job: Job, file: Option<File>) -> (Answer, Vec<u8>) {
+fn handle(job: Job, file: Option<File>, reach: &Reach) -> (Answer, Vec<u8>) {
     match (job, file) {
         (Job::Probe, Some(file)) => (Answer::Facts(probe::probe(file).into()), Vec::new()),
         (Job::Thumbnail { width_px }, Some(file)) => match thumbnail::thumbnail(file, width_px) {
             Some(jpeg) if jpeg.len() <= protocol::BODY_MAX_BYTES as usize => (Answer::Thumbnail, jpeg),
             _ => (Answer::NoPicture, Vec::new()),
         },
+        (Job::Preview { size_bytes, piece, width_px }, _) => {
+            let (from_ms, to_ms) = piece_span(piece);
+            let max_bytes = protocol::BODY_MAX_BYTES as usize;
+            let wanted = preview::Piece { from_ms, length_ms: to_ms - from_ms, width_px, max_bytes };
+            match footage(reach, size_bytes, true).and_then(|file| preview::piece(file, wanted)) {
+                Some(made) => {
+                    let preview::Made { webm, pictures, sound, clip_ms } = made;
+                    (Answer::Preview { pictures, sound, clip_ms }, webm)
+                }
+                None => (Answer::NoPicture, Vec::new()),
+            }
+        }
+        (Job::Sheet { size_bytes, clip_ms }, _) => {
+            match footage(reach, size_bytes, false).and_then(|file| sheet::sheet(file, clip_ms)) {
+                Some(jpeg) if jpeg.len() <= protocol::BODY_MAX_BYTES as usize => (Answer::Sheet, jpeg),
+                _ => (Answer::NoPicture, Vec::new()),
+            }
+        }
         (Job::Elements, _) => (Answer::Elements(missing_elements()), Vec::new()),
         (_, None) => (Answer::NoFile, Vec::new()),
     }
+}
+
+/// A clip that the daemon reads, if it is moving pictures or, where that is enough, sound.
+fn footage(reach: &Reach, size_bytes: u64, sound_counts: bool) -> Option<Arc<reached::Reached>> {
+    let file = reached::Reached::new(reach.clone(), size_bytes);
+    let kind = probe::recognised(&file).ok()??;
+    let fits = !kind.is_still() && (sound_counts || !kind.is_sound_only());
+    fits.then(|| Arc::new(file))
 }

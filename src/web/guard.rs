@@ -15,8 +15,9 @@ use axum::response::Response;
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
 
-/// No inline script or style, nothing from elsewhere, in no frame.
-const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+/// No inline script or style, nothing from elsewhere, in no frame. Previews are put together in the page (`blob:`) of what
+/// it fetched from here.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; \
      connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const HEADERS: [(HeaderName, &str); 7] = [

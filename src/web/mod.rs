@@ -8,6 +8,7 @@
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
 //! rooms     what is recorded live: page and API           (rooms.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
+//! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
 //! ```
 //!
@@ -17,6 +18,7 @@
 pub mod api;
 pub mod assets;
 pub mod bind;
+pub mod derived;
 pub mod escape;
 pub mod guard;
 pub mod live;
@@ -46,6 +48,7 @@ pub fn router(site: Arc<site::Site>) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(media::routes())
+        .merge(derived::routes())
         .merge(live::routes())
         .merge(assets::routes())
         .merge(api::routes())

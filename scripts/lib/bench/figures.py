@@ -61,7 +61,7 @@ FIGURES = [
     Figure("upload_cpu", "upload", "cpu s", "CPU of daemon and children for that", RCLONE, 0.5),
     Figure("upload_memory", "upload", "MiB", "largest resident memory of the daemon meanwhile", RCLONE, 100, "ours"),
     Figure("streams_cpu", "streams", "cores", "CPU of daemon and workers while 8 streams of 1080p are recorded", FFMPEG, 1.0),
-    Figure("streams_memory", "streams", "MiB", "resident memory of all of them", FFMPEG, 200, "ours"),
+    Figure("streams_memory", "streams", "MiB", "memory of all of them, each with its share of what is mapped by several", FFMPEG, 200, "ours"),
     Figure("dock_to_proven_wall", "path", "s", "first byte to last proof, 8 files, all at once"),
     Figure("dock_to_proven_cpu", "path", "s/GiB", "CPU of daemon and children for each GiB, dock to last proof"),
     Figure("memory_peak", "path", "MiB", "largest resident memory of the daemon meanwhile", target=100, target_is="ours"),

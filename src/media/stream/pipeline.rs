@@ -212,15 +212,14 @@ fn attach(
             })
             .build(),
     );
+    let mut all = elements.iter().map(|name| make(name)).collect::<Result<Vec<_>, _>>()?;
+    // The channel behind it is bounded; what does not fit waits in the connection, not in memory. Behind the parsers, so
+    // that threads change once a picture and not once a packet, of which there are some fifteen times as many.
     let queue = make("queue")?;
-    // The channel behind it is bounded; what does not fit waits in the connection, not in memory.
     queue.set_property("max-size-time", 2_000_000_000u64);
     queue.set_property("max-size-bytes", 16u32 << 20);
     queue.set_property("max-size-buffers", 0u32);
-    let mut all = vec![queue];
-    for name in elements {
-        all.push(make(name)?);
-    }
+    all.push(queue);
     all.push(sink.upcast());
     pipeline.add_many(&all)?;
     gst::Element::link_many(&all)?;

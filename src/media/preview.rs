@@ -1,0 +1,268 @@
+//! A piece of a clip in a form that browsers play: VP8 and Opus in WebM, whatever the clip itself is. Runs inside a
+//! worker; decodes hostile bytes. A derived picture, never evidence (invariant 6).
+//!
+//! A preview is cut into pieces of [`crate::domain::derived::PIECE_MS`], each a whole WebM file whose times begin at zero
+//! where the piece begins. So any place of an hour's recording is there after one piece's work, and nothing is kept up
+//! when the viewer goes.
+//!
+//! VP8 and Opus, because both are free of licence fees and their encoders (libvpx and libopus, BSD) come with the plug-ins
+//! that are needed anyway (`good` and `base`). x264 is under the GPL and comes with `ugly`; OpenH264's patent licence
+//! covers the builds of its maker only, which Debian's is not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
+
+use super::decoded::{Decoded, Wanted};
+use super::structure::ReadAt;
+use crate::runtime::clock::monotonic;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece {
+    /// Begin in the clip.
+    pub from_ms: u64,
+    /// Length.
+    pub length_ms: u64,
+    /// Longest side of the picture, pixels.
+    pub width_px: u32,
+    /// Most bytes that are given.
+    pub max_bytes: usize,
+}
+
+/// What comes.
+#[derive(Debug)]
+pub struct Made {
+    /// The file.
+    pub webm: Vec<u8>,
+    /// It has pictures.
+    pub pictures: bool,
+    /// It has sound.
+    pub sound: bool,
+    /// Length of the whole clip, as its container has it, milliseconds.
+    pub clip_ms: Option<u64>,
+}
+
+/// How long the encoder may be silent, decoding included; the parent's patience is another matter.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// A piece has at most this many pictures a second on average; a file that claims a million is not encoded.
+const PICTURES_PER_S: u64 = 120;
+
+/// A piece of a clip; `None` where there is nothing to be shown.
+pub fn piece<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, wanted: Piece) -> Option<Made> {
+    let width = wanted.width_px.clamp(16, 1920);
+    let decoded = Decoded::open(
+        file,
+        &Wanted {
+            // Scaled before it is turned or encoded: only the decoder holds pictures of full size.
+            pictures: Some(format!(
+                "videoconvertscale ! video/x-raw,format=I420,pixel-aspect-ratio=1/1,width=[16,{width}],height=[16,{width}] \
+                 ! videoflip video-direction=auto"
+            )),
+            sound: Some(
+                "audioconvert ! audioresample quality=2 ! audio/x-raw,format=S16LE,rate=48000,channels=[1,2],layout=interleaved"
+                    .to_owned(),
+            ),
+            threads: 2,
+        },
+    )?;
+    let clip_ms = decoded.length().map(gst::ClockTime::mseconds);
+    let (from, to) = (wanted.from_ms, wanted.from_ms + wanted.length_ms);
+    if clip_ms.is_some_and(|length| from >= length) {
+        return None;
+    }
+    let ms = gst::ClockTime::from_mseconds;
+    if !decoded.seek(gst::SeekFlags::ACCURATE, ms(from), Some(ms(to))) {
+        return None;
+    }
+    let (pictures, sound) = (decoded.pictures.is_some(), decoded.sound.is_some());
+    let encoder = Encoder::new(pictures, sound).inspect_err(note).ok()?;
+    let most = u32::try_from(wanted.length_ms * PICTURES_PER_S / 1000).unwrap_or(u32::MAX).max(1);
+    let pictures_made = decoded.pictures.as_ref().map(|sink| join(sink, encoder.pictures.clone(), most, black));
+    let sound_made = decoded.sound.as_ref().map(|sink| join(sink, encoder.sound.clone(), u32::MAX, silence));
+    encoder.pipeline.set_state(gst::State::Playing).ok()?;
+    decoded.pipeline.set_state(gst::State::Playing).ok()?;
+    let webm = encoder.collect(&decoded, wanted.max_bytes)?;
+    let made = |count: &Option<Arc<AtomicU32>>| count.as_ref().is_some_and(|n| n.load(Ordering::SeqCst) > 0);
+    (made(&pictures_made) || made(&sound_made)).then_some(Made { webm, pictures, sound, clip_ms })
+}
+
+struct Encoder {
+    pipeline: gst::Pipeline,
+    pictures: Option<AppSrc>,
+    sound: Option<AppSrc>,
+    out: AppSink,
+}
+
+impl Encoder {
+    fn new(pictures: bool, sound: bool) -> Result<Self, gst::glib::Error> {
+        // Never waits for the other track: both come whole, in pieces of a few seconds.
+        const SOURCE: &str = "format=time block=true max-bytes=16777216";
+        let mut description =
+            "webmmux name=mux streamable=true min-cluster-duration=500000000 ! appsink name=out sync=false".to_owned();
+        if pictures {
+            // The quickest of libvpx's real-time forms: what is shown is looked at once.
+            description.push_str(&format!(
+                " appsrc name=pictures {SOURCE} ! vp8enc deadline=1 cpu-used=8 threads=2 end-usage=cq cq-level=20 \
+                 max-quantizer=56 target-bitrate=1500000 keyframe-max-dist=60 ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux."
+            ));
+        }
+        if sound {
+            description.push_str(&format!(
+                " appsrc name=sound {SOURCE} ! opusenc bitrate=48000 complexity=3 ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux."
+            ));
+        }
+        let failed = |_| gst::glib::Error::new(gst::CoreError::Failed, "the encoder is not as described");
+        let pipeline = gst::parse::launch(&description)?.downcast::<gst::Pipeline>().map_err(failed)?;
+        let source = |name| pipeline.by_name(name).and_then(|e| e.downcast::<AppSrc>().ok());
+        let out = pipeline.by_name("out").and_then(|e| e.downcast::<AppSink>().ok());
+        let out = out.ok_or_else(|| gst::glib::Error::new(gst::CoreError::Failed, "the encoder has no end"))?;
+        Ok(Self { pictures: source("pictures"), sound: source("sound"), out, pipeline })
+    }
+
+    /// Everything up to the end of the piece. What was decoded before an error is given; a piece that grows past
+    /// `max_bytes` is not.
+    fn collect(&self, decoded: &Decoded, max_bytes: usize) -> Option<Vec<u8>> {
+        let mut webm = Vec::new();
+        let mut heard: Instant = monotonic();
+        let mut ended = false;
+        while !self.out.is_eos() {
+            if let Some(sample) = self.out.try_pull_sample(gst::ClockTime::from_mseconds(100)) {
+                heard = monotonic();
+                let map = sample.buffer()?.map_readable().ok()?;
+                if webm.len() + map.len() > max_bytes {
+                    return None;
+                }
+                webm.extend_from_slice(&map);
+                continue;
+            }
+            if failure(&self.pipeline).inspect(note).is_some() || heard.elapsed() > SILENCE {
+                return None;
+            }
+            if !ended && failure(&decoded.pipeline).inspect(note).is_some() {
+                // The decoder tells no end any more: what is there is ended here.
+                ended = true;
+                for source in [&self.pictures, &self.sound].into_iter().flatten() {
+                    let _ = source.end_of_stream();
+                }
+            }
+        }
+        (!webm.is_empty()).then_some(webm)
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        // A pipeline that hangs here is the parent's to kill.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// Gives what a sink gets to the encoder, its times beginning at zero with the piece, at most `most` buffers; `filler`
+/// where nothing came, since every piece must have the same tracks. The count is of what really came.
+fn join(sink: &AppSink, to: Option<AppSrc>, most: u32, filler: fn() -> Option<gst::Sample>) -> Arc<AtomicU32> {
+    let count = Arc::new(AtomicU32::new(0));
+    let (counted, ending, counter) = (Arc::clone(&count), to.clone(), Arc::clone(&count));
+    sink.set_callbacks(
+        AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let Some(to) = &to else { return Ok(gst::FlowSuccess::Ok) };
+                if counter.fetch_add(1, Ordering::SeqCst) >= most {
+                    // The encoder was given enough; the rest is let go, up to the end of the piece.
+                    counter.fetch_sub(1, Ordering::SeqCst);
+                    return Ok(gst::FlowSuccess::Ok);
+                }
+                push(to, &sample)
+            })
+            .eos(move |_| {
+                if let Some(to) = &ending {
+                    if counted.load(Ordering::SeqCst) == 0
+                        && let Some(sample) = filler()
+                    {
+                        let _ = push(to, &sample);
+                    }
+                    let _ = to.end_of_stream();
+                }
+            })
+            .build(),
+    );
+    count
+}
+
+fn push(to: &AppSrc, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
+    let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
+    let time = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()).zip(buffer.pts());
+    let Some(running) = time.and_then(|(segment, pts)| segment.to_running_time(pts)) else {
+        // Without a time it belongs nowhere.
+        return Ok(gst::FlowSuccess::Ok);
+    };
+    if let Some(caps) = sample.caps()
+        && to.caps().is_none_or(|known| !known.is_strictly_equal(caps))
+    {
+        to.set_caps(Some(&caps.to_owned()));
+    }
+    let mut timed = buffer.copy();
+    {
+        let timed = timed.make_mut();
+        timed.set_pts(running);
+        timed.set_dts(gst::ClockTime::NONE);
+    }
+    to.push_buffer(timed)
+}
+
+/// One small black picture at the beginning.
+fn black() -> Option<gst::Sample> {
+    const WIDTH: usize = 160;
+    const HEIGHT: usize = 90;
+    let caps = gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", WIDTH as i32)
+        .field("height", HEIGHT as i32)
+        .field("framerate", gst::Fraction::new(0, 1))
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .build();
+    let mut bytes = vec![16; WIDTH * HEIGHT];
+    bytes.resize(WIDTH * HEIGHT * 3 / 2, 128);
+    filled(&caps, bytes)
+}
+
+/// A fiftieth of a second without sound.
+fn silence() -> Option<gst::Sample> {
+    let caps = gst::Caps::builder("audio/x-raw")
+        .field("format", "S16LE")
+        .field("rate", 48_000)
+        .field("channels", 1)
+        .field("layout", "interleaved")
+        .build();
+    filled(&caps, vec![0; 960 * 2])
+}
+
+fn filled(caps: &gst::Caps, bytes: Vec<u8>) -> Option<gst::Sample> {
+    let mut buffer = gst::Buffer::from_mut_slice(bytes);
+    {
+        let buffer = buffer.get_mut()?;
+        buffer.set_pts(gst::ClockTime::ZERO);
+        buffer.set_duration(gst::ClockTime::from_mseconds(20));
+    }
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    Some(gst::Sample::builder().buffer(&buffer).caps(caps).segment(&segment).build())
+}
+
+/// The error that a pipeline has told, if one.
+fn failure(pipeline: &gst::Pipeline) -> Option<gst::glib::Error> {
+    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+    match message.view() {
+        gst::MessageView::Error(error) => Some(error.error()),
+        _ => None,
+    }
+}
+
+fn note(error: &gst::glib::Error) {
+    tracing::debug!(%error, "no preview of this piece");
+}
