@@ -72,6 +72,7 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("avdec_bmp", LIBAV, "BMP"),
     ("avdec_amrnb", LIBAV, "AMR"),
     ("avdec_amrwb", LIBAV, "AMR"),
+    ("adpcmdec", BAD, "ADPCM"),
     ("avdec_adpcm_ima_wav", LIBAV, "ADPCM"),
     ("avdec_adpcm_ms", LIBAV, "ADPCM"),
     ("avdec_flac", LIBAV, "FLAC"),

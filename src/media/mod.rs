@@ -43,6 +43,7 @@ use crate::worker::sandbox::{self, Limits};
 use crate::domain::derived::piece_span;
 use crate::worker::child::{self, Reach};
 use crate::worker::protocol;
+use sniff::Kind;
 use wire::{Answer, Job};
 
 /// The word after `evidock worker`.
@@ -50,6 +51,9 @@ pub const WORKER_KIND: &str = "media";
 
 /// Names the environment variable by which a worker is told the daemon's patience for one job, in seconds.
 const JOB_SECONDS_VARIABLE: &str = "EVIDOCK_JOB_SECONDS";
+
+/// How much before a place decoding begins in streams without an index, whose key frames may be this far apart.
+const STREAM_LEAD_MS: u64 = 2_500;
 
 /// GStreamer and libav leak a little with each damaged file.
 const JOBS_PER_WORKER: u32 = 200;
@@ -103,8 +107,12 @@ fn handle(job: Job, file: Option<File>, reach: &Reach) -> (Answer, Vec<u8>) {
         (Job::Preview { size_bytes, piece, width_px }, _) => {
             let (from_ms, to_ms) = piece_span(piece);
             let max_bytes = protocol::BODY_MAX_BYTES as usize;
-            let wanted = preview::Piece { from_ms, length_ms: to_ms - from_ms, width_px, max_bytes };
-            match footage(reach, size_bytes, true).and_then(|file| preview::piece(file, wanted)) {
+            let made = footage(reach, size_bytes, true).and_then(|(file, kind)| {
+                let lead_ms = if matches!(kind, Kind::MpegTs { .. } | Kind::MpegPs) { STREAM_LEAD_MS } else { 0 };
+                let wanted = preview::Piece { from_ms, length_ms: to_ms - from_ms, lead_ms, width_px, max_bytes };
+                preview::piece(file, wanted)
+            });
+            match made {
                 Some(made) => {
                     let preview::Made { webm, pictures, sound, clip_ms } = made;
                     (Answer::Preview { pictures, sound, clip_ms }, webm)
@@ -113,7 +121,7 @@ fn handle(job: Job, file: Option<File>, reach: &Reach) -> (Answer, Vec<u8>) {
             }
         }
         (Job::Sheet { size_bytes, clip_ms }, _) => {
-            match footage(reach, size_bytes, false).and_then(|file| sheet::sheet(file, clip_ms)) {
+            match footage(reach, size_bytes, false).and_then(|(file, _)| sheet::sheet(file, clip_ms)) {
                 Some(jpeg) if jpeg.len() <= protocol::BODY_MAX_BYTES as usize => (Answer::Sheet, jpeg),
                 _ => (Answer::NoPicture, Vec::new()),
             }
@@ -124,9 +132,9 @@ fn handle(job: Job, file: Option<File>, reach: &Reach) -> (Answer, Vec<u8>) {
 }
 
 /// A clip that the daemon reads, if it is moving pictures or, where that is enough, sound.
-fn footage(reach: &Reach, size_bytes: u64, sound_counts: bool) -> Option<Arc<reached::Reached>> {
+fn footage(reach: &Reach, size_bytes: u64, sound_counts: bool) -> Option<(Arc<reached::Reached>, Kind)> {
     let file = reached::Reached::new(reach.clone(), size_bytes);
     let kind = probe::recognised(&file).ok()??;
     let fits = !kind.is_still() && (sound_counts || !kind.is_sound_only());
-    fits.then(|| Arc::new(file))
+    fits.then(|| (Arc::new(file), kind))
 }

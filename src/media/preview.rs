@@ -28,6 +28,8 @@ pub struct Piece {
     pub from_ms: u64,
     /// Length.
     pub length_ms: u64,
+    /// How much before it decoding begins. Streams without an index are found a little too late.
+    pub lead_ms: u64,
     /// Longest side of the picture, pixels.
     pub width_px: u32,
     /// Most bytes that are given.
@@ -77,14 +79,19 @@ pub fn piece<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, wanted: Piece) -> 
         return None;
     }
     let ms = gst::ClockTime::from_mseconds;
-    if !decoded.seek(gst::SeekFlags::ACCURATE, ms(from), Some(ms(to))) {
+    let lead_ms = wanted.lead_ms.min(from);
+    if !decoded.seek(gst::SeekFlags::ACCURATE, ms(from - lead_ms), Some(ms(to))) {
         return None;
     }
     let (pictures, sound) = (decoded.pictures.is_some(), decoded.sound.is_some());
     let encoder = Encoder::new(pictures, sound).inspect_err(note).ok()?;
     let most = u32::try_from(wanted.length_ms * PICTURES_PER_S / 1000).unwrap_or(u32::MAX).max(1);
-    let pictures_made = decoded.pictures.as_ref().map(|sink| join(sink, encoder.pictures.clone(), most, black));
-    let sound_made = decoded.sound.as_ref().map(|sink| join(sink, encoder.sound.clone(), u32::MAX, silence));
+    let track = |sink: &Option<AppSink>, to: &Option<AppSrc>, most, filler| {
+        let (sink, to) = (sink.as_ref()?, to.clone()?);
+        Some(join(sink, Track { to, lead: ms(lead_ms), most, made: Arc::default() }, filler))
+    };
+    let pictures_made = track(&decoded.pictures, &encoder.pictures, most, black as Filler);
+    let sound_made = track(&decoded.sound, &encoder.sound, u32::MAX, silence);
     encoder.pipeline.set_state(gst::State::Playing).ok()?;
     decoded.pipeline.set_state(gst::State::Playing).ok()?;
     let webm = encoder.collect(&decoded, wanted.max_bytes)?;
@@ -163,57 +170,67 @@ impl Drop for Encoder {
     }
 }
 
-/// Gives what a sink gets to the encoder, its times beginning at zero with the piece, at most `most` buffers; `filler`
-/// where nothing came, since every piece must have the same tracks. The count is of what really came.
-fn join(sink: &AppSink, to: Option<AppSrc>, most: u32, filler: fn() -> Option<gst::Sample>) -> Arc<AtomicU32> {
-    let count = Arc::new(AtomicU32::new(0));
-    let (counted, ending, counter) = (Arc::clone(&count), to.clone(), Arc::clone(&count));
+/// The way of one track to the encoder.
+#[derive(Clone)]
+struct Track {
+    to: AppSrc,
+    /// What comes before the piece.
+    lead: gst::ClockTime,
+    /// More buffers than this are let go, up to the end of the piece.
+    most: u32,
+    /// Buffers that went.
+    made: Arc<AtomicU32>,
+}
+
+/// Stands in where a track has nothing in a piece.
+type Filler = fn() -> Option<gst::Sample>;
+
+/// Gives what a sink gets to the encoder, its times beginning at zero with the piece; `filler` where nothing came, since
+/// every piece must have the same tracks. Answers the count of what really came.
+fn join(sink: &AppSink, track: Track, filler: Filler) -> Arc<AtomicU32> {
+    let (made, ending) = (Arc::clone(&track.made), track.clone());
     sink.set_callbacks(
         AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                let Some(to) = &to else { return Ok(gst::FlowSuccess::Ok) };
-                if counter.fetch_add(1, Ordering::SeqCst) >= most {
-                    // The encoder was given enough; the rest is let go, up to the end of the piece.
-                    counter.fetch_sub(1, Ordering::SeqCst);
-                    return Ok(gst::FlowSuccess::Ok);
-                }
-                push(to, &sample)
-            })
+            .new_sample(move |sink| track.push(&sink.pull_sample().map_err(|_| gst::FlowError::Eos)?))
             .eos(move |_| {
-                if let Some(to) = &ending {
-                    if counted.load(Ordering::SeqCst) == 0
-                        && let Some(sample) = filler()
-                    {
-                        let _ = push(to, &sample);
-                    }
-                    let _ = to.end_of_stream();
+                if ending.made.load(Ordering::SeqCst) == 0
+                    && let Some(sample) = filler()
+                {
+                    let _ = Track { lead: gst::ClockTime::ZERO, made: Arc::default(), ..ending.clone() }.push(&sample);
                 }
+                let _ = ending.to.end_of_stream();
             })
             .build(),
     );
-    count
+    made
 }
 
-fn push(to: &AppSrc, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
-    let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
-    let time = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()).zip(buffer.pts());
-    let Some(running) = time.and_then(|(segment, pts)| segment.to_running_time(pts)) else {
-        // Without a time it belongs nowhere.
-        return Ok(gst::FlowSuccess::Ok);
-    };
-    if let Some(caps) = sample.caps()
-        && to.caps().is_none_or(|known| !known.is_strictly_equal(caps))
-    {
-        to.set_caps(Some(&caps.to_owned()));
+impl Track {
+    fn push(&self, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
+        let time = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()).zip(buffer.pts());
+        let running = time.and_then(|(segment, pts)| segment.to_running_time(pts));
+        // Without a time it belongs nowhere; before the piece it belongs to another one.
+        let Some(at) = running.and_then(|running| running.checked_sub(self.lead)) else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        if self.made.fetch_add(1, Ordering::SeqCst) >= self.most {
+            self.made.fetch_sub(1, Ordering::SeqCst);
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        if let Some(caps) = sample.caps()
+            && self.to.caps().is_none_or(|known| !known.is_strictly_equal(caps))
+        {
+            self.to.set_caps(Some(&caps.to_owned()));
+        }
+        let mut timed = buffer.copy();
+        {
+            let timed = timed.make_mut();
+            timed.set_pts(at);
+            timed.set_dts(gst::ClockTime::NONE);
+        }
+        self.to.push_buffer(timed)
     }
-    let mut timed = buffer.copy();
-    {
-        let timed = timed.make_mut();
-        timed.set_pts(running);
-        timed.set_dts(gst::ClockTime::NONE);
-    }
-    to.push_buffer(timed)
 }
 
 /// One small black picture at the beginning.

@@ -43,7 +43,7 @@ fn a_preview_is_logged_first_says_what_it_is_and_leaves_the_master_alone() {
     let viewings = |s: &Station| s.query("SELECT kind FROM log_entry WHERE kind = 'access.view'", &[]).len();
     assert_eq!(viewings(&station), 0);
     let page = text(&get(&station, &format!("/clips/{id}?t=7.5,9")).body);
-    for part in ["data-derived", "Derived preview, not the evidence", "data-part=\"tools\"", "?t=0.583", "/sheet\""] {
+    for part in ["data-derived", "Derived preview, not the evidence", "data-part=\"tools\"", "?t=0.58", "/sheet\""] {
         assert!(page.contains(part), "{part} is not on the page");
     }
     assert!(!page.contains(&format!("src=\"/clips/{id}/media")), "the master is not what plays");
