@@ -44,6 +44,8 @@ fn people_are_answered_in_their_language_and_programs_in_theirs() {
     let clip = station.clip(dsj("36NCC009910", "090211"));
     station.json(["link", &clip, "赵卫罚〔2026〕12号", "--stage", "调查"]);
     station.until_proven(1);
+    // The last revision that the daemon makes by itself.
+    station.until("its media were looked at", |s| !s.record(&clip)["media_health"].is_null());
     let chinese = [("LANG", "zh_CN.UTF-8")];
     let find = ["find", "--case", "赵卫罚〔2026〕12号"];
     let show = ["show", clip.as_str()];

@@ -168,6 +168,8 @@ fn a_session_that_expired_begins_anew_by_itself() {
 fn a_push_goes_before_what_is_under_way() {
     let mut bench = Bench::new();
     bench.options.clips_in_flight = 1;
+    // A clip takes four seconds, and the queue is looked at each second.
+    bench.options.parts_in_flight = 2;
     bench.fake.faults(|f| f.delay = Duration::from_millis(200));
     let clips: Vec<_> = (0..3).map(|n| bench.sealed(&footage(40 * PART, n), PART as u64)).collect();
     bench.start();

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::error::Retry;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::record::{Field, settle};
@@ -252,6 +253,12 @@ impl Tx<'_> {
         self.conn
             .execute("UPDATE clip SET isolated_ms = ?2 WHERE clip_id = ?1", params![clip.to_string(), self.now_ms()])?;
         self.log(&asked.clone().clip(clip).secret("reason", reason))?;
+        // What is under way is stopped, and says so instead of seeming to go on.
+        self.conn.execute(
+            "UPDATE delivery SET state = 'failed', reason = ?2, retry = ?3 WHERE clip_id = ?1 AND state = 'sending'",
+            params![clip.to_string(), STOPPED, Retry::Operator.as_str()],
+        )?;
+        self.restate(clip)?;
         // The parts of an upload under way stay where they are: nothing is deleted before a person has decided, and whoever
         // decides is told what stands there.
         self.changed(Change::Isolated);
@@ -367,6 +374,9 @@ impl Tx<'_> {
         self.stale(clip)
     }
 }
+
+/// Why an upload of what is isolated goes no further.
+const STOPPED: &str = "stopped: this clip is isolated as suspected classified (疑似涉密); it goes on when two people lift that (evidock lift)";
 
 const HOLDS: &str = "SELECT o.order_id, o.clip_id, (SELECT a.display FROM case_alias a WHERE a.case_id = o.case_id ORDER BY a.added_ms, a.rowid LIMIT 1),
        o.reason, o.placed_by, o.placed_ms, (SELECT count(*) FROM hold h WHERE h.order_id = o.order_id AND h.released_ms IS NULL), o.asked_by, o.asked_why

@@ -142,6 +142,7 @@ async fn answer(
         ("GET", _) if query.contains_key("object-lock") => {
             refuse(StatusCode::NOT_FOUND, "NoSuchObjectLockConfiguration")
         }
+        ("GET", _) if query.contains_key("list-type") => list(&inside, &key, &query),
         ("GET", _) if query.contains_key("versioning") => "<VersioningConfiguration/>".into_response(),
         ("POST", _) if query.contains_key("uploads") => {
             inside.begun += 1;
@@ -199,6 +200,18 @@ fn read(object: &Object, range: Option<&str>) -> Response {
     let (from, to) = (from.parse::<usize>().unwrap(), to.parse::<usize>().unwrap() + 1);
     let bytes = object.bytes.slice(from.min(object.bytes.len())..to.min(object.bytes.len()));
     (StatusCode::PARTIAL_CONTENT, bytes).into_response()
+}
+
+/// The keys below a prefix, after one of them; everything in one page.
+fn list(inside: &Inside, bucket: &str, query: &HashMap<String, String>) -> Response {
+    let asked = |name: &str| query.get(name).map_or("", String::as_str);
+    let bucket = format!("{}/", bucket.trim_end_matches('/'));
+    let keys = inside.objects.keys().filter_map(|key| key.strip_prefix(&bucket));
+    let page: String = keys
+        .filter(|key| key.starts_with(asked("prefix")) && *key > asked("start-after"))
+        .map(|key| format!("<Contents><Key>{key}</Key></Contents>"))
+        .collect();
+    format!("<ListBucketResult>{page}</ListBucketResult>").into_response()
 }
 
 fn refuse(status: StatusCode, code: &str) -> Response {

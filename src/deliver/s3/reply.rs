@@ -124,6 +124,8 @@ impl Refusal {
             Meaning::Busy => SendError::Busy { destination, what, retry_after_ms: self.retry_after_ms },
             Meaning::Denied => SendError::Refused { destination, what },
             Meaning::SessionLost => SendError::SessionLost { destination },
+            // About the bucket as a whole: no object has other bytes then.
+            Meaning::OtherBytes | Meaning::NoSuchKey if key.is_empty() => SendError::Unreachable { destination, what },
             Meaning::OtherBytes => SendError::Mismatch { destination, key, what },
             Meaning::NoSuchKey => SendError::Mismatch { destination, key, what: format!("it is not there ({what})") },
             Meaning::Exists | Meaning::Unusable => SendError::Protocol { destination, what },

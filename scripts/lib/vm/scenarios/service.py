@@ -58,7 +58,7 @@ def package(scene):
     scene.nothing_lost(folder)
 
 
-@scenario()
+@scenario(short=False)
 def watchdog(scene):
     """A daemon that hangs in the middle of a copy is killed and started again by systemd, and goes on."""
     log, station = scene.log, scene.station
@@ -79,7 +79,7 @@ def watchdog(scene):
     scene.nothing_lost(folder)
 
 
-@scenario()
+@scenario(short=False)
 def power_cut(scene):
     """Power is cut in the middle of a copy, in the full form once more later; nothing is lost or there twice."""
     log, station, machine = scene.log, scene.station, scene.machine

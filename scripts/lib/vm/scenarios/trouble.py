@@ -41,7 +41,7 @@ def pulled(scene):
     log.equal("the record says that it was compared by samples", clip["resume_check"], "sampled")
 
 
-@scenario()
+@scenario(short=False)
 def bad_sectors(scene):
     """Bad sectors cost what stands in them and nothing else, and a slow, broken recorder holds up no other."""
     log, station, ports = scene.log, scene.station, scene.ports

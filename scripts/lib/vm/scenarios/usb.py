@@ -43,7 +43,7 @@ def gate(scene):
     log.until("next time it is known, in any bay", station.bays, lambda b: b.get("3", {}).get("safe_to_remove"))
 
 
-@scenario()
+@scenario(short=False)
 def same_clip(scene):
     """A clip that comes by folder, FAT32, exFAT, the kernel or MTP has the same digest and the same record."""
     log, station, ports = scene.log, scene.station, scene.ports
@@ -83,7 +83,7 @@ def same_clip(scene):
             ports.pull(1)
 
 
-@scenario()
+@scenario(short=False)
 def twelve(scene):
     """Twelve recorders docked at once are all read, proven and may go; each is pulled and its bay is empty."""
     log, station, ports = scene.log, scene.station, scene.ports
