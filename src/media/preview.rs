@@ -10,12 +10,12 @@
 //! covers the builds of its maker only, which Debian's is not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
+use gstreamer_app::{AppSink, AppSrc};
 
 use super::decoded::{Decoded, Wanted};
 use super::structure::ReadAt;
@@ -48,6 +48,9 @@ pub struct Made {
     /// Length of the whole clip, as its container has it, milliseconds.
     pub clip_ms: Option<u64>,
 }
+
+/// The end of a track, and errors, are looked for so often.
+const LOOK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 
 /// How long the encoder may be silent, decoding included; the parent's patience is another matter.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -86,17 +89,29 @@ pub fn piece<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, wanted: Piece) -> 
     let (pictures, sound) = (decoded.pictures.is_some(), decoded.sound.is_some());
     let encoder = Encoder::new(pictures, sound).inspect_err(note).ok()?;
     let most = u32::try_from(wanted.length_ms * PICTURES_PER_S / 1000).unwrap_or(u32::MAX).max(1);
-    let track = |sink: &Option<AppSink>, to: &Option<AppSrc>, most, filler| {
-        let (sink, to) = (sink.as_ref()?, to.clone()?);
-        Some(join(sink, Track { to, lead: ms(lead_ms), most, made: Arc::default() }, filler))
+    let track = |from: &Option<AppSink>, to: &Option<AppSrc>, most| {
+        Some(Track { from: from.clone()?, to: to.clone()?, lead: ms(lead_ms), most, made: AtomicU32::new(0) })
     };
-    let pictures_made = track(&decoded.pictures, &encoder.pictures, most, black as Filler);
-    let sound_made = track(&decoded.sound, &encoder.sound, u32::MAX, silence);
+    let shown = track(&decoded.pictures, &encoder.pictures, most);
+    let heard = track(&decoded.sound, &encoder.sound, u32::MAX);
     encoder.pipeline.set_state(gst::State::Playing).ok()?;
     decoded.pipeline.set_state(gst::State::Playing).ok()?;
-    let webm = encoder.collect(&decoded, wanted.max_bytes)?;
-    let made = |count: &Option<Arc<AtomicU32>>| count.as_ref().is_some_and(|n| n.load(Ordering::SeqCst) > 0);
-    (made(&pictures_made) || made(&sound_made)).then_some(Made { webm, pictures, sound, clip_ms })
+    let over = &AtomicBool::new(false);
+    let webm = std::thread::scope(|scope| {
+        let fillers = [(&shown, black as fn() -> Option<gst::Sample>), (&heard, silence)];
+        for (track, filler) in fillers {
+            if let Some(track) = track {
+                scope.spawn(move || track.run(filler, over));
+            }
+        }
+        let webm = encoder.collect(&decoded, wanted.max_bytes, over);
+        over.store(true, Ordering::SeqCst);
+        // Whoever still waits for room in it is let go.
+        let _ = encoder.pipeline.set_state(gst::State::Null);
+        webm
+    })?;
+    let made = |track: &Option<Track>| track.as_ref().is_some_and(|t| t.made.load(Ordering::SeqCst) > 0);
+    (made(&shown) || made(&heard)).then_some(Made { webm, pictures, sound, clip_ms })
 }
 
 struct Encoder {
@@ -133,13 +148,12 @@ impl Encoder {
     }
 
     /// Everything up to the end of the piece. What was decoded before an error is given; a piece that grows past
-    /// `max_bytes` is not.
-    fn collect(&self, decoded: &Decoded, max_bytes: usize) -> Option<Vec<u8>> {
+    /// `max_bytes` is not. Says in `over` that nothing more comes of the decoder.
+    fn collect(&self, decoded: &Decoded, max_bytes: usize, over: &AtomicBool) -> Option<Vec<u8>> {
         let mut webm = Vec::new();
         let mut heard: Instant = monotonic();
-        let mut ended = false;
         while !self.out.is_eos() {
-            if let Some(sample) = self.out.try_pull_sample(gst::ClockTime::from_mseconds(100)) {
+            if let Some(sample) = self.out.try_pull_sample(LOOK) {
                 heard = monotonic();
                 let map = sample.buffer()?.map_readable().ok()?;
                 if webm.len() + map.len() > max_bytes {
@@ -151,12 +165,9 @@ impl Encoder {
             if failure(&self.pipeline).inspect(note).is_some() || heard.elapsed() > SILENCE {
                 return None;
             }
-            if !ended && failure(&decoded.pipeline).inspect(note).is_some() {
-                // The decoder tells no end any more: what is there is ended here.
-                ended = true;
-                for source in [&self.pictures, &self.sound].into_iter().flatten() {
-                    let _ = source.end_of_stream();
-                }
+            // A decoder that failed tells no end any more.
+            if failure(&decoded.pipeline).inspect(note).is_some() {
+                over.store(true, Ordering::SeqCst);
             }
         }
         (!webm.is_empty()).then_some(webm)
@@ -171,41 +182,37 @@ impl Drop for Encoder {
 }
 
 /// The way of one track to the encoder.
-#[derive(Clone)]
 struct Track {
+    from: AppSink,
     to: AppSrc,
     /// What comes before the piece.
     lead: gst::ClockTime,
     /// More buffers than this are let go, up to the end of the piece.
     most: u32,
     /// Buffers that went.
-    made: Arc<AtomicU32>,
-}
-
-/// Stands in where a track has nothing in a piece.
-type Filler = fn() -> Option<gst::Sample>;
-
-/// Gives what a sink gets to the encoder, its times beginning at zero with the piece; `filler` where nothing came, since
-/// every piece must have the same tracks. Answers the count of what really came.
-fn join(sink: &AppSink, track: Track, filler: Filler) -> Arc<AtomicU32> {
-    let (made, ending) = (Arc::clone(&track.made), track.clone());
-    sink.set_callbacks(
-        AppSinkCallbacks::builder()
-            .new_sample(move |sink| track.push(&sink.pull_sample().map_err(|_| gst::FlowError::Eos)?))
-            .eos(move |_| {
-                if ending.made.load(Ordering::SeqCst) == 0
-                    && let Some(sample) = filler()
-                {
-                    let _ = Track { lead: gst::ClockTime::ZERO, made: Arc::default(), ..ending.clone() }.push(&sample);
-                }
-                let _ = ending.to.end_of_stream();
-            })
-            .build(),
-    );
-    made
+    made: AtomicU32,
 }
 
 impl Track {
+    /// Gives what comes to the encoder, its times beginning at zero with the piece, up to the end of it or until it is
+    /// `over`; `filler` where nothing came, since every piece must have the same tracks. (By asking: a sink that had its
+    /// end before anybody listened would never tell it.)
+    fn run(&self, filler: fn() -> Option<gst::Sample>, over: &AtomicBool) {
+        while !self.from.is_eos() && !over.load(Ordering::SeqCst) {
+            if let Some(sample) = self.from.try_pull_sample(LOOK)
+                && self.push(&sample).is_err()
+            {
+                break;
+            }
+        }
+        if self.made.load(Ordering::SeqCst) == 0
+            && let Some(sample) = filler()
+        {
+            let _ = self.give(&sample, gst::ClockTime::ZERO);
+        }
+        let _ = self.to.end_of_stream();
+    }
+
     fn push(&self, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
         let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
         let time = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()).zip(buffer.pts());
@@ -218,6 +225,11 @@ impl Track {
             self.made.fetch_sub(1, Ordering::SeqCst);
             return Ok(gst::FlowSuccess::Ok);
         }
+        self.give(sample, at)
+    }
+
+    fn give(&self, sample: &gst::Sample, at: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
         if let Some(caps) = sample.caps()
             && self.to.caps().is_none_or(|known| !known.is_strictly_equal(caps))
         {
