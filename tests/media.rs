@@ -273,7 +273,8 @@ async fn a_probe_of_a_gigabyte_reads_its_index_and_little_else() {
     let begun = monotonic();
     let facts = station.probe(&path).await.unwrap();
     println!("probed in {} ms", begun.elapsed().as_millis());
-    assert_eq!((facts.health, facts.vcodec.as_deref(), facts.duration_ms), (MediaHealth::Whole, Some("h264"), Some(6_000)));
+    assert_eq!((facts.health, facts.vcodec.as_deref()), (MediaHealth::Whole, Some("h264")));
+    assert!(facts.duration_ms.is_some_and(|ms| (ms - 6_000).abs() < 150), "{:?}", facts.duration_ms);
     // What was read is in the page cache; tmpfs holds its files there and nowhere else.
     let on_tmpfs = rustix::fs::statfs(&path).unwrap().f_type == 0x0102_1994;
     let cached = cached_bytes(&path);

@@ -360,7 +360,7 @@ catalogue! {
     not_playable_here => "浏览器不能播放这种编码，也无法生成预览；请下载后用播放器查看", "Browsers cannot play this encoding and no preview can be made of it; download it and use a media player";
     derived_label => "派生预览，不是证据原件。", "Derived preview, not the evidence.";
     derived_detail => "由逐段核验过的原件字节临时生成；核对、举证请下载原始文件。", "Made for now from verified bytes of the original; to compare or to prove, download the original.";
-    preview_busy => "正在生成预览……", "The preview is being made …";
+    preview_busy => "正在生成预览", "The preview is being made";
     preview_needs_script => "预览需要启用脚本；也可以下载原始文件。", "The preview needs scripts; you can also download the original.";
     verified_so_far => "送出前已与入库摘要核对：", "Compared with the sealed digest before it was sent:";
     read_elsewhere => "本地副本已清出，逐段核验后读取自", "the copy here was removed; read, each stretch verified, from";

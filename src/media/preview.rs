@@ -52,6 +52,9 @@ pub struct Made {
 /// The end of a track, and errors, are looked for so often.
 const LOOK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 
+/// A hole in the sound that is shorter is none.
+const SHORTEST_SILENCE: gst::ClockTime = gst::ClockTime::from_mseconds(2);
+
 /// How long the encoder may be silent, decoding included; the parent's patience is another matter.
 const SILENCE: Duration = Duration::from_secs(20);
 
@@ -89,8 +92,10 @@ pub fn piece<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, wanted: Piece) -> 
     let (pictures, sound) = (decoded.pictures.is_some(), decoded.sound.is_some());
     let encoder = Encoder::new(pictures, sound).inspect_err(note).ok()?;
     let most = u32::try_from(wanted.length_ms * PICTURES_PER_S / 1000).unwrap_or(u32::MAX).max(1);
+    let end = ms(clip_ms.map_or(to, |length| length.min(to)) - from);
     let track = |from: &Option<AppSink>, to: &Option<AppSrc>, most| {
-        Some(Track { from: from.clone()?, to: to.clone()?, lead: ms(lead_ms), most, made: AtomicU32::new(0) })
+        let (from, to) = (from.clone()?, to.clone()?);
+        Some(Track { from, to, lead: ms(lead_ms), end, most, made: AtomicU32::new(0) })
     };
     let shown = track(&decoded.pictures, &encoder.pictures, most);
     let heard = track(&decoded.sound, &encoder.sound, u32::MAX);
@@ -98,11 +103,11 @@ pub fn piece<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, wanted: Piece) -> 
     decoded.pipeline.set_state(gst::State::Playing).ok()?;
     let over = &AtomicBool::new(false);
     let webm = std::thread::scope(|scope| {
-        let fillers = [(&shown, black as fn() -> Option<gst::Sample>), (&heard, silence)];
-        for (track, filler) in fillers {
-            if let Some(track) = track {
-                scope.spawn(move || track.run(filler, over));
-            }
+        if let Some(track) = &shown {
+            scope.spawn(move || track.pictures(over));
+        }
+        if let Some(track) = &heard {
+            scope.spawn(move || track.sound(over));
         }
         let webm = encoder.collect(&decoded, wanted.max_bytes, over);
         over.store(true, Ordering::SeqCst);
@@ -181,12 +186,15 @@ impl Drop for Encoder {
     }
 }
 
-/// The way of one track to the encoder.
+/// The way of one track to the encoder. Whoever carries it out asks for what comes: a sink that had its end before anybody
+/// listened would never tell it.
 struct Track {
     from: AppSink,
     to: AppSrc,
     /// What comes before the piece.
     lead: gst::ClockTime,
+    /// Where the piece ends.
+    end: gst::ClockTime,
     /// More buffers than this are let go, up to the end of the piece.
     most: u32,
     /// Buffers that went.
@@ -195,40 +203,51 @@ struct Track {
 
 impl Track {
     /// Gives what comes to the encoder, its times beginning at zero with the piece, up to the end of it or until it is
-    /// `over`; `filler` where nothing came, since every piece must have the same tracks. (By asking: a sink that had its
-    /// end before anybody listened would never tell it.)
-    fn run(&self, filler: fn() -> Option<gst::Sample>, over: &AtomicBool) {
-        while !self.from.is_eos() && !over.load(Ordering::SeqCst) {
-            if let Some(sample) = self.from.try_pull_sample(LOOK)
-                && self.push(&sample).is_err()
-            {
-                break;
-            }
-        }
+    /// `over`. A black picture where nothing came, since every piece must have the same tracks.
+    fn pictures(&self, over: &AtomicBool) {
+        self.each(over, |sample, at| self.give(sample, at));
         if self.made.load(Ordering::SeqCst) == 0
-            && let Some(sample) = filler()
+            && let Some(sample) = black()
         {
             let _ = self.give(&sample, gst::ClockTime::ZERO);
         }
         let _ = self.to.end_of_stream();
     }
 
-    fn push(&self, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
-        let time = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()).zip(buffer.pts());
-        let running = time.and_then(|(segment, pts)| segment.to_running_time(pts));
-        // Without a time it belongs nowhere; before the piece it belongs to another one.
-        let Some(at) = running.and_then(|running| running.checked_sub(self.lead)) else {
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        if self.made.fetch_add(1, Ordering::SeqCst) >= self.most {
-            self.made.fetch_sub(1, Ordering::SeqCst);
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        self.give(sample, at)
+    /// The same, with silence wherever nothing came: browsers play no further than the track that ends first.
+    fn sound(&self, over: &AtomicBool) {
+        let mut covered = gst::ClockTime::ZERO;
+        self.each(over, |sample, at| {
+            self.silence(covered, at)?;
+            let lasts = sample.buffer().and_then(|b| b.duration()).unwrap_or_default();
+            covered = covered.max(at + lasts);
+            self.give(sample, at)
+        });
+        let _ = self.silence(covered, self.end);
+        let _ = self.to.end_of_stream();
     }
 
-    fn give(&self, sample: &gst::Sample, at: gst::ClockTime) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn each(&self, over: &AtomicBool, mut give: impl FnMut(&gst::Sample, gst::ClockTime) -> Given) {
+        while !self.from.is_eos() && !over.load(Ordering::SeqCst) {
+            let Some(sample) = self.from.try_pull_sample(LOOK) else { continue };
+            // Without a time it belongs nowhere; outside of the piece it belongs to another one.
+            let Some(at) = self.place(&sample).filter(|at| *at < self.end) else { continue };
+            if self.made.load(Ordering::SeqCst) >= self.most {
+                continue;
+            }
+            self.made.fetch_add(1, Ordering::SeqCst);
+            if give(&sample, at).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn place(&self, sample: &gst::Sample) -> Option<gst::ClockTime> {
+        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+        segment.to_running_time(sample.buffer()?.pts()?)?.checked_sub(self.lead)
+    }
+
+    fn give(&self, sample: &gst::Sample, at: gst::ClockTime) -> Given {
         let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
         if let Some(caps) = sample.caps()
             && self.to.caps().is_none_or(|known| !known.is_strictly_equal(caps))
@@ -243,7 +262,29 @@ impl Track {
         }
         self.to.push_buffer(timed)
     }
+
+    /// Silence from one place to another, in the form that the track has.
+    fn silence(&self, from: gst::ClockTime, to: gst::ClockTime) -> Given {
+        let missing = to.saturating_sub(from);
+        if missing < SHORTEST_SILENCE {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let caps = self.to.caps().unwrap_or_else(|| {
+            gst::Caps::builder("audio/x-raw")
+                .field("format", "S16LE")
+                .field("rate", 48_000)
+                .field("channels", 1)
+                .field("layout", "interleaved")
+                .build()
+        });
+        let channels = caps.structure(0).and_then(|s| s.get::<i32>("channels").ok()).unwrap_or(1);
+        let samples = missing.mseconds() as usize * 48;
+        let sample = filled(&caps, vec![0; samples * 2 * usize::try_from(channels).unwrap_or(1)], missing);
+        sample.map_or(Ok(gst::FlowSuccess::Ok), |sample| self.give(&sample, from))
+    }
 }
+
+type Given = Result<gst::FlowSuccess, gst::FlowError>;
 
 /// One small black picture at the beginning.
 fn black() -> Option<gst::Sample> {
@@ -258,26 +299,15 @@ fn black() -> Option<gst::Sample> {
         .build();
     let mut bytes = vec![16; WIDTH * HEIGHT];
     bytes.resize(WIDTH * HEIGHT * 3 / 2, 128);
-    filled(&caps, bytes)
+    filled(&caps, bytes, gst::ClockTime::from_mseconds(40))
 }
 
-/// A fiftieth of a second without sound.
-fn silence() -> Option<gst::Sample> {
-    let caps = gst::Caps::builder("audio/x-raw")
-        .field("format", "S16LE")
-        .field("rate", 48_000)
-        .field("channels", 1)
-        .field("layout", "interleaved")
-        .build();
-    filled(&caps, vec![0; 960 * 2])
-}
-
-fn filled(caps: &gst::Caps, bytes: Vec<u8>) -> Option<gst::Sample> {
+fn filled(caps: &gst::Caps, bytes: Vec<u8>, lasts: gst::ClockTime) -> Option<gst::Sample> {
     let mut buffer = gst::Buffer::from_mut_slice(bytes);
     {
         let buffer = buffer.get_mut()?;
         buffer.set_pts(gst::ClockTime::ZERO);
-        buffer.set_duration(gst::ClockTime::from_mseconds(20));
+        buffer.set_duration(lasts);
     }
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();
     Some(gst::Sample::builder().buffer(&buffer).caps(caps).segment(&segment).build())

@@ -127,6 +127,8 @@
         if (length > 0) source.duration = length;
       }
       try {
+        // A piece does not say that it has ended; without this its last pictures would be waited for.
+        buffer.abort();
         buffer.timestampOffset = n * PIECE_S;
         buffer.appendBuffer(bytes);
         have[n] = true;
@@ -159,11 +161,12 @@
       pull();
     }
 
-    // Steps over the small gap between two pieces.
+    // Steps over the small gap between two pieces. A browser stops a little before the end of what it has.
     function hop() {
+      if (media.readyState > 2 || media.readyState === 0) return;
       var at = media.currentTime;
       for (var i = 0; i < media.buffered.length; i++) {
-        if (at >= media.buffered.start(i) - 0.01 && at < media.buffered.end(i)) return;
+        if (at < media.buffered.end(i) - 0.3 && at >= media.buffered.start(i)) return;
         var gap = media.buffered.start(i) - at;
         if (gap > 0 && gap < GAP_S && have[Math.floor(at / PIECE_S)]) {
           media.currentTime = media.buffered.start(i) + 0.001;
@@ -299,7 +302,7 @@
       if (place && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
         event.preventDefault();
         startAt = Number(place.dataset.t);
-        if (media.readyState === 0) media.load();
+        if (!preview && media.readyState === 0) media.load();
         media.currentTime = startAt;
         if (preview) preview.start();
         media.focus();
