@@ -62,13 +62,16 @@ impl Decoded {
             let caps = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok());
             let wants = |caps: &gst::Caps| match caps.structure(0).map(|s| s.name()) {
                 Some(name) if name.starts_with("audio/") => sound,
-                Some(name) if name.starts_with("video/") || name.starts_with("image/") => pictures || is_container(name),
+                Some(name) if name.starts_with("video/") || name.starts_with("image/") => {
+                    pictures || is_container(name)
+                }
                 Some(name) => !name.starts_with("text/") && !name.starts_with("subpicture/"),
                 None => true,
             };
             Some(caps.is_none_or(|caps| wants(&caps)).to_value())
         });
-        let branches = [("video/x-raw", "pictures", wanted.pictures.clone()), ("audio/x-raw", "sound", wanted.sound.clone())];
+        let branches =
+            [("video/x-raw", "pictures", wanted.pictures.clone()), ("audio/x-raw", "sound", wanted.sound.clone())];
         let weak = pipeline.downgrade();
         decode.connect_pad_added(move |_, pad| {
             let Some(pipeline) = weak.upgrade() else { return };

@@ -39,10 +39,10 @@ pub use client::{MediaCheck, WorkerProbe, worker_environment};
 pub use derive::Derivations;
 pub use elements::{MissingElement, missing_elements};
 
-use crate::worker::sandbox::{self, Limits};
 use crate::domain::derived::piece_span;
 use crate::worker::child::{self, Reach};
 use crate::worker::protocol;
+use crate::worker::sandbox::{self, Limits};
 use sniff::Kind;
 use wire::{Answer, Job};
 

@@ -329,7 +329,10 @@ mod tests {
         let resident = text.lines().find_map(|l| l.strip_prefix("process_resident_memory_bytes ")).unwrap();
         assert!(resident.parse::<u64>().unwrap() > 1_000_000);
         let mut streams = BTreeMap::from([
-            ("room-1".to_owned(), StreamNow { state: StreamState::Recording, bit_rate: 4_000_000, ..StreamNow::default() }),
+            (
+                "room-1".to_owned(),
+                StreamNow { state: StreamState::Recording, bit_rate: 4_000_000, ..StreamNow::default() },
+            ),
             ("room-2".to_owned(), StreamNow { state: StreamState::Connecting, ..StreamNow::default() }),
         ]);
         if let Some(now) = streams.get_mut("room-1") {

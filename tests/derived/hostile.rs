@@ -115,7 +115,8 @@ async fn pictures_of_absurd_size() {
     let (makers, dir) = (makers(), dir());
     // Every picture of a film claims 65,000 by 65,000 pixels: its frame header has no checksum.
     let mut film = std::fs::read(clip("mjpeg.avi")).unwrap();
-    let frames: Vec<usize> = film.windows(4).enumerate().filter(|(_, w)| *w == [0xff, 0xc0, 0, 17]).map(|(n, _)| n).collect();
+    let frames: Vec<usize> =
+        film.windows(4).enumerate().filter(|(_, w)| *w == [0xff, 0xc0, 0, 17]).map(|(n, _)| n).collect();
     assert!(frames.len() >= 140, "{} frames", frames.len());
     for at in frames {
         film[at + 5..at + 9].copy_from_slice(&[0xfd, 0xe8, 0xfd, 0xe8]);
@@ -194,7 +195,8 @@ async fn metadata_that_is_packed_a_thousandfold() {
     let tracks = element(&[0x16, 0x54, 0xae, 0x6b], &element(&[0xae], &track));
     let info = element(&[0x15, 0x49, 0xa9, 0x66], &element(&[0x2a, 0xd7, 0xb1], &[0x0f, 0x42, 0x40]));
     let segment = element(&[0x18, 0x53, 0x80, 0x67], &[info, tracks].concat());
-    let head = [element(&[0x42, 0x82], b"matroska"), element(&[0x42, 0x87], &[4]), element(&[0x42, 0x85], &[2])].concat();
+    let head =
+        [element(&[0x42, 0x82], b"matroska"), element(&[0x42, 0x87], &[4]), element(&[0x42, 0x85], &[2])].concat();
     let film = [element(&[0x1a, 0x45, 0xdf, 0xa3], &head), segment].concat();
     survive("packed configuration", &written(&dir, "packed.mkv", &film), &makers).await;
     assert_alive(&makers).await;

@@ -46,12 +46,16 @@ pub fn clip(name: &str) -> PathBuf {
 }
 
 /// Pictures that tell their number by their brightness: 16, 34, 52 ... 214, and again.
-const STAIRS: &str = "-f lavfi -i color=black:size=320x180:rate=10:duration=14,format=yuv420p,geq=lum='16+18*mod(N\\,12)':cb=128:cr=128";
+const STAIRS: &str =
+    "-f lavfi -i color=black:size=320x180:rate=10:duration=14,format=yuv420p,geq=lum='16+18*mod(N\\,12)':cb=128:cr=128";
 
 fn make_clips(dir: &Path) {
     let sound = "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=14";
     let phone = "-f lavfi -i sine=frequency=440:sample_rate=8000:duration=14";
-    let (h264, h265) = ("-c:v libx264 -preset ultrafast -g 25", "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25");
+    let (h264, h265) = (
+        "-c:v libx264 -preset ultrafast -g 25",
+        "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25",
+    );
     let recipes = [
         ("h265.mp4", format!("{STAIRS} {sound} {h265} -c:a aac")),
         ("h265-mute.mp4", format!("{STAIRS} {h265}")),
@@ -153,9 +157,22 @@ fn seen(webm: &[u8]) -> Seen {
     };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let codecs = text(run("ffprobe", &["-show_entries", "stream=codec_name", "-of", "csv=p=0", "FILE"]));
-    let times = text(run("ffprobe", &["-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0", "FILE"]));
+    let times =
+        text(run("ffprobe", &["-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0", "FILE"]));
     let video = codecs.contains("vp8");
-    let grey = ["-i", "FILE", "-map", "0:v", "-fps_mode", "passthrough", "-vf", "scale=1:1:flags=area,format=gray", "-f", "rawvideo", "-"];
+    let grey = [
+        "-i",
+        "FILE",
+        "-map",
+        "0:v",
+        "-fps_mode",
+        "passthrough",
+        "-vf",
+        "scale=1:1:flags=area,format=gray",
+        "-f",
+        "rawvideo",
+        "-",
+    ];
     let brightness = if video { run("ffmpeg", &grey) } else { Vec::new() };
     Seen {
         codecs: codecs.split_whitespace().map(|c| c.trim_matches(',').to_owned()).collect(),
@@ -192,13 +209,16 @@ async fn what_browsers_cannot_play_is_there_in_pieces_to_the_frame() {
         }
         // MPEG streams have no index and a time that begins somewhere: there the place is found to a picture or two.
         let slack = if name.ends_with(".ts") || name.ends_with(".mpg") { 3 } else { 0 };
-        if !(60 - slack..=60).contains(&(seen.times_ms.len() as i64)) || seen.times_ms.first().is_none_or(|t| *t > 100 * (slack + 1)) {
+        if !(60 - slack..=60).contains(&(seen.times_ms.len() as i64))
+            || seen.times_ms.first().is_none_or(|t| *t > 100 * (slack + 1))
+        {
             wrong.push(format!("{name}: {} pictures from {:?} ms", seen.times_ms.len(), seen.times_ms.first()));
         }
         if slack == 0 {
             let off = |(n, found): (usize, &u8)| (i32::from(*found) - (16 + 18 * (n as i32 % 12))).abs() > 10;
             // Full range or not, the steps of the stairs are the same pictures: the first of each twelve is the darkest.
-            let darkest: Vec<usize> = seen.brightness.chunks(12).map(|c| c.iter().enumerate().min_by_key(|(_, b)| **b).unwrap().0).collect();
+            let darkest: Vec<usize> =
+                seen.brightness.chunks(12).map(|c| c.iter().enumerate().min_by_key(|(_, b)| **b).unwrap().0).collect();
             if darkest.iter().any(|n| *n != 0) {
                 let odd = seen.brightness.iter().enumerate().filter(|(n, b)| off((*n, b))).count();
                 wrong.push(format!("{name}: darkest at {darkest:?}, {odd} of {:?}", seen.brightness));
@@ -222,7 +242,8 @@ async fn pieces_meet_and_the_last_one_is_short() {
     assert_eq!(piece(&maker, "h265.mp4", 3).await, None, "behind the end there is nothing");
     assert_eq!(piece(&maker, "h265.mp4", 100_000).await, None);
     let all: usize = {
-        let (first, second) = (piece(&maker, "h265.mp4", 0).await.unwrap(), piece(&maker, "h265.mp4", 1).await.unwrap());
+        let (first, second) =
+            (piece(&maker, "h265.mp4", 0).await.unwrap(), piece(&maker, "h265.mp4", 1).await.unwrap());
         seen(&first.webm).times_ms.len() + seen(&second.webm).times_ms.len() + pictures
     };
     assert_eq!(all, 140, "every picture stands in one piece");
@@ -258,12 +279,19 @@ async fn contact_sheets() {
             .output()
             .unwrap();
         assert_eq!(out.stdout.len(), 12, "{name}: {} {}", jpeg.len(), String::from_utf8_lossy(&out.stderr));
-        let size = Command::new("ffprobe").args(["-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0"]).arg(&path).output();
+        let size = Command::new("ffprobe")
+            .args(["-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0"])
+            .arg(&path)
+            .output();
         assert_eq!(String::from_utf8(size.unwrap().stdout).unwrap().trim(), "1536,288", "{name}");
         let different: std::collections::BTreeSet<u8> = out.stdout.iter().map(|b| b / 12).collect();
         assert!(different.len() >= 3, "{name}: pictures of different places: {:?}", out.stdout);
     }
-    assert_eq!(maker.sheet(id(), Read::of(&clip("ulaw.wav")), Some(14_000)).await.unwrap(), None, "sound has no pictures");
+    assert_eq!(
+        maker.sheet(id(), Read::of(&clip("ulaw.wav")), Some(14_000)).await.unwrap(),
+        None,
+        "sound has no pictures"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,7 +313,6 @@ async fn a_viewer_who_goes_stops_the_work() {
     assert!(piece(&maker, "mjpeg.avi", 0).await.is_some());
     assert!(begun.elapsed() < PATIENCE, "nobody waits for what nobody wants");
 }
-
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_who_wait_are_told_to_come_again() {

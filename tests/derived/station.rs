@@ -124,7 +124,8 @@ fn hostile_files_stay_evidence_and_the_daemon_lives() {
     let moov = film.windows(4).rposition(|w| w == b"moov").unwrap();
     zeroed[moov + 4..].fill(0);
     let mut huge = avi.clone();
-    let frames: Vec<usize> = huge.windows(4).enumerate().filter(|(_, w)| *w == [0xff, 0xc0, 0, 17]).map(|(n, _)| n).collect();
+    let frames: Vec<usize> =
+        huge.windows(4).enumerate().filter(|(_, w)| *w == [0xff, 0xc0, 0, 17]).map(|(n, _)| n).collect();
     frames.into_iter().for_each(|at| huge[at + 5..at + 9].copy_from_slice(&[0xfd, 0xe8, 0xfd, 0xe8]));
     let files: [(&str, &[u8]); 6] = [
         ("091200", &film),

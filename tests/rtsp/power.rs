@@ -125,7 +125,10 @@ fn a_power_cut_while_recording_keeps_every_byte_that_was_called_durable() {
         let kept = std::fs::read(&file).unwrap();
         assert!(kept.len() as u64 >= promised, "cut {n} ({loss:?}): {} of {promised} bytes are left", kept.len());
         let same = kept.iter().zip(&recorded).take_while(|(a, b)| a == b).count();
-        assert!(same as u64 >= promised, "cut {n} ({loss:?}): they differ from byte {same} on, {promised} were durable");
+        assert!(
+            same as u64 >= promised,
+            "cut {n} ({loss:?}): they differ from byte {same} on, {promised} were durable"
+        );
         // Torn bytes past that are kept as they are: they may be footage, and are no longer than a second.
         let pictures = seen(&file).times_ms.len();
         assert!(pictures > 0, "cut {n} ({loss:?}): it plays");
@@ -163,9 +166,7 @@ fn a_disk_that_fills_up_ends_the_clip_and_recording_goes_on_when_there_is_room()
         s.one("SELECT local FROM clip WHERE clip_id = ?1", &[&first]) == "sealed"
     });
     let room = |s: &Station| s.json(["record", "list"])["rooms"][0].clone();
-    station.until("the room says why it waits", |s| {
-        room(s)["trouble"].as_str().is_some_and(|t| t.contains("reserve"))
-    });
+    station.until("the room says why it waits", |s| room(s)["trouble"].as_str().is_some_and(|t| t.contains("reserve")));
     std::fs::remove_file(inside.join("filler")).unwrap();
     station.until("it is recorded again", |s| segments(s, "room-1").len() >= 2 && room(s)["state"] == "recording");
     let second = segments(&station, "room-1").pop().unwrap();
@@ -175,7 +176,8 @@ fn a_disk_that_fills_up_ends_the_clip_and_recording_goes_on_when_there_is_room()
     let record = until_sealed(&mut station, &first);
     assert_eq!(record["recording"]["ended"], "full");
     let file = files(&inside).into_iter().find(|f| f.to_string_lossy().contains(&first)).expect("the clip's file");
-    let out = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(inside.join(file)).args(["-f", "null", "-"]).output();
+    let out =
+        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(inside.join(file)).args(["-f", "null", "-"]).output();
     let out = out.unwrap();
     assert!(out.status.success() && out.stderr.is_empty(), "{}", text(&out.stderr));
 }
@@ -215,7 +217,10 @@ fn clips_are_cut_by_length_and_what_watches_the_station_sees_the_room() {
     let told = findings(&station);
     assert!(told.iter().all(|f| f["level"] == "warning") && told.len() == 2, "no door, and a lost end: {told:?}");
     let records = [&first, &second].map(|clip| until_sealed(&mut station, clip));
-    assert_eq!((&records[0]["recording"]["ended"], &records[1]["recording"]["segment_no"]), (&"length".into(), &2.into()));
+    assert_eq!(
+        (&records[0]["recording"]["ended"], &records[1]["recording"]["segment_no"]),
+        (&"length".into(), &2.into())
+    );
     let length = crate::ms(&records[0]["duration_ms"]);
     assert!((60_000..62_000).contains(&length), "a minute, and up to the next key frame: {length} ms");
     assert_eq!(crate::gaps(&records[1], "between").len(), 0, "nothing is missing between the two");
@@ -255,7 +260,8 @@ fn a_schedule_begins_and_ends_by_itself_and_no_person_stops_it() {
     let other = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][(usize::try_from(now).unwrap() + 3) % 7];
     station.configure(&scheduled(&format!("{other} 08:00-09:00")));
     station.start();
-    station.until("the schedule has ended it", |s| s.one("SELECT coalesce(ended, '') FROM recording", &[]) == "schedule");
+    station
+        .until("the schedule has ended it", |s| s.one("SELECT coalesce(ended, '') FROM recording", &[]) == "schedule");
     let record = until_sealed(&mut station, &clip);
     assert_eq!(record["recording"]["ended"], "stopped", "the station's stop came first");
     decoded(&station, &clip);

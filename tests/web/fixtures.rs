@@ -10,9 +10,7 @@ use evidock::domain::clip::{ClipState, Local, ProofLevel, SightingState};
 use evidock::domain::command::{Ask, Caller, Reply, Request};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::ids::ClipId;
-use evidock::domain::ports::{
-    BoxFuture, ClipBytes, DeriveError, FootageStream, MediaHealth, PreviewPiece, ProbeError,
-};
+use evidock::domain::ports::{BoxFuture, ClipBytes, DeriveError, FootageStream, MediaHealth, PreviewPiece, ProbeError};
 use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
 use evidock::domain::stream::{Cause, PublishedGap, PublishedSegment, Pulse, Track};

@@ -71,7 +71,8 @@ fn last(stream: &Stream, store: &Store) -> Option<Finding> {
 fn ended(r: &crate::store::Reader<'_>, stream: &StreamName) -> Result<Option<(SegmentEnd, String)>> {
     let newest = r.recordings(RECORDINGS)?.into_iter().find(|recording| recording.asked.stream == *stream);
     let Some(newest) = newest else { return Ok(None) };
-    let last = r.segments(newest.id)?.into_iter().rev().find_map(|s| Some((s.ended?, s.ended_detail.unwrap_or_default())));
+    let last =
+        r.segments(newest.id)?.into_iter().rev().find_map(|s| Some((s.ended?, s.ended_detail.unwrap_or_default())));
     Ok(last)
 }
 

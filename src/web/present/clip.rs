@@ -3,9 +3,7 @@
 use super::clips::Pill;
 use super::{Ctx, Stamp, case_href};
 use crate::domain::clip::{Delivery, Local, ProofLevel, SightingState};
-use crate::domain::derived::{
-    SHEET_COLUMNS, SHEET_PICTURES, TILE_HEIGHT_PX, TILE_WIDTH_PX, parse_span, sheet_points,
-};
+use crate::domain::derived::{SHEET_COLUMNS, SHEET_PICTURES, TILE_HEIGHT_PX, TILE_WIDTH_PX, parse_span, sheet_points};
 use crate::domain::ports::MediaHealth;
 use crate::domain::record::{Field, REQUIRED, Record};
 use crate::domain::stream::{PublishedSegment, SegmentEnd};
@@ -169,10 +167,7 @@ pub fn screen(view: &ClipView, t: Option<&str>, w: &Words) -> Option<Screen> {
         derived,
         fps: r.fps.map(|fps| fps.to_string()).unwrap_or_default(),
         ms,
-        strip: strip
-            .into_iter()
-            .map(|at| StripPlace { seconds: seconds(at), label: w.footage(at as i64) })
-            .collect(),
+        strip: strip.into_iter().map(|at| StripPlace { seconds: seconds(at), label: w.footage(at as i64) }).collect(),
         sheet_width: SHEET_COLUMNS * TILE_WIDTH_PX,
         sheet_height: SHEET_PICTURES.div_ceil(SHEET_COLUMNS) * TILE_HEIGHT_PX,
     })

@@ -95,11 +95,9 @@ pub enum Playable {
 }
 
 /// Pictures and sound that a worker decodes and browsers may not (`media::elements` has the decoders).
-const DECODED_PICTURES: [&str; 9] =
-    ["h264", "h265", "mjpeg", "mpeg4", "mpeg2", "mpeg1", "vp8", "vp9", "jpeg"];
-const DECODED_SOUND: [&str; 14] = [
-    "aac", "mp3", "mp2", "pcm", "alaw", "ulaw", "adpcm", "amr", "amrwb", "ac3", "opus", "vorbis", "flac", "raw",
-];
+const DECODED_PICTURES: [&str; 9] = ["h264", "h265", "mjpeg", "mpeg4", "mpeg2", "mpeg1", "vp8", "vp9", "jpeg"];
+const DECODED_SOUND: [&str; 14] =
+    ["aac", "mp3", "mp2", "pcm", "alaw", "ulaw", "adpcm", "amr", "amrwb", "ac3", "opus", "vorbis", "flac", "raw"];
 
 impl ClipView {
     /// What the player can do with it. Browsers play H.264 with AAC or MP3 in MP4, VP8 to AV1 in WebM, and the usual sound
