@@ -13,6 +13,14 @@ use crate::domain::layout;
 use crate::domain::ports::{Clock, Signer};
 use crate::store::{CheckpointRow, Store, StoreError, Tx};
 
+/// What a checkpoint that covers the same events already is good for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Serves,
+    /// A newer one tells that the station still speaks.
+    IsOld,
+}
+
 /// Makes checkpoints.
 pub struct Anchor {
     /// The log.
@@ -46,22 +54,31 @@ impl Anchor {
         })
     }
 
-    /// Signs a checkpoint of the log as it is now.
+    /// Signs a checkpoint of the log as it is now; the one that stands for it already is given again, since its key at
+    /// the destinations holds one note for ever.
     pub async fn sign_now(&self) -> Result<CheckpointRow, StoreError> {
-        self.store.write(self.signing()).await
+        self.store.write(self.signing(Standing::Serves)).await
     }
 
     /// [`Anchor::sign_now`] for blocking threads.
     pub fn sign_now_blocking(&self) -> Result<CheckpointRow, StoreError> {
-        self.store.write_blocking(self.signing())
+        self.store.write_blocking(self.signing(Standing::Serves))
     }
 
-    fn signing(&self) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
+    fn signing(
+        &self,
+        standing: Standing,
+    ) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
         let (signer, station, destinations, now_ms) =
             (Arc::clone(&self.signer), self.station.clone(), self.destinations.clone(), self.clock.now().0);
         move |tx| {
             let read = tx.read();
             let (size, epoch) = (read.log_size()?, read.epoch()?);
+            if standing == Standing::Serves
+                && let Some(row) = read.first_checkpoint_over(epoch, size)?
+            {
+                return Ok(row);
+            }
             let root = read.log_root(size)?;
             let note = Checkpoint::of(&station, epoch, size, root).sign(&*signer, now_ms).map_err(|e| odd(&e))?;
             let row = CheckpointRow { epoch, size, root, note, made_ms: now_ms };
@@ -75,7 +92,7 @@ impl Anchor {
         let (size, epoch, last) = self.store.read(|r| Ok((r.log_size()?, r.epoch()?, r.last_checkpoint()?))).await?;
         let last = last.filter(|c| c.epoch == epoch).map(|c| LastCheckpoint { made_ms: c.made_ms, size: c.size });
         if due(self.clock.now().0, last, size, self.every_ms) {
-            self.sign_now().await?;
+            self.store.write(self.signing(Standing::IsOld)).await?;
         }
         Ok(())
     }

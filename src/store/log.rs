@@ -148,10 +148,22 @@ impl Reader<'_> {
 
     /// The newest checkpoints, newest first, at most `limit`.
     pub fn checkpoints(&self, limit: u32) -> Result<Vec<CheckpointRow>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT epoch, size, root, note, made_ms FROM checkpoint ORDER BY checkpoint_id DESC LIMIT ?1",
-        )?;
-        let rows = statement.query_map([limit], |r| {
+        self.checkpoint_rows("ORDER BY checkpoint_id DESC LIMIT ?1", [limit])
+    }
+
+    /// The first checkpoint over exactly these events: the one that stands at the destinations.
+    pub fn first_checkpoint_over(&self, epoch: u32, size: u64) -> Result<Option<CheckpointRow>> {
+        // From the end, since there are many: the first of the last run of them.
+        let which =
+            "WHERE checkpoint_id > coalesce((SELECT checkpoint_id FROM checkpoint WHERE epoch <> ?1 OR size <> ?2
+             ORDER BY checkpoint_id DESC LIMIT 1), 0) ORDER BY checkpoint_id LIMIT 1";
+        Ok(self.checkpoint_rows(which, params![epoch, size as i64])?.pop())
+    }
+
+    fn checkpoint_rows(&self, which: &str, values: impl rusqlite::Params) -> Result<Vec<CheckpointRow>> {
+        let mut statement =
+            self.conn.prepare_cached(&format!("SELECT epoch, size, root, note, made_ms FROM checkpoint {which}"))?;
+        let rows = statement.query_map(values, |r| {
             Ok((r.get(0)?, r.get::<_, i64>(1)? as u64, r.get::<_, Vec<u8>>(2)?, r.get(3)?, r.get(4)?))
         })?;
         rows.map(|row| {
