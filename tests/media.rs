@@ -254,6 +254,47 @@ async fn an_index_that_announces_endless_samples_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_probe_of_a_gigabyte_reads_its_index_and_little_else() {
+    use std::os::unix::fs::FileExt;
+    // Two gigabytes between the footage and its index, as a long recording has.
+    const BETWEEN: u64 = 2 << 30;
+    let plain = std::fs::read(clip("plain.mp4")).unwrap();
+    let moov = plain.windows(4).rposition(|w| w == b"moov").unwrap() - 4;
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = dir.path().join("long.mp4");
+    let file = File::create(&path).unwrap();
+    let hole = [&1_u32.to_be_bytes()[..], b"free", &BETWEEN.to_be_bytes()].concat();
+    file.write_all_at(&[&plain[..moov], &hole].concat(), 0).unwrap();
+    file.write_all_at(&plain[moov..], moov as u64 + BETWEEN).unwrap();
+    file.sync_all().unwrap();
+    drop(file);
+    let station = station();
+    station.check().await.unwrap();
+    let begun = monotonic();
+    let facts = station.probe(&path).await.unwrap();
+    println!("probed in {} ms", begun.elapsed().as_millis());
+    assert_eq!((facts.health, facts.vcodec.as_deref()), (MediaHealth::Whole, Some("h264")));
+    assert!(facts.duration_ms.is_some_and(|ms| (ms - 6_000).abs() < 150), "{:?}", facts.duration_ms);
+    // What was read is in the page cache; tmpfs holds its files there and nowhere else.
+    let on_tmpfs = rustix::fs::statfs(&path).unwrap().f_type == 0x0102_1994;
+    let cached = cached_bytes(&path);
+    assert!(on_tmpfs || cached < 64 << 20, "{cached} bytes of it were read");
+}
+
+/// How much of a file could be read without waiting for the disk, by samples of one page in 64 KiB.
+fn cached_bytes(path: &Path) -> u64 {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let (file, step) = (File::open(path).unwrap(), 64 << 10);
+    let mut page = [0; 4096];
+    let mut cached = 0;
+    for at in (0..file.metadata().unwrap().len()).step_by(step) {
+        let mut parts = [std::io::IoSliceMut::new(&mut page)];
+        cached += u64::from(preadv2(&file, &mut parts, at, ReadWriteFlags::NOWAIT).is_ok_and(|n| n > 0));
+    }
+    cached * step as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_picture_of_absurd_size_costs_its_worker_at_most() {
     let station = station();
     let path = clip("huge.jpg");

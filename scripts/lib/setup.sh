@@ -21,8 +21,8 @@ APT_BUILD=(
 )
 APT_RUN=(
   ca-certificates                 # roots of trust for https destinations
-  gstreamer1.0-plugins-base       # containers, conversion
-  gstreamer1.0-plugins-good       # MP4, AVI, JPEG
+  gstreamer1.0-plugins-base       # containers, conversion, Opus of previews (BSD)
+  gstreamer1.0-plugins-good       # MP4, AVI, JPEG; VP8 and WebM of previews (BSD, LGPL)
   gstreamer1.0-plugins-bad        # MPEG-TS, parsers
   gstreamer1.0-libav              # decoders: H.264, H.265, AAC
   glib-networking                 # TLS of cameras (rtsps)

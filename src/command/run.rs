@@ -40,7 +40,7 @@ use crate::domain::ports::{Clock, Destination, MediaProbe, Signer};
 use crate::domain::record::Field;
 use crate::feedback::{self, Sight};
 use crate::intake::{GivingBack, Intake, IntakeOptions, Prober, recover};
-use crate::media::WorkerProbe;
+use crate::media::{Derivations, WorkerProbe};
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::health::Health;
@@ -779,6 +779,7 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     metrics.incomplete(figures.incomplete);
     metrics.docked(figures.docked.count);
     metrics.log_events(size);
+    metrics.streams(&parts.board.streams());
     let vault = parts.vault.clone();
     let (free, total) = task::blocking("disk", move || vault.space()).await??;
     let reserve = parts.settings.vault.reserve.bytes(total);
@@ -849,6 +850,11 @@ fn start_doors(
         store: parts.store.clone(),
         vault: parts.vault.clone(),
         footage: Arc::new(parts.reach.clone()),
+        derive: Arc::new(Derivations::new(
+            &settings.station.state_dir,
+            settings.media.preview_width_px,
+            settings.media.timeout,
+        )),
         board: parts.board.clone(),
         clock: Arc::clone(&parts.clock),
         health: parts.health.clone(),

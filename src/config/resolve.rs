@@ -16,8 +16,8 @@ use super::form::nearest;
 use super::keep;
 use super::secret::SecretFile;
 use super::settings::{
-    AccessRules, Backup, Casework, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Log,
-    LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
+    AccessRules, Backup, Casework, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language,
+    Log, LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
 use super::{custody, destination, network, sending, stream, usb};
@@ -223,6 +223,7 @@ fn media(written: written::Media) -> Result<Media, Problem> {
         timeout: Duration::from_secs(whole("media.timeout_s", written.timeout_s, 60, 1..=3600)?),
         thumbnail_width_px: whole("media.thumbnail_width_px", written.thumbnail_width_px, 480, 64..=1920)? as u32,
         workers: whole("media.workers", written.workers, 1, 1..=16)? as usize,
+        preview_width_px: whole("media.preview_width_px", written.preview_width_px, 960, 320..=1920)? as u32,
     })
 }
 

@@ -262,6 +262,8 @@ pub struct Media {
     pub thumbnail_width_px: u32,
     /// Worker processes.
     pub workers: usize,
+    /// Of previews of what browsers cannot play.
+    pub preview_width_px: u32,
 }
 
 /// Facts and case numbers.

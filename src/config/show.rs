@@ -46,6 +46,7 @@ impl Settings {
                 timeout_s: Some(self.media.timeout.as_secs()),
                 thumbnail_width_px: Some(u64::from(self.media.thumbnail_width_px)),
                 workers: Some(self.media.workers as u64),
+                preview_width_px: Some(u64::from(self.media.preview_width_px)),
             }),
             casework: Some(written::Casework {
                 roster: self.casework.roster.clone(),

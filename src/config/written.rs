@@ -283,6 +283,8 @@ sections! {
         thumbnail_width_px: u64,
         /// Worker processes.
         workers: u64,
+        /// Width of previews of what browsers cannot play.
+        preview_width_px: u64,
     }
 
     /// `[casework]`

@@ -185,7 +185,7 @@ pub enum Request {
     BeginView {
         /// The clip.
         clip: String,
-        /// `play`, `download`, `thumbnail`.
+        /// `play`, `download`, `thumbnail`, `sheet`, `preview`.
         what: String,
         /// Why, where a purpose was asked.
         #[serde(default)]
@@ -197,7 +197,7 @@ pub enum Request {
         begun_seq: u64,
         /// The clip.
         clip: String,
-        /// Served ranges in bytes, merged.
+        /// Served ranges, merged: in bytes, of a preview in milliseconds of the clip.
         ranges: Vec<(u64, u64)>,
     },
     /// Hashes the local copy and compares (and the remote copies, if asked).
@@ -355,7 +355,7 @@ impl Request {
     /// Reasons that [`Request::LogRefusal`] may tell.
     pub const REFUSALS: [&'static str; 5] = ["role", "not_theirs", "sensitivity", "purpose", "scope"];
     /// Kinds of viewing that [`Request::BeginView`] may tell.
-    pub const VIEWINGS: [&'static str; 3] = ["play", "download", "thumbnail"];
+    pub const VIEWINGS: [&'static str; 5] = ["play", "download", "thumbnail", "sheet", "preview"];
 
     /// Whether what would stand in the log in clear is of a form that tells nothing else: a peer must not be able to
     /// write names or numbers into it. The refusal is in words.

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod case_number;
 pub mod clip;
 pub mod command;
+pub mod derived;
 pub mod device;
 pub mod digest;
 pub mod erase;

@@ -546,6 +546,62 @@ pub trait MediaProbe: Send + Sync {
     fn thumbnail<'a>(&'a self, file: &'a Path, width_px: u32) -> BoxFuture<'a, Result<Option<Bytes>, ProbeError>>;
 }
 
+/// Makes what is derived of a clip to be looked at, never evidence (invariant 6). The real form asks a worker process, one
+/// at a time on a box and at a lower priority than intake; dropping a future stops the work.
+pub trait Derive: Send + Sync {
+    /// A piece of a preview that browsers play; `None` where the clip has nothing at that place.
+    fn piece<'a>(
+        &'a self,
+        clip: ClipId,
+        bytes: Arc<dyn ClipBytes>,
+        piece: u32,
+    ) -> BoxFuture<'a, Result<Option<PreviewPiece>, DeriveError>>;
+    /// A contact sheet as JPEG, of a clip of so many milliseconds; `None` where there is no picture.
+    fn sheet<'a>(
+        &'a self,
+        clip: ClipId,
+        bytes: Arc<dyn ClipBytes>,
+        clip_ms: Option<u64>,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, DeriveError>>;
+}
+
+/// A piece of a preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewPiece {
+    /// A whole WebM file whose times begin at zero where the piece begins.
+    pub webm: Bytes,
+    /// It has pictures.
+    pub pictures: bool,
+    /// It has sound.
+    pub sound: bool,
+    /// Length of the whole clip, milliseconds, where its container tells.
+    pub clip_ms: Option<u64>,
+}
+
+/// Why nothing was derived. The clip is what it is all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum DeriveError {
+    /// Too many are waiting for the one worker.
+    #[error("too many previews are being made; try again in a moment")]
+    Busy,
+    /// No copy that can be reached has the clip's bytes.
+    #[error("the clip's bytes cannot be had")]
+    Footage(#[from] FootageError),
+    /// The worker gave no answer over it.
+    #[error(transparent)]
+    Worker(#[from] ProbeError),
+}
+
+impl Retryable for DeriveError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Busy => Retry::Transient,
+            Self::Footage(e) => e.retry(),
+            Self::Worker(e) => e.retry(),
+        }
+    }
+}
+
 /// What a media file says of itself. Every text is bounded and printable.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MediaFacts {

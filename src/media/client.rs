@@ -90,7 +90,7 @@ impl MediaProbe for WorkerProbe {
     }
 }
 
-fn spec(program: PathBuf, state_dir: &Path, workers: usize, patience: Duration) -> WorkerSpec {
+pub(super) fn spec(program: PathBuf, state_dir: &Path, workers: usize, patience: Duration) -> WorkerSpec {
     WorkerSpec {
         kind: WORKER_KIND,
         program,
@@ -135,16 +135,18 @@ pub fn worker_environment(state_dir: &Path) -> Vec<(&'static str, OsString)> {
     ]
 }
 
-fn probe_error(error: WorkerError) -> ProbeError {
+pub(super) fn probe_error(error: WorkerError) -> ProbeError {
     match error {
         WorkerError::TooSlow(limit) => ProbeError::TooSlow(limit.as_secs()),
         WorkerError::Died(how) => ProbeError::Died(how),
         WorkerError::CannotStart(why) => ProbeError::CannotStart(why),
         WorkerError::Answer(frame) => ProbeError::Died(crate::domain::error::chain(&frame)),
+        WorkerError::Bytes(error) => ProbeError::Unreadable(crate::domain::error::chain(&error)),
+        error @ WorkerError::Greedy(_) => ProbeError::Died(error.to_string()),
     }
 }
 
-fn unasked() -> ProbeError {
+pub(super) fn unasked() -> ProbeError {
     ProbeError::Died("it answered something that was not asked".to_owned())
 }
 

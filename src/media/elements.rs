@@ -16,6 +16,7 @@ pub struct MissingElement {
     pub needed_for: String,
 }
 
+const CORE: &str = "libgstreamer1.0-0";
 const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const BAD: &str = "gstreamer1.0-plugins-bad";
@@ -29,6 +30,12 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("uridecodebin", BASE, "every file"),
     ("videoconvertscale", BASE, "thumbnails"),
     ("videoflip", GOOD, "upright thumbnails"),
+    ("audioconvert", BASE, "previews"),
+    ("audioresample", BASE, "previews"),
+    ("queue", CORE, "previews"),
+    ("vp8enc", GOOD, "previews"),
+    ("opusenc", BASE, "previews"),
+    ("webmmux", GOOD, "previews"),
     ("jpegenc", GOOD, "thumbnails"),
     ("qtdemux", GOOD, "MP4 and MOV"),
     ("avidemux", GOOD, "AVI"),
@@ -65,6 +72,7 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("avdec_bmp", LIBAV, "BMP"),
     ("avdec_amrnb", LIBAV, "AMR"),
     ("avdec_amrwb", LIBAV, "AMR"),
+    ("adpcmdec", BAD, "ADPCM"),
     ("avdec_adpcm_ima_wav", LIBAV, "ADPCM"),
     ("avdec_adpcm_ms", LIBAV, "ADPCM"),
     ("avdec_flac", LIBAV, "FLAC"),

@@ -1,5 +1,5 @@
-//! Hands an open file to a GStreamer pipeline without a name: the sandboxed worker cannot open files, it has only the
-//! descriptor that came with the job.
+//! Hands bytes to a GStreamer pipeline without a name: the sandboxed worker cannot open files, it has only the descriptor
+//! that came with the job, or a daemon that reads for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +16,10 @@ const READ_MAX_BYTES: u32 = 256 << 20;
 const PICTURE_MAX_BYTES: u64 = 64 << 20;
 
 /// Makes `source` serve `file` with random access (GStreamer's pull mode, which demuxers of real files want).
-pub fn serve(source: &AppSrc, file: Arc<Opened>) {
+pub fn serve<F: ReadAt + Send + Sync + 'static>(source: &AppSrc, file: Arc<F>) {
     source.set_format(gst::Format::Bytes);
     source.set_stream_type(AppStreamType::RandomAccess);
-    source.set_size(i64::try_from(file.size_bytes).unwrap_or(-1));
+    source.set_size(i64::try_from(file.size_bytes()).unwrap_or(-1));
     let position = Arc::new(AtomicU64::new(0));
     let sought = Arc::clone(&position);
     source.set_callbacks(

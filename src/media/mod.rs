@@ -6,22 +6,30 @@
 //! | [`wire`] | jobs and answers | both |
 //! | [`sniff`], [`structure`], [`boxes`] | what a file is and whether it is whole: pure | in a worker |
 //! | [`mp4`], [`discover`] | facts | in a worker |
-//! | [`probe`], [`thumbnail`] | one job each | in a worker |
+//! | [`probe`], [`thumbnail`], [`preview`], [`sheet`] | one job each | in a worker |
+//! | [`reached`], [`decoded`] | bytes that the daemon reads, and what they decode to | in a worker |
+//! | [`derive`] | the port for previews and sheets, one at a time, and what is kept of them | in the daemon |
 //! | [`stream`] | recording a live stream | in a worker of its own kind |
 //! | [`elements`] | which GStreamer elements may be used, and which are missing | both |
 
 use std::fs::File;
+use std::sync::Arc;
 
 use gstreamer as gst;
 
 pub mod boxes;
 pub mod client;
+pub mod decoded;
+pub mod derive;
 pub mod discover;
 pub mod elements;
 pub mod gst_source;
 pub mod mp4;
+pub mod preview;
 pub mod probe;
+pub mod reached;
 pub mod replay;
+pub mod sheet;
 pub mod sniff;
 pub mod stream;
 pub mod structure;
@@ -29,10 +37,14 @@ pub mod thumbnail;
 pub mod wire;
 
 pub use client::{MediaCheck, WorkerProbe, worker_environment};
+pub use derive::Derivations;
 pub use elements::{MissingElement, missing_elements};
 
+use crate::domain::derived::piece_span;
+use crate::worker::child::{self, Reach};
+use crate::worker::protocol;
 use crate::worker::sandbox::{self, Limits};
-use crate::worker::{child, protocol};
+use sniff::Kind;
 use wire::{Answer, Job};
 
 /// The word after `evidock worker`.
@@ -40,6 +52,9 @@ pub const WORKER_KIND: &str = "media";
 
 /// Names the environment variable by which a worker is told the daemon's patience for one job, in seconds.
 const JOB_SECONDS_VARIABLE: &str = "EVIDOCK_JOB_SECONDS";
+
+/// How much before a place decoding begins in streams without an index, whose key frames may be this far apart.
+const STREAM_LEAD_MS: u64 = 2_500;
 
 /// GStreamer and libav leak a little with each damaged file.
 const JOBS_PER_WORKER: u32 = 200;
@@ -79,18 +94,48 @@ pub fn serve() -> Result<(), ServeError> {
     gst::init()?;
     elements::restrict();
     let measures = sandbox::lock_down(&limits, sandbox::SYSTEM_READ_PATHS);
-    child::serve(measures, handle)?;
+    child::serve_reading(measures, handle)?;
     Ok(())
 }
 
-fn handle(job: Job, file: Option<File>) -> (Answer, Vec<u8>) {
+fn handle(job: Job, file: Option<File>, reach: &Reach) -> (Answer, Vec<u8>) {
     match (job, file) {
         (Job::Probe, Some(file)) => (Answer::Facts(probe::probe(file).into()), Vec::new()),
         (Job::Thumbnail { width_px }, Some(file)) => match thumbnail::thumbnail(file, width_px) {
             Some(jpeg) if jpeg.len() <= protocol::BODY_MAX_BYTES as usize => (Answer::Thumbnail, jpeg),
             _ => (Answer::NoPicture, Vec::new()),
         },
+        (Job::Preview { size_bytes, piece, width_px }, _) => {
+            let (from_ms, to_ms) = piece_span(piece);
+            let max_bytes = protocol::BODY_MAX_BYTES as usize;
+            let made = footage(reach, size_bytes, true).and_then(|(file, kind)| {
+                let lead_ms = if matches!(kind, Kind::MpegTs { .. } | Kind::MpegPs) { STREAM_LEAD_MS } else { 0 };
+                let wanted = preview::Piece { from_ms, length_ms: to_ms - from_ms, lead_ms, width_px, max_bytes };
+                preview::piece(file, wanted)
+            });
+            match made {
+                Some(made) => {
+                    let preview::Made { webm, pictures, sound, clip_ms } = made;
+                    (Answer::Preview { pictures, sound, clip_ms }, webm)
+                }
+                None => (Answer::NoPicture, Vec::new()),
+            }
+        }
+        (Job::Sheet { size_bytes, clip_ms }, _) => {
+            match footage(reach, size_bytes, false).and_then(|(file, _)| sheet::sheet(file, clip_ms)) {
+                Some(jpeg) if jpeg.len() <= protocol::BODY_MAX_BYTES as usize => (Answer::Sheet, jpeg),
+                _ => (Answer::NoPicture, Vec::new()),
+            }
+        }
         (Job::Elements, _) => (Answer::Elements(missing_elements()), Vec::new()),
         (_, None) => (Answer::NoFile, Vec::new()),
     }
+}
+
+/// A clip that the daemon reads, if it is moving pictures or, where that is enough, sound.
+fn footage(reach: &Reach, size_bytes: u64, sound_counts: bool) -> Option<(Arc<reached::Reached>, Kind)> {
+    let file = reached::Reached::new(reach.clone(), size_bytes);
+    let kind = probe::recognised(&file).ok()??;
+    let fits = !kind.is_still() && (sound_counts || !kind.is_sound_only());
+    fits.then(|| (Arc::new(file), kind))
 }

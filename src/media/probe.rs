@@ -28,9 +28,15 @@ pub fn probe(file: File) -> MediaFacts {
 /// Recognises an open file.
 pub fn open(file: File) -> io::Result<(Arc<Opened>, Option<Kind>)> {
     let opened = Opened { size_bytes: file.metadata()?.len(), file };
+    let kind = recognised(&opened)?;
+    Ok((Arc::new(opened), kind))
+}
+
+/// What it is, by its first bytes.
+pub fn recognised(file: &impl ReadAt) -> io::Result<Option<Kind>> {
     let mut head = [0; sniff::HEAD_BYTES];
-    let n = opened.read_at(0, &mut head)?;
-    Ok((Arc::new(opened), sniff::sniff(&head[..n])))
+    let n = file.read_at(0, &mut head)?;
+    Ok(sniff::sniff(&head[..n]))
 }
 
 fn without_boxes(kind: Kind, file: &Arc<Opened>) -> io::Result<MediaFacts> {

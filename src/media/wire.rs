@@ -17,6 +17,22 @@ pub enum Job {
         /// Longest side, pixels.
         width_px: u32,
     },
+    /// A piece of a preview of a clip whose bytes the daemon reads.
+    Preview {
+        /// Length of the clip, bytes.
+        size_bytes: u64,
+        /// Which piece.
+        piece: u32,
+        /// Longest side of the picture, pixels.
+        width_px: u32,
+    },
+    /// A contact sheet of a clip whose bytes the daemon reads.
+    Sheet {
+        /// Length of the clip, bytes.
+        size_bytes: u64,
+        /// Length of the clip in milliseconds, where it is known.
+        clip_ms: Option<u64>,
+    },
     /// No file: which elements are missing on this box.
     Elements,
 }
@@ -29,7 +45,18 @@ pub enum Answer {
     Facts(Facts),
     /// The JPEG is the frame's body.
     Thumbnail,
-    /// There is no picture in it.
+    /// The WebM file is the frame's body.
+    Preview {
+        /// It has pictures.
+        pictures: bool,
+        /// It has sound.
+        sound: bool,
+        /// Length of the whole clip, milliseconds, where its container tells.
+        clip_ms: Option<u64>,
+    },
+    /// The JPEG is the frame's body.
+    Sheet,
+    /// There is no picture in it, or nothing at that place.
     NoPicture,
     /// For [`Job::Elements`].
     Elements(Vec<MissingElement>),

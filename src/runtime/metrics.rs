@@ -3,6 +3,7 @@
 //! Labels come from small closed sets (states, destinations, tasks, parts); never a clip, a case or a
 //! person, both for secrecy and for the scraper's memory.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::board::{StreamNow, StreamState};
 use super::health::{Level, Report};
 
 /// Media type of [`Metrics::text`] (OpenMetrics 1.0, "Media type").
@@ -34,6 +36,7 @@ labels! {
     Failure { destination, retry }
     Task { task }
     Part { part }
+    Stream { stream }
 }
 
 /// The daemon's figures. Clones share them.
@@ -60,6 +63,12 @@ struct Inner {
     checkpoint: Gauge,
     task_failures: Family<Task, Counter>,
     health: Family<Part, Gauge>,
+    stream_recording: Family<Stream, Gauge>,
+    stream_bits: Family<Stream, Gauge>,
+    stream_packets: Family<Stream, Gauge>,
+    stream_lost: Family<Stream, Gauge>,
+    stream_key: Family<Stream, Gauge<f64, AtomicU64>>,
+    stream_clock: Family<Stream, Gauge<f64, AtomicU64>>,
     resident: Gauge,
     cpu_seconds: Gauge<f64, AtomicU64>,
 }
@@ -96,6 +105,37 @@ impl Metrics {
             checkpoint: add(&mut r, "evidock_checkpoint_timestamp", "Newest signed checkpoint", Some(Unit::Seconds)),
             task_failures: add(&mut r, "evidock_task_failures", "Failures of long-running tasks", None),
             health: add(&mut r, "evidock_part_health", "0 ok, 1 degraded, 2 failed", None),
+            stream_recording: add(
+                &mut r,
+                "evidock_stream_recording",
+                "1 while a live stream is recorded, 0 while nobody wants it, -1 while it should be and is not",
+                None,
+            ),
+            stream_bits: add(&mut r, "evidock_stream_bits_per_second", "Bits that a live stream brings, lately", None),
+            stream_packets: add(
+                &mut r,
+                "evidock_stream_packets",
+                "RTP packets that came since a live stream's connection began",
+                None,
+            ),
+            stream_lost: add(
+                &mut r,
+                "evidock_stream_packets_lost",
+                "RTP packets that never came since a live stream's connection began",
+                None,
+            ),
+            stream_key: add(
+                &mut r,
+                "evidock_stream_key_frame_interval",
+                "Time between the last two key frames of a live stream",
+                Some(Unit::Seconds),
+            ),
+            stream_clock: add(
+                &mut r,
+                "evidock_stream_clock_offset",
+                "A camera's clock minus the station's, where the camera tells its time",
+                Some(Unit::Seconds),
+            ),
             resident: add(&mut r, "process_resident_memory", "Resident memory of the daemon", bytes()),
             cpu_seconds: add(&mut r, "process_cpu", "Processor time of the daemon", Some(Unit::Seconds)),
             registry: r,
@@ -188,6 +228,32 @@ impl Metrics {
         }
     }
 
+    /// Live streams as they are; those that are gone disappear.
+    pub fn streams(&self, streams: &BTreeMap<String, StreamNow>) {
+        let i = &self.0;
+        for family in [&i.stream_recording, &i.stream_bits, &i.stream_packets, &i.stream_lost] {
+            family.clear();
+        }
+        i.stream_key.clear();
+        i.stream_clock.clear();
+        for (name, now) in streams {
+            let stream = Stream { stream: name.clone() };
+            let recording = match now.state {
+                StreamState::Recording => 1,
+                StreamState::Idle => 0,
+                StreamState::Connecting | StreamState::Waiting { .. } => -1,
+            };
+            i.stream_recording.get_or_create(&stream).set(recording);
+            i.stream_bits.get_or_create(&stream).set(signed(now.bit_rate));
+            i.stream_packets.get_or_create(&stream).set(signed(now.pulse.packets));
+            i.stream_lost.get_or_create(&stream).set(signed(now.pulse.lost));
+            i.stream_key.get_or_create(&stream).set(now.pulse.key_every_ms as f64 / 1000.0);
+            if let Some(offset_ms) = now.pulse.clock_offset_ms {
+                i.stream_clock.get_or_create(&stream).set(offset_ms as f64 / 1000.0);
+            }
+        }
+    }
+
     /// Everything as OpenMetrics text. Reads the process's own memory and processor time first.
     pub fn text(&self) -> String {
         let page_bytes = rustix::param::page_size() as u64;
@@ -262,6 +328,30 @@ mod tests {
         }
         let resident = text.lines().find_map(|l| l.strip_prefix("process_resident_memory_bytes ")).unwrap();
         assert!(resident.parse::<u64>().unwrap() > 1_000_000);
+        let mut streams = BTreeMap::from([
+            (
+                "room-1".to_owned(),
+                StreamNow { state: StreamState::Recording, bit_rate: 4_000_000, ..StreamNow::default() },
+            ),
+            ("room-2".to_owned(), StreamNow { state: StreamState::Connecting, ..StreamNow::default() }),
+        ]);
+        if let Some(now) = streams.get_mut("room-1") {
+            (now.pulse.lost, now.pulse.clock_offset_ms) = (3, Some(-1500));
+        }
+        metrics.streams(&streams);
+        let text = metrics.text();
+        for line in [
+            "evidock_stream_recording{stream=\"room-1\"} 1",
+            "evidock_stream_recording{stream=\"room-2\"} -1",
+            "evidock_stream_bits_per_second{stream=\"room-1\"} 4000000",
+            "evidock_stream_packets_lost{stream=\"room-1\"} 3",
+            "evidock_stream_clock_offset_seconds{stream=\"room-1\"} -1.5",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("clock_offset_seconds{stream=\"room-2\"}"), "what is not told is no zero");
+        metrics.streams(&BTreeMap::new());
+        assert!(!metrics.text().contains("room-1"));
         metrics.health(&Report::default());
         assert!(!metrics.text().contains("evidock_part_health{"));
     }

@@ -159,6 +159,10 @@ fn ask(
                     refused: false,
                 });
             }
+            Some((child::Answer::Read { .. }, _)) => {
+                let words = "its worker asked for bytes, which there are none of".to_owned();
+                return Err(PullError::Recorder { words, refused: false });
+            }
             Some((child::Answer::Done(answer), _)) => {
                 return match answer.bounded() {
                     Answer::Failed { words, refused } => Err(PullError::Recorder { words, refused }),

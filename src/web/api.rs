@@ -56,6 +56,8 @@ const ROWS: u32 = 50;
         status,
         bays,
         import_roster,
+        super::derived::preview,
+        super::derived::sheet,
         super::rooms::list_rooms,
         super::rooms::start_room,
         super::rooms::stop_room,

@@ -22,7 +22,9 @@ use crate::config::Stream;
 use crate::domain::case_number::NumberRule;
 use crate::domain::clip::{ClipState, Local};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{BoxFuture, Clock, Footage, FootageError, MediaHealth};
+use crate::domain::ports::{
+    BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, PreviewPiece,
+};
 use crate::domain::record::{REQUIRED, Record};
 use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
@@ -46,6 +48,8 @@ pub struct StationPages {
     pub vault: Vault,
     /// The way to clips' bytes.
     pub footage: Arc<dyn Footage>,
+    /// Makes previews and contact sheets.
+    pub derive: Arc<dyn Derive>,
     /// What is going on now.
     pub board: Board,
     /// Time.
@@ -324,6 +328,24 @@ impl Pages for StationPages {
 
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {
         Box::pin(self.media_inner(clip))
+    }
+
+    fn preview(
+        &self,
+        clip: ClipId,
+        bytes: Arc<dyn ClipBytes>,
+        piece: u32,
+    ) -> BoxFuture<'_, Result<Option<PreviewPiece>, DeriveError>> {
+        self.derive.piece(clip, bytes, piece)
+    }
+
+    fn sheet(&self, clip: ClipId, bytes: Arc<dyn ClipBytes>) -> BoxFuture<'_, Result<Option<Bytes>, DeriveError>> {
+        Box::pin(async move {
+            // Without it the worker asks the file; the page's strip then has no places to go to anyway.
+            let known = self.read(move |r| r.media(clip)).await.ok().flatten();
+            let clip_ms = known.and_then(|m| m.facts.duration_ms).and_then(|ms| u64::try_from(ms).ok());
+            self.derive.sheet(clip, bytes, clip_ms).await
+        })
     }
 
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {

@@ -16,8 +16,9 @@ use super::site::{Site, Visitor};
 use super::trouble::Trouble;
 use super::who::identify;
 
-/// No inline script or style, nothing from elsewhere, in no frame.
-const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+/// No inline script or style, nothing from elsewhere, in no frame. Previews are put together in the page (`blob:`) of what
+/// it fetched from here.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; \
      connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -39,7 +40,10 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     let is_witness = request.uri().path() == super::proofs::WITNESS_PATH;
     let known = if !is_witness && !host.is_some_and(|h| host_is_ours(h, &site.door.hosts, site.door.exposed)) {
         Err(Trouble::Host)
-    } else if !is_witness && !request.method().is_safe() && !may_change(headers, request.method(), request.uri().path(), host) {
+    } else if !is_witness
+        && !request.method().is_safe()
+        && !may_change(headers, request.method(), request.uri().path(), host)
+    {
         Err(Trouble::Origin)
     } else {
         // A page that refreshes itself does not keep its session going.

@@ -11,6 +11,7 @@
 //! rooms     what is recorded live: page and API           (rooms.rs)
 //! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
+//! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
 //! logs      the log, for the security auditor               (logs.rs)
 //! guests    how many connections there are at a time        (guests.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
@@ -24,6 +25,7 @@ pub mod accounts;
 pub mod api;
 pub mod assets;
 pub mod bind;
+pub mod derived;
 pub mod escape;
 pub mod guard;
 pub mod guests;
@@ -59,6 +61,7 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
     [
         pages::routes,
         media::routes,
+        derived::routes,
         live::routes,
         assets::routes,
         api::routes,

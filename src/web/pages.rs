@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine};
+use super::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
 use super::present::clips::{CaseLine, Chip, Pill, Row};
 use super::present::station::{BoardCard, Station};
 use super::present::{self, Ctx, Nav, Stamp};
@@ -190,6 +190,8 @@ struct ClipPage<'a> {
     refusal: Option<String>,
     typed_case: String,
     playable: Playable,
+    screen: Option<Screen>,
+    read_from: Option<String>,
     has_bytes: bool,
     pills: Vec<Pill>,
     required: Vec<FactLine>,
@@ -215,6 +217,8 @@ struct After {
     refusal: Option<String>,
     typed_case: String,
     fields: Vec<(String, String)>,
+    /// The place in the clip that the address names.
+    t: Option<String>,
 }
 
 fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
@@ -237,6 +241,8 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
         refusal: after.refusal,
         typed_case: after.typed_case,
         playable: v.playable(),
+        screen: present::clip::screen(v, after.t.as_deref(), w),
+        read_from: v.read_from().map(str::to_owned),
         has_bytes: v.has_bytes(),
         pills: present::clip::pills(v, w),
         required: present::clip::required(v, c),
@@ -261,6 +267,8 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
 struct DoneQuery {
     #[serde(default)]
     done: Option<String>,
+    #[serde(default)]
+    t: Option<String>,
 }
 
 async fn clip(
@@ -278,7 +286,7 @@ async fn clip(
             Some("pushed") => Some(w.done_pushed),
             _ => None,
         };
-        show(&site, &visitor, &id, After { done, ..After::default() }).await
+        show(&site, &visitor, &id, After { done, t: q.t, ..After::default() }).await
     };
     answered(&site, &visitor, answer.await)
 }

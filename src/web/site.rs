@@ -26,7 +26,7 @@ use super::viewing::Viewings;
 use super::who::{Said, Who};
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{BoxFuture, ClipBytes, Clock};
+use crate::domain::ports::{BoxFuture, ClipBytes, Clock, DeriveError, PreviewPiece};
 use crate::domain::record::Record;
 use crate::domain::rights::{Action, Within};
 use crate::domain::words::Lang;
@@ -70,6 +70,15 @@ pub trait Pages: Send + Sync {
     ) -> BoxFuture<'a, Result<CasesView, ReadError>>;
     /// The sealed bytes of a clip.
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
+    /// A piece of a preview of a clip, made of these bytes of it; `None` where it has nothing at that place.
+    fn preview(
+        &self,
+        clip: ClipId,
+        bytes: Arc<dyn ClipBytes>,
+        piece: u32,
+    ) -> BoxFuture<'_, Result<Option<PreviewPiece>, DeriveError>>;
+    /// A contact sheet of a clip as JPEG, made of these bytes of it; `None` where there is no picture.
+    fn sheet(&self, clip: ClipId, bytes: Arc<dyn ClipBytes>) -> BoxFuture<'_, Result<Option<Bytes>, DeriveError>>;
     /// A JPEG still of a clip.
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>>;
     /// Rooms that are recorded live.

@@ -14,7 +14,7 @@ use super::site::{ReadError, Site, Visitor};
 use super::view::Frame;
 use crate::access::AccessError;
 use crate::domain::error::{Retry, Retryable, chain};
-use crate::domain::ports::FootageError;
+use crate::domain::ports::{DeriveError, FootageError, ProbeError};
 use crate::domain::rights::Refusal;
 use crate::domain::words::Words;
 
@@ -47,6 +47,8 @@ pub enum Trouble {
     Range(u64),
     /// The clip is isolated as suspected classified.
     Isolated,
+    /// Nothing can be derived of the clip, or nothing at that place.
+    NoPreview,
     /// No copy that can be reached has the bytes as they were sealed; where that may pass, and what was tried.
     NoGoodCopy {
         /// Trying again may help.
@@ -138,6 +140,23 @@ impl From<AccessError> for Trouble {
     }
 }
 
+impl From<DeriveError> for Trouble {
+    fn from(error: DeriveError) -> Self {
+        match error {
+            DeriveError::Busy => Self::Unavailable(String::new()),
+            DeriveError::Footage(error) => error.into(),
+            DeriveError::Worker(ProbeError::CannotStart(_)) => {
+                tracing::error!(error = %chain(&error), "nothing can be derived of clips; they are sealed and sent all the same");
+                Self::Failed
+            }
+            DeriveError::Worker(error) => {
+                tracing::info!(%error, "nothing was derived of a clip");
+                Self::NoPreview
+            }
+        }
+    }
+}
+
 impl From<askama::Error> for Trouble {
     fn from(error: askama::Error) -> Self {
         tracing::error!(%error, "a page could not be rendered");
@@ -174,6 +193,7 @@ impl Trouble {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Isolated => StatusCode::FORBIDDEN,
+            Self::NoPreview => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoGoodCopy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -192,6 +212,7 @@ impl Trouble {
             Self::TooLarge => "too_large",
             Self::Range(_) => "range",
             Self::Isolated => "isolated",
+            Self::NoPreview => "no_preview",
             Self::NoGoodCopy { .. } => "no_good_copy",
             Self::SignIn => "sign_in",
             Self::NoAccounts => "no_accounts",
@@ -224,6 +245,7 @@ impl Trouble {
             Self::TooLarge => (w.err_too_large, w.err_too_large_detail.into()),
             Self::Range(_) => (w.err_range, w.err_invalid_detail.into()),
             Self::Isolated => (w.err_isolated, w.err_isolated_detail.into()),
+            Self::NoPreview => (w.err_no_preview, w.err_no_preview_detail.into()),
             Self::NoGoodCopy { passing, tried } => {
                 let detail = if *passing { w.err_no_copy_now_detail } else { w.err_no_copy_detail };
                 (w.err_no_copy, format!("{detail} ({tried})"))

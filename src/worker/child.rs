@@ -1,17 +1,18 @@
 //! The loop inside a worker: receive a job with its file, answer, wait for the next. Owns the child's end of the
-//! socket. Opens nothing by itself and ends with the daemon, whatever it is doing.
+//! socket. Opens nothing by itself and ends with the daemon, whatever it is doing. A job may come without a file and
+//! have its bytes read from the daemon instead, stretch by stretch ([`Reach`]).
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::descriptors::Incoming;
-use super::protocol::{self, FrameError};
+use super::protocol::{self, Frame, FrameError};
 use super::sandbox::Measure;
 
 /// The child's first frame.
@@ -28,6 +29,50 @@ pub enum Answer<A> {
     Done(A),
     /// The handler panicked; the worker goes on.
     Panicked(String),
+    /// No answer yet: it needs bytes of what the job is about. The daemon owes a [`Served`].
+    Read {
+        /// From here.
+        offset: u64,
+        /// So many, at most [`READ_MAX_BYTES`].
+        len: u32,
+    },
+}
+
+/// The daemon's reply to [`Answer::Read`]; the bytes are the frame's body.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Served;
+
+/// Most that is asked for in one [`Answer::Read`].
+pub const READ_MAX_BYTES: u32 = 1 << 20;
+
+/// Bytes that the daemon reads for a job. Cheap to clone; callers on several threads wait for one another.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    line: Arc<Mutex<Line>>,
+}
+
+/// Both directions of the socket: whoever has it is alone in a conversation with the daemon.
+#[derive(Debug)]
+struct Line {
+    out: File,
+    jobs: mpsc::Receiver<(Frame, Option<OwnedFd>)>,
+}
+
+impl Reach {
+    /// At most [`READ_MAX_BYTES`] bytes from `offset`; fewer only where they end.
+    pub fn read(&self, offset: u64, len: u32) -> Result<Vec<u8>, FrameError> {
+        let len = len.min(READ_MAX_BYTES);
+        let mut line = self.line();
+        line.out.write_all(&protocol::encode(&Answer::<()>::Read { offset, len }, &[])?)?;
+        let gone = || FrameError::Io(io::ErrorKind::UnexpectedEof.into());
+        let (frame, _) = line.jobs.recv().map_err(|_| gone())?;
+        let Served = protocol::header(&frame)?;
+        Ok(frame.body)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Says hello on standard input (a socket, see [`super::parent`]) and handles jobs until the daemon hangs up.
@@ -37,6 +82,18 @@ pub enum Answer<A> {
 pub fn serve<Q, A>(
     measures: Vec<Measure>,
     mut handle: impl FnMut(Q, Option<File>) -> (A, Vec<u8>),
+) -> Result<(), FrameError>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+{
+    serve_reading(measures, |job, file, _: &Reach| handle(job, file))
+}
+
+/// The same for jobs that may need bytes which only the daemon can read.
+pub fn serve_reading<Q, A>(
+    measures: Vec<Measure>,
+    mut handle: impl FnMut(Q, Option<File>, &Reach) -> (A, Vec<u8>),
 ) -> Result<(), FrameError>
 where
     Q: DeserializeOwned,
@@ -64,15 +121,16 @@ where
         }
     })?;
 
-    while let Ok((frame, file)) = jobs.recv() {
+    let reach = Reach { line: Arc::new(Mutex::new(Line { out, jobs })) };
+    loop {
+        let Ok((frame, file)) = reach.line().jobs.recv() else { return Ok(()) };
         let job: Q = protocol::header(&frame)?;
-        let (answer, body) = match catch_unwind(AssertUnwindSafe(|| handle(job, file.map(File::from)))) {
+        let (answer, body) = match catch_unwind(AssertUnwindSafe(|| handle(job, file.map(File::from), &reach))) {
             Ok((answer, body)) => (Answer::Done(answer), body),
             Err(panic) => (Answer::Panicked(panic_text(panic.as_ref())), Vec::new()),
         };
-        out.write_all(&protocol::encode(&answer, &body)?)?;
+        reach.line().out.write_all(&protocol::encode(&answer, &body)?)?;
     }
-    Ok(())
 }
 
 /// The child's end of a conversation: it tells as much as it likes, whenever it likes, and hears the daemon meanwhile.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
@@ -20,16 +21,21 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::Semaphore;
 
-use super::child::{Answer, Hello};
+use super::child::{Answer, Hello, READ_MAX_BYTES, Served};
 use super::descriptors;
 use super::protocol::{self, Frame, FrameError};
 use super::sandbox::Measure;
+use crate::domain::ports::{ClipBytes, FootageError};
 use crate::runtime::clock::monotonic;
 use crate::runtime::task::spawn_named;
 
 /// What a worker prints is logged up to here, then thrown away: a library that complains about every frame of a
 /// damaged clip must not fill the journal.
 const STDERR_LOGGED_BYTES: usize = 64 << 10;
+
+/// A job may read all of a clip twice (an index, and then what it names), and so much more: readers fetch whole blocks
+/// of what they use a few bytes of.
+const SPARE_READ_BYTES: u64 = 256 << 20;
 
 /// How workers of one kind are run.
 #[derive(Debug, Clone)]
@@ -100,6 +106,12 @@ pub enum WorkerError {
     /// It answered something that is no answer.
     #[error("the worker's answer cannot be used")]
     Answer(#[source] FrameError),
+    /// Bytes that it needs cannot be had.
+    #[error("the bytes that the worker needs cannot be had")]
+    Bytes(#[source] FootageError),
+    /// It asks for more than any honest job needs.
+    #[error("the worker asked for {0} bytes, more than the job can need, and was stopped")]
+    Greedy(u64),
 }
 
 /// Workers of one kind. Cheap to clone; all clones share the same children.
@@ -139,36 +151,72 @@ impl Workers {
         job: &impl Serialize,
         file: Option<&File>,
     ) -> Result<(A, Bytes), WorkerError> {
+        self.carry_out(job, file, None).await
+    }
+
+    /// The same for a job about a clip: the worker gets no file but asks for bytes as it needs them, each of which was
+    /// verified. The time that they take to come does not count against its limit.
+    pub async fn call_reading<A: DeserializeOwned>(
+        &self,
+        job: &impl Serialize,
+        clip: &Arc<dyn ClipBytes>,
+    ) -> Result<(A, Bytes), WorkerError> {
+        self.carry_out(job, None, Some(clip)).await
+    }
+
+    async fn carry_out<A: DeserializeOwned>(
+        &self,
+        job: &impl Serialize,
+        file: Option<&File>,
+        clip: Option<&Arc<dyn ClipBytes>>,
+    ) -> Result<(A, Bytes), WorkerError> {
         let Ok(_slot) = self.inner.slots.acquire().await else {
             return Err(WorkerError::CannotStart("the daemon is stopping".to_owned()));
         };
-        let request = protocol::encode(job, &[]).map_err(WorkerError::Answer)?;
+        let mut request = protocol::encode(job, &[]).map_err(WorkerError::Answer)?;
         let mut worker = self.take().await?;
         let limit = self.inner.spec.job_timeout;
-        let answered = tokio::time::timeout(limit, worker.ask(&request, file)).await;
-        let frame = match answered {
-            Ok(Ok(frame)) => frame,
-            // Its socket closed: it is dead or dying.
-            Ok(Err(FrameError::Io(_))) => return Err(WorkerError::Died(worker.bury().await)),
-            // Dropping it kills it: what else it may say belongs to no job.
-            Ok(Err(error)) => return Err(WorkerError::Answer(error)),
-            Err(_elapsed) => {
-                tracing::warn!(
-                    kind = self.inner.spec.kind,
-                    limit_s = limit.as_secs(),
-                    "a worker was late and is killed"
-                );
-                worker.kill().await;
-                return Err(WorkerError::TooSlow(limit));
+        let (mut left, mut file, mut asked_bytes) = (limit, file, 0);
+        loop {
+            let begun = monotonic();
+            let answered = tokio::time::timeout(left, worker.ask(&request, file.take())).await;
+            left = left.saturating_sub(begun.elapsed());
+            let frame = match answered {
+                Ok(Ok(frame)) => frame,
+                // Its socket closed: it is dead or dying.
+                Ok(Err(FrameError::Io(_))) => return Err(WorkerError::Died(worker.bury().await)),
+                // Dropping it kills it: what else it may say belongs to no job.
+                Ok(Err(error)) => return Err(WorkerError::Answer(error)),
+                Err(_elapsed) => {
+                    tracing::warn!(
+                        kind = self.inner.spec.kind,
+                        limit_s = limit.as_secs(),
+                        "a worker was late and is killed"
+                    );
+                    worker.kill().await;
+                    return Err(WorkerError::TooSlow(limit));
+                }
+            };
+            match (protocol::header::<Answer<A>>(&frame).map_err(WorkerError::Answer)?, clip) {
+                (Answer::Done(answer), _) => {
+                    self.give_back(worker);
+                    return Ok((answer, Bytes::from(frame.body)));
+                }
+                // Its libraries may be in any state now; a fresh one costs less than a doubt.
+                (Answer::Panicked(text), _) => return Err(WorkerError::Died(format!("panic: {text}"))),
+                (Answer::Read { offset, len }, Some(clip)) => {
+                    // An empty read counts, too, so that the loop ends.
+                    asked_bytes += u64::from(len.clamp(4096, READ_MAX_BYTES));
+                    if asked_bytes > clip.size_bytes().saturating_mul(2).saturating_add(SPARE_READ_BYTES) {
+                        return Err(WorkerError::Greedy(asked_bytes));
+                    }
+                    let bytes = stretch(clip, offset, len).await.map_err(WorkerError::Bytes)?;
+                    request = protocol::encode(&Served, &bytes).map_err(WorkerError::Answer)?;
+                }
+                (Answer::Read { .. }, None) => {
+                    return Err(WorkerError::Died("it asked for bytes of a job that has none".to_owned()));
+                }
             }
-        };
-        match protocol::header::<Answer<A>>(&frame).map_err(WorkerError::Answer)? {
-            Answer::Done(answer) => {
-                self.give_back(worker);
-                Ok((answer, Bytes::from(frame.body)))
-            }
-            // Its libraries may be in any state now; a fresh one costs less than a doubt.
-            Answer::Panicked(text) => Err(WorkerError::Died(format!("panic: {text}"))),
         }
     }
 
@@ -291,6 +339,18 @@ impl Worker {
             None => end,
         }
     }
+}
+
+/// Verified bytes of a clip, fewer than `len` only at its end.
+async fn stretch(clip: &Arc<dyn ClipBytes>, offset: u64, len: u32) -> Result<Vec<u8>, FootageError> {
+    let from = offset.min(clip.size_bytes());
+    let to = from.saturating_add(len.min(READ_MAX_BYTES).into()).min(clip.size_bytes());
+    let mut bytes = Vec::with_capacity((to - from) as usize);
+    let mut coming = Arc::clone(clip).read(from..to);
+    while let Some(chunk) = coming.next().await {
+        bytes.extend_from_slice(&chunk?);
+    }
+    Ok(bytes)
 }
 
 /// How a process ended, in words.

@@ -99,6 +99,11 @@ impl Session {
                 let _ = self.child.kill();
                 Err(WorkerError::Died(format!("panic: {text}")))
             }
+            // What such a child needs comes with its jobs.
+            Answer::Read { .. } => {
+                let _ = self.child.kill();
+                Err(WorkerError::Died("it asked for bytes of a job that has none".to_owned()))
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod camera;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod power;
 mod trouble;
 
 use std::path::Path;
@@ -251,6 +252,53 @@ fn certificates_count_as_configured() {
     assert_eq!((code, &found["usable"]), (Some(1), &false.into()), "another certificate");
     let (code, ..) = trial(&[]);
     assert_eq!(code, Some(1), "nobody vouches for it");
+}
+
+#[test]
+fn the_authority_that_is_configured_counts_and_no_other() {
+    let _alone = alone();
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap()
+    };
+    let (ours, other) = (authority("agency"), authority("somebody else"));
+    let dir = tempfile::tempdir().unwrap();
+    let written = |name: &str, pem: String| {
+        std::fs::write(dir.path().join(name), pem).unwrap();
+        dir.path().join(name).to_str().unwrap().to_owned()
+    };
+    let (ours_file, other_file) = (written("ours.pem", ours.pem()), written("other.pem", other.pem()));
+    let serving = |n: u32, name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let cert = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ours).unwrap();
+        let (cert, key) = (written(&format!("{n}.crt"), cert.pem()), written(&format!("{n}.key"), key.serialize_pem()));
+        Cameras::start(&["--tls", &cert, &key, "h264"])
+    };
+    let (right, misnamed) = (serving(1, "127.0.0.1"), serving(2, "camera.test"));
+    let station = Station::new("");
+    let trial = |cameras: &Cameras, authority: &str| {
+        let url = format!("rtsps://127.0.0.1:{}/h264", cameras.port);
+        let out = station.evidock(["stream", "test", &url, "--seconds", "1", "--ca-file", authority, "--json"]);
+        (out.status.code(), serde_json::from_slice::<Value>(&out.stdout).unwrap_or_default(), text(&out.stderr))
+    };
+    let (code, found, said) = trial(&right, &ours_file);
+    assert_eq!((code, &found["usable"]), (Some(0), &true.into()), "{said} {found}");
+    let (code, found, _) = trial(&right, &other_file);
+    assert_eq!((code, &found["usable"]), (Some(1), &false.into()), "another authority: {found}");
+    let (code, found, _) = trial(&misnamed, &ours_file);
+    assert_eq!((code, &found["usable"]), (Some(1), &false.into()), "the right authority, another name: {found}");
+    // The same through a recording: nothing is recorded of a camera for which nobody vouches.
+    let url = format!("rtsps://127.0.0.1:{}/h264", right.port);
+    let always = |authority: &str| stream("room-1", &url, &format!("mode = \"always\"\nca_file = {authority:?}"));
+    let mut station = Station::running(&always(&other_file));
+    station.until("the room says why it waits", |s| s.json(["record", "list"])["rooms"][0]["state"] == "waiting");
+    assert!(segments(&station, "room-1").is_empty());
+    station.stop();
+    station.configure(&always(&ours_file));
+    station.start();
+    until_recorded(&mut station, "room-1", 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use evidock::domain::clip::{ClipState, Local, ProofLevel, SightingState};
 use evidock::domain::command::{Ask, Caller, Reply, Request};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::ids::ClipId;
-use evidock::domain::ports::{BoxFuture, ClipBytes, FootageStream, MediaHealth};
+use evidock::domain::ports::{BoxFuture, ClipBytes, DeriveError, FootageStream, MediaHealth, PreviewPiece, ProbeError};
 use evidock::domain::proof::TlogProof;
 use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
@@ -320,6 +320,32 @@ impl Pages for FixturePages {
                 sha256: "ab".repeat(32),
             }),
         })
+    }
+
+    fn preview(
+        &self,
+        _: ClipId,
+        _: Arc<dyn ClipBytes>,
+        piece: u32,
+    ) -> BoxFuture<'_, Result<Option<PreviewPiece>, DeriveError>> {
+        let made = PreviewPiece {
+            webm: Bytes::from_static(b"\x1a\x45\xdf\xa3"),
+            pictures: true,
+            sound: piece > 0,
+            clip_ms: Some(14_000),
+        };
+        Box::pin(async move {
+            match piece {
+                0..3 => Ok(Some(made)),
+                3 => Ok(None),
+                4 => Err(DeriveError::Busy),
+                _ => Err(DeriveError::Worker(ProbeError::TooSlow(60))),
+            }
+        })
+    }
+
+    fn sheet(&self, _: ClipId, _: Arc<dyn ClipBytes>) -> BoxFuture<'_, Result<Option<Bytes>, DeriveError>> {
+        Box::pin(async { Ok(Some(Bytes::from_static(b"\xff\xd8\xff"))) })
     }
 
     fn thumbnail(&self, _: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {

@@ -499,13 +499,14 @@ async fn the_document_describes_the_routes_that_there_are() {
     let document = visit.get("/api/v1/openapi.json").await.json();
     assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 17);
+    assert_eq!(paths.len(), 19);
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let real = path
                 .replace("{id}", &clip_id(2).to_string())
                 .replace("{case_no}", "1")
                 .replace("{stream}", "room-1")
+                .replace("{piece}", "0")
                 .replace("{number}", &encoded(CASE));
             let answer = visit.json(&method.to_uppercase(), &real, "{}").await;
             assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
@@ -528,4 +529,46 @@ async fn what_changed_while_away_is_told_at_once() {
     let text = String::from_utf8(first.to_vec()).unwrap();
     assert!(text.contains("event: station") && text.contains(&format!("id: {}", visit.site.live.id())), "{text}");
     assert_eq!(visit.get("/live?topic=everything").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_derived_is_logged_first_and_says_what_it_is() {
+    let visit = Visit::to(Scene::Busy);
+    let path = |what: &str| format!("/clips/{}/{what}", clip_id(2));
+    let first = visit.get(&path("preview/0")).await;
+    assert_eq!((first.status, first.header("content-type")), (StatusCode::OK, "video/webm; codecs=\"vp8\""));
+    assert_eq!(first.header("evidock-derived"), "derived preview, not the evidence");
+    assert_eq!((first.header("evidock-clip-ms"), first.header("cache-control")), ("14000", "no-store"));
+    assert!(first.header("content-disposition").contains("derived-"), "{}", first.header("content-disposition"));
+    let second = visit.get(&path("preview/1")).await;
+    assert_eq!(second.header("content-type"), "video/webm; codecs=\"vp8,opus\"");
+    let asked = visit.asked.taken();
+    assert!(matches!(&asked[..], [Asked::BeginView { what, .. }] if what == "preview"), "one viewing: {asked:?}");
+    visit.site.viewings.close_idle(evidock::runtime::clock::monotonic(), std::time::Duration::ZERO).await;
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(&asked[..], [Asked::EndView { ranges, .. }] if *ranges == [(0, 12_000)]),
+        "what was seen, in milliseconds: {asked:?}"
+    );
+    for (piece, status) in [
+        ("3", StatusCode::UNPROCESSABLE_ENTITY),
+        ("4", StatusCode::SERVICE_UNAVAILABLE),
+        ("5", StatusCode::UNPROCESSABLE_ENTITY),
+        ("x", StatusCode::NOT_FOUND),
+        ("4294967296", StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(visit.get(&path(&format!("preview/{piece}"))).await.status, status, "{piece}");
+    }
+    visit.asked.taken();
+    let head = Request::head(path("preview/0")).header("host", "localhost").body(Body::empty()).expect("a request");
+    assert_eq!(visit.send(head).await.status, StatusCode::OK);
+    assert!(visit.asked.taken().is_empty(), "no byte, no viewing");
+    let sheet = visit.get(&path("sheet")).await;
+    assert_eq!((sheet.header("content-type"), sheet.header("evidock-derived").is_empty()), ("image/jpeg", false));
+    assert!(matches!(&visit.asked.taken()[..], [Asked::BeginView { what, .. }] if what == "sheet"));
+    let isolated = format!("/clips/{}", clip_id(5));
+    for what in ["preview/0", "sheet"] {
+        assert_eq!(visit.get(&format!("{isolated}/{what}")).await.status, StatusCode::FORBIDDEN, "{what}");
+    }
+    assert!(visit.asked.taken().is_empty(), "nobody sees what is isolated");
 }

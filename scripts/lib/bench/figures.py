@@ -63,7 +63,7 @@ FIGURES = [
     Figure("upload_cpu", "upload", "cpu s", "CPU of daemon and children for that", RCLONE, 0.5),
     Figure("upload_memory", "upload", "MiB", "largest resident memory of the daemon meanwhile", RCLONE, 100, "ours"),
     Figure("streams_cpu", "streams", "cores", "CPU of daemon and workers while 8 streams of 1080p are recorded", FFMPEG, 1.0),
-    Figure("streams_memory", "streams", "MiB", "resident memory of all of them", FFMPEG, 200, "ours"),
+    Figure("streams_memory", "streams", "MiB", "memory of all of them, each with its share of what is mapped by several", FFMPEG, 200, "ours"),
     # No less than 0.9 of the rate that the peer gets.
     Figure("replay_wall", "replay", "s", "first byte to last seal of one recording, rate control off", GST, 1.11),
     Figure("replay_cpu", "replay", "cpu s", "CPU of daemon and children for that, looks included"),

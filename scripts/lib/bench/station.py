@@ -74,6 +74,17 @@ def status_mib(pid, key):
     return 0.0
 
 
+def pss_mib(pid):
+    """Its share of memory: what it alone has, and of what others map too its part (proc(5), smaps_rollup)."""
+    try:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    return 0.0
+
+
 def descendants(pid):
     """Living children and theirs."""
     found = []

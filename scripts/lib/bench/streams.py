@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from station import ROOT, TOOLS, descendants, stat, status_mib
+from station import ROOT, TOOLS, descendants, pss_mib, stat
 
 STREAMS = 8
 # Long enough that starting and stopping weigh nothing; both sides are measured between.
@@ -44,11 +44,12 @@ def config(port):
 
 
 def watched(pids):
-    """CPU seconds for each second of SECONDS, and resident MiB at the end, of these processes together."""
+    """CPU seconds for each second of SECONDS, and MiB at the end, of these processes together. Of memory that several
+    processes map (the program, its libraries) each has its share, so that nothing is counted twice."""
     before, began = sum(map(stat, pids)), time.monotonic()
     time.sleep(SECONDS)
     spent, lasted = sum(map(stat, pids)) - before, time.monotonic() - began
-    return spent / lasted, sum(status_mib(pid, "VmRSS") for pid in pids)
+    return spent / lasted, sum(map(pss_mib, pids))
 
 
 def streams(run, station, new_state):

@@ -2,13 +2,14 @@
 //!
 //! Looks and never mends: nothing is made, moved or removed, except one small file in the vault that is gone
 //! again when the look is over. Here: findings and the order of the looks. `machine` looks at the box, `usb` at
-//! recorders on USB, `station` at what evidock keeps on it, `orphans` at the vault against the database, `keeping` at
-//! what becomes of clips after their proof.
+//! recorders on USB, `streams` at rooms that are recorded live, `station` at what evidock keeps on it, `orphans` at the
+//! vault against the database, `keeping` at what becomes of clips after their proof.
 
 mod keeping;
 mod machine;
 mod orphans;
 mod station;
+mod streams;
 mod usb;
 
 use std::path::Path;
@@ -80,6 +81,7 @@ pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     findings.extend(found);
     findings.extend(station::key(settings, store.is_some()));
     findings.extend(station::daemon(settings));
+    findings.extend(streams::look(settings, store.as_ref()));
     findings.extend(station::destinations(settings, store.as_ref()));
     findings.extend(station::backup(settings, store.as_ref()));
     if let Some(store) = &store {

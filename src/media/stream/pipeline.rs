@@ -230,10 +230,10 @@ pub fn take_apart(
             })
             .build(),
     );
-    let mut all: Vec<gst::Element> = queue.into_iter().collect();
-    for name in elements {
-        all.push(make(name)?);
-    }
+    let mut all = elements.iter().map(|name| make(name)).collect::<Result<Vec<_>, _>>()?;
+    // Behind the parsers, so that threads change once a picture and not once a packet, of which there are some fifteen
+    // times as many.
+    all.extend(queue);
     all.push(sink.upcast());
     pipeline.add_many(&all)?;
     gst::Element::link_many(&all)?;

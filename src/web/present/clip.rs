@@ -3,11 +3,12 @@
 use super::clips::Pill;
 use super::{Ctx, Stamp, case_href};
 use crate::domain::clip::{Delivery, Local, ProofLevel, SightingState};
+use crate::domain::derived::{SHEET_COLUMNS, SHEET_PICTURES, TILE_HEIGHT_PX, TILE_WIDTH_PX, parse_span, sheet_points};
 use crate::domain::ports::MediaHealth;
 use crate::domain::record::{Field, REQUIRED, Record};
 use crate::domain::stream::{PublishedSegment, SegmentEnd};
 use crate::domain::words::Words;
-use crate::web::view::clip::{ClipView, CustodyEntry};
+use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
 use crate::web::view::clips::state_class;
 
 /// Fields that a person can set on the page, besides the link to a case.
@@ -48,6 +49,40 @@ pub struct Input {
     pub missing: bool,
     /// What a value looks like.
     pub hint: &'static str,
+}
+
+/// Where moving pictures or sound are shown.
+pub struct Screen {
+    /// Stands for what plays: another key is another element.
+    pub key: &'static str,
+    /// There is no picture.
+    pub audio: bool,
+    /// There are pictures to step through.
+    pub pictures: bool,
+    /// The master's address, where browsers play it; else a preview is derived.
+    pub src: Option<String>,
+    /// There is a still to begin with.
+    pub poster: bool,
+    /// A preview is shown from the beginning.
+    pub derived: bool,
+    /// Pictures a second, empty where that is not known.
+    pub fps: String,
+    /// Length in milliseconds, 0 where that is not known.
+    pub ms: i64,
+    /// Places of the contact sheet.
+    pub strip: Vec<StripPlace>,
+    /// Width of the sheet, pixels.
+    pub sheet_width: u32,
+    /// Height of the sheet, pixels.
+    pub sheet_height: u32,
+}
+
+/// A place of the contact sheet.
+pub struct StripPlace {
+    /// As an address takes it.
+    pub seconds: String,
+    /// As people read it.
+    pub label: String,
 }
 
 /// A copy somewhere.
@@ -96,6 +131,50 @@ pub struct LinkLine {
     pub about: String,
     /// Where the link came from.
     pub origin: String,
+}
+
+/// What is shown where the clip has footage; `t` is the place, or part, that the address names.
+pub fn screen(view: &ClipView, t: Option<&str>, w: &Words) -> Option<Screen> {
+    let playable = view.playable();
+    if !view.has_footage() {
+        return None;
+    }
+    let r = &view.record;
+    let ms = r.duration_ms.unwrap_or(0).max(0);
+    let derived = playable == Playable::Preview;
+    let pictures = r.vcodec.is_some();
+    let audio = playable == Playable::Audio || derived && !pictures;
+    // The browser itself understands the part (Media Fragments URI 1.0), so that links work without a script, too.
+    let part = t.and_then(parse_span).map(|(from, to)| match to {
+        Some(to) => format!("#t={},{}", seconds(from), seconds(to)),
+        None => format!("#t={}", seconds(from)),
+    });
+    let strip = match pictures && ms >= 1000 {
+        true => sheet_points(ms as u64),
+        false => Vec::new(),
+    };
+    Some(Screen {
+        key: match (derived, audio) {
+            (true, true) => "derived-sound",
+            (true, false) => "derived",
+            (false, true) => "sound",
+            (false, false) => "master",
+        },
+        audio,
+        pictures,
+        src: (!derived).then(|| format!("/clips/{}/media{}", view.id, part.unwrap_or_default())),
+        poster: pictures,
+        derived,
+        fps: r.fps.map(|fps| fps.to_string()).unwrap_or_default(),
+        ms,
+        strip: strip.into_iter().map(|at| StripPlace { seconds: seconds(at), label: w.footage(at as i64) }).collect(),
+        sheet_width: SHEET_COLUMNS * TILE_WIDTH_PX,
+        sheet_height: SHEET_PICTURES.div_ceil(SHEET_COLUMNS) * TILE_HEIGHT_PX,
+    })
+}
+
+fn seconds(ms: u64) -> String {
+    (ms as f64 / 1000.0).to_string()
 }
 
 /// The five required facts in their order.

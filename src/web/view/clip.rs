@@ -95,7 +95,9 @@ pub enum Playable {
     Audio,
     /// It is a picture.
     Picture,
-    /// Sound or picture that browsers do not decode.
+    /// Sound or picture that browsers do not decode; a preview of it can be derived.
+    Preview,
+    /// The same, and nothing can be derived of it.
     NotHere,
     /// No media.
     NotMedia,
@@ -109,9 +111,15 @@ pub enum Playable {
     Unknown,
 }
 
+/// Pictures and sound that a worker decodes and browsers may not (`media::elements` has the decoders).
+const DECODED_PICTURES: [&str; 9] = ["h264", "h265", "mjpeg", "mpeg4", "mpeg2", "mpeg1", "vp8", "vp9", "jpeg"];
+const DECODED_SOUND: [&str; 14] =
+    ["aac", "mp3", "mp2", "pcm", "alaw", "ulaw", "adpcm", "amr", "amrwb", "ac3", "opus", "vorbis", "flac", "raw"];
+
 impl ClipView {
-    /// What the player can do with it. Chromium plays H.264 with AAC, A-law or PCM in MP4, VP8 to AV1 in
-    /// WebM, and the usual sound files; H.265 would play sound without a picture, MJPEG in AVI is refused.
+    /// What the player can do with it. Browsers play H.264 with AAC or MP3 in MP4, VP8 to AV1 in WebM, and the usual sound
+    /// files; H.265 would play sound without a picture, MJPEG in AVI is refused, and G.711 plays in some and not in others.
+    /// Of what decoders are there for (`media::elements`) a preview is derived.
     pub fn playable(&self) -> Playable {
         match self.local {
             _ if self.isolated.is_some() => return Playable::Isolated,
@@ -123,14 +131,34 @@ impl ClipView {
         if r.media_health.is_none() {
             return Playable::Unknown;
         }
+        let sound_plays = matches!(r.acodec.as_deref(), None | Some("aac" | "mp3" | "opus" | "vorbis" | "flac"));
         match (r.container.as_deref(), r.vcodec.as_deref()) {
             (Some("jpeg" | "png" | "webp" | "gif" | "bmp"), _) => Playable::Picture,
-            (Some("mp4" | "mov"), Some("h264" | "av1" | "vp9")) => Playable::Video,
-            (Some("webm" | "mkv"), Some("vp8" | "vp9" | "av1" | "h264")) => Playable::Video,
-            (Some("mp4" | "m4a" | "mov" | "wav" | "mp3" | "aac" | "ogg" | "webm" | "flac"), None) => Playable::Audio,
+            (Some("mp4" | "mov"), Some("h264" | "av1" | "vp9")) if sound_plays => Playable::Video,
+            (Some("webm" | "mkv"), Some("vp8" | "vp9" | "av1" | "h264")) if sound_plays => Playable::Video,
+            (Some("wav"), None) if r.acodec.as_deref() == Some("pcm") => Playable::Audio,
+            (Some("mp4" | "m4a" | "mov" | "mp3" | "aac" | "ogg" | "webm" | "flac"), None) if sound_plays => {
+                Playable::Audio
+            }
             (None, None) if r.media_health.as_deref() == Some("not_media") => Playable::NotMedia,
+            (Some(_), Some(vcodec)) if DECODED_PICTURES.contains(&vcodec) => Playable::Preview,
+            (Some(_), _) if r.acodec.as_deref().is_some_and(|codec| DECODED_SOUND.contains(&codec)) => {
+                Playable::Preview
+            }
             _ => Playable::NotHere,
         }
+    }
+
+    /// Whether moving pictures or sound of it can be shown in some way.
+    pub fn has_footage(&self) -> bool {
+        matches!(self.playable(), Playable::Video | Playable::Audio | Playable::Preview | Playable::Unknown)
+    }
+
+    /// The copy that is read while there is none here.
+    pub fn read_from(&self) -> Option<&str> {
+        let evicted = self.local == Some(Local::Evicted);
+        let of = |state: &str| self.record.copies.iter().find(|c| c.state == state).map(|c| c.destination.as_str());
+        evicted.then(|| of("proven").or_else(|| of("suspect"))).flatten()
     }
 
     /// Whether its bytes can be had: here, or from a copy elsewhere. Whether that copy is good shows when it is read.
@@ -166,7 +194,11 @@ mod tests {
             media_health: health.map(Into::into),
             ..Record::default()
         };
-        let view = ClipView {
+        of_record(record, local).playable()
+    }
+
+    fn of_record(record: Record, local: Option<Local>) -> ClipView {
+        ClipView {
             id: ClipId::generate(0),
             record,
             state: ClipState::Sealed,
@@ -179,21 +211,41 @@ mod tests {
             sightings: vec![],
             custody: vec![],
             custody_cut: false,
-        };
-        view.playable()
+        }
     }
 
     #[test]
     fn browsers_are_not_promised_what_they_cannot_do() {
         let sealed = Some(Local::Sealed);
         assert_eq!(view(sealed, Some("mp4"), Some("h264"), Some("whole")), Playable::Video);
-        assert_eq!(view(sealed, Some("mp4"), Some("h265"), Some("whole")), Playable::NotHere);
-        assert_eq!(view(sealed, Some("avi"), Some("mjpeg"), Some("whole")), Playable::NotHere);
-        assert_eq!(view(sealed, Some("wav"), None, Some("whole")), Playable::Audio);
+        assert_eq!(view(sealed, Some("mp4"), Some("h265"), Some("whole")), Playable::Preview);
+        assert_eq!(view(sealed, Some("avi"), Some("mjpeg"), Some("whole")), Playable::Preview);
+        assert_eq!(view(sealed, Some("mpegts"), Some("h264"), Some("truncated")), Playable::Preview);
+        assert_eq!(view(sealed, Some("mp4"), Some("prores"), Some("whole")), Playable::NotHere);
+        assert_eq!(view(sealed, Some("mp4"), None, Some("whole")), Playable::Audio);
         assert_eq!(view(sealed, None, None, Some("not_media")), Playable::NotMedia);
         assert_eq!(view(sealed, None, None, None), Playable::Unknown);
         assert_eq!(view(None, None, None, None), Playable::NotYet);
         assert_eq!(view(Some(Local::Evicted), Some("mp4"), Some("h264"), Some("whole")), Playable::Gone);
+    }
+
+    #[test]
+    fn sound_that_only_some_browsers_play_is_previewed() {
+        let with = |container: &str, vcodec: Option<&str>, acodec: &str| {
+            let record = Record {
+                container: Some(container.into()),
+                vcodec: vcodec.map(Into::into),
+                acodec: Some(acodec.into()),
+                media_health: Some("whole".into()),
+                ..Record::default()
+            };
+            ClipView { record, ..of_record(Record::default(), Some(Local::Sealed)) }.playable()
+        };
+        assert_eq!(with("mp4", Some("h264"), "aac"), Playable::Video);
+        assert_eq!(with("mp4", Some("h264"), "alaw"), Playable::Preview);
+        assert_eq!(with("wav", None, "pcm"), Playable::Audio);
+        assert_eq!(with("wav", None, "ulaw"), Playable::Preview);
+        assert_eq!(with("wav", None, "adpcm"), Playable::Preview);
     }
 
     #[test]
@@ -216,21 +268,13 @@ mod tests {
                 ..Record::default()
             };
             ClipView {
-                id: ClipId::generate(0),
-                record,
                 state: ClipState::Proven,
-                percent: None,
-                local: Some(Local::Evicted),
-                quarantine: None,
                 isolated: isolated.map(Into::into),
-                failures: vec![],
-                same_device: vec![],
-                sightings: vec![],
-                custody: vec![],
-                custody_cut: false,
+                ..of_record(record, Some(Local::Evicted))
             }
         };
         assert_eq!(evicted("proven", None).playable(), Playable::Video);
+        assert_eq!(evicted("proven", None).read_from(), Some("cloud"));
         assert_eq!(evicted("waiting", None).playable(), Playable::Gone);
         let isolated = evicted("proven", Some("maps"));
         assert!(isolated.playable() == Playable::Isolated && !isolated.has_bytes());

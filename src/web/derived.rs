@@ -1,0 +1,112 @@
+//! What is derived of a clip to be looked at: pieces of a preview in a form that browsers play, and a contact sheet. Each
+//! says of itself that it is no evidence; the master is served in [`super::media`] and nowhere else (invariant 6). The
+//! entry of the viewing is stored before anything is made (invariant 10).
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use super::routes::{Need, Routes};
+use super::site::{Media, MediaFile, Site, Visitor};
+use super::trouble::{Problem, Trouble};
+use crate::domain::derived::{PIECES_MAX, piece_span};
+use crate::domain::ids::ClipId;
+use crate::domain::rights::Action;
+
+/// Says what a derived answer is, to programs and to whoever saves it.
+const DERIVED: HeaderName = HeaderName::from_static("evidock-derived");
+const NOT_EVIDENCE: HeaderValue = HeaderValue::from_static("derived preview, not the evidence");
+
+/// Length of the whole clip, milliseconds, as its container has it.
+const LENGTH: HeaderName = HeaderName::from_static("evidock-clip-ms");
+
+/// For the page and the API.
+pub fn routes(r: Routes) -> Routes {
+    let play = Need::May(Action::PlayClip);
+    r.get("/clips/{id}/preview/{piece}", play, preview)
+        .get("/clips/{id}/sheet", play, sheet)
+        .get("/api/v1/clips/{id}/preview/{piece}", play, preview)
+        .get("/api/v1/clips/{id}/sheet", play, sheet)
+}
+
+async fn opened(site: &Site, id: &str) -> Result<(ClipId, MediaFile), Trouble> {
+    let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    match site.pages.media(clip).await? {
+        Media::Here(file) => Ok((clip, file)),
+        Media::Missing => Err(Trouble::NoClip),
+        Media::Isolated => Err(Trouble::Isolated),
+    }
+}
+
+/// A piece of six seconds of a preview, numbered from 0, as WebM whose times begin at zero: derived, not the evidence.
+#[utoipa::path(get, path = "/api/v1/clips/{id}/preview/{piece}",
+    params(("id" = String, Path, description = "The clip"), ("piece" = u32, Path, description = "Which piece")),
+    responses((status = 200, content_type = "video/webm", description = "The piece; `evidock-derived` says what it is"),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn preview(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    method: Method,
+    Path((id, piece)): Path<(String, String)>,
+) -> Response {
+    let answer = async {
+        let piece = piece.parse().ok().filter(|n| *n < PIECES_MAX).ok_or(Trouble::NoPage)?;
+        let (clip, file) = opened(&site, &id).await?;
+        if method == Method::HEAD {
+            return Ok(dressed("video/webm", Bytes::new(), &format!("{clip}-preview-{piece:05}.webm")));
+        }
+        let watching = site.viewings.watch(&visitor.caller, clip, "preview").await?;
+        let made = site.pages.preview(clip, file.bytes, piece).await?.ok_or(Trouble::NoPreview)?;
+        let (from_ms, to_ms) = piece_span(piece);
+        watching.served(from_ms, to_ms);
+        let content_type = match (made.pictures, made.sound) {
+            (true, true) => "video/webm; codecs=\"vp8,opus\"",
+            (true, false) => "video/webm; codecs=\"vp8\"",
+            _ => "audio/webm; codecs=\"opus\"",
+        };
+        let mut response = dressed(content_type, made.webm, &format!("{clip}-preview-{piece:05}.webm"));
+        if let Some(length) = made.clip_ms {
+            response.headers_mut().insert(LENGTH, HeaderValue::from(length));
+        }
+        Ok(response)
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))
+}
+
+/// Pictures evenly spread over a clip, in one JPEG: derived, not the evidence.
+#[utoipa::path(get, path = "/api/v1/clips/{id}/sheet", params(("id" = String, Path, description = "The clip")),
+    responses((status = 200, content_type = "image/jpeg", description = "Twelve pictures, six side by side"),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn sheet(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    method: Method,
+    Path(id): Path<String>,
+) -> Response {
+    let answer = async {
+        let (clip, file) = opened(&site, &id).await?;
+        let name = format!("{clip}-sheet.jpg");
+        if method == Method::HEAD {
+            return Ok(dressed("image/jpeg", Bytes::new(), &name));
+        }
+        // Pictures show what the footage shows: they are logged like it.
+        site.viewings.watch(&visitor.caller, clip, "sheet").await?;
+        let jpeg = site.pages.sheet(clip, file.bytes).await?.ok_or(Trouble::NoPreview)?;
+        Ok(dressed("image/jpeg", jpeg, &name))
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))
+}
+
+fn dressed(content_type: &'static str, bytes: Bytes, name: &str) -> Response {
+    let mut response = bytes.into_response();
+    let head = response.headers_mut();
+    head.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    head.insert(DERIVED, NOT_EVIDENCE);
+    if let Ok(value) = HeaderValue::from_str(&format!("inline; filename=\"derived-{name}\"")) {
+        head.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
