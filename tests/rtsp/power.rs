@@ -87,7 +87,7 @@ fn a_power_cut_while_recording_keeps_every_byte_that_was_called_durable() {
     });
     daemon.stop();
     let mut run = Recording::new(1);
-    run.read(&std::fs::read(&trace).unwrap(), &[disk.clone()], &classify);
+    run.read(&std::fs::read(&trace).unwrap(), std::slice::from_ref(&disk), &classify);
     std::fs::remove_file(&trace).unwrap();
     assert!(run.count(Class::VaultFile) >= 3, "each second is made durable");
     let recorded = std::fs::read(footage(&disk.join("state/vault")).expect("a clip")).unwrap();
@@ -108,7 +108,7 @@ fn a_power_cut_while_recording_keeps_every_byte_that_was_called_durable() {
         let name = format!("cut-{n}");
         let after = places(base.path(), &name, &url, "on_demand");
         let disk = base.path().join(&name).join("box");
-        state.write(&[disk.clone()]);
+        state.write(std::slice::from_ref(&disk));
         let promised = durable(&disk.join("state"));
         let daemon = after.start(&[]);
         until("what was cut off is dealt with", &after, || {

@@ -285,11 +285,13 @@ impl Site<'_> {
         let posted: BTreeSet<String> = all(db, "SELECT key FROM outbox", |r| r.get(0)).into_iter().collect();
         for (name, objects) in &self.destinations {
             let clips = format!("v1/{}/clips/", self.station);
+            let tiles = format!("v1/{}/log/tiles/", self.station);
             for key in objects.list("v1/") {
                 let probe = key.ends_with("/probe");
                 let of_clip = key.strip_prefix(&clips).and_then(|k| k.split_once('/'));
                 let fine = match of_clip {
                     Some((id, "master" | "tree")) => known.contains(id),
+                    _ if key.starts_with(&tiles) => is_of_log(db, &key, &objects.get(&key).unwrap()),
                     _ => probe || posted.contains(&key),
                 };
                 if !fine {
@@ -484,4 +486,34 @@ pub fn recorded(recorder: &str, dir: &Path) -> Recorded {
         ((recorder.to_owned(), file.as_os_str().as_bytes().to_owned()), bytes)
     };
     files(dir).into_iter().map(read).collect()
+}
+
+/// Whether an object below the tiles' prefix says what the log says (C2SP tlog-tiles). It is made of the log alone, so
+/// that nobody keeps a list of those that stand anywhere.
+fn is_of_log(db: &Connection, key: &str, bytes: &[u8]) -> bool {
+    let Some((_, path)) = key.split_once("/tile/") else { return false };
+    let (kind, place) = path.split_once('/').unwrap();
+    let (place, width) = place.split_once(".p/").map_or((place, 256), |(place, w)| (place, w.parse().unwrap()));
+    let n: i64 = place.replace(['x', '/'], "").parse().unwrap();
+    let first = n * 256;
+    let wanted: Vec<Vec<u8>> = match kind {
+        "entries" => all(
+            db,
+            &format!("SELECT bytes FROM log_entry WHERE seq >= {first} AND seq < {} ORDER BY seq", first + width),
+            |r| r.get::<_, Vec<u8>>(0),
+        )
+        .into_iter()
+        .map(|entry| [&(entry.len() as u16).to_be_bytes()[..], &entry].concat())
+        .collect(),
+        level => all(
+            db,
+            &format!(
+                "SELECT hash FROM log_node WHERE level = {} AND idx >= {first} AND idx < {} ORDER BY idx",
+                8 * level.parse::<i64>().unwrap(),
+                first + width
+            ),
+            |r| r.get(0),
+        ),
+    };
+    wanted.len() as i64 == width && wanted.concat() == bytes
 }
