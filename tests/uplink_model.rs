@@ -283,7 +283,10 @@ impl World {
             return;
         }
         let (id, bytes) = (clip.id, clip.bytes.clone());
-        fs::write(self.part_path(id), &bytes).unwrap();
+        // A copy only grows: a part may be read off it right now.
+        let copied = (clip.copied_parts * self.part_bytes) as usize;
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.part_path(id)).unwrap();
+        file.write_all(&bytes[copied..]).unwrap();
         fs::write(self.vault.tree(id), b"an outboard").unwrap();
         fs::rename(self.part_path(id), self.vault.master(id)).unwrap();
         let sealed = SealedClip {

@@ -383,9 +383,9 @@ catalogue! {
     play_logged => "播放会留下调阅记录", "Playing leaves an entry in the access log";
     not_playable_here => "浏览器不能播放这种编码，也无法生成预览；请下载后用播放器查看", "Browsers cannot play this encoding and no preview can be made of it; download it and use a media player";
     derived_label => "派生预览，不是证据原件。", "Derived preview, not the evidence.";
-    derived_detail => "由逐段核验过的原件字节临时生成；核对、举证请下载原始文件。", "Made for now from verified bytes of the original; to compare or to prove, download the original.";
+    derived_detail => "由逐段核验过的原件字节临时生成；核对、举证以原始文件为准。", "Made for now from verified bytes of the original; to compare or to prove, take the original.";
     preview_busy => "正在生成预览", "The preview is being made";
-    preview_needs_script => "预览需要启用脚本；也可以下载原始文件。", "The preview needs scripts; you can also download the original.";
+    preview_needs_script => "预览需要启用脚本。", "The preview needs scripts.";
     verified_so_far => "送出前已与入库摘要核对：", "Compared with the sealed digest before it was sent:";
     read_elsewhere => "本地副本已清出，逐段核验后读取自", "the copy here was removed; read, each stretch verified, from";
     frame_back => "后退一帧", "One frame back";
@@ -526,7 +526,7 @@ catalogue! {
     err_unavailable_detail => "采集和上传不受影响。稍后再试；若持续出现，运行 evidock doctor。", "Copying and sending go on. Try again in a moment; if it stays, run evidock doctor.";
     err_range => "请求的范围超出文件", "The requested range lies outside the file";
     err_no_preview => "这里没有可预览的内容", "There is nothing to preview here";
-    err_no_preview_detail => "这份文件无法解码，或者已经到了结尾；请下载原始文件。", "This file cannot be decoded, or it has ended before this place; download the original.";
+    err_no_preview_detail => "这份文件无法解码，或者已经到了结尾；请用专用播放器查看原始文件。", "This file cannot be decoded, or it has ended before this place; view the original in a player of its maker.";
     err_isolated => "疑似涉密，已阻断调阅", "Suspected classified: nobody can view it";
     err_isolated_detail => "请联系负责人；解除须两人在本站用 evidock lift 操作。", "Ask whoever is responsible; two people lift it on this station with evidock lift.";
     err_no_copy => "没有取到完好的副本", "No good copy could be had";

@@ -100,7 +100,7 @@ test('the administrator signs in without a script, makes an officer, and sees no
   await video.waitFor();
   await video.evaluate((v) => { v.muted = true; return v.play(); });
   await officer.waitForFunction(() => document.querySelector('video').currentTime > 0.3);
-  assert.equal(await officer.getByText('下载原始文件').count(), 0, 'an officer watches and does not save');
+  assert.equal(await officer.getByRole('link', { name: '下载原始文件' }).count(), 0, 'an officer watches and does not save');
   const clip = officer.url();
   await officer.locator('#annotate [name=place]').fill('北大街 3 号');
   await officer.locator('#annotate button').click();
