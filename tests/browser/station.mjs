@@ -34,6 +34,8 @@ export class Station {
     await mkdir(path.join(station.state, 'docks'), { recursive: true });
     await writeFile(path.join(station.dir, 'evidock.toml'), [
       '[station]', 'name = "卫生监督所采集站"', `state_dir = ${JSON.stringify(station.state)}`,
+      // The disk of a build machine may be nearly full.
+      '[vault]', 'reserve_gb = 1',
       '[web]', 'listen = "127.0.0.1:0"', '[source.folder]', 'poll_ms = 200', 'still_after_ms = 400', ...more, '',
     ].join('\n'));
     station.child = spawn(program, ['--config', path.join(station.dir, 'evidock.toml'), 'run'], { stdio: ['ignore', 'pipe', 'pipe'] });
