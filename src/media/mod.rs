@@ -8,7 +8,7 @@
 //! | [`mp4`], [`discover`] | facts | in a worker |
 //! | [`probe`], [`thumbnail`], [`preview`], [`sheet`] | one job each | in a worker |
 //! | [`reached`], [`decoded`] | bytes that the daemon reads, and what they decode to | in a worker |
-//! | [`derive`] | the port for previews and sheets, one at a time, and what is kept of them | in the daemon |
+//! | [`mod@derive`] | the port for previews and sheets, one at a time, and what is kept of them | in the daemon |
 //! | [`stream`] | recording a live stream | in a worker of its own kind |
 //! | [`elements`] | which GStreamer elements may be used, and which are missing | both |
 
