@@ -237,6 +237,9 @@ catalogue! {
     room_rate => "码率", "Bit rate";
     room_lost => "丢包", "Lost packets";
     room_key => "关键帧间隔", "Key frame each";
+    room_key_at => "最近关键帧", "Last key frame";
+    room_begins => "下次开始", "Begins";
+    room_ends => "到时停止", "Ends";
     room_clock => "摄像机时钟偏差", "Camera clock";
     room_tracks => "音视频", "Tracks";
     room_clip => "正在录制的资料", "The clip that grows";

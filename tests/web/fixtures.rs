@@ -145,7 +145,8 @@ fn rooms(scene: Scene) -> RoomsView {
     let room = |n: u32, state: StreamState, recording: Option<RecordingView>| RoomView {
         stream: format!("room-{n}"),
         room: text(&format!("讯问室{n}")),
-        mode: "on_demand",
+        mode: if n == 3 { "schedule" } else { "on_demand" },
+        timetable: (n == 3).then_some((true, UtcMs(1_781_863_200_000))),
         since: Some(UtcMs(1_781_834_604_000)),
         tracks: vec![Track { media: "video".into(), encoding: text("H264"), kept: true }],
         pulse: Pulse {
@@ -154,6 +155,7 @@ fn rooms(scene: Scene) -> RoomsView {
             lost: 3,
             frames: 1,
             key_every_ms: 1_000,
+            key_ms: Some(1_781_834_604_000),
             clock_offset_ms: Some(-12),
             width: 1920,
             height: 1080,
@@ -419,6 +421,18 @@ fn copying(done: u64, total: u64, bytes_done: u64, bytes_total: u64, left_s: Opt
         bytes_total,
         left_ms: left_s.map(|s| s * 1000),
         resumed_at_percent: left_s.is_none().then_some(31),
+        footage_ms: None,
+    })
+}
+
+/// A recorder in the network lists times and no bytes.
+fn pulling(done: u64, total: u64, footage_ms: (u64, u64)) -> BayState {
+    BayState::Copying(Progress {
+        clips_done: done,
+        clips_total: total,
+        left_ms: Some(240_000),
+        footage_ms: Some(footage_ms),
+        ..Progress::default()
     })
 }
 
@@ -529,7 +543,7 @@ pub fn station(scene: Scene) -> StationView {
                 held("4", Held::Unknown, "Kingston DataTraveler 3.0"),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", copying(1, 9, 900_000_000, 7_500_000_000, None)),
                 bay("6", Some("采集人己"), "DSJ-36NCC009301", BayState::Listing),
-                empty("7"),
+                bay("无线 1", Some("采集人庚"), "36NCC009911", pulling(1, 3, (754_000, 2_730_000))),
                 empty("8"),
             ],
             uplink: Uplink {
@@ -578,6 +592,7 @@ pub fn station(scene: Scene) -> StationView {
                         bytes_total: 6 * GB,
                         left_ms: None,
                         resumed_at_percent: None,
+                        footage_ms: None,
                     }),
                 ),
                 bay("2", Some("采集人乙"), "DSJ-36NCC009874", safe(14, 0, 2, 1)),

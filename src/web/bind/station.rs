@@ -281,13 +281,18 @@ fn bay_state(dock: &DockFacts, shown: Option<&BoardBay>) -> BayState {
         clips_total: b.files,
         bytes_done: b.bytes_done,
         bytes_total: b.bytes,
-        left_ms: (b.rate > 0).then(|| (b.bytes.saturating_sub(b.bytes_done) * 1000 / b.rate) as i64),
+        left_ms: match b.footage {
+            Some(footage) => footage.left_ms,
+            None => (b.rate > 0).then(|| (b.bytes.saturating_sub(b.bytes_done) * 1000 / b.rate) as i64),
+        },
         resumed_at_percent: b.resumed_at_percent,
+        footage_ms: b.footage.map(|f| (f.done_ms, f.listed_ms)),
     };
     match &b.doing {
         Doing::Stuck { full: true, .. } => BayState::NoRoom(progress),
         Doing::Stuck { reason, .. } => {
-            BayState::Failing { at_percent: (b.bytes > 0).then(|| progress.percent()), reason: reason.clone() }
+            let known = b.bytes > 0 || b.footage.is_some_and(|f| f.done_ms > 0);
+            BayState::Failing { at_percent: known.then(|| progress.percent()), reason: reason.clone() }
         }
         Doing::Erasing { done, files } => BayState::Erasing { done: *done, files: *files },
         // Intake takes its word back as soon as a look finds something new; a file that was reported is no longer due.

@@ -281,7 +281,11 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         BayState::Listing => w.reading_list.into(),
         BayState::Erasing { done, files } => format!("{} · {}", w.erasing_detail, w.done_of(*done, *files)),
         BayState::Copying(p) => {
-            let mut parts = vec![w.done_of(p.clips_done, p.clips_total), w.size(p.bytes_total)];
+            let much = match p.footage_ms {
+                Some((done_ms, listed_ms)) => w.footage_of(done_ms, listed_ms),
+                None => w.size(p.bytes_total),
+            };
+            let mut parts = vec![w.done_of(p.clips_done, p.clips_total), much];
             match (p.resumed_at_percent, p.left_ms) {
                 (_, Some(ms)) => parts.push(w.left(ms)),
                 (Some(percent), None) => parts.push(w.resumed_at(percent)),
