@@ -94,6 +94,9 @@ fn failed(e: impl Into<IntakeError>) -> FeedError {
 
 impl Feed for FeedIntake {
     fn begin(&mut self, start: FeedStart) -> Result<ClipId, FeedError> {
+        if start.declared_bytes.is_none() && self.intake.no_room().map_err(failed)?.is_some() {
+            return Err(FeedError::Full);
+        }
         let clip = ClipId::generate(self.intake.clock.now().0);
         let grid = PartGrid::for_size(start.declared_bytes);
         let is_segment = start.segment.is_some();

@@ -89,6 +89,8 @@ pub struct Rules {
     pub cut_after: Option<u64>,
     /// After so many bytes from the server nothing passes until this is lifted.
     pub hold_after: Option<u64>,
+    /// No more than so many bytes pass in a second.
+    pub bytes_per_s: Option<u64>,
     /// Connections are cut, new ones are refused.
     pub closed: bool,
 }
@@ -183,7 +185,10 @@ impl Inner {
             if rules.closed || rules.cut_after.is_some_and(|n| passed >= n) {
                 break;
             }
+            let pause = rules.bytes_per_s.map(|rate| Duration::from_secs_f64(buf.len() as f64 / rate as f64));
             drop(rules);
+            // The time that these bytes take on such a line.
+            pause.into_iter().for_each(std::thread::sleep);
             match server.read(&mut buf) {
                 Ok(0) => break,
                 Ok(n) => {

@@ -600,7 +600,7 @@ pub fn station(scene: Scene) -> StationView {
                     "3",
                     None,
                     "DSJ-36NCC010022",
-                    BayState::Failing { at_percent: Some(31), reason: "Input/output error (os error 5)".into() },
+                    BayState::Failing { network: false, at_percent: Some(31), reason: "Input/output error (os error 5)".into() },
                 ),
                 held("4", Held::Unknown, "Kingston DataTraveler 3.0"),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", safe(0, 0, 0, 0)),
@@ -659,6 +659,7 @@ pub fn station(scene: Scene) -> StationView {
                     recorder: "DSJ-36NCC009874".into(),
                     files: 1,
                     what: "Input/output error (os error 5)".into(),
+                    network: false,
                 },
                 Alarm::Quarantined { clips: 1, first: clip_id(1) },
                 Alarm::Clock,
@@ -678,7 +679,7 @@ pub fn station(scene: Scene) -> StationView {
                         2 | 5 => safe(14, 9, 0, 0),
                         3 => safe(6, 6, 3, 0),
                         6 => safe(9, 9, 0, 0),
-                        7 if n == 17 => BayState::Failing { at_percent: Some(31), reason: "EIO".into() },
+                        7 if n == 17 => BayState::Failing { network: false, at_percent: Some(31), reason: "EIO".into() },
                         7 => safe(9, 2, 0, 2),
                         9 => BayState::Listing,
                         _ => BayState::Empty,
@@ -702,7 +703,7 @@ pub fn station(scene: Scene) -> StationView {
                 bay.officer = Some(Holder { officer: NASTY.into(), origin: Origin::Roster });
                 bay.recorder = Some("DSJ".repeat(40));
             }
-            busy.bays[3].state = BayState::Failing { at_percent: None, reason: NASTY.into() };
+            busy.bays[3].state = BayState::Failing { network: false, at_percent: None, reason: NASTY.into() };
             busy.bays.push(held(NASTY, Held::Broken(NASTY.into()), NASTY));
             busy.alarms.extend(held_alarms(&busy.bays));
             busy.uplink.destinations[0].name = NASTY.into();

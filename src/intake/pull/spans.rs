@@ -12,7 +12,6 @@ use crate::domain::stream::SegmentEnd;
 use crate::intake::IntakeError;
 use crate::runtime::board::{Doing, FootageNow};
 use crate::source::replay;
-use crate::vault::CopyError;
 
 /// Why nothing more can be fetched now: in words, and whether the disk is full.
 pub(super) type Stuck = (String, bool);
@@ -48,8 +47,8 @@ impl Puller {
                     continue;
                 }
                 // What could not be kept is not asked for.
-                if let Some(full) = self.no_room()? {
-                    stuck = Some(full);
+                if let Some(full) = self.intake.no_room()? {
+                    stuck = Some((chain(&full), true));
                     break;
                 }
                 match self.span(stay, &mut all[n])? {
@@ -68,11 +67,6 @@ impl Puller {
         }
         self.settle(stay, &all, looked, stuck)?;
         Ok(Ok(()))
-    }
-
-    fn no_room(&self) -> Result<Option<Stuck>, IntakeError> {
-        let (free, reserve) = (self.intake.vault.space()?.0, self.intake.reserve_bytes());
-        Ok((free < reserve).then(|| (chain(&CopyError::Full { coming: 0, free, reserve }), true)))
     }
 
     fn show(&self, stay: &Stay, all: &[StoredSpan], looked: &Looked) {

@@ -32,6 +32,7 @@ struct DockFacts {
     proven: u64,
     unreadable: Vec<(String, String)>,
     safe: bool,
+    network: bool,
 }
 
 struct Facts {
@@ -72,6 +73,7 @@ impl StationPages {
                             to_annotate,
                             proven,
                             safe: d.safe,
+                            network: matches!(d.kind.as_str(), "onvif" | "rtsp"),
                         })
                     })
                     .collect::<Result<_, crate::store::StoreError>>()?;
@@ -292,7 +294,11 @@ fn bay_state(dock: &DockFacts, shown: Option<&BoardBay>) -> BayState {
         Doing::Stuck { full: true, .. } => BayState::NoRoom(progress),
         Doing::Stuck { reason, .. } => {
             let known = b.bytes > 0 || b.footage.is_some_and(|f| f.done_ms > 0);
-            BayState::Failing { at_percent: known.then(|| progress.percent()), reason: reason.clone() }
+            BayState::Failing {
+                network: b.footage.is_some(),
+                at_percent: known.then(|| progress.percent()),
+                reason: reason.clone(),
+            }
         }
         Doing::Erasing { done, files } => BayState::Erasing { done: *done, files: *files },
         // Intake takes its word back as soon as a look finds something new; a file that was reported is no longer due.
@@ -402,6 +408,7 @@ fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[
                 recorder: dock.recorder.clone(),
                 files: dock.unreadable.len() as u64,
                 what: what.clone(),
+                network: dock.network,
             });
         }
     }

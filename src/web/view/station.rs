@@ -126,6 +126,8 @@ pub enum BayState {
     },
     /// Reading failed; another bay may do better.
     Failing {
+        /// It is reached over the network: no other bay would do better.
+        network: bool,
         /// Where it stopped, of the recorder's bytes.
         at_percent: Option<u8>,
         /// What the system said.
@@ -466,6 +468,8 @@ pub enum Alarm {
         files: u64,
         /// Why, of the first.
         what: String,
+        /// It is reached over the network: what is missing can be asked for again.
+        network: bool,
     },
     /// A device stands in a bay and is not read.
     Held {
