@@ -215,6 +215,7 @@ fn clips_are_cut_by_length_or_by_the_timetable_and_what_watches_the_station_sees
     };
     let told = findings(&station);
     assert_eq!((told.len(), &told[0]["level"]), (1, &"ok".into()), "{told:?}");
+    camera_is_well(&mut station);
 
     station.until("a minute is over", |s| segments(s, "room-1").len() == 2);
     let second = until_recorded(&mut station, "room-1", 1);
@@ -276,13 +277,36 @@ fn timetable_was_kept(station: &mut Station, begin_ms: i64, end_ms: i64) {
 
 /// What Prometheus would read.
 fn metrics(station: &Station) -> String {
+    get(station, "/metrics")
+}
+
+/// An answer of the page, with its head.
+fn get(station: &Station, path: &str) -> String {
     use std::io::{Read, Write};
     let host = station.page().trim_start_matches("http://").to_owned();
     let mut socket = std::net::TcpStream::connect(&host).unwrap();
-    write!(socket, "GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).unwrap();
     text(&answer)
+}
+
+/// How a camera is, as programs read it: connected, bit rate, loss, last key frame, a still picture.
+fn camera_is_well(station: &mut Station) {
+    let room = |s: &Station| -> serde_json::Value {
+        let answer = get(s, "/api/v1/rooms");
+        let body = &answer[answer.find('{').unwrap()..=answer.rfind('}').unwrap()];
+        serde_json::from_str::<serde_json::Value>(body).unwrap()["rooms"][0].clone()
+    };
+    station.until("there is a still picture", |s| room(s)["still_at"].is_string());
+    let now = room(station);
+    assert_eq!((&now["state"], &now["lost"], &now["trouble"]), (&"recording".into(), &0.into(), &().into()), "{now}");
+    assert!(now["bit_rate"].as_u64().unwrap() > 10_000 && now["packets"].as_u64().unwrap() > 0, "{now}");
+    let key = now["key_frame_at"].as_str().and_then(evidock::domain::time::UtcMs::parse_rfc3339).expect("a key frame");
+    let age = evidock::runtime::clock::wall().0 - key.0;
+    assert!((0..10_000).contains(&age), "the last key frame came {age} ms ago");
+    let still = get(station, "/rooms/room-1/still");
+    assert!(still.starts_with("HTTP/1.1 200") && still.contains("image/jpeg"), "{}", &still[..200.min(still.len())]);
 }
 
 #[test]

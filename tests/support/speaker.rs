@@ -1,13 +1,18 @@
 //! A recorder of our own for what no RTSP server that is packaged can replay: ONVIF metadata beside sound, packet by packet
 //! as this file makes them (RFC 3551 for the sound; ONVIF Streaming Specification, 5.1.2.1.1 for the documents, 6.3 for the
-//! wall times). It checks that it is asked as chapter 6 says, and may cut the line behind a packet.
+//! wall times). It checks that it is asked as chapter 6 says, and may cut the line behind a packet; or it is a camera, which
+//! sends the same as time goes on.
+
+#![allow(dead_code)] // Each test binary uses its own part of this.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use evidock::domain::time::UtcMs;
+use evidock::runtime::clock::monotonic;
 
 /// Seconds from 1900 to 1970.
 const NTP_TO_UNIX_S: i64 = 2_208_988_800;
@@ -33,6 +38,8 @@ struct Inner {
     packets: Vec<Sent>,
     /// The first connection that plays ends behind so many packets.
     cut_after: Option<usize>,
+    /// It sends as a camera does, as time goes on.
+    live: bool,
     plays: AtomicUsize,
     wrong: Mutex<Vec<String>>,
 }
@@ -49,14 +56,24 @@ pub fn document(n: i64) -> String {
 }
 
 impl Speaker {
-    /// Footage of so many seconds from a moment on.
+    /// Footage of so many seconds from a moment on, replayed.
     pub fn start(begin_ms: i64, seconds: i64, cut_after: Option<usize>) -> Self {
+        Self::with(begin_ms, seconds, cut_after, false)
+    }
+
+    /// A camera that sends for so many seconds from each time on that it is asked.
+    pub fn live(seconds: i64) -> Self {
+        Self::with(0, seconds, None, true)
+    }
+
+    fn with(begin_ms: i64, seconds: i64, cut_after: Option<usize>, live: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let inner = Arc::new(Inner {
             begin_ms,
             packets: footage(begin_ms, seconds),
             cut_after,
+            live,
             plays: AtomicUsize::new(0),
             wrong: Mutex::default(),
         });
@@ -160,10 +177,11 @@ impl Inner {
             let method = head[0].split(' ').next().unwrap_or_default().to_owned();
             let seq = header("cseq").unwrap_or_default();
             let replays = matches!(method.as_str(), "SETUP" | "PLAY");
-            if replays && header("require").as_deref() != Some("onvif-replay") {
+            if replays && !self.live && header("require").as_deref() != Some("onvif-replay") {
                 self.wrong.lock().unwrap().push(format!("{method} without Require: onvif-replay"));
             }
             let (more, body) = match method.as_str() {
+                "OPTIONS" => ("Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN\r\n".to_owned(), String::new()),
                 "DESCRIBE" => ("Content-Type: application/sdp\r\n".to_owned(), sdp()),
                 "SETUP" => (
                     format!("Transport: {}\r\nSession: 7;timeout=60\r\n", header("transport").unwrap_or_default()),
@@ -177,6 +195,12 @@ impl Inner {
                 return;
             }
             if method == "PLAY" {
+                if self.live {
+                    if !self.play(&mut client, self.begin_ms) {
+                        return;
+                    }
+                    continue;
+                }
                 let range = header("range").unwrap_or_default();
                 if header("rate-control").as_deref() != Some("no") {
                     self.wrong.lock().unwrap().push("PLAY without Rate-Control: no".to_owned());
@@ -198,7 +222,13 @@ impl Inner {
     fn play(&self, client: &mut TcpStream, from_ms: i64) -> bool {
         let first = self.plays.fetch_add(1, Ordering::SeqCst) == 0;
         let coming = self.packets.iter().filter(|(at_ms, ..)| *at_ms >= from_ms.max(self.begin_ms));
-        for (n, (_, channel, packet)) in coming.enumerate() {
+        let begun = monotonic();
+        for (n, (at_ms, channel, packet)) in coming.enumerate() {
+            if self.live {
+                // The moment at which a camera would have made it.
+                let due = Duration::from_millis((at_ms - self.begin_ms) as u64);
+                std::thread::sleep(due.saturating_sub(begun.elapsed()));
+            }
             if first && self.cut_after.is_some_and(|cut| n >= cut) {
                 return false;
             }

@@ -29,6 +29,8 @@ const CANDIDATES: usize = 4;
 const TRIES: u32 = 3;
 /// A worker is not waited for longer, milliseconds: lines that die are its own business until then.
 const LIMIT_MS: i64 = 120_000;
+/// Nor while it takes its leave.
+const LEAVE_MS: i64 = 5_000;
 
 /// What is known of it in this stay.
 #[derive(Debug, Default)]
@@ -131,7 +133,8 @@ impl Puller {
                 Ok(link) => link,
                 Err(e) => return Ok(Mark::Failed(chain(&e))),
             };
-            let until_ms = self.intake.clock.monotonic_ms() + LIMIT_MS;
+            let mut until_ms = self.intake.clock.monotonic_ms() + LIMIT_MS;
+            let mut enough = false;
             // Where each look begins, so that no two series of bytes give the same mark.
             hasher.update(&from_ms.to_le_bytes());
             loop {
@@ -141,10 +144,14 @@ impl Puller {
                     return Err(Stopping);
                 }
                 if self.intake.clock.monotonic_ms() > until_ms {
+                    if enough {
+                        break;
+                    }
                     return Ok(Mark::Failed("the recorder did not play in time".to_owned()));
                 }
                 match link.hear(LOOK) {
-                    Ok(None) => {}
+                    Ok(Some((Told::Closed { .. }, _))) | Err(_) if enough => break,
+                    Ok(_) if enough => {}
                     Ok(Some((Told::Begin { .. }, body))) => {
                         any = true;
                         hasher.update(&(body.len() as u64).to_le_bytes()).update(&body);
@@ -152,10 +159,17 @@ impl Puller {
                     Ok(Some((Told::More { length_ms, .. }, body))) if length_ms <= COMPARED_MS => {
                         hasher.update(&(body.len() as u64).to_le_bytes()).update(&body);
                     }
-                    Ok(Some((Told::More { .. } | Told::End(_), _))) => break,
+                    Ok(Some((Told::More { .. } | Told::End(_), _))) => {
+                        // It takes its leave of the recorder, many of which play to one at a time.
+                        enough = link.tell(&Tell::Stop).is_ok();
+                        until_ms = self.intake.clock.monotonic_ms() + LEAVE_MS;
+                        if !enough {
+                            break;
+                        }
+                    }
                     Ok(Some((Told::Closed { why: SegmentEnd::Whole | SegmentEnd::Short, .. }, _))) => break,
                     Ok(Some((Told::Closed { words, .. }, _))) => return Ok(Mark::Failed(words)),
-                    Ok(Some(_)) => {}
+                    Ok(_) => {}
                     Err(e) => return Ok(Mark::Failed(chain(&e))),
                 }
             }

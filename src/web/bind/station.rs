@@ -478,6 +478,7 @@ mod tests {
                 proven: 0,
                 unreadable: Vec::new(),
                 safe: false,
+                network: false,
             }],
             bays: vec!["1".into(), "2".into(), "3".into()],
             damaged: (0, None),
@@ -536,6 +537,7 @@ mod tests {
             proven: 0,
             unreadable: Vec::new(),
             safe,
+            network: false,
         };
         let board = BoardBay { files: 2, files_done: 2, safe: true, doing: Doing::Resting, ..BoardBay::default() };
         assert!(matches!(bay_state(&dock(true), Some(&board)), BayState::Safe { .. }));
