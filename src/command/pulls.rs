@@ -143,9 +143,7 @@ impl Pulls {
         match recorder.pull {
             PullMode::New => true,
             PullMode::OnDemand => false,
-            PullMode::Schedule => {
-                timetable::is_open(&recorder.windows, self.clock.now(), &self.settings.station.zone)
-            }
+            PullMode::Schedule => timetable::is_open(&recorder.windows, self.clock.now(), &self.settings.station.zone),
         }
     }
 

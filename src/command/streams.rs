@@ -133,7 +133,8 @@ impl Streams {
         let open = self.store.read(|r| r.open_recordings()).await?;
         // Most looks find everything as it should be, and write nothing.
         let due = streams.iter().any(|s| {
-            change(s, open.iter().find(|o| o.asked.stream == s.name).map(|o| o.asked.cause), scheduled[&s.name]).is_some()
+            change(s, open.iter().find(|o| o.asked.stream == s.name).map(|o| o.asked.cause), scheduled[&s.name])
+                .is_some()
         }) || open.iter().any(|o| !streams.iter().any(|s| s.name == o.asked.stream));
         let open = match due {
             false => open,

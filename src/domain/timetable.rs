@@ -78,7 +78,8 @@ impl std::fmt::Display for Window {
 /// Whether a moment lies in one of these.
 pub fn is_open(windows: &[Window], at: UtcMs, zone: &TimeZone) -> bool {
     let local = at.zoned(zone);
-    let (day, minute) = (local.weekday().to_monday_zero_offset() as u8, local.hour() as u16 * 60 + local.minute() as u16);
+    let (day, minute) =
+        (local.weekday().to_monday_zero_offset() as u8, local.hour() as u16 * 60 + local.minute() as u16);
     windows.iter().any(|w| w.holds(day, minute))
 }
 

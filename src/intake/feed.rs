@@ -135,7 +135,12 @@ impl Feed for FeedIntake {
         let intake = self.intake.clone();
         let pieces = Arc::<Mutex<Pieces>>::default();
         let known = Arc::clone(&pieces);
-        let mut source = Some(Pushed { source, waits: start.declared_bytes.is_some(), rest: io::Cursor::new(Vec::new()), ended: false });
+        let mut source = Some(Pushed {
+            source,
+            waits: start.declared_bytes.is_some(),
+            rest: io::Cursor::new(Vec::new()),
+            ended: false,
+        });
         let copying = std::thread::Builder::new()
             .name("feed".into())
             .spawn(move || {
@@ -261,7 +266,9 @@ impl Read for Pushed {
                 Ok(Message::End) => self.ended = true,
                 Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::WouldBlock.into()),
                 // Dropped without an end: the recorder's link is gone, not its footage complete.
-                Err(RecvTimeoutError::Disconnected) => return Err(io::Error::from_raw_os_error(rustix::io::Errno::NODEV.raw_os_error())),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::from_raw_os_error(rustix::io::Errno::NODEV.raw_os_error()));
+                }
             }
         }
     }

@@ -3,9 +3,10 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::clip::Local;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::{RecorderId, RecordingId};
-use crate::domain::replay::{Held, Span, SpanState, StoredSpan, TRIES, Timeline};
+use crate::domain::replay::{Held, Kept, Span, SpanState, StoredSpan, TRIES, Timeline};
 use crate::domain::stream::{Cause, GapKind, RecordingEnd};
 
 /// Footage that nothing dates, as it is known again.
@@ -184,11 +185,18 @@ impl Reader<'_> {
         let begun_ms = self.recording_begun(id)?;
         let mut held = Vec::new();
         for s in self.segments(id)? {
+            let clip = self.clip(s.clip)?;
+            let kept = match clip.local {
+                Local::Sealed | Local::Evicted => Kept::Sealed,
+                Local::Copying if clip.quarantine.is_none() => Kept::Unsealed,
+                Local::Copying | Local::Damaged => Kept::Lost,
+            };
             let piece = |from: i64, to: i64| Held {
                 clip: s.clip,
                 at_ms: s.station_ms - begun_ms + from,
                 length_ms: to - from,
                 ended: s.ended,
+                kept,
             };
             // What never came is not here, though the segment goes on behind it.
             let mut from = 0;

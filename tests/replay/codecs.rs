@@ -22,7 +22,12 @@ fn every_encoding_is_whole_and_the_same_bytes_each_time() {
         std::thread::spawn(move || {
             let server = Recorder::of(kind, SECONDS, BEGIN_MS, &[]);
             let once = fetch(&url(server.port), true, (BEGIN_MS, END_MS), |_| {});
-            assert_eq!((once.why, once.segments.len(), once.gaps.len()), (SegmentEnd::Whole, 1, 0), "{kind}: {}", once.words);
+            assert_eq!(
+                (once.why, once.segments.len(), once.gaps.len()),
+                (SegmentEnd::Whole, 1, 0),
+                "{kind}: {}",
+                once.words
+            );
             let one = &once.segments[0];
             assert_eq!(one.begin_ms, BEGIN_MS, "{kind}");
             assert!((one.length_ms - SECONDS * 1000).abs() <= 40, "{kind}: {} ms", one.length_ms);
@@ -36,9 +41,17 @@ fn every_encoding_is_whole_and_the_same_bytes_each_time() {
             let half = one.bytes.len() as u64 / 2;
             let line = Line::to(server.port, Rules { cut_after: Some(half), ..Rules::default() });
             let cut = fetch(&url(line.port), true, (BEGIN_MS, END_MS), |_| {});
-            assert_eq!((cut.why, cut.segments.len(), cut.gaps.len()), (SegmentEnd::Whole, 1, 0), "{kind}: {}", cut.words);
+            assert_eq!(
+                (cut.why, cut.segments.len(), cut.gaps.len()),
+                (SegmentEnd::Whole, 1, 0),
+                "{kind}: {}",
+                cut.words
+            );
             assert!(line.connections() >= 2, "{kind}");
-            assert!(packets(&one.bytes) == packets(&cut.segments[0].bytes), "{kind}: everything once, as without a cut");
+            assert!(
+                packets(&one.bytes) == packets(&cut.segments[0].bytes),
+                "{kind}: everything once, as without a cut"
+            );
         })
     });
     for one in tries {

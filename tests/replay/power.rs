@@ -50,7 +50,8 @@ fn until_pulled(places: &Places) {
     let mut asked = monotonic();
     until("all of it is here", places, || {
         if places.ask("SELECT count(*) FROM dock WHERE closed_ms IS NULL") == Some(0) && monotonic() >= asked {
-            let _ = Command::new(BINARY).arg("--config").arg(&places.config).args(["recorders", "approve", KEY]).output();
+            let _ =
+                Command::new(BINARY).arg("--config").arg(&places.config).args(["recorders", "approve", KEY]).output();
             asked = monotonic() + Duration::from_secs(1);
         }
         places.ask("SELECT count(*) FROM listed WHERE state = 'whole'") == Some(1)
@@ -151,9 +152,13 @@ fn a_power_cut_while_pulling_loses_nothing_and_it_goes_on_from_there() {
         daemon.kill();
         let found = footage(&disk.join("state"));
         for (clip, bytes) in &promised {
-            let (_, at_ms, kept) = found.iter().find(|(id, ..)| id == clip).expect("a clip that was durable in part is kept");
+            let (_, at_ms, kept) =
+                found.iter().find(|(id, ..)| id == clip).expect("a clip that was durable in part is kept");
             let same = kept.iter().zip(&pulled[0].2).take_while(|(a, b)| a == b).count() as u64;
-            assert!(*at_ms != 0 || same >= *bytes, "cut {n} at {at} ({loss:?}): {bytes} bytes were durable, {same} are right");
+            assert!(
+                *at_ms != 0 || same >= *bytes,
+                "cut {n} at {at} ({loss:?}): {bytes} bytes were durable, {same} are right"
+            );
         }
         halfway += usize::from(promised.iter().any(|(_, bytes)| *bytes < pulled[0].2.len() as u64));
         let missing: Vec<_> = wanted.difference(&everything(&found)).take(5).cloned().collect::<Vec<_>>();

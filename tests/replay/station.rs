@@ -278,7 +278,8 @@ fn footage_without_a_date_is_known_again_and_other_footage_is_not_taken_for_it()
     let key = format!("net@127.0.0.1:{}", line.port);
     station.until("it waits at the gate", |s| s.status()["at_the_gate"][0]["device"] == key.as_str());
     station.json(["recorders", "approve", &key]);
-    station.until("some of it is durable", |s| !s.query("SELECT 1 FROM segment WHERE length_ms >= 2000", &[]).is_empty());
+    station
+        .until("some of it is durable", |s| !s.query("SELECT 1 FROM segment WHERE length_ms >= 2000", &[]).is_empty());
     // The stay is cut short, and the next one goes on where it was.
     line.set(|r| r.closed = true);
     station.until("it has gone", |s| s.query("SELECT 1 FROM dock WHERE closed_ms IS NULL", &[]).is_empty());
@@ -293,9 +294,11 @@ fn footage_without_a_date_is_known_again_and_other_footage_is_not_taken_for_it()
         assert_eq!((&record["device_id"], &record["recording"]["listed"]["missing_ms"]), (&"wifi-1".into(), &0.into()));
         assert!(record["missing"].as_array().unwrap().contains(&"captured_start".into()), "{}", record["missing"]);
     }
-    let read = |station: &Station, clip: &String| pictures(&std::fs::read(station.in_vault(clip).unwrap()).unwrap()).len();
+    let read =
+        |station: &Station, clip: &String| pictures(&std::fs::read(station.in_vault(clip).unwrap()).unwrap()).len();
     let came: usize = all.iter().map(|clip| read(&station, clip)).sum();
-    let twice: i64 = records.iter().flat_map(|r| gaps(r, "again")).map(|g| g["missing_ms"].as_i64().unwrap() / 40).sum();
+    let twice: i64 =
+        records.iter().flat_map(|r| gaps(r, "again")).map(|g| g["missing_ms"].as_i64().unwrap() / 40).sum();
     assert!((came as i64 - twice - PICTURES as i64).abs() <= 2, "{came} pictures, {twice} of them twice");
 
     // The station is stopped and started, and the recorder has what it had: it may go as soon as that is known.

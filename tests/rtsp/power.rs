@@ -209,8 +209,9 @@ fn clips_are_cut_by_length_or_by_the_timetable_and_what_watches_the_station_sees
     let findings = |s: &Station| {
         let out = s.evidock(["doctor", "--json"]);
         let all: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-        let of_streams =
-            |f: &&serde_json::Value| f["part"] == "stream" && f["words"].as_str().is_some_and(|w| w.starts_with("room-1"));
+        let of_streams = |f: &&serde_json::Value| {
+            f["part"] == "stream" && f["words"].as_str().is_some_and(|w| w.starts_with("room-1"))
+        };
         all["findings"].as_array().unwrap().iter().filter(of_streams).cloned().collect::<Vec<_>>()
     };
     let told = findings(&station);

@@ -126,9 +126,8 @@ fn what_came_before_a_line_stalls_is_durable_without_another_byte() {
     relay.set(|r| r.hold = true);
     // The line stands, nothing comes, and nobody ends the clip.
     let part = |s: &Station| s.in_vault(&format!("{clip}.part")).map_or(0, |f| f.metadata().unwrap().len());
-    let durable = |s: &Station| -> u64 {
-        s.one("SELECT durable_bytes FROM clip WHERE clip_id = ?1", &[&clip]).parse().unwrap()
-    };
+    let durable =
+        |s: &Station| -> u64 { s.one("SELECT durable_bytes FROM clip WHERE clip_id = ?1", &[&clip]).parse().unwrap() };
     // What was on its way arrives within a moment; from then on the file is as long as it stays.
     let mut still: Option<(u64, std::time::Instant)> = None;
     station.until("all that came is durable", |s| {
@@ -284,7 +283,8 @@ fn a_camera_that_restarts_is_found_again() {
     let told = gaps(&records[1], "between");
     assert_eq!(told.len(), 1);
     // Its times began anew, so the station's clock is all that both sides have; it scatters by what a busy machine delays.
-    let last = passed.iter().filter_map(|p| p.last_ms).filter(|ms| *ms < last_with_key(&passed).first_key_ms.unwrap()).max();
+    let last =
+        passed.iter().filter_map(|p| p.last_ms).filter(|ms| *ms < last_with_key(&passed).first_key_ms.unwrap()).max();
     let missing = last_with_key(&passed).first_key_ms.unwrap() - last.unwrap() - FRAME_MS;
     let found = ms(&told[0]["missing_ms"]);
     assert!((found - missing).abs() <= 5 * FRAME_MS, "{found} ms are told, {missing} ms are missing");

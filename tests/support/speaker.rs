@@ -46,9 +46,8 @@ struct Inner {
 
 /// The document of a moment, counted from 0: longer than a packet, and no two alike.
 pub fn document(n: i64) -> String {
-    let objects: String = (0..40)
-        .map(|o| format!("<tt:Object ObjectId=\"{}\"><tt:Appearance/></tt:Object>", n * 1_000 + o))
-        .collect();
+    let objects: String =
+        (0..40).map(|o| format!("<tt:Object ObjectId=\"{}\"><tt:Appearance/></tt:Object>", n * 1_000 + o)).collect();
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><tt:MetadataStream xmlns:tt=\"http://www.onvif.org/ver10/schema\"><tt:VideoAnalytics>\
          <tt:Frame UtcTime=\"{n}\">{objects}</tt:Frame></tt:VideoAnalytics></tt:MetadataStream>"
@@ -181,7 +180,9 @@ impl Inner {
                 self.wrong.lock().unwrap().push(format!("{method} without Require: onvif-replay"));
             }
             let (more, body) = match method.as_str() {
-                "OPTIONS" => ("Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN\r\n".to_owned(), String::new()),
+                "OPTIONS" => {
+                    ("Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN\r\n".to_owned(), String::new())
+                }
                 "DESCRIBE" => ("Content-Type: application/sdp\r\n".to_owned(), sdp()),
                 "SETUP" => (
                     format!("Transport: {}\r\nSession: 7;timeout=60\r\n", header("transport").unwrap_or_default()),

@@ -600,7 +600,11 @@ pub fn station(scene: Scene) -> StationView {
                     "3",
                     None,
                     "DSJ-36NCC010022",
-                    BayState::Failing { network: false, at_percent: Some(31), reason: "Input/output error (os error 5)".into() },
+                    BayState::Failing {
+                        network: false,
+                        at_percent: Some(31),
+                        reason: "Input/output error (os error 5)".into(),
+                    },
                 ),
                 held("4", Held::Unknown, "Kingston DataTraveler 3.0"),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", safe(0, 0, 0, 0)),
@@ -679,7 +683,9 @@ pub fn station(scene: Scene) -> StationView {
                         2 | 5 => safe(14, 9, 0, 0),
                         3 => safe(6, 6, 3, 0),
                         6 => safe(9, 9, 0, 0),
-                        7 if n == 17 => BayState::Failing { network: false, at_percent: Some(31), reason: "EIO".into() },
+                        7 if n == 17 => {
+                            BayState::Failing { network: false, at_percent: Some(31), reason: "EIO".into() }
+                        }
                         7 => safe(9, 2, 0, 2),
                         9 => BayState::Listing,
                         _ => BayState::Empty,

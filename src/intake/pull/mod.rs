@@ -222,7 +222,12 @@ impl Puller {
             b.recorder = recorder.to_string();
         });
         tracing::info!(bay = %self.recorder.bay, %recorder, identified, spans = looked.spans.len(), "a recorder in the network answers");
-        *stay = Some(Stay { dock, recorder, offset_ms: looked.clock.map_or(0, |c| c.offset_ms()), undated: undated::Known::default() });
+        *stay = Some(Stay {
+            dock,
+            recorder,
+            offset_ms: looked.clock.map_or(0, |c| c.offset_ms()),
+            undated: undated::Known::default(),
+        });
         Ok(())
     }
 }

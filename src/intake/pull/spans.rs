@@ -7,11 +7,14 @@ use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::event::Actor;
 use crate::domain::ids::ClipId;
 use crate::domain::recorder::SourcePath;
-use crate::domain::replay::{Looked, SpanState, StoredSpan};
+use crate::domain::replay::{Kept, Looked, SpanState, StoredSpan};
 use crate::domain::stream::SegmentEnd;
 use crate::intake::IntakeError;
 use crate::runtime::board::{Doing, FootageNow};
 use crate::source::replay;
+
+/// What is said where sealing failed.
+const UNSEALED: &str = "a clip of its footage could not be sealed; check the vault's disk, then restart evidock";
 
 /// Why nothing more can be fetched now: in words, and whether the disk is full.
 pub(super) type Stuck = (String, bool);
@@ -49,6 +52,11 @@ impl Puller {
                 // What could not be kept is not asked for.
                 if let Some(full) = self.intake.no_room()? {
                     stuck = Some((chain(&full), true));
+                    break;
+                }
+                // Fetched once more, it would stand on a disk that failed once more.
+                if all[n].held.iter().any(|h| h.kept == Kept::Unsealed) {
+                    stuck = Some((UNSEALED.to_owned(), false));
                     break;
                 }
                 match self.span(stay, &mut all[n])? {
@@ -132,11 +140,7 @@ impl Puller {
     }
 
     /// Fetches what is missing of a span. Gives what keeps the box, or the recorder, from going on.
-    fn span(
-        &self,
-        stay: &Stay,
-        listed: &mut StoredSpan,
-    ) -> Result<Result<Option<Stuck>, Stopping>, IntakeError> {
+    fn span(&self, stay: &Stay, listed: &mut StoredSpan) -> Result<Result<Option<Stuck>, Stopping>, IntakeError> {
         let url = match replay::address(&self.program, &self.recorder, &listed.span.item, &*self.stopping) {
             Ok(url) => url,
             Err(_) if (self.stopping)() => return Ok(Err(Stopping)),
