@@ -43,7 +43,7 @@ pub(super) struct Known {
 /// What marking came to.
 enum Mark {
     Made(String),
-    /// It plays nothing anywhere that could be compared.
+    /// It plays nothing at one of the places.
     None,
     /// The line broke: in words.
     Failed(String),
@@ -125,7 +125,6 @@ impl Puller {
         let url = &self.recorder.url;
         let last = (length_ms - ASKED_MS).max(0);
         let mut hasher = blake3::Hasher::new();
-        let mut any = false;
         for from_ms in BTreeSet::from([0, last / 2, last]) {
             let to_ms = (from_ms + ASKED_MS).min(length_ms);
             let link = replay::fetch(&self.program, &self.recorder, url, Timeline::Npt, (from_ms, to_ms));
@@ -134,7 +133,7 @@ impl Puller {
                 Err(e) => return Ok(Mark::Failed(chain(&e))),
             };
             let mut until_ms = self.intake.clock.monotonic_ms() + LIMIT_MS;
-            let mut enough = false;
+            let (mut began, mut enough) = (false, false);
             // Where each look begins, so that no two series of bytes give the same mark.
             hasher.update(&from_ms.to_le_bytes());
             loop {
@@ -153,7 +152,7 @@ impl Puller {
                     Ok(Some((Told::Closed { .. }, _))) | Err(_) if enough => break,
                     Ok(_) if enough => {}
                     Ok(Some((Told::Begin { .. }, body))) => {
-                        any = true;
+                        began = true;
                         hasher.update(&(body.len() as u64).to_le_bytes()).update(&body);
                     }
                     Ok(Some((Told::More { length_ms, .. }, body))) if length_ms <= COMPARED_MS => {
@@ -173,8 +172,11 @@ impl Puller {
                     Err(e) => return Ok(Mark::Failed(chain(&e))),
                 }
             }
+            if !began {
+                return Ok(Mark::None);
+            }
         }
-        Ok(if any { Mark::Made(hasher.finalize().to_hex().to_string()) } else { Mark::None })
+        Ok(Mark::Made(hasher.finalize().to_hex().to_string()))
     }
 }
 
