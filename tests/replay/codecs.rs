@@ -92,7 +92,8 @@ fn metadata_is_kept_document_by_document() {
 
     // Cut within a document: the first piece of the fifth has come, the second has not.
     let before = 4 * DOCUMENT_MS / SOUND_MS + 1;
-    let pieces = speaker::document(4).len().div_ceil(1_200) * 4;
+    let pieces: usize = (0..4).map(|n| speaker::document(n).len().div_ceil(speaker::PIECE_BYTES)).sum();
+    assert!(speaker::document(4).len() > speaker::PIECE_BYTES);
     let cut = Speaker::start(BEGIN_MS, LENGTH_S, Some(before as usize + pieces + 1));
     let fetched = fetch(&url(cut.port), true, (BEGIN_MS, end_ms), |_| {});
     assert_eq!((fetched.why, fetched.segments.len()), (SegmentEnd::Whole, 1), "{}", fetched.words);

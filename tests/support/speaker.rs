@@ -21,7 +21,7 @@ pub const SOUND_MS: i64 = 20;
 /// A document comes this often.
 pub const DOCUMENT_MS: i64 = 500;
 /// Bytes of a document in one packet.
-const PIECE_BYTES: usize = 1_200;
+pub const PIECE_BYTES: usize = 1_200;
 
 /// A packet: its moment, the channel, the bytes.
 type Sent = (i64, u8, Vec<u8>);
