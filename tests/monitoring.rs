@@ -57,7 +57,7 @@ fn every_figure_is_fed_by_somebody() {
         }
     }
     let elsewhere: String = elsewhere.split_whitespace().collect();
-    assert!(setters.len() > 15, "{setters:?}");
+    assert!(setters.len() > 12, "{setters:?}");
     let dead: Vec<_> = setters.iter().filter(|name| !elsewhere.contains(&format!("metrics.{name}("))).collect();
     assert!(dead.is_empty(), "nobody feeds {dead:?}: a figure that is always zero misleads");
 }
