@@ -28,7 +28,7 @@ use crate::runtime::clock::monotonic;
 /// Bytes of a block on its way through the lanes, where few copies run.
 const BLOCK_BYTES: usize = 1 << 20;
 /// The smallest block: below it, system calls and hand-overs begin to cost more than the bytes.
-const SMALLEST_BLOCK_BYTES: usize = 128 << 10;
+const SMALLEST_BLOCK_BYTES: usize = 64 << 10;
 /// Memory of the blocks of all copies together, before blocks become smaller.
 const BLOCKS_BUDGET_BYTES: usize = 16 << 20;
 /// Blocks that may wait for one lane. With one more being hashed and one being filled this bounds a
