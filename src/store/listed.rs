@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::clip::Local;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::{RecorderId, RecordingId};
 use crate::domain::replay::{Held, Span, SpanState, StoredSpan, TRIES, Timeline};
@@ -164,6 +165,10 @@ impl Reader<'_> {
         let begun_ms = self.recording_begun(id)?;
         let mut held = Vec::new();
         for s in self.segments(id)? {
+            // What is not sealed is not here: its recorder may not go for it (invariant 9).
+            if !matches!(self.clip(s.clip)?.local, Local::Sealed | Local::Evicted) {
+                continue;
+            }
             let piece = |from: i64, to: i64| Held {
                 clip: s.clip,
                 at_ms: s.station_ms - begun_ms + from,
