@@ -310,6 +310,47 @@ pub enum Request {
         /// SHA-256 of the list of its files, hex.
         files: String,
     },
+    /// Asks for an evidence package that the daemon makes itself; answers with its id and state.
+    AskExport {
+        /// Any number of the case.
+        case_no: String,
+        /// Why.
+        reason: String,
+        /// On what basis.
+        basis: String,
+        /// For whom.
+        #[serde(default)]
+        recipient: Option<String>,
+        /// Where it goes (`domain::export::Target`).
+        target: String,
+        /// Of its pages: `zh-CN` or `en`.
+        #[serde(default)]
+        lang: Option<String>,
+        /// Divided among discs of so many bytes.
+        #[serde(default)]
+        disc_bytes: Option<u64>,
+    },
+    /// Confirms or refuses an evidence package that another person asked for.
+    DecideExport {
+        /// Its id.
+        package: String,
+        /// Confirm.
+        yes: bool,
+    },
+    /// Lets an evidence package that stopped go on.
+    RetryExport {
+        /// Its id.
+        package: String,
+    },
+    /// Logs that bytes of a finished package are about to be given out; answers with the entry's number.
+    TakeExport {
+        /// Its id.
+        package: String,
+        /// Which disc, from 1.
+        disc: u32,
+        /// From which byte of its zip on.
+        from_byte: u64,
+    },
     /// Another station's log asks for a signature on its checkpoint (`custody::witness`); answers with status, body and
     /// media type of HTTP.
     AddCheckpoint {

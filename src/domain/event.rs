@@ -180,6 +180,12 @@ kinds! {
     Shown => "access.show",
     /// The log itself was read.
     LogRead => "access.log",
+    /// An evidence package was asked for on the page or through the API.
+    ExportAsked => "access.export_asked",
+    /// A second person confirmed or refused an evidence package.
+    ExportDecided => "access.export_decided",
+    /// Bytes of a finished evidence package are about to be given out.
+    ExportTaken => "access.export_taken",
     /// An evidence package is about to be made (stored before its first byte is).
     ExportBegun => "access.export",
     /// An evidence package was finished and signed.

@@ -9,6 +9,7 @@
 //! v1/<station>/log/epoch/<epoch>                   the claim on an epoch: its first checkpoint (see `epoch_claim`)
 //! v1/<station>/log/tiles/<epoch>/tile/...          tiles of the tree and bundles of its entries (see `tile`)
 //! v1/<station>/log/timestamp/<epoch>/<size>-<s>    RFC 3161 timestamps on tree heads, and when they say they were made
+//! v1/<station>/export/<package>.zip                evidence packages that were asked for there; not locked
 //! v1/<station>/backup/<epoch>/<seq>/...            backups of the database: `database`, `log-key`, then `note`
 //! v1/case/<sha256(case_key)>/<station>/<clip_id>/<rev>   one for each number and alias of a case
 //! ```
@@ -102,6 +103,11 @@ pub fn epoch_claim_prefix(station: &StationId) -> String {
 pub fn parse_epoch_claim(station: &StationId, key: &str) -> Option<u32> {
     let epoch = key.strip_prefix(&epoch_claim_prefix(station))?.parse().ok()?;
     (epoch_claim(station, epoch) == key).then_some(epoch)
+}
+
+/// An evidence package.
+pub fn export(station: &StationId, package: &str) -> String {
+    format!("v1/{station}/export/{package}.zip")
 }
 
 /// The prefix under which the backups of a station's database stand.

@@ -551,6 +551,7 @@ catalogue! {
     pk_asked_at => "导出时间", "Made at";
     pk_package => "证据包编号", "Package";
     pk_content => "内容", "Content";
+    pk_disc => "第几张盘", "Disc";
     pk_digest => "内容校验值（manifest-sha256.txt 的 SHA-256）", "Digest of the content (SHA-256 of manifest-sha256.txt)";
     pk_number => "序号", "No.";
     pk_file => "文件", "File";
