@@ -866,6 +866,7 @@ fn start_doors(
         vault: parts.vault.clone(),
         footage: Arc::new(parts.reach.clone()),
         packages: Arc::new(Packed { dir: settings.export.dir.clone(), footage: Arc::new(parts.reach.clone()) }),
+        exporting: settings.export.clone(),
         derive: Arc::new(Derivations::new(
             &settings.station.state_dir,
             settings.media.preview_width_px,

@@ -236,10 +236,15 @@ impl Board {
     /// How far an evidence package is, bytes done and in all; `None`: it is not being made any more.
     pub fn export(&self, package: &str, done: Option<(u64, u64)>) {
         let mut state = self.inner.lock().unwrap_or_else(|e| e.into_inner());
-        match done {
+        let percent = |done: Option<(u64, u64)>| done.map(|(n, of)| n.saturating_mul(100) / of.max(1));
+        let before = match done {
             Some(done) => state.exports.insert(package.to_owned(), done),
             None => state.exports.remove(package),
         };
+        // Bytes come quicker than pages can be drawn.
+        if percent(before) != percent(done) {
+            state.version += 1;
+        }
     }
 
     /// How far each package is that is being made.

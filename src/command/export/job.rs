@@ -34,8 +34,10 @@ use crate::deliver::footage::Reach;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::export::{ExportState, Target};
+use crate::domain::ids::DestinationName;
 use crate::domain::layout;
 use crate::domain::ports::{ClipBytes, Clock, SendError};
+use crate::domain::sensitivity::Sensitivity;
 use crate::runtime::board::Board;
 use crate::runtime::clock::monotonic;
 use crate::runtime::durable::{make_dir_all, sync_dir};
@@ -160,6 +162,9 @@ impl Exports {
         if row.target == Target::Station {
             self.room(&dir, bytes)?;
         }
+        if let Target::At(name) = &row.target {
+            self.may_go(name, &plan)?;
+        }
         // A zip that goes somewhere is read twice: for its checksums, and to be sent.
         let passes = if matches!(row.target, Target::At(_)) { 2 } else { 1 };
         let mut done = 0;
@@ -226,6 +231,20 @@ impl Exports {
             Ok(Arc::new(plan))
         });
         planned.await?
+    }
+
+    /// A destination gets no clip above its label, in a package as little as alone (decision 9).
+    fn may_go(&self, name: &DestinationName, plan: &Plan) -> anyhow::Result<()> {
+        let written = self.settings.destinations.iter().find(|d| d.name == *name);
+        let most = written.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
+        let records = plan.discs.iter().flat_map(|disc| &disc.records);
+        let label = |word: &str| Sensitivity::parse(word).unwrap_or(Sensitivity::SuspectedState);
+        let above = records.filter(|r| label(&r.sensitivity) > most.max_sensitivity).count();
+        anyhow::ensure!(
+            above == 0,
+            "{above} clips of this case carry a label above max_sensitivity of {name}; fetch the package with the browser, or have it made on the station"
+        );
+        Ok(())
     }
 
     /// Whether there is room for so many bytes more besides the reserve.

@@ -121,6 +121,9 @@ impl Packages for Packed {
                 return Ok(None);
             }
             let zip = Zip::open(&self.dir.join(package), disc, Arc::clone(&self.footage)).await?;
+            if let Some(zip) = &zip {
+                zip.all_there().await?;
+            }
             Ok(zip.map(|zip| zip as Arc<dyn ClipBytes>))
         })
     }
@@ -147,6 +150,15 @@ impl Zip {
             index.files.iter().map(|f| Item { name: f.name.clone(), size: f.size, crc32: f.crc32 }).collect();
         let laid = Laid::new(&items, index.dos_time);
         Ok(Some(Arc::new(Self { folder, index, laid, footage })))
+    }
+
+    /// That no clip of it was isolated since, or is gone: told before the first byte, not in the middle.
+    async fn all_there(&self) -> Result<(), FootageError> {
+        for clip in self.index.files.iter().filter_map(|file| file.clip.as_deref()) {
+            let id: ClipId = clip.parse().map_err(|e| odd(io::Error::other(e)))?;
+            self.footage.open(id).await?;
+        }
+        Ok(())
     }
 
     async fn piece(self: Arc<Self>, piece: Piece) -> Result<FootageStream, FootageError> {
