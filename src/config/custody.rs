@@ -46,6 +46,7 @@ pub(super) fn export(written: written::Export, places: &Places<'_>) -> Result<Ex
         dir: places.or_state(written.dir, "exports"),
         second_person: written.second_person.unwrap_or(true),
         keep: Duration::from_secs(whole("export.keep_days", written.keep_days, 30, 1..=3650)? * 86_400),
+        sm3: written.sm3.unwrap_or(false),
     })
 }
 
@@ -103,5 +104,6 @@ pub(super) fn export_to_written(export: &Export) -> written::Export {
         dir: Some(export.dir.clone()),
         second_person: Some(export.second_person),
         keep_days: Some(export.keep.as_secs() / 86_400),
+        sm3: Some(export.sm3),
     }
 }

@@ -302,6 +302,8 @@ pub struct Export {
     pub second_person: bool,
     /// A package can be fetched with the browser for so long.
     pub keep: Duration,
+    /// SM3 beside the other digests.
+    pub sm3: bool,
 }
 
 /// The log of everything that happens to a clip.

@@ -341,6 +341,8 @@ sections! {
         second_person: bool,
         /// Days for which a package can be fetched with the browser.
         keep_days: u64,
+        /// SM3 beside the other digests.
+        sm3: bool,
     }
 
     /// `[custody.timestamp]`

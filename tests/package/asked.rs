@@ -325,3 +325,25 @@ fn a_shell_script_and_sha512sum_accept_it_and_refuse_what_was_changed() {
     assert!(bat.is_ascii() && bat.contains("\r\n") && bat.contains("4-CHECK.ps1"));
     assert!(fs::read(dir.join("4-CHECK.ps1")).unwrap().starts_with(b"\xef\xbb\xbf"));
 }
+
+/// SM3 beside the others, where it is asked for; OpenSSL computes the same.
+#[test]
+fn sm3_is_there_where_it_is_asked_for() {
+    let mut station = Station::running("[export]\nsm3 = true\n");
+    with_clips(&mut station, &[70_000]);
+    let dir = station.path("out");
+    export(&station, &dir);
+    let report = whole(&station, &dir);
+    assert_eq!(report["clips"], 1);
+    let list = fs::read_to_string(dir.join("sm3sums.txt")).unwrap();
+    assert_eq!(list.lines().count(), 3, "the clip, and the records in two forms");
+    for line in list.lines() {
+        let (digest, name) = line.split_once("  ").unwrap();
+        let (good, told) = run(Path::new("openssl"), &["dgst", "-sm3", "-r", name], &dir);
+        assert!(good && told.starts_with(digest), "{told}");
+    }
+    let first = list[..64].to_owned();
+    fs::write(dir.join("sm3sums.txt"), list.replacen(&first, &"0".repeat(64), 1)).unwrap();
+    let (code, report) = import_check(&dir, None);
+    assert!(code == 4 && report["problems"].to_string().contains("sm3sums.txt"), "{report}");
+}

@@ -59,7 +59,7 @@ fn name_of(dir: &Path, path: &Path) -> String {
 fn list_again(dir: &Path) {
     let (mut payload, mut payload_512, mut blake3) = (List::new(), List::new(), List::new());
     let (mut tags, mut tags_512) = (List::new(), List::new());
-    let long = |path: &Path| digests::of(&fs::read(path).unwrap()).sha512;
+    let long = |path: &Path| digests::of(&fs::read(path).unwrap(), false).sha512;
     for path in files_below(dir) {
         let name = name_of(dir, &path);
         let (b3, sha256, _) = support::station::digests(&path);

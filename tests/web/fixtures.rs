@@ -282,7 +282,7 @@ impl Pages for FixturePages {
         _: &'a str,
         _: u32,
     ) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>> {
-        Box::pin(async { Ok(None) })
+        Box::pin(async { Ok(Some(Arc::new(Pattern(MEDIA_BYTES)) as Arc<dyn ClipBytes>)) })
     }
 
     fn still<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {

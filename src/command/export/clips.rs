@@ -60,9 +60,14 @@ pub(super) async fn write_all(
 }
 
 /// Reads a clip for its digests alone.
-pub(super) async fn digest(footage: &dyn Footage, clip: &PackedClip, look: Look<'_>) -> anyhow::Result<Digests> {
+pub(super) async fn digest(
+    footage: &dyn Footage,
+    clip: &PackedClip,
+    sm3: bool,
+    look: Look<'_>,
+) -> anyhow::Result<Digests> {
     let mut stream = open(footage, clip).await?.read(0..clip.size_bytes);
-    let mut hashing = Hashing::default();
+    let mut hashing = Hashing::new(sm3);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|e| failed(clip, &e))?;
         look(chunk.len() as u64);

@@ -10,7 +10,7 @@ use crate::custody::package::bag::{self, DECLARATION, List};
 use crate::custody::package::pages::{Happened, Told};
 use crate::custody::package::{
     self, BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECKER, CHECKPOINT, FACTS, FILES, KEYS, MANIFEST, MANIFEST_512, NOTE,
-    OPENED, PackedClip, README, RECORDS, RECORDS_CSV, TAG_MANIFEST, TAG_MANIFEST_512, TRANSFER, WITHHELD, checker,
+    OPENED, PackedClip, README, RECORDS, RECORDS_CSV, SM3, TAG_MANIFEST, TAG_MANIFEST_512, TRANSFER, WITHHELD, checker,
     digests::{self, Digests},
 };
 use crate::domain::command::Request;
@@ -35,18 +35,23 @@ struct Writer {
     payload_512: List,
     payload_bytes: u64,
     blake3: List,
+    /// Where it was asked for.
+    sm3: Option<List>,
     tags: List,
     tags_512: List,
 }
 
 impl Writer {
     fn put(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<Sha256> {
-        let digests = digests::of(bytes);
+        let digests = digests::of(bytes, self.sm3.is_some());
         self.sink.put(name, bytes)?;
         let sha256 = digests.sha256.parse().map_err(|_| anyhow::anyhow!("a digest of ours cannot be read"))?;
         if name.starts_with("data/") {
             self.payload_bytes += bytes.len() as u64;
             self.blake3.insert(name.to_owned(), blake3::hash(bytes).to_hex().to_string());
+            if let (Some(list), Some(sm3)) = (&mut self.sm3, digests.sm3) {
+                list.insert(name.to_owned(), sm3);
+            }
             self.payload.insert(name.to_owned(), digests.sha256);
             self.payload_512.insert(name.to_owned(), digests.sha512);
         } else {
@@ -63,7 +68,7 @@ pub(super) fn finish(
     sink: Sink,
     package: &Package,
     clips: &[Digests],
-    lang: Lang,
+    (lang, sm3): (Lang, bool),
     zone: &jiff::tz::TimeZone,
     sign: &dyn Fn(Request) -> anyhow::Result<String>,
 ) -> anyhow::Result<Made> {
@@ -73,6 +78,7 @@ pub(super) fn finish(
         payload_512: List::new(),
         payload_bytes: 0,
         blake3: List::new(),
+        sm3: sm3.then(List::new),
         tags: List::new(),
         tags_512: List::new(),
     };
@@ -81,6 +87,10 @@ pub(super) fn finish(
         out.payload.insert(clip.path.clone(), digests.sha256.clone());
         out.payload_512.insert(clip.path.clone(), digests.sha512.clone());
         out.blake3.insert(clip.path.clone(), clip.blake3.clone());
+        if let Some(list) = &mut out.sm3 {
+            let sm3 = digests.sm3.clone().context("a clip was written without its SM3; begin the package anew")?;
+            list.insert(clip.path.clone(), sm3);
+        }
         out.payload_bytes += clip.size_bytes;
     }
     let clips = told(package)?;
@@ -91,6 +101,9 @@ pub(super) fn finish(
     told.manifest = out.put(MANIFEST, bag::write(&out.payload).as_bytes())?;
     out.put(MANIFEST_512, bag::write(&out.payload_512).as_bytes())?;
     out.put(BLAKE3, bag::write(&out.blake3).as_bytes())?;
+    if let Some(list) = out.sm3.as_ref().map(bag::write) {
+        out.put(SM3, list.as_bytes())?;
+    }
     out.put(BAGIT, DECLARATION.as_bytes())?;
     out.put(BAG_INFO, bag::info(&package.facts, out.payload.len(), out.payload_bytes).as_bytes())?;
     out.put(FACTS, &serde_json::to_vec_pretty(&package.facts)?)?;

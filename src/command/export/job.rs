@@ -224,7 +224,7 @@ impl Exports {
             };
             let whole = gather(&asked, begun, &settings, &store)?;
             anyhow::ensure!(!whole.clips.is_empty(), "no clip of this case can be exported any more");
-            let plan = Plan::new(whole, lang_of(&row.lang), row.disc_bytes)?;
+            let plan = Plan::new(whole, lang_of(&row.lang), settings.export.sm3, row.disc_bytes)?;
             private_dir(&dir)?;
             write_whole(&dir.join("plan.json"), &serde_json::to_vec(&plan)?)
                 .context("the plan of the package cannot be written; free space, then let it go on")?;
@@ -281,7 +281,7 @@ impl Exports {
             return Ok(());
         }
         let to = folder(dir, disc);
-        let (mut sink, there) = Sink::open(&to, false, &package.facts, &self.settings.station.zone, &[])?;
+        let (mut sink, there) = Sink::open(&to, false, &package.facts, &self.settings.station.zone, plan.sm3, &[])?;
         let of_clips = if row.target == Target::Station {
             let (back, of_clips) = clips::write_all(&self.reach, &package.clips, sink, there, look).await?;
             sink = back;
@@ -289,14 +289,15 @@ impl Exports {
         } else {
             let mut of_clips = Vec::new();
             for clip in &package.clips {
-                let known = digests.get(&clip.clip).filter(|known| known.sha256 == clip.sha256);
+                let same = |known: &&Digests| known.sha256 == clip.sha256 && known.sm3.is_some() == plan.sm3;
+                let known = digests.get(&clip.clip).filter(same);
                 match known {
                     Some(known) => {
                         look(clip.size_bytes);
                         of_clips.push(known.clone());
                     }
                     None => {
-                        let read = clips::digest(&self.reach, clip, look).await?;
+                        let read = clips::digest(&self.reach, clip, plan.sm3, look).await?;
                         digests.insert(clip.clip.clone(), read.clone());
                         let (path, bytes) = (dir.join("digests.json"), serde_json::to_vec(digests)?);
                         task::blocking("export", move || write_whole(&path, &bytes)).await??;
@@ -318,7 +319,7 @@ impl Exports {
                 }
                 Reply::Refused { message, .. } => Err(anyhow::anyhow!(message)),
             };
-            documents::finish(sink, package, &of_clips, plan.lang(), &zone, &sign)?;
+            documents::finish(sink, package, &of_clips, (plan.lang(), plan.sm3), &zone, &sign)?;
             let pairs: Vec<_> = package.clips.iter().cloned().zip(of_clips).collect();
             let index = Index::of(&dir, disc, &package.facts, &pairs, &zone)?;
             index.write(&dir, disc)?;

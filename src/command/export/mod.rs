@@ -76,7 +76,7 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
                 let words = output.words(settings.station.language).no_clip_of(number.display());
                 return Err(Ended::with(Exit::NotFound, words));
             }
-            let plan = Plan::new(whole, lang, disc_bytes)?;
+            let plan = Plan::new(whole, lang, settings.export.sm3, disc_bytes)?;
             let there = plan.discs.iter().map(|d| place(&export.to, is_zip, d.facts.disc)).find(|to| is_zip && to.exists());
             if let Some(there) = there {
                 notes.remove(&plan_path);
@@ -98,12 +98,12 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
             progress.advance(package.facts.bytes);
             continue;
         }
-        let (sink, there) = Sink::open(&to, is_zip, &package.facts, &settings.station.zone, &package.clips)?;
+        let (sink, there) = Sink::open(&to, is_zip, &package.facts, &settings.station.zone, plan.sm3, &package.clips)?;
         let mut look = |bytes| progress.advance(bytes);
         let written = block_on(clips::write_all(&reach, &package.clips, sink, there, &mut look))?;
         let (sink, digests) = written;
         let sign = |request| signed(settings, &request);
-        let one = documents::finish(sink, package, &digests, plan.lang(), &settings.station.zone, &sign)?;
+        let one = documents::finish(sink, package, &digests, (plan.lang(), plan.sm3), &settings.station.zone, &sign)?;
         made.push((to, one));
     }
     drop(progress);

@@ -31,6 +31,8 @@ pub(super) struct Plan {
     v: u32,
     /// `zh-CN` or `en`.
     pub lang: String,
+    /// With SM3 beside the other digests.
+    pub sm3: bool,
     /// In their order; at least one.
     pub discs: Vec<Package>,
 }
@@ -46,12 +48,12 @@ pub(super) struct Package {
 
 impl Plan {
     /// Of a whole case; `disc_bytes` divides it.
-    pub fn new(whole: Package, lang: Lang, disc_bytes: Option<u64>) -> anyhow::Result<Self> {
+    pub fn new(whole: Package, lang: Lang, sm3: bool, disc_bytes: Option<u64>) -> anyhow::Result<Self> {
         let discs = match disc_bytes {
             Some(room) => divided(whole, room)?,
             None => vec![whole],
         };
-        Ok(Self { v: VERSION, lang: lang.tag().to_owned(), discs })
+        Ok(Self { v: VERSION, lang: lang.tag().to_owned(), sm3, discs })
     }
 
     pub fn lang(&self) -> Lang {

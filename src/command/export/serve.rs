@@ -75,7 +75,7 @@ impl Index {
                 continue;
             }
             let bytes = at.read(&name, MAX_SMALL_BYTES)?;
-            files.push(Indexed { name, size: bytes.len() as u64, crc32: digests::of(&bytes).crc32, clip: None });
+            files.push(Indexed { name, size: bytes.len() as u64, crc32: digests::of(&bytes, false).crc32, clip: None });
         }
         files.extend(clips.iter().map(|(clip, digests)| Indexed {
             name: clip.path.clone(),
@@ -194,7 +194,7 @@ fn once(bytes: Bytes) -> FootageStream {
 fn small(path: &Path, file: &Indexed) -> io::Result<Bytes> {
     let mut bytes = Vec::new();
     File::open(path)?.take(file.size + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != file.size || digests::of(&bytes).crc32 != file.crc32 {
+    if bytes.len() as u64 != file.size || digests::of(&bytes, false).crc32 != file.crc32 {
         let words = format!("{} was changed since the package was finished; ask for another one", file.name);
         return Err(io::Error::new(io::ErrorKind::InvalidData, words));
     }

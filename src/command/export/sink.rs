@@ -19,8 +19,8 @@ const ALIGN: u64 = 1 << 20;
 
 /// Where files go.
 pub(super) enum Sink {
-    /// Below this folder.
-    Folder(PathBuf),
+    /// Below this folder, with SM3 among the digests or not.
+    Folder(PathBuf, bool),
     /// Into a zip; its path while it is not whole, and afterwards.
     Zip { zip: Box<Zip>, part: PathBuf, path: PathBuf },
 }
@@ -39,22 +39,23 @@ impl Sink {
         is_zip: bool,
         facts: &Facts,
         zone: &jiff::tz::TimeZone,
+        sm3: bool,
         clips: &[PackedClip],
     ) -> anyhow::Result<(Self, Vec<Digests>)> {
         if !is_zip {
             fs::create_dir_all(to.join("data/clips")).with_context(|| format!("{} cannot be written", to.display()))?;
-            return Ok((Self::Folder(to.to_owned()), Vec::new()));
+            return Ok((Self::Folder(to.to_owned(), sm3), Vec::new()));
         }
         let part = beside(to, "part");
         let wanted = clips.iter().map(|c| Wanted { name: &c.path, size: c.size_bytes, sha256: &c.sha256 });
         let (zip, there) =
-            Zip::open(&part, date(facts, zone), wanted).with_context(|| format!("{} cannot be written", part.display()))?;
+            Zip::open(&part, date(facts, zone), sm3, wanted).with_context(|| format!("{} cannot be written", part.display()))?;
         Ok((Self::Zip { zip: Box::new(zip), part, path: to.to_owned() }, there))
     }
 
     /// The digests of the clip, if it is there, whole; a folder's file is read for that. Blocks.
     pub(super) fn has(&self, clip: &PackedClip) -> io::Result<Option<Digests>> {
-        let Self::Folder(dir) = self else { return Ok(None) };
+        let Self::Folder(dir, sm3) = self else { return Ok(None) };
         let mut file = match File::open(dir.join(&clip.path)) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -63,7 +64,7 @@ impl Sink {
         if file.metadata()?.len() != clip.size_bytes {
             return Ok(None);
         }
-        let mut hashing = Hashing::default();
+        let mut hashing = Hashing::new(*sm3);
         hash(&mut file, &mut hashing)?;
         let digests = hashing.finish();
         Ok((digests.sha256 == clip.sha256).then_some(digests))
@@ -71,7 +72,7 @@ impl Sink {
 
     /// How much of the clip an earlier run has written, as far as it is gone on with.
     pub(super) fn begun(&self, clip: &PackedClip) -> u64 {
-        let Self::Folder(dir) = self else { return 0 };
+        let Self::Folder(dir, _) = self else { return 0 };
         let len = fs::metadata(beside(&dir.join(&clip.path), "part")).map_or(0, |meta| meta.len());
         if len > clip.size_bytes { 0 } else { len / ALIGN * ALIGN }
     }
@@ -79,12 +80,12 @@ impl Sink {
     /// Writes a clip from `from` on with what comes; gives its digests. Blocks.
     pub(super) fn write(&mut self, clip: &PackedClip, from: u64, mut bytes: Receiver<Bytes>) -> io::Result<Digests> {
         match self {
-            Self::Folder(dir) => {
+            Self::Folder(dir, sm3) => {
                 let path = dir.join(&clip.path);
                 let part = beside(&path, "part");
                 let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&part)?;
                 file.set_len(from)?;
-                let mut hashing = Hashing::default();
+                let mut hashing = Hashing::new(*sm3);
                 hash(&mut file, &mut hashing)?;
                 let mut len = from;
                 while let Some(chunk) = bytes.blocking_recv() {
@@ -110,7 +111,7 @@ impl Sink {
 
     /// What was written of the clip is not it.
     pub(super) fn discard(&self, clip: &PackedClip) -> io::Result<()> {
-        let Self::Folder(dir) = self else { return Ok(()) };
+        let Self::Folder(dir, _) = self else { return Ok(()) };
         match fs::remove_file(dir.join(&clip.path)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
@@ -120,7 +121,7 @@ impl Sink {
     /// A small file.
     pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let put = match self {
-            Self::Folder(dir) => {
+            Self::Folder(dir, _) => {
                 let path = dir.join(name);
                 let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
                 parent.and_then(|()| fs::write(&path, bytes))
@@ -136,7 +137,7 @@ impl Sink {
     /// Everything is on disk when this returns, and called what it was to be called.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {
-            Self::Folder(dir) => {
+            Self::Folder(dir, _) => {
                 // Hundreds of small files: one call for the file system is much less than one for each.
                 let open = File::open(&dir)?;
                 rustix::fs::syncfs(&open).with_context(|| format!("{} cannot be brought to disk", dir.display()))

@@ -16,7 +16,7 @@ use super::bag::{self, DECLARATION, List};
 use super::digests::{self, Hashing};
 use super::{
     BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECK_BAT, CHECK_PS1, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, Facts, Folder,
-    KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, TAG_MANIFEST,
+    KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, SM3, TAG_MANIFEST,
     TAG_MANIFEST_512, TRANSFER, UNLISTED, WITHHELD, WithheldEvent, event, proof, timestamp,
 };
 use crate::custody::checkpoint::{self, Checkpoint, Opened};
@@ -91,6 +91,8 @@ struct Digests {
     sha256: String,
     sha512: String,
     blake3: String,
+    /// Where the package has a list of them.
+    sm3: Option<String>,
 }
 
 struct Check<'a> {
@@ -124,8 +126,9 @@ impl Check<'_> {
                 "there is no {NOTE}: this is no evidence package of evidock, or its signature was removed"
             ));
         }
+        let sm3 = files.iter().any(|name| name == SM3);
         for name in &files {
-            match self.hash(name) {
+            match self.hash(name, sm3) {
                 Ok(digests) => {
                     self.digests.insert(name.clone(), digests);
                 }
@@ -152,10 +155,10 @@ impl Check<'_> {
         self.opened(&events);
     }
 
-    fn hash(&mut self, name: &str) -> io::Result<Digests> {
+    fn hash(&mut self, name: &str, sm3: bool) -> io::Result<Digests> {
         let mut file = File::open(self.folder.path(name))?;
         let (mut hashing, mut blake3, mut block, mut size) =
-            (Hashing::default(), blake3::Hasher::new(), vec![0; 1 << 20], 0);
+            (Hashing::new(sm3), blake3::Hasher::new(), vec![0; 1 << 20], 0);
         loop {
             let n = file.read(&mut block)?;
             if n == 0 {
@@ -166,8 +169,8 @@ impl Check<'_> {
             size += n as u64;
             (self.look)(n as u64);
         }
-        let digests::Digests { sha256, sha512, .. } = hashing.finish();
-        Ok(Digests { size, sha256, sha512, blake3: blake3.finalize().to_hex().to_string() })
+        let digests::Digests { sha256, sha512, sm3, .. } = hashing.finish();
+        Ok(Digests { size, sha256, sha512, sm3, blake3: blake3.finalize().to_hex().to_string() })
     }
 
     fn text(&mut self, name: &str, most: u64) -> Option<String> {
@@ -257,6 +260,12 @@ impl Check<'_> {
         }
         if let Some(listed) = self.list(BLAKE3) {
             self.compare(BLAKE3, &listed, |digests| &digests.blake3);
+        }
+        if self.digests.contains_key(SM3)
+            && let Some(listed) = self.list(SM3)
+        {
+            // Each was computed, since the list is there.
+            self.compare(SM3, &listed, |digests| digests.sm3.as_ref().unwrap_or(&digests.sha256));
         }
         let pages = [README, CATALOGUE, TRANSFER, CHECKER, CHECK_BAT, CHECK_PS1, CHECK_SH, BAG_INFO, RECORDS_CSV];
         for name in pages {

@@ -114,7 +114,7 @@ mod tests {
             .map(|(name, bytes)| Item {
                 name: (*name).to_owned(),
                 size: bytes.len() as u64,
-                crc32: digests::of(bytes).crc32,
+                crc32: digests::of(bytes, false).crc32,
             })
             .collect();
         Laid::new(&items, 0x5cd3_5062)
@@ -133,7 +133,7 @@ mod tests {
     fn it_is_the_file_that_would_be_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.zip");
-        let (mut zip, _) = Zip::open(&path, 0x5cd3_5062, []).unwrap();
+        let (mut zip, _) = Zip::open(&path, 0x5cd3_5062, false, []).unwrap();
         for (name, bytes) in FILES {
             let mut entry = zip.begin(name, bytes.len() as u64).unwrap();
             entry.write(bytes).unwrap();

@@ -14,6 +14,7 @@
 //! tagmanifest-sha256.txt      everything else but the tag manifests
 //! tagmanifest-sha512.txt      the same with SHA-512
 //! blake3sums.txt              the payload again, for `b3sum -c`
+//! sm3sums.txt                 the payload again with SM3 (GB/T 32905), where the station is asked for it
 //! data/clips/<n>_<time>_<recorder>.<ext>      the original bytes, in the order of capture
 //! data/metadata/records.json records.csv      the records of the clips
 //! custody/package.json        who made it, why, on what basis (Facts)
@@ -85,6 +86,8 @@ pub const CHECK_SH: &str = "4-CHECK.sh";
 pub const UNLISTED: [&str; 4] = [FILES, NOTE, TAG_MANIFEST, TAG_MANIFEST_512];
 /// BLAKE3 of the payload.
 pub const BLAKE3: &str = "blake3sums.txt";
+/// SM3 of the payload.
+pub const SM3: &str = "sm3sums.txt";
 /// The records.
 pub const RECORDS: &str = "data/metadata/records.json";
 /// The records as a table.

@@ -56,6 +56,8 @@ pub struct Zip {
     entries: Vec<Entry>,
     /// Date and time of every entry, in the form of DOS.
     dos_time: u32,
+    /// Digests are taken with SM3, too.
+    sm3: bool,
 }
 
 impl Zip {
@@ -64,6 +66,7 @@ impl Zip {
     pub fn open<'a>(
         path: &Path,
         dos_time: u32,
+        sm3: bool,
         wanted: impl IntoIterator<Item = Wanted<'a>>,
     ) -> io::Result<(Self, Vec<Digests>)> {
         let file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
@@ -71,7 +74,7 @@ impl Zip {
         let mut reader = BufReader::with_capacity(1 << 20, file.try_clone()?);
         for wanted in wanted {
             reader.seek(SeekFrom::Start(at))?;
-            match kept(&mut reader, &wanted)? {
+            match kept(&mut reader, &wanted, sm3)? {
                 Some((digests, len)) => {
                     entries.push(Entry { name: wanted.name.to_owned(), at, size: wanted.size, crc: digests.crc32 });
                     there.push(digests);
@@ -83,7 +86,7 @@ impl Zip {
         file.set_len(at)?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         file.seek(SeekFrom::Start(at))?;
-        Ok((Self { file, at, entries, dos_time }, there))
+        Ok((Self { file, at, entries, dos_time, sm3 }, there))
     }
 
     /// Begins an entry of `size` bytes.
@@ -92,7 +95,8 @@ impl Zip {
         let header = local(&entry, self.dos_time);
         self.file.write_all(&header)?;
         self.at += header.len() as u64;
-        Ok(Writing { zip: self, entry, written: 0, hashing: Hashing::default() })
+        let hashing = Hashing::new(self.sm3);
+        Ok(Writing { zip: self, entry, written: 0, hashing })
     }
 
     /// Writes the directory; the file is whole and on disk when this returns.
@@ -140,7 +144,7 @@ impl Writing<'_> {
 }
 
 /// The digests and length in the file of the entry at the reader's place, if it is the one that is wanted, whole.
-fn kept(reader: &mut impl Read, wanted: &Wanted<'_>) -> io::Result<Option<(Digests, u64)>> {
+fn kept(reader: &mut impl Read, wanted: &Wanted<'_>, sm3: bool) -> io::Result<Option<(Digests, u64)>> {
     let mut read = |buf: &mut [u8]| match reader.read_exact(buf) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -156,7 +160,7 @@ fn kept(reader: &mut impl Read, wanted: &Wanted<'_>) -> io::Result<Option<(Diges
     if !same(0, 10) || !same(18, expected.len()) {
         return Ok(None);
     }
-    let (mut left, mut hashing, mut block) = (wanted.size, Hashing::default(), vec![0; 1 << 20]);
+    let (mut left, mut hashing, mut block) = (wanted.size, Hashing::new(sm3), vec![0; 1 << 20]);
     while left > 0 {
         let n = left.min(block.len() as u64) as usize;
         if !read(&mut block[..n])? {
@@ -300,12 +304,12 @@ mod tests {
         for (name, bytes) in &FILES[from..] {
             let mut entry = zip.begin(name, bytes.len() as u64).unwrap();
             bytes.chunks(1000).for_each(|chunk| entry.write(chunk).unwrap());
-            assert_eq!(entry.end().unwrap(), digests::of(bytes));
+            assert_eq!(entry.end().unwrap(), digests::of(bytes, false));
         }
     }
 
     fn sha256s() -> Vec<String> {
-        FILES.iter().map(|(_, bytes)| digests::of(bytes).sha256).collect()
+        FILES.iter().map(|(_, bytes)| digests::of(bytes, false).sha256).collect()
     }
 
     fn wanted(digests: &[String]) -> Vec<Wanted<'_>> {
@@ -329,7 +333,7 @@ mod tests {
     fn another_program_reads_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.zip");
-        let (mut zip, kept) = Zip::open(&path, 0x5cd3_5062, []).unwrap();
+        let (mut zip, kept) = Zip::open(&path, 0x5cd3_5062, false, []).unwrap();
         assert!(kept.is_empty());
         write_all(&mut zip, 0);
         zip.finish().unwrap();
@@ -341,7 +345,7 @@ mod tests {
     fn an_interrupted_file_goes_on_to_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (whole, part) = (dir.path().join("whole.zip"), dir.path().join("part.zip"));
-        let (mut zip, _) = Zip::open(&whole, 1, []).unwrap();
+        let (mut zip, _) = Zip::open(&whole, 1, false, []).unwrap();
         write_all(&mut zip, 0);
         zip.finish().unwrap();
         let bytes = std::fs::read(&whole).unwrap();
@@ -350,7 +354,7 @@ mod tests {
             [(0, 0), (10, 0), (39, 0), (40, 1), (41, 1), (60_000, 1), (70_080, 2), (bytes.len() - 3, 4)]
         {
             std::fs::write(&part, &bytes[..cut]).unwrap();
-            let (mut zip, kept) = Zip::open(&part, 1, wanted(&sha256s)).unwrap();
+            let (mut zip, kept) = Zip::open(&part, 1, false, wanted(&sha256s)).unwrap();
             assert_eq!(kept.len(), expected, "{cut}");
             write_all(&mut zip, kept.len());
             zip.finish().unwrap();
@@ -359,13 +363,13 @@ mod tests {
         let mut changed = bytes.clone();
         changed[50_000] ^= 1;
         std::fs::write(&part, &changed).unwrap();
-        assert_eq!(Zip::open(&part, 1, wanted(&sha256s)).unwrap().1.len(), 1, "an entry with another byte is written again");
+        assert_eq!(Zip::open(&part, 1, false, wanted(&sha256s)).unwrap().1.len(), 1, "an entry with another byte is written again");
     }
 
     #[test]
     fn lengths_are_kept_to() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut zip, _) = Zip::open(&dir.path().join("x"), 0, []).unwrap();
+        let (mut zip, _) = Zip::open(&dir.path().join("x"), 0, false, []).unwrap();
         assert!(zip.begin("a", 3).unwrap().write(b"four").is_err());
         assert!(zip.begin("b", 3).unwrap().end().is_err());
     }
