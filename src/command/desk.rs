@@ -156,6 +156,12 @@ impl Desk {
                 event.purpose = purpose;
                 self.log(event).await
             }
+            Request::NoteDerived { clip, what, sha256, bytes } => {
+                let clip: ClipId = clip.parse()?;
+                let event = draft(EventKind::Derived, caller).clip(clip).fact("what", what).fact("bytes", bytes);
+                let seq = self.store.write(move |tx| tx.derived(clip, &sha256, event)).await?;
+                Ok(Reply::Done(json!({ "seq": seq })))
+            }
             Request::EndView { begun_seq, clip, ranges } => {
                 let event = draft(EventKind::ViewEnded, caller).clip(clip.parse()?).fact("begun", begun_seq);
                 self.log(event.fact("ranges", json!(ranges))).await

@@ -126,6 +126,8 @@ kinds! {
     Linked => "clip.linked",
     /// A link was withdrawn.
     Unlinked => "clip.unlinked",
+    /// A file was derived of a clip: its digest beside the clip's own.
+    Derived => "clip.derived",
     /// A revision of the record was made.
     RecordMade => "clip.record",
     /// An upload session was opened.

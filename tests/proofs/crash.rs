@@ -78,6 +78,7 @@ fn between_checkpoint_and_anchor() {
     // A folder that was made anew meanwhile is not the destination.
     fs::remove_dir_all(far.path()).ok();
     fs::rename(&away, far.path()).unwrap();
+    station.json(["retry"]);
     until_anchored(&mut station);
     let after = anchored(&station, far.path());
     assert!(after.len() > before.len() && before.iter().all(|(size, root)| after.get(size) == Some(root)));
