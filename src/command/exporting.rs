@@ -207,7 +207,11 @@ impl Desk {
                 let asked: Envelope = serde_json::from_slice(&row.bytes)
                     .map_err(|e| StoreError::Odd(format!("log entry {begun_seq}: {e}")))?;
                 let is = asked.kind == EventKind::ExportBegun.as_str()
-                    && asked.body.get("package").and_then(|v| v.as_str()).is_some_and(|request| is_of(&package, request));
+                    && asked
+                        .body
+                        .get("package")
+                        .and_then(|v| v.as_str())
+                        .is_some_and(|request| is_of(&package, request));
                 let case = asked.case.as_deref().filter(|_| is).and_then(|case| case.parse::<Sha256>().ok());
                 let Some(case) = case else {
                     return Err(StoreError::Conflict("nobody asked for this package here; begin it again".into()));

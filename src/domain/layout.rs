@@ -245,7 +245,10 @@ mod tests {
                 "v1/zhao-01/log/timestamp/0001/000000001000-001781834604".to_owned(),
             ),
             (epoch_claim(&s, 2), "v1/zhao-01/log/epoch/0002".to_owned()),
-            (export(&s, "019aa2c4-7f00-7abc-8def-0123456789ac"), "v1/zhao-01/export/019aa2c4-7f00-7abc-8def-0123456789ac.zip".to_owned()),
+            (
+                export(&s, "019aa2c4-7f00-7abc-8def-0123456789ac"),
+                "v1/zhao-01/export/019aa2c4-7f00-7abc-8def-0123456789ac.zip".to_owned(),
+            ),
             (backup_database(&s, 1, 42), "v1/zhao-01/backup/0001/000042/database".to_owned()),
             (backup_log_key(&s, 1, 42), "v1/zhao-01/backup/0001/000042/log-key".to_owned()),
             (backup_note(&s, 1, 42), "v1/zhao-01/backup/0001/000042/note".to_owned()),

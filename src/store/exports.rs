@@ -122,8 +122,9 @@ impl Reader<'_> {
 
     /// Packages, newest first, at most `limit`; of one case, or of all.
     pub fn exports(&self, case: Option<i64>, limit: u32) -> Result<Vec<ExportRow>> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM export WHERE ?1 IS NULL OR case_id = ?1 ORDER BY asked_ms DESC, package DESC LIMIT ?2");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM export WHERE ?1 IS NULL OR case_id = ?1 ORDER BY asked_ms DESC, package DESC LIMIT ?2"
+        );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query(params![case, limit])?;
         let mut all = Vec::new();
@@ -193,7 +194,9 @@ impl Tx<'_> {
     pub fn decide_export(&self, package: &str, yes: bool, decided: Draft) -> Result<ExportState> {
         let row = self.read().export(package)?;
         if row.state != ExportState::Asked {
-            return Err(StoreError::Conflict("this evidence package does not wait for a second person any more".into()));
+            return Err(StoreError::Conflict(
+                "this evidence package does not wait for a second person any more".into(),
+            ));
         }
         if decided.actor.kind != "user" {
             return Err(StoreError::Conflict(

@@ -206,12 +206,7 @@ async fn looked_at(site: &Site, visitor: &Visitor, package: &str) -> Result<Expo
     Ok(view)
 }
 
-async fn show_one(
-    site: &Site,
-    visitor: &Visitor,
-    package: &str,
-    refusal: Option<String>,
-) -> Result<Response, Trouble> {
+async fn show_one(site: &Site, visitor: &Visitor, package: &str, refusal: Option<String>) -> Result<Response, Trouble> {
     let view = looked_at(site, visitor, package).await?;
     // The page belongs to the package, not to the form's address.
     let visitor = Visitor { path: format!("/exports/{}", view.package), ..visitor.clone() };
@@ -456,7 +451,11 @@ pub(super) async fn ask_export(
 /// One evidence package.
 #[utoipa::path(get, path = "/api/v1/exports/{package}", params(("package" = String, Path, description = "Its id")),
     responses((status = 200, body = ExportNow), (status = 404, body = Problem), (status = 503, body = Problem)))]
-pub(super) async fn get_export(State(site): State<Arc<Site>>, visitor: Visitor, Path(package): Path<String>) -> Response {
+pub(super) async fn get_export(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(package): Path<String>,
+) -> Response {
     let answer = async { Ok(Json(ExportNow::from(&looked_at(&site, &visitor, &package).await?)).into_response()) };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }

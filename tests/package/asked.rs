@@ -97,12 +97,11 @@ fn a_zip_comes_from_any_byte_on_and_is_a_whole_package() {
     // Nothing of the clips was written on the station for it.
     assert!(!station.path(format!("state/exports/{package}/disc-1/data/clips")).read_dir().unwrap().any(|_| true));
     // Asked, begun, signed, taken: in this order, each before what it is about; a continued download is no new entry.
-    let kinds = station.query(
-        "SELECT kind FROM log_entry WHERE kind LIKE 'access.export%' AND clip_id IS NULL ORDER BY seq",
-        &[],
-    );
+    let kinds = station
+        .query("SELECT kind FROM log_entry WHERE kind LIKE 'access.export%' AND clip_id IS NULL ORDER BY seq", &[]);
     let kinds: Vec<&str> = kinds.iter().map(|row| row[0].as_str()).collect();
-    let wanted = ["access.export_asked", "access.export", "access.export_ended", "access.export_taken", "access.export_taken"];
+    let wanted =
+        ["access.export_asked", "access.export", "access.export_ended", "access.export_taken", "access.export_taken"];
     assert_eq!(kinds, wanted);
     let opened = json(&dir.join("custody/opened.json")).to_string();
     assert!(opened.contains(REASON) && opened.contains(BASIS));
@@ -222,9 +221,7 @@ fn a_killed_daemon_goes_on_to_the_same_discs() {
     let package = ask(&browser, &body);
     let dir = station.path(format!("state/exports/{package}"));
     for bytes in [1_000_000, 70_000_000] {
-        station.until("some of it is written", |s| {
-            state(s, &package) != "making" || super::written(&dir) >= bytes
-        });
+        station.until("some of it is written", |s| state(s, &package) != "making" || super::written(&dir) >= bytes);
         station.kill();
         station.start();
     }
@@ -260,7 +257,11 @@ fn a_destination_gets_it_as_a_zip_that_is_compared() {
     until_ready(&mut station, &package);
     let zip = fs::read(under.join(format!("{package}.zip"))).unwrap();
     whole(&station, &unzip(&station, &zip, "unzipped"));
-    assert_eq!(Browser::new(&station.page()).get(&format!("/exports/{package}/zip")).status, 404, "it is there, not here");
+    assert_eq!(
+        Browser::new(&station.page()).get(&format!("/exports/{package}/zip")).status,
+        404,
+        "it is there, not here"
+    );
 }
 
 /// A disk too small for the package: nothing is called one, the words say what to do, and it goes on once there is room.

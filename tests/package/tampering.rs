@@ -478,11 +478,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
         },
         &[],
     ),
-    (
-        "the SHA-512 tag manifest removed",
-        |d| fs::remove_file(d.join(TAG_MANIFEST_512)).unwrap(),
-        &[],
-    ),
+    ("the SHA-512 tag manifest removed", |d| fs::remove_file(d.join(TAG_MANIFEST_512)).unwrap(), &[]),
     (
         "the checking script made to say yes and listed anew",
         |d| {

@@ -277,11 +277,7 @@ impl Pages for FixturePages {
         ready((package == PACKAGE).then(|| export(ExportState::Ready)))
     }
 
-    fn package<'a>(
-        &'a self,
-        _: &'a str,
-        _: u32,
-    ) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>> {
+    fn package<'a>(&'a self, _: &'a str, _: u32) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>> {
         Box::pin(async { Ok(Some(Arc::new(Pattern(MEDIA_BYTES)) as Arc<dyn ClipBytes>)) })
     }
 

@@ -55,7 +55,8 @@ fn append(dir: &Path, events: u64) -> Result<(), Box<dyn Error>> {
         let batch = left.min(BATCH);
         store.write_blocking(move |tx| {
             // The size of an ordinary one: a clip, a destination, a digest.
-            let event = Draft::daemon(EventKind::Proven).fact("destination", "county-cloud").fact("checksum", "ab".repeat(32));
+            let event =
+                Draft::daemon(EventKind::Proven).fact("destination", "county-cloud").fact("checksum", "ab".repeat(32));
             for _ in 0..batch {
                 tx.log(&event.clone().clip(clip))?;
             }

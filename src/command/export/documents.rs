@@ -94,8 +94,7 @@ pub(super) fn finish(
         out.payload_bytes += clip.size_bytes;
     }
     let clips = told(package)?;
-    let mut told =
-        Told { w: lang.words(), zone, facts: &package.facts, clips: &clips, manifest: Sha256([0; 32]) };
+    let mut told = Told { w: lang.words(), zone, facts: &package.facts, clips: &clips, manifest: Sha256([0; 32]) };
     out.put(RECORDS, &serde_json::to_vec_pretty(&package.records)?)?;
     out.put(RECORDS_CSV, told.csv().as_bytes())?;
     told.manifest = out.put(MANIFEST, bag::write(&out.payload).as_bytes())?;

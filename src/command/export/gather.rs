@@ -97,12 +97,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// Reads what a package will say that was begun. Blocks.
-pub(super) fn gather(
-    asked: &Asked<'_>,
-    begun: Begun,
-    settings: &Settings,
-    store: &Store,
-) -> anyhow::Result<Package> {
+pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store: &Store) -> anyhow::Result<Package> {
     let number = case_number(settings, asked.case_no)?;
     let log_keys = log_verb::trusted_keys(settings)?;
     let policy = policy(settings);
@@ -204,7 +199,9 @@ fn is_opened(envelope: &Envelope, package: &str) -> bool {
             | EventKind::Quarantine
             | EventKind::Mismatch,
         ) => true,
-        Some(EventKind::ExportBegun | EventKind::ExportAsked) => envelope.body.get("package").and_then(|v| v.as_str()) == Some(package),
+        Some(EventKind::ExportBegun | EventKind::ExportAsked) => {
+            envelope.body.get("package").and_then(|v| v.as_str()) == Some(package)
+        }
         _ => false,
     }
 }

@@ -180,7 +180,8 @@ impl Exports {
             self.disc(row, &dir, &plan, disc, &mut digests, &mut look).await?;
             if let Target::At(name) = &row.target {
                 let dest = self.reach.remotes.iter().find(|dest| dest.name() == name);
-                let dest = dest.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
+                let dest =
+                    dest.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
                 let zip = Zip::open(&dir, disc, Arc::new(self.reach.clone())).await?;
                 let zip: Arc<dyn ClipBytes> = zip.context("the package that was made is gone")?;
                 let key = layout::export(&self.reach.station, &plan.discs[n].facts.package);
@@ -236,7 +237,8 @@ impl Exports {
     /// A destination gets no clip above its label, in a package as little as alone (decision 9).
     fn may_go(&self, name: &DestinationName, plan: &Plan) -> anyhow::Result<()> {
         let written = self.settings.destinations.iter().find(|d| d.name == *name);
-        let most = written.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
+        let most =
+            written.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
         let records = plan.discs.iter().flat_map(|disc| &disc.records);
         let label = |word: &str| Sensitivity::parse(word).unwrap_or(Sensitivity::SuspectedState);
         let above = records.filter(|r| label(&r.sensitivity) > most.max_sensitivity).count();

@@ -33,8 +33,8 @@ use crate::store::Store;
 use crate::vault::Vault;
 use gather::{Asked, Begun};
 use plan::{Plan, PlanFile, place, plan_path};
-use sink::Sink;
 pub use serve::Packed;
+use sink::Sink;
 
 /// Carries the verb out.
 pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
@@ -77,7 +77,8 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
                 return Err(Ended::with(Exit::NotFound, words));
             }
             let plan = Plan::new(whole, lang, settings.export.sm3, disc_bytes)?;
-            let there = plan.discs.iter().map(|d| place(&export.to, is_zip, d.facts.disc)).find(|to| is_zip && to.exists());
+            let there =
+                plan.discs.iter().map(|d| place(&export.to, is_zip, d.facts.disc)).find(|to| is_zip && to.exists());
             if let Some(there) = there {
                 notes.remove(&plan_path);
                 let words = format!("{} is there already; give another --to", there.display());

@@ -67,7 +67,13 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 impl Index {
     /// Of a package whose small files stand in its folder; the folder's clips, if there are any, are not read. Blocks.
-    pub fn of(dir: &Path, disc: u32, facts: &Facts, clips: &[(PackedClip, Digests)], zone: &jiff::tz::TimeZone) -> io::Result<Self> {
+    pub fn of(
+        dir: &Path,
+        disc: u32,
+        facts: &Facts,
+        clips: &[(PackedClip, Digests)],
+        zone: &jiff::tz::TimeZone,
+    ) -> io::Result<Self> {
         let at = Folder::at(&folder(dir, disc));
         let mut files = Vec::new();
         for name in at.files()?.0 {
@@ -144,7 +150,8 @@ fn odd(e: io::Error) -> FootageError {
 impl Zip {
     pub async fn open(dir: &Path, disc: u32, footage: Arc<dyn Footage>) -> Result<Option<Arc<Self>>, FootageError> {
         let (at, folder) = (dir.to_owned(), folder(dir, disc));
-        let read = task::blocking("export", move || Index::read(&at, disc)).await.map_err(|e| odd(io::Error::other(e)))?;
+        let read =
+            task::blocking("export", move || Index::read(&at, disc)).await.map_err(|e| odd(io::Error::other(e)))?;
         let Some(index) = read.map_err(odd)? else { return Ok(None) };
         let items: Vec<Item> =
             index.files.iter().map(|f| Item { name: f.name.clone(), size: f.size, crc32: f.crc32 }).collect();

@@ -48,8 +48,8 @@ impl Sink {
         }
         let part = beside(to, "part");
         let wanted = clips.iter().map(|c| Wanted { name: &c.path, size: c.size_bytes, sha256: &c.sha256 });
-        let (zip, there) =
-            Zip::open(&part, date(facts, zone), sm3, wanted).with_context(|| format!("{} cannot be written", part.display()))?;
+        let (zip, there) = Zip::open(&part, date(facts, zone), sm3, wanted)
+            .with_context(|| format!("{} cannot be written", part.display()))?;
         Ok((Self::Zip { zip: Box::new(zip), part, path: to.to_owned() }, there))
     }
 

@@ -15,9 +15,9 @@ use sha2::Digest;
 use super::bag::{self, DECLARATION, List};
 use super::digests::{self, Hashing};
 use super::{
-    BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECK_BAT, CHECK_PS1, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, Facts, Folder,
-    KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, SM3, TAG_MANIFEST,
-    TAG_MANIFEST_512, TRANSFER, UNLISTED, WITHHELD, WithheldEvent, event, proof, timestamp,
+    BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECK_BAT, CHECK_PS1, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, Facts,
+    Folder, KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, SM3,
+    TAG_MANIFEST, TAG_MANIFEST_512, TRANSFER, UNLISTED, WITHHELD, WithheldEvent, event, proof, timestamp,
 };
 use crate::custody::checkpoint::{self, Checkpoint, Opened};
 use crate::custody::epoch::Opening;

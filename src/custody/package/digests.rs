@@ -80,10 +80,7 @@ mod tests {
             abc.sha512,
             "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
         );
-        assert_eq!(
-            abc.sm3.as_deref(),
-            Some("66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0")
-        );
+        assert_eq!(abc.sm3.as_deref(), Some("66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"));
         let plain = of(b"123456789", false);
         assert_eq!((plain.crc32, plain.sm3), (0xcbf4_3926, None));
     }

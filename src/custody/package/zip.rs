@@ -363,7 +363,11 @@ mod tests {
         let mut changed = bytes.clone();
         changed[50_000] ^= 1;
         std::fs::write(&part, &changed).unwrap();
-        assert_eq!(Zip::open(&part, 1, false, wanted(&sha256s)).unwrap().1.len(), 1, "an entry with another byte is written again");
+        assert_eq!(
+            Zip::open(&part, 1, false, wanted(&sha256s)).unwrap().1.len(),
+            1,
+            "an entry with another byte is written again"
+        );
     }
 
     #[test]

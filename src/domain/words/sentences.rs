@@ -473,7 +473,9 @@ impl Words {
             EventKind::Annotated => ("标注", "Annotated"),
             EventKind::Linked => ("关联案件", "Linked to a case"),
             EventKind::Unlinked => ("取消关联", "A link was withdrawn"),
-            EventKind::Derived => ("生成衍生文件（原始文件未改动）", "A file was derived of it; the master is what it was"),
+            EventKind::Derived => {
+                ("生成衍生文件（原始文件未改动）", "A file was derived of it; the master is what it was")
+            }
             EventKind::RecordMade => ("生成记录版本", "A revision of the record was made"),
             EventKind::SendBegun => ("开始上传", "Sending began"),
             EventKind::Sent => ("已上传，等待校验", "Sent, not proven yet"),

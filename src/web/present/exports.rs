@@ -67,7 +67,8 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
     facts.push((w.pk_package, v.package.clone()));
     let fetched = v.state == ExportState::Ready && !v.over && !matches!(v.target, Target::At(_));
     let zips = (1..=if fetched { v.discs } else { 0 }).map(|disc| {
-        let name = if v.discs == 1 { w.export_fetch.to_owned() } else { format!("{} {disc}/{}", w.export_fetch, v.discs) };
+        let name =
+            if v.discs == 1 { w.export_fetch.to_owned() } else { format!("{} {disc}/{}", w.export_fetch, v.discs) };
         (name, format!("/exports/{}/zip?disc={disc}", v.package))
     });
     ExportLine {
