@@ -14,6 +14,7 @@
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
 //! logs      the log, for the security auditor               (logs.rs)
+//! certificate  the page's own, where it was given none  (certificate.rs)
 //! guests    how many connections there are at a time        (guests.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
 //! ```
@@ -26,6 +27,7 @@ pub mod accounts;
 pub mod api;
 pub mod assets;
 pub mod bind;
+pub mod certificate;
 pub mod derived;
 pub mod escape;
 pub mod exports;
