@@ -211,7 +211,7 @@ fn clips_that_were_given_up_are_in_it_and_isolated_ones_are_not_given_out() {
 #[test]
 fn a_killed_daemon_goes_on_to_the_same_discs() {
     let mut station = Station::running("");
-    let lengths = [60_000_000, 30_000_001, 55_000_000];
+    let lengths = [45_000_000, 30_000_001, 25_000_000];
     with_clips(&mut station, &lengths);
     let browser = Browser::new(&station.page());
     let mut body = wanted("station");

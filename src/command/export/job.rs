@@ -36,7 +36,7 @@ use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::export::{ExportState, Target};
 use crate::domain::ids::DestinationName;
 use crate::domain::layout;
-use crate::domain::ports::{ClipBytes, Clock, SendError};
+use crate::domain::ports::{ClipBytes, Clock, FootageError, SendError};
 use crate::domain::sensitivity::Sensitivity;
 use crate::runtime::board::Board;
 use crate::runtime::clock::monotonic;
@@ -194,15 +194,7 @@ impl Exports {
 
     /// Logs the request and fixes what the package will say.
     async fn begin(&self, row: &ExportRow, dir: &Path) -> anyhow::Result<Arc<Plan>> {
-        let caller = Caller::new(
-            row.asked_by.clone(),
-            match row.via.as_str() {
-                "api" => "api",
-                "cli" => "cli",
-                _ => "web",
-            },
-            row.from_where.clone(),
-        );
+        let caller = caller(row);
         let wanted = Wanted {
             case_no: row.case_no.clone(),
             reason: row.reason.clone(),
@@ -309,7 +301,7 @@ impl Exports {
             }
             of_clips
         };
-        let caller = Caller::new(row.asked_by.clone(), "web", row.from_where.clone());
+        let caller = caller(row);
         let (desk, plan, dir, zone) =
             (Arc::clone(&self.desk), Arc::clone(plan), dir.to_owned(), self.settings.station.zone.clone());
         let runtime = tokio::runtime::Handle::current();
@@ -351,6 +343,16 @@ impl Exports {
     }
 }
 
+/// Whoever asked, for what is logged on their behalf.
+fn caller(row: &ExportRow) -> Caller {
+    let via = match row.via.as_str() {
+        "api" => "api",
+        "cli" => "cli",
+        _ => "web",
+    };
+    Caller::new(row.asked_by.clone(), via, row.from_where.clone())
+}
+
 /// What an earlier run left. Blocks.
 fn there(dir: &Path) -> anyhow::Result<(Option<Plan>, BTreeMap<String, Digests>)> {
     let read = |name: &str| match fs::read(dir.join(name)) {
@@ -388,6 +390,9 @@ fn written_below(dir: &Path) -> u64 {
 /// Whether trying again by itself may help.
 fn is_passing(e: &anyhow::Error) -> bool {
     if let Some(e) = e.downcast_ref::<SendError>() {
+        return e.retry() == Retry::Transient;
+    }
+    if let Some(e) = e.downcast_ref::<FootageError>() {
         return e.retry() == Retry::Transient;
     }
     e.downcast_ref::<Ended>().is_some_and(|ended| ended.exit == Exit::Failure)
