@@ -555,7 +555,7 @@ catalogue! {
     export_disc_own => "自定容量（GB）", "Own size (GB)";
     export_ask => "申请导出", "Ask for it";
     export_list => "已申请的证据包", "Packages that were asked for";
-    export_none => "还没有申请过证据包。请在案件页面点“导出证据包”。", "None yet. Open a case and choose “Evidence package”.";
+    export_none => "还没有申请过证据包。请在案件页面点“导出证据包”。", "None yet. Open a case and ask for its evidence package there.";
     export_asked => "待另一人确认", "Waits for a second person";
     export_refused => "未予确认", "Refused";
     export_making => "制作中", "Being made";
