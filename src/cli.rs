@@ -493,6 +493,9 @@ pub struct Export {
     /// For whom
     #[arg(long)]
     pub recipient: Option<String>,
+    /// Divide it among discs: dvd (4.7 GB), bluray (25 GB), or a size in GB; each disc holds a package of its own
+    #[arg(long, value_name = "SIZE")]
+    pub disc: Option<String>,
 }
 
 /// `import-check`

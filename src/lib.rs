@@ -78,6 +78,7 @@
 //! | `stops` | uploads | isolations |
 //! | `tiles NAME` | uploads | every few seconds |
 //! | `witness NAME`, `timestamps` | uploads | each second; act on a new checkpoint, or when one is due |
+//! | `exports` | uploads | the store's changes, each minute, the next try |
 //! | `backup` | uploads | the next due time, somebody who asks |
 //! | `fence` | uploads | a later epoch, seen at any destination; ends the daemon |
 //! | `checkpoints` | store | each second, acts each minute |

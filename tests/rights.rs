@@ -26,7 +26,7 @@ administrator has no other role.
 
 const TAIL: &str = "\
 Two people: one carries it out or asks for it and says why, another one confirms; nobody does both, whatever their roles.
-Rights without a page yet (export, holds, isolation, disposal, recorders, the log) stand here because the table is one; until
+Rights without a page yet (holds, isolation, disposal, recorders, the log) stand here because the table is one; until
 then the command line does them, as the user of the box.
 
 On the station's own command line, whoever may use the daemon's socket (the group of its file) is outside of this table; what

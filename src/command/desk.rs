@@ -63,6 +63,8 @@ pub struct Desk {
     pub witnessed: Vec<VerifierKey>,
     /// Accounts, sessions and tokens.
     pub access: Arc<Access>,
+    /// A second person confirms evidence packages.
+    pub second_person: bool,
 }
 
 pub(super) type Answer = Result<Reply, StoreError>;
@@ -154,6 +156,12 @@ impl Desk {
                 event.purpose = purpose;
                 self.log(event).await
             }
+            Request::NoteDerived { clip, what, sha256, bytes } => {
+                let clip: ClipId = clip.parse()?;
+                let event = draft(EventKind::Derived, caller).clip(clip).fact("what", what).fact("bytes", bytes);
+                let seq = self.store.write(move |tx| tx.derived(clip, &sha256, event)).await?;
+                Ok(Reply::Done(json!({ "seq": seq })))
+            }
             Request::EndView { begun_seq, clip, ranges } => {
                 let event = draft(EventKind::ViewEnded, caller).clip(clip.parse()?).fact("begun", begun_seq);
                 self.log(event.fact("ranges", json!(ranges))).await
@@ -182,7 +190,25 @@ impl Desk {
                 Ok(Reply::Done(json!({ "size": checkpoint.size, "note": checkpoint.note })))
             }
             Request::BeginExport { case_no, reason, basis, recipient, resumes } => {
-                self.begin_export(caller, Wanted { case_no, reason, basis, recipient, resumes }).await
+                self.begin_export(caller, Wanted { case_no, reason, basis, recipient, resumes, package: None }).await
+            }
+            Request::AskExport { case_no, reason, basis, recipient, target, lang, disc_bytes } => {
+                let wanted = Wanted { case_no, reason, basis, recipient, resumes: None, package: None };
+                self.ask_export(caller, wanted, &target, lang, disc_bytes).await
+            }
+            Request::DecideExport { package, yes } => {
+                let decided = draft(EventKind::ExportDecided, caller);
+                let state = self.store.write(move |tx| tx.decide_export(&package, yes, decided)).await?;
+                Ok(Reply::Done(json!({ "state": state.as_str() })))
+            }
+            Request::RetryExport { package } => {
+                self.store.write(move |tx| tx.retry_export(&package)).await?;
+                Ok(Reply::Done(json!({})))
+            }
+            Request::TakeExport { package, disc, from_byte } => {
+                let taken = draft(EventKind::ExportTaken, caller);
+                let seq = self.store.write(move |tx| tx.take_export(&package, disc, from_byte, taken)).await?;
+                Ok(Reply::Done(json!({ "seq": seq })))
             }
             Request::SignExport { package, begun_seq, clips, bytes, files } => {
                 self.sign_export(caller, package, begun_seq, (clips, bytes), &files).await

@@ -13,6 +13,8 @@ use super::anchors;
 use super::backup::task::Backups;
 use super::desk::Desk;
 use super::exit::Exit;
+use super::export::Packed;
+use super::export::job::Exports;
 use super::pulls::{PullOrders, Pulls};
 use super::witness::{self, Witness};
 use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
@@ -325,6 +327,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
             .map(|key| key.parse().with_context(|| format!("[[custody.witness_of]] key {key:?} cannot be used")))
             .collect::<anyhow::Result<_>>()?,
         access,
+        second_person: settings.export.second_person,
     });
     let reach = Reach {
         store: store.clone(),
@@ -723,6 +726,18 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             Ok(())
         }
     });
+    let exports = Exports {
+        settings: Arc::new(settings.clone()),
+        store: parts.store.clone(),
+        desk: Arc::clone(&parts.desk),
+        reach: parts.reach.clone(),
+        board: parts.board.clone(),
+        clock: Arc::clone(&parts.clock),
+    };
+    supervisor.start(slow("exports"), move |context| {
+        let exports = exports.clone();
+        async move { Ok(super::export::job::run(context, exports).await?) }
+    });
     let evictor = Evictor {
         store: parts.store.clone(),
         vault: parts.vault.clone(),
@@ -857,6 +872,8 @@ fn start_doors(
         store: parts.store.clone(),
         vault: parts.vault.clone(),
         footage: Arc::new(parts.reach.clone()),
+        packages: Arc::new(Packed { dir: settings.export.dir.clone(), footage: Arc::new(parts.reach.clone()) }),
+        exporting: settings.export.clone(),
         derive: Arc::new(Derivations::new(
             &settings.station.state_dir,
             settings.media.preview_width_px,

@@ -1,9 +1,9 @@
-//! Settings of the custody log: checkpoints, timestamps, witnesses. Part of `resolve`.
+//! Settings of the custody log (checkpoints, timestamps, witnesses) and of evidence packages. Part of `resolve`.
 
 use std::time::Duration;
 
 use super::resolve::{Places, Problem, label, problem, whole};
-use super::settings::{Custody, TimestampSettings, WitnessSettings};
+use super::settings::{Custody, Export, TimestampSettings, WitnessSettings};
 use super::written;
 
 /// `[custody]` and what stands below it.
@@ -38,6 +38,16 @@ pub(super) fn resolve(written: written::Custody, places: &Places<'_>) -> Result<
         witnessed.push(key(&format!("custody.witness_of[{n}].key"), of.key)?);
     }
     Ok(Custody { checkpoint_interval: Duration::from_secs(seconds), timestamp, witnesses, witnessed })
+}
+
+/// `[export]`
+pub(super) fn export(written: written::Export, places: &Places<'_>) -> Result<Export, Problem> {
+    Ok(Export {
+        dir: places.or_state(written.dir, "exports"),
+        second_person: written.second_person.unwrap_or(true),
+        keep: Duration::from_secs(whole("export.keep_days", written.keep_days, 30, 1..=3650)? * 86_400),
+        sm3: written.sm3.unwrap_or(false),
+    })
 }
 
 fn address(path: &str, written: Option<String>) -> Result<String, Problem> {
@@ -85,5 +95,15 @@ pub(super) fn to_written(custody: &Custody) -> written::Custody {
         }),
         witness: (!witnesses.is_empty()).then_some(witnesses),
         witness_of: (!of.is_empty()).then_some(of),
+    }
+}
+
+/// As it would be written.
+pub(super) fn export_to_written(export: &Export) -> written::Export {
+    written::Export {
+        dir: Some(export.dir.clone()),
+        second_person: Some(export.second_person),
+        keep_days: Some(export.keep.as_secs() / 86_400),
+        sm3: Some(export.sm3),
     }
 }

@@ -247,7 +247,7 @@ mod tests {
             (
                 "zz = 1\n[aa]\n",
                 1,
-                "the top of the file has no key `zz`; its keys are station, vault, source, stream, network_recorder, discovery, media, casework, custody, destination, erase, audit, retention, upload, backup, web, access, feedback, log, control",
+                "the top of the file has no key `zz`; its keys are station, vault, source, stream, network_recorder, discovery, media, casework, custody, export, destination, erase, audit, retention, upload, backup, web, access, feedback, log, control",
             ),
         ];
         for (text, line, what) in table {

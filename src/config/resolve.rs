@@ -76,6 +76,7 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody::resolve(written.custody.unwrap_or_default(), &places)?,
+        export: custody::export(written.export.unwrap_or_default(), &places)?,
         backup: backup(written.backup.unwrap_or_default(), &destinations)?,
         destinations,
         erase: erase(written.erase.unwrap_or_default())?,
@@ -104,7 +105,7 @@ impl Places<'_> {
         path.map(|p| tidy(&self.base.join(p)))
     }
 
-    fn or_state(&self, path: Option<PathBuf>, name: &str) -> PathBuf {
+    pub(super) fn or_state(&self, path: Option<PathBuf>, name: &str) -> PathBuf {
         self.written(path).unwrap_or_else(|| self.in_state(name))
     }
 
@@ -488,6 +489,7 @@ fn keep_apart(settings: &Settings) -> Result<(), Problem> {
     let mut places = vec![
         ("vault.dir".to_owned(), &settings.vault.dir),
         ("source.folder.dir".to_owned(), &settings.folder_source.dir),
+        ("export.dir".to_owned(), &settings.export.dir),
     ];
     for (n, destination) in settings.destinations.iter().enumerate() {
         if let DestinationKind::Folder(folder) = &destination.kind {

@@ -47,6 +47,8 @@ pub struct Settings {
     pub casework: Casework,
     /// The log of everything that happens to a clip.
     pub custody: Custody,
+    /// Evidence packages.
+    pub export: Export,
     /// Where footage goes; at least one, names differ.
     pub destinations: Vec<Destination>,
     /// When space on recorders is given back; the first that fits a recorder holds. Empty: never.
@@ -290,6 +292,19 @@ impl Casework {
         let shapes = self.number_shapes.iter().cloned().chain(builtin_shapes()).collect();
         NumberRule::with_shapes(self.number_rule_version, shapes)
     }
+}
+
+/// Evidence packages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    /// Where packages are made on the station.
+    pub dir: PathBuf,
+    /// Another person confirms what somebody who signed in asks for.
+    pub second_person: bool,
+    /// A package can be fetched with the browser for so long.
+    pub keep: Duration,
+    /// SM3 beside the other digests.
+    pub sm3: bool,
 }
 
 /// The log of everything that happens to a clip.

@@ -57,6 +57,7 @@ impl Settings {
                 number_shape: none_if_empty(self.casework.number_shapes.iter().map(number_shape).collect()),
             }),
             custody: Some(custody::to_written(&self.custody)),
+            export: Some(custody::export_to_written(&self.export)),
             destination: none_if_empty(self.destinations.iter().map(destination).collect()),
             erase: none_if_empty(self.erase.iter().map(erase).collect()),
             audit: Some(written::Audit {

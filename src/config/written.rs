@@ -87,6 +87,8 @@ sections! {
         casework: Casework,
         /// The log of everything that happens to a clip.
         custody: Custody,
+        /// Evidence packages.
+        export: Export,
         /// Where footage goes.
         destination: Vec<Destination>,
         /// When space on recorders is given back.
@@ -329,6 +331,18 @@ sections! {
         witness: Vec<Witness>,
         /// Whose we sign.
         witness_of: Vec<WitnessOf>,
+    }
+
+    /// `[export]`
+    Export {
+        /// Where packages are made on the station.
+        dir: PathBuf,
+        /// Another person confirms what somebody who signed in asks for.
+        second_person: bool,
+        /// Days for which a package can be fetched with the browser.
+        keep_days: u64,
+        /// SM3 beside the other digests.
+        sm3: bool,
     }
 
     /// `[custody.timestamp]`

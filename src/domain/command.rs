@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::account::AccountAsk;
+use super::digest::Sha256;
 use super::event::Actor;
 use super::ports::BoxFuture;
 use super::rights::Action;
@@ -200,6 +201,17 @@ pub enum Request {
         /// Served ranges, merged: in bytes, of a preview in milliseconds of the clip.
         ranges: Vec<(u64, u64)>,
     },
+    /// Logs what was derived of a clip before it is given out: its digest beside the clip's own. Of the same bytes once.
+    NoteDerived {
+        /// The clip.
+        clip: String,
+        /// `sheet`.
+        what: String,
+        /// Hex SHA-256 of the derived file.
+        sha256: String,
+        /// Its length in bytes.
+        bytes: u64,
+    },
     /// Hashes the local copy and compares (and the remote copies, if asked).
     Verify {
         /// The clip.
@@ -310,6 +322,47 @@ pub enum Request {
         /// SHA-256 of the list of its files, hex.
         files: String,
     },
+    /// Asks for an evidence package that the daemon makes itself; answers with its id and state.
+    AskExport {
+        /// Any number of the case.
+        case_no: String,
+        /// Why.
+        reason: String,
+        /// On what basis.
+        basis: String,
+        /// For whom.
+        #[serde(default)]
+        recipient: Option<String>,
+        /// Where it goes (`domain::export::Target`).
+        target: String,
+        /// Of its pages: `zh-CN` or `en`.
+        #[serde(default)]
+        lang: Option<String>,
+        /// Divided among discs of so many bytes.
+        #[serde(default)]
+        disc_bytes: Option<u64>,
+    },
+    /// Confirms or refuses an evidence package that another person asked for.
+    DecideExport {
+        /// Its id.
+        package: String,
+        /// Confirm.
+        yes: bool,
+    },
+    /// Lets an evidence package that stopped go on.
+    RetryExport {
+        /// Its id.
+        package: String,
+    },
+    /// Logs that bytes of a finished package are about to be given out; answers with the entry's number.
+    TakeExport {
+        /// Its id.
+        package: String,
+        /// Which disc, from 1.
+        disc: u32,
+        /// From which byte of its zip on.
+        from_byte: u64,
+    },
     /// Another station's log asks for a signature on its checkpoint (`custody::witness`); answers with status, body and
     /// media type of HTTP.
     AddCheckpoint {
@@ -354,6 +407,8 @@ impl Request {
     pub const ACCESSES: [&'static str; 6] = ["find", "show", "search", "list", "log", "room"];
     /// Reasons that [`Request::LogRefusal`] may tell.
     pub const REFUSALS: [&'static str; 5] = ["role", "not_theirs", "sensitivity", "purpose", "scope"];
+    /// Kinds of derived files that [`Request::NoteDerived`] may tell.
+    pub const DERIVED: [&'static str; 1] = ["sheet"];
     /// Kinds of viewing that [`Request::BeginView`] may tell.
     pub const VIEWINGS: [&'static str; 5] = ["play", "download", "thumbnail", "sheet", "preview"];
 
@@ -375,6 +430,11 @@ impl Request {
                 }
             }
             Self::BeginView { what, .. } => word(what, &Self::VIEWINGS),
+            Self::NoteDerived { what, sha256, .. } => {
+                word(what, &Self::DERIVED)?;
+                let digest = sha256.parse::<Sha256>().map(|_| ());
+                digest.map_err(|_| "a digest is 64 lower-case hexadecimal digits".to_owned())
+            }
             Self::LogRefusal { action, why, .. } => {
                 let known = Action::parse(action).is_some() && Self::REFUSALS.contains(&why.as_str());
                 if known { Ok(()) } else { Err("there is no such action, or no such reason to refuse it".to_owned()) }
@@ -437,6 +497,8 @@ mod tests {
         for refused in [
             access("张三", None),
             access("", None),
+            Request::NoteDerived { clip: "c".into(), what: "sheet".into(), sha256: "张三".into(), bytes: 1 },
+            Request::NoteDerived { clip: "c".into(), what: "张三".into(), sha256: hash.clone(), bytes: 1 },
             access("find", Some("赵卫罚〔2026〕12号")),
             access("find", Some(&hash[1..])),
             access("find", Some(&upper)),

@@ -126,6 +126,8 @@ kinds! {
     Linked => "clip.linked",
     /// A link was withdrawn.
     Unlinked => "clip.unlinked",
+    /// A file was derived of a clip: its digest beside the clip's own.
+    Derived => "clip.derived",
     /// A revision of the record was made.
     RecordMade => "clip.record",
     /// An upload session was opened.
@@ -180,6 +182,12 @@ kinds! {
     Shown => "access.show",
     /// The log itself was read.
     LogRead => "access.log",
+    /// An evidence package was asked for on the page or through the API.
+    ExportAsked => "access.export_asked",
+    /// A second person confirmed or refused an evidence package.
+    ExportDecided => "access.export_decided",
+    /// Bytes of a finished evidence package are about to be given out.
+    ExportTaken => "access.export_taken",
     /// An evidence package is about to be made (stored before its first byte is).
     ExportBegun => "access.export",
     /// An evidence package was finished and signed.

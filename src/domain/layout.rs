@@ -9,6 +9,7 @@
 //! v1/<station>/log/epoch/<epoch>                   the claim on an epoch: its first checkpoint (see `epoch_claim`)
 //! v1/<station>/log/tiles/<epoch>/tile/...          tiles of the tree and bundles of its entries (see `tile`)
 //! v1/<station>/log/timestamp/<epoch>/<size>-<s>    RFC 3161 timestamps on tree heads, and when they say they were made
+//! v1/<station>/export/<package>.zip                evidence packages that were asked for there; not locked
 //! v1/<station>/backup/<epoch>/<seq>/...            backups of the database: `database`, `log-key`, then `note`
 //! v1/case/<sha256(case_key)>/<station>/<clip_id>/<rev>   one for each number and alias of a case
 //! ```
@@ -102,6 +103,11 @@ pub fn epoch_claim_prefix(station: &StationId) -> String {
 pub fn parse_epoch_claim(station: &StationId, key: &str) -> Option<u32> {
     let epoch = key.strip_prefix(&epoch_claim_prefix(station))?.parse().ok()?;
     (epoch_claim(station, epoch) == key).then_some(epoch)
+}
+
+/// An evidence package.
+pub fn export(station: &StationId, package: &str) -> String {
+    format!("v1/{station}/export/{package}.zip")
 }
 
 /// The prefix under which the backups of a station's database stand.
@@ -239,6 +245,10 @@ mod tests {
                 "v1/zhao-01/log/timestamp/0001/000000001000-001781834604".to_owned(),
             ),
             (epoch_claim(&s, 2), "v1/zhao-01/log/epoch/0002".to_owned()),
+            (
+                export(&s, "019aa2c4-7f00-7abc-8def-0123456789ac"),
+                "v1/zhao-01/export/019aa2c4-7f00-7abc-8def-0123456789ac.zip".to_owned(),
+            ),
             (backup_database(&s, 1, 42), "v1/zhao-01/backup/0001/000042/database".to_owned()),
             (backup_log_key(&s, 1, 42), "v1/zhao-01/backup/0001/000042/log-key".to_owned()),
             (backup_note(&s, 1, 42), "v1/zhao-01/backup/0001/000042/note".to_owned()),

@@ -17,6 +17,7 @@ pub mod error;
 pub mod event;
 pub mod evict;
 pub mod evidence;
+pub mod export;
 pub mod grid;
 pub mod ids;
 pub mod layout;

@@ -537,6 +537,16 @@ impl Retryable for FootageError {
     }
 }
 
+/// Finished evidence packages, each as a zip that nobody wrote: it can be had from any byte on.
+pub trait Packages: Send + Sync {
+    /// Opens the zip of a disc of a package, from 1; `None` where it is not there (any more).
+    fn open<'a>(
+        &'a self,
+        package: &'a str,
+        disc: u32,
+    ) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>>;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Media, clock, signer
 

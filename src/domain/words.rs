@@ -542,6 +542,31 @@ catalogue! {
     err_back => "回到采集站", "Back to the station";
 
     // An evidence package
+    export_title => "导出证据包", "Evidence package";
+    export_new => "申请导出", "Ask for a package";
+    export_explained => "谁、为何、依据什么导出，先写入日志，再写第一个字节。", "Who asks, why and on what basis is logged before the first byte is written.";
+    export_second_explained => "提交后须由另一人确认。", "Another person must confirm it.";
+    export_target => "去向", "Goes to";
+    export_to_browser => "由浏览器下载（zip）", "This browser, as a zip";
+    export_to_station => "采集站上的文件夹", "A folder on the station";
+    export_to_destination => "云端", "Cloud";
+    export_disc => "按光盘容量拆分", "Divide among discs";
+    export_disc_none => "不拆分", "In one piece";
+    export_disc_own => "自定容量（GB）", "Own size (GB)";
+    export_ask => "申请导出", "Ask for it";
+    export_list => "已申请的证据包", "Packages that were asked for";
+    export_none => "还没有申请过证据包。请在案件页面点“导出证据包”。", "None yet. Open a case and ask for its evidence package there.";
+    export_asked => "待另一人确认", "Waits for a second person";
+    export_refused => "未予确认", "Refused";
+    export_making => "制作中", "Being made";
+    export_failed => "已停止", "Stopped";
+    export_ready => "已完成并签名", "Finished and signed";
+    export_over => "已过保留期", "No longer kept";
+    export_second => "确认人", "Second person";
+    export_fetch => "下载", "Download";
+    export_confirm => "确认导出", "Confirm";
+    export_refuse => "不予确认", "Refuse";
+    export_again => "继续制作", "Go on";
     pk_readme => "说明文件", "Read this first";
     pk_catalogue => "证据目录", "Catalogue of evidence";
     pk_transfer => "移交登记表", "Transfer register";
@@ -556,6 +581,7 @@ catalogue! {
     pk_asked_at => "导出时间", "Made at";
     pk_package => "证据包编号", "Package";
     pk_content => "内容", "Content";
+    pk_disc => "第几张盘", "Disc";
     pk_digest => "内容校验值（manifest-sha256.txt 的 SHA-256）", "Digest of the content (SHA-256 of manifest-sha256.txt)";
     pk_number => "序号", "No.";
     pk_file => "文件", "File";

@@ -172,6 +172,8 @@ struct State {
     held: BTreeMap<&'static str, Vec<HeldDevice>>,
     streams: BTreeMap<String, StreamNow>,
     lines: BTreeMap<String, Line>,
+    /// Bytes done and bytes in all, of evidence packages that are being made.
+    exports: BTreeMap<String, (u64, u64)>,
     sent: std::collections::VecDeque<(i64, u64)>,
     copied: std::collections::VecDeque<(i64, u64)>,
     copied_bytes: u64,
@@ -244,6 +246,25 @@ impl Board {
     /// The lines to all destinations, by name.
     pub fn lines(&self) -> BTreeMap<String, Line> {
         self.inner.lock().unwrap_or_else(|e| e.into_inner()).lines.clone()
+    }
+
+    /// How far an evidence package is, bytes done and in all; `None`: it is not being made any more.
+    pub fn export(&self, package: &str, done: Option<(u64, u64)>) {
+        let mut state = self.inner.lock().unwrap_or_else(|e| e.into_inner());
+        let percent = |done: Option<(u64, u64)>| done.map(|(n, of)| n.saturating_mul(100) / of.max(1));
+        let before = match done {
+            Some(done) => state.exports.insert(package.to_owned(), done),
+            None => state.exports.remove(package),
+        };
+        // Bytes come quicker than pages can be drawn.
+        if percent(before) != percent(done) {
+            state.version += 1;
+        }
+    }
+
+    /// How far each package is that is being made.
+    pub fn exports(&self) -> BTreeMap<String, (u64, u64)> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).exports.clone()
     }
 
     /// A number that grows with each change.

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
-use crate::domain::event::{self, Draft, Place};
+use crate::domain::event::{self, Draft, EventKind, Place};
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::{self, Hash};
 
@@ -77,6 +77,28 @@ impl Tx<'_> {
         }
         self.changed(Change::Log);
         Ok(size)
+    }
+
+    /// Logs that a file with this SHA-256 was derived of a clip, beside the clip's own digests; of the same bytes once.
+    /// Gives the entry's position.
+    pub fn derived(&self, clip: ClipId, sha256: &str, event: Draft) -> Result<u64> {
+        let told = format!("\"sha256\":\"{sha256}\"");
+        let known: Option<i64> = self
+            .conn
+            .prepare_cached(
+                "SELECT seq FROM log_entry WHERE clip_id = ?1 AND kind = ?2 AND instr(CAST(bytes AS TEXT), ?3) > 0 LIMIT 1",
+            )?
+            .query_row(params![clip.to_string(), EventKind::Derived.as_str(), told], |r| r.get(0))
+            .optional()?;
+        if let Some(seq) = known {
+            return Ok(seq as u64);
+        }
+        let parent = self.read().clip(clip)?;
+        let (Some(of_sha256), Some(of_blake3)) = (parent.sha256, parent.blake3) else {
+            return Err(StoreError::Conflict(format!("clip {clip} is not sealed yet; nothing is derived of it")));
+        };
+        let event = event.fact("sha256", sha256);
+        self.log(&event.fact("parent_sha256", of_sha256.to_string()).fact("parent_blake3", of_blake3.to_string()))
     }
 
     /// Stores a signed checkpoint and puts it on its way to every destination.

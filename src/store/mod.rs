@@ -14,6 +14,7 @@ mod delivery;
 mod docks;
 mod erase;
 mod evict;
+mod exports;
 mod facts;
 mod intake;
 mod issues;
@@ -59,6 +60,7 @@ pub use delivery::{DestinationRow, OutboxItem, PartRow, SmallKind};
 pub use docks::{NewDock, OpenDock};
 pub use erase::ErasableRow;
 pub use evict::EvictRow;
+pub use exports::{ExportRow, NewExport};
 pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
@@ -213,6 +215,8 @@ pub enum Change {
     Holds,
     /// Accounts, sessions or tokens changed.
     Accounts,
+    /// An evidence package was asked for, decided about, or is further than before.
+    Exports,
     /// The log grew.
     Log,
 }

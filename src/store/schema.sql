@@ -730,6 +730,36 @@ CREATE TABLE tiles_at (
   at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Evidence packages that were asked for on the page or through the API, and how far each is. What stands in one is written
+-- beside it on disk (`command::export::plan`); events of the log tell the rest.
+CREATE TABLE export (
+  package    TEXT PRIMARY KEY,                       -- a UUIDv7; of several discs the part that they share
+  case_id    INTEGER NOT NULL REFERENCES case_file,
+  case_no    TEXT NOT NULL,                          -- as it was asked for, in its agreed form
+  reason     TEXT NOT NULL,
+  basis      TEXT NOT NULL,
+  recipient  TEXT,
+  lang       TEXT NOT NULL,                          -- 'zh-CN' or 'en': of the package's pages
+  target     TEXT NOT NULL,                          -- 'station', 'browser', or 'at:' and the name of a destination
+  disc_bytes INTEGER,                                -- divided among discs of this size
+  asked_by   TEXT NOT NULL,                          -- `kind:id`, as in the log
+  via        TEXT NOT NULL CHECK (via IN ('web', 'api', 'cli')),
+  from_where TEXT NOT NULL,
+  asked_ms   INTEGER NOT NULL,
+  state      TEXT NOT NULL CHECK (state IN ('asked', 'refused', 'making', 'failed', 'ready')),
+  second_by  TEXT,                                   -- who confirmed or refused it
+  second_ms  INTEGER,
+  words      TEXT,                                   -- why it waits or failed
+  discs      INTEGER,                                -- packages that it came to
+  clips      INTEGER,
+  bytes      INTEGER,                                -- of the clips
+  ended_ms   INTEGER,
+  CHECK ((second_by IS NULL) = (second_ms IS NULL)),
+  CHECK (state <> 'ready' OR (discs > 0 AND clips IS NOT NULL AND bytes IS NOT NULL AND ended_ms IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX export_open ON export (asked_ms) WHERE state IN ('asked', 'making');
+CREATE INDEX export_case ON export (case_id, asked_ms);
+
 -- These stop accidents only; whoever owns the file can drop them. The tree and its anchors are what tells.
 CREATE TRIGGER log_entry_stays BEFORE UPDATE ON log_entry BEGIN SELECT RAISE(ABORT, 'log entries are never changed'); END;
 CREATE TRIGGER log_entry_kept BEFORE DELETE ON log_entry BEGIN SELECT RAISE(ABORT, 'log entries are never removed'); END;

@@ -2,6 +2,7 @@
 //! changes goes through `domain::command`.
 
 mod clip;
+mod exports;
 mod log;
 mod rooms;
 mod station;
@@ -15,6 +16,7 @@ use super::view::Frame;
 use super::view::case::{CaseAnswer, CaseView};
 use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use super::view::exports::{ExportView, ExportsView};
 use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
@@ -23,7 +25,7 @@ use crate::domain::case_number::NumberRule;
 use crate::domain::clip::{ClipState, Local};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{
-    BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, PreviewPiece,
+    BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, Packages, PreviewPiece,
 };
 use crate::domain::record::{REQUIRED, Record};
 use crate::domain::rights::Within;
@@ -48,6 +50,10 @@ pub struct StationPages {
     pub vault: Vault,
     /// The way to clips' bytes.
     pub footage: Arc<dyn Footage>,
+    /// Finished evidence packages.
+    pub packages: Arc<dyn Packages>,
+    /// How evidence packages are made.
+    pub exporting: crate::config::Export,
     /// Makes previews and contact sheets.
     pub derive: Arc<dyn Derive>,
     /// What is going on now.
@@ -362,6 +368,22 @@ impl Pages for StationPages {
                 Err(e) => Err(ReadError::Failed(Box::new(e))),
             }
         })
+    }
+
+    fn exports<'a>(&'a self, case: Option<&'a str>) -> BoxFuture<'a, Result<ExportsView, ReadError>> {
+        Box::pin(self.exports_view(case))
+    }
+
+    fn export<'a>(&'a self, package: &'a str) -> BoxFuture<'a, Result<Option<ExportView>, ReadError>> {
+        Box::pin(self.one_export(package))
+    }
+
+    fn package<'a>(
+        &'a self,
+        package: &'a str,
+        disc: u32,
+    ) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>> {
+        Box::pin(self.package_bytes(package, disc))
     }
 
     fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>> {

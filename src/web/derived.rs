@@ -8,11 +8,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use sha2::Digest;
 
 use super::routes::{Need, Routes};
 use super::site::{Media, MediaFile, Site, Visitor};
 use super::trouble::{Problem, Trouble};
+use crate::domain::command::Request;
 use crate::domain::derived::{PIECES_MAX, piece_span};
+use crate::domain::digest::to_hex;
 use crate::domain::ids::ClipId;
 use crate::domain::rights::Action;
 
@@ -95,6 +98,14 @@ pub(super) async fn sheet(
         // Pictures show what the footage shows: they are logged like it.
         site.viewings.watch(&visitor.caller, clip, "sheet").await?;
         let jpeg = site.pages.sheet(clip, file.bytes).await?.ok_or(Trouble::NoPreview)?;
+        // Whoever saves it has a file of its own: the log says of which clip it is, before it is given out.
+        let derived = Request::NoteDerived {
+            clip: clip.to_string(),
+            what: "sheet".to_owned(),
+            sha256: to_hex(&sha2::Sha256::digest(&jpeg)),
+            bytes: jpeg.len() as u64,
+        };
+        site.carry_out(&visitor.caller, derived).await?;
         Ok(dressed("image/jpeg", jpeg, &name))
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))

@@ -9,6 +9,7 @@
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
 //! rooms     what is recorded live: page and API           (rooms.rs)
+//! exports   evidence packages: page, API, zip            (exports.rs)
 //! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
@@ -29,6 +30,7 @@ pub mod bind;
 pub mod certificate;
 pub mod derived;
 pub mod escape;
+pub mod exports;
 pub mod guard;
 pub mod guests;
 pub mod live;
@@ -68,6 +70,7 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         assets::routes,
         api::routes,
         rooms::routes,
+        exports::routes,
         proofs::routes,
         signin::routes,
         account::routes,

@@ -519,6 +519,7 @@ struct CasePage<'a> {
     in_case: bool,
     cut: bool,
     list_href: String,
+    export_href: String,
     self_href: String,
 }
 
@@ -578,6 +579,7 @@ async fn case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Pat
             in_case: true,
             cut: (v.clips.len() as u64) < v.clips_total,
             list_href: format!("/clips?case={}", present::segment(&v.number)),
+            export_href: format!("{}/export", present::case_href(&v.number)),
             self_href: visitor.part_href(),
             v: &v,
             c: &c,

@@ -200,7 +200,7 @@ async fn ring(store: &Store, board: &Board, bell: &Live, cancel: &CancellationTo
                 Ok(Change::Docks | Change::Destinations | Change::Recorders | Change::Recordings) => topics.extend([Topic::Station]),
                 // A list that lags behind looks at everything again.
                 Err(RecvError::Lagged(_)) => topics.extend([Topic::Station, Topic::Clips]),
-                Ok(Change::Isolated | Change::Holds) => topics.extend([Topic::Clips, Topic::Station]),
+                Ok(Change::Isolated | Change::Holds | Change::Exports) => topics.extend([Topic::Clips, Topic::Station]),
                 Ok(Change::Outbox | Change::Log | Change::Accounts) => {}
                 Err(RecvError::Closed) => return,
             },

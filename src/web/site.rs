@@ -19,6 +19,7 @@ use super::view::Frame;
 use super::view::case::CaseAnswer;
 use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CasesView, ClipsQuery, ClipsView};
+use super::view::exports::{ExportView, ExportsView};
 use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
@@ -26,7 +27,7 @@ use super::viewing::Viewings;
 use super::who::{Said, Who};
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::ids::ClipId;
-use crate::domain::ports::{BoxFuture, ClipBytes, Clock, DeriveError, PreviewPiece};
+use crate::domain::ports::{BoxFuture, ClipBytes, Clock, DeriveError, FootageError, PreviewPiece};
 use crate::domain::record::Record;
 use crate::domain::rights::{Action, Within};
 use crate::domain::words::Lang;
@@ -81,6 +82,16 @@ pub trait Pages: Send + Sync {
     fn sheet(&self, clip: ClipId, bytes: Arc<dyn ClipBytes>) -> BoxFuture<'_, Result<Option<Bytes>, DeriveError>>;
     /// A JPEG still of a clip.
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>>;
+    /// Evidence packages that were asked for, newest first: of one case by any of its numbers, or of all.
+    fn exports<'a>(&'a self, case: Option<&'a str>) -> BoxFuture<'a, Result<ExportsView, ReadError>>;
+    /// One of them; `None` where there is none of that id.
+    fn export<'a>(&'a self, package: &'a str) -> BoxFuture<'a, Result<Option<ExportView>, ReadError>>;
+    /// The zip of a disc of a finished package, from 1; `None` where it is not there (any more).
+    fn package<'a>(
+        &'a self,
+        package: &'a str,
+        disc: u32,
+    ) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>>;
     /// Rooms that are recorded live.
     fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>>;
     /// The newest JPEG still of a stream.
@@ -257,6 +268,23 @@ impl Site {
         if accesses.len() >= REMEMBERED {
             accesses.retain(|_, at| now.duration_since(*at) < SAME_ACCESS);
         }
+        if accesses.len() < REMEMBERED {
+            accesses.insert(key, now);
+        }
+        Ok(())
+    }
+
+    /// Stores that bytes of a package are about to be given out, before the first of them is. Who goes on with what they
+    /// began makes no new entry for a quarter of an hour.
+    pub async fn log_taken(&self, visitor: &Visitor, package: &str, disc: u32, from_byte: u64) -> Result<(), Trouble> {
+        let key = format!("{}\0taken\0{package}\0{disc}", of_caller(&visitor.caller));
+        let now = crate::runtime::clock::monotonic();
+        let recent = |at: &Instant| now.duration_since(*at) < SAME_ACCESS;
+        if from_byte > 0 && self.accesses.lock().unwrap_or_else(PoisonError::into_inner).get(&key).is_some_and(recent) {
+            return Ok(());
+        }
+        self.carry_out(&visitor.caller, Request::TakeExport { package: package.to_owned(), disc, from_byte }).await?;
+        let mut accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
         if accesses.len() < REMEMBERED {
             accesses.insert(key, now);
         }

@@ -63,6 +63,15 @@ fn a_preview_is_logged_first_says_what_it_is_and_leaves_the_master_alone() {
     assert_eq!(viewings(&station), 1, "one viewing");
     let sheet = get(&station, &format!("/api/v1/clips/{id}/sheet"));
     assert!(sheet.status == 200 && sheet.body.starts_with(b"\xff\xd8\xff"), "{}", sheet.head);
+    // The log says of which bytes it was derived, once for the same.
+    let again = get(&station, &format!("/api/v1/clips/{id}/sheet"));
+    let told = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'clip.derived'", &[]);
+    let record = station.record(&id);
+    let digest = evidock::custody::package::digests::of(&sheet.body, false).sha256;
+    assert_eq!(told.len(), if again.body == sheet.body { 1 } else { 2 });
+    for part in [digest.as_str(), record["sha256"].as_str().unwrap(), record["blake3"].as_str().unwrap()] {
+        assert!(told[0][0].contains(part), "{}", told[0][0]);
+    }
     assert!(sheet.head.contains("evidock-derived"));
     assert_eq!(viewings(&station), 2, "pictures show what the footage shows");
     for (path, status) in [

@@ -6,7 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asked;
 mod export;
+#[path = "../access/http.rs"]
+mod http;
 mod tampering;
 
 use std::fs;
@@ -90,6 +93,17 @@ pub fn take_in(station: &mut Station, lengths: &[usize]) {
     }
     station.dock("a");
     station.until_proven(lengths.len() as u64);
+}
+
+/// Bytes of files below a folder, also while others write there.
+pub fn written(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => written(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
 }
 
 /// Exports the case; must succeed.

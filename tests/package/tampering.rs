@@ -8,8 +8,8 @@ use evidock::custody::note::VerifierKey;
 use evidock::custody::package::bag::{self, List};
 use evidock::custody::package::check::digest_of;
 use evidock::custody::package::{
-    CATALOGUE, CHECKER, CHECKPOINT, FACTS, FILES, KEYS, MANIFEST, NOTE, OPENED, PackageNote, README, RECORDS,
-    TAG_MANIFEST, WITHHELD, event, proof,
+    CATALOGUE, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, PackageNote,
+    README, RECORDS, TAG_MANIFEST, TAG_MANIFEST_512, UNLISTED, WITHHELD, digests, event, proof,
 };
 
 use super::support::oracle::oracle;
@@ -57,16 +57,20 @@ fn name_of(dir: &Path, path: &Path) -> String {
 
 /// Every list of the package made anew, as whoever changed files would do it: all of them agree again.
 fn list_again(dir: &Path) {
-    let (mut payload, mut blake3, mut tags) = (List::new(), List::new(), List::new());
+    let (mut payload, mut payload_512, mut blake3) = (List::new(), List::new(), List::new());
+    let (mut tags, mut tags_512) = (List::new(), List::new());
+    let long = |path: &Path| digests::of(&fs::read(path).unwrap(), false).sha512;
     for path in files_below(dir) {
         let name = name_of(dir, &path);
         let (b3, sha256, _) = support::station::digests(&path);
         if name.starts_with("data/") {
             payload.insert(name.clone(), sha256);
+            payload_512.insert(name.clone(), long(&path));
             blake3.insert(name, b3);
         }
     }
     fs::write(dir.join(MANIFEST), bag::write(&payload)).unwrap();
+    fs::write(dir.join(MANIFEST_512), bag::write(&payload_512)).unwrap();
     fs::write(dir.join("blake3sums.txt"), bag::write(&blake3)).unwrap();
     let bytes: u64 = files_below(&dir.join("data")).iter().map(|f| fs::metadata(f).unwrap().len()).sum();
     let info = read(dir, "bag-info.txt");
@@ -80,15 +84,18 @@ fn list_again(dir: &Path) {
     fs::write(dir.join("bag-info.txt"), info).unwrap();
     for path in files_below(dir) {
         let name = name_of(dir, &path);
-        if !name.starts_with("data/") && ![FILES, NOTE, TAG_MANIFEST].contains(&name.as_str()) {
+        if !name.starts_with("data/") && !UNLISTED.contains(&name.as_str()) {
+            tags_512.insert(name.clone(), long(&path));
             tags.insert(name, support::station::digests(&path).1);
         }
     }
     fs::write(dir.join(FILES), bag::write(&tags)).unwrap();
     for name in [FILES, NOTE] {
+        tags_512.insert(name.to_owned(), long(&dir.join(name)));
         tags.insert(name.to_owned(), support::station::digests(&dir.join(name)).1);
     }
     fs::write(dir.join(TAG_MANIFEST), bag::write(&tags)).unwrap();
+    fs::write(dir.join(TAG_MANIFEST_512), bag::write(&tags_512)).unwrap();
 }
 
 /// Signs the package with another key and puts that in the place of the station's.
@@ -454,6 +461,31 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, "blake3sums.txt", &first, &"0".repeat(64));
         },
         &[B3sum, Bagit, Sha256sum],
+    ),
+    (
+        "a line of the SHA-512 manifest changed",
+        |d| {
+            let text = read(d, MANIFEST_512);
+            edit(d, MANIFEST_512, &text[..128].to_owned(), &"0".repeat(128));
+        },
+        &[Bagit, Sha256sum],
+    ),
+    (
+        "the SHA-512 manifest removed and the rest listed anew",
+        |d| {
+            list_again(d);
+            fs::remove_file(d.join(MANIFEST_512)).unwrap();
+        },
+        &[],
+    ),
+    ("the SHA-512 tag manifest removed", |d| fs::remove_file(d.join(TAG_MANIFEST_512)).unwrap(), &[]),
+    (
+        "the checking script made to say yes and listed anew",
+        |d| {
+            edit(d, CHECK_SH, "exit 1", "exit 0");
+            list_again(d);
+        },
+        &[],
     ),
     ("a file beside the lists", |d| fs::write(d.join("custody/more.txt"), "x").unwrap(), &[]),
     (

@@ -9,8 +9,11 @@ use bytes::Bytes;
 use evidock::domain::clip::{ClipState, Local, ProofLevel, SightingState};
 use evidock::domain::command::{Ask, Caller, Reply, Request};
 use evidock::domain::event::{Actor, EventKind};
+use evidock::domain::export::{ExportState, Target};
 use evidock::domain::ids::ClipId;
-use evidock::domain::ports::{BoxFuture, ClipBytes, DeriveError, FootageStream, MediaHealth, PreviewPiece, ProbeError};
+use evidock::domain::ports::{
+    BoxFuture, ClipBytes, DeriveError, FootageError, FootageStream, MediaHealth, PreviewPiece, ProbeError,
+};
 use evidock::domain::proof::TlogProof;
 use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
@@ -27,6 +30,7 @@ use evidock::web::view::Frame;
 use evidock::web::view::case::{CaseAnswer, CaseView};
 use evidock::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
 use evidock::web::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use evidock::web::view::exports::{ExportView, ExportsView};
 use evidock::web::view::log::{LogEntry, LogQuery};
 use evidock::web::view::rooms::{RecordingView, RoomView, RoomsView};
 use evidock::web::view::station::*;
@@ -215,6 +219,33 @@ fn recorded() -> (PublishedSegment, Vec<PublishedGap>) {
     (segment, vec![gap])
 }
 
+/// The id of a package.
+pub const PACKAGE: &str = "019aa2c4-7f00-7abc-8def-0123456789ab";
+
+fn export(state: ExportState) -> ExportView {
+    ExportView {
+        package: PACKAGE.into(),
+        case_no: "赵卫罚〔2026〕12号".into(),
+        reason: "行政诉讼举证".into(),
+        basis: "调取证据通知书〔2026〕7号".into(),
+        recipient: Some("县人民法院".into()),
+        target: Target::Browser,
+        disc_bytes: Some(4_700_000_000),
+        asked_by: Actor::user(7),
+        asked: UtcMs(1_781_834_604_000),
+        state,
+        second_by: (state != ExportState::Asked).then(|| Actor::user(9)),
+        words: (state == ExportState::Failed).then(|| "free space, then let it go on".into()),
+        discs: u32::from(state == ExportState::Ready) * 2,
+        clips: 12,
+        bytes: 6_000_000_000,
+        ended: (state == ExportState::Ready).then_some(UtcMs(1_781_834_904_000)),
+        done: (state == ExportState::Making).then_some((1_200_000_000, 6_000_000_000)),
+        place: "/var/lib/evidock/exports".into(),
+        over: false,
+    }
+}
+
 impl Pages for FixturePages {
     fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>> {
         let alarms = station(self.0).alarms.len() as u64;
@@ -233,6 +264,23 @@ impl Pages for FixturePages {
 
     fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>> {
         ready(rooms(self.0))
+    }
+
+    fn exports<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<ExportsView, ReadError>> {
+        let states = [ExportState::Ready, ExportState::Failed, ExportState::Making, ExportState::Asked];
+        ready(ExportsView {
+            exports: states.into_iter().map(export).collect(),
+            destinations: vec!["county-cloud".into()],
+            second_person: true,
+        })
+    }
+
+    fn export<'a>(&'a self, package: &'a str) -> BoxFuture<'a, Result<Option<ExportView>, ReadError>> {
+        ready((package == PACKAGE).then(|| export(ExportState::Ready)))
+    }
+
+    fn package<'a>(&'a self, _: &'a str, _: u32) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>> {
+        Box::pin(async { Ok(Some(Arc::new(Pattern(MEDIA_BYTES)) as Arc<dyn ClipBytes>)) })
     }
 
     fn still<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {

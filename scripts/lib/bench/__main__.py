@@ -63,6 +63,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--gib", type=float, default=2.0, help="GiB of footage (default 2)")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of runs (default 3, the fewest that show the noise)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="entries of the log in the group custody (default 10^6)")
     parser.add_argument("--list", action="store_true", help="the figures, without running any")
     args = parser.parse_args()
 
@@ -74,8 +75,8 @@ def main():
             target = "" if figure.target is None else f"; target {figure.target:g}"
             print(f"{figure.name:<20} {figure.group:<8} {figure.about}{target}")
         return
-    if args.pairs < 1 or args.gib <= 0:
-        parser.error("--pairs and --gib must be above 0")
+    if args.pairs < 1 or args.gib <= 0 or args.events < 1:
+        parser.error("--pairs, --gib and --events must be above 0")
 
     # Ended from outside, everything that was started still ends with us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -89,7 +90,7 @@ def main():
         for group in dict.fromkeys(f.group for f in wanted):
             say(f"{group}: {args.gib:g} GiB, {args.pairs} pairs")
             with contextlib.ExitStack() as stack:
-                results = figures.GROUPS[group](figures.Run(work / group, args.gib, args.pairs, stack))
+                results = figures.GROUPS[group](figures.Run(work / group, args.gib, args.pairs, args.events, stack))
             for figure in wanted:
                 if figure.group == group:
                     object = told(figure, results[figure.name])

@@ -14,6 +14,7 @@ import time
 import typing
 
 import cloud
+import custody
 import replay
 import streams
 from peers import ACCESS_KEY, NOWHERE, SECRET_KEY, Server, copies, timed
@@ -71,6 +72,12 @@ FIGURES = [
     Figure("dock_to_proven_cpu", "path", "s/GiB", "CPU of daemon and children for each GiB, dock to last proof"),
     Figure("memory_peak", "path", "MiB", "largest resident memory of the daemon meanwhile", target=100, target_is="ours"),
     Figure("children_peak", "path", "MiB", "largest resident memory of one child process meanwhile"),
+    Figure("log_append", "custody", "us", "an event of the log, appended in batches of 1,000", target=30, target_is="ours"),
+    Figure("log_proof", "custody", "ms", "the slowest of 1,000 proofs of single events", target=5, target_is="ours"),
+    Figure("log_start", "custody", "MiB", "what opening the database of that log reads", target=16, target_is="ours"),
+    Figure("log_share", "custody", "%", "what the events of intake cost, of intake's time", target=5, target_is="ours"),
+    # No less than 0.8 of the rate that the peer gets.
+    Figure("export_wall", "custody", "s", "an evidence package of 4 clips", "cp -r of the same files, then sync", 1.25),
     *of_cloud("long", "8 files of an eighth of it each", "real server", 1.0),
     *of_cloud("short", "files of 1 MiB", "real server", 1.0),
     *of_cloud("long_sink", "8 files of an eighth of it each", "sink", 0.95),
@@ -88,6 +95,7 @@ class Run:
     work: pathlib.Path
     gib: float
     pairs: int
+    events: int
     stack: contextlib.ExitStack
 
     @staticmethod
@@ -265,7 +273,12 @@ def pulled(run):
     return replay.replay(run, station, new_state)
 
 
+def log_and_package(run):
+    return {**custody.log(run), **custody.package(run, station, new_state, make_recorder)}
+
+
 GROUPS = {
+    "custody": log_and_package,
     "intake": intake,
     "usb": usb,
     "upload": upload,

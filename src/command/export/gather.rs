@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::super::exit::Exit;
-use super::super::{Ended, ask, log as log_verb};
-use super::{Plan, policy};
-use crate::cli::Export;
+use super::super::find::case_number;
+use super::super::run::policy;
+use super::super::{Ended, log as log_verb};
+use super::plan::Package;
 use crate::config::Settings;
 use crate::custody::package::{Facts, OpenedValue, PackedClip, WithheldEvent, bag};
 use crate::domain::clip::Local;
-use crate::domain::command::Request;
 use crate::domain::digest::to_hex;
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
@@ -24,7 +24,7 @@ use crate::domain::time::UtcMs;
 use crate::store::{CheckpointRow, LogRow, Reader, Store, StoreError};
 
 /// The log's part of a package.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Custody {
     /// Entries below the checkpoint.
     pub size: u64,
@@ -38,14 +38,37 @@ pub(super) struct Custody {
     pub withheld: Vec<WithheldEvent>,
     /// The proof of each of both.
     pub proofs: BTreeMap<u64, String>,
+    /// The clip that an event is about, where it is about one.
+    pub clip_of: BTreeMap<u64, String>,
     /// Values that are opened.
     pub opened: Vec<OpenedValue>,
     /// The newest timestamp: what was stamped, the reply in hex, and the way from there.
     pub timestamp: Option<Stamped>,
 }
 
+impl Custody {
+    /// What of it concerns these clips, or none at all.
+    pub fn of_clips(&self, clips: &BTreeSet<&str>) -> Self {
+        let its = |seq: &u64| self.clip_of.get(seq).is_none_or(|clip| clips.contains(clip.as_str()));
+        fn only<T: Clone>(map: &BTreeMap<u64, T>, its: impl Fn(&u64) -> bool) -> BTreeMap<u64, T> {
+            map.iter().filter(|(seq, _)| its(seq)).map(|(seq, value)| (*seq, value.clone())).collect()
+        }
+        Self {
+            events: only(&self.events, its),
+            proofs: only(&self.proofs, its),
+            clip_of: only(&self.clip_of, its),
+            withheld: self.withheld.iter().filter(|event| its(&event.seq)).cloned().collect(),
+            opened: self.opened.iter().filter(|opened| its(&opened.seq)).cloned().collect(),
+            size: self.size,
+            checkpoint: self.checkpoint.clone(),
+            keys: self.keys.clone(),
+            timestamp: self.timestamp.clone(),
+        }
+    }
+}
+
 /// A timestamp in a plan.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Stamped {
     pub size: u64,
     pub text: String,
@@ -53,9 +76,9 @@ pub(super) struct Stamped {
     pub consistency: Vec<String>,
 }
 
-/// What the daemon answered.
+/// What the daemon answered to [`crate::domain::command::Request::BeginExport`].
 #[derive(Deserialize)]
-struct Begun {
+pub(super) struct Begun {
     package: String,
     seq: u64,
     at_ms: i64,
@@ -65,17 +88,17 @@ struct Begun {
     size: u64,
 }
 
-/// Asks for the package, which logs it, and reads what it will say.
-pub(super) fn plan(export: &Export, settings: &Settings, store: &Store, lang: &str) -> anyhow::Result<Plan> {
-    let request = Request::BeginExport {
-        case_no: export.case_no.clone(),
-        reason: export.reason.clone(),
-        basis: export.basis.clone(),
-        recipient: export.recipient.clone(),
-        resumes: None,
-    };
-    let begun: Begun = serde_json::from_value(ask::request(settings, &request)?)?;
-    let number = super::case_number(settings, &export.case_no)?;
+/// What was asked for.
+pub(super) struct Asked<'a> {
+    pub case_no: &'a str,
+    pub reason: &'a str,
+    pub basis: &'a str,
+    pub recipient: Option<&'a str>,
+}
+
+/// Reads what a package will say that was begun. Blocks.
+pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store: &Store) -> anyhow::Result<Package> {
+    let number = case_number(settings, asked.case_no)?;
     let log_keys = log_verb::trusted_keys(settings)?;
     let policy = policy(settings);
     let told = store.read_blocking(|r| {
@@ -122,9 +145,9 @@ pub(super) fn plan(export: &Export, settings: &Settings, store: &Store, lang: &s
         case_no: begun.case_no.clone(),
         case_hash: layout::case_hash(number.key()),
         aliases: aliases.into_iter().map(|(_, display)| display).filter(|display| *display != begun.case_no).collect(),
-        reason: export.reason.trim().to_owned(),
-        basis: export.basis.trim().to_owned(),
-        recipient: export.recipient.as_deref().map(|r| r.trim().to_owned()).filter(|r| !r.is_empty()),
+        reason: asked.reason.trim().to_owned(),
+        basis: asked.basis.trim().to_owned(),
+        recipient: asked.recipient.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty()),
         asked_by: begun.asked_by,
         asked_at: UtcMs(begun.at_ms).rfc3339_in(&settings.station.zone),
         begun_seq: begun.seq,
@@ -132,10 +155,11 @@ pub(super) fn plan(export: &Export, settings: &Settings, store: &Store, lang: &s
         bytes: clips.iter().map(|c| c.size_bytes).sum(),
         isolated,
         unsealed,
+        disc: None,
         made_with: concat!("evidock ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let records = chosen.into_iter().map(|(_, record)| record).collect();
-    Ok(Plan { v: 1, facts, lang: lang.to_owned(), clips, records, custody })
+    Ok(Package { facts, clips, records, custody })
 }
 
 fn packed(n: usize, of: usize, clip: ClipId, record: &Record) -> Result<PackedClip, StoreError> {
@@ -175,7 +199,9 @@ fn is_opened(envelope: &Envelope, package: &str) -> bool {
             | EventKind::Quarantine
             | EventKind::Mismatch,
         ) => true,
-        Some(EventKind::ExportBegun) => envelope.body.get("package").and_then(|v| v.as_str()) == Some(package),
+        Some(EventKind::ExportBegun | EventKind::ExportAsked) => {
+            envelope.body.get("package").and_then(|v| v.as_str()) == Some(package)
+        }
         _ => false,
     }
 }
@@ -195,7 +221,8 @@ fn custody(
     rows.extend(r.log_of_case(hashes)?.into_iter().map(|row| (row.seq, row)));
     rows.extend(r.log_of_keys()?.into_iter().map(|row| (row.seq, row)));
     let note = r.cosigned_note(checkpoint)?;
-    let (mut events, mut withheld, mut proofs, mut opened) = (BTreeMap::new(), Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut events, mut proofs, mut clip_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut withheld, mut opened) = (Vec::new(), Vec::new());
     for (seq, row) in rows.into_iter().filter(|(seq, _)| *seq < checkpoint.size) {
         let odd = |e: &dyn std::fmt::Display| StoreError::Odd(format!("log entry {seq}: {e}"));
         let envelope: Envelope = serde_json::from_slice(&row.bytes).map_err(|e| odd(&e))?;
@@ -206,6 +233,9 @@ fn custody(
         let path = r.log_path(seq, checkpoint.size)?.ok_or_else(|| odd(&"it has no path"))?;
         let proof = TlogProof { extra: None, index: seq, path, checkpoint: note.clone() };
         proofs.insert(seq, proof.to_string());
+        if let Some(clip) = &envelope.clip {
+            clip_of.insert(seq, clip.clone());
+        }
         if envelope.case.as_ref().is_some_and(|case| !hashes.contains(case)) {
             withheld.push(WithheldEvent { seq, leaf: to_hex(&leaf_hash(&row.bytes)) });
             continue;
@@ -240,6 +270,7 @@ fn custody(
         events,
         withheld,
         proofs,
+        clip_of,
         opened,
         timestamp,
     })

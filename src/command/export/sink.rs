@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Receiver;
 
-use crate::config::Settings;
+use crate::custody::package::digests::{Digests, Hashing};
 use crate::custody::package::zip::{Wanted, Zip, dos_time};
 use crate::custody::package::{Facts, PackedClip};
-use crate::domain::digest::to_hex;
 use crate::domain::time::UtcMs;
 
 /// A file that goes on does so at a multiple of this, so that reading its clip begins with whole groups of its tree.
@@ -21,8 +19,8 @@ const ALIGN: u64 = 1 << 20;
 
 /// Where files go.
 pub(super) enum Sink {
-    /// Below this folder.
-    Folder(PathBuf),
+    /// Below this folder, with SM3 among the digests or not.
+    Folder(PathBuf, bool),
     /// Into a zip; its path while it is not whole, and afterwards.
     Zip { zip: Box<Zip>, part: PathBuf, path: PathBuf },
 }
@@ -35,63 +33,63 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 impl Sink {
-    /// Opens it; gives how many of the clips are there already, from the first on, where that is known at once.
+    /// Opens it; gives the digests of the clips that are there already, from the first on, where that is known at once.
     pub(super) fn open(
         to: &Path,
         is_zip: bool,
         facts: &Facts,
-        settings: &Settings,
+        zone: &jiff::tz::TimeZone,
+        sm3: bool,
         clips: &[PackedClip],
-    ) -> anyhow::Result<(Self, usize)> {
+    ) -> anyhow::Result<(Self, Vec<Digests>)> {
         if !is_zip {
             fs::create_dir_all(to.join("data/clips")).with_context(|| format!("{} cannot be written", to.display()))?;
-            return Ok((Self::Folder(to.to_owned()), 0));
+            return Ok((Self::Folder(to.to_owned(), sm3), Vec::new()));
         }
         let part = beside(to, "part");
-        // Of the same request always the same, so that what goes on is the same file.
-        let at = UtcMs::parse_rfc3339(&facts.asked_at).unwrap_or_default().zoned(&settings.station.zone);
         let wanted = clips.iter().map(|c| Wanted { name: &c.path, size: c.size_bytes, sha256: &c.sha256 });
-        let (zip, there) =
-            Zip::open(&part, dos_time(&at), wanted).with_context(|| format!("{} cannot be written", part.display()))?;
+        let (zip, there) = Zip::open(&part, date(facts, zone), sm3, wanted)
+            .with_context(|| format!("{} cannot be written", part.display()))?;
         Ok((Self::Zip { zip: Box::new(zip), part, path: to.to_owned() }, there))
     }
 
-    /// Whether the clip is there, whole; a folder's file is read for that.
-    pub(super) fn has(&self, clip: &PackedClip) -> io::Result<bool> {
-        let Self::Folder(dir) = self else { return Ok(false) };
+    /// The digests of the clip, if it is there, whole; a folder's file is read for that. Blocks.
+    pub(super) fn has(&self, clip: &PackedClip) -> io::Result<Option<Digests>> {
+        let Self::Folder(dir, sm3) = self else { return Ok(None) };
         let mut file = match File::open(dir.join(&clip.path)) {
             Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
         if file.metadata()?.len() != clip.size_bytes {
-            return Ok(false);
+            return Ok(None);
         }
-        let mut sha256 = Sha256::new();
-        hash(&mut file, &mut sha256)?;
-        Ok(to_hex(&sha256.finalize()) == clip.sha256)
+        let mut hashing = Hashing::new(*sm3);
+        hash(&mut file, &mut hashing)?;
+        let digests = hashing.finish();
+        Ok((digests.sha256 == clip.sha256).then_some(digests))
     }
 
     /// How much of the clip an earlier run has written, as far as it is gone on with.
     pub(super) fn begun(&self, clip: &PackedClip) -> u64 {
-        let Self::Folder(dir) = self else { return 0 };
+        let Self::Folder(dir, _) = self else { return 0 };
         let len = fs::metadata(beside(&dir.join(&clip.path), "part")).map_or(0, |meta| meta.len());
         if len > clip.size_bytes { 0 } else { len / ALIGN * ALIGN }
     }
 
-    /// Writes a clip from `from` on with what comes; gives its SHA-256. Blocks.
-    pub(super) fn write(&mut self, clip: &PackedClip, from: u64, mut bytes: Receiver<Bytes>) -> io::Result<[u8; 32]> {
+    /// Writes a clip from `from` on with what comes; gives its digests. Blocks.
+    pub(super) fn write(&mut self, clip: &PackedClip, from: u64, mut bytes: Receiver<Bytes>) -> io::Result<Digests> {
         match self {
-            Self::Folder(dir) => {
+            Self::Folder(dir, sm3) => {
                 let path = dir.join(&clip.path);
                 let part = beside(&path, "part");
                 let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&part)?;
                 file.set_len(from)?;
-                let mut sha256 = Sha256::new();
-                hash(&mut file, &mut sha256)?;
+                let mut hashing = Hashing::new(*sm3);
+                hash(&mut file, &mut hashing)?;
                 let mut len = from;
                 while let Some(chunk) = bytes.blocking_recv() {
-                    sha256.update(&chunk);
+                    hashing.update(&chunk);
                     file.write_all(&chunk)?;
                     len += chunk.len() as u64;
                 }
@@ -99,7 +97,7 @@ impl Sink {
                 if len == clip.size_bytes {
                     fs::rename(&part, &path)?;
                 }
-                Ok(sha256.finalize().into())
+                Ok(hashing.finish())
             }
             Self::Zip { zip, .. } => {
                 let mut entry = zip.begin(&clip.path, clip.size_bytes)?;
@@ -113,7 +111,7 @@ impl Sink {
 
     /// What was written of the clip is not it.
     pub(super) fn discard(&self, clip: &PackedClip) -> io::Result<()> {
-        let Self::Folder(dir) = self else { return Ok(()) };
+        let Self::Folder(dir, _) = self else { return Ok(()) };
         match fs::remove_file(dir.join(&clip.path)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
@@ -123,7 +121,7 @@ impl Sink {
     /// A small file.
     pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let put = match self {
-            Self::Folder(dir) => {
+            Self::Folder(dir, _) => {
                 let path = dir.join(name);
                 let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
                 parent.and_then(|()| fs::write(&path, bytes))
@@ -139,7 +137,7 @@ impl Sink {
     /// Everything is on disk when this returns, and called what it was to be called.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {
-            Self::Folder(dir) => {
+            Self::Folder(dir, _) => {
                 // Hundreds of small files: one call for the file system is much less than one for each.
                 let open = File::open(&dir)?;
                 rustix::fs::syncfs(&open).with_context(|| format!("{} cannot be brought to disk", dir.display()))
@@ -154,12 +152,17 @@ impl Sink {
     }
 }
 
-fn hash(file: &mut File, sha256: &mut Sha256) -> io::Result<()> {
+/// The date of every file of a zip: of the same request always the same, so that what goes on is the same file.
+pub(super) fn date(facts: &Facts, zone: &jiff::tz::TimeZone) -> u32 {
+    dos_time(&UtcMs::parse_rfc3339(&facts.asked_at).unwrap_or_default().zoned(zone))
+}
+
+fn hash(file: &mut File, hashing: &mut Hashing) -> io::Result<()> {
     let mut block = vec![0; 1 << 20];
     loop {
         match file.read(&mut block)? {
             0 => return Ok(()),
-            n => sha256.update(&block[..n]),
+            n => hashing.update(&block[..n]),
         }
     }
 }

@@ -19,12 +19,21 @@ pub fn write(list: &List) -> String {
 
 /// Reads a list of SHA-256 or BLAKE3 digests. The refusal says which line, from 1.
 pub fn read(text: &str) -> Result<List, String> {
+    read_of(text, 32)
+}
+
+/// Reads a list of SHA-512 digests.
+pub fn read_512(text: &str) -> Result<List, String> {
+    read_of(text, 64)
+}
+
+fn read_of(text: &str, digest_bytes: usize) -> Result<List, String> {
     let mut list = List::new();
     for (n, line) in text.lines().enumerate() {
         let (digest, name) = line.split_once(' ').ok_or_else(|| format!("line {} has no digest and name", n + 1))?;
         let name = name.strip_prefix([' ', '*']).unwrap_or(name);
-        if from_hex(digest).is_none_or(|bytes| bytes.len() != 32) {
-            return Err(format!("line {} has no digest of 64 hexadecimal digits", n + 1));
+        if from_hex(digest).is_none_or(|bytes| bytes.len() != digest_bytes) {
+            return Err(format!("line {} has no digest of {} hexadecimal digits", n + 1, 2 * digest_bytes));
         }
         if !is_safe(name) {
             return Err(format!("line {} names {name:?}, which may lie outside of the package", n + 1));
@@ -53,6 +62,10 @@ pub fn info(facts: &Facts, payload_files: usize, payload_bytes: u64) -> String {
         ("Internal-Sender-Identifier", facts.station.clone()),
         ("Payload-Oxum", format!("{payload_bytes}.{payload_files}")),
     ];
+    if let Some(disc) = facts.disc {
+        lines.push(("Bag-Group-Identifier", facts.request().to_owned()));
+        lines.push(("Bag-Count", format!("{} of {}", disc.n, disc.of)));
+    }
     if let Some(agency) = &facts.agency {
         lines.push(("Source-Organization", agency.clone()));
     }
@@ -89,6 +102,7 @@ mod tests {
             [("data/a b.mp4", &digest), ("data/中.mp4", &digest)].map(|(n, d)| (n.into(), d.clone())).into();
         assert_eq!(read(&write(&list)), Ok(list));
         assert_eq!(read(&format!("{digest} *x\n")).unwrap().len(), 1, "as other programs write it");
+        assert!(read_512(&format!("{digest}  x\n")).is_err() && read_512(&format!("{digest}{digest}  x\n")).is_ok());
         for bad in [
             "x",
             "abc  x",

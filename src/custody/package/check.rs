@@ -13,16 +13,17 @@ use serde::de::DeserializeOwned;
 use sha2::Digest;
 
 use super::bag::{self, DECLARATION, List};
+use super::digests::{self, Hashing};
 use super::{
-    BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECKER, CHECKPOINT, FACTS, FILES, Facts, Folder, KEYS, MANIFEST, NOTE, OPENED,
-    OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, TAG_MANIFEST, TRANSFER, WITHHELD, WithheldEvent, event,
-    proof, timestamp,
+    BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECK_BAT, CHECK_PS1, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, Facts,
+    Folder, KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, SM3,
+    TAG_MANIFEST, TAG_MANIFEST_512, TRANSFER, UNLISTED, WITHHELD, WithheldEvent, event, proof, timestamp,
 };
 use crate::custody::checkpoint::{self, Checkpoint, Opened};
 use crate::custody::epoch::Opening;
 use crate::custody::note::VerifierKey;
 use crate::custody::timestamp as rfc3161;
-use crate::domain::digest::{Sha256, from_hex, to_hex};
+use crate::domain::digest::{Sha256, from_hex};
 use crate::domain::event::{Envelope, EventKind, MAX_EVENT_BYTES, commitment};
 use crate::domain::merkle::{Hash, leaf_hash, verify_consistency};
 use crate::domain::proof::TlogProof;
@@ -88,7 +89,10 @@ pub fn check(folder: &Folder, trusted: &[VerifierKey], look: &mut dyn FnMut(u64)
 struct Digests {
     size: u64,
     sha256: String,
+    sha512: String,
     blake3: String,
+    /// Where the package has a list of them.
+    sm3: Option<String>,
 }
 
 struct Check<'a> {
@@ -122,8 +126,9 @@ impl Check<'_> {
                 "there is no {NOTE}: this is no evidence package of evidock, or its signature was removed"
             ));
         }
+        let sm3 = files.iter().any(|name| name == SM3);
         for name in &files {
-            match self.hash(name) {
+            match self.hash(name, sm3) {
                 Ok(digests) => {
                     self.digests.insert(name.clone(), digests);
                 }
@@ -150,21 +155,22 @@ impl Check<'_> {
         self.opened(&events);
     }
 
-    fn hash(&mut self, name: &str) -> io::Result<Digests> {
+    fn hash(&mut self, name: &str, sm3: bool) -> io::Result<Digests> {
         let mut file = File::open(self.folder.path(name))?;
-        let (mut sha256, mut blake3, mut block, mut size) =
-            (sha2::Sha256::new(), blake3::Hasher::new(), vec![0; 1 << 20], 0);
+        let (mut hashing, mut blake3, mut block, mut size) =
+            (Hashing::new(sm3), blake3::Hasher::new(), vec![0; 1 << 20], 0);
         loop {
             let n = file.read(&mut block)?;
             if n == 0 {
                 break;
             }
-            sha256.update(&block[..n]);
+            hashing.update(&block[..n]);
             blake3.update(&block[..n]);
             size += n as u64;
             (self.look)(n as u64);
         }
-        Ok(Digests { size, sha256: to_hex(&sha256.finalize()), blake3: blake3.finalize().to_hex().to_string() })
+        let digests::Digests { sha256, sha512, sm3, .. } = hashing.finish();
+        Ok(Digests { size, sha256, sha512, sm3, blake3: blake3.finalize().to_hex().to_string() })
     }
 
     fn text(&mut self, name: &str, most: u64) -> Option<String> {
@@ -231,12 +237,18 @@ impl Check<'_> {
             self.problem(format!("{BAGIT} does not declare BagIt 1.0"));
         }
         let payload = |name: &str| name.starts_with("data/");
-        for (list, of_payload) in [(MANIFEST, true), (TAG_MANIFEST, false)] {
-            let Some(listed) = self.list(list) else { continue };
-            self.compare(list, &listed, |digests| &digests.sha256);
+        for (list, of_payload, long) in [
+            (MANIFEST, true, false),
+            (MANIFEST_512, true, true),
+            (TAG_MANIFEST, false, false),
+            (TAG_MANIFEST_512, false, true),
+        ] {
+            let Some(listed) = self.list_of(list, if long { bag::read_512 } else { bag::read }) else { continue };
+            self.compare(list, &listed, |digests| if long { &digests.sha512 } else { &digests.sha256 });
             let all: Vec<String> = self.digests.keys().cloned().collect();
             for name in all {
-                if payload(&name) == of_payload && name != TAG_MANIFEST && !listed.contains_key(&name) {
+                let is_list = [TAG_MANIFEST, TAG_MANIFEST_512].contains(&name.as_str());
+                if payload(&name) == of_payload && !is_list && !listed.contains_key(&name) {
                     self.problem(format!(
                         "{name:?} is in the package and not in {list}: it was added, or its line removed"
                     ));
@@ -249,7 +261,14 @@ impl Check<'_> {
         if let Some(listed) = self.list(BLAKE3) {
             self.compare(BLAKE3, &listed, |digests| &digests.blake3);
         }
-        for name in [README, CATALOGUE, TRANSFER, CHECKER, BAG_INFO, RECORDS_CSV] {
+        if self.digests.contains_key(SM3)
+            && let Some(listed) = self.list(SM3)
+        {
+            // Each was computed, since the list is there.
+            self.compare(SM3, &listed, |digests| digests.sm3.as_ref().unwrap_or(&digests.sha256));
+        }
+        let pages = [README, CATALOGUE, TRANSFER, CHECKER, CHECK_BAT, CHECK_PS1, CHECK_SH, BAG_INFO, RECORDS_CSV];
+        for name in pages {
             if !self.digests.contains_key(name) {
                 self.problem(format!("{name} is missing"));
             }
@@ -257,8 +276,12 @@ impl Check<'_> {
     }
 
     fn list(&mut self, name: &str) -> Option<List> {
+        self.list_of(name, bag::read)
+    }
+
+    fn list_of(&mut self, name: &str, read: fn(&str) -> Result<List, String>) -> Option<List> {
         let text = self.text(name, MOST)?;
-        match bag::read(&text) {
+        match read(&text) {
             Ok(list) => Some(list),
             Err(why) => {
                 self.problem(format!("{name}: {why}"));
@@ -279,7 +302,7 @@ impl Check<'_> {
         }
     }
 
-    /// The list that the signature is about: every file but those three that cannot be in it.
+    /// The list that the signature is about: every file but those few that cannot be in it.
     fn signed_list(&mut self, note: &PackageNote) {
         let found = self.digests.get(FILES).map(|d| d.sha256.clone());
         if found.as_deref() != Some(&note.files.to_string()) {
@@ -289,7 +312,7 @@ impl Check<'_> {
         self.compare(FILES, &listed, |digests| &digests.sha256);
         let all: Vec<String> = self.digests.keys().cloned().collect();
         for name in all {
-            let outside = name.starts_with("data/") || [FILES, NOTE, TAG_MANIFEST].contains(&name.as_str());
+            let outside = name.starts_with("data/") || UNLISTED.contains(&name.as_str());
             if !outside && !listed.contains_key(&name) {
                 self.problem(format!("{name:?} was not part of what was signed"));
             }
@@ -457,7 +480,7 @@ impl Check<'_> {
         let asked = events.get(&facts.begun_seq).is_some_and(|e| {
             e.kind == EventKind::ExportBegun.as_str()
                 && e.case.as_deref() == Some(&facts.case_hash)
-                && e.body.get("package").and_then(|v| v.as_str()) == Some(&facts.package)
+                && e.body.get("package").and_then(|v| v.as_str()) == Some(facts.request())
                 && format!("{}:{}", e.actor.kind, e.actor.id) == facts.asked_by
         });
         if !asked {

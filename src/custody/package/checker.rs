@@ -1,13 +1,26 @@
-//! The page that compares every file of a package with its digest, inside a browser and offline. It finds accidents on
-//! a machine that has nothing else; whoever changes files on purpose changes this page, too, which is why it says so.
+//! The page that compares every file of a package with its digest, inside a browser and offline, and the scripts that do
+//! the same with what Windows, Linux and macOS bring along. They find accidents on a machine that has nothing else;
+//! whoever changes files on purpose changes these, too, which is why they say so.
 
 use super::bag::List;
 use super::pages::escape;
+use super::{CHECK_BAT, CHECK_PS1, CHECK_SH};
 use crate::domain::words::{Lang, Words};
 
 const PAGE: &str = include_str!("checker.html");
 
-/// The page for these files: name and SHA-256 of every file of the package but the page itself and the three that are
+/// The scripts by name, each as its system reads it: the one of Windows' console has its line ends, and its PowerShell takes
+/// a text for UTF-8 only where a mark says so.
+pub fn scripts() -> [(&'static str, Vec<u8>); 3] {
+    let of_windows = |text: &str| text.replace('\n', "\r\n");
+    [
+        (CHECK_BAT, of_windows(include_str!("check.bat")).into_bytes()),
+        (CHECK_PS1, format!("\u{feff}{}", of_windows(include_str!("check.ps1"))).into_bytes()),
+        (CHECK_SH, include_bytes!("check.sh").to_vec()),
+    ]
+}
+
+/// The page for these files: name and SHA-256 of every file of the package but the page itself and the few that are
 /// written after it, since they have its digest in them.
 pub fn page(w: &Words, files: &List) -> String {
     let wanted: Vec<(&String, &String)> = files.iter().collect();
@@ -38,6 +51,18 @@ fn in_script(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scripts_are_as_their_systems_read_them() {
+        for (name, bytes) in scripts() {
+            assert!(!bytes.is_empty(), "{name}");
+            // The console of Windows reads its scripts in the code page of the machine.
+            assert!(name != CHECK_BAT || bytes.is_ascii());
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(text.starts_with('\u{feff}'), name == CHECK_PS1, "{name}");
+            assert_eq!(text.contains("\r\n"), name != CHECK_SH, "{name}");
+        }
+    }
 
     #[test]
     fn every_place_is_filled_and_nothing_ends_the_script() {

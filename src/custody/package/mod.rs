@@ -7,10 +7,14 @@
 //! 2-CATALOGUE.html            证据目录: the clips in their order, with what each proves
 //! 3-TRANSFER.html             移交登记表, to be signed by both sides
 //! 4-CHECK.html                compares every file with its digest, offline, in a browser
+//! 4-CHECK.bat .ps1 .sh        the same with what Windows, Linux and macOS bring along
 //! bagit.txt bag-info.txt      BagIt 1.0 (RFC 8493)
 //! manifest-sha256.txt         the payload: everything below data/
-//! tagmanifest-sha256.txt      everything else but itself
+//! manifest-sha512.txt         the same with SHA-512
+//! tagmanifest-sha256.txt      everything else but the tag manifests
+//! tagmanifest-sha512.txt      the same with SHA-512
 //! blake3sums.txt              the payload again, for `b3sum -c`
+//! sm3sums.txt                 the payload again with SM3 (GB/T 32905), where the station is asked for it
 //! data/clips/<n>_<time>_<recorder>.<ext>      the original bytes, in the order of capture
 //! data/metadata/records.json records.csv      the records of the clips
 //! custody/package.json        who made it, why, on what basis (Facts)
@@ -21,17 +25,23 @@
 //! custody/checkpoint          the signed tree head, with whoever cosigned it
 //! custody/keys.txt            the keys under which the log was signed, one a line
 //! custody/timestamps/<size>.txt .tsr .consistency    an earlier head, its RFC 3161 timestamp, and the way from it
-//! custody/files-sha256.txt    digests of all of these but the next one and the tag manifest
+//! custody/files-sha256.txt    digests of all of these but the next one and the tag manifests
 //! custody/package.note        signed: which package, and the digest of the list above
 //! ```
 //!
 //! The list leads from the one signature to every byte: note, list, payload manifest, files. BagIt's own manifests
 //! say the same to programs that know BagIt, and prove nothing to whoever asks who wrote them. Names are ASCII, because
 //! discs and old archivers garble others; titles and facts stand inside.
+//!
+//! A case that is too long for one disc is divided ([`discs`]): each disc holds a whole package of its own, with its clips
+//! and what concerns them, and is checked alone. All of them answer the same request.
 
 pub mod bag;
 pub mod check;
 pub mod checker;
+pub mod digests;
+pub mod discs;
+pub mod laid;
 pub mod pages;
 pub mod zip;
 
@@ -60,10 +70,24 @@ pub const BAGIT: &str = "bagit.txt";
 pub const BAG_INFO: &str = "bag-info.txt";
 /// Digests of the payload.
 pub const MANIFEST: &str = "manifest-sha256.txt";
+/// The same with SHA-512.
+pub const MANIFEST_512: &str = "manifest-sha512.txt";
 /// Digests of everything else.
 pub const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
+/// The same with SHA-512.
+pub const TAG_MANIFEST_512: &str = "tagmanifest-sha512.txt";
+/// Compares on Windows by double click.
+pub const CHECK_BAT: &str = "4-CHECK.bat";
+/// What [`CHECK_BAT`] starts.
+pub const CHECK_PS1: &str = "4-CHECK.ps1";
+/// Compares on Linux and macOS.
+pub const CHECK_SH: &str = "4-CHECK.sh";
+/// What no list of the package's own can hold: the list that is signed, the signature over it, and the tag manifests.
+pub const UNLISTED: [&str; 4] = [FILES, NOTE, TAG_MANIFEST, TAG_MANIFEST_512];
 /// BLAKE3 of the payload.
 pub const BLAKE3: &str = "blake3sums.txt";
+/// SM3 of the payload.
+pub const SM3: &str = "sm3sums.txt";
 /// The records.
 pub const RECORDS: &str = "data/metadata/records.json";
 /// The records as a table.
@@ -135,8 +159,35 @@ pub struct Facts {
     pub isolated: u64,
     /// Clips of the case that are not in it: still being copied from their recorders.
     pub unsealed: u64,
+    /// Which of several discs it is, where the case was divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disc: Option<Disc>,
     /// The program.
     pub made_with: String,
+}
+
+/// One of several discs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disc {
+    /// Which, from 1.
+    pub n: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+impl Disc {
+    /// The id of the package on this disc, of a request that has the id `request`.
+    pub fn id(self, request: &str) -> String {
+        format!("{request}-{}of{}", self.n, self.of)
+    }
+}
+
+impl Facts {
+    /// The id of the request that the package answers: its own, or that of the discs together.
+    pub fn request(&self) -> &str {
+        let behind = self.disc.map(|disc| disc.id("")).unwrap_or_default();
+        self.package.strip_suffix(&behind).unwrap_or(&self.package)
+    }
 }
 
 /// Where a clip stands in a package, and what it must be.

@@ -98,8 +98,10 @@ impl Told<'_> {
         if !facts.aliases.is_empty() {
             let _ = write!(number, " ({})", facts.aliases.join(", "));
         }
+        let disc = facts.disc.map(|disc| format!("{} / {}", disc.n, disc.of)).unwrap_or_default();
         let rows = [
             (w.pk_case, number),
+            (w.pk_disc, disc),
             (w.pk_agency, facts.agency.clone().unwrap_or_default()),
             (w.pk_station, facts.station.clone()),
             (w.pk_content, w.package_content(facts.clips, facts.bytes)),
@@ -334,6 +336,7 @@ mod tests {
             bytes: 3,
             isolated: 1,
             unsealed: 2,
+            disc: None,
             made_with: "evidock".into(),
         }
     }

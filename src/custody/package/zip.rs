@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use super::digests::{Digests, Hashing};
 
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
@@ -29,11 +29,11 @@ const CRC_AT: u64 = 14;
 
 /// An entry that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    name: String,
-    at: u64,
-    size: u64,
-    crc: u32,
+pub(super) struct Entry {
+    pub name: String,
+    pub at: u64,
+    pub size: u64,
+    pub crc: u32,
 }
 
 /// What an entry must be to count as there.
@@ -56,24 +56,28 @@ pub struct Zip {
     entries: Vec<Entry>,
     /// Date and time of every entry, in the form of DOS.
     dos_time: u32,
+    /// Digests are taken with SM3, too.
+    sm3: bool,
 }
 
 impl Zip {
     /// Opens or begins the file at `path`, and keeps the entries at its beginning that are what `wanted` says, in its
-    /// order. Gives how many were kept. `dos_time` is the date of every entry.
+    /// order. Gives the digests of those that were kept. `dos_time` is the date of every entry.
     pub fn open<'a>(
         path: &Path,
         dos_time: u32,
+        sm3: bool,
         wanted: impl IntoIterator<Item = Wanted<'a>>,
-    ) -> io::Result<(Self, usize)> {
+    ) -> io::Result<(Self, Vec<Digests>)> {
         let file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
-        let (mut at, mut entries) = (0, Vec::new());
+        let (mut at, mut entries, mut there) = (0, Vec::new(), Vec::new());
         let mut reader = BufReader::with_capacity(1 << 20, file.try_clone()?);
         for wanted in wanted {
             reader.seek(SeekFrom::Start(at))?;
-            match kept(&mut reader, &wanted)? {
-                Some((crc, len)) => {
-                    entries.push(Entry { name: wanted.name.to_owned(), at, size: wanted.size, crc });
+            match kept(&mut reader, &wanted, sm3)? {
+                Some((digests, len)) => {
+                    entries.push(Entry { name: wanted.name.to_owned(), at, size: wanted.size, crc: digests.crc32 });
+                    there.push(digests);
                     at += len;
                 }
                 None => break,
@@ -82,8 +86,7 @@ impl Zip {
         file.set_len(at)?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         file.seek(SeekFrom::Start(at))?;
-        let kept = entries.len();
-        Ok((Self { file, at, entries, dos_time }, kept))
+        Ok((Self { file, at, entries, dos_time, sm3 }, there))
     }
 
     /// Begins an entry of `size` bytes.
@@ -92,44 +95,13 @@ impl Zip {
         let header = local(&entry, self.dos_time);
         self.file.write_all(&header)?;
         self.at += header.len() as u64;
-        Ok(Writing { zip: self, entry, written: 0, crc: crc(), sha256: Sha256::new() })
+        let hashing = Hashing::new(self.sm3);
+        Ok(Writing { zip: self, entry, written: 0, hashing })
     }
 
     /// Writes the directory; the file is whole and on disk when this returns.
     pub fn finish(mut self) -> io::Result<()> {
-        let start = self.at;
-        for entry in &self.entries {
-            let record = central(entry, self.dos_time);
-            self.file.write_all(&record)?;
-            self.at += record.len() as u64;
-        }
-        let (count, len) = (self.entries.len() as u64, self.at - start);
-        if count >= 0xffff || len >= u64::from(ELSEWHERE) || start >= u64::from(ELSEWHERE) {
-            let mut end = Vec::new();
-            put32(&mut end, END64);
-            put64(&mut end, 44);
-            put16(&mut end, VERSION_64);
-            put16(&mut end, VERSION_64);
-            put64(&mut end, 0); // This disk, and the directory's.
-            for n in [count, count, len, start] {
-                put64(&mut end, n);
-            }
-            put32(&mut end, END64_LOCATOR);
-            put32(&mut end, 0);
-            put64(&mut end, self.at);
-            put32(&mut end, 1);
-            self.file.write_all(&end)?;
-        }
-        let mut end = Vec::new();
-        put32(&mut end, END);
-        put32(&mut end, 0);
-        let short = count.min(0xffff) as u16;
-        put16(&mut end, short);
-        put16(&mut end, short);
-        put32(&mut end, clamped(len));
-        put32(&mut end, clamped(start));
-        put16(&mut end, 0);
-        self.file.write_all(&end)?;
+        self.file.write_all(&directory(&self.entries, self.at, self.dos_time))?;
         self.file.flush()?;
         self.file.get_ref().sync_all()
     }
@@ -140,8 +112,7 @@ pub struct Writing<'z> {
     zip: &'z mut Zip,
     entry: Entry,
     written: u64,
-    crc: crc_fast::Digest,
-    sha256: Sha256,
+    hashing: Hashing,
 }
 
 impl Writing<'_> {
@@ -151,30 +122,29 @@ impl Writing<'_> {
         if self.written > self.entry.size {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an entry got longer than was announced"));
         }
-        self.crc.update(bytes);
-        self.sha256.update(bytes);
+        self.hashing.update(bytes);
         self.zip.file.write_all(bytes)?;
         self.zip.at += bytes.len() as u64;
         Ok(())
     }
 
-    /// Its end; gives its digest.
-    pub fn end(self) -> io::Result<[u8; 32]> {
+    /// Its end; gives its digests.
+    pub fn end(self) -> io::Result<Digests> {
         if self.written != self.entry.size {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an entry is shorter than was announced"));
         }
-        let (zip, crc) = (self.zip, self.crc.finalize() as u32);
+        let (zip, digests) = (self.zip, self.hashing.finish());
         // The header was written before anybody knew the checksum. Until it stands there the entry is not whole.
         zip.file.seek(SeekFrom::Start(self.entry.at + CRC_AT))?;
-        zip.file.write_all(&crc.to_le_bytes())?;
+        zip.file.write_all(&digests.crc32.to_le_bytes())?;
         zip.file.seek(SeekFrom::Start(zip.at))?;
-        zip.entries.push(Entry { crc, ..self.entry });
-        Ok(self.sha256.finalize().into())
+        zip.entries.push(Entry { crc: digests.crc32, ..self.entry });
+        Ok(digests)
     }
 }
 
-/// The CRC and length in the file of the entry at the reader's place, if it is the one that is wanted, whole.
-fn kept(reader: &mut impl Read, wanted: &Wanted<'_>) -> io::Result<Option<(u32, u64)>> {
+/// The digests and length in the file of the entry at the reader's place, if it is the one that is wanted, whole.
+fn kept(reader: &mut impl Read, wanted: &Wanted<'_>, sm3: bool) -> io::Result<Option<(Digests, u64)>> {
     let mut read = |buf: &mut [u8]| match reader.read_exact(buf) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -190,27 +160,50 @@ fn kept(reader: &mut impl Read, wanted: &Wanted<'_>) -> io::Result<Option<(u32, 
     if !same(0, 10) || !same(18, expected.len()) {
         return Ok(None);
     }
-    let (mut left, mut crc, mut sha256, mut block) = (wanted.size, crc(), Sha256::new(), vec![0; 1 << 20]);
+    let (mut left, mut hashing, mut block) = (wanted.size, Hashing::new(sm3), vec![0; 1 << 20]);
     while left > 0 {
         let n = left.min(block.len() as u64) as usize;
         if !read(&mut block[..n])? {
             return Ok(None);
         }
-        crc.update(&block[..n]);
-        sha256.update(&block[..n]);
+        hashing.update(&block[..n]);
         left -= n as u64;
     }
-    let crc = crc.finalize() as u32;
-    let whole =
-        header[14..18] == crc.to_le_bytes() && crate::domain::digest::to_hex(&sha256.finalize()) == wanted.sha256;
-    Ok(whole.then_some((crc, expected.len() as u64 + wanted.size)))
+    let digests = hashing.finish();
+    let whole = header[14..18] == digests.crc32.to_le_bytes() && digests.sha256 == wanted.sha256;
+    Ok(whole.then_some((digests, expected.len() as u64 + wanted.size)))
 }
 
-fn crc() -> crc_fast::Digest {
-    crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32IsoHdlc)
+/// The directory of these entries and everything behind it, for a file whose entries end at `start`.
+pub(super) fn directory(entries: &[Entry], start: u64, dos_time: u32) -> Vec<u8> {
+    let mut end: Vec<u8> = entries.iter().flat_map(|entry| central(entry, dos_time)).collect();
+    let (count, len) = (entries.len() as u64, end.len() as u64);
+    if count >= 0xffff || len >= u64::from(ELSEWHERE) || start >= u64::from(ELSEWHERE) {
+        put32(&mut end, END64);
+        put64(&mut end, 44);
+        put16(&mut end, VERSION_64);
+        put16(&mut end, VERSION_64);
+        put64(&mut end, 0); // This disk, and the directory's.
+        for n in [count, count, len, start] {
+            put64(&mut end, n);
+        }
+        put32(&mut end, END64_LOCATOR);
+        put32(&mut end, 0);
+        put64(&mut end, start + len);
+        put32(&mut end, 1);
+    }
+    put32(&mut end, END);
+    put32(&mut end, 0);
+    let short = count.min(0xffff) as u16;
+    put16(&mut end, short);
+    put16(&mut end, short);
+    put32(&mut end, clamped(len));
+    put32(&mut end, clamped(start));
+    put16(&mut end, 0);
+    end
 }
 
-fn local(entry: &Entry, dos_time: u32) -> Vec<u8> {
+pub(super) fn local(entry: &Entry, dos_time: u32) -> Vec<u8> {
     let long = entry.size >= u64::from(ELSEWHERE);
     let mut header = Vec::with_capacity(LOCAL_BYTES as usize + entry.name.len() + 20);
     put32(&mut header, LOCAL);
@@ -302,7 +295,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::domain::digest::to_hex;
+    use crate::custody::package::digests;
 
     const FILES: [(&str, &[u8]); 4] =
         [("a.txt", b"first"), ("data/b.bin", &[7; 70_000]), ("空.txt", b""), ("c", b"last")];
@@ -311,12 +304,12 @@ mod tests {
         for (name, bytes) in &FILES[from..] {
             let mut entry = zip.begin(name, bytes.len() as u64).unwrap();
             bytes.chunks(1000).for_each(|chunk| entry.write(chunk).unwrap());
-            assert_eq!(entry.end().unwrap()[..], Sha256::digest(bytes)[..]);
+            assert_eq!(entry.end().unwrap(), digests::of(bytes, false));
         }
     }
 
-    fn digests() -> Vec<String> {
-        FILES.iter().map(|(_, bytes)| to_hex(&Sha256::digest(bytes))).collect()
+    fn sha256s() -> Vec<String> {
+        FILES.iter().map(|(_, bytes)| digests::of(bytes, false).sha256).collect()
     }
 
     fn wanted(digests: &[String]) -> Vec<Wanted<'_>> {
@@ -340,8 +333,8 @@ mod tests {
     fn another_program_reads_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.zip");
-        let (mut zip, kept) = Zip::open(&path, 0x5cd3_5062, []).unwrap();
-        assert_eq!(kept, 0);
+        let (mut zip, kept) = Zip::open(&path, 0x5cd3_5062, false, []).unwrap();
+        assert!(kept.is_empty());
         write_all(&mut zip, 0);
         zip.finish().unwrap();
         assert_eq!(read_by_another(&path), "a.txt 5\ndata/b.bin 70000\n空.txt 0\nc 4\n");
@@ -352,31 +345,35 @@ mod tests {
     fn an_interrupted_file_goes_on_to_the_same_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (whole, part) = (dir.path().join("whole.zip"), dir.path().join("part.zip"));
-        let (mut zip, _) = Zip::open(&whole, 1, []).unwrap();
+        let (mut zip, _) = Zip::open(&whole, 1, false, []).unwrap();
         write_all(&mut zip, 0);
         zip.finish().unwrap();
         let bytes = std::fs::read(&whole).unwrap();
-        let digests = digests();
+        let sha256s = sha256s();
         for (cut, expected) in
             [(0, 0), (10, 0), (39, 0), (40, 1), (41, 1), (60_000, 1), (70_080, 2), (bytes.len() - 3, 4)]
         {
             std::fs::write(&part, &bytes[..cut]).unwrap();
-            let (mut zip, kept) = Zip::open(&part, 1, wanted(&digests)).unwrap();
-            assert_eq!(kept, expected, "{cut}");
-            write_all(&mut zip, kept);
+            let (mut zip, kept) = Zip::open(&part, 1, false, wanted(&sha256s)).unwrap();
+            assert_eq!(kept.len(), expected, "{cut}");
+            write_all(&mut zip, kept.len());
             zip.finish().unwrap();
             assert!(std::fs::read(&part).unwrap() == bytes, "{cut}");
         }
         let mut changed = bytes.clone();
         changed[50_000] ^= 1;
         std::fs::write(&part, &changed).unwrap();
-        assert_eq!(Zip::open(&part, 1, wanted(&digests)).unwrap().1, 1, "an entry with another byte is written again");
+        assert_eq!(
+            Zip::open(&part, 1, false, wanted(&sha256s)).unwrap().1.len(),
+            1,
+            "an entry with another byte is written again"
+        );
     }
 
     #[test]
     fn lengths_are_kept_to() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut zip, _) = Zip::open(&dir.path().join("x"), 0, []).unwrap();
+        let (mut zip, _) = Zip::open(&dir.path().join("x"), 0, false, []).unwrap();
         assert!(zip.begin("a", 3).unwrap().write(b"four").is_err());
         assert!(zip.begin("b", 3).unwrap().end().is_err());
     }

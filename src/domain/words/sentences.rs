@@ -473,6 +473,9 @@ impl Words {
             EventKind::Annotated => ("标注", "Annotated"),
             EventKind::Linked => ("关联案件", "Linked to a case"),
             EventKind::Unlinked => ("取消关联", "A link was withdrawn"),
+            EventKind::Derived => {
+                ("生成衍生文件（原始文件未改动）", "A file was derived of it; the master is what it was")
+            }
             EventKind::RecordMade => ("生成记录版本", "A revision of the record was made"),
             EventKind::SendBegun => ("开始上传", "Sending began"),
             EventKind::Sent => ("已上传，等待校验", "Sent, not proven yet"),
@@ -500,6 +503,9 @@ impl Words {
             EventKind::Searched => ("检索", "A search was answered"),
             EventKind::Shown => ("查看记录", "The record was shown"),
             EventKind::LogRead => ("查看日志", "The log was read"),
+            EventKind::ExportAsked => ("申请导出证据包", "An evidence package was asked for"),
+            EventKind::ExportDecided => ("第二人审核证据包导出", "A second person decided about an evidence package"),
+            EventKind::ExportTaken => ("下载证据包", "An evidence package was downloaded"),
             EventKind::ExportBegun => ("导出案件音像资料", "An evidence package was begun"),
             EventKind::ExportEnded => ("证据包导出完成并签名", "An evidence package was finished and signed"),
             EventKind::SignedIn => ("登录", "Somebody signed in"),

@@ -3,6 +3,7 @@
 
 pub mod clip;
 pub mod clips;
+pub mod exports;
 pub mod rooms;
 pub mod station;
 

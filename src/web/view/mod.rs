@@ -7,6 +7,7 @@
 pub mod case;
 pub mod clip;
 pub mod clips;
+pub mod exports;
 pub mod log;
 pub mod rooms;
 pub mod station;

@@ -1,0 +1,399 @@
+//! Packages that were asked for on the page or through the API, made by the daemon, one after the other. Each step is
+//! noted on disk before the next one, so that a crash, a stop or a full disk lets the same package go on.
+//!
+//! ```text
+//! <export dir>/<request>/plan.json      what it will say (see `plan`)
+//!                        digests.json   digests of clips that were read for their sake alone
+//!                        disc-<n>/      the package; without its clips where it goes elsewhere as a zip
+//!                        disc-<n>.index every file with its checksum: the package is finished (see `serve`)
+//!                        sending-<n>    how far it is on its way to a destination (see `bucket`)
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::super::Ended;
+use super::super::desk::Desk;
+use super::super::exit::Exit;
+use super::super::exporting::Wanted;
+use super::gather::{Asked, Begun, gather};
+use super::plan::{Package, Plan};
+use super::serve::{Index, Zip, folder, write_whole};
+use super::sink::Sink;
+use super::{bucket, clips, documents, lang_of};
+use crate::config::Settings;
+use crate::custody::package::digests::Digests;
+use crate::deliver::footage::Reach;
+use crate::domain::command::{Ask, Caller, Reply, Request};
+use crate::domain::error::{Retry, Retryable, chain};
+use crate::domain::export::{ExportState, Target};
+use crate::domain::ids::DestinationName;
+use crate::domain::layout;
+use crate::domain::ports::{ClipBytes, Clock, FootageError, SendError};
+use crate::domain::sensitivity::Sensitivity;
+use crate::runtime::board::Board;
+use crate::runtime::clock::monotonic;
+use crate::runtime::durable::{make_dir_all, sync_dir};
+use crate::runtime::supervise::TaskContext;
+use crate::runtime::task;
+use crate::store::{Change, ExportRow, Store, StoreError};
+
+/// Looked for so often, besides when something changed.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Pauses between tries of what may pass.
+const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// The daemon's maker of packages. Cheap to clone.
+#[derive(Clone)]
+pub struct Exports {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The database.
+    pub store: Store,
+    /// Logs and signs.
+    pub desk: Arc<Desk>,
+    /// The way to clips' bytes.
+    pub reach: Reach,
+    /// Where progress is shown.
+    pub board: Board,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Runs until it is cancelled.
+pub async fn run(context: TaskContext, exports: Exports) -> Result<(), StoreError> {
+    let mut news = exports.store.changes();
+    let mut waiting: HashMap<String, (u32, Instant)> = HashMap::new();
+    loop {
+        for row in exports.store.read(|r| r.exports_due()).await? {
+            if waiting.get(&row.package).is_some_and(|(_, at)| *at > monotonic()) {
+                continue;
+            }
+            tokio::select! {
+                () = context.heart.beat_until(&context.cancel) => return Ok(()),
+                done = exports.make(&row) => exports.settle(&row, done, &mut waiting).await?,
+            }
+            exports.board.export(&row.package, None);
+        }
+        exports.sweep().await?;
+        let next = waiting.values().map(|(_, at)| at.saturating_duration_since(monotonic())).min();
+        let pause = next.unwrap_or(LOOK_EVERY).clamp(Duration::from_millis(100), LOOK_EVERY);
+        tokio::select! {
+            () = context.heart.beat_until(&context.cancel) => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+            () = changed(&mut news) => {}
+        }
+    }
+}
+
+async fn changed(news: &mut tokio::sync::broadcast::Receiver<Change>) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        match news.recv().await {
+            Ok(Change::Exports) | Err(RecvError::Lagged(_)) => return,
+            Ok(_) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// What a request came to.
+struct Done {
+    discs: u32,
+    clips: u64,
+    bytes: u64,
+}
+
+impl Exports {
+    fn dir(&self, package: &str) -> PathBuf {
+        self.settings.export.dir.join(package)
+    }
+
+    async fn settle(
+        &self,
+        row: &ExportRow,
+        done: anyhow::Result<Done>,
+        waiting: &mut HashMap<String, (u32, Instant)>,
+    ) -> Result<(), StoreError> {
+        let package = row.package.clone();
+        match done {
+            Ok(Done { discs, clips, bytes }) => {
+                tracing::info!(package, discs, clips, "an evidence package is finished");
+                waiting.remove(&package);
+                self.store.write(move |tx| tx.export_ready(&package, discs, clips, bytes)).await
+            }
+            Err(e) => {
+                let (words, passing) = (format!("{e:#}"), is_passing(&e));
+                tracing::warn!(package, error = words, passing, "an evidence package is not finished");
+                let state = if passing { ExportState::Making } else { ExportState::Failed };
+                if passing {
+                    let tries = waiting.get(&package).map_or(0, |(n, _)| *n);
+                    let pause = RETRY.0.saturating_mul(1 << tries.min(10)).min(RETRY.1);
+                    waiting.insert(package.clone(), (tries + 1, monotonic() + pause));
+                } else {
+                    waiting.remove(&package);
+                }
+                if row.words.as_deref() == Some(words.as_str()) && state == ExportState::Making {
+                    return Ok(());
+                }
+                self.store.write(move |tx| tx.export_is(&package, state, Some(&words))).await
+            }
+        }
+    }
+
+    async fn make(&self, row: &ExportRow) -> anyhow::Result<Done> {
+        let dir = self.dir(&row.package);
+        let (plan, digests) = {
+            let dir = dir.clone();
+            task::blocking("export", move || there(&dir)).await??
+        };
+        let plan = match plan {
+            Some(plan) => Arc::new(plan),
+            None => self.begin(row, &dir).await?,
+        };
+        let (clips, bytes) = plan.content();
+        if row.target == Target::Station {
+            self.room(&dir, bytes)?;
+        }
+        if let Target::At(name) = &row.target {
+            self.may_go(name, &plan)?;
+        }
+        // A zip that goes somewhere is read twice: for its checksums, and to be sent.
+        let passes = if matches!(row.target, Target::At(_)) { 2 } else { 1 };
+        let mut done = 0;
+        let (board, package) = (self.board.clone(), row.package.clone());
+        let mut look = move |n: u64| {
+            done += n;
+            board.export(&package, Some((done.min(bytes * passes), bytes * passes)));
+        };
+        look(0);
+        let mut digests = digests;
+        for n in 0..plan.discs.len() {
+            let disc = n as u32 + 1;
+            self.disc(row, &dir, &plan, disc, &mut digests, &mut look).await?;
+            if let Target::At(name) = &row.target {
+                let dest = self.reach.remotes.iter().find(|dest| dest.name() == name);
+                let dest =
+                    dest.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
+                let zip = Zip::open(&dir, disc, Arc::new(self.reach.clone())).await?;
+                let zip: Arc<dyn ClipBytes> = zip.context("the package that was made is gone")?;
+                let key = layout::export(&self.reach.station, &plan.discs[n].facts.package);
+                let notes = dir.join(format!("sending-{disc}"));
+                bucket::send(&**dest, &key, zip, &notes, &mut look).await?;
+            }
+        }
+        Ok(Done { discs: plan.discs.len() as u32, clips, bytes })
+    }
+
+    /// Logs the request and fixes what the package will say.
+    async fn begin(&self, row: &ExportRow, dir: &Path) -> anyhow::Result<Arc<Plan>> {
+        let caller = caller(row);
+        let wanted = Wanted {
+            case_no: row.case_no.clone(),
+            reason: row.reason.clone(),
+            basis: row.basis.clone(),
+            recipient: row.recipient.clone(),
+            resumes: None,
+            package: Some(row.package.clone()),
+        };
+        let begun: Begun = match self.desk.begin_export(&caller, wanted).await? {
+            Reply::Done(value) => serde_json::from_value(value)?,
+            Reply::Refused { message, .. } => anyhow::bail!(message),
+        };
+        let (row, settings, store, dir) = (row.clone(), Arc::clone(&self.settings), self.store.clone(), dir.to_owned());
+        let planned = task::blocking("export", move || {
+            let asked = Asked {
+                case_no: &row.case_no,
+                reason: &row.reason,
+                basis: &row.basis,
+                recipient: row.recipient.as_deref(),
+            };
+            let whole = gather(&asked, begun, &settings, &store)?;
+            anyhow::ensure!(!whole.clips.is_empty(), "no clip of this case can be exported any more");
+            let plan = Plan::new(whole, lang_of(&row.lang), settings.export.sm3, row.disc_bytes)?;
+            private_dir(&dir)?;
+            write_whole(&dir.join("plan.json"), &serde_json::to_vec(&plan)?)
+                .context("the plan of the package cannot be written; free space, then let it go on")?;
+            Ok(Arc::new(plan))
+        });
+        planned.await?
+    }
+
+    /// A destination gets no clip above its label, in a package as little as alone (decision 9).
+    fn may_go(&self, name: &DestinationName, plan: &Plan) -> anyhow::Result<()> {
+        let written = self.settings.destinations.iter().find(|d| d.name == *name);
+        let most =
+            written.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
+        let records = plan.discs.iter().flat_map(|disc| &disc.records);
+        let label = |word: &str| Sensitivity::parse(word).unwrap_or(Sensitivity::SuspectedState);
+        let above = records.filter(|r| label(&r.sensitivity) > most.max_sensitivity).count();
+        anyhow::ensure!(
+            above == 0,
+            "{above} clips of this case carry a label above max_sensitivity of {name}; fetch the package with the browser, or have it made on the station"
+        );
+        Ok(())
+    }
+
+    /// Whether there is room for so many bytes more besides the reserve.
+    fn room(&self, dir: &Path, bytes: u64) -> anyhow::Result<()> {
+        let disk = rustix::fs::statvfs(dir).with_context(|| format!("{} cannot be looked at", dir.display()))?;
+        let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
+        let needed = bytes.saturating_sub(written_below(dir)) + self.settings.vault.reserve.bytes(total);
+        anyhow::ensure!(
+            free >= needed,
+            "the package needs {} more on {} than are free besides the reserve; free space, then let it go on, or fetch it with the browser instead",
+            super::super::output::size(needed - free),
+            dir.display()
+        );
+        Ok(())
+    }
+
+    /// Makes the package of one disc, unless an earlier run did.
+    async fn disc(
+        &self,
+        row: &ExportRow,
+        dir: &Path,
+        plan: &Arc<Plan>,
+        disc: u32,
+        digests: &mut BTreeMap<String, Digests>,
+        look: clips::Look<'_>,
+    ) -> anyhow::Result<()> {
+        let package: &Package = &plan.discs[disc as usize - 1];
+        let finished = {
+            let dir = dir.to_owned();
+            task::blocking("export", move || Index::read(&dir, disc)).await??
+        };
+        if finished.is_some() {
+            look(package.facts.bytes);
+            return Ok(());
+        }
+        let to = folder(dir, disc);
+        let (mut sink, there) = Sink::open(&to, false, &package.facts, &self.settings.station.zone, plan.sm3, &[])?;
+        let of_clips = if row.target == Target::Station {
+            let (back, of_clips) = clips::write_all(&self.reach, &package.clips, sink, there, look).await?;
+            sink = back;
+            of_clips
+        } else {
+            let mut of_clips = Vec::new();
+            for clip in &package.clips {
+                let same = |known: &&Digests| known.sha256 == clip.sha256 && known.sm3.is_some() == plan.sm3;
+                let known = digests.get(&clip.clip).filter(same);
+                match known {
+                    Some(known) => {
+                        look(clip.size_bytes);
+                        of_clips.push(known.clone());
+                    }
+                    None => {
+                        let read = clips::digest(&self.reach, clip, plan.sm3, look).await?;
+                        digests.insert(clip.clip.clone(), read.clone());
+                        let (path, bytes) = (dir.join("digests.json"), serde_json::to_vec(digests)?);
+                        task::blocking("export", move || write_whole(&path, &bytes)).await??;
+                        of_clips.push(read);
+                    }
+                }
+            }
+            of_clips
+        };
+        let caller = caller(row);
+        let (desk, plan, dir, zone) =
+            (Arc::clone(&self.desk), Arc::clone(plan), dir.to_owned(), self.settings.station.zone.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let finished = task::blocking("export", move || {
+            let package = &plan.discs[disc as usize - 1];
+            let sign = |request: Request| match runtime.block_on(desk.ask(&caller, request)) {
+                Reply::Done(value) => {
+                    value["note"].as_str().map(str::to_owned).context("the desk answered without a signature")
+                }
+                Reply::Refused { message, .. } => Err(anyhow::anyhow!(message)),
+            };
+            documents::finish(sink, package, &of_clips, (plan.lang(), plan.sm3), &zone, &sign)?;
+            let pairs: Vec<_> = package.clips.iter().cloned().zip(of_clips).collect();
+            let index = Index::of(&dir, disc, &package.facts, &pairs, &zone)?;
+            index.write(&dir, disc)?;
+            Ok(())
+        });
+        finished.await?
+    }
+
+    /// Removes what was made for browsers and can be fetched no longer.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let before = self.clock.now().0 - self.settings.export.keep.as_millis() as i64;
+        for row in self.store.read(|r| r.exports(None, 10_000)).await? {
+            let over = row.state == ExportState::Ready && row.ended_ms.is_some_and(|at| at < before);
+            if !over || row.target == Target::Station {
+                continue;
+            }
+            let dir = self.dir(&row.package);
+            let removed = task::blocking("export", move || match fs::remove_dir_all(&dir) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+                _ => Ok(()),
+            });
+            if let Ok(Err(e)) = removed.await {
+                tracing::warn!(package = row.package, error = %chain(&e), "an old package could not be removed");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whoever asked, for what is logged on their behalf.
+fn caller(row: &ExportRow) -> Caller {
+    let via = match row.via.as_str() {
+        "api" => "api",
+        "cli" => "cli",
+        _ => "web",
+    };
+    Caller::new(row.asked_by.clone(), via, row.from_where.clone())
+}
+
+/// What an earlier run left. Blocks.
+fn there(dir: &Path) -> anyhow::Result<(Option<Plan>, BTreeMap<String, Digests>)> {
+    let read = |name: &str| match fs::read(dir.join(name)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("{} cannot be read", dir.join(name).display())),
+    };
+    let plan = read("plan.json")?.as_deref().and_then(Plan::read);
+    let digests = read("digests.json")?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    Ok((plan, digests))
+}
+
+/// Packages are nobody's but the daemon's and root's: they hold footage and names in clear.
+fn private_dir(dir: &Path) -> anyhow::Result<()> {
+    let above = dir.parent().unwrap_or(Path::new("/"));
+    let made = make_dir_all(above).and_then(|()| match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    });
+    made.and_then(|()| sync_dir(above))
+        .with_context(|| format!("{} cannot be made; look at [export] dir, then let it go on", dir.display()))
+}
+
+/// Bytes of files below a folder; what cannot be read counts nothing.
+fn written_below(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => written_below(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
+/// Whether trying again by itself may help.
+fn is_passing(e: &anyhow::Error) -> bool {
+    if let Some(e) = e.downcast_ref::<SendError>() {
+        return e.retry() == Retry::Transient;
+    }
+    if let Some(e) = e.downcast_ref::<FootageError>() {
+        return e.retry() == Retry::Transient;
+    }
+    e.downcast_ref::<Ended>().is_some_and(|ended| ended.exit == Exit::Failure)
+}

@@ -1,0 +1,90 @@
+//! Evidence packages from the store and the board.
+
+use std::sync::Arc;
+
+use super::StationPages;
+use crate::domain::export::{ExportState, Target};
+use crate::domain::ports::{ClipBytes, FootageError};
+use crate::domain::time::UtcMs;
+use crate::store::{ExportRow, StoreError};
+use crate::web::site::ReadError;
+use crate::web::view::exports::{ExportView, ExportsView};
+
+/// Packages on the page of a case, and on that of all.
+const SHOWN: u32 = 200;
+
+impl StationPages {
+    pub(super) async fn exports_view(&self, case: Option<&str>) -> Result<ExportsView, ReadError> {
+        let key = case.map(|typed| self.key_of(typed)).transpose()?;
+        let rows = self
+            .read(move |r| {
+                let case = match key {
+                    Some(key) => match r.case_id(&key)? {
+                        Some(case) => Some(case),
+                        None => return Ok(Vec::new()),
+                    },
+                    None => None,
+                };
+                r.exports(case, SHOWN)
+            })
+            .await?;
+        Ok(ExportsView {
+            exports: rows.into_iter().map(|row| self.export_view(row)).collect(),
+            destinations: self.destinations.iter().map(|(name, _)| name.clone()).collect(),
+            second_person: self.exporting.second_person,
+        })
+    }
+
+    pub(super) async fn one_export(&self, package: &str) -> Result<Option<ExportView>, ReadError> {
+        let package = package.to_owned();
+        let row = self
+            .read(move |r| match r.export(&package) {
+                Ok(row) => Ok(Some(row)),
+                Err(StoreError::NotFound(_)) => Ok(None),
+                Err(e) => Err(e),
+            })
+            .await?;
+        Ok(row.map(|row| self.export_view(row)))
+    }
+
+    fn export_view(&self, row: ExportRow) -> ExportView {
+        let over_ms = self.clock.now().0 - self.exporting.keep.as_millis() as i64;
+        ExportView {
+            done: self.board.exports().get(&row.package).copied(),
+            place: self.exporting.dir.join(&row.package).display().to_string(),
+            over: row.target == Target::Browser && row.ended_ms.is_some_and(|at| at < over_ms),
+            package: row.package,
+            case_no: row.case_no,
+            reason: row.reason,
+            basis: row.basis,
+            recipient: row.recipient,
+            target: row.target,
+            disc_bytes: row.disc_bytes,
+            asked_by: row.asked_by,
+            asked: UtcMs(row.asked_ms),
+            state: row.state,
+            second_by: row.second_by,
+            words: row.words,
+            discs: row.discs,
+            clips: row.clips,
+            bytes: row.bytes,
+            ended: row.ended_ms.map(UtcMs),
+        }
+    }
+
+    pub(super) async fn package_bytes(
+        &self,
+        package: &str,
+        disc: u32,
+    ) -> Result<Option<Arc<dyn ClipBytes>>, FootageError> {
+        let id = package.to_owned();
+        let row = self.store.read(move |r| r.export(&id)).await;
+        match row {
+            Ok(row) if row.state == ExportState::Ready && !matches!(row.target, Target::At(_)) => {
+                self.packages.open(package, disc).await
+            }
+            Ok(_) | Err(StoreError::NotFound(_)) => Ok(None),
+            Err(e) => Err(FootageError::Store(Box::new(e))),
+        }
+    }
+}
