@@ -18,6 +18,7 @@ use super::witness::{self, Witness};
 use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
 use crate::access::Access;
 use crate::casework::apply::Clerk;
+use crate::casework::judge::Judge;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::FileSigner;
@@ -294,12 +295,12 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         .filter_map(|(field, value)| Some((field, value.clone()?)))
         .chain([(Field::Sensitivity, casework.default_sensitivity.as_str().to_owned())])
         .collect();
+    let judge = Judge::new(rule.clone(), &policy, defaults, casework.linking.clone());
     let clerk = Clerk {
         store: store.clone(),
-        rule: rule.clone(),
+        judge,
         policy: policy.clone(),
         destinations: names,
-        defaults,
         clock: Arc::clone(&clock),
     };
     let access =

@@ -496,6 +496,7 @@ catalogue! {
     o_file_name => "文件名", "file name";
     o_media => "媒体文件", "media file";
     o_file_time => "文件时间", "file time";
+    o_rule => "关联规则", "linking rule";
     o_config => "配置默认值", "configured default";
 
     // Kiosk
