@@ -23,11 +23,9 @@ use crate::domain::register::Register;
 use crate::domain::stream::Cause;
 use crate::domain::time::{RecorderTime, UtcMs};
 use crate::store::{
-    ClipRow, LinkRequest, LinkRow, Policy, Reader, RecordingRow, Result, SegmentRow, Store, StoreError, Suggestion,
+    ClipRow, LinkRequest, LinkRow, OUTING_MS, Policy, Reader, RecordingRow, Result, SegmentRow, Store, StoreError, Suggestion,
 };
 
-/// Longest outing: clips further away are not looked at.
-const AROUND_MS: i64 = 12 * 3_600_000;
 /// Clips that a dry run reads in one go.
 const BATCH: u32 = 500;
 /// Changes that a dry run spells out.
@@ -169,6 +167,9 @@ impl Judge {
         judged.withdrawn = replaced(&standing, by_desk);
         let replaced: Vec<i64> = judged.withdrawn.iter().map(|(case, _)| *case).collect();
         let elsewhere = standing.iter().any(|l| l.kind == "case" && !replaced.contains(&l.case_id));
+        // What a person took a decision back about waits for them again.
+        let known = r.suggestions(clip)?;
+        let reopened = |key: &str| known.iter().any(|s| s.state == "open" && s.said.case_key == key);
         // One suggestion a case, whatever number of it a rule found.
         let mut kept: Vec<(Option<i64>, Rule, Suggestion)> = Vec::new();
         found.sort_by(|a, b| b.1.score.cmp(&a.1.score));
@@ -176,7 +177,14 @@ impl Judge {
             let case = r.case_id(&said.case_key)?;
             let is_linked = standing.iter().any(|l| Some(l.case_id) == case && !replaced.contains(&l.case_id));
             let twice = kept.iter().any(|(c, _, s)| s.case_key == said.case_key || (c.is_some() && *c == case));
-            if is_linked || twice || r.person_decided(clip, &said.case_key)? || r.refused(clip, &said.case_key)? {
+            if is_linked || twice || r.refused(clip, &said.case_key)? {
+                continue;
+            }
+            if reopened(&said.case_key) && r.person_decided(clip, &said.case_key)? {
+                kept.push((case, rule, said));
+                continue;
+            }
+            if r.person_decided(clip, &said.case_key)? {
                 continue;
             }
             // Once its case is known, guesses are over; and nobody is asked again whom they contradict.
@@ -272,7 +280,7 @@ impl Judge {
         let neighbours = match start_ms {
             Some(start) if standing.is_empty() => {
                 let end = end_ms.unwrap_or(start);
-                r.neighbours(&row.recorder, row.clip, start.saturating_sub(AROUND_MS), end.saturating_add(AROUND_MS))?
+                r.neighbours(&row.recorder, row.clip, start.saturating_sub(OUTING_MS), end.saturating_add(OUTING_MS))?
             }
             _ => Vec::new(),
         };
@@ -358,7 +366,7 @@ impl Judge {
     }
 
     /// Says what the rules would do to every sealed clip, and does none of it. Blocks.
-    pub fn try_rules(&self, store: &Store, now_ms: i64, mut progress: impl FnMut(u64)) -> Result<Tried> {
+    pub fn try_rules(&self, store: &Store, now_ms: i64) -> Result<Tried> {
         let mut tried = Tried::default();
         let mut by_rule = [0u64; Rule::ALL.len()];
         let mut after = None;
@@ -386,7 +394,6 @@ impl Judge {
                     tried.told.push((clip, said, is_link));
                 }
             }
-            progress(tried.clips);
         }
         tried.by_rule = Rule::ALL.iter().zip(by_rule).filter(|(_, n)| *n > 0).map(|(r, n)| (r.as_str(), n)).collect();
         Ok(tried)

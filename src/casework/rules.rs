@@ -22,7 +22,7 @@ use crate::domain::case_number::{CaseKind, NumberRule};
 use crate::domain::place::{Degrees, distance_m};
 use crate::domain::register::{name_key, same_place};
 use crate::domain::time::UtcMs;
-use crate::store::{Neighbour, Suggestion};
+use crate::store::{Neighbour, Suggestion, outing};
 
 use super::case_index::{CaseIndex, Known};
 
@@ -258,22 +258,6 @@ fn neighbours(about: &About<'_>, linking: &Linking, zone: &TimeZone) -> Vec<Sugg
             said(number, key, score, reason)
         })
         .collect()
-}
-
-/// Clips around a stretch of time without a pause longer than `gap_ms` between one and the next.
-pub fn outing(clips: &[Neighbour], start_ms: i64, end_ms: i64, gap_ms: i64) -> &[Neighbour] {
-    let split = clips.partition_point(|c| c.start_ms < start_ms);
-    let (mut first, mut last) = (split, split);
-    let (mut begin, mut end) = (start_ms, end_ms);
-    while first > 0 && begin - clips[first - 1].end_ms <= gap_ms {
-        first -= 1;
-        begin = begin.min(clips[first].start_ms);
-    }
-    while last < clips.len() && clips[last].start_ms - end <= gap_ms {
-        end = end.max(clips[last].end_ms);
-        last += 1;
-    }
-    &clips[first..last]
 }
 
 /// Cases of the register that fit: two of officer, place and party, near enough in time; or the position alone.

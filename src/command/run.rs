@@ -17,6 +17,7 @@ use super::pulls::{PullOrders, Pulls};
 use super::witness::{self, Witness};
 use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
 use crate::access::Access;
+use super::registers::allowed;
 use crate::casework::apply::Clerk;
 use crate::casework::judge::Judge;
 use crate::config::Settings;
@@ -308,6 +309,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     // Labels of clips that were there before lists were narrowed by them.
     while store.write_blocking(|tx| tx.index_labels(LABELS_AT_ONCE))? > 0 {}
     let desk = Arc::new(Desk {
+        outing_gap_ms: casework.linking.outing_gap.as_millis() as i64,
         store: store.clone(),
         vault: vault.clone(),
         rule,
@@ -866,6 +868,8 @@ fn start_doors(
         reserve_bytes: parts.intake.reserve_bytes(),
         destinations: settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect(),
         streams: settings.streams.clone(),
+        outing_gap_ms: settings.casework.linking.outing_gap.as_millis() as i64,
+        allowed: allowed(&settings.casework.coverage),
     };
     let live = Live::new(parts.clock.now().0);
     let station = &settings.station;

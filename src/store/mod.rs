@@ -76,7 +76,7 @@ pub use register::DeviceRow;
 pub use registers::{CaseRecord, EntryRow, Import, ImportRow, ImportedAs, NewEntry, Undone};
 pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
 pub use sessions::{AbandonedRow, SentPart, SessionObject, StoredSession};
-pub use triage::{Decided, Neighbour, SuggestionRow, Suggestion, TriagePage, TriageRow};
+pub use triage::{Decided, Neighbour, OUTING_MS, Suggestion, SuggestionRow, TriagePage, TriageRow, outing};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
 /// Why the store did not do it.

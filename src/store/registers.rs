@@ -5,10 +5,11 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
-use crate::domain::coverage::{Item, NoRecord};
+use crate::domain::coverage::{Allowed, CaseFacts, Coverage, Footage, Item, NoRecord, cover};
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
+use crate::domain::record::{self, Field};
 use crate::domain::register::{EARLIER_KEYS, Entry, Register};
 
 /// An entry to be stored.
@@ -621,6 +622,44 @@ impl Reader<'_> {
             Ok(Item::of(&entry))
         })
         .collect()
+    }
+
+    /// A case against the catalogue, at `now_ms`.
+    pub fn coverage(&self, case: i64, now_ms: i64, allowed: Allowed) -> Result<Coverage> {
+        let facts = self.case_entry(case)?.map(|e| CaseFacts::of(&e.entry)).unwrap_or_default();
+        Ok(cover(&self.catalogue_items()?, &facts, &self.footage_of(case)?, &self.no_records(case)?, now_ms, allowed))
+    }
+
+    /// Clips of a case as coverage asks: of each the part that is linked, and what that shows.
+    fn footage_of(&self, case: i64) -> Result<Vec<Footage>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT l.stage, l.matter, l.from_ms, l.to_ms, i.captured_start_ms, m.duration_ms, c.sealed_ms, l.clip_id
+             FROM case_link l JOIN clip c USING (clip_id) LEFT JOIN media m USING (clip_id) LEFT JOIN clip_index i USING (clip_id)
+             WHERE l.case_id = ?1 AND l.withdrawn = 0 AND c.role IN ('clip', 'other') AND c.isolated_ms IS NULL
+               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
+             ORDER BY i.captured_start_ms, l.clip_id",
+        )?;
+        type Found = (Option<String>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, String);
+        let rows: Vec<Found> = statement
+            .query_map([case], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?))
+            })?
+            .collect::<std::result::Result<_, _>>()?;
+        rows.into_iter()
+            .map(|(stage, matter, from, to, start, length, sealed_ms, clip)| {
+                let (mut stage, mut matter) = (stage, matter);
+                if stage.is_none() || matter.is_none() {
+                    let mut settled = record::settle(&self.facts(clip.parse()?)?);
+                    stage = stage.or_else(|| settled.remove(&Field::Stage).map(|f| f.value));
+                    matter = matter.or_else(|| settled.remove(&Field::Matter).map(|f| f.value));
+                }
+                let span_ms = start.zip(length).map(|(start, length)| {
+                    let end = to.unwrap_or(length).clamp(0, length);
+                    (start + from.unwrap_or(0).clamp(0, end), start + end)
+                });
+                Ok(Footage { matter, stage, span_ms, sealed_ms })
+            })
+            .collect()
     }
 
     /// What was said about matters of a case that have no recording, oldest first.

@@ -13,6 +13,9 @@ use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::rights::Within;
 
+/// An outing lasts no longer.
+pub const OUTING_MS: i64 = 12 * 3_600_000;
+
 /// A link that a rule suggests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
@@ -85,6 +88,22 @@ pub struct TriagePage {
     pub total: u64,
     /// Where the next page begins.
     pub next: Option<(i64, ClipId)>,
+}
+
+/// Clips around a stretch of time without a pause longer than `gap_ms` between one and the next.
+pub fn outing(clips: &[Neighbour], start_ms: i64, end_ms: i64, gap_ms: i64) -> &[Neighbour] {
+    let split = clips.partition_point(|c| c.start_ms < start_ms);
+    let (mut first, mut last) = (split, split);
+    let (mut begin, mut end) = (start_ms, end_ms);
+    while first > 0 && begin - clips[first - 1].end_ms <= gap_ms {
+        first -= 1;
+        begin = begin.min(clips[first].start_ms);
+    }
+    while last < clips.len() && clips[last].start_ms - end <= gap_ms {
+        end = end.max(clips[last].end_ms);
+        last += 1;
+    }
+    &clips[first..last]
 }
 
 const COLUMNS: &str = "case_key, raw, rule, score, reason, stage, matter, proves, state";
@@ -321,12 +340,20 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// Where a clip is and when it began, as settled: recorder and begin.
-    pub fn whereabouts(&self, clip: ClipId) -> Result<Option<(String, Option<i64>)>> {
-        Ok(self
+    /// Clips of the same outing that are linked to no case, this one left out.
+    pub fn unlinked_of_outing(&self, clip: ClipId, gap_ms: i64) -> Result<Vec<ClipId>> {
+        let found: Option<(String, i64)> = self
             .conn
-            .prepare_cached("SELECT recorder_id, captured_start_ms FROM clip_index WHERE clip_id = ?1 AND recorder_id IS NOT NULL")?
+            .prepare_cached(
+                "SELECT recorder_id, captured_start_ms FROM clip_index WHERE clip_id = ?1 AND recorder_id IS NOT NULL AND captured_start_ms IS NOT NULL",
+            )?
             .query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?)))
-            .optional()?)
+            .optional()?;
+        let Some((recorder, start_ms)) = found else { return Ok(Vec::new()) };
+        let length_ms = self.media(clip)?.and_then(|m| m.facts.duration_ms).unwrap_or(0);
+        let end_ms = start_ms.saturating_add(length_ms);
+        let (from_ms, to_ms) = (start_ms.saturating_sub(OUTING_MS), end_ms.saturating_add(OUTING_MS));
+        let around = self.neighbours(&recorder, clip, from_ms, to_ms)?;
+        Ok(outing(&around, start_ms, end_ms, gap_ms).iter().filter(|n| n.unlinked).map(|n| n.clip).collect())
     }
 }

@@ -12,6 +12,8 @@
 //! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
+//! triage    what waits for a person, one key a decision   (triage.rs, assets/triage.js)
+//! registers importing registers, coverage of a case         (registers.rs)
 //! logs      the log, for the security auditor               (logs.rs)
 //! guests    how many connections there are at a time        (guests.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
@@ -36,11 +38,13 @@ pub mod pages;
 pub mod present;
 pub mod proofs;
 pub mod range;
+pub mod registers;
 pub mod rooms;
 pub mod routes;
 pub mod serve;
 pub mod signin;
 pub mod site;
+pub mod triage;
 pub mod trouble;
 pub mod view;
 pub mod viewing;
@@ -66,6 +70,8 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         assets::routes,
         api::routes,
         rooms::routes,
+        triage::routes,
+        registers::routes,
         proofs::routes,
         signin::routes,
         account::routes,

@@ -125,6 +125,8 @@ fn real(path: &str, clip: i64) -> String {
         .replace("{case_no}", "1")
         .replace("{number}", &encoded(fixtures::CASE))
         .replace("{stream}", "room-1")
+        .replace("{register}", "case")
+        .replace("{import}", "1")
         .replace("{name}", "app.css")
         .replace("{session}", "none")
         .replace("{login}", "officer")
