@@ -233,7 +233,7 @@ fn neighbours(about: &About<'_>, linking: &Linking, zone: &TimeZone) -> Vec<Sugg
             if origin == "rule" && *score < SURE {
                 continue;
             }
-            let entry = cases.entry(key).or_insert((number, None, None));
+            let entry = cases.entry(key).or_insert((number.as_str(), None, None));
             let (side, pause) = match clip.start_ms < start {
                 true => (&mut entry.1, start - clip.end_ms),
                 false => (&mut entry.2, clip.start_ms - end),

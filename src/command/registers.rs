@@ -220,7 +220,7 @@ pub fn register(verb: &cli::Register, settings: &Settings, output: &Output) -> a
 
 fn template(register: Register, output: &Output) -> anyhow::Result<()> {
     if !output.is_json() {
-        return output.line(registers::template(register).trim_end());
+        return Ok(output.line(registers::template(register).trim_end())?);
     }
     let form = |form: Form| match form {
         Form::Text => "text",
@@ -241,7 +241,7 @@ fn template(register: Register, output: &Output) -> anyhow::Result<()> {
             json!({ "name": c.name, "names": c.names, "form": form(c.form), "required": c.required, "example": c.example })
         })
         .collect();
-    output.json(&columns)
+    Ok(output.json(&columns)?)
 }
 
 /// `evidock case`.

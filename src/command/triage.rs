@@ -54,9 +54,10 @@ impl Desk {
         if clips.len() > MOST {
             return Ok(Reply::refused("invalid", format!("at most {MOST} clips at a time; decide about them in parts")));
         }
+        let taken_back = asked.verdict == "undo";
         let typed = match asked.case_no {
             Some(typed) => Some(typed),
-            None => self.store.read(move |r| surest(r, first, asked.verdict == "undo")).await?,
+            None => self.store.read(move |r| surest(r, first, taken_back)).await?,
         };
         let Some(typed) = typed else {
             let words = format!("nothing is suggested for clip {first}; name the case");

@@ -783,7 +783,7 @@ catalogue! {
     a_dispose_clip => "鉴定销毁", "Dispose of footage";
     a_see_rooms => "查看录制房间", "See rooms";
     a_record_room => "开始和停止录制", "Record a room";
-    a_import_roster => "导入排班表", "Import a roster";
+    a_import_roster => "导入排班表和登记信息", "Import rosters and registers";
     a_manage_recorders => "记录仪准入", "Approve recorders";
     a_pause_sending => "暂停和恢复上传", "Pause sending";
     a_read_metrics => "运行指标", "Metrics";

@@ -352,7 +352,8 @@ impl Tx<'_> {
                 "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, reason, rule_version, actor, at_ms)
                  SELECT clip_id, ?2, 1 + coalesce((SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2), 0),
                    case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, ?3, rule_version, ?4, ?5
-                 FROM case_link l WHERE link_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2)",
+                 FROM case_link l WHERE link_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2 AND x.withdrawn = 0
+                   AND x.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = x.clip_id AND y.case_id = x.case_id))",
                 params![link, case, reason, by, self.now_ms()],
             )?;
             self.conn.execute(
@@ -646,8 +647,7 @@ impl Reader<'_> {
             })?
             .collect::<std::result::Result<_, _>>()?;
         rows.into_iter()
-            .map(|(stage, matter, from, to, start, length, sealed_ms, clip)| {
-                let (mut stage, mut matter) = (stage, matter);
+            .map(|(mut stage, mut matter, from, to, start, length, sealed_ms, clip)| {
                 if stage.is_none() || matter.is_none() {
                     let mut settled = record::settle(&self.facts(clip.parse()?)?);
                     stage = stage.or_else(|| settled.remove(&Field::Stage).map(|f| f.value));
@@ -672,3 +672,6 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

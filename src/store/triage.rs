@@ -201,7 +201,7 @@ impl Tx<'_> {
                 row.said.raw
             )));
         }
-        self.set_suggestion(clip, key, "refused", Some(&asked.actor))?;
+        self.set_suggestion(clip, &row.said.case_key, "refused", Some(&asked.actor))?;
         self.decided(clip, &row, asked)?;
         Ok(Decided::Done)
     }
@@ -212,13 +212,23 @@ impl Tx<'_> {
         if row.state == "open" {
             return Ok(Decided::Same);
         }
-        self.set_suggestion(clip, key, "open", None)?;
+        self.set_suggestion(clip, &row.said.case_key, "open", None)?;
         self.decided(clip, &row, asked)?;
         Ok(Decided::Done)
     }
 
     fn suggested(&self, clip: ClipId, key: &str) -> Result<SuggestionRow> {
-        let found = self.read().suggestions(clip)?.into_iter().find(|s| s.said.case_key == key);
+        // Any number of the case names it.
+        let case = self.read().case_id(key)?;
+        let mut all = self.read().suggestions(clip)?;
+        all.sort_by_key(|s| s.said.case_key != key);
+        let mut found = None;
+        for row in all {
+            if row.said.case_key == key || (case.is_some() && self.read().case_id(&row.said.case_key)? == case) {
+                found = Some(row);
+                break;
+            }
+        }
         found.ok_or_else(|| StoreError::NotFound(format!("no rule suggests this case for clip {clip}")))
     }
 
@@ -357,3 +367,6 @@ impl Reader<'_> {
         Ok(outing(&around, start_ms, end_ms, gap_ms).iter().filter(|n| n.unlinked).map(|n| n.clip).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

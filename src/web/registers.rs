@@ -108,12 +108,21 @@ pub struct CoverageLine {
     pub clips: usize,
     /// Length of what is recorded, over all recorders together.
     pub recorded_ms: i64,
-    /// Begin and end of each gap, RFC 3339.
-    pub gaps: Vec<(String, String)>,
+    /// Stretches without any recording.
+    pub gaps: Vec<Stretch>,
     /// Until when its footage may come, RFC 3339.
     pub due_at: Option<String>,
     /// Why it has no recording.
     pub reason: Option<String>,
+}
+
+/// A stretch of time, RFC 3339.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Stretch {
+    /// Begin.
+    pub from: String,
+    /// End.
+    pub to: String,
 }
 
 /// A case against the catalogue: what should be recorded, and what is.
@@ -132,7 +141,7 @@ pub(super) async fn coverage(State(site): State<Arc<Site>>, visitor: Visitor, Pa
             standing: l.standing.as_str(),
             clips: l.clips,
             recorded_ms: l.recorded_ms,
-            gaps: l.gaps_ms.iter().map(|(from, to)| (at(*from), at(*to))).collect(),
+            gaps: l.gaps_ms.iter().map(|(from, to)| Stretch { from: at(*from), to: at(*to) }).collect(),
             due_at: l.due_ms.map(at),
             reason: l.reason.clone(),
         });

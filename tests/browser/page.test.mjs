@@ -99,7 +99,7 @@ test('another site cannot make the page act, nor name it its own', async () => {
 
 test('nothing that axe-core finds, in both languages, light and dark, wide and narrow', { timeout: 120_000 }, async () => {
   const { items } = await (await fetch(`${station.url}/api/v1/clips?case=${encodeURIComponent(CASE)}`)).json();
-  const paths = ['/', '/kiosk', '/clips', `/clips/${items[0].record_id}`, '/cases', `/cases/${encodeURIComponent(CASE)}`, '/clips?missing=any'];
+  const paths = ['/', '/kiosk', '/clips', `/clips/${items[0].record_id}`, '/cases', `/cases/${encodeURIComponent(CASE)}`, '/clips?missing=any', '/triage'];
   const looks = [['zh-CN', 'light', 1440], ['en', 'dark', 1440], ['en', 'light', 390], ['zh-CN', 'dark', 390]];
   for (const [locale, colorScheme, width] of looks) {
     const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 844 }, bypassCSP: true });
