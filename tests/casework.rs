@@ -65,7 +65,18 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
         "catalogue",
         "执法类别,记录环节,记录事项,记录方式\n处罚,调查取证,现场检查,重点\n处罚,送达,留置送达,全过程\n处罚,听证,听证,全过程\n",
     );
-    station.json(["desk", "issue", "36NCC009910", "张三", "--case", TASK, "--place", "东关街18号", "--matter", "现场检查"]);
+    station.json([
+        "desk",
+        "issue",
+        "36NCC009910",
+        "张三",
+        "--case",
+        TASK,
+        "--place",
+        "东关街18号",
+        "--matter",
+        "现场检查",
+    ]);
     let (one, two) = (captured("36NCC009910", 30), captured("36NCC009910", 90));
     station.card("1").file(&one, footage(40_000, 1), 60).file(&two, footage(50_000, 2), 60);
     station.dock("1");
@@ -79,7 +90,9 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
     let told = import(
         &station,
         "case",
-        &format!("案件编号,立案号,检查任务号,当事人,执法类别,承办人,立案日期,已完成事项\n{CASE},赵卫立[2026]7号,jc2026-0311,赵县某饭店,处罚,张三,{opened},留置送达\n"),
+        &format!(
+            "案件编号,立案号,检查任务号,当事人,执法类别,承办人,立案日期,已完成事项\n{CASE},赵卫立[2026]7号,jc2026-0311,赵县某饭店,处罚,张三,{opened},留置送达\n"
+        ),
     );
     assert_eq!((&told["added"], &told["joined"], &told["dry_run"]), (&1.into(), &0.into(), &false.into()));
     station.until("the case has the clips", |s| s.find(CASE).len() == 2);
@@ -94,7 +107,8 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
 
     // What should be recorded: seen, missing, not yet due; and why something is missing.
     let wanted = |served: &str| {
-        [("现场检查", "present"), ("留置送达", served), ("听证", "not_yet_due")].map(|(m, s)| (m.to_owned(), s.to_owned()))
+        [("现场检查", "present"), ("留置送达", served), ("听证", "not_yet_due")]
+            .map(|(m, s)| (m.to_owned(), s.to_owned()))
     };
     assert_eq!(standings(&station, CASE), wanted("missing"));
     station.json(["case", "no-record", CASE, "留置送达", "--reason", "设备没电", "--written"]);
@@ -131,7 +145,9 @@ fn what_is_not_sure_waits_for_a_person_and_their_word_stands() {
     import(
         &station,
         "case",
-        &format!("案件编号,承办人,地点,立案日期\n{CASE},张三,东关街18号,{opened}\n赵卫罚〔2026〕13号,张三,西街3号,{opened}\n"),
+        &format!(
+            "案件编号,承办人,地点,立案日期\n{CASE},张三,东关街18号,{opened}\n赵卫罚〔2026〕13号,张三,西街3号,{opened}\n"
+        ),
     );
     station.json(["desk", "issue", "36NCC009910", "张三", "--place", "赵县东关街18号"]);
     let paths: Vec<String> = [30, 90, 150].iter().map(|s| captured("36NCC009910", *s)).collect();
@@ -172,7 +188,11 @@ fn what_is_not_sure_waits_for_a_person_and_their_word_stands() {
     assert_eq!(waiting(&station), Some(0), "it still lacks a case, and nothing is suggested");
 
     // A new import makes the rules look again; what was refused stays refused.
-    let again = import(&station, "case", &format!("案件编号,承办人,地点,立案日期,案由\n{CASE},张三,东关街18号,{opened},未公示许可证\n"));
+    let again = import(
+        &station,
+        "case",
+        &format!("案件编号,承办人,地点,立案日期,案由\n{CASE},张三,东关街18号,{opened},未公示许可证\n"),
+    );
     assert_eq!(again["changed"], 1);
     look_again(&mut station, &clips[2]);
     assert_eq!((waiting(&station), station.find(CASE).len()), (Some(0), 2));
@@ -231,7 +251,11 @@ fn imports_are_tried_refused_and_told_by_their_lines() {
 #[test]
 fn a_number_in_a_name_links_and_a_corrected_roster_moves_its_own_links() {
     let mut station = Station::running("[casework]\nroster = \"roster.csv\"\n");
-    let row = |case: &str| format!("officer,recorder,from,to,case,place,matter\n采集人甲,36NCC009910,2026-01-01 00:00,2030-12-31 23:59,{case},东关街,现场检查\n");
+    let row = |case: &str| {
+        format!(
+            "officer,recorder,from,to,case,place,matter\n采集人甲,36NCC009910,2026-01-01 00:00,2030-12-31 23:59,{case},东关街,现场检查\n"
+        )
+    };
     fs::write(station.path("roster.csv"), row(CASE)).unwrap();
     let (plain, tagged) = (captured("36NCC009910", -3600), format!("DCIM/VIDEO/{}_赵卫罚〔2026〕13号.mp4", today()));
     station.card("1").file(&plain, footage(40_000, 1), 60).file(&tagged, footage(40_000, 2), 60);
@@ -248,6 +272,36 @@ fn a_number_in_a_name_links_and_a_corrected_roster_moves_its_own_links() {
     });
     station.until("the link moved", |s| s.find("赵卫罚〔2026〕14号").iter().any(|r| r["record_id"] == clip.as_str()));
     assert!(station.find(CASE).iter().all(|r| r["record_id"] != clip.as_str()));
-    let revisions = station.query("SELECT origin, withdrawn FROM case_link WHERE clip_id = ?1 ORDER BY link_id", &[&clip]);
+    let revisions =
+        station.query("SELECT origin, withdrawn FROM case_link WHERE clip_id = ?1 ORDER BY link_id", &[&clip]);
     assert_eq!(revisions, [["roster", "0"], ["roster", "1"], ["roster", "0"]]);
+}
+
+#[test]
+fn two_cases_that_are_as_likely_both_wait_until_one_of_them_is_not() {
+    let mut station = Station::running("[casework.linking]\nlink_score = 60\n");
+    let opened = today();
+    let cases = |place: &str| {
+        format!(
+            "案件编号,承办人,地点,立案日期\n{CASE},张三,东关街18号,{opened}\n赵卫罚〔2026〕13号,张三,{place},{opened}\n"
+        )
+    };
+    import(&station, "case", &cases("赵县东关街18号"));
+    station.json(["desk", "issue", "36NCC009910", "张三", "--place", "东关街18号"]);
+    let path = captured("36NCC009910", 30);
+    station.card("1").file(&path, footage(40_000, 1), 60);
+    station.dock("1");
+    station.until_safe("1");
+    station.until("both cases wait", |s| {
+        let told = s.json(["triage", "list"]);
+        told["clips"][0]["suggestions"].as_array().is_some_and(|open| open.len() == 2)
+    });
+    let tried = station.json(["rules", "try"]);
+    assert_eq!((&tried["links"], &tried["conflicts"]), (&0.into(), &1.into()), "{tried}");
+    import(&station, "case", &cases("西街3号"));
+    station.until("the one that is left is linked", |s| s.find(CASE).len() == 1);
+    let link = &station.find(CASE)[0]["cases"][0];
+    assert_eq!((&link["origin"], &link["score"]), (&"rule".into(), &75.into()));
+    let told = station.json(["triage", "list"]);
+    assert_eq!(told["clips"][0]["suggestions"], json!([]), "the other one no longer waits");
 }

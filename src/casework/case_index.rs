@@ -50,10 +50,15 @@ impl CaseIndex {
     pub fn of(cases: Vec<CaseRecord>, officers: &[EntryRow], parties: &[EntryRow]) -> Self {
         let mut index = Self::default();
         for officer in officers.iter().map(|row| &row.entry) {
-            let known: Vec<String> = ["name", "number", "cert_no"].iter().filter_map(|c| officer.get(c)).map(name_key).collect();
+            let known: Vec<String> =
+                ["name", "number", "cert_no"].iter().filter_map(|c| officer.get(c)).map(name_key).collect();
             for name in &known {
                 // Of two who share a name nobody can tell by it: then each is known by the name alone.
-                index.names.entry(name.clone()).and_modify(|n| n.retain(|n| n == name)).or_insert_with(|| known.clone());
+                index
+                    .names
+                    .entry(name.clone())
+                    .and_modify(|n| n.retain(|n| n == name))
+                    .or_insert_with(|| known.clone());
             }
         }
         let addresses: BTreeMap<String, &Entry> =
@@ -168,7 +173,12 @@ mod tests {
             row(&[("name", "李四"), ("number", "2")]),
         ];
         let parties = [row(&[("name", "某饭店"), ("address", "东关街18号"), ("lat", "37.7560"), ("lon", "114.7760")])];
-        let case = |number: &str, values: &[(&str, &str)]| CaseRecord { case_id: 1, number: number.into(), key: number.into(), entry: entry(values) };
+        let case = |number: &str, values: &[(&str, &str)]| CaseRecord {
+            case_id: 1,
+            number: number.into(),
+            key: number.into(),
+            entry: entry(values),
+        };
         let both = format!("张三{JOINT}王五");
         let index = CaseIndex::of(
             vec![

@@ -23,7 +23,8 @@ use crate::domain::register::Register;
 use crate::domain::stream::Cause;
 use crate::domain::time::{RecorderTime, UtcMs};
 use crate::store::{
-    ClipRow, LinkRequest, LinkRow, OUTING_MS, Policy, Reader, RecordingRow, Result, SegmentRow, Store, StoreError, Suggestion,
+    ClipRow, LinkRequest, LinkRow, OUTING_MS, Policy, Reader, RecordingRow, Result, SegmentRow, Store, StoreError,
+    Suggestion,
 };
 
 /// Clips that a dry run reads in one go.
@@ -161,7 +162,8 @@ impl Judge {
         let by_person = r.person_linked(clip)?;
         let year = UtcMs(now_ms).zoned(&self.zone).year();
         let of_case = standing.iter().any(|l| l.kind == "case");
-        let mut found: Vec<(Rule, Suggestion)> = by_desk.iter().map(|l| self.of_desk(l)).filter(|(_, s)| s.score > 0).collect();
+        let mut found: Vec<(Rule, Suggestion)> =
+            by_desk.iter().map(|l| self.of_desk(l)).filter(|(_, s)| s.score > 0).collect();
         found.extend(self.of_rules(r, row, input, facts, &standing, year)?);
 
         judged.withdrawn = replaced(&standing, by_desk);

@@ -213,7 +213,8 @@ fn earlier(about: &About<'_>) -> Vec<Suggestion> {
             };
             let several = if cases.len() > 1 { format!("; {} cases came of it", cases.len()) } else { String::new() };
             let strange = if theirs { "" } else { "; its officers are others" };
-            let reason = format!("{} names {reference} as what it was before it was opened{several}{strange}", case.number);
+            let reason =
+                format!("{} names {reference} as what it was before it was opened{several}{strange}", case.number);
             found.push(said(&case.number, &case.key, score, reason));
         }
     }

@@ -45,7 +45,10 @@ impl Desk {
     ) -> Answer {
         let Some(register) = Register::parse(register) else {
             let known: Vec<&str> = Register::ALL.iter().map(|r| r.as_str()).collect();
-            return Ok(Reply::refused("invalid", format!("there is no such register; it is one of {}", known.join(", "))));
+            return Ok(Reply::refused(
+                "invalid",
+                format!("there is no such register; it is one of {}", known.join(", ")),
+            ));
         };
         let (rule, zone, year) = (self.rule.clone(), self.policy.zone.clone(), self.this_year());
         // Ten megabytes of a workbook are no work for the thread that answers everybody.
@@ -176,7 +179,8 @@ pub fn register(verb: &cli::Register, settings: &Settings, output: &Output) -> a
             } else {
                 let columns: Vec<_> = registers::columns(register).iter().take(6).collect();
                 let header: Vec<&str> = columns.iter().map(|c| w.column(c.names[0], c.name)).collect();
-                let value = |entry: &crate::domain::register::Entry, name: &str| entry.get(name).unwrap_or("—").to_owned();
+                let value =
+                    |entry: &crate::domain::register::Entry, name: &str| entry.get(name).unwrap_or("—").to_owned();
                 let rows: Vec<Vec<String>> =
                     entries.iter().map(|e| columns.iter().map(|c| value(&e.entry, c.name)).collect()).collect();
                 output.table(&header, &rows, &[])?;

@@ -14,10 +14,10 @@ use super::backup::task::Backups;
 use super::desk::Desk;
 use super::exit::Exit;
 use super::pulls::{PullOrders, Pulls};
+use super::registers::allowed;
 use super::witness::{self, Witness};
 use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
 use crate::access::Access;
-use super::registers::allowed;
 use crate::casework::apply::Clerk;
 use crate::casework::judge::Judge;
 use crate::config::Settings;
@@ -297,13 +297,8 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         .chain([(Field::Sensitivity, casework.default_sensitivity.as_str().to_owned())])
         .collect();
     let judge = Judge::new(rule.clone(), &policy, defaults, casework.linking.clone());
-    let clerk = Clerk {
-        store: store.clone(),
-        judge,
-        policy: policy.clone(),
-        destinations: names,
-        clock: Arc::clone(&clock),
-    };
+    let clerk =
+        Clerk { store: store.clone(), judge, policy: policy.clone(), destinations: names, clock: Arc::clone(&clock) };
     let access =
         Access::open(store.clone(), Arc::clone(&clock), settings.station.zone.clone(), settings.access.clone())?;
     // Labels of clips that were there before lists were narrowed by them.

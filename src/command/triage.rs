@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
+use super::ask;
 use super::desk::{Answer, Desk, draft};
 use super::exit::Exit;
 use super::find::{log_access, store};
 use super::output::Output;
 use super::run::policy;
-use super::ask;
 use crate::casework::judge::Judge;
 use crate::cli;
 use crate::config::Settings;
@@ -52,7 +52,10 @@ impl Desk {
             clips.extend(more.into_iter().filter(|clip| !clips.contains(clip)).collect::<Vec<_>>());
         }
         if clips.len() > MOST {
-            return Ok(Reply::refused("invalid", format!("at most {MOST} clips at a time; decide about them in parts")));
+            return Ok(Reply::refused(
+                "invalid",
+                format!("at most {MOST} clips at a time; decide about them in parts"),
+            ));
         }
         let taken_back = asked.verdict == "undo";
         let typed = match asked.case_no {

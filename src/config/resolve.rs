@@ -15,7 +15,10 @@ use jiff::tz::TimeZone;
 use super::form::nearest;
 use super::keep;
 use super::secret::SecretFile;
-use super::settings::{AccessRules, Backup, Casework, CoverageRules, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language, Linking, Log, LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web};
+use super::settings::{
+    AccessRules, Backup, Casework, CoverageRules, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook,
+    Lamp, Language, Linking, Log, LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
+};
 use super::written::{self, Written};
 use super::{custody, destination, network, sending, stream, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
@@ -266,7 +269,8 @@ fn linking(written: written::Linking) -> Result<Linking, Problem> {
     };
     let gap = usual.outing_gap.as_secs() / 60;
     Ok(Linking {
-        link_score: whole("casework.linking.link_score", written.link_score, u64::from(usual.link_score), 1..=100)? as u32,
+        link_score: whole("casework.linking.link_score", written.link_score, u64::from(usual.link_score), 1..=100)?
+            as u32,
         outing_gap: Duration::from_secs(
             60 * whole("casework.linking.outing_gap_minutes", written.outing_gap_minutes, gap, 1..=1440)?,
         ),

@@ -1,7 +1,10 @@
 //! Settings written out again: what `config show` prints. The text is a configuration file that resolves
 //! to the same settings.
 
-use super::settings::{Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, Linking, NetworkRecorder, ProxyChoice, Reach, Reserve, Settings, Stream, UsbAllow, UsbSource, Vault};
+use super::settings::{
+    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, Linking, NetworkRecorder, ProxyChoice, Reach, Reserve,
+    Settings, Stream, UsbAllow, UsbSource, Vault,
+};
 use super::written::{self, Written};
 use super::{custody, sending};
 use crate::domain::case_number::ShapeSpec;

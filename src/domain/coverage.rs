@@ -355,7 +355,14 @@ mod tests {
     const NOW: i64 = 100_000;
 
     fn item(matter: &str, tier: Tier) -> Item {
-        Item { kind: None, stage: Some("调查".into()), matter: matter.into(), tier, always: false, content: Default::default() }
+        Item {
+            kind: None,
+            stage: Some("调查".into()),
+            matter: matter.into(),
+            tier,
+            always: false,
+            content: Default::default(),
+        }
     }
 
     fn clip(matter: &str, from: i64, to: i64) -> Footage {
@@ -389,14 +396,49 @@ mod tests {
             ("no footage is asked for", Written, Some(when), vec![], vec![], Replaced),
             ("footage where none is asked for", Written, Some(when), vec![clip("现场检查", 1, 2)], vec![], Present),
             ("whole", Whole, Some(when), vec![clip("现场检查", 990, 2005)], vec![], Present),
-            ("in two parts without a gap", Whole, Some(when), vec![clip("现场检查", 990, 1500), clip("现场检查", 1510, 2000)], vec![], Present),
-            ("in two parts with a gap", Whole, Some(when), vec![clip("现场检查", 990, 1500), clip("现场检查", 1511, 2000)], vec![], Interrupted),
-            ("another recorder fills the gap", Whole, Some(when), vec![clip("现场检查", 990, 1500), clip("现场检查", 1400, 1800), clip("现场检查", 1790, 2000)], vec![], Present),
+            (
+                "in two parts without a gap",
+                Whole,
+                Some(when),
+                vec![clip("现场检查", 990, 1500), clip("现场检查", 1510, 2000)],
+                vec![],
+                Present,
+            ),
+            (
+                "in two parts with a gap",
+                Whole,
+                Some(when),
+                vec![clip("现场检查", 990, 1500), clip("现场检查", 1511, 2000)],
+                vec![],
+                Interrupted,
+            ),
+            (
+                "another recorder fills the gap",
+                Whole,
+                Some(when),
+                vec![clip("现场检查", 990, 1500), clip("现场检查", 1400, 1800), clip("现场检查", 1790, 2000)],
+                vec![],
+                Present,
+            ),
             ("begins too late", Whole, Some(when), vec![clip("现场检查", 1011, 2000)], vec![], Interrupted),
             ("ends too early", Whole, Some(when), vec![clip("现场检查", 1000, 1989)], vec![], Interrupted),
             ("a gap where parts are enough", Part, Some(when), vec![clip("现场检查", 1000, 1100)], vec![], Present),
-            ("without a time of the matter", Whole, Some(None), vec![clip("现场检查", 5, 50), clip("现场检查", 55, 90)], vec![], Present),
-            ("without a time, with a gap", Whole, None, vec![clip("现场检查", 5, 50), clip("现场检查", 80, 90)], vec![], Interrupted),
+            (
+                "without a time of the matter",
+                Whole,
+                Some(None),
+                vec![clip("现场检查", 5, 50), clip("现场检查", 55, 90)],
+                vec![],
+                Present,
+            ),
+            (
+                "without a time, with a gap",
+                Whole,
+                None,
+                vec![clip("现场检查", 5, 50), clip("现场检查", 80, 90)],
+                vec![],
+                Interrupted,
+            ),
             ("came in too late", Part, Some(when), vec![late], vec![], Late),
             ("footage of another matter", Part, Some(when), vec![clip("送达", 1000, 2000)], vec![], Missing),
         ];
@@ -453,7 +495,12 @@ mod tests {
 
     #[test]
     fn tiers_as_sheets_write_them() {
-        for (text, tier) in [("全过程", Some(Tier::Whole)), (" 重点环节 ", Some(Tier::Part)), ("文字", Some(Tier::Written)), ("也许", None)] {
+        for (text, tier) in [
+            ("全过程", Some(Tier::Whole)),
+            (" 重点环节 ", Some(Tier::Part)),
+            ("文字", Some(Tier::Written)),
+            ("也许", None),
+        ] {
             assert_eq!(Tier::parse(text), tier);
         }
         assert!(Tier::WORDS.iter().all(|(tier, word, _)| Tier::parse(word) == Some(*tier) && tier.as_str() == *word));

@@ -40,13 +40,24 @@ fn in_china(at: Degrees) -> bool {
 fn offset((lat, lon): Degrees) -> Degrees {
     use std::f64::consts::PI;
     let (x, y) = (lon - 105.0, lat - 35.0);
-    let wave = |v: f64, a: f64, ka: f64, b: f64, kb: f64| (a * (v * PI / ka).sin() + b * (v * PI / kb).sin()) * 2.0 / 3.0;
+    let wave =
+        |v: f64, a: f64, ka: f64, b: f64, kb: f64| (a * (v * PI / ka).sin() + b * (v * PI / kb).sin()) * 2.0 / 3.0;
     let shared = (20.0 * (6.0 * x * PI).sin() + 20.0 * (2.0 * x * PI).sin()) * 2.0 / 3.0;
-    let d_lat = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * x.abs().sqrt()
+    let d_lat = -100.0
+        + 2.0 * x
+        + 3.0 * y
+        + 0.2 * y * y
+        + 0.1 * x * y
+        + 0.2 * x.abs().sqrt()
         + shared
         + wave(y, 20.0, 1.0, 40.0, 3.0)
         + wave(y, 160.0, 12.0, 320.0, 30.0);
-    let d_lon = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * x.abs().sqrt()
+    let d_lon = 300.0
+        + x
+        + 2.0 * y
+        + 0.1 * x * x
+        + 0.1 * x * y
+        + 0.1 * x.abs().sqrt()
         + shared
         + wave(x, 20.0, 1.0, 40.0, 3.0)
         + wave(x, 150.0, 12.0, 300.0, 30.0);

@@ -189,7 +189,11 @@ mod tests {
             (Register::Officer, &[("name", "张 三")], "张三"),
             (Register::Party, &[("name", "赵县某饭店"), ("id_no", "92130133MA0ABC")], "92130133ma0abc"),
             (Register::Recorder, &[("serial", "36NCC009910")], "36ncc009910"),
-            (Register::Catalogue, &[("kind", "处罚"), ("matter", "现场检查"), ("stage", "调查")], "处罚||调查|现场检查"),
+            (
+                Register::Catalogue,
+                &[("kind", "处罚"), ("matter", "现场检查"), ("stage", "调查")],
+                "处罚||调查|现场检查",
+            ),
         ] {
             assert_eq!(entry(values).key(register).as_deref(), Some(key));
             assert_eq!(Register::parse(register.as_str()), Some(register));
@@ -198,10 +202,16 @@ mod tests {
 
     #[test]
     fn matters_keep_their_times() {
-        let e = entry(&[("matters", "现场检查@2026-06-19T09:00:00+08:00~2026-06-19T10:30:00+08:00、送达、听证@2026-07-01T09:00:00+08:00")]);
+        let e = entry(&[(
+            "matters",
+            "现场检查@2026-06-19T09:00:00+08:00~2026-06-19T10:30:00+08:00、送达、听证@2026-07-01T09:00:00+08:00",
+        )]);
         let done = e.matters();
         assert_eq!(done.len(), 3);
-        assert_eq!((done[0].matter.as_str(), done[0].to_ms.unwrap() - done[0].from_ms.unwrap()), ("现场检查", 5_400_000));
+        assert_eq!(
+            (done[0].matter.as_str(), done[0].to_ms.unwrap() - done[0].from_ms.unwrap()),
+            ("现场检查", 5_400_000)
+        );
         assert_eq!(done[1], Done { matter: "送达".into(), from_ms: None, to_ms: None });
         assert!(done[2].from_ms.is_some() && done[2].to_ms.is_none());
     }

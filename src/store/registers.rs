@@ -390,11 +390,9 @@ impl Tx<'_> {
     /// taken back first.
     pub fn undo_import(&self, import: i64, actor: &Actor, via: &'static str) -> Result<Undone> {
         let read = self.read();
-        let row = read
-            .register_imports(None, u32::MAX)?
-            .into_iter()
-            .find(|i| i.import == import)
-            .ok_or_else(|| StoreError::NotFound(format!("there is no import {import}; `evidock register imports` shows them")))?;
+        let row = read.register_imports(None, u32::MAX)?.into_iter().find(|i| i.import == import).ok_or_else(|| {
+            StoreError::NotFound(format!("there is no import {import}; `evidock register imports` shows them"))
+        })?;
         if row.undone_ms.is_some() {
             return Err(StoreError::Conflict(format!("import {import} was undone already")));
         }
@@ -417,7 +415,8 @@ impl Tx<'_> {
             let mut statement = self.conn.prepare_cached(
                 "SELECT entry_key, before, before_import, opened, numbers FROM register_before WHERE import_id = ?1",
             )?;
-            let rows = statement.query_map([import], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?;
+            let rows =
+                statement.query_map([import], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?;
             rows.collect::<std::result::Result<_, _>>()?
         };
         let mut done = Undone::default();
@@ -441,8 +440,7 @@ impl Tx<'_> {
                 }
             }
             if let Some(case) = case {
-                let numbers: Vec<String> =
-                    serde_json::from_str(&numbers).map_err(|e| odd("numbers of a case", &e))?;
+                let numbers: Vec<String> = serde_json::from_str(&numbers).map_err(|e| odd("numbers of a case", &e))?;
                 done.kept += usize::from(!self.forget_numbers(case, &numbers, opened)?);
             }
         }
@@ -614,9 +612,9 @@ impl Reader<'_> {
 
     /// The catalogue of what is to be recorded.
     pub fn catalogue_items(&self) -> Result<Vec<Item>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT entry FROM register_entry WHERE register = 'catalogue' ORDER BY line, entry_key",
-        )?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT entry FROM register_entry WHERE register = 'catalogue' ORDER BY line, entry_key")?;
         let rows = statement.query_map([], |r| r.get::<_, String>(0))?;
         rows.map(|row| {
             let entry: Entry = serde_json::from_str(&row?).map_err(|e| odd("an item of the catalogue", &e))?;
@@ -640,7 +638,8 @@ impl Reader<'_> {
                AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
              ORDER BY i.captured_start_ms, l.clip_id",
         )?;
-        type Found = (Option<String>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, String);
+        type Found =
+            (Option<String>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, String);
         let rows: Vec<Found> = statement
             .query_map([case], |r| {
                 Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?))
@@ -664,9 +663,9 @@ impl Reader<'_> {
 
     /// What was said about matters of a case that have no recording, oldest first.
     pub fn no_records(&self, case: i64) -> Result<Vec<NoRecord>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT matter, written, reason FROM no_record WHERE case_id = ?1 ORDER BY no_record_id",
-        )?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT matter, written, reason FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
         let rows = statement
             .query_map([case], |r| Ok(NoRecord { matter: r.get(0)?, written: r.get(1)?, reason: r.get(2)? }))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)

@@ -282,13 +282,7 @@ impl Reader<'_> {
     }
 
     /// Clips that wait for a person, best-known first, after `after`; only what may stand in lists `within` these bounds.
-    pub fn triage(
-        &self,
-        after: Option<(i64, ClipId)>,
-        limit: u32,
-        within: &Within,
-        now_ms: i64,
-    ) -> Result<TriagePage> {
+    pub fn triage(&self, after: Option<(i64, ClipId)>, limit: u32, within: &Within, now_ms: i64) -> Result<TriagePage> {
         let (seen, account) = match within_sql(within) {
             None => (String::new(), 0),
             Some((condition, account)) => (format!("AND ({})", bound(&condition, 1, 2)), account),

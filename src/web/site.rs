@@ -70,11 +70,8 @@ pub trait Pages: Send + Sync {
         within: &'a Within,
     ) -> BoxFuture<'a, Result<CasesView, ReadError>>;
     /// Clips that wait for a person, best-known first, after a cursor, of those that whoever looks may see.
-    fn triage<'a>(
-        &'a self,
-        after: Option<&'a str>,
-        within: &'a Within,
-    ) -> BoxFuture<'a, Result<TriageView, ReadError>>;
+    fn triage<'a>(&'a self, after: Option<&'a str>, within: &'a Within)
+    -> BoxFuture<'a, Result<TriageView, ReadError>>;
     /// The sealed bytes of a clip.
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
     /// A piece of a preview of a clip, made of these bytes of it; `None` where it has nothing at that place.

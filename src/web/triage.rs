@@ -107,7 +107,12 @@ fn card(waiting: &TriageCard, c: &Ctx) -> Card {
         row: row(&waiting.row, c),
         outing_label: (!also.is_empty()).then(|| c.w.whole_outing(also.len() as u64 + 1)),
         outing: also.join(","),
-        others: waiting.suggestions.iter().skip(1).map(|s| (s.number.clone(), format!("{} {}", s.score, s.reason))).collect(),
+        others: waiting
+            .suggestions
+            .iter()
+            .skip(1)
+            .map(|s| (s.number.clone(), format!("{} {}", s.score, s.reason)))
+            .collect(),
         best,
     }
 }
@@ -292,11 +297,7 @@ pub struct Decision {
 /// Clips that wait for a person, best-known first, with what rules suggest.
 #[utoipa::path(get, path = "/api/v1/triage", params(TriageQuery), responses(
     (status = 200, body = Waiting), (status = 422, body = Problem), (status = 503, body = Problem)))]
-pub(super) async fn list(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    Query(q): Query<TriageQuery>,
-) -> Response {
+pub(super) async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<TriageQuery>) -> Response {
     let answer = async {
         site.log_access(&visitor, Access { what: "list", terms: Some("triage"), ..Access::default() }).await?;
         let v = site.pages.triage(q.after.as_deref(), &visitor.who.within(Action::ListClips)).await?;

@@ -66,12 +66,7 @@ pub struct Column {
     pub example: &'static str,
 }
 
-const fn column(
-    name: &'static str,
-    names: &'static [&'static str],
-    form: Form,
-    example: &'static str,
-) -> Column {
+const fn column(name: &'static str, names: &'static [&'static str], form: Form, example: &'static str) -> Column {
     Column { name, names, form, required: false, example }
 }
 
@@ -255,7 +250,9 @@ pub enum Problem {
     #[error("{0}{meant}", meant = meant(.0))]
     Number(NumberError),
     /// A reference from before the case where one of its own numbers belongs.
-    #[error("is the number of an inspection task or an on-the-spot document, not of the case; write it into 检查任务号 (earlier)")]
+    #[error(
+        "is the number of an inspection task or an on-the-spot document, not of the case; write it into 检查任务号 (earlier)"
+    )]
     NotItsOwn,
     /// Not degrees.
     #[error("write degrees from -{0} to {0}, as 37.7560")]
@@ -468,9 +465,7 @@ impl Row<'_> {
                 Ok(displays.join(JOINT))
             }
             Form::Time => self.time(value).map(|(text, _)| text),
-            Form::Matters => {
-                Ok(parts(value).map(|m| self.matter(m)).collect::<Result<Vec<_>, _>>()?.join(JOINT))
-            }
+            Form::Matters => Ok(parts(value).map(|m| self.matter(m)).collect::<Result<Vec<_>, _>>()?.join(JOINT)),
             Form::Degrees(limit) => match half_width(value).trim().parse::<f64>() {
                 Ok(d) if d.abs() <= f64::from(limit) => Ok(d.to_string()),
                 _ => Err(Problem::Degrees(limit)),

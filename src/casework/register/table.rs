@@ -73,7 +73,8 @@ pub fn read(bytes: &[u8]) -> Result<Table, TableError> {
 /// The first row that is not empty names the columns.
 fn of_rows(rows: Vec<(u64, Vec<String>)>) -> Table {
     let trimmed = |row: Vec<String>| row.into_iter().map(|v| v.trim().to_owned()).collect::<Vec<_>>();
-    let mut rows = rows.into_iter().map(|(line, row)| (line, trimmed(row))).filter(|(_, r)| r.iter().any(|v| !v.is_empty()));
+    let mut rows =
+        rows.into_iter().map(|(line, row)| (line, trimmed(row))).filter(|(_, r)| r.iter().any(|v| !v.is_empty()));
     let names = rows.next().map(|(_, names)| names).unwrap_or_default();
     Table { names, rows: rows.collect() }
 }
@@ -88,10 +89,8 @@ fn csv(text: &str) -> Result<Table, TableError> {
         .from_reader(text.as_bytes());
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|e| TableError::Csv {
-            line: e.position().map_or(0, csv::Position::line),
-            why: e.to_string(),
-        })?;
+        let record = record
+            .map_err(|e| TableError::Csv { line: e.position().map_or(0, csv::Position::line), why: e.to_string() })?;
         let line = record.position().map_or(0, csv::Position::line);
         rows.push((line, record.iter().map(str::to_owned).collect()));
         if rows.len() > MAX_ROWS + 1 {

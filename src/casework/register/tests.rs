@@ -45,23 +45,24 @@ fn a_case_as_an_agency_lists_it() {
     assert_eq!(e.get("number"), Some("赵卫罚〔2026〕012号"));
     assert_eq!(e.list("officers"), ["张三", "李四"]);
     assert_eq!(e.get("opened"), Some("2026-06-22T00:00:00+08:00"));
-    assert_eq!(
-        e.get("matters"),
-        Some("现场检查@2026-06-19T09:00:00+08:00~2026-06-19T10:30:00+08:00、送达")
-    );
+    assert_eq!(e.get("matters"), Some("现场检查@2026-06-19T09:00:00+08:00~2026-06-19T10:30:00+08:00、送达"));
     assert_eq!(e.position(), Some((37.756, 114.776)));
 }
 
 #[test]
 fn every_register_reads_its_own_template() {
     for register in Register::ALL {
-        let examples: Vec<String> =
-            columns(register).iter().map(|c| format!("\"{}\"", c.example)).collect();
+        let examples: Vec<String> = columns(register).iter().map(|c| format!("\"{}\"", c.example)).collect();
         let text = format!("{}{}\n", template(register), examples.join(","));
         let read = one(register, &text);
         assert!(!read.entry.name(register).is_empty(), "{register:?}");
         for column in columns(register) {
-            assert_eq!(read.entry.get(column.name).is_some(), !column.example.is_empty(), "{register:?} {}", column.name);
+            assert_eq!(
+                read.entry.get(column.name).is_some(),
+                !column.example.is_empty(),
+                "{register:?} {}",
+                column.name
+            );
             assert!(!IGNORED.contains(&column.name) && !column.names.is_empty());
         }
         // What is stored is read as the same again.
@@ -74,7 +75,8 @@ fn every_register_reads_its_own_template() {
 #[test]
 fn no_two_columns_of_a_register_share_a_name() {
     for register in Register::ALL {
-        let mut names: Vec<&str> = columns(register).iter().flat_map(|c| c.names.iter().copied().chain([c.name])).collect();
+        let mut names: Vec<&str> =
+            columns(register).iter().flat_map(|c| c.names.iter().copied().chain([c.name])).collect();
         names.sort_unstable();
         let all = names.len();
         names.dedup();
@@ -100,7 +102,11 @@ fn every_mistake_is_told_with_its_place() {
         (Case, "案件编号,坐标系\n赵卫罚〔2026〕1号,BD-09\n", "write WGS84 or GCJ-02"),
         (Case, "案件编号,事项\n赵卫罚〔2026〕1号,检查@2026-06-19 10:00~09:00\n", "it ends before it begins"),
         (Case, "案件编号,事项\n赵卫罚〔2026〕1号,检查@昨天\n", "write date and time as"),
-        (Case, "案件编号\n赵卫罚〔2026〕1号\n赵卫罚[2026]001号\n", "line 3, column 案件编号, \"赵卫罚〔2026〕001号\": is there already in line 2"),
+        (
+            Case,
+            "案件编号\n赵卫罚〔2026〕1号\n赵卫罚[2026]001号\n",
+            "line 3, column 案件编号, \"赵卫罚〔2026〕001号\": is there already in line 2",
+        ),
         (Catalogue, "记录环节,记录方式\n调查,随便\n", "column 记录方式, \"随便\": write 全过程"),
         (Party, "当事人\n\"a\u{7}b\"\n", "longer than 1000 characters or with a line break"),
     ] {

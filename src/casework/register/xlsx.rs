@@ -41,7 +41,9 @@ pub enum XlsxError {
     #[error("the workbook has more {0} than a register; remove what does not belong to it, or import it in parts")]
     Long(&'static str),
     /// Protected by a password, or of the old binary form.
-    #[error("this is no .xlsx file: an older .xls, or one with a password; save it as .xlsx without a password, or as CSV")]
+    #[error(
+        "this is no .xlsx file: an older .xls, or one with a password; save it as .xlsx without a password, or as CSV"
+    )]
     Old,
 }
 
@@ -109,8 +111,7 @@ impl<'a> Parts<'a> {
                 return Err(odd("its directory is damaged"));
             }
             let (method, packed) = (u16_at(bytes, at + 10)?, u32_at(bytes, at + 20)? as usize);
-            let [name, extra, comment] =
-                [28, 30, 32].map(|field| u16_at(bytes, at + field).map(usize::from));
+            let [name, extra, comment] = [28, 30, 32].map(|field| u16_at(bytes, at + field).map(usize::from));
             let (name, extra, comment, local) = (name?, extra?, comment?, u32_at(bytes, at + 42)? as usize);
             let text = bytes.get(at + 46..at + 46 + name).ok_or_else(|| odd("its directory is damaged"))?;
             entries.insert(String::from_utf8_lossy(text).into_owned(), (method, packed, local));
@@ -124,8 +125,7 @@ impl<'a> Parts<'a> {
         if self.bytes.get(local..).is_none_or(|rest| !rest.starts_with(&LOCAL)) {
             return Err(odd(format!("{name} is damaged")));
         }
-        let begin =
-            local + 30 + u16_at(self.bytes, local + 26)? as usize + u16_at(self.bytes, local + 28)? as usize;
+        let begin = local + 30 + u16_at(self.bytes, local + 26)? as usize + u16_at(self.bytes, local + 28)? as usize;
         let data = self.bytes.get(begin..begin + packed).ok_or_else(|| odd(format!("{name} is cut off")))?;
         let mut out = Vec::new();
         let unpacked = match method {
@@ -385,7 +385,11 @@ fn number_text(value: &str, is_date: bool, from_1904: bool) -> String {
 /// Days and parts of days since the epoch of the workbook. 1900 was no leap year, but counts as one there, so that days
 /// before March 1900 are one off: nobody's register reaches back so far.
 fn date_text(days: f64, from_1904: bool) -> String {
-    let epoch = if from_1904 { DateTime::constant(1904, 1, 1, 0, 0, 0, 0) } else { DateTime::constant(1899, 12, 30, 0, 0, 0, 0) };
+    let epoch = if from_1904 {
+        DateTime::constant(1904, 1, 1, 0, 0, 0, 0)
+    } else {
+        DateTime::constant(1899, 12, 30, 0, 0, 0, 0)
+    };
     // Parts of days are rounded to the second: 9:00 is saved as 0.375, 9:01 as 0.37569444444444444.
     let seconds = (days * 86_400.0).round() as i64;
     match epoch.checked_add(seconds.seconds()) {
@@ -439,7 +443,13 @@ mod tests {
     fn what_is_no_workbook_is_refused_and_never_a_panic() {
         let old = [0xd0, 0xcf, 0x11, 0xe0, 1, 2, 3];
         assert_eq!(rows(&old), Err(XlsxError::Old));
-        for bytes in [&b""[..], b"PK\x03\x04", b"PK\x05\x06", &[b'x'; 70_000], &[0x50, 0x4b, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0]] {
+        for bytes in [
+            &b""[..],
+            b"PK\x03\x04",
+            b"PK\x05\x06",
+            &[b'x'; 70_000],
+            &[0x50, 0x4b, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0],
+        ] {
             assert!(matches!(rows(bytes), Err(XlsxError::Odd(_))), "{bytes:?}");
         }
     }
@@ -495,7 +505,10 @@ mod tests {
         assert!(rows(&doctype).unwrap_err().to_string().contains("document type"));
         let wide = packed(&[
             ("xl/workbook.xml", b"<workbook/>"),
-            ("xl/worksheets/sheet1.xml", b"<worksheet><sheetData><row r=\"1\"><c r=\"XFD1\"><v>1</v></c></row></sheetData></worksheet>"),
+            (
+                "xl/worksheets/sheet1.xml",
+                b"<worksheet><sheetData><row r=\"1\"><c r=\"XFD1\"><v>1</v></c></row></sheetData></worksheet>",
+            ),
         ]);
         assert_eq!(rows(&wide), Err(XlsxError::Long("columns")));
     }

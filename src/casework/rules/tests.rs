@@ -59,7 +59,9 @@ fn numbers_in_names_and_sidecars() {
         let about = About { texts: vec![("file's name", text)], ..About::default() };
         assert_eq!(found(&about, &none), wanted, "{text}");
     }
-    let two = About { texts: vec![("file's name", "赵卫罚〔2026〕1号_赵卫罚〔2026〕2号.mp4")], ..About::default() };
+    let two = About {
+        texts: vec![("file's name", "赵卫罚〔2026〕1号_赵卫罚〔2026〕2号.mp4")], ..About::default()
+    };
     assert!(found(&two, &none).iter().all(|(_, _, score)| *score == BARE_DIGITS), "two numbers: neither is sure");
 }
 
@@ -67,17 +69,16 @@ fn numbers_in_names_and_sidecars() {
 fn the_outing_says_where_a_clip_belongs() {
     let none = CaseIndex::default();
     let of = |neighbours: &[Neighbour]| {
-        let about = About {
-            start_ms: Some(NINE),
-            end_ms: Some(NINE + 10 * MINUTE),
-            neighbours,
-            ..About::default()
-        };
+        let about = About { start_ms: Some(NINE), end_ms: Some(NINE + 10 * MINUTE), neighbours, ..About::default() };
         found(&about, &none)
     };
     assert_eq!(of(&[]), []);
     assert_eq!(of(&[clip(-20, 15, Some("A"))]), one("neighbour", "A", 75));
-    assert_eq!(of(&[clip(-20, 15, Some("A")), clip(12, 5, Some("A"))]), one("neighbour", "A", 75), "as sure as it may be");
+    assert_eq!(
+        of(&[clip(-20, 15, Some("A")), clip(12, 5, Some("A"))]),
+        one("neighbour", "A", 75),
+        "as sure as it may be"
+    );
     assert_eq!(of(&[clip(-200, 10, Some("A"))]), [], "longer ago than an outing's pause");
     assert_eq!(
         of(&[clip(-200, 10, Some("A")), clip(-120, 100, None)]),
@@ -93,7 +94,8 @@ fn the_outing_says_where_a_clip_belongs() {
 
 #[test]
 fn outings_end_at_long_pauses() {
-    let clips = [clip(-300, 10, None), clip(-100, 30, None), clip(-60, 50, None), clip(20, 10, None), clip(200, 5, None)];
+    let clips =
+        [clip(-300, 10, None), clip(-100, 30, None), clip(-60, 50, None), clip(20, 10, None), clip(200, 5, None)];
     let starts = |gap: i64| {
         outing(&clips, NINE, NINE + 10 * MINUTE, gap * MINUTE)
             .iter()
@@ -122,7 +124,15 @@ fn a_registered_case_pulls_its_earlier_clips() {
         ),
         ("B", &[("officers", "张三"), ("place", "西街3号"), ("opened", "2026-06-20T00:00:00+08:00")]),
         ("C", &[("officers", "张三"), ("place", "东关街18号"), ("opened", "2025-01-20T00:00:00+08:00")]),
-        ("D", &[("officers", "李四"), ("place", "东关街18号"), ("opened", "2026-06-20T00:00:00+08:00"), ("closed", "2026-06-01T00:00:00+08:00")]),
+        (
+            "D",
+            &[
+                ("officers", "李四"),
+                ("place", "东关街18号"),
+                ("opened", "2026-06-20T00:00:00+08:00"),
+                ("closed", "2026-06-01T00:00:00+08:00"),
+            ],
+        ),
     ]);
     let officers = vec!["张三".to_owned()];
     let about = |place, party, position| About {
@@ -135,7 +145,11 @@ fn a_registered_case_pulls_its_earlier_clips() {
     };
     assert_eq!(found(&about(Some("东关街18号"), None, None), &register), one("register", "A", 75), "officer and place");
     assert_eq!(found(&about(None, Some("某饭店"), None), &register), one("register", "A", 75), "officer and party");
-    assert_eq!(found(&about(None, None, Some((37.7561, 114.7761))), &register), one("register", "A", 75), "officer and position");
+    assert_eq!(
+        found(&about(None, None, Some((37.7561, 114.7761))), &register),
+        one("register", "A", 75),
+        "officer and position"
+    );
     assert_eq!(found(&about(Some("南街1号"), None, None), &register), [], "an officer alone has many cases");
     let nobody = About { officers: vec![], ..about(None, None, Some((37.7561, 114.7761))) };
     assert_eq!(found(&nobody, &register), one("place", "A", 40), "a position alone says little");
@@ -162,7 +176,11 @@ fn an_inspection_becomes_a_case() {
     assert_eq!(about(&[], vec!["C"]), one("earlier", "C", 95), "whose officers nobody wrote down");
     assert_eq!(about(&["王五"], vec!["A"]), one("earlier", "A", 75));
     let two = about(&["张三"], vec!["A", "B"]);
-    assert_eq!(two.iter().map(|t| t.2).collect::<Vec<_>>(), [70, 70], "an inspection that led to two cases leaves a choice");
+    assert_eq!(
+        two.iter().map(|t| t.2).collect::<Vec<_>>(),
+        [70, 70],
+        "an inspection that led to two cases leaves a choice"
+    );
 }
 
 #[test]

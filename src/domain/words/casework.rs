@@ -74,7 +74,12 @@ impl Words {
             .iter()
             .take(GAPS)
             .map(|(from, to)| {
-                format!("{} – {} ({})", self.day_time(UtcMs(*from), zone), self.time(UtcMs(*to), zone), self.footage(to - from))
+                format!(
+                    "{} – {} ({})",
+                    self.day_time(UtcMs(*from), zone),
+                    self.time(UtcMs(*to), zone),
+                    self.footage(to - from)
+                )
             })
             .collect();
         if line.gaps_ms.len() > GAPS {
@@ -98,7 +103,9 @@ impl Words {
             (Lang::Zh, false) => format!("已导入：新增 {added}，变更 {changed}，未变 {same}"),
             (Lang::Zh, true) => format!("试导入，未作改动：将新增 {added}，变更 {changed}，未变 {same}"),
             (Lang::En, false) => format!("imported: {added} new, {changed} changed, {same} as before"),
-            (Lang::En, true) => format!("nothing was changed; would be: {added} new, {changed} changed, {same} as before"),
+            (Lang::En, true) => {
+                format!("nothing was changed; would be: {added} new, {changed} changed, {same} as before")
+            }
         }
     }
 
@@ -157,8 +164,12 @@ impl Words {
     pub fn rules_tried(&self, clips: u64, links: u64, suggestions: u64, conflicts: u64) -> String {
         let [clips, links, suggestions, conflicts] = [clips, links, suggestions, conflicts].map(|n| self.number(n));
         match self.lang {
-            Lang::Zh => format!("共 {clips} 个资料：将关联 {links}，待确认 {suggestions}，其中难以区分 {conflicts}；未作任何改动"),
-            Lang::En => format!("{clips} clips: {links} would be linked, {suggestions} would wait, {conflicts} of them between two cases; nothing was changed"),
+            Lang::Zh => format!(
+                "共 {clips} 个资料：将关联 {links}，待确认 {suggestions}，其中难以区分 {conflicts}；未作任何改动"
+            ),
+            Lang::En => format!(
+                "{clips} clips: {links} would be linked, {suggestions} would wait, {conflicts} of them between two cases; nothing was changed"
+            ),
         }
     }
 
@@ -179,7 +190,14 @@ mod tests {
     #[test]
     fn lines_in_both_languages() {
         let (zh, en) = (Lang::Zh.words(), Lang::En.words());
-        let item = Item { kind: None, stage: None, matter: "现场检查".into(), tier: Tier::Whole, always: false, content: Default::default() };
+        let item = Item {
+            kind: None,
+            stage: None,
+            matter: "现场检查".into(),
+            tier: Tier::Whole,
+            always: false,
+            content: Default::default(),
+        };
         let line = Line {
             item,
             standing: Standing::Interrupted,

@@ -66,7 +66,11 @@ fn an_import_adds_and_changes_and_is_taken_back_whole() {
     assert_eq!(f.store.read_blocking(|r| r.register_version()).unwrap(), (0, 0));
     let one = import_into(&f.store, Register::Officer, first.clone(), false);
     assert_eq!((one.added, one.changed, one.same), (2, 0, 0));
-    let second = vec![officer(2, "张三", "110203", "二科"), officer(3, "李四", "110204", "一科"), officer(4, "王五", "110205", "")];
+    let second = vec![
+        officer(2, "张三", "110203", "二科"),
+        officer(3, "李四", "110204", "一科"),
+        officer(4, "王五", "110205", ""),
+    ];
     let two = import_into(&f.store, Register::Officer, second, false);
     assert_eq!((two.added, two.changed, two.same), (1, 1, 1));
 
@@ -94,7 +98,10 @@ fn a_case_is_found_by_every_number_and_by_its_party() {
     let done = import_into(
         &f.store,
         Register::Case,
-        vec![case(2, &["赵卫罚〔2026〕12号", "赵卫立〔2026〕5号"], &[("party", "赵县某饭店")]), case(3, &["赵卫罚〔2026〕13号"], &[])],
+        vec![
+            case(2, &["赵卫罚〔2026〕12号", "赵卫立〔2026〕5号"], &[("party", "赵县某饭店")]),
+            case(3, &["赵卫罚〔2026〕13号"], &[]),
+        ],
         false,
     );
     assert_eq!((done.added, done.joined, done.conflicts.len()), (2, 0, 0));
@@ -114,7 +121,10 @@ fn a_case_is_found_by_every_number_and_by_its_party() {
     assert_eq!(undone, Undone { restored: 0, removed: 2, kept: 1 });
     f.store
         .read_blocking(|r| {
-            assert!(r.case_id(number("赵卫罚〔2026〕12号").key())?.is_some(), "nothing is un-said about a case with clips");
+            assert!(
+                r.case_id(number("赵卫罚〔2026〕12号").key())?.is_some(),
+                "nothing is un-said about a case with clips"
+            );
             assert!(r.case_id(number("赵卫罚〔2026〕13号").key())?.is_none(), "a case that nobody used goes");
             Ok(())
         })
@@ -149,7 +159,11 @@ fn two_cases_that_are_one_are_joined_and_no_link_is_lost() {
         .read_blocking(|r| {
             assert_eq!(r.clips_of_case(one.unwrap())?.len(), 2);
             let link = r.links(a)?.remove(0);
-            assert_eq!((link.origin.as_str(), link.raw.as_str()), ("person", "赵卫立〔2026〕5号"), "whose word it was stays");
+            assert_eq!(
+                (link.origin.as_str(), link.raw.as_str()),
+                ("person", "赵卫立〔2026〕5号"),
+                "whose word it was stays"
+            );
             assert_eq!(r.links(a)?.len(), 1);
             Ok(())
         })
@@ -157,9 +171,13 @@ fn two_cases_that_are_one_are_joined_and_no_link_is_lost() {
     // Two that the register itself holds apart are not joined by a slip.
     let apart = vec![case(2, &["赵卫罚〔2026〕20号"], &[]), case(3, &["赵卫罚〔2026〕21号"], &[])];
     import_into(&f.store, Register::Case, apart, false);
-    let slip = import_into(&f.store, Register::Case, vec![case(2, &["赵卫罚〔2026〕20号", "赵卫罚〔2026〕21号"], &[])], false);
+    let slip =
+        import_into(&f.store, Register::Case, vec![case(2, &["赵卫罚〔2026〕20号", "赵卫罚〔2026〕21号"], &[])], false);
     assert_eq!(slip.import, None);
-    assert!(slip.conflicts[0].1.contains("line 2: 赵卫罚〔2026〕20号 and 赵卫罚〔2026〕21号 are two cases"), "{slip:?}");
+    assert!(
+        slip.conflicts[0].1.contains("line 2: 赵卫罚〔2026〕20号 and 赵卫罚〔2026〕21号 are two cases"),
+        "{slip:?}"
+    );
 }
 
 #[test]

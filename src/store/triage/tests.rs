@@ -108,10 +108,12 @@ fn a_decision_settles_a_suggestion_and_can_be_taken_back() {
     assert!(states(&f, clip).contains(&refused), "a rule does not open again what a person refused");
     assert!(matches!(link(&f, clip, B, Origin::Roster), Err(StoreError::Conflict(_))), "nor link it");
     let key = said(B, 0).case_key;
-    let reopened = f.store.write_blocking(move |tx| tx.reopen_suggestion(clip, &key, asked(EventKind::SuggestionReopened)));
+    let reopened =
+        f.store.write_blocking(move |tx| tx.reopen_suggestion(clip, &key, asked(EventKind::SuggestionReopened)));
     assert_eq!(reopened.unwrap(), Decided::Done);
     assert!(states(&f, clip).contains(&(B.to_owned(), "open".to_owned())));
-    let odd = f.store.write_blocking(move |tx| tx.refuse_suggestion(clip, "nothing", asked(EventKind::SuggestionRefused)));
+    let odd =
+        f.store.write_blocking(move |tx| tx.refuse_suggestion(clip, "nothing", asked(EventKind::SuggestionRefused)));
     assert!(matches!(odd, Err(StoreError::NotFound(_))));
 }
 
@@ -137,7 +139,9 @@ fn a_rule_takes_back_its_own_link_and_nobody_else_s() {
     link(&f, clip, B, Origin::Person).unwrap();
     let case = |text: &str| f.store.read_blocking(|r| r.case_id(&said(text, 0).case_key)).unwrap().unwrap();
     let (a, b) = (case(A), case(B));
-    let take_back = |case: i64| f.store.write_blocking(move |tx| tx.withdraw_by_rule(clip, case, "the roster says another case", "daemon"));
+    let take_back = |case: i64| {
+        f.store.write_blocking(move |tx| tx.withdraw_by_rule(clip, case, "the roster says another case", "daemon"))
+    };
     take_back(a).unwrap();
     assert!(matches!(take_back(a), Err(StoreError::Conflict(_))));
     assert!(matches!(take_back(b), Err(StoreError::Conflict(_))), "a person's link is not the rules' to change");

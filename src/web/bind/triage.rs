@@ -15,7 +15,8 @@ const OUTING: usize = 100;
 impl StationPages {
     pub(super) async fn triage_view(&self, after: Option<&str>, within: &Within) -> Result<TriageView, ReadError> {
         let after = after.map(cursor).transpose()?;
-        let (within, now, policy, gap_ms) = (within.clone(), self.clock.now().0, self.policy.clone(), self.outing_gap_ms);
+        let (within, now, policy, gap_ms) =
+            (within.clone(), self.clock.now().0, self.policy.clone(), self.outing_gap_ms);
         self.read(move |r| {
             let page = r.triage(after, ROWS, &within, now)?;
             let cards = page
@@ -35,11 +36,7 @@ impl StationPages {
                     })
                 })
                 .collect::<Result<_, StoreError>>()?;
-            Ok(TriageView {
-                cards,
-                total: page.total,
-                next: page.next.map(|(place, clip)| format!("{place}.{clip}")),
-            })
+            Ok(TriageView { cards, total: page.total, next: page.next.map(|(place, clip)| format!("{place}.{clip}")) })
         })
         .await
     }
