@@ -83,6 +83,7 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
     station.until_safe("1");
     station.until("the inspection has its clips", |s| s.find(TASK).len() == 2);
     assert!(station.find(CASE).is_empty());
+    assert_eq!(station.json(["triage", "list"])["not_yet_linkable"], 2, "counted apart from what is missing");
     assert_eq!(station.find(TASK)[0]["cases"][0]["kind"], "inspection", "a reference from before a case");
 
     // The case is opened, and names what it was: its clips come along by themselves.
@@ -96,6 +97,7 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
     );
     assert_eq!((&told["added"], &told["joined"], &told["dry_run"]), (&1.into(), &0.into(), &false.into()));
     station.until("the case has the clips", |s| s.find(CASE).len() == 2);
+    assert_eq!(station.json(["triage", "list"])["not_yet_linkable"], 0);
     for typed in ["赵卫立（2026）7号", "赵卫罚【2026】第012号"] {
         assert_eq!(station.find(typed).len(), 2, "{typed}");
     }

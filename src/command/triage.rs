@@ -171,14 +171,14 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
         Request::LogAccess { what: "list".into(), clip: None, case: None, terms: Some("triage".into()), purpose: None };
     log_access(settings, &request, output)?;
     let policy = policy(settings);
-    let (total, rows) = store(settings)?.read_blocking(|r| {
+    let (total, unopened, rows) = store(settings)?.read_blocking(|r| {
         let page = r.triage(None, limit.clamp(1, 1000), &Within::Everything, 0)?;
         let rows = page
             .rows
             .iter()
             .map(|row| Ok((r.record(row.clip, &policy)?, r.suggestions(row.clip)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((page.total, rows))
+        Ok((page.total, r.not_yet_linkable()?, rows))
     })?;
     if output.is_json() {
         let told: Vec<Value> = rows
@@ -197,7 +197,7 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
                 })
             })
             .collect();
-        output.json(&json!({ "total": total, "clips": told }))?;
+        output.json(&json!({ "total": total, "not_yet_linkable": unopened, "clips": told }))?;
         return Ok(Exit::Ok);
     }
     let or_dash = |t: &Option<String>| t.clone().unwrap_or_else(|| w.none_dash.to_owned());
@@ -219,6 +219,9 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
     let header = [w.col_record, w.col_captured, w.col_officer, w.missing, w.suggested, w.col_why];
     output.table(&header, &lines, &[])?;
     output.note(&w.to_annotate(total));
+    if unopened > 0 {
+        output.note(&w.not_yet_linkable(unopened));
+    }
     Ok(Exit::Ok)
 }
 

@@ -319,6 +319,19 @@ impl Reader<'_> {
         Ok(TriagePage { rows, total: total as u64, next })
     }
 
+    /// Clips that are linked to a reference from before a case (inspection task, on-the-spot document, 日常检查) and to no
+    /// case: not yet linkable, and counted apart from what is missing.
+    pub fn not_yet_linkable(&self) -> Result<u64> {
+        let standing = "withdrawn = 0 AND rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = x.clip_id AND y.case_id = x.case_id)";
+        let of = |kind: &str| {
+            format!(
+                "SELECT x.clip_id FROM case_file f JOIN case_link x ON x.case_id = f.case_id WHERE f.kind {kind} 'case' AND x.{standing}"
+            )
+        };
+        let sql = format!("SELECT count(*) FROM ({} EXCEPT {})", of("<>"), of("="));
+        Ok(self.conn.prepare_cached(&sql)?.query_row([], |r| r.get::<_, i64>(0))? as u64)
+    }
+
     /// Clips of a recorder whose capture began in `[from_ms, to_ms]`, in that order, this one left out.
     pub fn neighbours(&self, recorder: &str, except: ClipId, from_ms: i64, to_ms: i64) -> Result<Vec<Neighbour>> {
         let mut statement = self.conn.prepare_cached(

@@ -173,6 +173,14 @@ impl Words {
         }
     }
 
+    /// Clips whose case is not opened yet.
+    pub fn not_yet_linkable(&self, n: u64) -> String {
+        match self.lang {
+            Lang::Zh => format!("另有 {} 个已关联检查任务或当场文书，尚未立案", self.number(n)),
+            Lang::En => format!("not yet linkable, because no case was opened: {}", self.clips(n)),
+        }
+    }
+
     /// A decision about this many clips of an outing at once.
     pub fn whole_outing(&self, clips: u64) -> String {
         match self.lang {
