@@ -208,12 +208,6 @@ pub enum Verb {
     /// Hold the rights over USB devices for the daemon; a service of its own starts it, as root
     #[command(hide = true)]
     Gatekeeper(Gatekeeper),
-    /// Run as a worker of the daemon; speaks the workers' protocol on standard input and output
-    #[command(hide = true)]
-    Worker {
-        /// What kind of worker; the rooms that bring workers know the kinds
-        kind: String,
-    },
 }
 
 /// `find`

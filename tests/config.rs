@@ -54,11 +54,6 @@ fn no_toml_at_all() {
 }
 
 #[test]
-fn a_page_for_the_whole_network() {
-    insta::assert_snapshot!(told("[web]\nlisten = \"0.0.0.0:8480\"\n"));
-}
-
-#[test]
 fn a_file_that_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let output = evidock(dir.path(), &["--config", "evidock.toml", "config", "check"]);

@@ -11,10 +11,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use destination_conformance::{PART, assert_proven, conforms, read_all};
+use evidock::deliver::azure::{AzureDestination, AzureOptions, Policy};
 use evidock::deliver::http::{ClientCertificate, HttpOptions, Proxy};
 use evidock::deliver::prove::{How, Verdict, prove};
 use evidock::deliver::s3::{S3Destination, S3Options};
 use evidock::deliver::tus::{TusDestination, TusOptions};
+use evidock::deliver::webdav::{WebdavDestination, WebdavOptions};
 use evidock::deliver::{Keys, Secret};
 use evidock::domain::clip::ProofLevel;
 use evidock::domain::error::{Retry, Retryable};
@@ -130,6 +132,41 @@ async fn a_server_that_is_killed_takes_up_the_upload_when_it_is_back() {
     let (stranger, _) = with_book(tus.options());
     assert_eq!(stranger.head("v1/x").await.unwrap(), None);
     assert_eq!(stranger.list("v1/", None).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_patience_is_understood_by_every_kind() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let busy = || async { (axum::http::StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")], "later") };
+    let app = axum::Router::new().fallback(busy);
+    spawn_named("busy", async move { axum::serve(listener, app).await.unwrap() });
+    let keys = || Keys::fixed("station", Secret::new("c2VjcmV0"));
+    let (name, station, http) = (named("busy"), station(), HttpOptions::default());
+    let azure = AzureDestination::new(AzureOptions {
+        name: name.clone(),
+        station: station.clone(),
+        endpoint: endpoint.clone(),
+        container: "evidence".to_owned(),
+        keys: keys(),
+        http: http.clone(),
+        lock: Policy::Off,
+        proof: None,
+    });
+    let webdav = WebdavDestination::new(WebdavOptions {
+        name,
+        station,
+        endpoint: endpoint.clone(),
+        root: "/".to_owned(),
+        keys: Some(keys()),
+        http,
+    });
+    let (tus, _) = with_book(TusOptions { endpoint, ..tus().await.options() });
+    let all: [Box<dyn Destination>; 3] = [Box::new(azure.unwrap()), Box::new(webdav.unwrap()), Box::new(tus)];
+    for dest in all {
+        let error = dest.put_small("v1/s/record", Bytes::from_static(b"{}"), "text/plain", None).await.unwrap_err();
+        assert!(matches!(error, SendError::Busy { retry_after_ms: Some(7_000), .. }), "{error:?}");
+    }
 }
 
 #[tokio::test]

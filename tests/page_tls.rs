@@ -6,6 +6,8 @@ mod support;
 
 use std::fs;
 
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use support::station::Station;
 
 fn client() -> reqwest::ClientBuilder {
@@ -48,4 +50,37 @@ async fn the_page_is_served_over_tls_and_only_to_who_trusts_its_certificate() {
     let plain = trusting.get(url.replace("https:", "http:")).send().await;
     assert!(plain.is_err() || !plain.unwrap().status().is_success(), "nothing is served without TLS");
     evidock::runtime::task::blocking("station", move || station.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_station_that_was_given_no_certificate_makes_its_own_and_keeps_it() {
+    let mut station = Station::new("=listen = \"0.0.0.0:0\"");
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        station = evidock::runtime::task::blocking("station", move || {
+            station.start();
+            station
+        })
+        .await
+        .unwrap();
+        let pem = fs::read(station.path("state/page.pem")).unwrap();
+        let url = station.page().replace("0.0.0.0", "localhost");
+        let own = reqwest::Certificate::from_pem(&pem).unwrap();
+        let answer = client().tls_certs_only([own]).build().unwrap().get(format!("{url}/kiosk")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "the bay board; the rest wants an account");
+        // What a browser shows is what doctor shows.
+        let leaf = support::sha256(CertificateDer::from_pem_slice(&pem).unwrap()).to_string();
+        let told = station.json(["doctor"]);
+        let words =
+            told["findings"].as_array().unwrap().iter().find(|f| f["part"] == "certificate").unwrap()["words"].clone();
+        assert!(words.as_str().unwrap().replace(':', "").to_ascii_lowercase().contains(&leaf), "{words} {leaf}");
+        seen.push(leaf);
+        station = evidock::runtime::task::blocking("station", move || {
+            station.stop();
+            station
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(seen[0], seen[1], "people have compared it");
 }

@@ -60,6 +60,7 @@ APT_SERVERS_FULL=(
 # installing them would start services on this machine.
 UNPACKED_SERVERS=(
   openssh-server openssh-client   # sshd, SFTP; ssh-keygen
+  prometheus                      # reads a station's figures, and tries out the alert rules
 )
 UNPACKED_SERVERS_FULL=(
   vsftpd                          # FTP, in the clear and over TLS

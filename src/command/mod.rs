@@ -59,6 +59,14 @@ use output::Output;
 
 /// Parses the command line, carries the verb out and gives the exit code.
 pub fn main() -> ExitCode {
+    // Before the command line is understood, for which its whole grammar is built: half a megabyte that each worker
+    // would keep, and there is one for each bay. A worker has no settings and its standard streams are the daemon's.
+    let mut args = std::env::args_os().skip(1);
+    if let (Some(verb), Some(kind), None) = (args.next(), args.next(), args.next())
+        && verb == "worker"
+    {
+        return worker::run(&kind.to_string_lossy());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {
@@ -67,10 +75,6 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(Exit::Usage as u8));
         }
     };
-    // Before anything else: a worker has no settings and its standard streams are the daemon's.
-    if let Verb::Worker { kind } = &cli.verb {
-        return worker::run(kind);
-    }
     let output = Output::new(cli.global.json, cli.global.lang.map(Into::into));
     match dispatch(&cli, &output) {
         Ok(exit) => exit.into(),

@@ -762,8 +762,10 @@ async fn isolations(news: &mut tokio::sync::broadcast::Receiver<Change>, heart: 
 
 /// Feeds metrics and health from the store and the disk.
 async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (figures, size, destinations) =
-        parts.store.read(|r| Ok((r.figures(i64::MAX)?, r.log_size()?, r.destinations()?))).await?;
+    let (figures, size, checkpoint, destinations) = parts
+        .store
+        .read(|r| Ok((r.figures(i64::MAX)?, r.log_size()?, r.last_checkpoint()?, r.destinations()?)))
+        .await?;
     let metrics = &parts.metrics;
     for (state, stage) in [
         ("copying", figures.copying),
@@ -777,6 +779,11 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     metrics.incomplete(figures.incomplete);
     metrics.docked(figures.docked.count);
     metrics.log_events(size);
+    if let Some(checkpoint) = checkpoint {
+        metrics.checkpoint(checkpoint.made_ms.div_euclid(1000));
+    }
+    let (copied_bytes, files) = parts.board.intake();
+    metrics.intake(copied_bytes, &files);
     metrics.streams(&parts.board.streams());
     let vault = parts.vault.clone();
     let (free, total) = task::blocking("disk", move || vault.space()).await??;

@@ -1,4 +1,5 @@
-//! `evidock worker KIND`: the hidden verb that the daemon starts its own workers with. Never typed by a person.
+//! `evidock worker KIND`: how the daemon starts its own workers; the rooms that bring workers know the kinds. Never
+//! typed by a person, so the command line's grammar does not have it.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -402,20 +402,16 @@ fn web(written: written::Web, places: &Places<'_>) -> Result<Web, Problem> {
         problem("web.listen", format!("must be an address and a port such as \"127.0.0.1:8480\"; it is {listen:?}"))
     })?;
     let tls = match (places.written(written.tls_certificate), places.written(written.tls_key)) {
-        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
-        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key, own: false }),
+        (None, None) if listen.ip().is_loopback() => None,
+        // Passwords and footage never cross a network in the clear.
+        (None, None) => {
+            let both = places.in_state("page.pem");
+            Some(Tls { certificate: both.clone(), key: both, own: true })
+        }
         (Some(_), None) => return problem("web.tls_key", "is missing; a certificate needs its key"),
         (None, Some(_)) => return problem("web.tls_certificate", "is missing; a key needs its certificate"),
     };
-    if tls.is_none() && !listen.ip().is_loopback() {
-        return problem(
-            "web.listen",
-            format!(
-                "must be a loopback address (127.0.0.1 or [::1]) where there is no certificate; on {} passwords and footage would cross the network in the clear: give tls_certificate and tls_key",
-                listen.ip()
-            ),
-        );
-    }
     let names = written.names.unwrap_or_default();
     let is_name = |name: &String| {
         !name.is_empty()

@@ -457,10 +457,10 @@ pub struct Backup {
 /// The page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
-    /// A loopback address, or any other with a certificate; port 0 lets the system choose. While the station has no account,
+    /// Where it listens; plain HTTP on loopback alone. Port 0 lets the system choose. While the station has no account,
     /// what is not loopback serves nothing but the bay board (decision 13).
     pub listen: SocketAddr,
-    /// Served over TLS where given.
+    /// Served over TLS where given, and wherever it is not loopback.
     pub tls: Option<Tls>,
     /// Host names under which it answers, besides addresses.
     pub names: Vec<String>,
@@ -482,6 +482,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Private key, PEM.
     pub key: PathBuf,
+    /// The station makes both, in one file, where they are not there.
+    pub own: bool,
 }
 
 /// Telling people at the bays without a screen.
@@ -660,7 +662,7 @@ impl Settings {
         if let Some(dir) = &self.folder_source.profiles_dir {
             need("[source.folder] profiles_dir", dir);
         }
-        if let Some(tls) = &self.web.tls {
+        if let Some(tls) = self.web.tls.as_ref().filter(|tls| !tls.own) {
             need("[web] tls_certificate", &tls.certificate);
             need("[web] tls_key", &tls.key);
         }

@@ -93,8 +93,8 @@ impl Settings {
             }),
             web: Some(written::Web {
                 listen: Some(self.web.listen.to_string()),
-                tls_certificate: self.web.tls.as_ref().map(|t| t.certificate.clone()),
-                tls_key: self.web.tls.as_ref().map(|t| t.key.clone()),
+                tls_certificate: self.web.tls.as_ref().filter(|t| !t.own).map(|t| t.certificate.clone()),
+                tls_key: self.web.tls.as_ref().filter(|t| !t.own).map(|t| t.key.clone()),
                 names: none_if_empty(self.web.names.clone()),
             }),
             access: Some(written::Access {

@@ -141,7 +141,6 @@ fn values_that_cannot_be_used_are_told() {
         "[upload]\nretry_min_s = 60\nretry_max_s = 30",
         "[log]\nlevel = 'verbose'",
         "[web]\nlisten = 'localhost:8480'",
-        "[web]\nlisten = '0.0.0.0:8480'",
         "[web]\ntls_certificate = 'cert.pem'",
         "[web]\ntls_key = 'key.pem'",
         "[casework]\ndefault_sensitivity = 'secret'",

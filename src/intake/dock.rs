@@ -291,6 +291,10 @@ impl Intake {
                 Ok(taken) => {
                     copied = true;
                     bytes_done += entry.size_bytes;
+                    self.board.taken(match taken {
+                        Taken::New(..) => "sealed",
+                        Taken::Known(_) => "known",
+                    });
                     done.insert(k.clone());
                     troubles.remove(&k);
                     let path = entry.path.clone();
@@ -315,6 +319,7 @@ impl Intake {
                 // never safe to remove.
                 Err(e) if !e.is_of_the_recorder() => {
                     tracing::error!(%bay, error = %chain(&e), "copying failed on this station's side");
+                    self.board.taken("failed");
                     left += 1;
                     trouble.wait_looks = LOOKS_AFTER_BOX_TROUBLE;
                     trouble.reported = false;
@@ -342,6 +347,7 @@ impl Intake {
                     } else {
                         trouble.wait_looks = LOOKS_BETWEEN_TRIES;
                         trouble.reported = true;
+                        self.board.taken("unreadable");
                         let place = (entry.path.clone(), chain(&e));
                         self.store.write_blocking(move |tx| tx.unreadable(dock, &[place]))?;
                     }

@@ -161,6 +161,8 @@ struct State {
     lines: BTreeMap<String, Line>,
     sent: std::collections::VecDeque<(i64, u64)>,
     copied: std::collections::VecDeque<(i64, u64)>,
+    copied_bytes: u64,
+    taken: BTreeMap<&'static str, u64>,
     version: u64,
 }
 
@@ -243,7 +245,21 @@ impl Board {
 
     /// `bytes` were copied from recorders at `now_ms`.
     pub fn copied(&self, now_ms: i64, bytes: u64) {
-        self.with(|s| add(&mut s.copied, now_ms, bytes));
+        self.with(|s| {
+            s.copied_bytes += bytes;
+            add(&mut s.copied, now_ms, bytes);
+        });
+    }
+
+    /// A file of a recorder was dealt with: `sealed`, `known`, `unreadable`, or `failed` on this station's side.
+    pub fn taken(&self, outcome: &'static str) {
+        self.with(|s| *s.taken.entry(outcome).or_default() += 1);
+    }
+
+    /// Since the start: bytes copied from recorders, and files by what became of them.
+    pub fn intake(&self) -> (u64, BTreeMap<&'static str, u64>) {
+        let state = self.inner.lock().unwrap_or_else(|e| e.into_inner());
+        (state.copied_bytes, state.taken.clone())
     }
 
     /// The uplink's rates at `now_ms`.

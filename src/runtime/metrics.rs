@@ -157,14 +157,15 @@ impl Metrics {
         self.0.docked.set(signed(count));
     }
 
-    /// Bytes were copied from a recorder.
-    pub fn copied(&self, bytes: u64) {
-        self.0.copied_bytes.inc_by(bytes);
-    }
-
-    /// A file was dealt with: `sealed`, `known`, `unreadable`, `failed`.
-    pub fn intake(&self, outcome: &'static str) {
-        self.0.intake.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
+    /// What the board counted of intake since the start ([`super::board::Board::intake`]); has one caller.
+    pub fn intake(&self, copied_bytes: u64, files: &BTreeMap<&'static str, u64>) {
+        let raise = |counter: &Counter, to: u64| {
+            counter.inc_by(to.saturating_sub(counter.get()));
+        };
+        raise(&self.0.copied_bytes, copied_bytes);
+        for (outcome, count) in files {
+            raise(&self.0.intake.get_or_create(&Outcome { outcome: (*outcome).to_owned() }), *count);
+        }
     }
 
     /// A destination acknowledged bytes.
@@ -298,8 +299,8 @@ mod tests {
     fn the_text_tells_what_was_fed() {
         let metrics = Metrics::new();
         metrics.clips("sealed", 3);
-        metrics.copied(7);
-        metrics.intake("sealed");
+        metrics.intake(5, &BTreeMap::new());
+        metrics.intake(7, &BTreeMap::from([("sealed", 1)]));
         metrics.sent("cloud", 5);
         metrics.sent_again("cloud", 2);
         metrics.requested("cloud");

@@ -28,9 +28,9 @@ use crate::runtime::clock::monotonic;
 /// Bytes of a block on its way through the lanes, where few copies run.
 const BLOCK_BYTES: usize = 1 << 20;
 /// The smallest block: below it, system calls and hand-overs begin to cost more than the bytes.
-const SMALLEST_BLOCK_BYTES: usize = 128 << 10;
+const SMALLEST_BLOCK_BYTES: usize = 64 << 10;
 /// Memory of the blocks of all copies together, before blocks become smaller.
-const BLOCKS_BUDGET_BYTES: usize = 24 << 20;
+const BLOCKS_BUDGET_BYTES: usize = 16 << 20;
 /// Blocks that may wait for one lane. With one more being hashed and one being filled this bounds a
 /// copy's memory at [`RING`] blocks.
 const QUEUE: usize = 4;
@@ -588,7 +588,7 @@ mod tests {
             assert!(block.is_multiple_of(65_536) && (SMALLEST_BLOCK_BYTES..=BLOCK_BYTES).contains(&block), "{copies}");
             assert!(copies * RING * block <= BLOCKS_BUDGET_BYTES, "{copies}");
         }
-        assert_eq!(block_bytes(4), BLOCK_BYTES);
+        assert_eq!(block_bytes(2), BLOCK_BYTES);
     }
 
     struct Run {

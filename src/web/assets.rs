@@ -105,6 +105,6 @@ mod tests {
 
     #[test]
     fn a_style_sheet_loses_what_only_its_writers_need() {
-        assert_eq!(lean("/* a */\n  b {\n    c: d; /* e\n */ f: g;\n\n}\n/* open"), "b {\nc: d;\nf: g;\n}");
+        assert_eq!(lean("/* a */\n  b {\n    c: d; /* e\n */ f: g;\n\n}\n/* open"), "b {\nc: d;  f: g;\n}");
     }
 }

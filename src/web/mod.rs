@@ -15,6 +15,7 @@
 //! triage    what waits for a person, one key a decision   (triage.rs, assets/triage.js)
 //! registers importing registers, coverage of a case         (registers.rs)
 //! logs      the log, for the security auditor               (logs.rs)
+//! certificate  the page's own, where it was given none  (certificate.rs)
 //! guests    how many connections there are at a time        (guests.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
 //! ```
@@ -27,6 +28,7 @@ pub mod accounts;
 pub mod api;
 pub mod assets;
 pub mod bind;
+pub mod certificate;
 pub mod derived;
 pub mod escape;
 pub mod guard;

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use super::certificate::make_own;
 use super::guests::Guests;
 use super::live::{Live, Topic};
 use super::site::Site;
@@ -85,10 +86,16 @@ pub async fn bind(web: &Web) -> Result<Bound, ServeError> {
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let tls = match &web.tls {
-        Some(tls) => Some(RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(|source| {
-            let (certificate, key) = (tls.certificate.display().to_string(), tls.key.display().to_string());
-            ServeError::Certificate { certificate, key, source }
-        })?),
+        Some(tls) => {
+            let unusable = |source| {
+                let (certificate, key) = (tls.certificate.display().to_string(), tls.key.display().to_string());
+                ServeError::Certificate { certificate, key, source }
+            };
+            if tls.own {
+                make_own(&tls.certificate, &web.names, web.listen.ip()).map_err(unusable)?;
+            }
+            Some(RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(unusable)?)
+        }
         None => None,
     };
     Ok(Bound { listener, address, tls })

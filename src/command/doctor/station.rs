@@ -383,6 +383,14 @@ pub fn certificate(settings: &Settings) -> Vec<Finding> {
             let digest: Vec<String> = Sha256::digest(&leaf).iter().map(|byte| format!("{byte:02X}")).collect();
             Finding::ok(part, format!("{}, SHA-256 {}", tls.certificate.display(), digest.join(":")))
         }
+        Err(_) if tls.own && !tls.certificate.exists() => {
+            Finding::ok(part, "the station makes its own when it starts; ask again then for its fingerprint".to_owned())
+        }
+        Err(e) if tls.own => Finding::problem(
+            part,
+            format!("{} holds no certificate that can be read: {e}", tls.certificate.display()),
+            "remove it; the station makes another when it starts, whose fingerprint is a new one",
+        ),
         Err(e) => Finding::problem(
             part,
             format!("{} holds no certificate that can be read: {e}", tls.certificate.display()),

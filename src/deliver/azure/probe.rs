@@ -71,7 +71,7 @@ impl AzureDestination {
                 let enabled = enabled.is_some_and(|word| word.eq_ignore_ascii_case("true"));
                 Ok(if enabled { (true, "the container keeps locks") } else { (false, "the container keeps no locks") })
             }
-            Err(Fail::Refused(refusal)) if refusal.meaning() == Meaning::Busy => {
+            Err(Fail::Refused(refusal)) if matches!(refusal.meaning(), Meaning::Busy | Meaning::Failing) => {
                 Err(self.wire.explain(Fail::Refused(refusal), ""))
             }
             Err(Fail::Refused(_)) => Ok((false, "whether the container keeps locks may not be asked")),

@@ -10,7 +10,7 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// What an answer that says no has to say. Its code stands in a header, so that answers without a body have one, too.
 pub(super) async fn refusal(mut reply: Reply) -> Refusal {
-    let skew_s = reply.skew_s();
+    let (skew_s, retry_after_ms) = (reply.skew_s(), reply.retry_after_ms());
     let code = reply.header("x-ms-error-code").map(printable).unwrap_or_default();
     // A body that cannot be read leaves the status to speak.
     let body = reply.body(MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
@@ -18,7 +18,7 @@ pub(super) async fn refusal(mut reply: Reply) -> Refusal {
     let code = if code.is_empty() { printable(&said.code) } else { code };
     // The first line: what follows are request ids and, at some stand-ins, the string that was signed.
     let message = printable(said.message.lines().next().unwrap_or_default());
-    Refusal { status: reply.status(), code, message, skew_s }
+    Refusal { status: reply.status(), code, message, skew_s, retry_after_ms }
 }
 
 /// An answer that says no.
@@ -31,12 +31,15 @@ pub(super) struct Refusal {
     pub message: String,
     /// By how many seconds the station's clock is ahead of the server's, where it told.
     pub skew_s: Option<i64>,
+    /// How long it wants to be left alone, milliseconds, where it told.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// What a refusal means for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     Busy,
+    Failing,
     Denied,
     SessionLost,
     OtherBytes,
@@ -49,7 +52,8 @@ impl Refusal {
     /// Reads the code first, then the status (Azure Storage, "Blob Storage error codes" and "Common REST API error codes").
     pub fn meaning(&self) -> Meaning {
         match self.code.as_str() {
-            "ServerBusy" | "OperationTimedOut" | "InternalError" | "ContainerBeingDeleted" => Meaning::Busy,
+            "ServerBusy" => Meaning::Busy,
+            "OperationTimedOut" | "InternalError" | "ContainerBeingDeleted" => Meaning::Failing,
             // A block that we have a receipt for is not there: the session is of no use any more.
             "InvalidBlockList" | "InvalidBlobOrBlock" | "InvalidBlockId" => Meaning::SessionLost,
             "Md5Mismatch" | "Crc64Mismatch" | "InvalidMd5" => Meaning::OtherBytes,
@@ -70,7 +74,8 @@ impl Refusal {
                 401 | 403 | 407 | 300..=399 => Meaning::Denied,
                 412 => Meaning::Exists,
                 501 => Meaning::Unusable,
-                408 | 429 | 500..=599 => Meaning::Busy,
+                429 | 503 => Meaning::Busy,
+                408 | 500..=599 => Meaning::Failing,
                 _ => Meaning::Unusable,
             },
         }
@@ -81,7 +86,8 @@ impl Refusal {
         let destination = destination.clone();
         let (key, what) = (key.to_owned(), self.words());
         match self.meaning() {
-            Meaning::Busy => SendError::Unreachable { destination, what },
+            Meaning::Busy => SendError::Busy { destination, what, retry_after_ms: self.retry_after_ms },
+            Meaning::Failing => SendError::Unreachable { destination, what },
             Meaning::Denied => SendError::Refused { destination, what },
             Meaning::SessionLost => SendError::SessionLost { destination },
             Meaning::OtherBytes => SendError::Mismatch { destination, key, what },
@@ -117,7 +123,7 @@ mod tests {
         assert_eq!(azurite.meaning(), Meaning::OtherBytes);
         let table = [
             (503, "ServerBusy", Meaning::Busy),
-            (500, "OperationTimedOut", Meaning::Busy),
+            (500, "OperationTimedOut", Meaning::Failing),
             (429, "", Meaning::Busy),
             (403, "AuthenticationFailed", Meaning::Denied),
             (404, "ContainerNotFound", Meaning::Denied),

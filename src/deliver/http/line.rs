@@ -117,6 +117,11 @@ impl HttpLine {
         SendError::Unreachable { destination: self.name.clone(), what: what.into() }
     }
 
+    /// It is there and asks for patience, for so many milliseconds where it says.
+    pub fn busy(&self, what: impl Into<String>, retry_after_ms: Option<u64>) -> SendError {
+        SendError::Busy { destination: self.name.clone(), what: what.into(), retry_after_ms }
+    }
+
     /// The session is gone there.
     pub fn session_lost(&self) -> SendError {
         SendError::SessionLost { destination: self.name.clone() }

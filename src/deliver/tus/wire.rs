@@ -56,6 +56,8 @@ impl Call {
 pub(super) struct Refusal {
     pub status: u16,
     words: String,
+    /// How long it wants to be left alone, milliseconds, where it told.
+    retry_after_ms: Option<u64>,
 }
 
 impl Wire {
@@ -105,12 +107,13 @@ impl Wire {
         if let (401 | 403, Some(keys)) = (status, &self.keys) {
             keys.refused();
         }
-        let skew = reply.skew_s();
+        let (skew, retry_after_ms) = (reply.skew_s(), reply.retry_after_ms());
         // A body that cannot be read leaves the status to speak.
         let body = reply.body(MAX_WORDS_BYTES).await.ok().flatten().unwrap_or_default();
         let text = printable(&String::from_utf8_lossy(&body));
         let colon = if text.is_empty() { "" } else { ", " };
-        Ok(Err(Refusal { status, words: format!("HTTP {status}{colon}{text}{}", skew_words(skew)) }))
+        let words = format!("HTTP {status}{colon}{text}{}", skew_words(skew));
+        Ok(Err(Refusal { status, words, retry_after_ms }))
     }
 
     /// Sends; an answer that says no is an error about `key`.
@@ -127,7 +130,8 @@ impl Wire {
             460 => self.line.mismatch(key, words),
             401 | 403 | 407 | 300..=399 => self.line.refused(words),
             413 => self.line.refused(format!("it takes no uploads of this length ({words})")),
-            408 | 409 | 423 | 429 | 500 | 502..=599 => self.line.unreachable(words),
+            429 | 503 => self.line.busy(words, refusal.retry_after_ms),
+            408 | 409 | 423 | 500 | 502 | 504..=599 => self.line.unreachable(words),
             _ => self.line.protocol(words),
         }
     }

@@ -193,7 +193,8 @@ impl Wire {
             423 => self.line.unreachable(format!("{what}: somebody holds a lock on it")),
             // What Apache says of a folder that it may not write.
             500 => self.line.unreachable(format!("{what} (a folder that it may not write does so)")),
-            408 | 425 | 429 | 501..=599 => self.line.unreachable(what),
+            429 | 503 => self.line.busy(what, reply.retry_after_ms()),
+            408 | 425 | 501..=599 => self.line.unreachable(what),
             _ => self.line.protocol(what),
         }
     }

@@ -142,6 +142,29 @@ def sixteen(scene):
     scene.nothing_lost(*folders)
 
 
+def plain_reading_s(scene, disks, rate):
+    """Seconds from plugging in until the kernel's file system and `cat` have read every file of all disks at once."""
+    machine, station, ports = scene.machine, scene.station, scene.ports
+    gate = "for hub in /sys/bus/usb/devices/usb*; do echo {0} >$hub/authorized_default; echo {0} >$hub/interface_authorized_default; done"
+    machine.sh(gate.format(1))
+    begun = station.clock_ms()
+    for port, disk in enumerate(disks, 1):
+        ports.storage(port, disk, f"BWC{port:04}", bytes_per_s=rate)
+    read = (
+        "until [ -b /dev/disk/by-id/usb-*_BWC$n-0:0-part1 ]; do sleep 0.2; done; mkdir -p /run/plain/$n; "
+        "mount -t vfat -o ro /dev/disk/by-id/usb-*_BWC$n-0:0-part1 /run/plain/$n && "
+        "find /run/plain/$n -type f -exec cat {} + | wc -c >/run/plain/$n.bytes; umount /run/plain/$n"
+    )
+    machine.sh(f"for n in $(seq -f %04g {len(disks)}); do ( {read} ) & done; wait", 900)
+    took = (station.clock_ms() - begun) / 1000
+    counted = machine.sh("cat /run/plain/*.bytes").split()
+    scene.log.true("all of every disk was read", len(counted) == len(disks) and all(int(n) > 0 for n in counted), counted)
+    for port in range(1, len(disks) + 1):
+        ports.pull(port)
+    machine.sh(gate.format(0))
+    return took
+
+
 @scenario(short=False)
 def end_of_shift(scene):
     """Ten recorders with slow media: all may leave when the media allow it, and the page was truthful all the while."""
@@ -149,6 +172,8 @@ def end_of_shift(scene):
     size, rate = 24 << 20, 120_000
     folders = [scene.recorder(n, clips=1, pad_bytes=size) for n in range(1, 11)]
     disks = [scene.disk(n, folder) for n, folder in enumerate(folders, 1)]
+    plain = plain_reading_s(scene, disks, rate)
+    log.say(f"      plain tools have read all of it {plain:.1f} s after it was plugged in")
     scene.start()
     begun = station.clock_ms()
     for port, disk in enumerate(disks, 1):
@@ -170,8 +195,8 @@ def end_of_shift(scene):
 
     log.until("all ten may leave", look, lambda seen: seen[0] == 10, 900, pause=1)
     took = (max(first_safe.values()) - begun) / 1000
-    # What the media need, what finding a recorder takes, and reading the last bytes back.
-    log.at_most("seconds until the last may leave", took, size / rate * 1.1 + 30)
+    # What the media allow; and starting ten readers and reading the last bytes back, on an emulated processor.
+    log.at_most("seconds until the last may leave", took, plain * 1.1 + 20)
     sealed = {}
     for clip in station.clips():
         bay = str(int(clip["device_id"][-6:]))
