@@ -269,13 +269,13 @@ impl Judge {
         let index = self.index(r)?;
         let (start_ms, end_ms) = (time(Field::CapturedStart), time(Field::CapturedEnd));
         let people = [text(Field::Officer), text(Field::CoOfficers)].into_iter().flatten();
-        let officers = people
+        let officers: Vec<String> = people
             .flat_map(|p| p.split(['、', ',', '，', ';', '；']))
             .map(str::trim)
             .filter(|p| !p.is_empty())
             .flat_map(|p| index.names_of(p))
             .collect();
-        let position = match (text(Field::Lat).map(str::parse), text(Field::Lon).map(str::parse)) {
+        let position = match (text(Field::Lat).map(str::parse::<f64>), text(Field::Lon).map(str::parse::<f64>)) {
             (Some(Ok(lat)), Some(Ok(lon))) => Some(wgs84((lat, lon), text(Field::Datum))),
             _ => None,
         };
