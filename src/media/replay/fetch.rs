@@ -76,6 +76,8 @@ struct Fetcher<'a> {
     lead_ns: Option<u64>,
     lost_before_frame: bool,
     fresh: bool,
+    /// The latest of the lead's frames that this connection brought, new or not.
+    seen_ns: Option<u64>,
     start_ns: Option<u64>,
     pulse: Pulse,
     pulsed: Instant,
@@ -95,6 +97,7 @@ pub fn run(fetch: &Fetch, tells: &Receiver<Tell>, talk: &mut Conversation) -> Re
         lead_ns: None,
         lost_before_frame: false,
         fresh: false,
+        seen_ns: None,
         start_ns: None,
         pulse: Pulse::default(),
         pulsed: monotonic(),
@@ -102,6 +105,7 @@ pub fn run(fetch: &Fetch, tells: &Receiver<Tell>, talk: &mut Conversation) -> Re
     let (mut tries, mut pause) = (0, FIRST_PAUSE);
     let ending = loop {
         fetcher.fresh = false;
+        fetcher.seen_ns = None;
         let ended = fetcher.connection(tells, talk)?;
         if fetcher.fresh {
             (tries, pause) = (0, FIRST_PAUSE);
@@ -229,7 +233,8 @@ impl Fetcher<'_> {
                     }
                 }
                 Played::Over => return Ok(self.over()),
-                Played::Closed if self.reached_end() => return Ok(Ended::Whole),
+                // Near the end, too, this may be the line; another connection tells whether more was to come.
+                Played::Closed if self.nothing_more() => return Ok(Ended::Whole),
                 Played::Closed => return Ok(Ended::Cut("the recorder ended the connection".to_owned())),
                 Played::Quiet => {
                     let quiet = came.elapsed();
@@ -280,6 +285,9 @@ impl Fetcher<'_> {
                 playing.over.fill(true);
             }
             return Ok(());
+        }
+        if lane == self.cutter.lead() {
+            self.seen_ns = self.seen_ns.max(Some(at_ns));
         }
         self.pulse.packets += 1;
         self.pulse.bytes += packet.payload_bytes as u64;
@@ -386,6 +394,12 @@ impl Fetcher<'_> {
     /// What came is as much as was listed, as far as lists can tell.
     fn reached_end(&self) -> bool {
         self.lead_ns.is_some_and(|at| at + self.cutter.usual_ns() + ns(EDGE_MS) >= ns(self.fetch.to_ms))
+    }
+
+    /// This connection brought what there was once more, up to the end, and nothing behind it.
+    fn nothing_more(&self) -> bool {
+        let again = self.lead_ns.zip(self.seen_ns).is_some_and(|(had, seen)| seen + MS >= had);
+        !self.fresh && again && self.reached_end()
     }
 
     fn write(&mut self, out: Vec<Out>, talk: &mut Conversation) -> Result<(), FrameError> {
