@@ -62,6 +62,18 @@ fn every_figure_is_fed_by_somebody() {
     assert!(dead.is_empty(), "nobody feeds {dead:?}: a figure that is always zero misleads");
 }
 
+#[test]
+fn what_alerts_tell_people_to_type_is_there() {
+    let rules = read("config/monitoring/evidock.rules.yml");
+    let typed: Vec<&str> = rules.split('`').skip(1).step_by(2).filter(|t| t.starts_with("evidock ")).collect();
+    assert!(typed.len() > 8, "{typed:?}");
+    for command in typed {
+        let verbs = command.split(' ').skip(1).take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()));
+        let ran = Command::new(env!("CARGO_BIN_EXE_evidock")).args(verbs).arg("--help").output().unwrap();
+        assert!(ran.status.success(), "{command}: {}", support::station::text(&ran.stderr));
+    }
+}
+
 /// Every word of a text that names a figure of ours.
 fn figures(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));

@@ -23,6 +23,7 @@ use crate::domain::ports::Clock;
 use crate::domain::recorder::{Held, HeldDevice};
 use crate::domain::replay::{Find, Looked, Span, SpanState, StoredSpan, Timeline};
 use crate::domain::time::UtcMs;
+use crate::domain::timetable;
 use crate::domain::words::Words;
 use crate::intake::{Intake, PullOrder, Puller};
 use crate::runtime::board::Board;
@@ -142,12 +143,7 @@ impl Pulls {
         match recorder.pull {
             PullMode::New => true,
             PullMode::OnDemand => false,
-            PullMode::Schedule => {
-                let now = self.clock.now().zoned(&self.settings.station.zone);
-                let day = now.weekday().to_monday_zero_offset() as u8;
-                let minute = now.hour() as u16 * 60 + now.minute() as u16;
-                recorder.windows.iter().any(|w| w.holds(day, minute))
-            }
+            PullMode::Schedule => timetable::is_open(&recorder.windows, self.clock.now(), &self.settings.station.zone),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::domain::event::Actor;
 use crate::domain::ids::StreamName;
 use crate::domain::ports::{Clock, MediaProbe};
 use crate::domain::stream::{Cause, Order, RecordingEnd};
+use crate::domain::timetable;
 use crate::intake::{FeedIntake, Intake};
 use crate::media::worker_environment;
 use crate::runtime::board::Board;
@@ -126,19 +127,21 @@ impl Streams {
     /// Begins and ends what configuration and schedules want, and gives what is wanted now.
     async fn orders(&self) -> Result<HashMap<StreamName, Order>> {
         let streams = self.settings.streams.clone();
-        let now = self.clock.now().zoned(&self.settings.station.zone);
-        let (day, minute) = (now.weekday().to_monday_zero_offset() as u8, now.hour() as u16 * 60 + now.minute() as u16);
+        let (now, zone) = (self.clock.now(), &self.settings.station.zone);
+        let scheduled: HashMap<StreamName, bool> =
+            streams.iter().map(|s| (s.name.clone(), timetable::is_open(&s.windows, now, zone))).collect();
         let open = self.store.read(|r| r.open_recordings()).await?;
         // Most looks find everything as it should be, and write nothing.
         let due = streams.iter().any(|s| {
-            change(s, open.iter().find(|o| o.asked.stream == s.name).map(|o| o.asked.cause), day, minute).is_some()
+            change(s, open.iter().find(|o| o.asked.stream == s.name).map(|o| o.asked.cause), scheduled[&s.name])
+                .is_some()
         }) || open.iter().any(|o| !streams.iter().any(|s| s.name == o.asked.stream));
         let open = match due {
             false => open,
             true => {
                 self.store
                     .write(move |tx| {
-                        settle(tx, &streams, day, minute)?;
+                        settle(tx, &streams, &scheduled)?;
                         tx.read().open_recordings()
                     })
                     .await?
@@ -183,8 +186,8 @@ enum Due {
     End(RecordingEnd),
 }
 
-fn change(stream: &Stream, open: Option<Cause>, day: u8, minute: u16) -> Option<Due> {
-    let scheduled = stream.windows.iter().any(|w| w.holds(day, minute));
+/// `scheduled` says that a time of its timetable is now.
+fn change(stream: &Stream, open: Option<Cause>, scheduled: bool) -> Option<Due> {
     match (stream.mode, open) {
         (StreamMode::Always, None) => Some(Due::Begin(Cause::Always)),
         (StreamMode::Schedule, None) if scheduled => Some(Due::Begin(Cause::Schedule)),
@@ -197,7 +200,7 @@ fn change(stream: &Stream, open: Option<Cause>, day: u8, minute: u16) -> Option<
     }
 }
 
-fn settle(tx: &Tx<'_>, streams: &[Stream], day: u8, minute: u16) -> Result<()> {
+fn settle(tx: &Tx<'_>, streams: &[Stream], scheduled: &HashMap<StreamName, bool>) -> Result<()> {
     let daemon = Actor::daemon();
     for open in tx.read().open_recordings()? {
         if !streams.iter().any(|s| s.name == open.asked.stream) {
@@ -206,7 +209,7 @@ fn settle(tx: &Tx<'_>, streams: &[Stream], day: u8, minute: u16) -> Result<()> {
     }
     for stream in streams {
         let open = tx.read().open_recording(&stream.name)?.map(|o| o.asked.cause);
-        match change(stream, open, day, minute) {
+        match change(stream, open, scheduled[&stream.name]) {
             None => {}
             Some(Due::End(how)) => {
                 tx.end_recording(&stream.name, how, &daemon, "daemon")?;
@@ -232,7 +235,8 @@ fn settle(tx: &Tx<'_>, streams: &[Stream], day: u8, minute: u16) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::stream::{Transport, Window};
+    use crate::domain::stream::Transport;
+    use crate::domain::timetable::Window;
 
     #[test]
     fn what_configuration_and_schedule_want() {
@@ -253,19 +257,19 @@ mod tests {
         let always = stream(StreamMode::Always, &[]);
         let demand = stream(StreamMode::OnDemand, &[]);
         let office = stream(StreamMode::Schedule, &["mon-fri 08:00-18:00"]);
-        let noon = 12 * 60;
-        for (stream, open, day, expected) in [
-            (&always, None, 0, Some(Due::Begin(Cause::Always))),
-            (&always, Some(Cause::Person), 0, None),
-            (&demand, None, 0, None),
-            (&demand, Some(Cause::Person), 0, None),
-            (&demand, Some(Cause::Always), 0, Some(Due::End(RecordingEnd::Unconfigured))),
-            (&office, None, 0, Some(Due::Begin(Cause::Schedule))),
-            (&office, None, 6, None),
-            (&office, Some(Cause::Schedule), 6, Some(Due::End(RecordingEnd::Schedule))),
-            (&office, Some(Cause::Person), 6, None),
+        for (stream, open, scheduled, expected) in [
+            (&always, None, false, Some(Due::Begin(Cause::Always))),
+            (&always, Some(Cause::Person), false, None),
+            (&demand, None, false, None),
+            (&demand, Some(Cause::Person), false, None),
+            (&demand, Some(Cause::Always), false, Some(Due::End(RecordingEnd::Unconfigured))),
+            (&office, None, true, Some(Due::Begin(Cause::Schedule))),
+            (&office, Some(Cause::Schedule), true, None),
+            (&office, None, false, None),
+            (&office, Some(Cause::Schedule), false, Some(Due::End(RecordingEnd::Schedule))),
+            (&office, Some(Cause::Person), false, None),
         ] {
-            assert_eq!(change(stream, open, day, noon), expected, "{:?} {open:?} {day}", stream.mode);
+            assert_eq!(change(stream, open, scheduled), expected, "{:?} {open:?} {scheduled}", stream.mode);
         }
     }
 }

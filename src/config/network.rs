@@ -8,7 +8,7 @@ use super::stream::{EntryWritten, entry};
 use super::written;
 use crate::domain::ids::{BayName, StreamName};
 use crate::domain::replay::Network;
-use crate::domain::stream::Window;
+use crate::domain::timetable::Window;
 
 pub(super) fn resolve(
     written: Vec<written::NetworkRecorder>,

@@ -17,7 +17,8 @@ use crate::domain::replay::Network;
 use crate::domain::retention::RetentionRule;
 use crate::domain::sending::{Precedence, Timetable};
 use crate::domain::sensitivity::Sensitivity;
-use crate::domain::stream::{Transport, Window};
+use crate::domain::stream::Transport;
+use crate::domain::timetable::Window;
 use crate::domain::usb::PortPath;
 use crate::domain::words::Lang;
 

@@ -8,7 +8,8 @@ use super::secret::SecretFile;
 use super::settings::{Stream, StreamMode};
 use super::written;
 use crate::domain::ids::StreamName;
-use crate::domain::stream::{Transport, Window};
+use crate::domain::stream::Transport;
+use crate::domain::timetable::Window;
 
 pub(super) fn resolve(written: Vec<written::Stream>, places: &Places<'_>) -> Result<Vec<Stream>, Problem> {
     let mut all: Vec<Stream> = Vec::new();

@@ -37,5 +37,6 @@ pub mod sensitivity;
 pub mod stream;
 pub mod tile;
 pub mod time;
+pub mod timetable;
 pub mod usb;
 pub mod words;

@@ -142,7 +142,9 @@ pub struct FeedEnd {
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
     /// The disk reached its reserve.
-    #[error("the vault has reached its reserve; free space or raise [vault] reserve, the source keeps its bytes")]
+    #[error(
+        "the vault has reached its reserve and takes no more; free space, or wait for clips to be proven and evicted"
+    )]
     Full,
     /// The source broke the order of calls.
     #[error("{0}")]

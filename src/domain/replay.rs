@@ -140,6 +140,17 @@ pub fn missing(length_ms: i64, have: &[(i64, i64)]) -> Vec<(i64, i64)> {
     missing
 }
 
+/// What became of a segment's clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is sealed; what became of its copies afterwards is no matter of its recorder.
+    Sealed,
+    /// It grows, or sealing it failed: the next start tries that again.
+    Unsealed,
+    /// It is not what came, and cannot become so.
+    Lost,
+}
+
 /// A segment of a span, as far as measuring it against the list needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
@@ -151,6 +162,8 @@ pub struct Held {
     pub length_ms: i64,
     /// Why it ended; `None` while it grows.
     pub ended: Option<SegmentEnd>,
+    /// Whether it is safe.
+    pub kept: Kept,
 }
 
 /// A span as stored.
@@ -177,9 +190,10 @@ pub struct StoredSpan {
 }
 
 impl StoredSpan {
-    /// What is missing of it.
+    /// What is missing of it. What is not sealed is not here (invariant 9).
     pub fn missing(&self) -> Vec<(i64, i64)> {
-        let have: Vec<(i64, i64)> = self.held.iter().map(|h| (h.at_ms, h.at_ms + h.length_ms)).collect();
+        let sealed = self.held.iter().filter(|h| h.kept == Kept::Sealed);
+        let have: Vec<(i64, i64)> = sealed.map(|h| (h.at_ms, h.at_ms + h.length_ms)).collect();
         missing(self.span.length_ms(), &have)
     }
 
@@ -525,6 +539,27 @@ mod tests {
             assert_eq!(missing(MINUTE, have), *wanted, "{have:?}");
         }
         assert_eq!(missing(500, &[]), [(0, 500)], "a span that is shorter than an edge");
+    }
+
+    #[test]
+    fn what_is_not_sealed_is_missing() {
+        let held = |at_ms, kept| Held { clip: ClipId::generate(1), at_ms, length_ms: 30_000, ended: None, kept };
+        let mut stored = StoredSpan {
+            id: 1,
+            recorder: RecorderId::new("r").unwrap(),
+            span: span("a", 1_000, 61_000),
+            timeline: Timeline::Clock,
+            state: SpanState::Waiting,
+            recording: None,
+            tries: 0,
+            detail: None,
+            held: vec![held(0, Kept::Sealed), held(30_000, Kept::Sealed)],
+        };
+        assert_eq!((stored.missing(), stored.missing_ms()), (vec![], 0));
+        for kept in [Kept::Unsealed, Kept::Lost] {
+            stored.held[1].kept = kept;
+            assert_eq!(stored.missing(), [(30_000, 60_000)], "{kept:?}");
+        }
     }
 
     #[test]

@@ -117,70 +117,6 @@ words! {
     }
 }
 
-/// A time of the week at which a stream is recorded: `mon-fri 08:30-18:00`, `sat 09:00-12:00`, `daily 22:00-06:00`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// First and last day, Monday is 0; the last may lie before the first.
-    days: (u8, u8),
-    /// Minutes of the day; an end before the begin lies in the next day.
-    minutes: (u16, u16),
-}
-
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-
-impl Window {
-    /// Reads it; the refusal continues "has ..., ".
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let refused =
-            "which is no time of the week; write days and times, as \"mon-fri 08:30-18:00\" or \"daily 00:00-24:00\"";
-        let lower = text.trim().to_lowercase();
-        let (days, times) = lower.split_once(' ').ok_or(refused)?;
-        let day = |word: &str| DAYS.iter().position(|d| *d == word).map(|n| n as u8).ok_or(refused);
-        let days = match days.split_once('-') {
-            _ if days == "daily" => (0, 6),
-            Some((from, to)) => (day(from)?, day(to)?),
-            None => (day(days)?, day(days)?),
-        };
-        let minute = |time: &str| {
-            let (hour, minute) = time.trim().split_once(':').ok_or(refused)?;
-            let ok = hour.len() == 2 && minute.len() == 2;
-            let (hour, minute) = (hour.parse::<u16>(), minute.parse::<u16>());
-            match (hour, minute) {
-                (Ok(hour @ 0..=23), Ok(minute @ 0..=59)) if ok => Ok(hour * 60 + minute),
-                (Ok(24), Ok(0)) if ok => Ok(24 * 60),
-                _ => Err(refused),
-            }
-        };
-        let (from, to) = times.split_once('-').ok_or(refused)?;
-        let minutes = (minute(from)?, minute(to)?);
-        if minutes.0 == minutes.1 {
-            return Err(refused);
-        }
-        Ok(Self { days, minutes })
-    }
-
-    /// Whether a moment lies in it: the day, Monday is 0, and the minute of it.
-    pub fn holds(&self, day: u8, minute: u16) -> bool {
-        let on = |day: u8| {
-            let (from, to) = self.days;
-            if from <= to { (from..=to).contains(&day) } else { day >= from || day <= to }
-        };
-        let (from, to) = self.minutes;
-        match from < to {
-            true => on(day) && (from..to).contains(&minute),
-            false => (on(day) && minute >= from) || (on((day + 6) % 7) && minute < to),
-        }
-    }
-}
-
-impl std::fmt::Display for Window {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (from, to) = (DAYS[usize::from(self.days.0)], DAYS[usize::from(self.days.1)]);
-        let (a, b) = self.minutes;
-        write!(f, "{from}-{to} {:02}:{:02}-{:02}:{:02}", a / 60, a % 60, b / 60, b % 60)
-    }
-}
-
 /// Footage that is missing inside a segment, or a clock that jumped in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
@@ -374,6 +310,8 @@ pub struct Pulse {
     pub frames: u64,
     /// Milliseconds between the last two key frames.
     pub key_every_ms: u64,
+    /// The station's clock when the last key frame came, milliseconds since the Unix epoch.
+    pub key_ms: Option<i64>,
     /// The camera's clock minus the station's, once it has told it.
     pub clock_offset_ms: Option<i64>,
     /// Picture, pixels.
@@ -436,25 +374,6 @@ mod tests {
             assert_eq!(SegmentEnd::parse(word).unwrap().as_str(), *word);
         }
         assert_eq!(Cause::parse("nobody"), None);
-    }
-
-    #[test]
-    fn times_of_the_week() {
-        let holds = |text: &str, day: u8, hour: u16| Window::parse(text).unwrap().holds(day, hour * 60);
-        assert!(holds("mon-fri 08:30-18:00", 0, 9) && !holds("mon-fri 08:30-18:00", 5, 9));
-        assert!(!holds("mon-fri 08:30-18:00", 0, 18) && !holds("Mon-Fri 08:30-18:00", 0, 8));
-        assert!(
-            holds("daily 22:00-06:00", 3, 23) && holds("daily 22:00-06:00", 3, 5) && !holds("daily 22:00-06:00", 3, 7)
-        );
-        assert!(holds("sat 22:00-06:00", 6, 1) && !holds("sat 22:00-06:00", 5, 1), "the night to Sunday");
-        assert!(holds("sat-mon 00:00-24:00", 0, 23) && !holds("sat-mon 00:00-24:00", 1, 0));
-        for bad in
-            ["", "mon", "mon 8:00-9:00", "mon 08:00-08:00", "xyz 08:00-09:00", "mon 08:00-25:00", "mon 08:60-09:00"]
-        {
-            assert!(Window::parse(bad).is_err(), "{bad}");
-        }
-        let window = Window::parse("sat 09:00-24:00").unwrap();
-        assert_eq!(Window::parse(&window.to_string()), Ok(window));
     }
 
     #[test]

@@ -213,6 +213,7 @@ catalogue! {
     nothing_on_it => "没有可采集的文件", "No files to copy";
     officer_unknown => "采集人未知", "Officer unknown";
     annotate_later => "稍后在工作台标注即可", "Annotate later at a desk";
+    cannot_pull => "无法取回，请联系管理员", "Cannot be pulled: call the administrator";
     call_administrator => "请联系管理员", "Call the administrator";
     no_bays => "还没有采集位。接入记录仪后会出现在这里；用文件夹方式时，在接入目录下建一个文件夹即可。", "No bays yet. Dock a recorder and it appears here; with a folder source, make a directory inside the docking folder.";
 
@@ -238,6 +239,9 @@ catalogue! {
     room_rate => "码率", "Bit rate";
     room_lost => "丢包", "Lost packets";
     room_key => "关键帧间隔", "Key frame each";
+    room_key_at => "最近关键帧", "Last key frame";
+    room_begins => "下次开始", "Begins";
+    room_ends => "到时停止", "Ends";
     room_clock => "摄像机时钟偏差", "Camera clock";
     room_tracks => "音视频", "Tracks";
     room_clip => "正在录制的资料", "The clip that grows";
@@ -325,6 +329,7 @@ catalogue! {
     act_clock => "请检查时间同步（chrony 或 systemd-timesyncd）", "Check time synchronisation (chrony or systemd-timesyncd)";
     act_disk => "请检查上传是否受阻，或增加磁盘", "Check whether sending is stalled, or add a disk";
     act_second_place => "请添加不在本机上的上传目标", "Add a destination that is not on this box";
+    act_pull => "检查记录仪，再运行 evidock recorders pull", "Check the recorder, then evidock recorders pull";
     act_doctor => "运行 evidock doctor 查看原因", "Run evidock doctor to see why";
 
     // Lists

@@ -30,6 +30,9 @@ pub use prober::Prober;
 pub use pull::{Order as PullOrder, Puller};
 pub use recover::recover;
 
+/// A stream is begun where so much fits; a minute of 1080p at 8 Mbit/s.
+const STREAM_ROOM_BYTES: u64 = 64 << 20;
+
 /// What of the configuration intake needs.
 #[derive(Debug, Clone)]
 pub struct IntakeOptions {
@@ -153,6 +156,14 @@ impl Intake {
     /// Files that are being taken now.
     fn copies(&self) -> usize {
         self.claims.lock().unwrap_or_else(|e| e.into_inner()).len()
+    }
+
+    /// What to say where the disk has no room for something that comes as it comes. A little above the reserve counts as
+    /// none, so that a full disk is not tried with every second of footage.
+    fn no_room(&self) -> Result<Option<CopyError>, IntakeError> {
+        let (free, reserve) = (self.vault.space()?.0, self.options.copy.reserve_bytes);
+        let coming = (reserve / 4).min(STREAM_ROOM_BYTES);
+        Ok((free < reserve.saturating_add(coming)).then_some(CopyError::Full { coming, free, reserve }))
     }
 
     /// Bytes that the vault's disk keeps free.

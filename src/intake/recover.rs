@@ -7,7 +7,7 @@ use crate::domain::clip::Local;
 use crate::domain::error::chain;
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::recorder::ShelfEntry;
-use crate::domain::stream::SegmentEnd;
+use crate::domain::stream::{Cause, SegmentEnd};
 use crate::store::ClipRow;
 use crate::vault::{Found, measure};
 
@@ -74,8 +74,21 @@ pub fn recover(intake: &Intake) -> Result<Recovered, IntakeError> {
 
 /// Seals what stands on the disk of a segment whose recording was cut off, as it is and with the reason. A segment of
 /// which nothing stands there is given up.
+///
+/// What a camera sent stays to the last byte, torn or not: nothing can bring it again. What a recorder still has is kept as
+/// far as it was durable, and comes again from there on: behind that, bytes may be missing that the file claims to have.
 pub(super) fn seal_cut_off(intake: &Intake, clip: ClipId, why: SegmentEnd, detail: &str) -> Result<(), IntakeError> {
-    match intake.vault.found(clip)? {
+    let found = match intake.vault.found(clip)? {
+        Found::Part(bytes) => {
+            let (row, recording) = intake.store.read_blocking(|r| Ok((r.clip(clip)?, r.recording_of(clip)?)))?;
+            let again = recording.is_some_and(|r| r.asked.cause == Cause::Pull);
+            let kept = if again { bytes.min(row.durable_bytes) } else { bytes };
+            intake.vault.cut(clip, kept)?;
+            Found::Part(kept)
+        }
+        found => found,
+    };
+    match found {
         Found::Nothing | Found::Part(0) => {
             intake.vault.discard(clip)?;
             intake

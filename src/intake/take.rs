@@ -168,6 +168,7 @@ impl Intake {
                 durable: &|durable| self.durable(clip, durable, holes.all()),
                 stopped,
                 as_it_comes: None,
+                whole: &|_| true,
             },
         );
         let copied = match outcome {

@@ -34,12 +34,12 @@ pub fn read(file: &Opened) -> Result<Indexed, String> {
     let parsed = catch_unwind(AssertUnwindSafe(|| {
         reader.rewind().map_err(|e| e.to_string())?;
         let mp4 = Mp4::read(reader, file.size_bytes).map_err(|e| e.to_string())?;
-        Ok(facts(&mp4))
+        Ok(facts(&mp4, file.size_bytes))
     }));
     parsed.unwrap_or_else(|panic| Err(panic_text(panic.as_ref())))
 }
 
-fn facts(mp4: &Mp4) -> Indexed {
+fn facts(mp4: &Mp4, size_bytes: u64) -> Indexed {
     let mut found = Indexed { facts: MediaFacts::default(), incomplete: false, data_end: 0 };
     let facts = &mut found.facts;
     for track in mp4.tracks().values() {
@@ -73,7 +73,7 @@ fn facts(mp4: &Mp4) -> Indexed {
             b"vide" | b"soun" => {}
             _ => continue,
         }
-        facts.duration_ms = facts.duration_ms.max(duration_ms(track));
+        facts.duration_ms = facts.duration_ms.max(duration_ms(track, size_bytes));
     }
     let header = &mp4.moov.mvhd;
     if facts.duration_ms.is_none() {
@@ -117,15 +117,16 @@ fn fps_milli(track: &Track) -> Option<u32> {
 }
 
 /// The stated duration, or where the samples end if that is later: fragmented files state none or the first
-/// fragment's.
-fn duration_ms(track: &Track) -> Option<i64> {
+/// fragment's. A sample whose bytes the file does not hold is none: the last fragment may be cut.
+fn duration_ms(track: &Track, size_bytes: u64) -> Option<i64> {
     let stated = scaled_ms(track.duration, track.timescale);
-    let sampled = match (track.samples.first(), track.samples.last(), track.samples.len()) {
-        (Some(first), Some(last), 2..) => {
+    let last = track.samples.iter().rposition(|s| s.offset.saturating_add(s.size) <= size_bytes);
+    let sampled = match (track.samples.first(), last.and_then(|n| Some((n as u64, track.samples.get(n)?)))) {
+        (Some(first), Some((n @ 1.., last))) => {
             let ticks = last.decode_timestamp.checked_sub(first.decode_timestamp);
             let ticks = ticks.and_then(|t| u64::try_from(t).ok());
             // The last frame lasts as long as the average; its own entry is computed from the stated duration.
-            ticks.and_then(|t| t.checked_add(t / (track.samples.len() as u64 - 1)))
+            ticks.and_then(|t| t.checked_add(t / n))
         }
         _ => None,
     };

@@ -65,6 +65,8 @@ pub struct Bay {
     pub bytes_done: u64,
     /// Bytes copied a second, lately.
     pub rate: u64,
+    /// How much footage it is, where only its times are listed and not its bytes.
+    pub footage: Option<FootageNow>,
     /// Percent of the recorder's bytes that were there when it went on where an earlier dock stopped.
     pub resumed_at_percent: Option<u8>,
     /// Invariant 9.
@@ -73,6 +75,17 @@ pub struct Bay {
     pub erased: u64,
     /// Why files stay on it although a policy to erase holds: in words, with how many.
     pub kept: Vec<(String, u64)>,
+}
+
+/// Footage by its times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FootageNow {
+    /// What is here, milliseconds.
+    pub done_ms: u64,
+    /// What is listed and may come, milliseconds.
+    pub listed_ms: u64,
+    /// How long the rest takes, milliseconds, as it came so far.
+    pub left_ms: Option<i64>,
 }
 
 /// What a live stream is doing.

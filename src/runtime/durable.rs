@@ -1,5 +1,5 @@
-//! Directories whose names outlive a power cut. Owns making them and making their names durable; knows
-//! nothing of what is in them.
+//! Files and directories that outlive a power cut. Owns making directories and writing small files whole, and making
+//! their names durable; knows nothing of what is in them.
 //!
 //! A file's fsync says nothing about the names by which it is reached (POSIX; fsync(2)): each level's name is
 //! durable only once the directory above it was synced. A level that is already there is no exception: an
@@ -8,7 +8,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -26,6 +27,22 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
         Err(e) if [Errno::INVAL, Errno::ROFS].iter().any(|n| e.raw_os_error() == Some(n.raw_os_error())) => Ok(()),
         other => other,
     }
+}
+
+/// Writes a whole file with this mode, on disk for good: it stands there as it was before, or as it is now.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    match fs::remove_file(&draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Makes `dir` and all that is missing above it, and every name on the way to it durable.

@@ -43,6 +43,8 @@ pub struct OpenDock {
     pub bytes: u64,
     /// Invariant 9.
     pub safe: bool,
+    /// How it is read, as the dock was opened with.
+    pub kind: String,
 }
 
 /// Events of unreadable places that are logged one by one at a dock: what a person may still read through.
@@ -196,7 +198,7 @@ impl Reader<'_> {
     /// Recorders in bays now.
     pub fn open_docks(&self) -> Result<Vec<OpenDock>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT dock_id, bay, recorder_id, opened_ms, files, bytes, safe FROM dock WHERE closed_ms IS NULL ORDER BY bay",
+            "SELECT dock_id, bay, recorder_id, opened_ms, files, bytes, safe, kind FROM dock WHERE closed_ms IS NULL ORDER BY bay",
         )?;
         let rows = statement.query_map([], |r| {
             Ok(OpenDock {
@@ -207,6 +209,7 @@ impl Reader<'_> {
                 files: r.get::<_, i64>(4)? as u64,
                 bytes: r.get::<_, i64>(5)? as u64,
                 safe: r.get::<_, i64>(6)? != 0,
+                kind: r.get(7)?,
             })
         })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)

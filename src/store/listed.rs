@@ -3,10 +3,22 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::clip::Local;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::{RecorderId, RecordingId};
-use crate::domain::replay::{Held, Span, SpanState, StoredSpan, TRIES, Timeline};
+use crate::domain::replay::{Held, Kept, Span, SpanState, StoredSpan, TRIES, Timeline};
 use crate::domain::stream::{Cause, GapKind, RecordingEnd};
+
+/// Footage that nothing dates, as it is known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// As what it is kept.
+    pub item: String,
+    /// How far it goes.
+    pub to_ms: i64,
+    /// Its mark.
+    pub mark: Option<String>,
+}
 
 const LISTED: &str =
     "listed_id, recorder_id, item, from_ms, to_ms, timeline, grows, state, recording_id, tries, detail";
@@ -64,6 +76,15 @@ impl Tx<'_> {
                 before.recording.map_or(Ok(()), |id| self.segments_stale(id))?;
             }
         }
+        Ok(())
+    }
+
+    /// By what footage that nothing dates is known again; nothing where it cannot be.
+    pub fn mark(&self, recorder: &RecorderId, span: &Span, mark: Option<&str>) -> Result<()> {
+        self.conn.execute(
+            "UPDATE listed SET mark = ?4 WHERE recorder_id = ?1 AND item = ?2 AND from_ms = ?3",
+            params![recorder.as_str(), span.item, span.from_ms, mark],
+        )?;
         Ok(())
     }
 
@@ -164,11 +185,18 @@ impl Reader<'_> {
         let begun_ms = self.recording_begun(id)?;
         let mut held = Vec::new();
         for s in self.segments(id)? {
+            let clip = self.clip(s.clip)?;
+            let kept = match clip.local {
+                Local::Sealed | Local::Evicted => Kept::Sealed,
+                Local::Copying if clip.quarantine.is_none() => Kept::Unsealed,
+                Local::Copying | Local::Damaged => Kept::Lost,
+            };
             let piece = |from: i64, to: i64| Held {
                 clip: s.clip,
                 at_ms: s.station_ms - begun_ms + from,
                 length_ms: to - from,
                 ended: s.ended,
+                kept,
             };
             // What never came is not here, though the segment goes on behind it.
             let mut from = 0;
@@ -195,6 +223,18 @@ impl Reader<'_> {
     /// Everything that a recorder ever listed, oldest first, with what is here of it.
     pub fn listed_spans(&self, recorder: &RecorderId) -> Result<Vec<StoredSpan>> {
         self.listed_where("recorder_id = ?1", [recorder.as_str()])
+    }
+
+    /// Footage of a recorder that nothing dates, whose name begins so; that of the newest stay first.
+    pub fn marked(&self, recorder: &RecorderId, base: &str) -> Result<Vec<Marked>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT item, to_ms, mark FROM listed WHERE recorder_id = ?1 AND timeline = 'npt' AND substr(item, 1, length(?2)) = ?2
+             ORDER BY last_seen_ms DESC, listed_id DESC",
+        )?;
+        let rows = statement.query_map([recorder.as_str(), base], |r| {
+            Ok(Marked { item: r.get(0)?, to_ms: r.get(1)?, mark: r.get(2)? })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// One span.

@@ -65,6 +65,7 @@ pub use facts::MediaRow;
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
 pub use keep::{HoldRow, IsolationRow, Standing};
+pub use listed::Marked;
 pub use log::{CheckpointRow, LogRow};
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};

@@ -1,4 +1,4 @@
--- evidock's database, version 11. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 12. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -424,6 +424,7 @@ CREATE TABLE listed (
   detail        TEXT,                                -- why nothing more came, in words
   first_seen_ms INTEGER NOT NULL,
   last_seen_ms  INTEGER NOT NULL,
+  mark          TEXT CHECK (length(mark) = 64),      -- of footage that nothing dates: digest of what it plays at three places, to know it again
   UNIQUE (recorder_id, item, from_ms),
   CHECK (to_ms > from_ms)
 ) STRICT;

@@ -739,6 +739,9 @@ fn what_is_fetched_is_measured_against_what_the_recorder_lists() {
     // The recorder began with the key frame before, and the line was cut.
     let one = f.segment(recording, begun - 500, 20_500, Some(at - 500));
     f.store.write_blocking(move |tx| tx.segment_ended(one, SegmentEnd::Interrupted, "")).unwrap();
+    let unsealed = f.store.read_blocking(move |r| r.listed_span(id)).unwrap();
+    assert_eq!(unsealed.missing(), [(0, 60_000)], "what is not sealed is not here");
+    f.seal(one, Vec::new());
     let tried = f.store.write_blocking(move |tx| tx.pull_tried(id, true, Some("cut"))).unwrap();
     assert_eq!((tried.missing(), tried.state, tried.tries), (vec![(20_000, 60_000)], SpanState::Waiting, 0));
     let (segment, gaps) = f.published(one);
@@ -754,6 +757,7 @@ fn what_is_fetched_is_measured_against_what_the_recorder_lists() {
             tx.segment_ended(two, SegmentEnd::Whole, "")
         })
         .unwrap();
+    f.seal(two, Vec::new());
     let told: Vec<_> = f.published(two).1.iter().map(|g| (g.kind.clone(), g.missing_ms, g.from_ms)).collect();
     assert_eq!(told, [("again".to_owned(), 800, Some(0)), ("loss".to_owned(), 2_000, Some(10_000))]);
     assert_eq!(f.published(one).1, []);
@@ -767,6 +771,7 @@ fn what_is_fetched_is_measured_against_what_the_recorder_lists() {
     // The hole was fetched after all.
     let three = f.segment(recording, begun + 29_000, 2_300, Some(at + 29_000));
     f.store.write_blocking(move |tx| tx.segment_ended(three, SegmentEnd::Whole, "")).unwrap();
+    f.seal(three, Vec::new());
     let whole = f.store.write_blocking(move |tx| tx.pull_tried(id, true, None)).unwrap();
     assert_eq!((whole.state, whole.missing_ms(), whole.detail), (SpanState::Whole, 0, None));
     assert_eq!(f.published(three).1, [], "it stands where it stands, and nothing is missing behind it");

@@ -212,8 +212,12 @@ impl Reader<'_> {
     pub fn dock_figures(&self, dock: i64) -> Result<(u64, u64, u64, u64)> {
         let sql = "SELECT coalesce(sum(state NOT IN ('copying')), 0), coalesce(sum(state <> 'copying' AND missing_count > 0), 0), coalesce(sum(state IN ('proven', 'released')), 0),
                coalesce(sum(CASE WHEN state <> 'copying' THEN size_bytes ELSE 0 END), 0)
-             FROM (SELECT DISTINCT c.clip_id, c.state, c.size_bytes, i.missing_count FROM sighting s JOIN clip c USING (clip_id)
-                   LEFT JOIN clip_index i USING (clip_id) WHERE s.dock_id = ?1)";
+             FROM (SELECT c.clip_id, c.state, c.size_bytes, i.missing_count FROM sighting s JOIN clip c USING (clip_id)
+                   LEFT JOIN clip_index i USING (clip_id) WHERE s.dock_id = ?1
+                   UNION
+                   SELECT c.clip_id, c.state, c.size_bytes, i.missing_count FROM dock d
+                   JOIN listed l ON l.recorder_id = d.recorder_id AND l.last_seen_ms >= d.opened_ms
+                   JOIN segment s USING (recording_id) JOIN clip c USING (clip_id) LEFT JOIN clip_index i USING (clip_id) WHERE d.dock_id = ?1)";
         Ok(self.conn.prepare_cached(sql)?.query_row(params![dock], |r| {
             Ok((
                 r.get::<_, i64>(0)? as u64,

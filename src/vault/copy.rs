@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -154,9 +155,12 @@ pub struct CopyJob<'a> {
     pub durable: &'a (dyn Fn(Durable) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Sync),
     /// Asked once a block.
     pub stopped: &'a dyn Fn() -> bool,
-    /// A source that gives its bytes as they come (a stream): each of its pieces is written at once, and a durable report
-    /// is made at least this often, so that what stands on the disk is what came.
+    /// A source that gives its bytes as they come (a stream): each of its pieces is written at once, and becomes durable
+    /// and is reported within this time, whether more comes or not. Such a source says [`io::ErrorKind::WouldBlock`] each
+    /// time that nothing came for a moment.
     pub as_it_comes: Option<Duration>,
+    /// Whether a durable report may be made at this length: where a stream's pieces are whole.
+    pub whole: &'a dyn Fn(u64) -> bool,
 }
 
 enum Lane {
@@ -180,6 +184,7 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
         durable,
         stopped,
         as_it_comes,
+        whole: is_whole,
     } = job;
     vault.make_dir(clip)?;
     let (part_path, tree_path) = (vault.part(clip), vault.tree_part(clip));
@@ -202,11 +207,13 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
     let (parts_in, parts_out) = sync_channel::<Lane>(QUEUE);
     let (marks_in, marks_out) = sync_channel::<Durable>(1);
     let sync_file = file.try_clone().map_err(failed("opening", &part_path))?;
+    let lost = AtomicBool::new(false);
+    let lost = &lost;
 
     std::thread::scope(|scope| {
         let whole = scope.spawn(move || hash_whole(&whole_out));
         let parts = scope.spawn(move || hash_parts(&parts_out, grid, tree_file, prefixes_at, &marks_in));
-        let syncer = scope.spawn(move || make_durable(&sync_file, &marks_out, durable));
+        let syncer = scope.spawn(move || make_durable(&sync_file, &marks_out, durable, lost));
         let mut pump =
             Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
 
@@ -224,31 +231,41 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
                 if stopped() {
                     return Err(CopyError::Stopped);
                 }
+                // Why is said below. What comes after it would be called nothing but lost.
+                if lost.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
                 let whole = block_bytes as u64;
                 let want = expected.map_or(whole, |e| (e - pump.at.min(e)).min(whole)) as usize;
                 let mut block = pump.take(want);
-                let (filled, failure) = match as_it_comes {
+                let came = match as_it_comes {
                     Some(_) => fill_once(&mut *source, unique(&mut block, want)),
                     None => fill(&mut *source, unique(&mut block, want)),
                 };
-                if filled > 0 {
-                    unique(&mut block, want).truncate(filled);
+                if came.bytes > 0 {
+                    // Its second runs from the first byte that is not durable yet.
+                    if pump.at == marked {
+                        marked_at = monotonic();
+                    }
+                    unique(&mut block, want).truncate(came.bytes);
                     write_block(&mut file, &block, vault, options, &part_path)?;
                     pump.push(block);
                     progress(pump.at);
+                } else {
+                    pump.give_back(block);
                 }
-                if let Some(e) = failure {
-                    return Err(e);
+                match came.then {
+                    Then::Failed(e) => return Err(e),
+                    Then::Over => {
+                        return match expected {
+                            Some(e) if pump.at < e => Err(CopyError::Short { got: pump.at, expected: e }),
+                            _ => Ok(()),
+                        };
+                    }
+                    Then::More => {}
                 }
-                let ended = if as_it_comes.is_some() { filled == 0 } else { filled < want || want == 0 };
-                if ended {
-                    return match expected {
-                        Some(e) if pump.at < e => Err(CopyError::Short { got: pump.at, expected: e }),
-                        _ => Ok(()),
-                    };
-                }
-                let long_ago = as_it_comes.is_some_and(|every| marked_at.elapsed() >= every);
-                if pump.at - marked >= options.durable_every_bytes || long_ago {
+                let long_ago = as_it_comes.is_some_and(|every| pump.at > marked && marked_at.elapsed() >= every);
+                if (pump.at - marked >= options.durable_every_bytes || long_ago) && is_whole(pump.at) {
                     let left = expected.map_or(block_bytes as u64, |e| e.saturating_sub(pump.at));
                     room(vault, options, left)?;
                     pump.mark();
@@ -257,8 +274,8 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
             }
         })();
         // However it ended, what has been copied becomes durable, so that the next attempt goes on from
-        // here; unless the prefix itself turned out to be torn.
-        if !matches!(pumped, Err(CopyError::ReadBack(_))) {
+        // here; unless the prefix itself turned out to be torn, or a piece of a stream is half there.
+        if !matches!(pumped, Err(CopyError::ReadBack(_))) && is_whole(pump.at) {
             pump.mark();
         }
         drop(pump);
@@ -337,28 +354,43 @@ fn unique(block: &mut Arc<Vec<u8>>, want: usize) -> &mut Vec<u8> {
     Arc::make_mut(block)
 }
 
-/// Fills the buffer as far as the source gives; what was read before a failure counts.
-fn fill(source: &mut dyn Read, buf: &mut [u8]) -> (usize, Option<CopyError>) {
-    let mut filled = 0;
-    while filled < buf.len() {
-        match source.read(&mut buf[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return (filled, Some(CopyError::Source(source_error(e)))),
-        }
-    }
-    (filled, None)
+/// What a look at the source brought.
+struct Came {
+    bytes: usize,
+    then: Then,
 }
 
-/// One piece of a source that gives its bytes as they come.
-fn fill_once(source: &mut dyn Read, buf: &mut [u8]) -> (usize, Option<CopyError>) {
-    loop {
-        match source.read(buf) {
-            Ok(n) => return (n, None),
+/// What comes after it.
+enum Then {
+    More,
+    Over,
+    Failed(CopyError),
+}
+
+/// Fills the buffer as far as the source gives; what was read before a failure counts.
+fn fill(source: &mut dyn Read, buf: &mut [u8]) -> Came {
+    let mut bytes = 0;
+    while bytes < buf.len() {
+        match source.read(&mut buf[bytes..]) {
+            Ok(0) => return Came { bytes, then: Then::Over },
+            Ok(n) => bytes += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return (0, Some(CopyError::Source(source_error(e)))),
+            Err(e) => return Came { bytes, then: Then::Failed(CopyError::Source(source_error(e))) },
         }
+    }
+    Came { bytes, then: if buf.is_empty() { Then::Over } else { Then::More } }
+}
+
+/// One piece of a source that gives its bytes as they come, or none where nothing comes for a moment.
+fn fill_once(source: &mut dyn Read, buf: &mut [u8]) -> Came {
+    loop {
+        return match source.read(buf) {
+            Ok(0) => Came { bytes: 0, then: Then::Over },
+            Ok(bytes) => Came { bytes, then: Then::More },
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Came { bytes: 0, then: Then::More },
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => Came { bytes: 0, then: Then::Failed(CopyError::Source(source_error(e))) },
+        };
     }
 }
 
@@ -397,6 +429,11 @@ impl Pump {
             let _ = lane.send(Lane::Block(Arc::clone(&block)));
         }
         self.ring.push_back(block);
+    }
+
+    /// A block into which nothing came.
+    fn give_back(&mut self, block: Arc<Vec<u8>>) {
+        self.ring.push_front(block);
     }
 
     fn mark(&mut self) {
@@ -501,11 +538,13 @@ enum SyncError {
     Report(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Makes each marked prefix durable, then reports it. Every byte of the prefix was written before its mark.
+/// Makes each marked prefix durable, then reports it; says on `lost` that no more can be. Every byte of the prefix was
+/// written before its mark.
 fn make_durable(
     file: &File,
     marks: &Receiver<Durable>,
     report: &(dyn Fn(Durable) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Sync),
+    lost: &AtomicBool,
 ) -> Result<(), SyncError> {
     let mut failure = Ok(());
     for durable in marks {
@@ -517,6 +556,7 @@ fn make_durable(
             let _ = fadvise(file, 0, std::num::NonZeroU64::new(durable.prefix.bytes), Advice::DontNeed);
             report(durable).map_err(SyncError::Report)
         });
+        lost.store(failure.is_err(), Ordering::Relaxed);
     }
     failure
 }
@@ -629,6 +669,7 @@ mod tests {
                 },
                 stopped: &|| false,
                 as_it_comes: None,
+                whole: &|_| true,
             },
         );
         Run { outcome, reports: reports.into_inner().unwrap(), opened_at }
@@ -698,6 +739,84 @@ mod tests {
         assert_eq!(third.outcome.unwrap().blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
     }
 
+    /// A stream: pieces, and then nothing for as long as somebody wants it to stand.
+    struct Stream<'a> {
+        pieces: std::collections::VecDeque<Vec<u8>>,
+        looks: usize,
+        stands: &'a dyn Fn(usize) -> bool,
+    }
+
+    impl Read for Stream<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            if let Some(piece) = self.pieces.pop_front() {
+                buf[..piece.len()].copy_from_slice(&piece);
+                return Ok(piece.len());
+            }
+            self.looks += 1;
+            if (self.stands)(self.looks) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(0) }
+        }
+    }
+
+    fn record(
+        vault: &Vault,
+        pieces: &[&[u8]],
+        every: Duration,
+        stands: &dyn Fn(usize) -> bool,
+        durable: &(dyn Fn(Durable) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Sync),
+    ) -> Result<Copied, CopyError> {
+        let mut stream = Some(Stream { pieces: pieces.iter().map(|p| p.to_vec()).collect(), looks: 0, stands });
+        copy_into(
+            vault,
+            CopyJob {
+                clip: ClipId::generate(1),
+                grid: PartGrid::Growing,
+                expected: None,
+                resume: None,
+                prefixes_at: &[],
+                options: OPTIONS,
+                block_bytes: SMALLEST_BLOCK_BYTES,
+                open: &mut |_| Ok(Box::new(stream.take().unwrap())),
+                progress: &mut |_| {},
+                durable,
+                stopped: &|| false,
+                as_it_comes: Some(every),
+                whole: &|_| true,
+            },
+        )
+    }
+
+    #[test]
+    fn what_a_stream_gave_before_it_stalled_becomes_durable_without_another_byte() {
+        let (_dir, vault) = vault();
+        let reported = Mutex::new(Vec::new());
+        let begun = monotonic();
+        // It stands until all of it was reported: without another byte nothing else could bring that about.
+        let stands = |looks: usize| {
+            std::thread::yield_now();
+            assert!(begun.elapsed() < Duration::from_secs(30), "nothing was reported in {looks} looks");
+            reported.lock().unwrap().last() != Some(&9)
+        };
+        let durable = |d: Durable| {
+            reported.lock().unwrap().push(d.prefix.bytes);
+            Ok(())
+        };
+        let copied = record(&vault, &[b"four", b"fives"], Duration::from_millis(50), &stands, &durable).unwrap();
+        assert_eq!((copied.size_bytes, reported.into_inner().unwrap().last()), (9, Some(&9)));
+    }
+
+    #[test]
+    fn a_stream_whose_bytes_cannot_be_made_durable_ends() {
+        let (_dir, vault) = vault();
+        let begun = monotonic();
+        let stands = |_| {
+            std::thread::yield_now();
+            assert!(begun.elapsed() < Duration::from_secs(30), "it goes on and nothing of it is safe");
+            true
+        };
+        let failed = record(&vault, &[b"four"], Duration::ZERO, &stands, &|_| Err("the database is full".into()));
+        assert!(matches!(failed, Err(CopyError::Report(_))), "{failed:?}");
+    }
+
     #[test]
     fn the_reserve_stops_a_copy_before_its_first_byte() {
         let (_dir, vault) = vault();
@@ -717,6 +836,7 @@ mod tests {
                 durable: &|_| Ok(()),
                 stopped: &|| false,
                 as_it_comes: None,
+                whole: &|_| true,
             },
         );
         assert!(matches!(outcome, Err(CopyError::Full { .. })));

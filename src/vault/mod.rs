@@ -149,6 +149,17 @@ impl Vault {
         self.sync_parent(&master)
     }
 
+    /// Takes from a `.part` what is longer than this.
+    pub fn cut(&self, clip: ClipId, bytes: u64) -> Result<(), VaultError> {
+        let part = self.part(clip);
+        let file = fs::OpenOptions::new().write(true).open(&part).map_err(failed("opening", &part))?;
+        let len = file.metadata().map_err(failed("looking at", &part))?.len();
+        if len > bytes {
+            file.set_len(bytes).map_err(failed("cutting", &part))?;
+        }
+        Ok(())
+    }
+
     /// Gives the `.part` of a stream that was cut off its final name, durably, as it stands: nothing can bring more of it.
     /// It is measured and sealed by whoever asked.
     pub fn keep_as_it_is(&self, clip: ClipId) -> Result<(), VaultError> {

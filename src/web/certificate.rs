@@ -1,15 +1,13 @@
 //! The page's own certificate, for a station that was given none. Whoever opens the page for the first time compares its
 //! fingerprint with what `evidock doctor` shows on the box.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
-use crate::runtime::durable::sync_dir;
+use crate::runtime::durable;
 
 /// Makes certificate and key, both into the one file `path`, so that a power cut never leaves one without the other;
 /// leaves a file that is there alone. The certificate is for `names`, `localhost` and the address that is listened on.
@@ -25,17 +23,7 @@ pub fn make_own(path: &Path, names: &[String], listen: IpAddr) -> io::Result<()>
         subjects.push(listen.to_string());
     }
     let (certificate, key) = signed(subjects).map_err(io::Error::other)?;
-    let part = path.with_extension("part");
-    match std::fs::remove_file(&part) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-    file.write_all(certificate.as_bytes())?;
-    file.write_all(key.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&part, path)?;
-    path.parent().map_or(Ok(()), sync_dir)
+    durable::write(path, (certificate + &key).as_bytes(), 0o600)
 }
 
 /// Certificate and key, PEM.
@@ -58,7 +46,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("page.pem");
         // Left behind by a start that was cut off.
-        std::fs::write(path.with_extension("part"), "-----BEGIN").unwrap();
+        std::fs::write(dir.path().join("page.pem.new"), "-----BEGIN").unwrap();
         let names = ["station.lan".to_owned()];
         make_own(&path, &names, "10.0.0.7".parse().unwrap()).unwrap();
         let first = std::fs::read(&path).unwrap();

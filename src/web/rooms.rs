@@ -19,6 +19,7 @@ use super::trouble::{Problem, Trouble};
 use super::view::rooms::RoomView;
 use crate::domain::command::{Asked, Request};
 use crate::domain::rights::Action;
+use crate::domain::time::UtcMs;
 use crate::runtime::board::StreamState;
 
 /// The page, its forms, the API.
@@ -137,6 +138,8 @@ pub struct RoomNow {
     pub room: String,
     /// `on_demand`, `always`, `schedule`.
     pub mode: &'static str,
+    /// When its timetable begins or ends it next, RFC 3339; null without one, and where it never does.
+    pub timetable_changes_at: Option<String>,
     /// `idle`, `connecting`, `recording`, `waiting`.
     pub state: &'static str,
     /// Why it is not recorded although it should be.
@@ -159,6 +162,8 @@ pub struct RoomNow {
     pub lost: u64,
     /// Milliseconds between the last two key frames.
     pub key_frame_every_ms: u64,
+    /// When the last one came, RFC 3339.
+    pub key_frame_at: Option<String>,
     /// The camera's clock minus the station's, milliseconds.
     pub clock_offset_ms: Option<i64>,
     /// When the newest still was made, RFC 3339.
@@ -172,6 +177,7 @@ impl From<&RoomView> for RoomNow {
             stream: room.stream.clone(),
             room: room.room.clone(),
             mode: room.mode,
+            timetable_changes_at: room.timetable.map(|(_, at)| at.rfc3339()),
             state: room.state_word(),
             trouble: match &room.state {
                 StreamState::Waiting { words, .. } => Some(words.clone()),
@@ -186,6 +192,7 @@ impl From<&RoomView> for RoomNow {
             packets: room.pulse.packets,
             lost: room.pulse.lost,
             key_frame_every_ms: room.pulse.key_every_ms,
+            key_frame_at: room.pulse.key_ms.map(|ms| UtcMs(ms).rfc3339()),
             clock_offset_ms: room.pulse.clock_offset_ms,
             still_at: room.still.map(|at| at.rfc3339()),
         }

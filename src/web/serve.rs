@@ -58,6 +58,15 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// The one that the station makes itself cannot be made.
+    #[error("the page's own certificate {path} cannot be made; is the disk full, or the directory not the daemon's?")]
+    OwnCertificate {
+        /// Its file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Certificate or key cannot be read or do not fit.
     #[error(
         "the page's certificate {certificate} or its key {key} cannot be used; give both in PEM form, readable by the daemon"
@@ -92,7 +101,9 @@ pub async fn bind(web: &Web) -> Result<Bound, ServeError> {
                 ServeError::Certificate { certificate, key, source }
             };
             if tls.own {
-                make_own(&tls.certificate, &web.names, web.listen.ip()).map_err(unusable)?;
+                let path = || tls.certificate.display().to_string();
+                make_own(&tls.certificate, &web.names, web.listen.ip())
+                    .map_err(|source| ServeError::OwnCertificate { path: path(), source })?;
             }
             Some(RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(unusable)?)
         }

@@ -59,6 +59,8 @@ test('an interview is begun, stopped, and its clip is there, proven and playing'
   await room.locator('img.still').waitFor();
   assert.ok(await room.locator('img.still').evaluate((i) => i.decode().then(() => i.naturalWidth)) > 0, 'a still picture');
   await room.getByText(/kbit\/s|Mbit\/s/).waitFor();
+  await room.locator('dt', { hasText: '丢包' }).waitFor();
+  await room.locator('div', { has: page.locator('dt', { hasText: '最近关键帧' }) }).locator('time').first().waitFor();
 
   // Beside the page that tells its story: axe-core brings a style of its own, which the policy of the page forbids.
   const looked = await open(chrome, { bypassCSP: true });

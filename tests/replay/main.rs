@@ -8,10 +8,14 @@
 mod onvif;
 #[path = "../support/recorder.rs"]
 mod recorder;
+#[path = "../support/speaker.rs"]
+mod speaker;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod codecs;
 mod hostile;
+mod power;
 mod station;
 
 use std::path::PathBuf;
@@ -138,8 +142,20 @@ pub fn pictures(bytes: &[u8]) -> Vec<i64> {
         .collect()
 }
 
+/// What is in a file, as another tool names it, in the order of its tracks.
+pub fn codecs(bytes: &[u8]) -> Vec<String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    text(&out.stdout).split_whitespace().map(|c| c.trim_end_matches(',').to_owned()).collect()
+}
+
 /// Every packet of every track: its track, time in milliseconds and digest.
-fn packets(bytes: &[u8]) -> Vec<String> {
+pub fn packets(bytes: &[u8]) -> Vec<String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let what = "packet=stream_index,pts_time,data_hash";

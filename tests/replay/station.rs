@@ -9,8 +9,10 @@ use crate::support::station::{Station, files_below};
 use crate::{BEGIN_MS, END_MS, assert_unbroken, pictures};
 
 const SERIAL: &str = "36NCC009910";
-const KEY: &str = "net:36NCC009910";
-const BAY: &str = "无线 1";
+/// As the register knows it.
+pub const KEY: &str = "net:36NCC009910";
+/// Where it is shown.
+pub const BAY: &str = "无线 1";
 
 /// An ONVIF recorder that lists one recording of what a server replays.
 pub fn ways(port: u16, span: (i64, i64)) -> Ways {
@@ -27,7 +29,8 @@ pub fn ways(port: u16, span: (i64, i64)) -> Ways {
     }
 }
 
-fn config(url: &str, more: &str) -> String {
+/// Its part of the configuration; `more` are further lines of it.
+pub fn config(url: &str, more: &str) -> String {
     format!(
         "[[network_recorder]]\nname = \"wifi-1\"\nbay = \"{BAY}\"\nurl = \"{url}\"\nuser = \"evidock\"\npassword_file = \"password\"\nevery_s = 1\nsilence_s = 2\n{more}\n"
     )
@@ -40,18 +43,21 @@ fn station(url: &str, more: &str) -> Station {
     station
 }
 
-fn approved(station: &mut Station) {
+/// It waits, and is let in.
+pub fn approved(station: &mut Station) {
     station.until("it waits at the gate", |s| s.status()["at_the_gate"][0]["device"] == KEY);
     assert_eq!(station.one("SELECT count(*) FROM clip", &[]), "0", "nothing is taken before a yes");
     station.json(["recorders", "approve", KEY]);
 }
 
-fn clips(station: &Station) -> Vec<String> {
+/// Clips in the order of their recordings.
+pub fn clips(station: &Station) -> Vec<String> {
     let rows = station.query("SELECT clip_id FROM segment ORDER BY recording_id, segment_no", &[]);
     rows.into_iter().map(|mut row| row.remove(0)).collect()
 }
 
-fn record(station: &mut Station, clip: &str) -> Value {
+/// The record of a clip, once it is sealed and looked at.
+pub fn record(station: &mut Station, clip: &str) -> Value {
     let sql = "SELECT 1 FROM clip c JOIN media m USING (clip_id) WHERE c.clip_id = ?1 AND c.local = 'sealed' AND c.record_stale = 0 AND c.record_rev > 0";
     station.until(&format!("{clip} is sealed"), |s| !s.query(sql, &[&clip]).is_empty());
     station.record(clip)
@@ -259,24 +265,88 @@ fn who_is_there_is_asked_in_configured_networks_only() {
     assert_ne!(log, "0");
 }
 
+fn undated(url: &str) -> String {
+    format!("[[network_recorder]]\nname = \"wifi-1\"\nbay = \"{BAY}\"\nurl = \"{url}\"\nevery_s = 1\nsilence_s = 2\n")
+}
+
 #[test]
-fn footage_without_a_date_is_not_taken_for_what_is_here_already() {
+fn footage_without_a_date_is_known_again_and_other_footage_is_not_taken_for_it() {
     let server = Recorder::start(BEGIN_MS, &[]);
-    let url = format!("rtsp://127.0.0.1:{}/plain", server.port);
-    let mut station = Station::running(&format!(
-        "[[network_recorder]]\nname = \"wifi-1\"\nbay = \"{BAY}\"\nurl = \"{url}\"\nevery_s = 1\n"
-    ));
-    let key = format!("net@127.0.0.1:{}", server.port);
+    let port = server.port.to_string();
+    let line = Line::to(server.port, Rules::default());
+    let mut station = Station::running(&undated(&format!("rtsp://127.0.0.1:{}/plain", line.port)));
+    let key = format!("net@127.0.0.1:{}", line.port);
+    station.until("it waits at the gate", |s| s.status()["at_the_gate"][0]["device"] == key.as_str());
+    station.json(["recorders", "approve", &key]);
+    station
+        .until("some of it is durable", |s| !s.query("SELECT 1 FROM segment WHERE length_ms >= 2000", &[]).is_empty());
+    // The stay is cut short, and the next one goes on where it was.
+    line.set(|r| r.closed = true);
+    station.until("it has gone", |s| s.query("SELECT 1 FROM dock WHERE closed_ms IS NULL", &[]).is_empty());
+    line.set(|r| r.closed = false);
+    station.until_safe(BAY);
+    let listed = |s: &Station| s.query("SELECT item, state FROM listed ORDER BY listed_id", &[]);
+    assert_eq!(listed(&station).len(), 1, "{:?}", listed(&station));
+    let all = clips(&station);
+    assert!(all.len() >= 2, "{all:?}");
+    let records: Vec<Value> = all.iter().map(|clip| record(&mut station, clip)).collect();
+    for record in &records {
+        assert_eq!((&record["device_id"], &record["recording"]["listed"]["missing_ms"]), (&"wifi-1".into(), &0.into()));
+        assert!(record["missing"].as_array().unwrap().contains(&"captured_start".into()), "{}", record["missing"]);
+    }
+    let read =
+        |station: &Station, clip: &String| pictures(&std::fs::read(station.in_vault(clip).unwrap()).unwrap()).len();
+    let came: usize = all.iter().map(|clip| read(&station, clip)).sum();
+    let twice: i64 =
+        records.iter().flat_map(|r| gaps(r, "again")).map(|g| g["missing_ms"].as_i64().unwrap() / 40).sum();
+    assert!((came as i64 - twice - PICTURES as i64).abs() <= 2, "{came} pictures, {twice} of them twice");
+
+    // The station is stopped and started, and the recorder has what it had: it may go as soon as that is known.
+    station.stop();
+    station.start();
+    station.until_safe(BAY);
+    assert_eq!((listed(&station).len(), clips(&station).len()), (1, all.len()), "nothing is fetched twice");
+
+    // Other footage of the same length: all of it comes, however alike the list is.
+    station.stop();
+    drop(server);
+    let other = Recorder::of("h264-aac-other", SECONDS, BEGIN_MS, &["--port", &port]);
+    station.start();
+    station.until("it is other footage", |s| listed(s).len() == 2 && !s.is_safe(BAY));
+    station.until_safe(BAY);
+    let now = listed(&station);
+    assert!(now.iter().all(|row| row[1] == "whole") && now[0][0] != now[1][0], "{now:?}");
+    assert_eq!(clips(&station).len(), all.len() + 1);
+
+    // What was there first comes back: it is known from before.
+    station.stop();
+    drop(other);
+    let _first = Recorder::of("h264-aac", SECONDS, BEGIN_MS, &["--port", &port]);
+    station.start();
+    station.until_safe(BAY);
+    assert_eq!((listed(&station).len(), clips(&station).len()), (2, all.len() + 1));
+    station.assert_vault_is_whole();
+}
+
+#[test]
+fn footage_without_a_date_that_went_on_is_fetched_from_where_it_ended() {
+    let server = Recorder::of("h264-aac", 8, BEGIN_MS, &[]);
+    let port = server.port.to_string();
+    let mut station = Station::running(&undated(&format!("rtsp://127.0.0.1:{port}/plain")));
+    let key = format!("net@127.0.0.1:{port}");
     station.until("it waits at the gate", |s| s.status()["at_the_gate"][0]["device"] == key.as_str());
     station.json(["recorders", "approve", &key]);
     station.until_safe(BAY);
-    let all = clips(&station);
-    assert_eq!(all.len(), 1);
-    let record = record(&mut station, &all[0]);
-    assert_eq!((&record["device_id"], &record["recording"]["listed"]["missing_ms"]), (&"wifi-1".into(), &0.into()));
-    assert!(record["missing"].as_array().unwrap().contains(&"captured_start".into()), "{}", record["missing"]);
-    // Another stay: what it has may be other footage of the same length.
     station.stop();
+    drop(server);
+    let _longer = Recorder::of("h264-aac", SECONDS, BEGIN_MS, &["--port", &port]);
     station.start();
-    station.until("it is fetched anew", |s| s.one("SELECT count(*) FROM listed", &[]) == "2" && !s.is_safe(BAY));
+    station.until("the rest is asked for", |s| clips(s).len() == 2);
+    station.until_safe(BAY);
+    let all = clips(&station);
+    let second = record(&mut station, &all[1]);
+    assert_eq!(station.one("SELECT count(*) FROM listed", &[]), "1");
+    assert_eq!(second["recording"]["segment_no"], 2);
+    let length = second["duration_ms"].as_i64().unwrap();
+    assert!((4_000..6_000).contains(&length), "the rest, from the key frame before: {length} ms");
 }

@@ -6,6 +6,8 @@
 
 #[path = "../support/camera.rs"]
 mod camera;
+#[path = "../support/speaker.rs"]
+mod speaker;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -160,6 +162,33 @@ fn every_encoding_is_kept_behind_a_password_and_plays_elsewhere() {
         assert_eq!(record["recording"]["segment_no"], 1);
     }
     station.assert_vault_is_whole();
+}
+
+#[test]
+fn metadata_of_a_camera_is_kept_document_by_document() {
+    let _alone = alone();
+    let camera = speaker::Speaker::live(30);
+    let url = format!("rtsp://127.0.0.1:{}/live", camera.port);
+    let mut station = Station::running(&stream("room-1", &url, ""));
+    station.json(["record", "start", "room-1"]);
+    let clip = until_recorded(&mut station, "room-1", 4);
+    station.json(["record", "stop", "room-1"]);
+    let record = until_sealed(&mut station, &clip);
+    let bytes = std::fs::read(station.in_vault(&clip).unwrap()).unwrap();
+    let place = |n: i64| {
+        let document = speaker::document(n).into_bytes();
+        let mut at = bytes.windows(document.len()).enumerate().filter(|(_, w)| *w == document).map(|(at, _)| at);
+        (at.next(), at.next())
+    };
+    let places: Vec<_> = (0..60).map(place).collect();
+    // It begins with whichever comes first while the recording is connected; from there on none is missing.
+    let first = places.iter().position(|(at, _)| at.is_some()).expect("documents are in the clip");
+    let kept: Vec<usize> = places[first..].iter().map_while(|(at, _)| *at).collect();
+    assert!(kept.len() >= 6 && kept.is_sorted(), "{kept:?}");
+    assert_eq!(places.iter().filter(|(at, _)| at.is_some()).count(), kept.len(), "none is missing in between");
+    assert!(places.iter().all(|(_, again)| again.is_none()), "none stands there twice");
+    assert_eq!(seen(&station.in_vault(&clip).unwrap()).codecs[0], "pcm_alaw");
+    assert_eq!(record["recording"]["ended"], "asked");
 }
 
 #[test]

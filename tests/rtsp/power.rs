@@ -183,11 +183,16 @@ fn a_disk_that_fills_up_ends_the_clip_and_recording_goes_on_when_there_is_room()
 }
 
 #[test]
-fn clips_are_cut_by_length_and_what_watches_the_station_sees_the_room() {
+fn clips_are_cut_by_length_or_by_the_timetable_and_what_watches_the_station_sees_the_room() {
     let _alone = alone();
     let cameras = Cameras::start(&["--running", "h264-aac"]);
     let url = format!("rtsp://127.0.0.1:{}/h264-aac", cameras.port);
-    let mut station = Station::running(&stream("room-1", &url, "mode = \"always\"\nsegment_minutes = 1"));
+    // Beside it, the same camera is another room that is recorded in one minute of the day alone.
+    let (window, begin_ms, end_ms) = minute_to_come();
+    let timetable = format!("mode = \"schedule\"\nschedule = [\"{window}\"]");
+    let config = stream("room-1", &url, "mode = \"always\"\nsegment_minutes = 1") + &stream("room-2", &url, &timetable);
+    let mut station = Station::running(&config);
+    assert_eq!(station.query("SELECT 1 FROM recording WHERE stream = 'room-2'", &[]).len(), 0, "not its time yet");
     let first = until_recorded(&mut station, "room-1", 2);
 
     // Meanwhile: figures and findings.
@@ -204,14 +209,22 @@ fn clips_are_cut_by_length_and_what_watches_the_station_sees_the_room() {
     let findings = |s: &Station| {
         let out = s.evidock(["doctor", "--json"]);
         let all: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-        let of_streams = |f: &&serde_json::Value| f["part"] == "stream";
+        let of_streams = |f: &&serde_json::Value| {
+            f["part"] == "stream" && f["words"].as_str().is_some_and(|w| w.starts_with("room-1"))
+        };
         all["findings"].as_array().unwrap().iter().filter(of_streams).cloned().collect::<Vec<_>>()
     };
     let told = findings(&station);
     assert_eq!((told.len(), &told[0]["level"]), (1, &"ok".into()), "{told:?}");
+    camera_is_well(&mut station);
 
     station.until("a minute is over", |s| segments(s, "room-1").len() == 2);
     let second = until_recorded(&mut station, "room-1", 1);
+    station.be_patient();
+    station.until("the timetable has ended the other room's recording", |s| {
+        s.query("SELECT 1 FROM recording WHERE stream = 'room-2' AND ended = 'schedule'", &[]).len() == 1
+    });
+    timetable_was_kept(&mut station, begin_ms, end_ms);
     drop(cameras);
     station.until("the loss is told", |s| figure(s, "evidock_stream_recording{stream=\"room-1\"} -1"));
     let told = findings(&station);
@@ -232,15 +245,69 @@ fn clips_are_cut_by_length_and_what_watches_the_station_sees_the_room() {
     assert!((apart - crate::FRAME_MS).abs() <= crate::FRAME_MS, "the second begins with the next picture: {apart} ms");
 }
 
+/// A minute of the day that has not begun, as a timetable has it, and when it begins and ends.
+fn minute_to_come() -> (String, i64, i64) {
+    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+    let now_ms = evidock::runtime::clock::wall().0;
+    // A busy machine takes its time to start the daemon.
+    let begin_ms = (now_ms + 20_000).div_euclid(60_000) * 60_000 + 60_000;
+    let time = |ms: i64| evidock::domain::time::UtcMs(ms).zoned(&zone).strftime("%H:%M").to_string();
+    // The last minute of a day ends at 24:00.
+    let end = Some(time(begin_ms + 60_000)).filter(|t| t != "00:00").unwrap_or_else(|| "24:00".to_owned());
+    (format!("daily {}-{end}", time(begin_ms)), begin_ms, begin_ms + 60_000)
+}
+
+/// What the other room's only recording is: of that minute, and nothing of it is missing.
+fn timetable_was_kept(station: &mut Station, begin_ms: i64, end_ms: i64) {
+    let row = station.query("SELECT cause, begun_ms, ended_ms FROM recording WHERE stream = 'room-2'", &[]).remove(0);
+    let ms: Vec<i64> = row[1..].iter().map(|n| n.parse().unwrap()).collect();
+    assert_eq!(row[0], "schedule");
+    assert!((0..3_000).contains(&(ms[0] - begin_ms)), "begun {} ms after its time", ms[0] - begin_ms);
+    assert!((0..3_000).contains(&(ms[1] - end_ms)), "ended {} ms after its time", ms[1] - end_ms);
+    let clips = segments(station, "room-2");
+    assert_eq!(clips.len(), 1);
+    let record = until_sealed(station, &clips[0]);
+    assert_eq!((&record["recording"]["ended"], &record["recording"]["cause"]), (&"asked".into(), &"schedule".into()));
+    let inside: Vec<_> = record["gaps"].as_array().unwrap().iter().filter(|g| g["kind"] != "start").collect();
+    assert!(inside.is_empty(), "{inside:?}");
+    // It begins with the first key frame after the worker has connected.
+    let length = crate::ms(&record["duration_ms"]);
+    assert!((45_000..62_000).contains(&length), "{length} ms");
+    decoded(station, &clips[0]);
+}
+
 /// What Prometheus would read.
 fn metrics(station: &Station) -> String {
+    get(station, "/metrics")
+}
+
+/// An answer of the page, with its head.
+fn get(station: &Station, path: &str) -> String {
     use std::io::{Read, Write};
     let host = station.page().trim_start_matches("http://").to_owned();
     let mut socket = std::net::TcpStream::connect(&host).unwrap();
-    write!(socket, "GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).unwrap();
     text(&answer)
+}
+
+/// How a camera is, as programs read it: connected, bit rate, loss, last key frame, a still picture.
+fn camera_is_well(station: &mut Station) {
+    let room = |s: &Station| -> serde_json::Value {
+        let answer = get(s, "/api/v1/rooms");
+        let body = &answer[answer.find('{').unwrap()..=answer.rfind('}').unwrap()];
+        serde_json::from_str::<serde_json::Value>(body).unwrap()["rooms"][0].clone()
+    };
+    station.until("there is a still picture", |s| room(s)["still_at"].is_string());
+    let now = room(station);
+    assert_eq!((&now["state"], &now["lost"], &now["trouble"]), (&"recording".into(), &0.into(), &().into()), "{now}");
+    assert!(now["bit_rate"].as_u64().unwrap() > 10_000 && now["packets"].as_u64().unwrap() > 0, "{now}");
+    let key = now["key_frame_at"].as_str().and_then(evidock::domain::time::UtcMs::parse_rfc3339).expect("a key frame");
+    let age = evidock::runtime::clock::wall().0 - key.0;
+    assert!((0..10_000).contains(&age), "the last key frame came {age} ms ago");
+    let still = get(station, "/rooms/room-1/still");
+    assert!(still.starts_with("HTTP/1.1 200") && still.contains("image/jpeg"), "{}", &still[..200.min(still.len())]);
 }
 
 #[test]

@@ -63,8 +63,12 @@ pub struct Rules {
 pub struct Passed {
     /// RTP time of the first packet of a key frame.
     pub first_key: Option<u32>,
+    /// When that passed, by the clock on the wall.
+    pub first_key_ms: Option<i64>,
     /// RTP time of the last packet that was given on.
     pub last: Option<u32>,
+    /// When that passed.
+    pub last_ms: Option<i64>,
     /// Sequence number of the last packet that was given on.
     pub last_seq: Option<u16>,
     /// Sequence numbers and RTP times of what was not given on, in order.
@@ -260,10 +264,11 @@ impl Inner {
         {
             p.holes.push((last, time));
         }
+        let now_ms = evidock::runtime::clock::wall().0;
         if key && p.first_key.is_none() {
-            p.first_key = Some(time);
+            (p.first_key, p.first_key_ms) = (Some(time), Some(now_ms));
         }
-        (p.last, p.last_seq) = (Some(time), Some(seq));
+        (p.last, p.last_seq, p.last_ms) = (Some(time), Some(seq), Some(now_ms));
         true
     }
 

@@ -1,13 +1,14 @@
 //! A recorder in the network for tests: footage, a real RTSP server that replays it (`recorder.py`), and a line to it that
 //! is cut, held and opened again on demand.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/recorder.py");
@@ -16,23 +17,27 @@ pub const SECONDS: i64 = 12;
 /// Pictures in it.
 pub const PICTURES: usize = SECONDS as usize * 25;
 
-/// Footage with sound, 25 pictures and one key frame a second; made once.
-pub fn footage() -> PathBuf {
-    static MADE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = MADE.get_or_init(|| {
-        let dir = tempfile::Builder::new().prefix("evidock-replay-").tempdir().unwrap();
-        let path = dir.path().join("footage.mp4");
-        let made = Command::new("/usr/bin/python3")
-            .arg(SCRIPT)
-            .args(["--make", &SECONDS.to_string()])
-            .arg(&path)
-            .stdin(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(made.success(), "footage is made; `scripts/setup test` installs what that needs");
-        (dir, path)
-    });
-    path.clone()
+/// Footage with sound, 25 pictures and one key frame a second, of a kind as `recorder.py` knows them; made once.
+pub fn footage(kind: &str, seconds: i64) -> PathBuf {
+    static MADE: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let name = format!("{kind}-{seconds}");
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = made.get(&name) {
+        return path.clone();
+    }
+    let dir = DIR.get_or_init(|| tempfile::Builder::new().prefix("evidock-replay-").tempdir().unwrap());
+    let path = dir.path().join(format!("{name}.mp4"));
+    let status = Command::new("/usr/bin/python3")
+        .arg(SCRIPT)
+        .args(["--make", &seconds.to_string(), "--kind", kind])
+        .arg(&path)
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success(), "footage is made; `scripts/setup test` installs what that needs");
+    made.insert(name, path.clone());
+    path
 }
 
 /// A server. Ends when it is dropped.
@@ -45,11 +50,17 @@ pub struct Recorder {
 impl Recorder {
     /// Starts a server on a free port; its footage begins then, milliseconds since 1970.
     pub fn start(begin_ms: i64, args: &[&str]) -> Self {
+        Self::of("h264-aac", SECONDS, begin_ms, args)
+    }
+
+    /// The same with footage of another kind, so many seconds of it.
+    pub fn of(kind: &str, seconds: i64, begin_ms: i64, args: &[&str]) -> Self {
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", "/usr/bin/python3", SCRIPT])
             .args(["--begin", &begin_ms.to_string()])
+            .args(["--kind", kind])
             .args(args)
-            .arg(footage())
+            .arg(footage(kind, seconds))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -78,6 +89,8 @@ pub struct Rules {
     pub cut_after: Option<u64>,
     /// After so many bytes from the server nothing passes until this is lifted.
     pub hold_after: Option<u64>,
+    /// No more than so many bytes pass in a second.
+    pub bytes_per_s: Option<u64>,
     /// Connections are cut, new ones are refused.
     pub closed: bool,
 }
@@ -172,7 +185,10 @@ impl Inner {
             if rules.closed || rules.cut_after.is_some_and(|n| passed >= n) {
                 break;
             }
+            let pause = rules.bytes_per_s.map(|rate| Duration::from_secs_f64(buf.len() as f64 / rate as f64));
             drop(rules);
+            // The time that these bytes take on such a line.
+            pause.into_iter().for_each(std::thread::sleep);
             match server.read(&mut buf) {
                 Ok(0) => break,
                 Ok(n) => {

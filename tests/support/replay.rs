@@ -212,6 +212,12 @@ impl Recording {
         (0..self.ops.len()).filter(|i| matches!(self.ops[*i].what, What::Names(_))).map(|i| i + 1).collect()
     }
 
+    /// Where fsyncs of a class ended.
+    pub fn syncs_of(&self, wanted: Class) -> Vec<usize> {
+        let is_one = |i: &usize| matches!(self.ops[*i].what, What::Sync { class, .. } if class == wanted);
+        (0..self.ops.len()).filter(is_one).map(|i| i + 1).collect()
+    }
+
     /// How many fsyncs of a class there are.
     pub fn count(&self, wanted: Class) -> usize {
         self.ops.iter().filter(|op| matches!(op.what, What::Sync { class, .. } if class == wanted)).count()

@@ -147,7 +147,8 @@ fn rooms(scene: Scene) -> RoomsView {
     let room = |n: u32, state: StreamState, recording: Option<RecordingView>| RoomView {
         stream: format!("room-{n}"),
         room: text(&format!("讯问室{n}")),
-        mode: "on_demand",
+        mode: if n == 3 { "schedule" } else { "on_demand" },
+        timetable: (n == 3).then_some((true, UtcMs(1_781_863_200_000))),
         since: Some(UtcMs(1_781_834_604_000)),
         tracks: vec![Track { media: "video".into(), encoding: text("H264"), kept: true }],
         pulse: Pulse {
@@ -156,6 +157,7 @@ fn rooms(scene: Scene) -> RoomsView {
             lost: 3,
             frames: 1,
             key_every_ms: 1_000,
+            key_ms: Some(1_781_834_604_000),
             clock_offset_ms: Some(-12),
             width: 1920,
             height: 1080,
@@ -425,6 +427,18 @@ fn copying(done: u64, total: u64, bytes_done: u64, bytes_total: u64, left_s: Opt
         bytes_total,
         left_ms: left_s.map(|s| s * 1000),
         resumed_at_percent: left_s.is_none().then_some(31),
+        footage_ms: None,
+    })
+}
+
+/// A recorder in the network lists times and no bytes.
+fn pulling(done: u64, total: u64, footage_ms: (u64, u64)) -> BayState {
+    BayState::Copying(Progress {
+        clips_done: done,
+        clips_total: total,
+        left_ms: Some(240_000),
+        footage_ms: Some(footage_ms),
+        ..Progress::default()
     })
 }
 
@@ -535,7 +549,7 @@ pub fn station(scene: Scene) -> StationView {
                 held("4", Held::Unknown, "Kingston DataTraveler 3.0"),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", copying(1, 9, 900_000_000, 7_500_000_000, None)),
                 bay("6", Some("采集人己"), "DSJ-36NCC009301", BayState::Listing),
-                empty("7"),
+                bay("无线 1", Some("采集人庚"), "36NCC009911", pulling(1, 3, (754_000, 2_730_000))),
                 empty("8"),
             ],
             uplink: Uplink {
@@ -584,6 +598,7 @@ pub fn station(scene: Scene) -> StationView {
                         bytes_total: 6 * GB,
                         left_ms: None,
                         resumed_at_percent: None,
+                        footage_ms: None,
                     }),
                 ),
                 bay("2", Some("采集人乙"), "DSJ-36NCC009874", safe(14, 0, 2, 1)),
@@ -591,7 +606,11 @@ pub fn station(scene: Scene) -> StationView {
                     "3",
                     None,
                     "DSJ-36NCC010022",
-                    BayState::Failing { at_percent: Some(31), reason: "Input/output error (os error 5)".into() },
+                    BayState::Failing {
+                        network: false,
+                        at_percent: Some(31),
+                        reason: "Input/output error (os error 5)".into(),
+                    },
                 ),
                 held("4", Held::Unknown, "Kingston DataTraveler 3.0"),
                 bay("5", Some("采集人戊"), "DSJ-36NCC009655", safe(0, 0, 0, 0)),
@@ -650,6 +669,7 @@ pub fn station(scene: Scene) -> StationView {
                     recorder: "DSJ-36NCC009874".into(),
                     files: 1,
                     what: "Input/output error (os error 5)".into(),
+                    network: false,
                 },
                 Alarm::Quarantined { clips: 1, first: clip_id(1) },
                 Alarm::Clock,
@@ -669,7 +689,9 @@ pub fn station(scene: Scene) -> StationView {
                         2 | 5 => safe(14, 9, 0, 0),
                         3 => safe(6, 6, 3, 0),
                         6 => safe(9, 9, 0, 0),
-                        7 if n == 17 => BayState::Failing { at_percent: Some(31), reason: "EIO".into() },
+                        7 if n == 17 => {
+                            BayState::Failing { network: false, at_percent: Some(31), reason: "EIO".into() }
+                        }
                         7 => safe(9, 2, 0, 2),
                         9 => BayState::Listing,
                         _ => BayState::Empty,
@@ -693,7 +715,7 @@ pub fn station(scene: Scene) -> StationView {
                 bay.officer = Some(Holder { officer: NASTY.into(), origin: Origin::Roster });
                 bay.recorder = Some("DSJ".repeat(40));
             }
-            busy.bays[3].state = BayState::Failing { at_percent: None, reason: NASTY.into() };
+            busy.bays[3].state = BayState::Failing { network: false, at_percent: None, reason: NASTY.into() };
             busy.bays.push(held(NASTY, Held::Broken(NASTY.into()), NASTY));
             busy.alarms.extend(held_alarms(&busy.bays));
             busy.uplink.destinations[0].name = NASTY.into();

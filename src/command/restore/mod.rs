@@ -18,8 +18,6 @@ mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -666,17 +664,5 @@ fn lost(store: &Store, epoch: u32, size: u64, heads: &BTreeMap<u32, Head>) -> an
 
 /// A whole new file, on disk for good.
 fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let draft = PathBuf::from(name);
-    let _ = fs::remove_file(&draft);
-    let written = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&draft, path)).with_context(|| format!("writing {}", path.display()))?;
-    if let Some(dir) = path.parent() {
-        durable::sync_dir(dir)?;
-    }
-    Ok(())
+    durable::write(path, bytes, mode).with_context(|| format!("writing {}", path.display()))
 }

@@ -56,6 +56,15 @@ impl Words {
         }
     }
 
+    /// How far pulling has come, by the times of the footage.
+    pub fn footage_of(&self, done_ms: u64, listed_ms: u64) -> String {
+        let span = |ms: u64| self.span(i64::try_from(ms).unwrap_or(i64::MAX));
+        match self.lang {
+            Lang::Zh => format!("录像 {} / {}", span(done_ms), span(listed_ms)),
+            Lang::En => format!("{} of {} of footage", span(done_ms), span(listed_ms)),
+        }
+    }
+
     /// How much of what its recorder lists is not here.
     pub fn listed_missing(&self, length: &str, missing_ms: i64) -> String {
         let seconds = missing_ms as f64 / 1000.0;
@@ -77,6 +86,7 @@ mod tests {
         let (zh, en) = (Lang::Zh.words(), Lang::En.words());
         assert_eq!(en.network_device("net:1", "ACME", "", "1.2"), "net:1 · ACME 1.2");
         assert_eq!(en.recorder_clock(Some(-3_600_000)), "the recorder's clock is -3600.0 s from the station's");
+        assert_eq!(en.footage_of(61_000, 125_000), "1\u{a0}min 1\u{a0}s of 2\u{a0}min 5\u{a0}s of footage");
         assert_eq!(zh.listed_missing("1 分", 20_000), "1 分，缺 20.0 秒");
         assert_eq!(en.span_state(SpanState::Waiting, true), "still being recorded");
     }

@@ -244,6 +244,7 @@ impl Recorder {
                     }
                     self.pulse.frames += 1;
                     if sample.key {
+                        self.pulse.key_ms = Some(came_ms);
                         self.key_frame(lane, &sample, now_ms, talk)?;
                     }
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::{SecretError, Stream, port_of};
 use crate::domain::error::{Retry, Retryable};
-use crate::domain::stream::{Gap, PORT_VARIABLE, SegmentEnd, Source, Tell, Told, Track, Trust, WORKER_KIND};
+use crate::domain::stream::{Gap, PORT_VARIABLE, Pulse, SegmentEnd, Source, Tell, Told, Track, Trust, WORKER_KIND};
 use crate::worker::parent::{WorkerError, WorkerSpec};
 use crate::worker::sandbox::Measure;
 use crate::worker::session::Session;
@@ -18,6 +18,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_TEXT_CHARS: usize = 300;
 /// 2100-01-01: a camera's clock beyond it is none.
 const LATEST_MS: i64 = 4_102_444_800_000;
+/// More packets than a connection of ten years at 10 Gbit/s has; sums of such counts are numbers, too.
+const MAX_COUNT: u64 = 1 << 53;
 /// No segment is as long as a week.
 const LONGEST_MS: i64 = 7 * 86_400_000;
 /// Set where one certificate is pinned; the worker then reads no public authorities.
@@ -183,6 +185,16 @@ fn bounded(told: Told) -> Told {
             missing_ms: gap.missing_ms.clamp(-LATEST_MS, LATEST_MS),
             count: gap.count.min(LONGEST_MS.unsigned_abs()),
         }),
+        Told::Pulse(p) => Told::Pulse(Pulse {
+            bytes: p.bytes.min(MAX_COUNT),
+            packets: p.packets.min(MAX_COUNT),
+            lost: p.lost.min(MAX_COUNT),
+            frames: p.frames.min(MAX_COUNT),
+            key_every_ms: p.key_every_ms.min(LONGEST_MS.unsigned_abs()),
+            key_ms: p.key_ms.map(|ms| ms.clamp(0, LATEST_MS)),
+            clock_offset_ms: p.clock_offset_ms.map(|ms| ms.clamp(-LATEST_MS, LATEST_MS)),
+            ..p
+        }),
         other => other,
     }
 }
@@ -200,6 +212,9 @@ mod tests {
         let Told::Gap(most) = bounded(Told::Gap(gap(i64::MAX))) else { panic!() };
         assert_eq!((most.to_ms, most.missing_ms, most.count), (LONGEST_MS, LATEST_MS, LONGEST_MS as u64));
         assert_eq!(bounded(Told::End(SegmentEnd::Stopped)), Told::End(SegmentEnd::Failed));
+        let pulse = Pulse { packets: u64::MAX, lost: u64::MAX, key_ms: Some(i64::MIN), ..Pulse::default() };
+        let Told::Pulse(most) = bounded(Told::Pulse(pulse)) else { panic!() };
+        assert_eq!((most.packets + most.lost, most.key_ms), (2 * MAX_COUNT, Some(0)));
         let long = Told::Closed { why: SegmentEnd::Lost, words: "\u{1b}x".repeat(1000), refused: false };
         let Told::Closed { words, .. } = bounded(long) else { panic!() };
         assert_eq!(words, "x".repeat(MAX_TEXT_CHARS));

@@ -4,20 +4,24 @@ use bytes::Bytes;
 
 use super::StationPages;
 use crate::domain::time::UtcMs;
+use crate::domain::timetable;
 use crate::web::site::ReadError;
 use crate::web::view::rooms::{RecordingView, RoomView, RoomsView};
 
 impl StationPages {
     pub(super) async fn rooms_view(&self) -> Result<RoomsView, ReadError> {
         let open = self.read(|r| r.open_recordings()).await?;
+        let (asked, zone) = (self.clock.now(), &self.policy.zone);
         let mut now = self.board.streams();
         let rooms = self.streams.iter().map(|stream| {
+            let changes = timetable::next_change(&stream.windows, asked, zone);
             let at = now.remove(stream.name.as_str()).unwrap_or_default();
             let recording = open.iter().find(|r| r.asked.stream == stream.name);
             RoomView {
                 stream: stream.name.to_string(),
                 room: stream.room.clone(),
                 mode: stream.mode.as_str(),
+                timetable: changes.map(|next| (timetable::is_open(&stream.windows, asked, zone), next)),
                 since: (at.since_ms > 0).then_some(UtcMs(at.since_ms)),
                 recording: recording.map(|r| RecordingView {
                     id: r.id.to_string(),

@@ -32,6 +32,7 @@ struct DockFacts {
     proven: u64,
     unreadable: Vec<(String, String)>,
     safe: bool,
+    network: bool,
 }
 
 struct Facts {
@@ -72,6 +73,7 @@ impl StationPages {
                             to_annotate,
                             proven,
                             safe: d.safe,
+                            network: matches!(d.kind.as_str(), "onvif" | "rtsp"),
                         })
                     })
                     .collect::<Result<_, crate::store::StoreError>>()?;
@@ -281,13 +283,22 @@ fn bay_state(dock: &DockFacts, shown: Option<&BoardBay>) -> BayState {
         clips_total: b.files,
         bytes_done: b.bytes_done,
         bytes_total: b.bytes,
-        left_ms: (b.rate > 0).then(|| (b.bytes.saturating_sub(b.bytes_done) * 1000 / b.rate) as i64),
+        left_ms: match b.footage {
+            Some(footage) => footage.left_ms,
+            None => (b.rate > 0).then(|| (b.bytes.saturating_sub(b.bytes_done) * 1000 / b.rate) as i64),
+        },
         resumed_at_percent: b.resumed_at_percent,
+        footage_ms: b.footage.map(|f| (f.done_ms, f.listed_ms)),
     };
     match &b.doing {
         Doing::Stuck { full: true, .. } => BayState::NoRoom(progress),
         Doing::Stuck { reason, .. } => {
-            BayState::Failing { at_percent: (b.bytes > 0).then(|| progress.percent()), reason: reason.clone() }
+            let known = b.bytes > 0 || b.footage.is_some_and(|f| f.done_ms > 0);
+            BayState::Failing {
+                network: b.footage.is_some(),
+                at_percent: known.then(|| progress.percent()),
+                reason: reason.clone(),
+            }
         }
         Doing::Erasing { done, files } => BayState::Erasing { done: *done, files: *files },
         // Intake takes its word back as soon as a look finds something new; a file that was reported is no longer due.
@@ -397,6 +408,7 @@ fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[
                 recorder: dock.recorder.clone(),
                 files: dock.unreadable.len() as u64,
                 what: what.clone(),
+                network: dock.network,
             });
         }
     }
@@ -466,6 +478,7 @@ mod tests {
                 proven: 0,
                 unreadable: Vec::new(),
                 safe: false,
+                network: false,
             }],
             bays: vec!["1".into(), "2".into(), "3".into()],
             damaged: (0, None),
@@ -524,6 +537,7 @@ mod tests {
             proven: 0,
             unreadable: Vec::new(),
             safe,
+            network: false,
         };
         let board = BoardBay { files: 2, files_done: 2, safe: true, doing: Doing::Resting, ..BoardBay::default() };
         assert!(matches!(bay_state(&dock(true), Some(&board)), BayState::Safe { .. }));

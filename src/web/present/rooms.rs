@@ -1,6 +1,7 @@
 //! Rooms in words.
 
 use super::{Ctx, Stamp};
+use crate::domain::time::UtcMs;
 use crate::domain::words::Words;
 use crate::runtime::board::StreamState;
 use crate::web::view::rooms::{RoomView, RoomsView};
@@ -25,6 +26,10 @@ pub struct RoomCard {
     pub mode: &'static str,
     /// Case and officer of what is recorded.
     pub about: String,
+    /// When its timetable begins or ends it next, and which of the two.
+    pub next: Option<(&'static str, Stamp)>,
+    /// When the last key frame came.
+    pub key_at: Option<Stamp>,
     /// Label and value.
     pub figures: Vec<(&'static str, String)>,
     /// The clip that grows.
@@ -69,6 +74,8 @@ fn card(room: &RoomView, c: &Ctx) -> RoomCard {
             _ => w.room_on_demand,
         },
         about,
+        next: room.timetable.map(|(open, at)| (if open { w.room_ends } else { w.room_begins }, c.near(at))),
+        key_at: room.pulse.key_ms.filter(|_| room.state_word() == "recording").map(|ms| c.stamp(UtcMs(ms))),
         figures: figures(room, w),
         clip: room.clip.clone(),
         still: room.still.map(|at| format!("/rooms/{}/still?at={}", super::segment(&room.stream), at.0)),

@@ -256,6 +256,7 @@ pub fn verdict(state: &BayState, w: &Words) -> String {
         BayState::Safe { sealed, proven, .. } if proven < sealed => w.safe_uploading.into(),
         BayState::Safe { .. } => w.safe_to_remove.into(),
         BayState::Held(why) => w.held_act(why).into(),
+        BayState::Failing { network: true, .. } => w.cannot_pull.into(),
         BayState::Failing { .. } => w.try_another_bay.into(),
         BayState::NoRoom(_) => w.paused_disk.into(),
     }
@@ -281,7 +282,11 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         BayState::Listing => w.reading_list.into(),
         BayState::Erasing { done, files } => format!("{} · {}", w.erasing_detail, w.done_of(*done, *files)),
         BayState::Copying(p) => {
-            let mut parts = vec![w.done_of(p.clips_done, p.clips_total), w.size(p.bytes_total)];
+            let much = match p.footage_ms {
+                Some((done_ms, listed_ms)) => w.footage_of(done_ms, listed_ms),
+                None => w.size(p.bytes_total),
+            };
+            let mut parts = vec![w.done_of(p.clips_done, p.clips_total), much];
             match (p.resumed_at_percent, p.left_ms) {
                 (_, Some(ms)) => parts.push(w.left(ms)),
                 (Some(percent), None) => parts.push(w.resumed_at(percent)),
@@ -445,8 +450,9 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
         Alarm::Isolated { clips, first } => (w.alarm_isolated(*clips), w.isolated_detail.to_owned(), clip(first)),
         Alarm::OutOfReach { clips, first } => (w.alarm_out_of_reach(*clips), String::new(), clip(first)),
         Alarm::Quarantined { clips, first } => (w.alarm_quarantined(*clips), String::new(), clip(first)),
-        Alarm::Unreadable { recorder, files, what } => {
-            (w.alarm_unreadable(recorder, *files), what.clone(), say(w.try_another_bay))
+        Alarm::Unreadable { recorder, files, what, network } => {
+            let act = if *network { w.act_pull } else { w.try_another_bay };
+            (w.alarm_unreadable(recorder, *files), what.clone(), say(act))
         }
         Alarm::Held { bay, why, what } => {
             let detail = match why {
@@ -515,7 +521,7 @@ mod tests {
             name: "3".into(),
             recorder: Some("DSJ-1".into()),
             officer: Some(Holder { officer: "采集人甲".into(), origin: Origin::Issue }),
-            state: BayState::Failing { at_percent: Some(31), reason: "EIO on DSJ-1".into() },
+            state: BayState::Failing { network: false, at_percent: Some(31), reason: "EIO on DSJ-1".into() },
             held: Vec::new(),
         };
         let card = board_card(&bay, Lang::Zh.words());

@@ -20,6 +20,8 @@ pub struct RoomView {
     pub room: String,
     /// `on_demand`, `always`, `schedule`.
     pub mode: &'static str,
+    /// Whether a time of its timetable is now, and when that changes, where it has one that does.
+    pub timetable: Option<(bool, UtcMs)>,
     /// What it is doing.
     pub state: StreamState,
     /// Since when.

@@ -126,6 +126,8 @@ pub enum BayState {
     },
     /// Reading failed; another bay may do better.
     Failing {
+        /// It is reached over the network: no other bay would do better.
+        network: bool,
         /// Where it stopped, of the recorder's bytes.
         at_percent: Option<u8>,
         /// What the system said.
@@ -150,15 +152,17 @@ pub struct Progress {
     pub left_ms: Option<i64>,
     /// Where an earlier dock had stopped, if this one goes on from there.
     pub resumed_at_percent: Option<u8>,
+    /// Milliseconds of footage that are here, and that are listed, where bytes are not.
+    pub footage_ms: Option<(u64, u64)>,
 }
 
 impl Progress {
     /// 0 to 99 while bytes are missing, 100 only when none is.
     pub fn percent(&self) -> u8 {
-        match self.bytes_total {
-            0 => 0,
-            total if self.bytes_done >= total => 100,
-            total => (u128::from(self.bytes_done) * 100 / u128::from(total)).min(99) as u8,
+        match self.footage_ms.unwrap_or((self.bytes_done, self.bytes_total)) {
+            (_, 0) => 0,
+            (done, total) if done >= total => 100,
+            (done, total) => (u128::from(done) * 100 / u128::from(total)).min(99) as u8,
         }
     }
 }
@@ -464,6 +468,8 @@ pub enum Alarm {
         files: u64,
         /// Why, of the first.
         what: String,
+        /// It is reached over the network: what is missing can be asked for again.
+        network: bool,
     },
     /// A device stands in a bay and is not read.
     Held {
