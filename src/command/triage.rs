@@ -119,11 +119,12 @@ fn take_back(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, caller: &Caller) ->
     if linked {
         tx.unlink(clip, number.key(), "taken back in triage", &caller.actor, caller.via)?;
     }
-    let suggested = tx.read().suggestions(clip)?.into_iter().any(|s| s.said.case_key == number.key());
-    if suggested {
+    // Withdrawing refuses whichever number of the case was suggested.
+    let refused = tx.read().refused(clip, number.key())?;
+    if refused {
         tx.reopen_suggestion(clip, number.key(), draft(EventKind::SuggestionReopened, caller))?;
     }
-    match linked || suggested {
+    match linked || refused {
         true => Ok(()),
         false => Err(StoreError::NotFound(format!("nothing was decided about clip {clip} and {}", number.display()))),
     }

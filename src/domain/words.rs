@@ -400,9 +400,7 @@ catalogue! {
     cov_replaced => "以文字记录替代", "Written record instead";
     cov_not_yet_due => "尚未进行", "Not yet due";
     coverage => "《音像记录事项清单》落实情况", "What should be recorded";
-    coverage_beside => "清单以外的资料", "Clips that no item asks for";
     no_catalogue => "还没有适用的《音像记录事项清单》：evidock register import catalogue", "No catalogue applies yet: evidock register import catalogue";
-    no_record_reason => "未记录原因", "Why not recorded";
     rule_recording => "录制登记", "recording";
     rule_desk => "领用登记", "issue desk";
     rule_roster => "排班表", "roster";

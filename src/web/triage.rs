@@ -126,11 +126,18 @@ async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<Stri
     site.log_access(visitor, Access { what: "list", terms: Some("triage"), ..Access::default() }).await?;
     let c = site.ctx(visitor, Nav::Annotate).await?;
     let v = site.pages.triage(q.after.as_deref(), &visitor.who.within(Action::ListClips)).await?;
-    let last = q.clip.zip(q.case_no).map(|(clip, case_no)| {
-        let also = q.also.unwrap_or_default();
-        let clips = 1 + also.split(',').filter(|id| !id.is_empty()).count() as u64;
+    // What a link hands in becomes a form here: only what can be the ids of clips may stand in it.
+    let last = q.clip.and_then(|id| id.parse::<ClipId>().ok()).zip(q.case_no).map(|(clip, case_no)| {
+        let ids = q.also.unwrap_or_default();
+        let also: Vec<String> = ids.split(',').filter_map(|id| id.parse::<ClipId>().ok()).map(|c| c.to_string()).collect();
         let verdict = q.done.unwrap_or_default();
-        Last { told: c.w.verdict_line(&verdict, &case_no, clips), undone: verdict == "undo", clip, case_no, also }
+        Last {
+            told: c.w.verdict_line(&verdict, &case_no, also.len() as u64 + 1),
+            undone: verdict == "undo",
+            clip: clip.to_string(),
+            case_no,
+            also: also.join(","),
+        }
     });
     let html = TriagePage {
         cards: v.cards.iter().map(|waiting| card(waiting, &c)).collect(),
