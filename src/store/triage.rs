@@ -305,10 +305,15 @@ impl Reader<'_> {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let total: i64 = match seen.is_empty() {
-            // What is being copied or isolated is a handful among a million, and not worth a walk along all of them.
+            // A walk along the index, less the handful that no list shows.
             true => self
                 .conn
-                .prepare_cached("SELECT count(*) FROM clip_index WHERE triage IS NOT NULL")?
+                .prepare_cached(
+                    "SELECT (SELECT count(*) FROM clip_index WHERE triage IS NOT NULL)
+                       - (SELECT count(*) FROM clip c JOIN clip_index i USING (clip_id) WHERE c.local = 'copying' AND i.triage IS NOT NULL)
+                       - (SELECT count(*) FROM clip c JOIN clip_index i USING (clip_id)
+                          WHERE c.isolated_ms IS NOT NULL AND c.local <> 'copying' AND i.triage IS NOT NULL)",
+                )?
                 .query_row([], |r| r.get(0))?,
             false => self
                 .conn

@@ -415,7 +415,9 @@ impl Row<'_> {
                 Err(problem) => self.wrong(name, value, problem),
             }
         }
-        if let Some(n) = at.get("lat").filter(|_| entry.get("lat").is_some() != entry.get("lon").is_some()) {
+        let typed = |column: &str| at.get(column).and_then(|n| self.values.get(*n)).is_some_and(|v| !v.is_empty());
+        let of_two = at.get("lat").or(at.get("lon")).filter(|_| typed("lat") != typed("lon"));
+        if let Some(n) = of_two {
             self.wrong(&self.names[*n], entry.get("lat").unwrap_or_default(), Problem::HalfAPlace);
         }
         if let (Some(opened), Some(closed)) = (entry.time_ms("opened"), entry.time_ms("closed"))

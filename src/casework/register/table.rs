@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::xlsx::{self, XlsxError};
-use crate::casework::roster::{self, RosterError};
+use crate::casework::roster::{self, Lines, RosterError};
 
 /// Largest file, bytes: 100,000 cases with twenty values each.
 pub const MAX_BYTES: usize = 20 << 20;
@@ -87,11 +87,11 @@ fn csv(text: &str) -> Result<Table, TableError> {
         .has_headers(false)
         .flexible(true)
         .from_reader(text.as_bytes());
-    let mut rows = Vec::new();
+    let (mut rows, mut lines) = (Vec::new(), Lines::of(text));
     for record in reader.records() {
         let record = record
             .map_err(|e| TableError::Csv { line: e.position().map_or(0, csv::Position::line), why: e.to_string() })?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
         rows.push((line, record.iter().map(str::to_owned).collect()));
         if rows.len() > MAX_ROWS + 1 {
             return Err(TableError::TooLarge);
