@@ -227,7 +227,7 @@ fn imports_are_tried_refused_and_told_by_their_lines() {
     let (_, said) = station.refused(1, ["register", "import", "case", &file]);
     assert!(said.contains("2 mistake(s), nothing was imported"), "{said}");
     assert!(said.contains("line 2, column 案件编号") && said.contains("is 赵卫罚〔2026〕12号 meant?"), "{said}");
-    assert!(said.contains("line 2, column 立案日期, \"昨天\""), "{said}");
+    assert!(said.contains("line 2, column 立案日期") && said.contains("昨天"), "{said}");
     assert!(station.json(["register", "imports"]).as_array().unwrap().is_empty());
     for (name, bytes, says) in [
         ("c.xls", &[0xd0u8, 0xcf, 0x11, 0xe0, 0, 0][..], "older .xls"),
