@@ -97,6 +97,18 @@ pub enum Verb {
     /// Who took out which recorder, and for what
     #[command(subcommand)]
     Roster(Roster),
+    /// Registers: officers, recorders, units, parties, cases, and the catalogue of what is to be recorded
+    #[command(subcommand)]
+    Register(Register),
+    /// Rules that link clips to cases
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Clips that wait for a person (待标注), best-known first
+    #[command(subcommand)]
+    Triage(Triage),
+    /// A case against the catalogue of what is to be recorded
+    #[command(subcommand)]
+    Case(CaseVerb),
     /// Which recorders may be read: approve, refuse, repair, retire
     #[command(subcommand)]
     Recorders(Recorders),
@@ -279,6 +291,140 @@ pub enum Roster {
         /// Say what would change, change nothing
         #[arg(long)]
         dry_run: bool,
+    },
+}
+
+/// A register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RegisterKind {
+    /// Units of the agency
+    Unit,
+    /// Officers and auxiliary staff
+    Officer,
+    /// Recorders
+    Recorder,
+    /// Parties (一户一档)
+    Party,
+    /// Cases
+    Case,
+    /// What is to be recorded (《音像记录事项清单》)
+    Catalogue,
+}
+
+impl From<RegisterKind> for crate::domain::register::Register {
+    fn from(kind: RegisterKind) -> Self {
+        match kind {
+            RegisterKind::Unit => Self::Unit,
+            RegisterKind::Officer => Self::Officer,
+            RegisterKind::Recorder => Self::Recorder,
+            RegisterKind::Party => Self::Party,
+            RegisterKind::Case => Self::Case,
+            RegisterKind::Catalogue => Self::Catalogue,
+        }
+    }
+}
+
+/// `register`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Register {
+    /// Import a table: CSV, XLSX (its first sheet) or JSON; entries are known again by their numbers
+    Import {
+        /// Which register
+        #[arg(value_name = "REGISTER")]
+        register: RegisterKind,
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Say what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print the header line of a table, to be filled in by a spreadsheet program; --json says what stands in each column
+    Template {
+        /// Which register
+        #[arg(value_name = "REGISTER")]
+        register: RegisterKind,
+    },
+    /// Show the entries of a register
+    List {
+        /// Which register
+        #[arg(value_name = "REGISTER")]
+        register: RegisterKind,
+        /// Only those that contain this: a name, a number, half of either
+        #[arg(long, value_name = "TEXT")]
+        find: Option<String>,
+    },
+    /// Show what was imported, newest first
+    Imports,
+    /// Take an import back: every entry as it was before
+    Undo {
+        /// Its number, as `register imports` shows it
+        #[arg(value_name = "IMPORT")]
+        import: i64,
+    },
+}
+
+/// `rules`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Rules {
+    /// Say what the rules as configured would do to the clips that are here; changes nothing
+    Try,
+}
+
+/// `triage`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Triage {
+    /// Show what waits, with what rules suggest and why
+    List {
+        /// So many
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: u32,
+    },
+    /// Link a clip as it is suggested, or to the case given
+    Accept(Verdict),
+    /// Refuse what is suggested: no rule suggests it again
+    Refuse(Verdict),
+    /// Take the decision about a clip and a case back
+    Undo(Verdict),
+}
+
+/// What is decided.
+#[derive(Debug, Clone, Args)]
+pub struct Verdict {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Which case [default: the surest that is suggested]
+    #[arg(long = "case", value_name = "N")]
+    pub case_no: Option<String>,
+    /// The same about every clip of this recorder's outing that has no case
+    #[arg(long)]
+    pub outing: bool,
+}
+
+/// `case`
+#[derive(Debug, Clone, Subcommand)]
+pub enum CaseVerb {
+    /// Show what should be recorded and what is: present, missing, interrupted, replaced, late, not yet due
+    Coverage {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+    },
+    /// Say why a matter has no recording; an empty reason takes it back
+    NoRecord {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+        /// Which matter (记录事项)
+        #[arg(value_name = "MATTER")]
+        matter: String,
+        /// Why; kept on record
+        #[arg(long)]
+        reason: String,
+        /// A written record stands for it (以文字记录替代)
+        #[arg(long)]
+        written: bool,
     },
 }
 

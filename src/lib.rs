@@ -37,7 +37,8 @@
 //! 4. `vault::Vault::seal` and `store::Tx::seal`: read back past the page cache, rename, sync, commit with the
 //!    log entry. From here on the clip is *sealed*.
 //! 5. `intake::Prober` asks a media worker; `casework::apply` applies the rules and publishes the next revision
-//!    of the record through the outbox. Both may come before or after the upload.
+//!    of the record through the outbox. Both may come before or after the upload. A rule links where it is sure
+//!    (`casework::judge`); what is not waits in triage, and what a person decided no rule changes.
 //! 6. `deliver::uplink`, one for each destination, sends parts with the digests of step 3, completes, and compares
 //!    what the remote holds. From there on the clip is *proven* there. Parts may go up as soon as step 3 has reported
 //!    them; completing waits for step 4, and for nothing but the parts of the sealed clip.

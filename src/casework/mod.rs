@@ -2,14 +2,20 @@
 //!
 //! - [`roster`]: who takes which recorder out, when and for what, read from a table;
 //! - [`mod@annotate`]: from what recorder, file, media, desk and roster say to facts with origins and suggested links;
+//! - [`rules`]: from the outing and the register of cases to suggested links;
+//! - [`register`]: officers, recorders, units, parties, cases and the catalogue, read from tables;
 //! - [`times`]: the ways in which tables and sidecars write times.
 //!
-//! Nothing in these three reads a file, a clock or the database; what they decide is carried out by
-//! [`apply`], through the store.
+//! Nothing in these reads a file, a clock or the database. [`judge`] gathers what they look at and decides; what it
+//! decides is carried out by [`apply`], through the store.
 
 pub mod annotate;
 pub mod apply;
+pub mod case_index;
+pub mod judge;
+pub mod register;
 pub mod roster;
+pub mod rules;
 pub mod times;
 pub mod value;
 

@@ -307,7 +307,7 @@ pub fn parse(text: &str, zone: &TimeZone, rule: &NumberRule, this_year: i16) -> 
     let mut roster = Roster::default();
     let mut seen: HashMap<RosterRow, u64> = HashMap::new();
     let mut any = false;
-    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
+    let mut lines = Lines::of(text);
     for record in csv.records() {
         let record = record.map_err(csv_error)?;
         if record.iter().all(str::is_empty) {
@@ -413,15 +413,19 @@ fn nearest(name: &str) -> String {
 
 /// Lines as an editor counts them. The CSV reader's own count stands before the blank lines, or the second
 /// half of a line end, that it skips.
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     text: &'a [u8],
     at: usize,
     line: u64,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text: text.as_bytes(), at: 0, line: 1 }
+    }
+
     /// The line of the record that is found at or after a byte; bytes must not go back.
-    fn at(&mut self, byte: u64) -> u64 {
+    pub(super) fn at(&mut self, byte: u64) -> u64 {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX);
         while let Some(c) = self.text.get(self.at).filter(|c| self.at < byte || matches!(c, b'\r' | b'\n')) {
             self.at += 1;

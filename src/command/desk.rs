@@ -11,6 +11,7 @@ use super::backup::task::Backups;
 use super::exporting::Wanted;
 use super::pulls::PullOrders;
 use super::recorders;
+use super::triage::Verdict;
 use crate::access::Access;
 use crate::casework::{self, roster};
 use crate::config::Stream;
@@ -18,6 +19,7 @@ use crate::custody::note::VerifierKey;
 use crate::domain::case_number::{CaseNumber, NumberRule};
 use crate::domain::clip::{Delivery, Local, ProofLevel};
 use crate::domain::command::{Ask, Caller, Reply, Request};
+use crate::domain::coverage::NoRecord;
 use crate::domain::device::DeviceState;
 use crate::domain::digest::Sha256;
 use crate::domain::error::chain;
@@ -43,6 +45,8 @@ pub struct Desk {
     pub vault: Vault,
     /// Reads case numbers.
     pub rule: NumberRule,
+    /// Longest pause inside an outing, milliseconds.
+    pub outing_gap_ms: i64,
     /// What of the configuration shows in records.
     pub policy: Policy,
     /// Where the time comes from.
@@ -86,7 +90,7 @@ impl Ask for Desk {
 }
 
 impl Desk {
-    fn this_year(&self) -> i16 {
+    pub(super) fn this_year(&self) -> i16 {
         self.clock.now().zoned(&self.policy.zone).year()
     }
 
@@ -136,6 +140,16 @@ impl Desk {
             Request::Unlink { clip, case_no, reason } => self.unlink(caller, &clip, &case_no, reason).await,
             Request::Annotate { clip, fields } => self.annotate(caller, &clip, fields).await,
             Request::ImportRoster { name, csv, dry_run } => self.import_roster(caller, name, &csv, dry_run).await,
+            Request::ImportRegister { register, name, content, dry_run } => {
+                self.import_register(caller, &register, name, content, dry_run).await
+            }
+            Request::UndoImport { import } => self.undo_import(caller, import).await,
+            Request::Decide { clip, case_no, verdict, also, outing } => {
+                self.decide(caller, Verdict { clip, case_no, verdict, also, outing }).await
+            }
+            Request::SayNoRecord { case_no, matter, written, reason } => {
+                self.say_no_record(caller, &case_no, NoRecord { matter, written, reason }).await
+            }
             Request::LogAccess { what, clip, case, terms, purpose } => {
                 let kind = match what.as_str() {
                     "show" => EventKind::Shown,

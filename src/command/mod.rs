@@ -32,6 +32,7 @@ mod prove;
 mod pulls;
 pub mod record;
 pub mod recorders;
+pub mod registers;
 mod restore;
 mod roster_watch;
 mod rotate;
@@ -39,6 +40,7 @@ pub mod run;
 pub mod status;
 mod streams;
 mod timestamps;
+pub mod triage;
 mod usb;
 pub mod user;
 pub mod verify;
@@ -112,6 +114,10 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Backup(verb) => backup::backup(verb, &settings(&cli.global)?, output),
         Verb::Restore(verb) => restore::restore(verb, &settings(&cli.global)?, output),
         Verb::User(_) | Verb::Token(_) | Verb::Review(_) => user::user(&cli.verb, &settings(&cli.global)?, output),
+        Verb::Register(verb) => registers::register(verb, &settings(&cli.global)?, output),
+        Verb::Rules(verb) => triage::rules(verb, &settings(&cli.global)?, output),
+        Verb::Triage(verb) => triage::triage(verb, &settings(&cli.global)?, output),
+        Verb::Case(verb) => registers::case(verb, &settings(&cli.global)?, output),
         Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }

@@ -16,10 +16,12 @@ use super::exit::Exit;
 use super::export::Packed;
 use super::export::job::Exports;
 use super::pulls::{PullOrders, Pulls};
+use super::registers::allowed;
 use super::witness::{self, Witness};
 use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
 use crate::access::Access;
 use crate::casework::apply::Clerk;
+use crate::casework::judge::Judge;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::FileSigner;
@@ -296,19 +298,15 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         .filter_map(|(field, value)| Some((field, value.clone()?)))
         .chain([(Field::Sensitivity, casework.default_sensitivity.as_str().to_owned())])
         .collect();
-    let clerk = Clerk {
-        store: store.clone(),
-        rule: rule.clone(),
-        policy: policy.clone(),
-        destinations: names,
-        defaults,
-        clock: Arc::clone(&clock),
-    };
+    let judge = Judge::new(rule.clone(), &policy, defaults, casework.linking.clone());
+    let clerk =
+        Clerk { store: store.clone(), judge, policy: policy.clone(), destinations: names, clock: Arc::clone(&clock) };
     let access =
         Access::open(store.clone(), Arc::clone(&clock), settings.station.zone.clone(), settings.access.clone())?;
     // Labels of clips that were there before lists were narrowed by them.
     while store.write_blocking(|tx| tx.index_labels(LABELS_AT_ONCE))? > 0 {}
     let desk = Arc::new(Desk {
+        outing_gap_ms: casework.linking.outing_gap.as_millis() as i64,
         store: store.clone(),
         vault: vault.clone(),
         rule,
@@ -889,6 +887,8 @@ fn start_doors(
         reserve_bytes: parts.intake.reserve_bytes(),
         destinations: settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect(),
         streams: settings.streams.clone(),
+        outing_gap_ms: settings.casework.linking.outing_gap.as_millis() as i64,
+        allowed: allowed(&settings.casework.coverage),
     };
     let live = Live::new(parts.clock.now().0);
     let station = &settings.station;

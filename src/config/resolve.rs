@@ -16,8 +16,8 @@ use super::form::nearest;
 use super::keep;
 use super::secret::SecretFile;
 use super::settings::{
-    AccessRules, Backup, Casework, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook, Lamp, Language,
-    Log, LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
+    AccessRules, Backup, Casework, CoverageRules, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook,
+    Lamp, Language, Linking, Log, LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
 use super::{custody, destination, network, sending, stream, usb};
@@ -252,9 +252,47 @@ fn casework(written: written::Casework, places: &Places<'_>) -> Result<Casework,
         )?,
         number_rule_version: version as u32,
         number_shapes,
+        linking: linking(written.linking.unwrap_or_default())?,
+        coverage: coverage(written.coverage.unwrap_or_default())?,
     };
     casework.number_rule().or_else(|e| rule_problem(&casework.number_shapes, &e))?;
     Ok(casework)
+}
+
+fn linking(written: written::Linking) -> Result<Linking, Problem> {
+    let usual = Linking::default();
+    let score = |key: &str, value: Option<u64>, usual: u32| {
+        whole(&format!("casework.linking.{key}"), value, u64::from(usual), 0..=100).map(|score| score as u32)
+    };
+    let days = |key: &str, value: Option<u64>, usual: Duration| {
+        whole(&format!("casework.linking.{key}"), value, usual.as_secs() / 86_400, 0..=3650)
+            .map(|days| Duration::from_secs(days * 86_400))
+    };
+    let gap = usual.outing_gap.as_secs() / 60;
+    Ok(Linking {
+        link_score: whole("casework.linking.link_score", written.link_score, u64::from(usual.link_score), 1..=100)?
+            as u32,
+        outing_gap: Duration::from_secs(
+            60 * whole("casework.linking.outing_gap_minutes", written.outing_gap_minutes, gap, 1..=1440)?,
+        ),
+        before: days("before_days", written.before_days, usual.before)?,
+        after: days("after_days", written.after_days, usual.after)?,
+        near_m: whole("casework.linking.near_m", written.near_m, u64::from(usual.near_m), 10..=10_000)? as u32,
+        desk: score("desk", written.desk, usual.desk)?,
+        roster: score("roster", written.roster, usual.roster)?,
+        tag: score("tag", written.tag, usual.tag)?,
+        earlier: score("earlier", written.earlier, usual.earlier)?,
+        neighbour: score("neighbour", written.neighbour, usual.neighbour)?,
+        register: score("register", written.register, usual.register)?,
+        place: score("place", written.place, usual.place)?,
+    })
+}
+
+fn coverage(written: written::CoverageRules) -> Result<CoverageRules, Problem> {
+    Ok(CoverageRules {
+        gap: Duration::from_secs(whole("casework.coverage.gap_s", written.gap_s, 60, 0..=86_400)?),
+        within: Duration::from_secs(3600 * whole("casework.coverage.within_hours", written.within_hours, 24, 1..=720)?),
+    })
 }
 
 fn number_shape(path: &str, written: written::NumberShape) -> Result<ShapeSpec, Problem> {

@@ -284,6 +284,69 @@ pub struct Casework {
     pub number_rule_version: u32,
     /// Shapes of case numbers beside the built-in ones.
     pub number_shapes: Vec<ShapeSpec>,
+    /// Rules that link clips to cases.
+    pub linking: Linking,
+    /// What counts as recorded.
+    pub coverage: CoverageRules,
+}
+
+/// Rules that link clips to cases, each with the highest score that it may give; 0 switches it off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linking {
+    /// From this score on a rule links by itself; below it waits for a person.
+    pub link_score: u32,
+    /// Clips of one recorder with longer pauses between them are of two outings.
+    pub outing_gap: Duration,
+    /// A case may have been opened so long after its first clip.
+    pub before: Duration,
+    /// Clips may follow so long after a case was opened.
+    pub after: Duration,
+    /// How near to its address a clip was captured, metres.
+    pub near_m: u32,
+    /// Who took the recorder out at the desk, and for which case.
+    pub desk: u32,
+    /// The roster.
+    pub roster: u32,
+    /// A number in a file's name or sidecar.
+    pub tag: u32,
+    /// A case that names what it was called before it was opened.
+    pub earlier: u32,
+    /// Other clips of the same outing.
+    pub neighbour: u32,
+    /// A case of the register: officers, place, party, time.
+    pub register: u32,
+    /// Nothing but the position.
+    pub place: u32,
+}
+
+impl Default for Linking {
+    fn default() -> Self {
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        Self {
+            link_score: 80,
+            outing_gap: Duration::from_secs(2 * 3600),
+            before: days(30),
+            after: days(180),
+            near_m: 200,
+            desk: 100,
+            roster: 100,
+            tag: 85,
+            earlier: 95,
+            // What others of the outing are linked to, or the register lets guess, a person confirms.
+            neighbour: 75,
+            register: 75,
+            place: 50,
+        }
+    }
+}
+
+/// What counts as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoverageRules {
+    /// A gap of at most this length is none.
+    pub gap: Duration,
+    /// Footage may come in so long after the matter.
+    pub within: Duration,
 }
 
 impl Casework {

@@ -2,7 +2,7 @@
 //! to the same settings.
 
 use super::settings::{
-    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, NetworkRecorder, ProxyChoice, Reach, Reserve,
+    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, Linking, NetworkRecorder, ProxyChoice, Reach, Reserve,
     Settings, Stream, UsbAllow, UsbSource, Vault,
 };
 use super::written::{self, Written};
@@ -55,6 +55,11 @@ impl Settings {
                 default_sensitivity: Some(self.casework.default_sensitivity.key().to_owned()),
                 number_rule_version: Some(u64::from(self.casework.number_rule_version)),
                 number_shape: none_if_empty(self.casework.number_shapes.iter().map(number_shape).collect()),
+                linking: Some(linking(&self.casework.linking)),
+                coverage: Some(written::CoverageRules {
+                    gap_s: Some(self.casework.coverage.gap.as_secs()),
+                    within_hours: Some(self.casework.coverage.within.as_secs() / 3600),
+                }),
             }),
             custody: Some(custody::to_written(&self.custody)),
             export: Some(custody::export_to_written(&self.export)),
@@ -193,6 +198,24 @@ fn network_recorder(recorder: &NetworkRecorder) -> written::NetworkRecorder {
         every_s: Some(recorder.every.as_secs()),
         segment_minutes: Some(recorder.segment.as_secs() / 60),
         silence_s: Some(recorder.silence.as_secs()),
+    }
+}
+
+fn linking(of: &Linking) -> written::Linking {
+    let score = |score: u32| Some(u64::from(score));
+    written::Linking {
+        link_score: score(of.link_score),
+        outing_gap_minutes: Some(of.outing_gap.as_secs() / 60),
+        before_days: Some(of.before.as_secs() / 86_400),
+        after_days: Some(of.after.as_secs() / 86_400),
+        near_m: score(of.near_m),
+        desk: score(of.desk),
+        roster: score(of.roster),
+        tag: score(of.tag),
+        earlier: score(of.earlier),
+        neighbour: score(of.neighbour),
+        register: score(of.register),
+        place: score(of.place),
     }
 }
 

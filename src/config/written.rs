@@ -303,6 +303,46 @@ sections! {
         number_rule_version: u64,
         /// Shapes of case numbers beside the built-in ones.
         number_shape: Vec<NumberShape>,
+        /// Rules that link clips to cases.
+        linking: Linking,
+        /// What counts as recorded.
+        coverage: CoverageRules,
+    }
+
+    /// `[casework.linking]`
+    Linking {
+        /// From this score on a rule links by itself; below it waits for a person.
+        link_score: u64,
+        /// Clips of one recorder with longer pauses between them are of two outings.
+        outing_gap_minutes: u64,
+        /// A case may have been opened so many days after its first clip.
+        before_days: u64,
+        /// And clips may follow so many days after it was opened.
+        after_days: u64,
+        /// How near to its address a clip was captured, metres.
+        near_m: u64,
+        /// Highest score of the desk's word, and of each rule below; 0 switches it off.
+        desk: u64,
+        /// Roster.
+        roster: u64,
+        /// A number in a file's name or sidecar.
+        tag: u64,
+        /// A case that names what it was called before it was opened.
+        earlier: u64,
+        /// Other clips of the same outing.
+        neighbour: u64,
+        /// A case of the register: officers, place, party, time.
+        register: u64,
+        /// Nothing but the position.
+        place: u64,
+    }
+
+    /// `[casework.coverage]`
+    CoverageRules {
+        /// A gap of at most this length is none, seconds.
+        gap_s: u64,
+        /// Footage may come in so long after the matter, hours.
+        within_hours: u64,
     }
 
     /// `[[casework.number_shape]]`

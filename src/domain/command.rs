@@ -89,6 +89,51 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Imports a register: officers, recorders, units, parties, cases, or the catalogue of what is to be recorded.
+    ImportRegister {
+        /// Word of `domain::register::Register`.
+        register: String,
+        /// The file's name, for the log.
+        name: String,
+        /// The file (CSV, XLSX or JSON) in base64.
+        content: String,
+        /// Say what would change, change nothing.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Takes an import of a register back.
+    UndoImport {
+        /// Its number.
+        import: i64,
+    },
+    /// Decides what rules suggest: a person's word, which no rule overwrites.
+    Decide {
+        /// The clip.
+        clip: String,
+        /// Which case, as typed; without it the surest that is suggested.
+        #[serde(default)]
+        case_no: Option<String>,
+        /// `accept`, `refuse` or `undo`.
+        verdict: String,
+        /// The same about these clips.
+        #[serde(default)]
+        also: Vec<String>,
+        /// The same about every clip of the same outing that has no case.
+        #[serde(default)]
+        outing: bool,
+    },
+    /// Says why a matter of a case has no recording; an empty reason takes it back.
+    SayNoRecord {
+        /// Any number of the case.
+        case_no: String,
+        /// Which matter.
+        matter: String,
+        /// A written record stands for it.
+        #[serde(default)]
+        written: bool,
+        /// Why.
+        reason: String,
+    },
     /// Lets a device at the gate in: it is a recorder of ours.
     ApproveRecorder {
         /// Its key in the register, the bay in which it waits, its serial number, or the recorder that it turned out to be.

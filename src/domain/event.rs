@@ -212,6 +212,18 @@ kinds! {
     Reviewed => "case.review",
     /// A roster or register was imported.
     RosterImported => "register.roster",
+    /// A register was imported: officers, recorders, parties, cases ...
+    RegisterImported => "register.imported",
+    /// An import of a register was undone.
+    RegisterUndone => "register.undone",
+    /// A person refused a link that a rule suggests.
+    SuggestionRefused => "clip.suggestion_refused",
+    /// A person took a refusal back.
+    SuggestionReopened => "clip.suggestion_reopened",
+    /// Two cases turned out to be one.
+    CasesJoined => "case.joined",
+    /// Somebody said why a matter of a case has no recording, or took it back.
+    NoRecordSaid => "case.no_record",
     /// A device was seen at the gate for the first time.
     DeviceSeen => "register.device",
     /// An administrator let a recorder in.

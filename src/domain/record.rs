@@ -120,6 +120,8 @@ origins! {
     Media => "media",
     /// The file's time on the recorder.
     FileTime => "file_time",
+    /// A linking rule, which tells its reason: numbers in tags, neighbours of the outing, registers.
+    Rule => "rule",
     /// A default in the configuration.
     Config => "config",
 }

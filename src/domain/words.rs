@@ -8,6 +8,7 @@
 //! back from English. Nothing here knows HTML; what it returns is escaped by whoever shows it.
 
 pub mod access;
+pub mod casework;
 pub mod desk;
 pub mod format;
 pub mod keep;
@@ -382,6 +383,49 @@ catalogue! {
     kind_on_the_spot => "当场处罚", "On-the-spot penalty";
     kind_unfiled => "日常检查（未立案）", "Routine check (no case opened)";
 
+    // Casework
+    reg_unit => "单位", "units";
+    reg_officer => "人员", "officers";
+    reg_recorder => "记录仪", "recorders";
+    reg_party => "当事人", "parties";
+    reg_case => "案件", "cases";
+    reg_catalogue => "音像记录事项清单", "catalogue";
+    tier_whole => "全过程", "whole";
+    tier_part => "重点环节", "relevant parts";
+    tier_written => "文字记录即可", "written record suffices";
+    cov_missing => "应进行音像记录，未见资料", "Missing";
+    cov_interrupted => "中断", "Interrupted";
+    cov_late => "逾期入库", "Late";
+    cov_present => "已记录", "Recorded";
+    cov_replaced => "以文字记录替代", "Written record instead";
+    cov_not_yet_due => "尚未进行", "Not yet due";
+    coverage => "《音像记录事项清单》落实情况", "What should be recorded";
+    no_catalogue => "还没有适用的《音像记录事项清单》：evidock register import catalogue", "No catalogue applies yet: evidock register import catalogue";
+    rule_recording => "录制登记", "recording";
+    rule_desk => "领用登记", "issue desk";
+    rule_roster => "排班表", "roster";
+    rule_tag => "文件名或附属文件中的编号", "number in name or sidecar";
+    rule_earlier => "立案前的检查任务或文书", "what the case was before it was opened";
+    rule_neighbour => "同一次外勤的其他资料", "other clips of the outing";
+    rule_register => "案件登记信息", "register of cases";
+    rule_place => "采集位置", "position";
+    suggested => "建议关联", "suggested";
+    triage_accept => "确认关联", "Accept";
+    triage_refuse => "不属于该案", "Not of this case";
+    triage_link => "关联到此编号", "Link to this number";
+    triage_undo => "撤销", "Undo";
+    triage_keys => "按键：j/k 上下，Enter 确认，o 整次外勤，x 否定，n 输入编号，u 撤销", "Keys: j/k up and down, Enter accepts, o the whole outing, x refuses, n types a number, u takes back";
+    would_link => "将关联", "would be linked to";
+    would_suggest => "待确认", "would wait for";
+    col_why => "理由", "why";
+    col_register => "登记簿", "register";
+    col_added => "新增", "new";
+    col_changed => "变更", "changed";
+    col_when => "导入时间", "imported";
+    col_undone => "撤销时间", "taken back";
+    col_tier => "记录方式", "to be recorded";
+    col_detail => "说明", "detail";
+
     // A clip
     clip => "音像资料", "Clip";
     player => "播放", "Player";
@@ -501,6 +545,7 @@ catalogue! {
     o_file_name => "文件名", "file name";
     o_media => "媒体文件", "media file";
     o_file_time => "文件时间", "file time";
+    o_rule => "关联规则", "linking rule";
     o_config => "配置默认值", "configured default";
 
     // Kiosk
@@ -767,7 +812,7 @@ catalogue! {
     a_dispose_clip => "鉴定销毁", "Dispose of footage";
     a_see_rooms => "查看录制房间", "See rooms";
     a_record_room => "开始和停止录制", "Record a room";
-    a_import_roster => "导入排班表", "Import a roster";
+    a_import_roster => "导入排班表和登记信息", "Import rosters and registers";
     a_manage_recorders => "记录仪准入", "Approve recorders";
     a_pause_sending => "暂停和恢复上传", "Pause sending";
     a_read_metrics => "运行指标", "Metrics";

@@ -150,6 +150,11 @@ impl Tx<'_> {
     /// is never overwritten by a rule: a rule's link after a person's word on the same case is refused.
     pub fn link(&self, link: &LinkRequest, actor: &Actor, via: &'static str) -> Result<u32> {
         let row = self.read().clip(link.clip)?;
+        if link.origin != Origin::Person && self.read().refused(link.clip, link.number.key())? {
+            return Err(StoreError::Conflict(
+                "a person has refused to link this clip to this case; rules do not change that".into(),
+            ));
+        }
         let case = self.case_of(&link.number, link.rule_version, actor, via)?;
         type Last = (u32, String, bool, Option<String>, Option<String>, Option<String>);
         let last: Option<Last> = self
@@ -208,6 +213,8 @@ impl Tx<'_> {
         }
         self.log(&event)?;
         self.hold_by_cases(link.clip)?;
+        let (state, by) = if link.origin == Origin::Person { ("accepted", Some(actor)) } else { ("linked", None) };
+        self.settle_suggestion(link.clip, case, state, by)?;
         self.reindex(link.clip)?;
         self.stale(link.clip)?;
         self.changed(Change::Cases);
@@ -239,10 +246,39 @@ impl Tx<'_> {
             .secret("number", link.display.as_str())
             .secret("reason", reason);
         self.log(&event)?;
+        // No rule suggests again what a person took back.
+        self.settle_suggestion(clip, link.case_id, "refused", Some(actor))?;
         self.reindex(clip)?;
         self.stale(clip)?;
         self.changed(Change::Cases);
         Ok(rev)
+    }
+
+    /// A rule takes its own link back, because it now says another case. A person's link is not the rules' to change.
+    pub fn withdraw_by_rule(&self, clip: ClipId, case: i64, reason: &str, via: &'static str) -> Result<()> {
+        let links = self.read().links(clip)?;
+        let standing = links.iter().find(|l| l.case_id == case && l.origin != Origin::Person.as_str());
+        let Some(link) = standing else {
+            return Err(StoreError::Conflict(format!("clip {clip} has no link of a rule to this case")));
+        };
+        self.conn.execute(
+            "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 100, ?7, ?8, 1, 'daemon:evidock', ?9)",
+            params![clip.to_string(), case, link.rev + 1, link.case_key, link.raw, link.origin, reason, link.rule_version, self.now_ms()],
+        )?;
+        let event = Draft::by(EventKind::Unlinked, Actor::daemon(), via)
+            .clip(clip)
+            .case(layout::case_hash(&link.case_key))
+            .fact("rev", link.rev + 1)
+            .fact("origin", link.origin.as_str())
+            .secret("number", link.display.as_str())
+            .secret("reason", reason);
+        self.log(&event)?;
+        self.settle_suggestion(clip, case, "gone", None)?;
+        self.reindex(clip)?;
+        self.stale(clip)?;
+        self.changed(Change::Cases);
+        Ok(())
     }
 
     /// Replaces the rows of the import called `name`.
@@ -358,7 +394,7 @@ impl Reader<'_> {
         )
     }
 
-    /// Cases whose number contains `loose` (`domain::case_number::loose` of what was typed; `None`: any
+    /// Cases of which a number, the party, the cause or the place contains `loose` (`domain::case_number::loose` of what was typed; `None`: any
     /// number), newest first, older than the case `below`; only those of which some clip may stand in lists `within` these
     /// bounds at `now_ms`.
     pub fn search_cases(
@@ -383,7 +419,8 @@ impl Reader<'_> {
             }
         };
         let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT f.case_id, f.kind FROM case_file f WHERE EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?3)
+            "SELECT f.case_id, f.kind FROM case_file f WHERE (EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?3)
+                 OR EXISTS (SELECT 1 FROM register_entry e WHERE e.case_id = f.case_id AND e.loose LIKE ?3))
                AND f.case_id < ?4 {seen} ORDER BY f.case_id DESC LIMIT ?5"
         ))?;
         let found: Vec<(i64, String)> = statement
@@ -451,6 +488,29 @@ impl Reader<'_> {
             Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? })
         })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Sealed clips, oldest first, after `after`.
+    pub fn sealed_after(&self, after: Option<ClipId>, limit: u32) -> Result<Vec<ClipId>> {
+        self.clip_ids(
+            "SELECT clip_id FROM clip WHERE clip_id > ?1 AND local <> 'copying' ORDER BY clip_id LIMIT ?2",
+            params![after.map(|c| c.to_string()).unwrap_or_default(), limit],
+        )
+    }
+
+    /// Clips linked to what a case of the register was called before it was opened, and neither linked to that case nor
+    /// decided about; oldest first, after `after`.
+    pub fn of_earlier(&self, after: Option<ClipId>, limit: u32) -> Result<Vec<ClipId>> {
+        self.clip_ids(
+            "SELECT DISTINCT l.clip_id FROM case_earlier e JOIN case_alias a ON a.case_key = e.case_key JOIN case_link l ON l.case_id = a.case_id
+             WHERE l.withdrawn = 0 AND l.clip_id > ?1
+               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
+               AND NOT EXISTS (SELECT 1 FROM case_link o WHERE o.clip_id = l.clip_id AND o.case_id = e.case_id)
+               AND NOT EXISTS (SELECT 1 FROM suggestion s JOIN case_alias b ON b.case_key = s.case_key
+                 WHERE s.clip_id = l.clip_id AND b.case_id = e.case_id AND s.state IN ('open', 'refused'))
+             ORDER BY l.clip_id LIMIT ?2",
+            params![after.map(|c| c.to_string()).unwrap_or_default(), limit],
+        )
     }
 
     /// Sealed clips that lack one of the five facts, oldest first, after `after`: what a new roster may help.

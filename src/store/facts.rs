@@ -123,16 +123,17 @@ impl Tx<'_> {
         if proven_by_link {
             missing.retain(|m| *m != "proves");
         }
-        if !read.clip(clip)?.owes_facts() {
+        let row = read.clip(clip)?;
+        if !row.owes_facts() {
             missing.clear();
         }
         let value = |field: Field| settled.get(&field).map(|f| f.value.clone());
         let start = value(Field::CapturedStart).and_then(|v| UtcMs::parse_rfc3339(&v)).map(|t| t.0);
         self.conn
             .prepare_cached(
-                "INSERT INTO clip_index (clip_id, captured_start_ms, officer, place, missing, missing_count, care) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "INSERT INTO clip_index (clip_id, captured_start_ms, officer, place, missing, missing_count, care, recorder_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (clip_id) DO UPDATE SET captured_start_ms = excluded.captured_start_ms, officer = excluded.officer, place = excluded.place,
-                   missing = excluded.missing, missing_count = excluded.missing_count, care = excluded.care",
+                   missing = excluded.missing, missing_count = excluded.missing_count, care = excluded.care, recorder_id = excluded.recorder_id",
             )?
             .execute(params![
                 clip.to_string(),
@@ -141,8 +142,10 @@ impl Tx<'_> {
                 value(Field::Place),
                 missing.join(","),
                 missing.len() as i64,
-                place_of(value(Field::Sensitivity).as_deref())
+                place_of(value(Field::Sensitivity).as_deref()),
+                row.recorder
             ])?;
+        self.retriage(clip)?;
         self.restate(clip)
     }
 

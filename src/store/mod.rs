@@ -28,8 +28,10 @@ mod queue;
 mod recordings;
 mod records;
 mod register;
+mod registers;
 mod restore;
 mod sessions;
+mod triage;
 mod views;
 
 #[cfg(test)]
@@ -74,8 +76,10 @@ pub use queue::{DeliveryJob, DueQuery, PauseRow};
 pub use recordings::{NewRecording, RecordingRow, SegmentRow};
 pub use records::Policy;
 pub use register::DeviceRow;
+pub use registers::{CaseRecord, EntryRow, Import, ImportRow, ImportedAs, NewEntry, Undone};
 pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
 pub use sessions::{AbandonedRow, SentPart, SessionObject, StoredSession};
+pub use triage::{Decided, Neighbour, OUTING_MS, Suggestion, SuggestionRow, TriagePage, TriageRow, outing};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
 /// Why the store did not do it.

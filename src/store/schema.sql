@@ -1,4 +1,4 @@
--- evidock's database, version 11. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 12. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -206,11 +206,15 @@ CREATE TABLE clip_index (
   missing           TEXT NOT NULL DEFAULT '',        -- comma-joined names of the five that are missing
   missing_count     INTEGER NOT NULL DEFAULT 5,
   notes             TEXT NOT NULL DEFAULT '',       -- lines: roster rows that disagree, times that cannot be
-  care INTEGER                                       -- the label's place in domain::sensitivity, from 0; NULL: not settled since version 8, and treated like the highest
+  care INTEGER,                                      -- the label's place in domain::sensitivity, from 0; NULL: not settled since version 8, and treated like the highest
+  triage INTEGER,                                    -- place in triage, the highest first (store::triage); NULL: nothing waits for a person
+  recorder_id TEXT                                   -- the clip's, so that an outing is found by it and the time
 ) STRICT;
+CREATE INDEX clip_index_recorder ON clip_index (recorder_id, captured_start_ms);
 CREATE INDEX clip_index_start ON clip_index (captured_start_ms);
 CREATE INDEX clip_index_officer ON clip_index (officer);
 CREATE INDEX clip_index_missing ON clip_index (missing_count) WHERE missing_count > 0;
+CREATE INDEX clip_index_triage ON clip_index (triage, clip_id) WHERE triage IS NOT NULL;
 
 -- Cases, and every number by which each is known.
 CREATE TABLE case_file (
@@ -261,6 +265,89 @@ CREATE TABLE roster (
   row       TEXT NOT NULL                            -- JSON of casework::roster::RosterRow
 ) STRICT;
 CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
+
+-- Imports of registers. Undoing one puts back what stood there before; its row stays.
+CREATE TABLE register_import (
+  import_id INTEGER PRIMARY KEY,
+  register  TEXT NOT NULL CHECK (register IN ('unit', 'officer', 'recorder', 'party', 'case', 'catalogue')),
+  name      TEXT NOT NULL,                           -- of the file
+  entries   INTEGER NOT NULL,
+  added     INTEGER NOT NULL,
+  changed   INTEGER NOT NULL,
+  actor     TEXT NOT NULL,                           -- kind:id
+  at_ms     INTEGER NOT NULL,
+  undone_by TEXT,
+  undone_ms INTEGER,
+  CHECK ((undone_by IS NULL) = (undone_ms IS NULL))
+) STRICT;
+-- What registers say now: units, officers, recorders, parties (一户一档), cases, and the catalogue of what is to be
+-- recorded (《音像记录事项清单》). Reference data, not evidence: the newest import counts, and the log tells of each.
+CREATE TABLE register_entry (
+  register  TEXT NOT NULL CHECK (register IN ('unit', 'officer', 'recorder', 'party', 'case', 'catalogue')),
+  entry_key TEXT NOT NULL,                           -- domain::register, for matching; of a case its number
+  name      TEXT NOT NULL,                           -- as displayed
+  loose     TEXT NOT NULL,                           -- for search by half a name or number
+  entry     TEXT NOT NULL,                           -- JSON of domain::register::Entry
+  line      INTEGER NOT NULL,                        -- in the file that said so last: the order of the sheet
+  case_id   INTEGER REFERENCES case_file,
+  opened_ms INTEGER,                                 -- of a case, where it is known
+  import_id INTEGER NOT NULL REFERENCES register_import,
+  at_ms     INTEGER NOT NULL,
+  PRIMARY KEY (register, entry_key),
+  CHECK ((case_id IS NULL) = (register <> 'case'))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX register_entry_case ON register_entry (case_id) WHERE case_id IS NOT NULL;
+CREATE INDEX register_entry_opened ON register_entry (opened_ms) WHERE opened_ms IS NOT NULL;
+-- What cases were called before they were opened (inspection tasks, on-the-spot documents): derived from their entries.
+CREATE TABLE case_earlier (
+  case_key TEXT NOT NULL,
+  case_id  INTEGER NOT NULL REFERENCES case_file,
+  PRIMARY KEY (case_key, case_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX case_earlier_case ON case_earlier (case_id);
+-- What an import replaced, so that it can be undone.
+CREATE TABLE register_before (
+  import_id INTEGER NOT NULL REFERENCES register_import,
+  register  TEXT NOT NULL,
+  entry_key TEXT NOT NULL,
+  before    TEXT,                                    -- JSON of the entry; NULL: there was none
+  before_import INTEGER REFERENCES register_import,
+  opened    INTEGER NOT NULL DEFAULT 0 CHECK (opened IN (0, 1)),  -- the import opened the case itself
+  numbers   TEXT NOT NULL DEFAULT '[]',              -- JSON: keys of the numbers that it gave the case
+  PRIMARY KEY (import_id, entry_key)
+) STRICT, WITHOUT ROWID;
+
+-- Links that rules suggest, one row for clip and case: the strongest rule's word. What a person refused is never
+-- suggested or linked by a rule again.
+CREATE TABLE suggestion (
+  suggestion_id INTEGER PRIMARY KEY,
+  clip_id    TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  case_key   TEXT NOT NULL,                          -- of the number; the case itself may not be open yet
+  raw        TEXT NOT NULL,                          -- the number as it was found
+  rule       TEXT NOT NULL,                          -- word of casework::rules::Rule
+  score      INTEGER NOT NULL CHECK (score BETWEEN 0 AND 100),
+  reason     TEXT NOT NULL,
+  stage      TEXT, matter TEXT, proves TEXT,
+  state      TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'accepted', 'refused', 'linked', 'gone')),  -- linked: by the rule itself; gone: no rule says so any more
+  made_ms    INTEGER NOT NULL,
+  decided_by TEXT,                                   -- kind:id of the actor
+  decided_ms INTEGER,
+  UNIQUE (clip_id, case_key)
+) STRICT;
+CREATE INDEX suggestion_open ON suggestion (clip_id) WHERE state = 'open';
+
+-- Why a matter of a case has no recording: a written record stands for it (以文字记录替代), or it was not recorded
+-- (缺记原因). The newest row of case and matter counts; an empty reason withdraws.
+CREATE TABLE no_record (
+  no_record_id INTEGER PRIMARY KEY,
+  case_id      INTEGER NOT NULL REFERENCES case_file,
+  matter       TEXT NOT NULL,
+  written      INTEGER NOT NULL CHECK (written IN (0, 1)),
+  reason       TEXT NOT NULL,
+  actor        TEXT NOT NULL,                        -- kind:id
+  at_ms        INTEGER NOT NULL
+) STRICT;
+CREATE INDEX no_record_case ON no_record (case_id);
 
 -- Who took which recorder out, and when it came back (领用/归还). An open row has no to_ms; a recorder has at most one.
 CREATE TABLE issue (

@@ -37,6 +37,7 @@ macro_rules! assets {
 assets! {
     "app.css" => "text/css; charset=utf-8",
     "player.js" => "text/javascript; charset=utf-8",
+    "triage.js" => "text/javascript; charset=utf-8",
     "live.js" => "text/javascript; charset=utf-8",
     "htmx.min.js" => "text/javascript; charset=utf-8",
     "idiomorph-ext.min.js" => "text/javascript; charset=utf-8",

@@ -6,6 +6,7 @@ mod exports;
 mod log;
 mod rooms;
 mod station;
+mod triage;
 
 use std::sync::Arc;
 
@@ -20,9 +21,11 @@ use super::view::exports::{ExportView, ExportsView};
 use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
+use super::view::triage::TriageView;
 use crate::config::Stream;
 use crate::domain::case_number::NumberRule;
 use crate::domain::clip::{ClipState, Local};
+use crate::domain::coverage::Allowed;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{
     BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, Packages, PreviewPiece,
@@ -76,6 +79,10 @@ pub struct StationPages {
     pub destinations: Vec<(String, bool)>,
     /// Streams as configured.
     pub streams: Vec<Stream>,
+    /// Longest pause inside an outing, milliseconds.
+    pub outing_gap_ms: i64,
+    /// What counts as recorded.
+    pub allowed: Allowed,
 }
 
 fn failed(e: StoreError) -> ReadError {
@@ -134,7 +141,7 @@ impl StationPages {
     async fn case_inner(&self, number: &str, within: &Within) -> Result<CaseAnswer, ReadError> {
         let (within, now) = (within.clone(), self.clock.now().0);
         let keys = self.rule.search_keys(number, self.this_year());
-        let policy = self.policy.clone();
+        let (policy, allowed) = (self.policy.clone(), self.allowed);
         self.read(move |r| {
             let exact = match &keys.key {
                 Some(key) => r.case_by_key(key)?,
@@ -161,14 +168,19 @@ impl StationPages {
                 .take(CASE_CLIPS)
                 .map(|c| Ok((*c, r.record(*c, &policy)?)))
                 .collect::<Result<Vec<_>, StoreError>>()?;
-            let first = |f: fn(&Record) -> Option<&String>| records.iter().find_map(|(_, rec)| f(rec).cloned());
+            // What the register says comes before what single clips say.
+            let entry = r.case_entry(summary.case_id)?.map(|e| e.entry).unwrap_or_default();
+            let first = |column: &str, f: fn(&Record) -> Option<&String>| {
+                entry.get(column).map(str::to_owned).or_else(|| records.iter().find_map(|(_, rec)| f(rec).cloned()))
+            };
             let view = CaseView {
+                coverage: r.coverage(summary.case_id, now, allowed)?,
                 number: summary.display,
                 kind: summary.kind,
                 aliases: summary.aliases,
-                cause: first(|r| r.cause.as_ref()),
-                party: first(|r| r.party_ref.as_ref()),
-                enforcement_kind: first(|r| r.enforcement_kind.as_ref()),
+                cause: first("cause", |r| r.cause.as_ref()),
+                party: first("party", |r| r.party_ref.as_ref()),
+                enforcement_kind: first("kind", |r| r.enforcement_kind.as_ref()),
                 clips_total: clips.len() as u64,
                 clips: records.iter().map(|(c, rec)| row(r, *c, rec)).collect::<Result<_, _>>()?,
                 duration_ms: summary.duration_ms,
@@ -208,12 +220,13 @@ impl StationPages {
                     let clips =
                         if all { Vec::new() } else { r.clips_within(&r.clips_of_case(c.case_id)?, &within, now)? };
                     let (c, figures) = seen(r, c, &clips, all)?;
+                    let entry = r.case_entry(c.case_id)?.map(|e| e.entry).unwrap_or_default();
                     Ok(CaseRow {
                         number: c.display,
                         kind: c.kind,
                         aliases: c.aliases,
-                        cause: None,
-                        party: None,
+                        cause: entry.get("cause").map(str::to_owned),
+                        party: entry.get("party").map(str::to_owned),
                         clips: c.clips,
                         proven: figures.proven,
                         incomplete: figures.incomplete,
@@ -330,6 +343,14 @@ impl Pages for StationPages {
         within: &'a Within,
     ) -> BoxFuture<'a, Result<CasesView, ReadError>> {
         Box::pin(self.cases_inner(query, after, within))
+    }
+
+    fn triage<'a>(
+        &'a self,
+        after: Option<&'a str>,
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<TriageView, ReadError>> {
+        Box::pin(self.triage_view(after, within))
     }
 
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {

@@ -13,6 +13,8 @@
 //! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
+//! triage    what waits for a person, one key a decision   (triage.rs, assets/triage.js)
+//! registers importing registers, coverage of a case         (registers.rs)
 //! logs      the log, for the security auditor               (logs.rs)
 //! certificate  the page's own, where it was given none  (certificate.rs)
 //! guests    how many connections there are at a time        (guests.rs)
@@ -40,11 +42,13 @@ pub mod pages;
 pub mod present;
 pub mod proofs;
 pub mod range;
+pub mod registers;
 pub mod rooms;
 pub mod routes;
 pub mod serve;
 pub mod signin;
 pub mod site;
+pub mod triage;
 pub mod trouble;
 pub mod view;
 pub mod viewing;
@@ -71,6 +75,8 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         api::routes,
         rooms::routes,
         exports::routes,
+        triage::routes,
+        registers::routes,
         proofs::routes,
         signin::routes,
         account::routes,

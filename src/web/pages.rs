@@ -511,6 +511,7 @@ struct CasePage<'a> {
     v: &'a CaseView,
     about: String,
     pills: Vec<Pill>,
+    coverage: Vec<present::case::CoverageLine>,
     t: Timeline,
     undrawn: String,
     total: String,
@@ -571,6 +572,7 @@ async fn case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Pat
         page(&CasePage {
             about: about.join(" · "),
             pills,
+            coverage: present::case::coverage(&v.coverage, &c),
             width: t.width_px.map_or_else(|| "100%".to_owned(), |px| px.to_string()),
             undrawn: w.not_drawn(t.undrawn),
             total: w.clips_in_all(v.clips_total),

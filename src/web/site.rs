@@ -23,6 +23,7 @@ use super::view::exports::{ExportView, ExportsView};
 use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
+use super::view::triage::TriageView;
 use super::viewing::Viewings;
 use super::who::{Said, Who};
 use crate::domain::command::{Ask, Caller, Reply, Request};
@@ -69,6 +70,9 @@ pub trait Pages: Send + Sync {
         after: Option<&'a str>,
         within: &'a Within,
     ) -> BoxFuture<'a, Result<CasesView, ReadError>>;
+    /// Clips that wait for a person, best-known first, after a cursor, of those that whoever looks may see.
+    fn triage<'a>(&'a self, after: Option<&'a str>, within: &'a Within)
+    -> BoxFuture<'a, Result<TriageView, ReadError>>;
     /// The sealed bytes of a clip.
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
     /// A piece of a preview of a clip, made of these bytes of it; `None` where it has nothing at that place.

@@ -81,6 +81,64 @@ test('a clip without facts waits, is linked by hand, and the page says so live',
   await page.context().close();
 });
 
+test('what is suggested is linked by one key, taken back by another, and refused by a third', { timeout: 60_000 }, async () => {
+  // The other clips of the outing are suggested for what one of them was linked to by hand.
+  const suggested = async () => {
+    const { clips } = await (await fetch(`${station.url}/api/v1/triage`)).json();
+    return clips.filter((c) => c.suggestions.some((s) => s.case_no === '赵卫罚〔2026〕77号'));
+  };
+  let waiting = await suggested();
+  while (!waiting.length) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    waiting = await suggested();
+  }
+  assert.equal(waiting[0].suggestions[0].rule, 'neighbour');
+  const linked = async () => (await station.evidock('find', '--case', '赵卫罚〔2026〕77号')).map((c) => c.record_id);
+  const before = (await linked()).length;
+  const page = await open(chrome);
+  await page.goto(`${station.url}/triage`);
+  const first = page.locator('.triage > .card.current');
+  await first.getByRole('link', { name: '赵卫罚〔2026〕77号' }).waitFor();
+  const id = (await first.getAttribute('id')).slice(2);
+  await page.keyboard.press('Enter');
+  await page.getByText('1 个资料已关联 赵卫罚〔2026〕77号').waitFor();
+  assert.ok((await linked()).includes(id));
+  await page.keyboard.press('u');
+  await page.getByText('的处理已撤销').waitFor();
+  assert.equal((await linked()).length, before);
+  await page.locator(`#c-${id}.current`).waitFor();
+  await page.keyboard.press('x');
+  await page.getByText('不再建议').waitFor();
+  assert.equal(await page.locator(`#c-${id}`).getByRole('link', { name: '赵卫罚〔2026〕77号' }).count(), 0);
+  // Another number is typed; one that is none is refused in words, and nothing is lost.
+  await page.keyboard.press('n');
+  await page.keyboard.type('赵卫罚2026-78');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').getByText('赵卫罚〔2026〕78号').waitFor();
+  await page.keyboard.press('n');
+  await page.keyboard.type('赵卫罚[2026]78');
+  await page.keyboard.press('Enter');
+  await page.getByText('已关联 赵卫罚〔2026〕78号').waitFor();
+  assert.equal((await station.evidock('find', '--case', '赵卫罚〔2026〕78号')).length, 1);
+  assert.deepEqual(page.complaints.filter((c) => !c.includes('422')), []);
+  await page.context().close();
+});
+
+test('a case shows what of the catalogue is recorded and what is missing', async () => {
+  await station.register('catalogue', '记录环节,记录事项,记录方式,必有', '调查取证,现场检查,全过程,是', '送达,留置送达,全过程,否');
+  await station.register('case', '案件编号,当事人,案由,已完成事项', `${CASE},赵县某饭店,未公示卫生许可证,留置送达`);
+  const page = await open(chrome);
+  await page.goto(`${station.url}/cases/${encodeURIComponent(CASE)}`);
+  const line = (matter) => page.locator('section[aria-labelledby=h-coverage] tr', { hasText: matter });
+  await line('留置送达').getByText('应进行音像记录，未见资料').waitFor();
+  assert.match(await line('现场检查').innerText(), /已记录|中断/);
+  await page.getByText('赵县某饭店').first().waitFor();
+  await page.goto(`${station.url}/cases?query=${encodeURIComponent('某饭店')}`);
+  await page.getByRole('link', { name: CASE }).first().waitFor();
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('another site cannot make the page act, nor name it its own', async () => {
   const { items } = await (await fetch(`${station.url}/api/v1/clips?limit=1`)).json();
   const foreign = await fetch(`${station.url}/clips/${items[0].record_id}/link`, {
@@ -99,7 +157,7 @@ test('another site cannot make the page act, nor name it its own', async () => {
 
 test('nothing that axe-core finds, in both languages, light and dark, wide and narrow', { timeout: 120_000 }, async () => {
   const { items } = await (await fetch(`${station.url}/api/v1/clips?case=${encodeURIComponent(CASE)}`)).json();
-  const paths = ['/', '/kiosk', '/clips', `/clips/${items[0].record_id}`, '/cases', `/cases/${encodeURIComponent(CASE)}`, '/clips?missing=any'];
+  const paths = ['/', '/kiosk', '/clips', `/clips/${items[0].record_id}`, '/cases', `/cases/${encodeURIComponent(CASE)}`, '/clips?missing=any', '/triage'];
   const looks = [['zh-CN', 'light', 1440], ['en', 'dark', 1440], ['en', 'light', 390], ['zh-CN', 'dark', 390]];
   for (const [locale, colorScheme, width] of looks) {
     const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 844 }, bypassCSP: true });

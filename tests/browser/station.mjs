@@ -70,6 +70,13 @@ export class Station {
     await this.evidock('roster', 'import', file);
   }
 
+  /** Imports a register given as lines, the first of them its header. */
+  async register(name, ...lines) {
+    const file = path.join(this.dir, `${name}.csv`);
+    await writeFile(file, [...lines, ''].join('\n'));
+    return this.evidock('register', 'import', name, file);
+  }
+
   /** Docks a sample recorder in a bay. */
   async dock(profile, bay, ...options) {
     const made = path.join(this.dir, `made-${bay}`);

@@ -127,6 +127,8 @@ fn real(path: &str, clip: i64) -> String {
         .replace("{stream}", "room-1")
         .replace("{package}", fixtures::PACKAGE)
         .replace("{step}", "confirm")
+        .replace("{register}", "case")
+        .replace("{import}", "1")
         .replace("{name}", "app.css")
         .replace("{session}", "none")
         .replace("{login}", "officer")

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use evidock::domain::clip::{ClipState, Local, ProofLevel, SightingState};
 use evidock::domain::command::{Ask, Caller, Reply, Request};
+use evidock::domain::coverage::{Coverage, Item, Line, Standing, Tier};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::export::{ExportState, Target};
 use evidock::domain::ids::ClipId;
@@ -34,6 +35,7 @@ use evidock::web::view::exports::{ExportView, ExportsView};
 use evidock::web::view::log::{LogEntry, LogQuery};
 use evidock::web::view::rooms::{RecordingView, RoomView, RoomsView};
 use evidock::web::view::station::*;
+use evidock::web::view::triage::{Suggested, TriageCard, TriageView};
 use jiff::tz::TimeZone;
 
 /// A state that a station can be in.
@@ -357,6 +359,10 @@ impl Pages for FixturePages {
         let none = self.0 == Scene::Empty || query == "无" || query == "999";
         let rows = if none { vec![] } else { cases(self.0) };
         ready(CasesView { rows, next: (!none).then(|| "c2".into()), nothing_yet: self.0 == Scene::Empty })
+    }
+
+    fn triage<'a>(&'a self, _: Option<&'a str>, _: &'a Within) -> BoxFuture<'a, Result<TriageView, ReadError>> {
+        ready(triage(self.0))
     }
 
     fn media(&self, id: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {
@@ -1078,6 +1084,7 @@ pub fn case(scene: Scene) -> CaseView {
         cause: Some(nasty("未按规定处置医疗废物")),
         party: Some(nasty("某诊所")),
         enforcement_kind: Some("行政处罚".into()),
+        coverage: coverage(scene),
         clips_total: clips.len() as u64,
         duration_ms: clips.iter().filter_map(|c| c.duration_ms).sum(),
         bytes: clips.iter().map(|c| c.size_bytes).sum(),
@@ -1086,6 +1093,50 @@ pub fn case(scene: Scene) -> CaseView {
         stations: 2,
         clips,
     }
+}
+
+/// One item of each standing.
+fn coverage(scene: Scene) -> Coverage {
+    let nasty = |text: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() };
+    let lines = Standing::ALL.into_iter().map(|standing| Line {
+        item: Item {
+            kind: None,
+            stage: Some(nasty("调查取证")),
+            matter: nasty("现场检查"),
+            tier: Tier::Whole,
+            always: false,
+            content: Default::default(),
+        },
+        standing,
+        clips: usize::from(standing == Standing::Interrupted) * 2,
+        recorded_ms: 600_000,
+        gaps_ms: if standing == Standing::Interrupted { vec![(NOW - 600_000, NOW)] } else { vec![] },
+        due_ms: (standing == Standing::NotYetDue).then_some(NOW),
+        reason: (standing == Standing::Replaced).then(|| nasty("当事人拒绝")),
+    });
+    Coverage { lines: lines.collect(), beside: 1 }
+}
+
+fn triage(scene: Scene) -> TriageView {
+    let nasty = |text: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() };
+    let suggested = |number: &str, rule: &str, score| Suggested {
+        number: nasty(number),
+        rule: rule.into(),
+        score,
+        reason: nasty("its officer, its place; opened 2026-06-22, 2 days apart"),
+    };
+    let card = |(n, row): (usize, ClipRow)| TriageCard {
+        row,
+        suggestions: match n % 3 {
+            0 => vec![suggested(CASE, "register", 75), suggested("JC-2026-0318", "neighbour", 55)],
+            1 => vec![suggested(CASE, "tag", 60)],
+            _ => vec![],
+        },
+        outing: if n % 3 == 0 { vec![clip_id(2), clip_id(3)] } else { vec![] },
+    };
+    let waiting = rows(scene).into_iter().filter(|r| !r.missing.is_empty()).enumerate().map(card);
+    let cards: Vec<_> = waiting.collect();
+    TriageView { total: cards.len() as u64, next: (scene == Scene::Busy).then(|| "750.x".into()), cards }
 }
 
 fn cases(scene: Scene) -> Vec<CaseRow> {

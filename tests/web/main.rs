@@ -98,6 +98,8 @@ fn every_page() -> Vec<String> {
         "/clips",
         "/clips?missing=any",
         "/clips?state=proven&officer=%E7%94%B2",
+        "/triage",
+        "/triage?done=accept&clip=019aa2c4-7f00-7abc-8def-000000000001&case_no=1&also=",
         "/cases",
         "/cases/999",
         "/rooms",

@@ -161,6 +161,7 @@ impl Words {
             Some(Origin::FileName) => self.o_file_name,
             Some(Origin::Media) => self.o_media,
             Some(Origin::FileTime) => self.o_file_time,
+            Some(Origin::Rule) => self.o_rule,
             Some(Origin::Config) => self.o_config,
             None => word,
         }

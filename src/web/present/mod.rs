@@ -1,6 +1,7 @@
 //! From view models to what a template prints: words chosen, numbers written, styles named. Pure functions
 //! without markup, so that templates hold no decisions.
 
+pub mod case;
 pub mod clip;
 pub mod clips;
 pub mod exports;

@@ -1,6 +1,7 @@
 //! One case: its numbers, its clips and when they were captured.
 
 use super::clips::ClipRow;
+use crate::domain::coverage::Coverage;
 
 /// Everything on the page of a case.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,8 @@ pub struct CaseView {
     pub party: Option<String>,
     /// Kind of enforcement.
     pub enforcement_kind: Option<String>,
+    /// What should be recorded, and what is.
+    pub coverage: Coverage,
     /// How many clips are linked to it.
     pub clips_total: u64,
     /// The first of them by capture time; fewer than `clips_total` in very large cases.

@@ -12,6 +12,7 @@ pub mod log;
 pub mod rooms;
 pub mod station;
 pub mod timeline;
+pub mod triage;
 
 /// What the frame around every page shows.
 #[derive(Debug, Clone, Default)]

@@ -1,0 +1,314 @@
+//! Linking rules beside desk and roster: from what is settled about a clip, its outing and the register of cases to
+//! suggested links, each with a score and a reason. Pure; [`super::judge`] gathers what they look at.
+//!
+//! | rule | says | highest score, unless configured |
+//! | --- | --- | --- |
+//! | `recording`, `desk`, `roster` | whoever began the recording, took the recorder out, or was to | 98, 95, 95 |
+//! | `tag` | a case number in the file's name or a sidecar | 85 |
+//! | `earlier` | a case names the inspection task or document to which the clip is linked | 95 |
+//! | `neighbour` | other clips of the same outing are linked to it | 75 |
+//! | `register` | officer, place, party and time of a registered case fit | 75 |
+//! | `place` | captured near the address of a case, and nothing else is known | 50 |
+//!
+//! A rule links by itself where its score reaches the configured one, and no other case is almost as likely
+//! ([`MARGIN`]). Everything else waits for a person.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+
+use crate::config::Linking;
+use crate::domain::case_number::{CaseKind, NumberRule};
+use crate::domain::place::{Degrees, distance_m};
+use crate::domain::register::{name_key, same_place};
+use crate::domain::time::UtcMs;
+use crate::store::{Neighbour, Suggestion, outing};
+
+use super::case_index::{CaseIndex, Known};
+
+/// Another case so near to the best one in score makes it a conflict.
+pub const MARGIN: u32 = 15;
+/// A link of a linking rule is no evidence for another one, unless it is as sure as this.
+const SURE: u32 = 85;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// Numbers without a letter or bracket, as platforms give them, may be dates or serial numbers as well.
+const BARE_DIGITS: u32 = 60;
+
+/// Which rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// Whoever began the recording of a room.
+    Recording,
+    /// Whoever took the recorder out.
+    Desk,
+    /// The roster.
+    Roster,
+    /// A number in name or sidecar.
+    Tag,
+    /// What the case was called before it was opened.
+    Earlier,
+    /// The outing.
+    Neighbour,
+    /// The register of cases.
+    Register,
+    /// The position.
+    Place,
+}
+
+impl Rule {
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
+        Self::Recording,
+        Self::Desk,
+        Self::Roster,
+        Self::Tag,
+        Self::Earlier,
+        Self::Neighbour,
+        Self::Register,
+        Self::Place,
+    ];
+
+    /// The stored word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Desk => "desk",
+            Self::Roster => "roster",
+            Self::Tag => "tag",
+            Self::Earlier => "earlier",
+            Self::Neighbour => "neighbour",
+            Self::Register => "register",
+            Self::Place => "place",
+        }
+    }
+
+    /// The highest score that it may give; 0: it is off.
+    pub fn most(self, linking: &Linking) -> u32 {
+        match self {
+            Self::Recording => 100,
+            Self::Desk => linking.desk,
+            Self::Roster => linking.roster,
+            Self::Tag => linking.tag,
+            Self::Earlier => linking.earlier,
+            Self::Neighbour => linking.neighbour,
+            Self::Register => linking.register,
+            Self::Place => linking.place,
+        }
+    }
+}
+
+/// What is settled about a clip, and what stands around it.
+#[derive(Debug, Clone, Default)]
+pub struct About<'a> {
+    /// When capture began, milliseconds since the Unix epoch.
+    pub start_ms: Option<i64>,
+    /// When it ended.
+    pub end_ms: Option<i64>,
+    /// Every name and number by which its officers are known.
+    pub officers: Vec<String>,
+    /// Where, in words.
+    pub place: Option<&'a str>,
+    /// Party.
+    pub party: Option<&'a str>,
+    /// Where, WGS84.
+    pub position: Option<Degrees>,
+    /// Texts in which a number may stand, each with where it comes from.
+    pub texts: Vec<(&'a str, &'a str)>,
+    /// Other clips of the same recorder, in the order of their capture.
+    pub neighbours: &'a [Neighbour],
+    /// Cases that name a reference to which the clip is linked: the reference, and how many cases name it.
+    pub after: Vec<(String, Vec<&'a Known>)>,
+}
+
+/// What the rules suggest, each case once, the surest first.
+pub fn suggest(
+    about: &About<'_>,
+    cases: &CaseIndex,
+    linking: &Linking,
+    rule: &NumberRule,
+    this_year: i16,
+    zone: &TimeZone,
+) -> Vec<Suggestion> {
+    let mut found = Vec::new();
+    found.extend(tags(about, rule, this_year).into_iter().map(|s| (Rule::Tag, s)));
+    found.extend(earlier(about).into_iter().map(|s| (Rule::Earlier, s)));
+    found.extend(neighbours(about, linking, zone).into_iter().map(|s| (Rule::Neighbour, s)));
+    found.extend(registered(about, cases, linking, zone));
+    let mut best: BTreeMap<String, Suggestion> = BTreeMap::new();
+    for (rule, mut said) in found {
+        said.score = said.score.min(rule.most(linking));
+        said.rule = rule.as_str().to_owned();
+        if said.score == 0 {
+            continue;
+        }
+        match best.get(&said.case_key) {
+            Some(other) if other.score >= said.score => {}
+            _ => {
+                best.insert(said.case_key.clone(), said);
+            }
+        }
+    }
+    sorted(best.into_values().collect())
+}
+
+/// The surest first; of equals in the order of their keys.
+pub fn sorted(mut found: Vec<Suggestion>) -> Vec<Suggestion> {
+    found.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.case_key.cmp(&b.case_key)));
+    found
+}
+
+fn said(raw: &str, key: &str, score: u32, reason: String) -> Suggestion {
+    Suggestion {
+        case_key: key.to_owned(),
+        raw: raw.to_owned(),
+        rule: String::new(),
+        score,
+        reason,
+        stage: None,
+        matter: None,
+        proves: None,
+    }
+}
+
+/// Case numbers in names and sidecars: a whole text, or a part of it between separators.
+fn tags(about: &About<'_>, rule: &NumberRule, this_year: i16) -> Vec<Suggestion> {
+    let mut found: Vec<Suggestion> = Vec::new();
+    for (from, text) in &about.texts {
+        let stem = text.rsplit_once('.').filter(|(_, ext)| ext.len() <= 4 && ext.is_ascii()).map_or(*text, |(s, _)| s);
+        let parts = stem.split(['_', '/', '\\', ' ', ',', '，', ';', '；', '+', '#']).filter(|p| *p != stem);
+        for part in std::iter::once(stem).chain(parts) {
+            // The shortest number has a letter or two, a year and a serial number.
+            if part.chars().count() < 3 || !part.chars().any(|c| c.is_numeric()) {
+                continue;
+            }
+            let Ok(number) = rule.parse(part, this_year) else { continue };
+            if number.kind() == CaseKind::Unfiled || found.iter().any(|s| s.case_key == number.key()) {
+                continue;
+            }
+            let bare = number.key().chars().all(|c| c.is_ascii_digit() || c == '-');
+            let score = if bare { BARE_DIGITS } else { 100 };
+            found.push(said(part, number.key(), score, format!("the {from} holds {}", number.display())));
+        }
+    }
+    // Two numbers in one name: neither is sure.
+    if found.len() > 1 {
+        for s in &mut found {
+            s.score = s.score.min(BARE_DIGITS);
+        }
+    }
+    found
+}
+
+/// Cases that name the reference to which the clip is linked. An inspection that led to several cases leaves a choice.
+fn earlier(about: &About<'_>) -> Vec<Suggestion> {
+    let mut found = Vec::new();
+    for (reference, cases) in &about.after {
+        for case in cases {
+            let theirs = case.officers.is_empty() || about.officers.iter().any(|o| case.officers.contains(o));
+            let score = match (cases.len(), theirs) {
+                (1, true) => 100,
+                (1, false) => 75,
+                _ => 70,
+            };
+            let several = if cases.len() > 1 { format!("; {} cases came of it", cases.len()) } else { String::new() };
+            let strange = if theirs { "" } else { "; its officers are others" };
+            let reason =
+                format!("{} names {reference} as what it was before it was opened{several}{strange}", case.number);
+            found.push(said(&case.number, &case.key, score, reason));
+        }
+    }
+    found
+}
+
+/// What the clips of the same outing are linked to.
+fn neighbours(about: &About<'_>, linking: &Linking, zone: &TimeZone) -> Vec<Suggestion> {
+    let Some(start) = about.start_ms else { return Vec::new() };
+    let end = about.end_ms.unwrap_or(start);
+    let gap = linking.outing_gap.as_millis() as i64;
+    let outing = outing(about.neighbours, start, end, gap);
+    // (key, number) with the pause to the nearest clip of it before and behind.
+    let mut cases: BTreeMap<&str, (&str, Option<i64>, Option<i64>)> = BTreeMap::new();
+    for clip in outing {
+        for (key, number, origin, score) in &clip.cases {
+            if origin == "rule" && *score < SURE {
+                continue;
+            }
+            let entry = cases.entry(key).or_insert((number.as_str(), None, None));
+            let (side, pause) = match clip.start_ms < start {
+                true => (&mut entry.1, start - clip.end_ms),
+                false => (&mut entry.2, clip.start_ms - end),
+            };
+            let pause = pause.max(0);
+            *side = Some(side.map_or(pause, |p| p.min(pause)));
+        }
+    }
+    let several = cases.len() > 1;
+    cases
+        .into_iter()
+        .map(|(key, (number, before, behind))| {
+            let nearest = before.into_iter().chain(behind).min().unwrap_or(0);
+            let between = before.is_some() && behind.is_some();
+            let mut score = 90 - (5 * nearest / (HOUR_MS / 2)).clamp(0, 40) as u32;
+            score -= if between { 0 } else { 10 };
+            score -= if several { 25 } else { 0 };
+            let at = UtcMs(start).rfc3339_in(zone);
+            let minutes = nearest / 60_000;
+            let how = if between { "before and after" } else { "next to" };
+            let reason = format!("clips {how} this one ({at}) on the same outing are linked to {number}; the nearest is {minutes} min away");
+            said(number, key, score, reason)
+        })
+        .collect()
+}
+
+/// Cases of the register that fit: two of officer, place and party, near enough in time; or the position alone.
+fn registered(about: &About<'_>, cases: &CaseIndex, linking: &Linking, zone: &TimeZone) -> Vec<(Rule, Suggestion)> {
+    let Some(start) = about.start_ms else { return Vec::new() };
+    let (before, after) = (linking.before.as_millis() as i64, linking.after.as_millis() as i64);
+    let party = about.party.map(name_key);
+    let mut found = Vec::new();
+    for case in cases.near(&about.officers, party.as_deref(), about.position, linking.near_m) {
+        let Some(opened) = case.opened_ms else { continue };
+        let until = case.closed_ms.map_or(opened + after, |closed| closed + DAY_MS);
+        if start < opened - before || start > until {
+            continue;
+        }
+        let officer = about.officers.iter().any(|o| case.officers.contains(o));
+        let same_words = about.place.zip(case.place.as_deref()).is_some_and(|(a, b)| same_place(a, b));
+        let metres = about.position.zip(case.position).map(|(a, b)| distance_m(a, b));
+        let near = metres.is_some_and(|m| m <= f64::from(linking.near_m));
+        let same_party = party.is_some() && party == case.party_key;
+        let mut fits = Vec::new();
+        let mut score = 0;
+        if officer {
+            score += 35;
+            fits.push("its officer".to_owned());
+        }
+        if same_words {
+            score += 30;
+            fits.push("its place".to_owned());
+        }
+        if let Some(m) = metres.filter(|_| near) {
+            score += if same_words { 5 } else { 30 };
+            fits.push(format!("its address, {m:.0} m away"));
+        }
+        if same_party {
+            score += 30;
+            fits.push("its party".to_owned());
+        }
+        let kinds = usize::from(officer) + usize::from(same_words || near) + usize::from(same_party);
+        let days = (start - opened).abs() / DAY_MS;
+        score += if days <= 7 { 10 } else { 0 };
+        let when = UtcMs(opened).rfc3339_in(zone);
+        let reason = format!("{}: {}; opened {when}, {days} days apart", case.number, fits.join(", "));
+        match (kinds, near) {
+            (2.., _) => found.push((Rule::Register, said(&case.number, &case.key, score, reason))),
+            (1, true) => found.push((Rule::Place, said(&case.number, &case.key, score, reason))),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

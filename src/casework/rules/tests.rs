@@ -1,0 +1,199 @@
+//! Tables of what the rules make of outings, names and registers.
+
+use super::*;
+use crate::config::Linking;
+use crate::domain::case_number::NumberRule;
+use crate::domain::ids::ClipId;
+use crate::domain::register::Entry;
+use crate::store::CaseRecord;
+
+const NINE: i64 = 1_781_830_800_000; // 2026-06-19T09:00:00+08:00
+const MINUTE: i64 = 60_000;
+
+fn clip(start_min: i64, length_min: i64, case: Option<&str>) -> Neighbour {
+    let cases = case.map(|c| (c.to_owned(), c.to_owned(), "person".to_owned(), 100)).into_iter().collect();
+    Neighbour {
+        clip: ClipId::generate(NINE),
+        start_ms: NINE + start_min * MINUTE,
+        end_ms: NINE + (start_min + length_min) * MINUTE,
+        unlinked: case.is_none(),
+        cases,
+    }
+}
+
+fn cases(list: &[(&str, &[(&str, &str)])]) -> CaseIndex {
+    let record = |(number, values): &(&str, &[(&str, &str)])| CaseRecord {
+        case_id: 1,
+        number: (*number).to_owned(),
+        key: (*number).to_owned(),
+        entry: Entry(values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()),
+    };
+    CaseIndex::of(list.iter().map(record).collect(), &[], &[])
+}
+
+fn found(about: &About<'_>, cases: &CaseIndex) -> Vec<(String, String, u32)> {
+    let linking = Linking::default();
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let all = suggest(about, cases, &linking, &NumberRule::builtin(), 2026, &zone);
+    all.into_iter().map(|s| (s.rule, s.case_key, s.score)).collect()
+}
+
+fn one(rule: &str, key: &str, score: u32) -> Vec<(String, String, u32)> {
+    vec![(rule.to_owned(), key.to_owned(), score)]
+}
+
+#[test]
+fn numbers_in_names_and_sidecars() {
+    let none = CaseIndex::default();
+    let key = "赵卫罚(2026)12";
+    for (text, wanted) in [
+        ("赵卫罚〔2026〕12号.mp4", one("tag", key, 85)),
+        ("赵卫罚[2026]012号_现场检查_001.mp4", one("tag", key, 85)),
+        ("20260619_赵卫罚（2026）12号+2.avi", one("tag", key, 85)),
+        ("(2026)冀0133行罚12号 送达.mp4", one("tag", "(2026)冀0133行罚12", 85)),
+        ("DSJ_36NCC009910_110203_20260619_100324.mp4", vec![]),
+        ("赵卫罚2026-12.mp4", vec![]),
+        ("clip.mp4", vec![]),
+        ("", vec![]),
+    ] {
+        let about = About { texts: vec![("file's name", text)], ..About::default() };
+        assert_eq!(found(&about, &none), wanted, "{text}");
+    }
+    let two = About {
+        texts: vec![("file's name", "赵卫罚〔2026〕1号_赵卫罚〔2026〕2号.mp4")], ..About::default()
+    };
+    assert!(found(&two, &none).iter().all(|(_, _, score)| *score == BARE_DIGITS), "two numbers: neither is sure");
+}
+
+#[test]
+fn the_outing_says_where_a_clip_belongs() {
+    let none = CaseIndex::default();
+    let of = |neighbours: &[Neighbour]| {
+        let about = About { start_ms: Some(NINE), end_ms: Some(NINE + 10 * MINUTE), neighbours, ..About::default() };
+        found(&about, &none)
+    };
+    assert_eq!(of(&[]), []);
+    assert_eq!(of(&[clip(-20, 15, Some("A"))]), one("neighbour", "A", 75));
+    assert_eq!(
+        of(&[clip(-20, 15, Some("A")), clip(12, 5, Some("A"))]),
+        one("neighbour", "A", 75),
+        "as sure as it may be"
+    );
+    assert_eq!(of(&[clip(-200, 10, Some("A"))]), [], "longer ago than an outing's pause");
+    assert_eq!(
+        of(&[clip(-200, 10, Some("A")), clip(-120, 100, None)]),
+        one("neighbour", "A", 49),
+        "a clip in between makes it one outing; that far away it is less sure"
+    );
+    let both = of(&[clip(-20, 15, Some("A")), clip(12, 5, Some("B"))]);
+    assert_eq!(both.iter().map(|b| b.2).collect::<Vec<_>>(), [55, 55], "between two cases nobody can tell");
+    let mut guessed = clip(-20, 15, Some("A"));
+    guessed.cases[0] = ("A".into(), "A".into(), "rule".into(), 75);
+    assert_eq!(of(&[guessed]), [], "a guess is no evidence for the next one");
+}
+
+#[test]
+fn outings_end_at_long_pauses() {
+    let clips =
+        [clip(-300, 10, None), clip(-100, 30, None), clip(-60, 50, None), clip(20, 10, None), clip(200, 5, None)];
+    let starts = |gap: i64| {
+        outing(&clips, NINE, NINE + 10 * MINUTE, gap * MINUTE)
+            .iter()
+            .map(|c| (c.start_ms - NINE) / MINUTE)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(starts(120), [-100, -60, 20]);
+    assert_eq!(starts(10), [-100, -60, 20]);
+    assert_eq!(starts(9), [-1; 0]);
+    assert_eq!(starts(1000), [-300, -100, -60, 20, 200]);
+}
+
+#[test]
+fn a_registered_case_pulls_its_earlier_clips() {
+    let register = cases(&[
+        (
+            "A",
+            &[
+                ("officers", "张三"),
+                ("place", "赵县东关街18号"),
+                ("party", "某饭店"),
+                ("opened", "2026-06-22T00:00:00+08:00"),
+                ("lat", "37.7560"),
+                ("lon", "114.7760"),
+            ],
+        ),
+        ("B", &[("officers", "张三"), ("place", "西街3号"), ("opened", "2026-06-20T00:00:00+08:00")]),
+        ("C", &[("officers", "张三"), ("place", "东关街18号"), ("opened", "2025-01-20T00:00:00+08:00")]),
+        (
+            "D",
+            &[
+                ("officers", "李四"),
+                ("place", "东关街18号"),
+                ("opened", "2026-06-20T00:00:00+08:00"),
+                ("closed", "2026-06-01T00:00:00+08:00"),
+            ],
+        ),
+    ]);
+    let officers = vec!["张三".to_owned()];
+    let about = |place, party, position| About {
+        start_ms: Some(NINE),
+        officers: officers.clone(),
+        place,
+        party,
+        position,
+        ..About::default()
+    };
+    assert_eq!(found(&about(Some("东关街18号"), None, None), &register), one("register", "A", 75), "officer and place");
+    assert_eq!(found(&about(None, Some("某饭店"), None), &register), one("register", "A", 75), "officer and party");
+    assert_eq!(
+        found(&about(None, None, Some((37.7561, 114.7761))), &register),
+        one("register", "A", 75),
+        "officer and position"
+    );
+    assert_eq!(found(&about(Some("南街1号"), None, None), &register), [], "an officer alone has many cases");
+    let nobody = About { officers: vec![], ..about(None, None, Some((37.7561, 114.7761))) };
+    assert_eq!(found(&nobody, &register), one("place", "A", 40), "a position alone says little");
+    let later = About { start_ms: Some(NINE + 200 * DAY_MS), ..about(Some("东关街18号"), None, None) };
+    assert_eq!(found(&later, &register), [], "half a year after it was opened");
+    let undated = About { start_ms: None, ..about(Some("东关街18号"), None, None) };
+    assert_eq!(found(&undated, &register), []);
+}
+
+#[test]
+fn an_inspection_becomes_a_case() {
+    let register = cases(&[("A", &[("officers", "张三")]), ("B", &[("officers", "李四")]), ("C", &[])]);
+    let case = |key: &str| register.case(key).unwrap();
+    let about = |officers: &[&str], after: Vec<&'static str>| {
+        let after = after.into_iter().map(case).collect();
+        let about = About {
+            officers: officers.iter().map(|o| (*o).to_owned()).collect(),
+            after: vec![("JC-2026-311".into(), after)],
+            ..About::default()
+        };
+        found(&about, &register)
+    };
+    assert_eq!(about(&["张三"], vec!["A"]), one("earlier", "A", 95));
+    assert_eq!(about(&[], vec!["C"]), one("earlier", "C", 95), "whose officers nobody wrote down");
+    assert_eq!(about(&["王五"], vec!["A"]), one("earlier", "A", 75));
+    let two = about(&["张三"], vec!["A", "B"]);
+    assert_eq!(
+        two.iter().map(|t| t.2).collect::<Vec<_>>(),
+        [70, 70],
+        "an inspection that led to two cases leaves a choice"
+    );
+}
+
+#[test]
+fn every_rule_can_be_switched_off() {
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let off = Linking { tag: 0, earlier: 0, neighbour: 0, register: 0, place: 0, ..Linking::default() };
+    let neighbours = [clip(-20, 15, Some("A"))];
+    let about = About {
+        start_ms: Some(NINE),
+        texts: vec![("file's name", "赵卫罚〔2026〕12号.mp4")],
+        neighbours: &neighbours,
+        ..About::default()
+    };
+    assert_eq!(suggest(&about, &CaseIndex::default(), &off, &NumberRule::builtin(), 2026, &zone), []);
+    assert!(Rule::ALL.iter().all(|r| r.most(&Linking::default()) > 0));
+}

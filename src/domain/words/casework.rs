@@ -1,0 +1,228 @@
+//! Words of casework: registers, what rules suggest, what a case should have and has.
+
+use jiff::tz::TimeZone;
+
+use super::{Lang, Words};
+use crate::domain::coverage::{Line, Standing, Tier};
+use crate::domain::register::Register;
+use crate::domain::time::UtcMs;
+
+/// Gaps that a line spells out.
+const GAPS: usize = 3;
+
+impl Words {
+    /// The name of a register.
+    pub fn register_name(&self, register: Register) -> &'static str {
+        match register {
+            Register::Unit => self.reg_unit,
+            Register::Officer => self.reg_officer,
+            Register::Recorder => self.reg_recorder,
+            Register::Party => self.reg_party,
+            Register::Case => self.reg_case,
+            Register::Catalogue => self.reg_catalogue,
+        }
+    }
+
+    /// The name of a column: the Chinese one, or that of programs.
+    pub fn column(&self, chinese: &'static str, name: &'static str) -> &'static str {
+        match self.lang {
+            Lang::Zh => chinese,
+            Lang::En => name,
+        }
+    }
+
+    /// How much of a matter is to be recorded.
+    pub fn tier(&self, tier: Tier) -> &'static str {
+        match tier {
+            Tier::Whole => self.tier_whole,
+            Tier::Part => self.tier_part,
+            Tier::Written => self.tier_written,
+        }
+    }
+
+    /// How an item of the catalogue stands in a case.
+    pub fn standing(&self, standing: Standing) -> &'static str {
+        match standing {
+            Standing::Missing => self.cov_missing,
+            Standing::Interrupted => self.cov_interrupted,
+            Standing::Late => self.cov_late,
+            Standing::Present => self.cov_present,
+            Standing::Replaced => self.cov_replaced,
+            Standing::NotYetDue => self.cov_not_yet_due,
+        }
+    }
+
+    /// The name of a linking rule, by its stored word; a newer word shows as it stands.
+    pub fn linking_rule<'a>(&self, word: &'a str) -> &'a str {
+        match word {
+            "recording" => self.rule_recording,
+            "desk" => self.rule_desk,
+            "roster" => self.rule_roster,
+            "tag" => self.rule_tag,
+            "earlier" => self.rule_earlier,
+            "neighbour" => self.rule_neighbour,
+            "register" => self.rule_register,
+            "place" => self.rule_place,
+            _ => word,
+        }
+    }
+
+    /// What stands behind a line: where its gaps are, until when it may come, why it has no recording.
+    pub fn coverage_detail(&self, line: &Line, zone: &TimeZone) -> String {
+        let mut parts: Vec<String> = line
+            .gaps_ms
+            .iter()
+            .take(GAPS)
+            .map(|(from, to)| {
+                format!(
+                    "{} – {} ({})",
+                    self.day_time(UtcMs(*from), zone),
+                    self.time(UtcMs(*to), zone),
+                    self.footage(to - from)
+                )
+            })
+            .collect();
+        if line.gaps_ms.len() > GAPS {
+            parts.push(format!("+{}", line.gaps_ms.len() - GAPS));
+        }
+        if let Some(due) = line.due_ms {
+            let at = self.day_time(UtcMs(due), zone);
+            parts.push(match self.lang {
+                Lang::Zh => format!("应于 {at} 前入库"),
+                Lang::En => format!("to be sealed by {at}"),
+            });
+        }
+        parts.extend(line.reason.clone());
+        parts.join(if self.lang == Lang::Zh { "；" } else { "; " })
+    }
+
+    /// What an import came to, or would come to.
+    pub fn imported(&self, added: u64, changed: u64, same: u64, dry_run: bool) -> String {
+        let (added, changed, same) = (self.number(added), self.number(changed), self.number(same));
+        match (self.lang, dry_run) {
+            (Lang::Zh, false) => format!("已导入：新增 {added}，变更 {changed}，未变 {same}"),
+            (Lang::Zh, true) => format!("试导入，未作改动：将新增 {added}，变更 {changed}，未变 {same}"),
+            (Lang::En, false) => format!("imported: {added} new, {changed} changed, {same} as before"),
+            (Lang::En, true) => {
+                format!("nothing was changed; would be: {added} new, {changed} changed, {same} as before")
+            }
+        }
+    }
+
+    /// Cases that turned out to be one.
+    pub fn cases_joined(&self, n: u64) -> String {
+        match self.lang {
+            Lang::Zh => format!("{n} 个案件与另一编号属同一案件，已合并"),
+            Lang::En => format!("{n} cases turned out to be one with another and were joined"),
+        }
+    }
+
+    /// How an import is taken back.
+    pub fn undo_hint(&self, import: i64) -> String {
+        match self.lang {
+            Lang::Zh => format!("撤销本次导入：evidock register undo {import}"),
+            Lang::En => format!("to take it back: evidock register undo {import}"),
+        }
+    }
+
+    /// An import was taken back.
+    pub fn import_undone(&self, import: i64, restored: u64, removed: u64, kept: u64) -> String {
+        let mut text = match self.lang {
+            Lang::Zh => format!("导入 {import} 已撤销：恢复 {restored} 条，移除 {removed} 条"),
+            Lang::En => format!("import {import} was taken back: {restored} entries as before, {removed} removed"),
+        };
+        if kept > 0 {
+            text.push_str(&match self.lang {
+                Lang::Zh => format!("；{kept} 个案件已有关联资料，编号保留"),
+                Lang::En => format!("; {kept} cases keep their numbers, because clips are linked to them"),
+            });
+        }
+        text
+    }
+
+    /// Why a matter has no recording was noted.
+    pub fn no_record_said(&self, case_no: &str, matter: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("{case_no}“{matter}”的原因已记录"),
+            Lang::En => format!("{case_no}: the reason for {matter} is on record"),
+        }
+    }
+
+    /// What was decided about clips and a case.
+    pub fn verdict_line(&self, verdict: &str, case_no: &str, clips: u64) -> String {
+        match (self.lang, verdict) {
+            (Lang::Zh, "accept") => format!("{clips} 个资料已关联 {case_no}"),
+            (Lang::Zh, "refuse") => format!("{clips} 个资料不属于 {case_no}，不再建议"),
+            (Lang::Zh, _) => format!("{clips} 个资料对 {case_no} 的处理已撤销"),
+            (Lang::En, "accept") => format!("linked to {case_no}: {}", self.clips(clips)),
+            (Lang::En, "refuse") => format!("not of {case_no}, and not suggested again: {}", self.clips(clips)),
+            (Lang::En, _) => format!("the decision about {case_no} is taken back: {}", self.clips(clips)),
+        }
+    }
+
+    /// What a dry run came to.
+    pub fn rules_tried(&self, clips: u64, links: u64, suggestions: u64, conflicts: u64) -> String {
+        let [clips, links, suggestions, conflicts] = [clips, links, suggestions, conflicts].map(|n| self.number(n));
+        match self.lang {
+            Lang::Zh => format!(
+                "共 {clips} 个资料：将关联 {links}，待确认 {suggestions}，其中难以区分 {conflicts}；未作任何改动"
+            ),
+            Lang::En => format!(
+                "{clips} clips: {links} would be linked, {suggestions} would wait, {conflicts} of them between two cases; nothing was changed"
+            ),
+        }
+    }
+
+    /// Clips whose case is not opened yet.
+    pub fn not_yet_linkable(&self, n: u64) -> String {
+        match self.lang {
+            Lang::Zh => format!("另有 {} 个已关联检查任务或当场文书，尚未立案", self.number(n)),
+            Lang::En => format!("not yet linkable, because no case was opened: {}", self.clips(n)),
+        }
+    }
+
+    /// A decision about this many clips of an outing at once.
+    pub fn whole_outing(&self, clips: u64) -> String {
+        match self.lang {
+            Lang::Zh => format!("本次外勤的 {clips} 个一并确认"),
+            Lang::En => format!("All {clips} of this outing"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::coverage::Item;
+
+    #[test]
+    fn lines_in_both_languages() {
+        let (zh, en) = (Lang::Zh.words(), Lang::En.words());
+        let item = Item {
+            kind: None,
+            stage: None,
+            matter: "现场检查".into(),
+            tier: Tier::Whole,
+            always: false,
+            content: Default::default(),
+        };
+        let line = Line {
+            item,
+            standing: Standing::Interrupted,
+            clips: 2,
+            recorded_ms: 0,
+            gaps_ms: vec![(1_781_830_800_000, 1_781_830_860_000)],
+            due_ms: None,
+            reason: Some("没电".into()),
+        };
+        let zone = TimeZone::fixed(jiff::tz::offset(8));
+        assert_eq!(zh.coverage_detail(&line, &zone), "2026-06-19 09:00:00 – 09:01:00 (1:00)；没电");
+        assert_eq!(en.imported(1, 0, 1204, false), "imported: 1 new, 0 changed, 1,204 as before");
+        assert!(zh.import_undone(3, 1, 2, 1).contains("编号保留"));
+        assert_eq!(zh.linking_rule("neighbour"), zh.rule_neighbour);
+        assert_eq!(zh.linking_rule("newer"), "newer");
+        let mut words: Vec<_> = Standing::ALL.iter().map(|s| zh.standing(*s)).collect();
+        words.dedup();
+        assert_eq!(words.len(), Standing::ALL.len());
+    }
+}

@@ -1,0 +1,676 @@
+//! Registers: imports, what they replaced, and what they say now. Of cases also their numbers, and that two of them turned
+//! out to be one.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::case_number::CaseNumber;
+use crate::domain::coverage::{Allowed, CaseFacts, Coverage, Footage, Item, NoRecord, cover};
+use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::ids::ClipId;
+use crate::domain::layout;
+use crate::domain::record::{self, Field};
+use crate::domain::register::{EARLIER_KEYS, Entry, Register};
+
+/// An entry to be stored.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// Line in the file.
+    pub line: u64,
+    /// Its values.
+    pub entry: Entry,
+    /// By what it is known again; of a case `None`: that is its numbers.
+    pub key: Option<String>,
+    /// Of a case: its numbers, the one that names it first.
+    pub numbers: Vec<CaseNumber>,
+}
+
+/// A register to be imported.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Which.
+    pub register: Register,
+    /// Of the file.
+    pub name: String,
+    /// What is in it.
+    pub entries: Vec<NewEntry>,
+    /// Version of the number rule.
+    pub rule_version: u32,
+}
+
+/// What an import came to, or would come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportedAs {
+    /// Its number; `None` where nothing was stored.
+    pub import: Option<i64>,
+    /// Entries that were not there.
+    pub added: usize,
+    /// Entries that were there with other values.
+    pub changed: usize,
+    /// Entries that were there like this.
+    pub same: usize,
+    /// Cases that turned out to be one with another.
+    pub joined: usize,
+    /// Lines that contradict what is stored; with any of them nothing was stored.
+    pub conflicts: Vec<(u64, String)>,
+}
+
+/// An import as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRow {
+    /// Its number.
+    pub import: i64,
+    /// Which register.
+    pub register: Register,
+    /// Of the file.
+    pub name: String,
+    /// Entries in it.
+    pub entries: u64,
+    /// Of these new.
+    pub added: u64,
+    /// Of these changed.
+    pub changed: u64,
+    /// Who, as `kind:id`.
+    pub actor: String,
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// When it was undone.
+    pub undone_ms: Option<i64>,
+}
+
+/// What undoing an import came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// Entries as they were before.
+    pub restored: usize,
+    /// Entries that are no longer there.
+    pub removed: usize,
+    /// Cases that keep their numbers: clips are or were linked to them, and nothing is un-said.
+    pub kept: usize,
+}
+
+/// An entry as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRow {
+    /// By what it is known again.
+    pub key: String,
+    /// Its values.
+    pub entry: Entry,
+    /// The case, of a case.
+    pub case_id: Option<i64>,
+    /// The import that says so.
+    pub import: i64,
+}
+
+/// A case as its register has it, with what rules match it by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseRecord {
+    /// The case.
+    pub case_id: i64,
+    /// Its first number, as displayed.
+    pub number: String,
+    /// That number's key.
+    pub key: String,
+    /// Its values.
+    pub entry: Entry,
+}
+
+fn odd(what: &str, e: &serde_json::Error) -> StoreError {
+    StoreError::Odd(format!("{what}: {e}"))
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<(String, String, Option<i64>, i64)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn entry_row((key, json, case_id, import): (String, String, Option<i64>, i64)) -> Result<EntryRow> {
+    let entry = serde_json::from_str(&json).map_err(|e| odd("an entry of a register", &e))?;
+    Ok(EntryRow { key, entry, case_id, import })
+}
+
+fn case_columns(row: &Row<'_>) -> rusqlite::Result<(i64, String, String)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+fn case_record((case_id, key, json): (i64, String, String)) -> Result<CaseRecord> {
+    let entry: Entry = serde_json::from_str(&json).map_err(|e| odd("an entry of a register", &e))?;
+    Ok(CaseRecord { case_id, number: entry.get("number").unwrap_or_default().to_owned(), key, entry })
+}
+
+impl Tx<'_> {
+    /// Imports a register, or says what that would come to.
+    pub fn import_register(&self, new: &Import, dry_run: bool, actor: &Actor, via: &'static str) -> Result<ImportedAs> {
+        // The trial is the import itself, taken back: so it cannot promise anything else.
+        self.conn.execute_batch("SAVEPOINT import")?;
+        let before = self.changes.borrow().len();
+        let outcome = self.import_all(new, actor, via);
+        let keep = matches!(&outcome, Ok(done) if !dry_run && done.conflicts.is_empty());
+        if keep {
+            self.conn.execute_batch("RELEASE import")?;
+            return outcome;
+        }
+        self.conn.execute_batch("ROLLBACK TO import; RELEASE import")?;
+        self.changes.borrow_mut().truncate(before);
+        outcome.map(|done| ImportedAs { import: None, ..done })
+    }
+
+    fn import_all(&self, new: &Import, actor: &Actor, via: &'static str) -> Result<ImportedAs> {
+        let mut done = ImportedAs::default();
+        self.conn.execute(
+            "INSERT INTO register_import (register, name, entries, added, changed, actor, at_ms) VALUES (?1, ?2, ?3, 0, 0, ?4, ?5)",
+            params![new.register.as_str(), new.name, new.entries.len() as i64, format!("{}:{}", actor.kind, actor.id), self.now_ms()],
+        )?;
+        let import = self.conn.last_insert_rowid();
+        for entry in &new.entries {
+            match new.register {
+                Register::Case => self.import_case(new, entry, import, &mut done, actor, via)?,
+                _ => self.import_entry(new.register, entry, entry.key.as_deref(), None, import, &mut done)?,
+            }
+        }
+        self.conn.execute(
+            "UPDATE register_import SET added = ?2, changed = ?3 WHERE import_id = ?1",
+            params![import, done.added as i64, done.changed as i64],
+        )?;
+        self.log(
+            &Draft::by(EventKind::RegisterImported, actor.clone(), via)
+                .fact("register", new.register.as_str())
+                .fact("import", import)
+                .fact("entries", new.entries.len())
+                .fact("added", done.added)
+                .fact("changed", done.changed)
+                .secret("name", new.name.as_str()),
+        )?;
+        self.changed(Change::Cases);
+        done.import = Some(import);
+        Ok(done)
+    }
+
+    /// Stores one entry, if it says anything new.
+    fn import_entry(
+        &self,
+        register: Register,
+        new: &NewEntry,
+        key: Option<&str>,
+        case: Option<(i64, bool, &[String])>,
+        import: i64,
+        done: &mut ImportedAs,
+    ) -> Result<()> {
+        let key = key.unwrap_or_default();
+        let before = self.read().entry(register, key)?;
+        let (case_id, opened, numbers) = case.map_or((None, false, &[][..]), |(id, opened, n)| (Some(id), opened, n));
+        if before.as_ref().is_some_and(|b| b.entry == new.entry) && numbers.is_empty() {
+            done.same += 1;
+            return Ok(());
+        }
+        match before {
+            Some(_) => done.changed += 1,
+            None => done.added += 1,
+        }
+        let json = |entry: &Entry| serde_json::to_string(entry).map_err(|e| odd("an entry of a register", &e));
+        let numbers = serde_json::to_string(numbers).map_err(|e| odd("numbers of a case", &e))?;
+        self.conn
+            .prepare_cached(
+                "INSERT INTO register_before (import_id, register, entry_key, before, before_import, opened, numbers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                import,
+                register.as_str(),
+                key,
+                before.as_ref().map(|b| json(&b.entry)).transpose()?,
+                before.as_ref().map(|b| b.import),
+                opened,
+                numbers
+            ])?;
+        self.put_entry(register, key, (&new.entry, Some(new.line)), case_id, import)
+    }
+
+    /// Without a line the entry keeps its place.
+    fn put_entry(
+        &self,
+        register: Register,
+        key: &str,
+        (entry, line): (&Entry, Option<u64>),
+        case_id: Option<i64>,
+        import: i64,
+    ) -> Result<()> {
+        let json = serde_json::to_string(entry).map_err(|e| odd("an entry of a register", &e))?;
+        let opened_ms = if register == Register::Case { entry.time_ms("opened") } else { None };
+        self.conn
+            .prepare_cached(
+                "INSERT INTO register_entry (register, entry_key, name, loose, entry, case_id, opened_ms, import_id, at_ms, line) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, 0))
+                 ON CONFLICT (register, entry_key) DO UPDATE SET name = excluded.name, loose = excluded.loose, entry = excluded.entry, line = coalesce(?10, line),
+                   opened_ms = excluded.opened_ms, import_id = excluded.import_id, at_ms = excluded.at_ms",
+            )?
+            .execute(params![
+                register.as_str(),
+                key,
+                entry.name(register),
+                entry.loose(register),
+                json,
+                case_id,
+                opened_ms,
+                import,
+                self.now_ms(),
+                line.map(|line| line as i64)
+            ])?;
+        if let Some(case) = case_id {
+            self.conn.prepare_cached("DELETE FROM case_earlier WHERE case_id = ?1")?.execute([case])?;
+            let mut insert =
+                self.conn.prepare_cached("INSERT OR IGNORE INTO case_earlier (case_key, case_id) VALUES (?1, ?2)")?;
+            for key in entry.list(EARLIER_KEYS) {
+                insert.execute(params![key, case])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores a case: finds it by any of its numbers, or opens it, and gives it those that it lacks.
+    fn import_case(
+        &self,
+        all: &Import,
+        new: &NewEntry,
+        import: i64,
+        done: &mut ImportedAs,
+        actor: &Actor,
+        via: &'static str,
+    ) -> Result<()> {
+        let Some(first) = new.numbers.first() else { return Ok(()) };
+        let mut known: Vec<i64> = Vec::new();
+        for number in &new.numbers {
+            if let Some(case) = self.read().case_id(number.key())?
+                && !known.contains(&case)
+            {
+                known.push(case);
+            }
+        }
+        let opened = known.is_empty();
+        let case = match known.first() {
+            Some(case) => *case,
+            None => self.case_of(first, all.rule_version, actor, via)?,
+        };
+        for other in known.iter().skip(1) {
+            let registered = |case: i64| -> Result<bool> { Ok(self.read().case_entry(case)?.is_some()) };
+            if registered(case)? && registered(*other)? {
+                let numbers: Vec<String> = new.numbers.iter().map(|n| n.display().to_owned()).collect();
+                done.conflicts.push((
+                    new.line,
+                    format!(
+                        "line {}: {} are two cases of the register already; give each number to the case that it belongs to",
+                        new.line,
+                        numbers.join(" and ")
+                    ),
+                ));
+                return Ok(());
+            }
+            self.join_cases(case, *other, actor, via)?;
+            done.joined += 1;
+        }
+        let mut added = Vec::new();
+        if opened {
+            added.push(first.key().to_owned());
+        }
+        for number in &new.numbers {
+            if self.read().case_id(number.key())?.is_none() {
+                self.add_alias(case, number, all.rule_version)?;
+                added.push(number.key().to_owned());
+            }
+        }
+        // The clips of the case are found by the new numbers in the bucket, too.
+        if !added.is_empty() && !opened {
+            for clip in self.read().clips_of_case(case)? {
+                self.stale(clip)?;
+            }
+        }
+        let key = match self.read().case_entry(case)? {
+            Some(entry) => entry.key,
+            None => first.key().to_owned(),
+        };
+        self.import_entry(Register::Case, new, Some(&key), Some((case, opened, &added)), import, done)
+    }
+
+    /// Two cases are one: what was linked to `other` is linked to `case`, and what stood for `other` stands for it.
+    fn join_cases(&self, case: i64, other: i64, actor: &Actor, via: &'static str) -> Result<()> {
+        let read = self.read();
+        let number = |case: i64| -> Result<String> {
+            Ok(read.aliases(case)?.into_iter().next().map(|(_, display)| display).unwrap_or_default())
+        };
+        let (kept, joined) = (number(case)?, number(other)?);
+        let key = read.aliases(case)?.into_iter().next().map(|(key, _)| key).unwrap_or_default();
+        let heads: Vec<(i64, String)> = {
+            let mut statement = self.conn.prepare_cached(
+                "SELECT link_id, clip_id FROM case_link l WHERE case_id = ?1 AND withdrawn = 0
+                   AND rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)",
+            )?;
+            let rows = statement.query_map([other], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            rows.collect::<std::result::Result<_, _>>()?
+        };
+        let by = format!("{}:{}", actor.kind, actor.id);
+        for (link, clip) in heads {
+            let reason = "the register says that the two cases are one";
+            // Who said it, and how sure it is, stays what it was: a person's word does not become a register's.
+            self.conn.execute(
+                "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, reason, rule_version, actor, at_ms)
+                 SELECT clip_id, ?2, 1 + coalesce((SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2), 0),
+                   case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, ?3, rule_version, ?4, ?5
+                 FROM case_link l WHERE link_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2 AND x.withdrawn = 0
+                   AND x.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = x.clip_id AND y.case_id = x.case_id))",
+                params![link, case, reason, by, self.now_ms()],
+            )?;
+            self.conn.execute(
+                "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
+                 SELECT clip_id, case_id, rev + 1, case_key, raw, origin, score, ?2, rule_version, 1, ?3, ?4 FROM case_link WHERE link_id = ?1",
+                params![link, reason, by, self.now_ms()],
+            )?;
+            let clip: ClipId = clip.parse()?;
+            self.stale(clip)?;
+        }
+        for table in ["case_alias", "hold_order", "review", "no_record"] {
+            let sql = format!("UPDATE {table} SET case_id = ?1 WHERE case_id = ?2");
+            self.conn.execute(&sql, params![case, other])?;
+        }
+        for table in ["register_entry", "case_earlier"] {
+            let sql = format!("UPDATE {table} SET case_id = ?1 WHERE case_id = ?2");
+            self.conn.execute(&sql, params![case, other])?;
+        }
+        for clip in self.read().clips_of_case(case)? {
+            self.hold_by_cases(clip)?;
+            self.reindex(clip)?;
+        }
+        self.log(
+            &Draft::by(EventKind::CasesJoined, actor.clone(), via)
+                .case(layout::case_hash(&key))
+                .secret("number", kept)
+                .secret("joined", joined),
+        )?;
+        self.changed(Change::Cases);
+        Ok(())
+    }
+
+    /// Takes an import back: every entry as it was before. What a later import said about the same entries must be
+    /// taken back first.
+    pub fn undo_import(&self, import: i64, actor: &Actor, via: &'static str) -> Result<Undone> {
+        let read = self.read();
+        let row = read.register_imports(None, u32::MAX)?.into_iter().find(|i| i.import == import).ok_or_else(|| {
+            StoreError::NotFound(format!("there is no import {import}; `evidock register imports` shows them"))
+        })?;
+        if row.undone_ms.is_some() {
+            return Err(StoreError::Conflict(format!("import {import} was undone already")));
+        }
+        let later: Option<(i64, i64)> = self
+            .conn
+            .query_row(
+                "SELECT max(e.import_id), count(*) FROM register_before b JOIN register_entry e ON e.register = b.register AND e.entry_key = b.entry_key
+                 WHERE b.import_id = ?1 AND e.import_id <> ?1",
+                [import],
+                |r| Ok((r.get::<_, Option<i64>>(0)?, r.get(1)?)),
+            )
+            .map(|(max, n): (Option<i64>, i64)| max.map(|m| (m, n)))?;
+        if let Some((newer, entries)) = later {
+            return Err(StoreError::Conflict(format!(
+                "import {newer} changed {entries} of its entries since; undo that one first"
+            )));
+        }
+        type Before = (String, Option<String>, Option<i64>, bool, String);
+        let rows: Vec<Before> = {
+            let mut statement = self.conn.prepare_cached(
+                "SELECT entry_key, before, before_import, opened, numbers FROM register_before WHERE import_id = ?1",
+            )?;
+            let rows =
+                statement.query_map([import], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?;
+            rows.collect::<std::result::Result<_, _>>()?
+        };
+        let mut done = Undone::default();
+        for (key, before, before_import, opened, numbers) in rows {
+            let case = read.entry(row.register, &key)?.and_then(|e| e.case_id);
+            match (before, before_import) {
+                (Some(json), Some(earlier)) => {
+                    let entry: Entry = serde_json::from_str(&json).map_err(|e| odd("an entry of a register", &e))?;
+                    self.put_entry(row.register, &key, (&entry, None), case, earlier)?;
+                    done.restored += 1;
+                }
+                _ => {
+                    if let Some(case) = case {
+                        self.conn.execute("DELETE FROM case_earlier WHERE case_id = ?1", [case])?;
+                    }
+                    self.conn.execute(
+                        "DELETE FROM register_entry WHERE register = ?1 AND entry_key = ?2",
+                        params![row.register.as_str(), key],
+                    )?;
+                    done.removed += 1;
+                }
+            }
+            if let Some(case) = case {
+                let numbers: Vec<String> = serde_json::from_str(&numbers).map_err(|e| odd("numbers of a case", &e))?;
+                done.kept += usize::from(!self.forget_numbers(case, &numbers, opened)?);
+            }
+        }
+        let by = format!("{}:{}", actor.kind, actor.id);
+        self.conn.execute(
+            "UPDATE register_import SET undone_by = ?2, undone_ms = ?3 WHERE import_id = ?1",
+            params![import, by, self.now_ms()],
+        )?;
+        self.log(
+            &Draft::by(EventKind::RegisterUndone, actor.clone(), via)
+                .fact("register", row.register.as_str())
+                .fact("import", import)
+                .fact("restored", done.restored)
+                .fact("removed", done.removed),
+        )?;
+        self.changed(Change::Cases);
+        Ok(done)
+    }
+
+    /// Takes numbers from a case, and the case itself where the import opened it. `false` where clips are or were
+    /// linked to it: then they stay.
+    fn forget_numbers(&self, case: i64, numbers: &[String], opened: bool) -> Result<bool> {
+        if numbers.is_empty() {
+            return Ok(true);
+        }
+        let used: bool = self.conn.query_row(
+            "SELECT EXISTS (SELECT 1 FROM case_link WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM hold_order WHERE case_id = ?1)
+               OR EXISTS (SELECT 1 FROM review WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM no_record WHERE case_id = ?1)",
+            [case],
+            |r| r.get(0),
+        )?;
+        if used {
+            return Ok(false);
+        }
+        for key in numbers {
+            self.conn.execute("DELETE FROM case_alias WHERE case_key = ?1 AND case_id = ?2", params![key, case])?;
+        }
+        if opened {
+            self.conn.execute(
+                "DELETE FROM case_file WHERE case_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_alias WHERE case_id = ?1)",
+                [case],
+            )?;
+        }
+        Ok(true)
+    }
+
+    /// Somebody says why a matter of a case has no recording; an empty reason takes it back.
+    pub fn say_no_record(&self, case: i64, said: &NoRecord, asked: Draft) -> Result<()> {
+        let key = self.read().aliases(case)?.into_iter().next().map(|(key, _)| key).unwrap_or_default();
+        self.conn.execute(
+            "INSERT INTO no_record (case_id, matter, written, reason, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                case,
+                said.matter,
+                said.written,
+                said.reason,
+                format!("{}:{}", asked.actor.kind, asked.actor.id),
+                self.now_ms()
+            ],
+        )?;
+        let event = asked
+            .case(layout::case_hash(&key))
+            .fact("written", said.written)
+            .secret("matter", said.matter.as_str())
+            .secret("reason", said.reason.as_str());
+        self.log(&event)?;
+        self.changed(Change::Cases);
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    /// One entry.
+    pub fn entry(&self, register: Register, key: &str) -> Result<Option<EntryRow>> {
+        self.conn
+            .prepare_cached(
+                "SELECT entry_key, entry, case_id, import_id FROM register_entry WHERE register = ?1 AND entry_key = ?2",
+            )?
+            .query_row(params![register.as_str(), key], entry)
+            .optional()?
+            .map(entry_row)
+            .transpose()
+    }
+
+    /// What the register of cases says about a case.
+    pub fn case_entry(&self, case: i64) -> Result<Option<EntryRow>> {
+        self.conn
+            .prepare_cached("SELECT entry_key, entry, case_id, import_id FROM register_entry WHERE case_id = ?1")?
+            .query_row([case], entry)
+            .optional()?
+            .map(entry_row)
+            .transpose()
+    }
+
+    /// Entries in the order of their names, at most `limit`; `loose` (`domain::case_number::loose` of what was typed)
+    /// stands anywhere in them.
+    pub fn entries(&self, register: Register, loose: Option<&str>, limit: u32) -> Result<Vec<EntryRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT e.entry_key, e.entry, e.case_id, e.import_id FROM register_entry e WHERE e.register = ?1
+               AND (?2 = '' OR instr(e.loose, ?2) > 0 OR EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = e.case_id AND instr(a.loose, ?2) > 0))
+             ORDER BY e.name, e.entry_key LIMIT ?3",
+        )?;
+        let rows = statement.query_map(params![register.as_str(), loose.unwrap_or_default(), limit], entry)?;
+        rows.map(|row| entry_row(row?)).collect()
+    }
+
+    /// How many entries a register has.
+    pub fn entry_count(&self, register: Register) -> Result<u64> {
+        let sql = "SELECT count(*) FROM register_entry WHERE register = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([register.as_str()], |r| r.get::<_, i64>(0))? as u64)
+    }
+
+    /// Imports, newest first, at most `limit`.
+    pub fn register_imports(&self, register: Option<Register>, limit: u32) -> Result<Vec<ImportRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT import_id, register, name, entries, added, changed, actor, at_ms, undone_ms FROM register_import
+             WHERE ?1 IS NULL OR register = ?1 ORDER BY import_id DESC LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![register.map(Register::as_str), limit], |r| {
+            Ok((
+                r.get::<_, String>(1)?,
+                ImportRow {
+                    import: r.get(0)?,
+                    register: Register::Unit,
+                    name: r.get(2)?,
+                    entries: r.get::<_, i64>(3)? as u64,
+                    added: r.get::<_, i64>(4)? as u64,
+                    changed: r.get::<_, i64>(5)? as u64,
+                    actor: r.get(6)?,
+                    at_ms: r.get(7)?,
+                    undone_ms: r.get(8)?,
+                },
+            ))
+        })?;
+        rows.map(|row| {
+            let (word, row) = row?;
+            let register = Register::parse(&word).ok_or_else(|| StoreError::Odd(format!("register {word:?}")))?;
+            Ok(ImportRow { register, ..row })
+        })
+        .collect()
+    }
+
+    /// Every case of the register, in the order of their opening.
+    pub fn registered_cases(&self) -> Result<Vec<CaseRecord>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT case_id, entry_key, entry FROM register_entry WHERE register = 'case' ORDER BY opened_ms, entry_key",
+        )?;
+        let rows = statement.query_map([], case_columns)?;
+        rows.map(|row| case_record(row?)).collect()
+    }
+
+    /// Changes whenever an import or its undoing changed any register.
+    pub fn register_version(&self) -> Result<(i64, i64)> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT coalesce(max(import_id), 0), count(undone_ms) FROM register_import")?
+            .query_row([], |r| Ok((r.get(0)?, r.get(1)?)))?)
+    }
+
+    /// Cases of the register that name a number with this key as what they were called before they were opened.
+    pub fn cases_after(&self, key: &str) -> Result<Vec<CaseRecord>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT e.case_id, e.entry_key, e.entry FROM case_earlier r JOIN register_entry e ON e.case_id = r.case_id WHERE r.case_key = ?1
+             ORDER BY e.case_id LIMIT 20",
+        )?;
+        let rows = statement.query_map([key], case_columns)?;
+        rows.map(|row| case_record(row?)).collect()
+    }
+
+    /// The catalogue of what is to be recorded.
+    pub fn catalogue_items(&self) -> Result<Vec<Item>> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT entry FROM register_entry WHERE register = 'catalogue' ORDER BY line, entry_key")?;
+        let rows = statement.query_map([], |r| r.get::<_, String>(0))?;
+        rows.map(|row| {
+            let entry: Entry = serde_json::from_str(&row?).map_err(|e| odd("an item of the catalogue", &e))?;
+            Ok(Item::of(&entry))
+        })
+        .collect()
+    }
+
+    /// A case against the catalogue, at `now_ms`.
+    pub fn coverage(&self, case: i64, now_ms: i64, allowed: Allowed) -> Result<Coverage> {
+        let facts = self.case_entry(case)?.map(|e| CaseFacts::of(&e.entry)).unwrap_or_default();
+        Ok(cover(&self.catalogue_items()?, &facts, &self.footage_of(case)?, &self.no_records(case)?, now_ms, allowed))
+    }
+
+    /// Clips of a case as coverage asks: of each the part that is linked, and what that shows.
+    fn footage_of(&self, case: i64) -> Result<Vec<Footage>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT l.stage, l.matter, l.from_ms, l.to_ms, i.captured_start_ms, m.duration_ms, c.sealed_ms, l.clip_id
+             FROM case_link l JOIN clip c USING (clip_id) LEFT JOIN media m USING (clip_id) LEFT JOIN clip_index i USING (clip_id)
+             WHERE l.case_id = ?1 AND l.withdrawn = 0 AND c.role IN ('clip', 'other') AND c.isolated_ms IS NULL
+               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
+             ORDER BY i.captured_start_ms, l.clip_id",
+        )?;
+        type Found =
+            (Option<String>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, String);
+        let rows: Vec<Found> = statement
+            .query_map([case], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?))
+            })?
+            .collect::<std::result::Result<_, _>>()?;
+        rows.into_iter()
+            .map(|(mut stage, mut matter, from, to, start, length, sealed_ms, clip)| {
+                if stage.is_none() || matter.is_none() {
+                    let mut settled = record::settle(&self.facts(clip.parse()?)?);
+                    stage = stage.or_else(|| settled.remove(&Field::Stage).map(|f| f.value));
+                    matter = matter.or_else(|| settled.remove(&Field::Matter).map(|f| f.value));
+                }
+                let span_ms = start.zip(length).map(|(start, length)| {
+                    let end = to.unwrap_or(length).clamp(0, length);
+                    (start + from.unwrap_or(0).clamp(0, end), start + end)
+                });
+                Ok(Footage { matter, stage, span_ms, sealed_ms })
+            })
+            .collect()
+    }
+
+    /// What was said about matters of a case that have no recording, oldest first.
+    pub fn no_records(&self, case: i64) -> Result<Vec<NoRecord>> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT matter, written, reason FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
+        let rows = statement
+            .query_map([case], |r| Ok(NoRecord { matter: r.get(0)?, written: r.get(1)?, reason: r.get(2)? }))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Registers against the rows that they change: imports, what they would change, and taking them back.
+
+use super::*;
+use crate::domain::case_number::NumberRule;
+use crate::domain::coverage::Standing;
+use crate::domain::record::Origin;
+use crate::store::tests::{Fixture, fixture};
+use crate::store::{LinkRequest, Store};
+
+fn entry(values: &[(&str, &str)]) -> Entry {
+    Entry(values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+}
+
+fn number(text: &str) -> CaseNumber {
+    NumberRule::builtin().parse(text, 2026).unwrap()
+}
+
+fn officer(line: u64, name: &str, no: &str, unit: &str) -> NewEntry {
+    let entry = entry(&[("name", name), ("number", no), ("unit", unit)]);
+    NewEntry { line, key: entry.key(Register::Officer), entry, numbers: vec![] }
+}
+
+fn case(line: u64, numbers: &[&str], more: &[(&str, &str)]) -> NewEntry {
+    let mut entry = entry(more);
+    entry.0.insert("number".into(), numbers[0].into());
+    NewEntry { line, entry, key: None, numbers: numbers.iter().map(|n| number(n)).collect() }
+}
+
+fn import_into(store: &Store, register: Register, entries: Vec<NewEntry>, dry_run: bool) -> ImportedAs {
+    let import = Import { register, name: "a.csv".into(), entries, rule_version: 1 };
+    store.write_blocking(move |tx| tx.import_register(&import, dry_run, &Actor::os(7), "cli")).unwrap()
+}
+
+fn undo(store: &Store, import: i64) -> Result<Undone> {
+    store.write_blocking(move |tx| tx.undo_import(import, &Actor::os(7), "cli"))
+}
+
+fn link(f: &Fixture, clip: ClipId, text: &str, matter: Option<&str>) {
+    let request = LinkRequest {
+        clip,
+        number: number(text),
+        rule_version: 1,
+        range_ms: (None, None),
+        stage: None,
+        matter: matter.map(str::to_owned),
+        proves: None,
+        origin: Origin::Person,
+        score: 100,
+        reason: None,
+    };
+    f.store.write_blocking(move |tx| tx.link(&request, &Actor::os(7), "cli")).unwrap();
+}
+
+fn names(f: &Fixture, register: Register) -> Vec<(String, String)> {
+    let rows = f.store.read_blocking(|r| r.entries(register, None, 100)).unwrap();
+    rows.into_iter().map(|e| (e.key, e.entry.get("unit").unwrap_or_default().to_owned())).collect()
+}
+
+#[test]
+fn an_import_adds_and_changes_and_is_taken_back_whole() {
+    let f = fixture();
+    let first = vec![officer(2, "张三", "110203", "一科"), officer(3, "李四", "110204", "一科")];
+    let dry = import_into(&f.store, Register::Officer, first.clone(), true);
+    assert_eq!((dry.import, dry.added, dry.changed, dry.same), (None, 2, 0, 0));
+    assert_eq!(names(&f, Register::Officer), [], "a dry run changes nothing");
+    assert_eq!(f.store.read_blocking(|r| r.register_version()).unwrap(), (0, 0));
+    let one = import_into(&f.store, Register::Officer, first.clone(), false);
+    assert_eq!((one.added, one.changed, one.same), (2, 0, 0));
+    let second = vec![
+        officer(2, "张三", "110203", "二科"),
+        officer(3, "李四", "110204", "一科"),
+        officer(4, "王五", "110205", ""),
+    ];
+    let two = import_into(&f.store, Register::Officer, second, false);
+    assert_eq!((two.added, two.changed, two.same), (1, 1, 1));
+
+    let refused = undo(&f.store, one.import.unwrap()).unwrap_err().to_string();
+    assert!(refused.contains("import 2 changed 1 of its entries since"), "{refused}");
+    assert_eq!(undo(&f.store, two.import.unwrap()).unwrap(), Undone { restored: 1, removed: 1, kept: 0 });
+    let after: Vec<_> = names(&f, Register::Officer);
+    assert_eq!(after, [("110203".into(), "一科".into()), ("110204".into(), "一科".into())]);
+    assert!(matches!(undo(&f.store, two.import.unwrap()), Err(StoreError::Conflict(_))), "only once");
+    assert!(matches!(undo(&f.store, 99), Err(StoreError::NotFound(_))));
+    assert_eq!(undo(&f.store, one.import.unwrap()).unwrap().removed, 2);
+    assert_eq!(names(&f, Register::Officer), []);
+    let imports = f.store.read_blocking(|r| r.register_imports(Some(Register::Officer), 10)).unwrap();
+    assert!(imports.iter().all(|i| i.undone_ms.is_some()) && imports.len() == 2);
+    let again = import_into(&f.store, Register::Officer, first, false);
+    assert_eq!(again.added, 2, "what was taken back can be imported again");
+}
+
+#[test]
+fn a_case_is_found_by_every_number_and_by_its_party() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![]);
+    link(&f, clip, "赵卫立〔2026〕5号", None);
+    let done = import_into(
+        &f.store,
+        Register::Case,
+        vec![
+            case(2, &["赵卫罚〔2026〕12号", "赵卫立〔2026〕5号"], &[("party", "赵县某饭店")]),
+            case(3, &["赵卫罚〔2026〕13号"], &[]),
+        ],
+        false,
+    );
+    assert_eq!((done.added, done.joined, done.conflicts.len()), (2, 0, 0));
+    f.store
+        .read_blocking(|r| {
+            let summary = r.case_by_key(number("赵卫罚〔2026〕12号").key())?.unwrap();
+            assert_eq!((summary.clips, summary.display.as_str()), (1, "赵卫立〔2026〕5号"), "the clip was there first");
+            assert_eq!(summary.aliases, ["赵卫罚〔2026〕12号"]);
+            let loose = crate::domain::case_number::loose("某饭店");
+            let found = r.search_cases(Some(&loose), None, 10, &crate::domain::rights::Within::Everything, 0)?;
+            assert_eq!(found.iter().map(|c| c.case_id).collect::<Vec<_>>(), [summary.case_id]);
+            assert!(r.clip(clip)?.record_stale, "its record and the bucket's index get the new number");
+            Ok(())
+        })
+        .unwrap();
+    let undone = undo(&f.store, done.import.unwrap()).unwrap();
+    assert_eq!(undone, Undone { restored: 0, removed: 2, kept: 1 });
+    f.store
+        .read_blocking(|r| {
+            assert!(
+                r.case_id(number("赵卫罚〔2026〕12号").key())?.is_some(),
+                "nothing is un-said about a case with clips"
+            );
+            assert!(r.case_id(number("赵卫罚〔2026〕13号").key())?.is_none(), "a case that nobody used goes");
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn two_cases_that_are_one_are_joined_and_no_link_is_lost() {
+    let f = fixture();
+    let (a, b) = (f.clip("a"), f.clip("b"));
+    for clip in [a, b] {
+        f.seal(clip, vec![]);
+    }
+    link(&f, a, "赵卫立〔2026〕5号", None);
+    link(&f, b, "赵卫罚〔2026〕12号", None);
+    let both = vec![case(2, &["赵卫罚〔2026〕12号", "赵卫立〔2026〕5号"], &[])];
+    let dry = import_into(&f.store, Register::Case, both.clone(), true);
+    assert_eq!((dry.joined, dry.import), (1, None));
+    let cases = |f: &Fixture| {
+        f.store
+            .read_blocking(|r| {
+                let id = |n: &str| r.case_id(number(n).key());
+                Ok((id("赵卫罚〔2026〕12号")?, id("赵卫立〔2026〕5号")?))
+            })
+            .unwrap()
+    };
+    assert_ne!(cases(&f).0, cases(&f).1, "a dry run joins nothing");
+    assert_eq!(import_into(&f.store, Register::Case, both, false).joined, 1);
+    let (one, other) = cases(&f);
+    assert_eq!(one, other);
+    f.store
+        .read_blocking(|r| {
+            assert_eq!(r.clips_of_case(one.unwrap())?.len(), 2);
+            let link = r.links(a)?.remove(0);
+            assert_eq!(
+                (link.origin.as_str(), link.raw.as_str()),
+                ("person", "赵卫立〔2026〕5号"),
+                "whose word it was stays"
+            );
+            assert_eq!(r.links(a)?.len(), 1);
+            Ok(())
+        })
+        .unwrap();
+    // Two that the register itself holds apart are not joined by a slip.
+    let apart = vec![case(2, &["赵卫罚〔2026〕20号"], &[]), case(3, &["赵卫罚〔2026〕21号"], &[])];
+    import_into(&f.store, Register::Case, apart, false);
+    let slip =
+        import_into(&f.store, Register::Case, vec![case(2, &["赵卫罚〔2026〕20号", "赵卫罚〔2026〕21号"], &[])], false);
+    assert_eq!(slip.import, None);
+    assert!(
+        slip.conflicts[0].1.contains("line 2: 赵卫罚〔2026〕20号 and 赵卫罚〔2026〕21号 are two cases"),
+        "{slip:?}"
+    );
+}
+
+#[test]
+fn coverage_is_read_from_the_rows() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![]);
+    link(&f, clip, "赵卫罚〔2026〕12号", Some("现场检查"));
+    let item = |line, matter: &str, tier: &str| {
+        let entry = entry(&[("stage", "调查"), ("matter", matter), ("tier", tier)]);
+        NewEntry { line, key: entry.key(Register::Catalogue), entry, numbers: vec![] }
+    };
+    let items = vec![item(2, "送达", "part"), item(3, "现场检查", "part"), item(4, "听证", "whole")];
+    import_into(&f.store, Register::Catalogue, items, false);
+    import_into(&f.store, Register::Case, vec![case(2, &["赵卫罚〔2026〕12号"], &[("matters", "送达")])], false);
+    let id = f.store.read_blocking(|r| r.case_id(number("赵卫罚〔2026〕12号").key())).unwrap().unwrap();
+    let allowed = Allowed { gap_ms: 1000, within_ms: 1000 };
+    let standing = |f: &Fixture| {
+        let found = f.store.read_blocking(|r| r.coverage(id, 1_781_834_604_000, allowed)).unwrap();
+        found.lines.iter().map(|l| (l.item.matter.clone(), l.standing)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        standing(&f),
+        [
+            ("送达".into(), Standing::Missing),
+            ("现场检查".into(), Standing::Present),
+            ("听证".into(), Standing::NotYetDue)
+        ],
+        "in the order of the sheet"
+    );
+    let say = |reason: &str| {
+        let said = NoRecord { matter: "送达".into(), written: true, reason: reason.into() };
+        let asked = Draft::by(EventKind::NoRecordSaid, Actor::os(7), "cli");
+        f.store.write_blocking(move |tx| tx.say_no_record(id, &said, asked)).unwrap();
+    };
+    say("送达回证已签");
+    assert_eq!(standing(&f)[0].1, Standing::Replaced);
+    say("");
+    assert_eq!(standing(&f)[0].1, Standing::Missing, "an empty reason takes it back");
+}
