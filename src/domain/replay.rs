@@ -117,8 +117,10 @@ pub fn tidy(listed: Vec<Span>) -> (Vec<Span>, u64) {
     (joined, left_out)
 }
 
-/// What is missing of a span of this length, given what is here; both from the span's begin, milliseconds.
-pub fn missing(length_ms: i64, have: &[(i64, i64)]) -> Vec<(i64, i64)> {
+/// What is missing of a span of this length, given what is here; both from the span's begin, milliseconds. A recorder's
+/// last frame may lie before the end that it lists: `ended` says that it was asked for more and had none. Where something
+/// else cut off what is here, a frame may be missing in what is left, however little that is.
+pub fn missing(length_ms: i64, have: &[(i64, i64)], ended: bool) -> Vec<(i64, i64)> {
     let mut have = have.to_vec();
     have.sort_unstable();
     let (mut missing, mut at, mut begun) = (Vec::new(), 0, false);
@@ -133,7 +135,7 @@ pub fn missing(length_ms: i64, have: &[(i64, i64)]) -> Vec<(i64, i64)> {
         }
     }
     // Of a span that is shorter than an edge, something must be here all the same.
-    if length_ms - at > EDGE_MS || !begun {
+    if length_ms - at > if ended { EDGE_MS } else { 0 } || !begun {
         missing.push((at, length_ms));
     }
     missing.retain(|(from, to)| to > from);
@@ -193,8 +195,10 @@ impl StoredSpan {
     /// What is missing of it. What is not sealed is not here (invariant 9).
     pub fn missing(&self) -> Vec<(i64, i64)> {
         let sealed = self.held.iter().filter(|h| h.kept == Kept::Sealed);
-        let have: Vec<(i64, i64)> = sealed.map(|h| (h.at_ms, h.at_ms + h.length_ms)).collect();
-        missing(self.span.length_ms(), &have)
+        let have: Vec<(i64, i64)> = sealed.clone().map(|h| (h.at_ms, h.at_ms + h.length_ms)).collect();
+        let last = sealed.max_by_key(|h| h.at_ms + h.length_ms);
+        let ended = last.is_some_and(|h| matches!(h.ended, Some(SegmentEnd::Whole | SegmentEnd::Short)));
+        missing(self.span.length_ms(), &have, ended)
     }
 
     /// How much that is.
@@ -536,14 +540,23 @@ mod tests {
             (&[(0, 0)], &[(0, MINUTE)]),
         ];
         for (have, wanted) in table {
-            assert_eq!(missing(MINUTE, have), *wanted, "{have:?}");
+            assert_eq!(missing(MINUTE, have, true), *wanted, "{have:?}");
         }
-        assert_eq!(missing(500, &[]), [(0, 500)], "a span that is shorter than an edge");
+        assert_eq!(missing(500, &[], true), [(0, 500)], "a span that is shorter than an edge");
+        let cut_off = [(0, MINUTE - 480)];
+        assert_eq!(missing(MINUTE, &cut_off, false), [(MINUTE - 480, MINUTE)], "the last frames may be in it");
+        assert_eq!(missing(MINUTE, &[(0, MINUTE)], false), []);
     }
 
     #[test]
     fn what_is_not_sealed_is_missing() {
-        let held = |at_ms, kept| Held { clip: ClipId::generate(1), at_ms, length_ms: 30_000, ended: None, kept };
+        let held = |at_ms, kept| Held {
+            clip: ClipId::generate(1),
+            at_ms,
+            length_ms: 30_000,
+            ended: Some(SegmentEnd::Whole),
+            kept,
+        };
         let mut stored = StoredSpan {
             id: 1,
             recorder: RecorderId::new("r").unwrap(),
@@ -560,6 +573,11 @@ mod tests {
             stored.held[1].kept = kept;
             assert_eq!(stored.missing(), [(30_000, 60_000)], "{kept:?}");
         }
+        // Half a second before its end: the recorder had no more, or the power was cut.
+        (stored.held[1].kept, stored.held[1].length_ms) = (Kept::Sealed, 29_500);
+        assert_eq!(stored.missing(), []);
+        stored.held[1].ended = Some(SegmentEnd::Interrupted);
+        assert_eq!(stored.missing(), [(59_500, 60_000)]);
     }
 
     #[test]
@@ -612,7 +630,7 @@ mod tests {
             have in proptest::collection::vec((-5_000i64..110_000, 0i64..50_000), 0..8),
         ) {
             let have: Vec<_> = have.into_iter().map(|(from, len)| (from, from + len)).collect();
-            let gone = missing(length, &have);
+            let gone = missing(length, &have, true);
             for pair in gone.windows(2) {
                 prop_assert!(pair[0].1 <= pair[1].0);
             }

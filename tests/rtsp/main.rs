@@ -40,12 +40,13 @@ pub fn stream(name: &str, url: &str, more: &str) -> String {
 
 /// Waits until a room is recorded and at least so many seconds of it are durable, in its newest segment.
 pub fn until_recorded(station: &mut Station, name: &str, seconds: i64) -> String {
-    let sql = "SELECT s.clip_id FROM segment s JOIN recording r USING (recording_id) WHERE r.stream = ?1 AND s.length_ms >= ?2 AND s.ended IS NULL";
+    // Of all segments the newest: the end of one is written a moment after the next has begun.
+    let sql = "SELECT s.clip_id, s.length_ms >= ?2 AND s.ended IS NULL FROM segment s JOIN recording r USING (recording_id) WHERE r.stream = ?1 ORDER BY r.begun_ms DESC, s.segment_no DESC LIMIT 1";
     let mut clip = String::new();
     station.until(&format!("{seconds} s of {name} are recorded"), |s| {
         let rows = s.query(sql, &[&name, &(seconds * 1000)]);
         clip = rows.first().map(|r| r[0].clone()).unwrap_or_default();
-        !rows.is_empty()
+        rows.first().is_some_and(|r| r[1] == "1")
     });
     clip
 }
