@@ -576,7 +576,11 @@ async fn what_is_derived_is_logged_first_and_says_what_it_is() {
     assert!(visit.asked.taken().is_empty(), "no byte, no viewing");
     let sheet = visit.get(&path("sheet")).await;
     assert_eq!((sheet.header("content-type"), sheet.header("evidock-derived").is_empty()), ("image/jpeg", false));
-    assert!(matches!(&visit.asked.taken()[..], [Asked::BeginView { what, .. }] if what == "sheet"));
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(&asked[..], [Asked::BeginView { what, .. }, Asked::NoteDerived { what: derived, .. }] if what == "sheet" && derived == "sheet"),
+        "seen, and of which clip it is: {asked:?}"
+    );
     let isolated = format!("/clips/{}", clip_id(5));
     for what in ["preview/0", "sheet"] {
         assert_eq!(visit.get(&format!("{isolated}/{what}")).await.status, StatusCode::FORBIDDEN, "{what}");
