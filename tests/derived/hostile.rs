@@ -3,16 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use evidock::domain::ports::{Derive, DeriveError, MediaHealth, MediaProbe, ProbeError};
 use evidock::media::{Derivations, WorkerProbe};
 use evidock::runtime::clock::monotonic;
 
-use crate::{Read, clip, clips, id, piece};
-
-/// Short, so that a file that runs into it costs little here.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::{PATIENCE, Read, clip, clips, id, piece};
 
 fn makers() -> (WorkerProbe, Derivations) {
     let program = env!("CARGO_BIN_EXE_evidock");

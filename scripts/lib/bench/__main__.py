@@ -14,6 +14,7 @@ import statistics
 import sys
 
 import figures
+from peers import Failed
 from station import ROOT, say
 
 
@@ -21,7 +22,7 @@ def told(figure, pairs):
     """One figure as an object; `pairs` holds (ours, peer), peer None where nothing compares."""
     ratios = sorted(ours / peer for ours, peer in pairs if peer)
     ours = statistics.median(ours for ours, _ in pairs)
-    peer = statistics.median(peer for _, peer in pairs) if ratios else None
+    peer = statistics.median(peer for _, peer in pairs if peer) if ratios else None
     ratio = statistics.median(ratios) if ratios else None
     judged = ratio if figure.target_is == "ratio" else ours
     return {
@@ -93,6 +94,8 @@ def main():
                 if figure.group == group:
                     object = told(figure, results[figure.name])
                     print(json.dumps(object) if args.json else line(object), flush=True)
+    except Failed as gave_up:
+        sys.exit(f"error: {gave_up}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -18,15 +18,19 @@ S5CMD = TOOLS / "bin" / "s5cmd"
 NOWHERE = "http://127.0.0.1:1"
 
 
+class Failed(Exception):
+    """A tool that gave up."""
+
+
 def timed(*command, env=None):
-    """Runs a command; gives wall seconds, CPU seconds, and largest resident memory in MiB."""
+    """Runs a command; gives wall seconds, CPU seconds, and largest resident memory in MiB. Raises Failed."""
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=env and {**os.environ, **env})
     _, code, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode:
-        sys.exit(f"error: {command[0]} ended with {process.returncode}")
+        raise Failed(f"{command[0]} ended with {process.returncode}")
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
 
-mod support;
+use crate::support;
 
 use std::fs;
 

@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::io::Write;

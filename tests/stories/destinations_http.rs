@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
-mod destination_conformance;
-mod support;
+use crate::destination_conformance;
+use crate::support;
 
 use std::net::SocketAddr;
 use std::path::Path;

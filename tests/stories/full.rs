@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
-mod support;
+use crate::support;
 
 use support::station::{Station, digests, dsj, s3};
 use support::weed::Weed;

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
-mod destination_conformance;
-mod support;
+use crate::destination_conformance;
+use crate::support;
 
 use bytes::Bytes;
 use destination_conformance::{PART, assert_proven, conforms, read_all};

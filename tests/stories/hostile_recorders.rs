@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
-mod support;
+use crate::support;
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
-mod destination_conformance;
-mod support;
+use crate::destination_conformance;
+use crate::support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

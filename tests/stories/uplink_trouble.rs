@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
-mod support;
+use crate::support;
 
 use evidock::domain::clip::{Delivery, Local};
 use evidock::domain::error::Retry;

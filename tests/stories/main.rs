@@ -1,0 +1,34 @@
+//! What the real program and the real uploaders do, each story a module: one program, since each on its own would bring
+//! its own copy of all that they share. `cargo test --test stories NAME::` plays one of them.
+
+#![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
+
+#[path = "../destination_conformance/mod.rs"]
+mod destination_conformance;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clouds;
+mod destinations;
+mod destinations_files;
+mod destinations_ftp;
+mod destinations_http;
+mod destinations_webdav;
+mod erase;
+mod feedback;
+mod full;
+mod hostile_cloud;
+mod hostile_recorders;
+mod kill9;
+mod language;
+mod main_job;
+mod monitoring;
+mod page_tls;
+mod power_cut;
+mod register;
+mod restore;
+mod roster;
+mod start;
+mod uplink_manners;
+mod uplink_model;
+mod uplink_trouble;
