@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
-mod support;
+use crate::support;
 
 use std::fs;
 
