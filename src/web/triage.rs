@@ -129,7 +129,8 @@ async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<Stri
     // What a link hands in becomes a form here: only what can be the ids of clips may stand in it.
     let last = q.clip.and_then(|id| id.parse::<ClipId>().ok()).zip(q.case_no).map(|(clip, case_no)| {
         let ids = q.also.unwrap_or_default();
-        let also: Vec<String> = ids.split(',').filter_map(|id| id.parse::<ClipId>().ok()).map(|c| c.to_string()).collect();
+        let also: Vec<String> =
+            ids.split(',').filter_map(|id| id.parse::<ClipId>().ok()).map(|c| c.to_string()).collect();
         let verdict = q.done.unwrap_or_default();
         Last {
             told: c.w.verdict_line(&verdict, &case_no, also.len() as u64 + 1),

@@ -8,6 +8,7 @@ mod destination_conformance;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod casework;
 mod clouds;
 mod destinations;
 mod destinations_files;

@@ -508,7 +508,7 @@ async fn the_document_describes_the_routes_that_there_are() {
     let document = visit.get("/api/v1/openapi.json").await.json();
     assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 23);
+    assert_eq!(paths.len(), 28);
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let real = path
@@ -518,6 +518,8 @@ async fn the_document_describes_the_routes_that_there_are() {
                 .replace("{package}", fixtures::PACKAGE)
                 .replace("{step}", "confirm")
                 .replace("{piece}", "0")
+                .replace("{register}", "case")
+                .replace("{import}", "1")
                 .replace("{number}", &encoded(CASE));
             let answer = visit.json(&method.to_uppercase(), &real, "{}").await;
             assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
-mod support;
+use crate::support;
 
 use std::fs;
 
@@ -260,7 +260,8 @@ fn a_number_in_a_name_links_and_a_corrected_roster_moves_its_own_links() {
     };
     fs::write(station.path("roster.csv"), row(CASE)).unwrap();
     // Hours apart: of one outing each would be suggested for the other's case, and both would wait.
-    let (plain, tagged) = (captured("36NCC009910", -4 * 3600), format!("DCIM/VIDEO/{}_赵卫罚〔2026〕13号.mp4", today()));
+    let (plain, tagged) =
+        (captured("36NCC009910", -4 * 3600), format!("DCIM/VIDEO/{}_赵卫罚〔2026〕13号.mp4", today()));
     station.card("1").file(&plain, footage(40_000, 1), 60).file(&tagged, footage(40_000, 2), 60);
     station.dock("1");
     station.until_safe("1");
