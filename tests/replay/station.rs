@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::onvif::{Answers, Beacon, Onvif, Recording, Ways};
 use crate::recorder::{Line, PICTURES, Recorder, Rules, SECONDS};
-use crate::support::station::Station;
+use crate::support::station::{Station, files_below, flip};
 use crate::{BEGIN_MS, END_MS, assert_unbroken, pictures};
 
 const SERIAL: &str = "36NCC009910";
@@ -161,6 +161,37 @@ fn what_the_list_has_and_the_recorder_has_not_is_told() {
         onvif.asked().iter().filter(|a| *a == "GetReplayUri").count() >= 7 && tries(s) == "short3"
     });
     assert_eq!(clips(&station).len(), 1, "nothing is taken twice");
+}
+
+#[test]
+fn footage_that_the_disk_gives_back_wrong_is_fetched_again() {
+    let server = Recorder::start(BEGIN_MS, &["--user", "evidock:geheim"]);
+    let line = Line::to(server.port, Rules { hold_after: Some(400_000), ..Rules::default() });
+    let onvif = Onvif::start(ways(line.port, (BEGIN_MS, END_MS)));
+    let mut station = Station::new(&config(&onvif.url(), "").replace("silence_s = 2", "silence_s = 60"));
+    std::fs::write(station.path("password"), "geheim\n").unwrap();
+    station.start();
+    approved(&mut station);
+    station.until("half of it is durable", |s| {
+        line.held() > 0 && !s.query("SELECT 1 FROM segment WHERE length_ms >= 1000", &[]).is_empty()
+    });
+    let first = clips(&station).remove(0);
+    let part = format!("{first}.part");
+    let stands = files_below(&station.path("state")).into_iter().find(|f| f.ends_with(&part)).expect("what grows");
+    flip(&stands, 1_000);
+    line.set(|r| r.hold_after = None);
+    station.until_safe(BAY);
+    let column = |sql: &str| -> Vec<String> { station.query(sql, &[]).into_iter().map(|mut r| r.remove(0)).collect() };
+    assert_eq!(column("SELECT clip_id FROM clip WHERE local = 'sealed' AND quarantine IS NULL").len(), 1);
+    assert_eq!(column("SELECT clip_id FROM clip WHERE quarantine IS NOT NULL"), std::slice::from_ref(&first));
+    let sealed = clips(&station).into_iter().find(|clip| *clip != first).expect("it was fetched again");
+    let whole = pictures(&std::fs::read(station.in_vault(&sealed).unwrap()).unwrap());
+    assert_eq!(whole.len(), PICTURES, "all of it is in the clip that is called whole");
+    let record = record(&mut station, &sealed);
+    assert_eq!(
+        (&record["recording"]["ended"], &record["recording"]["listed"]["missing_ms"]),
+        (&"whole".into(), &0.into())
+    );
 }
 
 #[test]
