@@ -1,4 +1,4 @@
--- evidock's database, version 12. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 13. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
