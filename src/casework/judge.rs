@@ -43,8 +43,11 @@ pub struct Judge {
     pub defaults: Vec<(Field, String)>,
     /// Rules as configured.
     pub linking: Linking,
-    index: Arc<Mutex<Option<((i64, i64), Arc<CaseIndex>)>>>,
+    index: Arc<Mutex<Option<Kept>>>,
 }
+
+/// The register of cases as rules look at it, and of which version it is.
+type Kept = ((i64, i64), Arc<CaseIndex>);
 
 /// What the rules make of a clip.
 #[derive(Debug, Clone, Default)]
@@ -174,7 +177,7 @@ impl Judge {
         let reopened = |key: &str| known.iter().any(|s| s.state == "open" && s.said.case_key == key);
         // One suggestion a case, whatever number of it a rule found.
         let mut kept: Vec<(Option<i64>, Rule, Suggestion)> = Vec::new();
-        found.sort_by(|a, b| b.1.score.cmp(&a.1.score));
+        found.sort_by_key(|(_, said)| std::cmp::Reverse(said.score));
         for (rule, said) in found {
             let case = r.case_id(&said.case_key)?;
             let is_linked = standing.iter().any(|l| Some(l.case_id) == case && !replaced.contains(&l.case_id));

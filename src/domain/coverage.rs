@@ -385,7 +385,9 @@ mod tests {
         let written = |written| NoRecord { matter: "现场检查".into(), written, reason: "设备故障".into() };
         let when = Some((1000, 2000));
         let late = Footage { sealed_ms: Some(2000 + 1001), ..clip("现场检查", 1000, 2000) };
-        let table: Vec<(&str, Tier, Option<Option<(i64, i64)>>, Vec<Footage>, Vec<NoRecord>, Standing)> = vec![
+        /// What it is, its tier, when it was carried out (if it was, and if that is known), footage, notes, the verdict.
+        type Row = (&'static str, Tier, Option<Option<(i64, i64)>>, Vec<Footage>, Vec<NoRecord>, Standing);
+        let table: Vec<Row> = vec![
             ("not carried out", Whole, None, vec![], vec![], NotYetDue),
             ("carried out, nothing there", Part, Some(when), vec![], vec![], Missing),
             ("carried out at an unknown time", Part, Some(None), vec![], vec![], Missing),

@@ -170,7 +170,8 @@ fn contains_whole(text: &str, part: &str) -> bool {
     let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     text.match_indices(part).any(|(at, _)| {
         let (before, after) = (text[..at].chars().next_back(), text[at + part.len()..].chars().next());
-        !(digit(before) && digit(part.chars().next())) && !(digit(after) && digit(part.chars().next_back()))
+        let cuts = |outside, inside| digit(outside) && digit(inside);
+        !cuts(before, part.chars().next()) && !cuts(after, part.chars().next_back())
     })
 }
 
