@@ -466,7 +466,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
         "a line of the SHA-512 manifest changed",
         |d| {
             let text = read(d, MANIFEST_512);
-            edit(d, MANIFEST_512, &text[..128].to_owned(), &"0".repeat(128));
+            edit(d, MANIFEST_512, &text[..128], &"0".repeat(128));
         },
         &[Bagit, Sha256sum],
     ),
