@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::config::nearest;
 use crate::domain::record::Field;
+use crate::domain::time::position_ms;
 
 /// Printed below `--help`; `command::exit` gives them.
 const EXIT_CODES: &str = "\
@@ -81,10 +82,11 @@ pub enum Verb {
     Run,
     /// Show what the station is doing: bays, uploads, disk, health
     Status,
-    /// Find every clip of a case
+    /// Find clips and documents of a case, or by anything that is known of them
     ///
-    /// With --from, the destination alone is read: neither vault nor database nor daemon is needed, and clips
-    /// of every station that sends there are found.
+    /// WORDS are what the page's search box takes, all of which must fit: any number in any bracket style or half of one, a
+    /// party, an officer, a recorder, a place, a file's name, days (today, 2026-06). With --case and --from, the destination
+    /// alone is read: neither vault nor database nor daemon is needed, and clips of every station that sends there are found.
     Find(Find),
     /// Show one clip: facts with their origins, cases, copies, events
     Show(Show),
@@ -109,6 +111,12 @@ pub enum Verb {
     /// A case against the catalogue of what is to be recorded
     #[command(subcommand)]
     Case(CaseVerb),
+    /// Statistics of a period, registers of clips (台账), the unit's own forms
+    #[command(subcommand)]
+    Report(Report),
+    /// Random samples (随机抽查): draw, judge, answer, close, rank
+    #[command(subcommand)]
+    Sample(Sample),
     /// Which recorders may be read: approve, refuse, repair, retire
     #[command(subcommand)]
     Recorders(Recorders),
@@ -128,6 +136,12 @@ pub enum Verb {
     /// Needs the destination alone: neither vault nor database nor daemon. Clips of every station that sends there are
     /// fetched. A summary says what became of each.
     Fetch(Fetch),
+    /// Derive a file from a clip: one picture, a stretch, a copy with a watermark
+    ///
+    /// Who asks and why is logged before it is made; the master is never changed. What is derived is no evidence: its log
+    /// entry names its digests beside the clip's.
+    #[command(subcommand)]
+    Derive(Derive),
     /// Make the evidence package of a case: clips, catalogue, register, custody, proofs
     ///
     /// Who asks, why and on what basis is logged before the first byte. An interrupted run goes on when the same is typed
@@ -155,6 +169,9 @@ pub enum Verb {
     },
     /// Send a clip, or every clip of a case, before all others
     Push(Push),
+    /// Dispose of footage after appraisal (鉴定销毁): one person proposes, another one confirms
+    #[command(subcommand)]
+    Dispose(DisposeVerb),
     /// Hold footage back from a destination, or from all; records and checkpoints go on
     Pause {
         /// Only from this destination
@@ -170,6 +187,9 @@ pub enum Verb {
         #[arg(value_name = "DEST")]
         destination: Option<String>,
     },
+    /// Alarms: what stands, and who is told of it
+    #[command(subcommand)]
+    Alarm(AlarmVerb),
     /// Sign a checkpoint of the log now and anchor it at the destinations
     Checkpoint,
     /// The log of everything that happened to clips
@@ -213,12 +233,27 @@ pub enum Verb {
 /// `find`
 #[derive(Debug, Clone, Args)]
 pub struct Find {
+    /// Anything that is known: numbers, names, places, days
+    #[arg(value_name = "WORDS", required_unless_present_any = ["case_no", "rebuild"], conflicts_with = "case_no")]
+    pub words: Vec<String>,
     /// Case number, in any spelling, or any other number of the same case
     #[arg(long = "case", value_name = "N")]
-    pub case_no: String,
+    pub case_no: Option<String>,
     /// Read this destination alone
     #[arg(long, value_name = "DEST")]
     pub from: Option<String>,
+    /// Look into the catalogues of other stations, too, at --from or at the first that answers
+    #[arg(long, requires = "words")]
+    pub all_stations: bool,
+    /// What fits best first, instead of the newest
+    #[arg(long, requires = "words")]
+    pub best: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// Make the index of searches anew, which is kept up to date by itself
+    #[arg(long, conflicts_with_all = ["words", "case_no", "from"])]
+    pub rebuild: bool,
 }
 
 /// `show`
@@ -410,8 +445,34 @@ pub enum CaseVerb {
         /// Any number of the case
         #[arg(value_name = "CASE")]
         case_no: String,
+        /// Write it into this .csv or .xlsx instead
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
-    /// Say why a matter has no recording; an empty reason takes it back
+    /// File a document (文书) to a case: PDF, OFD, pictures, office files, plain text
+    ///
+    /// It is hashed, sealed, sent, proven and logged like a clip, and cannot be changed afterwards.
+    AddDocument {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// record, evidence, approval, notice, decision, service or other; by its name where nobody says
+        #[arg(long)]
+        kind: Option<String>,
+        /// What it is called
+        #[arg(long)]
+        title: Option<String>,
+        /// The matter (记录事项) of which it is the written record
+        #[arg(long)]
+        matter: Option<String>,
+        /// Stage (环节)
+        #[arg(long)]
+        stage: Option<String>,
+    },
+    /// Say why a matter has no recording, or take back what was said
     NoRecord {
         /// Any number of the case
         #[arg(value_name = "CASE")]
@@ -420,12 +481,303 @@ pub enum CaseVerb {
         #[arg(value_name = "MATTER")]
         matter: String,
         /// Why; kept on record
+        #[arg(long, required_unless_present = "withdraw")]
+        reason: Option<String>,
+        /// On what basis: an order, an article, a report of the fault
         #[arg(long)]
-        reason: String,
+        basis: Option<String>,
         /// A written record stands for it (以文字记录替代)
         #[arg(long)]
         written: bool,
+        /// Take back what was said last
+        #[arg(long, conflicts_with_all = ["reason", "basis", "written"])]
+        withdraw: bool,
     },
+    /// File a case (归档): close it, give it its place in the archive, check it, sign it off; or re-open it
+    #[command(subcommand)]
+    File(FileVerb),
+    /// Note something at a place of a clip, in the legal review of the case (法制审核)
+    Note {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+        /// Clip id
+        #[arg(value_name = "CLIP")]
+        clip: String,
+        /// Where in the clip: 75, 1:15 or 1:02:03
+        #[arg(value_name = "PLACE")]
+        at: String,
+        /// What is to be noted
+        #[arg(value_name = "WORDS")]
+        words: String,
+    },
+    /// Give the opinion of the legal review (审查意见)
+    Opinion {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+        /// `agree`, `supplement` or `return`
+        #[arg(long)]
+        verdict: String,
+        /// In words
+        #[arg(long, default_value = "")]
+        words: String,
+    },
+}
+
+/// `case file`
+#[derive(Debug, Clone, Subcommand)]
+pub enum FileVerb {
+    /// Show how far it is, and what the check finds
+    Check {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+    },
+    /// Close it (结案)
+    Close {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+    },
+    /// Give it its place in the archive (立卷)
+    Bind {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+        /// Archive number (档号)
+        #[arg(long)]
+        code: String,
+        /// How long the case file is kept (保管期限): 永久, 30年, 10年
+        #[arg(long)]
+        term: String,
+        /// Fonds (全宗号); otherwise the configured one
+        #[arg(long)]
+        fonds: Option<String>,
+        /// Year (年度); otherwise the year in which it was closed
+        #[arg(long)]
+        year: Option<String>,
+        /// Title (题名)
+        #[arg(long)]
+        title: Option<String>,
+    },
+    /// Check it and sign it off (归档); refused with every gap named
+    Sign {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+        /// What the check came to (检查意见); kept on record
+        #[arg(long)]
+        opinion: String,
+    },
+    /// Re-open it; of a filed case one person asks, another one confirms
+    Reopen {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+        /// Ask for it, and say why; kept on record
+        #[arg(long, required_unless_present_any = ["confirm", "refuse"])]
+        reason: Option<String>,
+        /// Confirm what another person asked for
+        #[arg(long, conflicts_with = "reason")]
+        confirm: bool,
+        /// Refuse what another person asked for, or take back what you asked for
+        #[arg(long, conflicts_with_all = ["reason", "confirm"])]
+        refuse: bool,
+    },
+}
+
+/// `dispose`
+#[derive(Debug, Clone, Subcommand)]
+pub enum DisposeVerb {
+    /// Show clips whose retention is over and that nothing keeps
+    Due,
+    /// Show lists, or one of them with its clips (销毁清册)
+    List {
+        /// The list's number
+        #[arg(value_name = "LIST")]
+        disposal: Option<i64>,
+    },
+    /// Propose clips for disposal; another person confirms
+    Propose {
+        /// Clip ids
+        #[arg(value_name = "CLIP", required_unless_present = "all_due")]
+        clips: Vec<String>,
+        /// Everything that is due
+        #[arg(long, conflicts_with = "clips")]
+        all_due: bool,
+        /// What the appraisal came to (鉴定意见); kept on record
+        #[arg(long)]
+        opinion: String,
+        /// On what basis; kept on record
+        #[arg(long)]
+        basis: String,
+    },
+    /// Confirm a list that another person proposed: its clips go for good
+    Confirm {
+        /// The list's number
+        #[arg(value_name = "LIST")]
+        disposal: i64,
+    },
+    /// Refuse a list, or take back one's own
+    Refuse {
+        /// The list's number
+        #[arg(value_name = "LIST")]
+        disposal: i64,
+    },
+}
+
+/// `alarm`
+#[derive(Debug, Clone, Subcommand)]
+pub enum AlarmVerb {
+    /// Show what stands, what to do about it, and whether those who are told are reached
+    List,
+    /// Tell everybody who is told of alarms and events that this is a trial, and say what came of it
+    Test {
+        /// Only this webhook, or "mail"
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+}
+
+/// `report`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Report {
+    /// Show the figures: recorded, complete, linked, proven, missing records, recorders not brought back
+    Show(ReportOf),
+    /// Write the register of clips (台账) to a file: one line a clip, .csv or .xlsx
+    Register {
+        /// Of what
+        #[command(flatten)]
+        of: ReportOf,
+        /// The file; its ending chooses the form
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Fill in a form of the unit's own: an .xlsx file with placeholders
+    Fill {
+        /// The form
+        #[arg(value_name = "FORM")]
+        form: PathBuf,
+        /// Of what
+        #[command(flatten)]
+        of: ReportOf,
+        /// The file to write
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// List what forms may ask for
+    Fields,
+}
+
+/// Of which period, unit and kind.
+#[derive(Debug, Clone, Args)]
+pub struct ReportOf {
+    /// 2026-W25, 2026-06, 2026-Q2, 2026, or 2026-06-01..2026-06-15 [default: this month]
+    #[arg(long, value_name = "PERIOD")]
+    pub period: Option<String>,
+    /// Of this unit alone; '' for officers of whom nobody knows it
+    #[arg(long, value_name = "UNIT")]
+    pub unit: Option<String>,
+    /// Of this kind of enforcement alone; '' for those that have none
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+}
+
+/// `sample`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Sample {
+    /// Draw a random sample of a month, of each unit by itself; everybody can repeat the draw
+    Draw {
+        /// 2026-06, or another period [default: this month]
+        #[arg(long, value_name = "PERIOD")]
+        period: Option<String>,
+        /// Of this unit alone
+        #[arg(long, value_name = "UNIT")]
+        unit: Option<String>,
+        /// Clips of each unit
+        #[arg(long, default_value_t = 5, value_name = "N")]
+        count: u32,
+    },
+    /// Show the samples
+    List,
+    /// Show a sample: its clips and what was said about each
+    Show {
+        /// Its number
+        #[arg(value_name = "SAMPLE")]
+        sample: i64,
+    },
+    /// Draw it again from what the log says, and compare
+    Verify {
+        /// Its number
+        #[arg(value_name = "SAMPLE")]
+        sample: i64,
+    },
+    /// Judge a clip by the checklist; what is not named is as it should be
+    Judge {
+        /// Which
+        #[command(flatten)]
+        at: SampleClip,
+        /// A point that is not as it should be, by its name or place; may be given several times
+        #[arg(long, value_name = "POINT")]
+        no: Vec<String>,
+        /// A point that does not apply
+        #[arg(long, value_name = "POINT")]
+        na: Vec<String>,
+        /// What was found
+        #[arg(long, value_name = "WORDS")]
+        words: Option<String>,
+        /// Until which day a finding is to be put right, as 2026-07-01
+        #[arg(long, value_name = "DAY")]
+        due: Option<String>,
+    },
+    /// Answer a finding: what was done
+    Answer {
+        /// Which
+        #[command(flatten)]
+        at: SampleClip,
+        /// What was done
+        #[arg(long, value_name = "WORDS")]
+        words: String,
+    },
+    /// Return an answer: what is missing
+    Return {
+        /// Which
+        #[command(flatten)]
+        at: SampleClip,
+        /// What is missing
+        #[arg(long, value_name = "WORDS")]
+        words: String,
+        /// Until which day
+        #[arg(long, value_name = "DAY")]
+        due: Option<String>,
+    },
+    /// Close a finding that was put right
+    Close {
+        /// Which
+        #[command(flatten)]
+        at: SampleClip,
+        /// In words
+        #[arg(long, value_name = "WORDS")]
+        words: Option<String>,
+    },
+    /// Rank units by what was found
+    Ranking {
+        /// Of samples of this period alone
+        #[arg(long, value_name = "PERIOD")]
+        period: Option<String>,
+    },
+}
+
+/// A clip of a sample.
+#[derive(Debug, Clone, Args)]
+pub struct SampleClip {
+    /// The sample's number
+    #[arg(value_name = "SAMPLE")]
+    pub sample: i64,
+    /// Which of its clips, from 1
+    #[arg(value_name = "N")]
+    pub n: u32,
 }
 
 /// `recorders`
@@ -621,6 +973,64 @@ pub struct Fetch {
     pub to: PathBuf,
 }
 
+/// `derive`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Derive {
+    /// One picture, as it is at a moment
+    Frame {
+        #[command(flatten)]
+        /// Of what, and why.
+        of: DeriveOf,
+        /// The moment, in seconds from the clip's start, as 12.5
+        #[arg(long, value_name = "SECONDS")]
+        at: String,
+        /// PNG instead of JPEG
+        #[arg(long)]
+        png: bool,
+    },
+    /// A stretch, from key frame to key frame and not encoded again
+    Trim {
+        #[command(flatten)]
+        /// Of what, and why.
+        of: DeriveOf,
+        /// Begin, in seconds from the clip's start [default: 0]
+        #[arg(long, value_name = "SECONDS")]
+        from: Option<String>,
+        /// End, in seconds from the clip's start
+        #[arg(long, value_name = "SECONDS")]
+        until: String,
+        /// Exact to the picture, and therefore encoded again
+        #[arg(long)]
+        exact: bool,
+    },
+    /// All of it or a stretch, encoded again, with your name and the time over the picture
+    Watermark {
+        #[command(flatten)]
+        /// Of what, and why.
+        of: DeriveOf,
+        /// Begin, in seconds from the clip's start [default: 0]
+        #[arg(long, value_name = "SECONDS")]
+        from: Option<String>,
+        /// End, in seconds from the clip's start [default: its end]
+        #[arg(long, value_name = "SECONDS")]
+        until: Option<String>,
+    },
+}
+
+/// Of what is derived, and why.
+#[derive(Debug, Clone, Args)]
+pub struct DeriveOf {
+    /// Clip id
+    #[arg(value_name = "CLIP")]
+    pub clip: String,
+    /// Why; kept on record
+    #[arg(long)]
+    pub reason: String,
+    /// Where the file goes [default: the current directory, under its own name]
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
 /// `export`
 #[derive(Debug, Clone, Args)]
 pub struct Export {
@@ -642,6 +1052,9 @@ pub struct Export {
     /// Divide it among discs: dvd (4.7 GB), bluray (25 GB), or a size in GB; each disc holds a package of its own
     #[arg(long, value_name = "SIZE")]
     pub disc: Option<String>,
+    /// With the files that were derived of its clips, below data/derived and called so
+    #[arg(long)]
+    pub with_derived: bool,
 }
 
 /// `import-check`
@@ -653,6 +1066,12 @@ pub struct ImportCheck {
     /// File with keys of the station, one a line (log.key.pub), learned from elsewhere than the package
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
+    /// File with SM2 keys of the station (log.sm2.key.pub), learned from elsewhere than the package
+    #[arg(long, value_name = "FILE")]
+    pub trust_sm2: Option<PathBuf>,
+    /// File with keys of witnesses, one a line (a station's log.key.pub), whose signatures below the checkpoint are compared
+    #[arg(long, value_name = "FILE")]
+    pub witness: Option<PathBuf>,
 }
 
 /// `hold`
@@ -667,6 +1086,9 @@ pub struct Hold {
     /// Why; kept on record
     #[arg(long)]
     pub reason: String,
+    /// On what basis: a review (复议), a lawsuit (诉讼), a letter; kept on record
+    #[arg(long)]
+    pub basis: Option<String>,
 }
 
 /// `unhold`
@@ -676,11 +1098,14 @@ pub struct Unhold {
     #[arg(value_name = "HOLD")]
     pub hold: i64,
     /// Ask for its release, and say why; kept on record
-    #[arg(long, required_unless_present = "confirm")]
+    #[arg(long, required_unless_present_any = ["confirm", "refuse"])]
     pub reason: Option<String>,
     /// Confirm what another person asked for
     #[arg(long, conflicts_with = "reason")]
     pub confirm: bool,
+    /// Refuse what another person asked for, or take back what you asked for
+    #[arg(long, conflicts_with_all = ["reason", "confirm"])]
+    pub refuse: bool,
 }
 
 /// `isolate`
@@ -701,11 +1126,14 @@ pub struct Lift {
     #[arg(value_name = "CLIP")]
     pub clip: String,
     /// Ask that it be lifted, and say why; kept on record
-    #[arg(long, required_unless_present = "confirm")]
+    #[arg(long, required_unless_present_any = ["confirm", "refuse"])]
     pub reason: Option<String>,
     /// Confirm what another person asked for
     #[arg(long, conflicts_with = "reason")]
     pub confirm: bool,
+    /// Refuse what another person asked for, or take back what you asked for
+    #[arg(long, conflicts_with_all = ["reason", "confirm"])]
+    pub refuse: bool,
 }
 
 /// Which clips: one of three.
@@ -755,6 +1183,12 @@ pub struct RotateKey {
     /// Why; kept on record
     #[arg(long)]
     pub reason: String,
+    /// Change the SM2 key in place of the log's own
+    #[arg(long)]
+    pub sm2: bool,
+    /// The SM2 key is lost and cannot sign its own end; verifications will always tell
+    #[arg(long, requires = "sm2")]
+    pub lost: bool,
 }
 
 /// `backup`
@@ -870,6 +1304,12 @@ pub struct UserFacts {
     /// The last day on which it may be used, as 2026-12-31
     #[arg(long, value_name = "DAY")]
     pub until: Option<String>,
+    /// Who this person is at the identity provider of [access.oidc]: they may sign in there
+    #[arg(long, value_name = "SUBJECT")]
+    pub oidc_subject: Option<String>,
+    /// SHA-256 fingerprints of certificates of this person, separated by commas: they may sign in with them
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub certificate: Option<String>,
 }
 
 /// `token`
@@ -988,26 +1428,6 @@ pub enum Config {
     Show,
     /// Print the commented default file
     PrintDefault,
-}
-
-/// A position in a clip, `[[h:]m:]s[.fraction]`, in milliseconds.
-fn position_ms(text: &str) -> Result<i64, String> {
-    let refused = || "write seconds, m:s or h:m:s, as 90, 1:30 or 1:02:03.5".to_owned();
-    let digits = |part: &str| {
-        let ok = !part.is_empty() && part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit());
-        if ok { part.parse::<i64>().map_err(|_| refused()) } else { Err(refused()) }
-    };
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    if fraction.len() > 3 {
-        return Err(refused());
-    }
-    let fraction_ms = digits(fraction)? * 10_i64.pow(3 - fraction.len() as u32);
-    let parts: Vec<i64> = whole.split(':').map(digits).collect::<Result<_, _>>()?;
-    // Only the first part may be 60 or more: 90 and 90:00 are plain, 1:90 is a slip.
-    if parts.len() > 3 || parts.iter().skip(1).any(|part| *part >= 60) {
-        return Err(refused());
-    }
-    Ok(parts.iter().fold(0, |sum, part| sum * 60 + part) * 1000 + fraction_ms)
 }
 
 /// `FIELD=VALUE`, the field one that a person may set.

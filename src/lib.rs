@@ -22,6 +22,7 @@
 //! | [`custody`] | the log's key, checkpoints, witnesses, timestamps, verification, evidence packages | `domain`, `runtime` |
 //! | [`access`] | accounts, sign-in, sessions, tokens | + `store` |
 //! | [`feedback`] | lamps at the bays, and a program run for each event | looks at `store` |
+//! | [`notice`] | telling others: signed webhooks and e-mail out of the stored messages | + `store` |
 //! | [`web`] | pages, API, live events | reads through `store`, asks through `domain::command`, knows people through `access` |
 //! | [`command`] | one file a verb; `run` is the composition root | everything |
 //!
@@ -50,6 +51,8 @@
 //!    [`domain::ports::Footage`], each stretch verified against its tree.
 //! 9. Every change is an event in the custody log, in the transaction of the change; each minute a checkpoint of
 //!    the log's tree is signed and goes to every destination.
+//!    A case that was filed ([`domain::filing`]) says until when its clips are kept; what is over and kept by nobody two people
+//!    may dispose of ([`domain::disposal`] decides, `deliver::dispose` carries out).
 //! 9. What no record tells (rosters, registers, the log itself) goes to the destinations in encrypted backups of the
 //!    database. On a new box `command::restore` makes a station of the newest one and of what is newer in the bucket,
 //!    in a new epoch of the log; `deliver::fence` keeps whoever still has the older database from writing.
@@ -64,6 +67,12 @@
 //! recording is a row that somebody, a schedule or the configuration opened; its supervisor carries it out across
 //! broken lines and restarts, one clip a segment. What was cut off is sealed as it stands, with the reason.
 //!
+//! A document that people file to a case comes the same way, from step 3 on (`intake::filing`): it is a clip of role
+//! `document`, so that everything that keeps, proves, tells and gives out clips does it to documents.
+//!
+//! What clips are found by is written at the end of the transaction that changed it (`store::search`), as tokens of
+//! [`domain::search`].
+//!
 //! # Tasks and channels
 //!
 //! | task | phase of the stop order | wakes on |
@@ -77,12 +86,20 @@
 //! | `uplink NAME` | uploads | the store's changes, the next due time |
 //! | `audit NAME`, `locks NAME`, `mend`, `evict` | uploads | the store's changes, each minute or hour |
 //! | `stops` | uploads | isolations |
+//! | `dispose` | uploads | lists that were confirmed, each hour |
 //! | `tiles NAME` | uploads | every few seconds |
 //! | `witness NAME`, `timestamps` | uploads | each second; act on a new checkpoint, or when one is due |
+//! | `watched logs` | uploads | every two seconds, where this station is a witness; tells what it noticed |
+//! | `documents` | sources | each second, where a folder is configured |
+//! | `search` | uploads | every two seconds; acts where one change touched many clips |
 //! | `exports` | uploads | the store's changes, each minute, the next try |
 //! | `backup` | uploads | the next due time, somebody who asks |
 //! | `fence` | uploads | a later epoch, seen at any destination; ends the daemon |
 //! | `checkpoints` | store | each second, acts each minute |
+//! | `alarms` | http | each few seconds; stores what rose and ended, and the messages about it |
+//! | `events` | uploads | the store's changes; makes messages of entries of the log |
+//! | `tell NAME` | http | the store's changes, the next due time |
+//! | `exchange in`, `exchange out` | sources, uploads | time |
 //! | `figures`, `control`, `page`, `bell`, `watchdog` | http | time, guests, changes |
 //!
 //! One thread owns the writing database connection; [`store::Store::write`] sends it closures and returns when
@@ -144,6 +161,7 @@ pub mod domain;
 pub mod feedback;
 pub mod intake;
 pub mod media;
+pub mod notice;
 pub mod runtime;
 pub mod source;
 pub mod store;

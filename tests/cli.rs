@@ -238,6 +238,9 @@ fn an_older_database_put_back_is_noticed() {
     let (code, report) = station.json(&["log", "verify"]);
     assert_eq!((code, &report["intact"]), (0, &serde_json::json!(true)), "{report:#}");
     assert_eq!(report["warnings"], serde_json::json!([]), "the destination was asked");
+    // It stands on the station's own disk: whoever has that changes both.
+    assert_eq!(report["anchored_size"], 0, "{report:#}");
+    assert!(report["holders"].to_string().contains("on this box's own disk"), "{report:#}");
 
     copy_database(&old, &now);
     let (code, report) = station.json(&["log", "verify"]);

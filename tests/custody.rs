@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+#[path = "custody/sm2.rs"]
+mod sm2;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 
@@ -15,6 +18,7 @@ use evidock::custody::verify::{HeldCheckpoint, Trust, verify_log};
 use evidock::domain::event::{Actor, Draft, EventKind, MAX_EVENT_BYTES, Place, encode};
 use evidock::domain::ids::StationId;
 use evidock::domain::merkle::{self, Hash};
+use evidock::domain::ports::SecondSigner;
 
 const START_MS: i64 = 1_781_834_604_000;
 
@@ -25,6 +29,8 @@ type Tamper = fn(&mut Log);
 struct Log {
     station: StationId,
     key: [u8; 32],
+    /// The secret of the SM2 key that signs as well.
+    second: Option<[u8; 32]>,
     epoch: u32,
     entries: Vec<(u64, Vec<u8>)>,
     nodes: HashMap<(u8, u64), Hash>,
@@ -39,6 +45,7 @@ impl Log {
         let mut log = Self {
             station: StationId::new("zhao-01").unwrap(),
             key: [7; 32],
+            second: None,
             epoch: 1,
             entries: Vec::new(),
             nodes: HashMap::new(),
@@ -108,7 +115,9 @@ impl Log {
     fn sign(&mut self, held_by: HeldBy) {
         let head = self.head();
         let checkpoint = Checkpoint::of(&self.station, head.epoch, head.size, head.root);
-        let note = checkpoint.sign(&self.signer(), START_MS + head.size as i64 * 1_000).unwrap();
+        let second = self.second.map(sm2::signer);
+        let second = second.as_ref().map(|second| second as &dyn SecondSigner);
+        let note = checkpoint.sign_twice(&self.signer(), second, START_MS + head.size as i64 * 1_000).unwrap();
         self.checkpoints.push(HeldCheckpoint { held_by, note: note.into_bytes() });
     }
 
@@ -143,7 +152,7 @@ impl Log {
 
     fn verify_against(&self, tree: Option<(u64, Hash)>) -> LogReport {
         let keys = [VerifierKey::of(&Log { key: [7; 32], ..self.clone() }.signer()).unwrap()];
-        let trust = Trust { station: &self.station, keys: &keys, tree };
+        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree };
         verify_log(&trust, self.entries.iter().cloned().map(Ok::<_, Infallible>), self.checkpoints.iter().cloned())
     }
 }
@@ -154,8 +163,8 @@ fn nas() -> HeldBy {
 
 fn event(n: u64) -> Draft {
     let kind = EventKind::ALL[1 + n as usize % (EventKind::ALL.len() - 1)];
-    // A change of keys says which; that has a test of its own.
-    let kind = if kind == EventKind::KeyRotated { EventKind::Verified } else { kind };
+    // A change of keys says which; that has tests of its own.
+    let kind = if [EventKind::KeyRotated, EventKind::Sm2Key].contains(&kind) { EventKind::Verified } else { kind };
     Draft::by(kind, Actor::os(1000 + n as u32 % 3), "cli").fact("n", n).secret("reason", "认错了案件")
 }
 
@@ -185,6 +194,21 @@ fn an_honest_log_is_intact() {
     Signed: 0 more as signed here; whoever has this box's key could sign others
     Open: 12 more that no checkpoint confirms
     ");
+}
+
+#[test]
+fn what_stands_on_the_box_s_own_disk_is_not_held_off_it() {
+    let mut log = Log::sample();
+    for checkpoint in log.checkpoints.iter_mut().filter(|c| c.held_by == nas()) {
+        checkpoint.held_by = HeldBy::Near("cloud".into());
+    }
+    let report = log.verify();
+    assert!(report.intact, "{report}");
+    assert_eq!((report.signed_size, report.anchored_size), (300, 0));
+    assert_eq!(report.holders[1].confirms, Some(300));
+    // What it shows is compared all the same.
+    log.entries[60].1 = log.entries[61].1.clone();
+    assert!(kinds(&log.verify_against(None)).contains(&"other_root"));
 }
 
 #[test]
@@ -479,7 +503,7 @@ fn clock_steps_are_noted_and_do_not_condemn() {
 fn a_database_that_cannot_be_read_on_is_a_finding_not_a_verdict_on_the_rest() {
     let log = Log::sample();
     let keys = [VerifierKey::of(&log.signer()).unwrap()];
-    let trust = Trust { station: &log.station, keys: &keys, tree: Some((312, log.root_at(312))) };
+    let trust = Trust { station: &log.station, keys: &keys, sm2: &[], tree: Some((312, log.root_at(312))) };
     let entries = log.entries.iter().take(150).cloned().map(Ok).chain([Err("database disk image is malformed")]);
     let report = verify_log(&trust, entries, log.checkpoints.clone());
     assert_eq!(kinds(&report), ["unreadable"], "{report}");
@@ -524,7 +548,7 @@ fn a_key_ends_where_the_log_says_so() {
     let (old, new) = ([7; 32], [9; 32]);
     let key = |seed: [u8; 32]| VerifierKey::of(&FileSigner::from_seed("evidock/zhao-01", seed).unwrap()).unwrap();
     let verify = |log: &Log, keys: &[VerifierKey]| {
-        let trust = Trust { station: &log.station, keys, tree: None };
+        let trust = Trust { station: &log.station, keys, sm2: &[], tree: None };
         verify_log(&trust, log.entries.iter().cloned().map(Ok::<_, Infallible>), log.checkpoints.iter().cloned())
     };
     let changed = |from: [u8; 32]| {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use evidock::domain::rights::{Action, Over, Purpose, RIGHTS, Role};
+use evidock::domain::rights::{Action, Over, People, Purpose, RIGHTS, Role};
 use evidock::domain::sensitivity::Sensitivity;
 use evidock::domain::words::Lang;
 
@@ -17,8 +17,16 @@ line grants is refused. How people sign in, and what stands in the log, is in [a
 
 Each cell says over which clips a role has the right, up to which label (敏感标记) where that is not the highest, and \"why\"
 where a purpose is asked: *why?* for clips that carry a label, **why** always. Labels in rising order: 无, 工作秘密, 商业秘密,
-个人隐私, 未成年人; what is 疑似涉密 is shown to nobody. \"own\" are clips whose officer is the account's, \"unit\" those of officers
-of its unit, \"sent\" those of cases that stand sent for review.
+个人隐私, 未成年人; what is 疑似涉密 is shown to nobody. \"own\" are clips whose officer or second officer (协办人员) is the account's,
+\"unit\" those whose officer is of its unit, \"sent\" those of cases that stand sent for review.
+
+For filing a document, and for saying why something is not recorded, which is the same right, \"own\" and \"unit\" say that a clip of its case is, or that the register of cases names the account (承办人)
+or its unit (承办单位) as who handles it; cases carry no label. Any clip of one's own may be linked to any number, so a clip in a
+case shows no more of it than its numbers, that clip, and what should be recorded as far as such clips tell. What is known of the
+case itself (party and cause by the register, holds, filing, opinions) is told to whom every clip is shown, to whom it stands
+sent, and whom the register names; where no register has it, to whom nothing of it is beyond these bounds.
+
+What takes two people takes them everywhere, or \"if configured\" where `[export] second_person` says so.
 
 The three administrative roles keep apart (三员分立): whoever is security auditor, system administrator or security
 administrator has no other role.
@@ -26,8 +34,17 @@ administrator has no other role.
 
 const TAIL: &str = "\
 Two people: one carries it out or asks for it and says why, another one confirms; nobody does both, whatever their roles.
-Rights without a page yet (holds, isolation, disposal, recorders, the log) stand here because the table is one; until
-then the command line does them, as the user of the box.
+Both sign in on the page, or both use the command line: an account and a user of the box may be the same person. A program's
+token places holds and isolates; it is nobody of the two. What is done to a case (a hold, filing, re-opening) needs the right
+over each clip of it. How holds, isolation, filing and disposal work is in [keeping.md](keeping.md), supervision and legal review
+in [supervision.md](supervision.md), recorders and the desk in [administration.md](administration.md).
+
+Every right has its page, and whatever a form of the page does the API does, too ([api.md](api.md)), with the same right; a test
+holds the two together. Accounts and what belongs to one's own are the exception: no program signs in as a person, makes
+accounts or gives out rights.
+
+It does not matter by what somebody signed in, a password, the agency's identity provider or a certificate: roles, unit and
+bounds are the account's.
 
 On the station's own command line, whoever may use the daemon's socket (the group of its file) is outside of this table; what
 they do is logged with their user number. A station without accounts has no table: whoever reaches the page, on loopback
@@ -72,7 +89,12 @@ fn document() -> String {
             for role in roles {
                 write!(text, " {} |", cell(*action, *role)).unwrap();
             }
-            writeln!(text, " {} |", if action.needs_second_person() { "yes" } else { "" }).unwrap();
+            let people = match action.people() {
+                People::One => "",
+                People::TwoIfConfigured => "if configured",
+                People::Two => "yes",
+            };
+            writeln!(text, " {people} |").unwrap();
         }
     }
     format!("{text}\n{TAIL}")

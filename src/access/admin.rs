@@ -8,8 +8,10 @@ use crate::domain::account::{AccountAsk, AccountFacts, LoginName};
 use crate::domain::command::{Caller, Reply};
 use crate::domain::error::chain;
 use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::identity::{Fingerprint, Identity, SignInBy, Subject};
 use crate::domain::rights::{Action, Role, Roles};
 use crate::domain::time::UtcMs;
+use crate::domain::why::{Thing, Why};
 use crate::store::{AccountChange, AccountRow, NewAccount, NewToken, SessionEnd, StoreError};
 
 /// Longest text of one fact, characters.
@@ -17,12 +19,14 @@ const MAX_CHARS: usize = 200;
 /// Most days for which a token holds.
 const MAX_TOKEN_DAYS: u32 = 3_660;
 const DAY_MS: i64 = 86_400_000;
+/// Certificates of one account: the one in use, the next one, a second card.
+const MOST_CERTIFICATES: usize = 8;
 
 /// Why it was not done, in words that say what to do.
 enum No {
-    Invalid(String),
-    Conflict(String),
-    NotFound(String),
+    Invalid(Why),
+    Conflict(Why),
+    NotFound(Why),
     Failed(AccessError),
 }
 
@@ -38,8 +42,8 @@ impl From<AccessError> for No {
 impl From<StoreError> for No {
     fn from(e: StoreError) -> Self {
         match e {
-            StoreError::NotFound(words) => Self::NotFound(words),
-            StoreError::Conflict(words) => Self::Conflict(words),
+            StoreError::NotFound(why) => Self::NotFound(why),
+            StoreError::Conflict(why) => Self::Conflict(why),
             e => Self::Failed(e.into()),
         }
     }
@@ -52,12 +56,12 @@ impl Access {
     pub async fn ask(&self, caller: &Caller, ask: AccountAsk) -> Reply {
         match self.carry_out(caller, ask).await {
             Ok(value) => Reply::Done(value),
-            Err(No::Invalid(words)) => Reply::refused("invalid", words),
-            Err(No::Conflict(words)) => Reply::refused("conflict", words),
-            Err(No::NotFound(words)) => Reply::refused("not_found", words),
+            Err(No::Invalid(why)) => Reply::refused("invalid", why),
+            Err(No::Conflict(why)) => Reply::refused("conflict", why),
+            Err(No::NotFound(why)) => Reply::refused("not_found", why),
             Err(No::Failed(e)) => {
                 tracing::error!(error = %chain(&e), "an account could not be seen to");
-                Reply::refused("unavailable", chain(&e))
+                Reply::refused("unavailable", Why::failed(&e))
             }
         }
     }
@@ -66,16 +70,14 @@ impl Access {
         match ask {
             AccountAsk::First { name } => {
                 if !self.is_open() {
-                    let words = "there are accounts already; `evidock user add` makes another one, `evidock user list` shows them";
-                    return Err(No::Conflict(words.into()));
+                    return Err(No::Conflict(Why::AccountsExist {}));
                 }
                 let roles = [Role::SecurityAdministrator.as_str().to_owned()];
                 self.add(caller, &name, &roles, AccountFacts::default()).await
             }
             AccountAsk::Add { name, roles, facts } => {
                 if self.is_open() {
-                    let words = "the first account is the security administrator's: `evidock user first NAME`";
-                    return Err(No::Conflict(words.into()));
+                    return Err(No::Conflict(Why::FirstAccount {}));
                 }
                 self.add(caller, &name, &roles, facts).await
             }
@@ -122,7 +124,7 @@ impl Access {
                 let account = self.named(&name).await?;
                 let sessions = self.sessions(account.id).await?;
                 let told = sessions.iter().map(|s| {
-                    json!({ "session": s.id, "since": self.time(s.begun_ms), "seen": self.time(s.seen_ms), "from": s.from, "agent": s.agent })
+                    json!({ "session": s.id, "since": self.time(s.begun_ms), "seen": self.time(s.seen_ms), "from": s.from, "agent": s.agent, "by": s.by.as_str() })
                 });
                 Ok(json!(told.collect::<Vec<_>>()))
             }
@@ -145,7 +147,7 @@ impl Access {
                 });
                 Ok(json!(told.collect::<Vec<_>>()))
             }
-            AccountAsk::SendToReview { .. } => Err(No::Invalid("the desk sends cases for review".into())),
+            AccountAsk::SendToReview { .. } => Err(No::Invalid(Why::DeskSends {})),
         }
     }
 
@@ -156,6 +158,7 @@ impl Access {
             "unit": a.unit, "officer": a.officers, "until": a.until_ms.map(|ms| self.time(ms)), "codes": a.totp.is_some(),
             "disabled": a.disabled_ms.is_some(), "over": a.until_ms.is_some_and(|until| now >= until),
             "locked_until": (now < a.locked_ms).then(|| self.time(a.locked_ms)), "must_change": a.must_change, "sessions": sessions,
+            "oidc_subject": a.oidc_subject(self.oidc_issuer()), "certificates": a.certificates(),
         })
     }
 
@@ -164,12 +167,10 @@ impl Access {
     }
 
     async fn named(&self, name: &str) -> Result<AccountRow, No> {
-        let login = LoginName::new(name).map_err(|e| No::Invalid(e.to_string()))?;
+        let login = LoginName::new(name).map_err(|e| No::Invalid(e.into()))?;
         let spelled = login.as_str().to_owned();
         let found = self.store.read(move |r| r.account_by_login(&spelled)).await?;
-        found.ok_or_else(|| {
-            No::NotFound(format!("there is no account {}; `evidock user list` shows them", login.as_str()))
-        })
+        found.ok_or_else(|| No::NotFound(Why::NoAccount { name: login.as_str().to_owned() }))
     }
 
     async fn put(&self, caller: &Caller, account: &AccountRow, change: AccountChange) -> Result<(), No> {
@@ -177,22 +178,33 @@ impl Access {
     }
 
     async fn add(&self, caller: &Caller, name: &str, roles: &[String], facts: AccountFacts) -> Done {
-        let login = LoginName::new(name).map_err(|e| No::Invalid(e.to_string()))?;
-        let roles = Roles::parse(roles.iter().map(String::as_str)).map_err(|e| No::Invalid(e.to_string()))?;
+        let login = LoginName::new(name).map_err(|e| No::Invalid(e.into()))?;
+        let roles = Roles::parse(roles.iter().map(String::as_str)).map_err(|e| No::Invalid(e.into()))?;
         let facts = self.facts(facts)?;
         let password = password::one_time();
         let new = NewAccount {
             login: login.as_str().to_owned(),
-            label: facts.label.flatten().unwrap_or_default(),
+            label: facts.label.clone().flatten().unwrap_or_default(),
             roles,
-            unit: facts.unit.flatten(),
-            officers: facts.officers.unwrap_or_default(),
+            unit: facts.unit.clone().flatten(),
+            officers: facts.officers.clone().unwrap_or_default(),
             until_ms: facts.until_ms.flatten(),
             password: self.hash(&password).await?,
         };
         let asked = draft(EventKind::AccountMade, caller);
         let told = new.clone();
-        let id = self.store.write(move |tx| tx.add_account(&new, asked)).await?;
+        let identities = facts.identities(&[]);
+        let id = self
+            .store
+            .write(move |tx| {
+                let id = tx.add_account(&new, asked.clone())?;
+                if !identities.is_empty() {
+                    let asked = Draft { kind: EventKind::AccountChanged, ..asked };
+                    tx.change_account(id, &AccountChange::Identities(identities), None, asked)?;
+                }
+                Ok(id)
+            })
+            .await?;
         self.any.store(true, std::sync::atomic::Ordering::Release);
         self.forget();
         Ok(json!({ "account": id, "name": told.login, "roles": told.roles.to_words(), "password": password }))
@@ -202,12 +214,13 @@ impl Access {
         let before = self.named(name).await?;
         let roles = match roles {
             None => before.roles.clone(),
-            Some(words) => Roles::parse(words.iter().map(String::as_str)).map_err(|e| No::Invalid(e.to_string()))?,
+            Some(words) => Roles::parse(words.iter().map(String::as_str)).map_err(|e| No::Invalid(e.into()))?,
         };
         if roles != before.roles {
             not_oneself(caller, &before)?;
         }
         let facts = self.facts(facts)?;
+        let identities = facts.identities(&before.identities);
         let change = AccountChange::Facts {
             label: facts.label.map_or(before.label.clone(), Option::unwrap_or_default),
             unit: facts.unit.unwrap_or_else(|| before.unit.clone()),
@@ -215,7 +228,18 @@ impl Access {
             until_ms: facts.until_ms.unwrap_or(before.until_ms),
             roles,
         };
-        self.put(caller, &before, change).await?;
+        let asked = draft(EventKind::AccountChanged, caller);
+        let (id, changed) = (before.id, identities != before.identities);
+        self.store
+            .write(move |tx| {
+                tx.change_account(id, &change, None, asked.clone())?;
+                match changed {
+                    true => tx.change_account(id, &AccountChange::Identities(identities), None, asked),
+                    false => Ok(()),
+                }
+            })
+            .await?;
+        self.forget();
         let after = self.named(name).await?;
         Ok(self.told(&after, 0))
     }
@@ -226,9 +250,7 @@ impl Access {
             text.map(|text| {
                 let text = text.trim().to_owned();
                 if text.chars().count() > MAX_CHARS || text.chars().any(char::is_control) {
-                    return Err(No::Invalid(format!(
-                        "name, unit and officer are one line of at most {MAX_CHARS} characters"
-                    )));
+                    return Err(No::Invalid(Why::OneLine { thing: Thing::AccountFacts, most: MAX_CHARS as u64 }));
                 }
                 Ok(Some(text).filter(|t| !t.is_empty()))
             })
@@ -242,22 +264,28 @@ impl Access {
         let until_ms = match line(facts.until)? {
             None => None,
             Some(None) => Some(None),
-            Some(Some(text)) => Some(Some(self.end_of(&text)?)),
+            Some(Some(text)) => Some(Some(self.until(&text).map_err(No::Invalid)?)),
         };
-        Ok(Facts { label: line(facts.label)?, unit: line(facts.unit)?, officers, until_ms })
+        let oidc = facts.oidc_subject.map(|text| self.subject(text.trim())).transpose()?;
+        let certificates = facts.certificate.map(|text| certificates(&text)).transpose()?;
+        Ok(Facts { label: line(facts.label)?, unit: line(facts.unit)?, officers, until_ms, oidc, certificates })
+    }
+
+    /// Somebody at the configured provider; nobody where nothing is written.
+    fn subject(&self, text: &str) -> Result<Option<Identity>, No> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let Some(issuer) = self.oidc_issuer() else {
+            return Err(No::Invalid(Why::NoProvider {}));
+        };
+        let subject = Subject::new(text).map_err(|e| No::Invalid(e.into()))?;
+        Ok(Some(Identity::Oidc { issuer: issuer.to_owned(), subject }))
     }
 
     /// When something that is said to hold until `text` is over: the end of a day, or a moment.
-    pub fn until(&self, text: &str) -> Result<i64, String> {
-        self.end_of(text.trim()).map_err(|no| match no {
-            No::Invalid(words) | No::Conflict(words) | No::NotFound(words) => words,
-            No::Failed(e) => chain(&e),
-        })
-    }
-
-    fn end_of(&self, text: &str) -> Result<i64, No> {
-        let form =
-            || No::Invalid("write the last day as 2026-12-31, or a time as 2026-12-31T18:00:00+08:00".to_owned());
+    pub fn until(&self, text: &str) -> Result<i64, Why> {
+        let (text, form) = (text.trim(), || Why::LastDayForm {});
         let at = match UtcMs::parse_rfc3339(text) {
             Some(at) => at.0,
             None => {
@@ -267,32 +295,32 @@ impl Access {
             }
         };
         if at <= self.now_ms() {
-            return Err(No::Invalid(format!("{} is over; give a later day, or disable the account", self.time(at))));
+            return Err(Why::LastDayOver { at: self.time(at) });
         }
         Ok(at)
     }
 
     async fn add_token(&self, caller: &Caller, name: String, role: &str, scopes: Vec<String>, days: u32) -> Done {
-        let roles = Roles::parse([role]).map_err(|e| No::Invalid(e.to_string()))?;
-        let Some(role) = roles.iter().next() else { return Err(No::Invalid("a token has one role".into())) };
+        let roles = Roles::parse([role]).map_err(|e| No::Invalid(e.into()))?;
+        let Some(role) = roles.iter().next() else { return Err(No::Invalid(Why::OneTokenRole {})) };
         if role == Role::SecurityAdministrator {
-            return Err(No::Invalid("no program makes accounts or gives out rights; choose another role".into()));
+            return Err(No::Invalid(Why::NoTokenForAccounts {}));
         }
         let scopes: Vec<String> =
             scopes.iter().flat_map(|s| s.split(',')).map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect();
         for word in &scopes {
             if !Action::parse(word).is_some_and(|action| roles.may_ever(action)) {
-                let may: Vec<&str> = Action::ALL.iter().filter(|a| roles.may_ever(**a)).map(|a| a.as_str()).collect();
-                let words = format!("{} has no right {word:?}; it has {}", role.as_str(), may.join(", "));
-                return Err(No::Invalid(words));
+                let each = Action::ALL.iter().filter(|a| roles.may_ever(**a)).map(|a| a.as_str().to_owned()).collect();
+                let may = Box::new(Why::Listed { each });
+                return Err(No::Invalid(Why::RoleHasNot { role: role.as_str().to_owned(), right: word.clone(), may }));
             }
         }
         let name = name.trim().to_owned();
         if name.is_empty() || name.chars().count() > MAX_CHARS || name.chars().any(char::is_control) {
-            return Err(No::Invalid("say in one line what the token is for".into()));
+            return Err(No::Invalid(Why::TokenName {}));
         }
         if !(1..=MAX_TOKEN_DAYS).contains(&days) {
-            return Err(No::Invalid(format!("a token holds for 1 to {MAX_TOKEN_DAYS} days")));
+            return Err(No::Invalid(Why::TokenDays { most: u64::from(MAX_TOKEN_DAYS) }));
         }
         let token = new_token();
         let Some(secret) = super::digest_of(&token) else { return Err(No::Failed(AccessError::Stopping)) };
@@ -313,6 +341,34 @@ struct Facts {
     unit: Option<Option<String>>,
     officers: Option<Vec<String>>,
     until_ms: Option<Option<i64>>,
+    oidc: Option<Option<Identity>>,
+    certificates: Option<Vec<Identity>>,
+}
+
+impl Facts {
+    /// What the account is known by from now on; kinds of which nothing was said stay as they were.
+    fn identities(&self, before: &[Identity]) -> Vec<Identity> {
+        let kept = |by: SignInBy| before.iter().filter(move |i| i.by() == by).cloned().collect::<Vec<_>>();
+        let oidc = self.oidc.clone().map_or_else(|| kept(SignInBy::Oidc), |one| one.into_iter().collect());
+        let certificates = self.certificates.clone().unwrap_or_else(|| kept(SignInBy::Certificate));
+        let mut all = oidc;
+        all.extend(certificates);
+        all
+    }
+}
+
+/// Certificates by their fingerprints; none where nothing is written.
+fn certificates(text: &str) -> Result<Vec<Identity>, No> {
+    let each = text.split([',', '，', '\n']).map(str::trim).filter(|one| !one.is_empty());
+    let mut all = each
+        .map(|one| Fingerprint::parse(one).map(Identity::Certificate).map_err(|e| No::Invalid(e.into())))
+        .collect::<Result<Vec<_>, _>>()?;
+    all.sort();
+    all.dedup();
+    match all.len() > MOST_CERTIFICATES {
+        true => Err(No::Invalid(Why::TooManyCertificates { most: MOST_CERTIFICATES as u64 })),
+        false => Ok(all),
+    }
 }
 
 fn draft(kind: EventKind, caller: &Caller) -> Draft {
@@ -325,9 +381,7 @@ fn draft(kind: EventKind, caller: &Caller) -> Draft {
 /// Nobody gives rights to themselves, or locks themselves out by a slip.
 fn not_oneself(caller: &Caller, account: &AccountRow) -> Result<(), No> {
     match caller.actor == Actor::user(account.id) {
-        true => Err(No::Conflict(
-            "nobody changes their own roles or disables themselves; another administrator does it".into(),
-        )),
+        true => Err(No::Conflict(Why::NotOneself {})),
         false => Ok(()),
     }
 }

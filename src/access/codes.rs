@@ -20,7 +20,7 @@ fn step(now_ms: i64) -> i64 {
 }
 
 /// The code of a step (RFC 4226, section 5.3).
-fn code(secret: &[u8], step: i64) -> Option<u32> {
+pub(super) fn code(secret: &[u8], step: i64) -> Option<u32> {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret).ok()?;
     mac.update(&step.to_be_bytes());
     let digest = mac.finalize().into_bytes();

@@ -5,6 +5,8 @@
 //! sign_in   name and password, then a one-time code where it is on     (sign_in.rs; password.rs, codes.rs, pace.rs)
 //! identity  a cookie's or a program's token to who that is             (here)
 //! admin     accounts, sessions and tokens as others see to them        (admin.rs)
+//! oidc      the agency's identity provider, to the account bound there (oidc/)
+//! certificate  the same for a certificate that the browser showed      (certificate.rs; vouched.rs is common to both)
 //! ```
 //!
 //! A station without any account is open: whoever reaches the page, which is bound to loopback then, may do everything
@@ -15,13 +17,16 @@
 //! changes; every change goes through here. How long a session has rested is counted in memory and stored to the minute.
 
 mod admin;
+pub mod certificate;
 pub mod codes;
+pub mod oidc;
 pub mod pace;
 pub mod password;
 mod sign_in;
+mod vouched;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,11 +34,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::AccessRules;
 use crate::domain::error::{Retry, Retryable};
 use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::identity::SignInBy;
 use crate::domain::ports::Clock;
 use crate::domain::rights::{self, Action, Decision, Refusal, Roles, Subject, Within};
 use crate::runtime::clock::monotonic;
@@ -150,11 +156,13 @@ pub struct Access {
     zone: TimeZone,
     rules: AccessRules,
     any: AtomicBool,
-    generation: AtomicU64,
+    /// Rings when anything about accounts changed.
+    generation: watch::Sender<u64>,
     hashing: Semaphore,
     waiting: AtomicUsize,
     tries: Pace,
     requests: Pace,
+    oidc: Option<Arc<oidc::Oidc>>,
     known: Mutex<HashMap<[u8; 32], Known>>,
     pending: Mutex<HashMap<String, Pending>>,
     /// Secrets of one-time codes that are about to be switched on, by session.
@@ -176,9 +184,10 @@ impl Access {
             store,
             clock,
             zone,
+            oidc: oidc::of(rules.oidc.as_ref()),
             rules,
             any: AtomicBool::new(any),
-            generation: AtomicU64::new(0),
+            generation: watch::Sender::new(0),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             waiting: AtomicUsize::new(0),
             tries: Pace::new(TRIES.0, TRIES.1),
@@ -201,7 +210,12 @@ impl Access {
 
     /// Everything in memory about accounts is read again.
     fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.generation.send_modify(|n| *n += 1);
+    }
+
+    /// Rings whenever anything about accounts changed: whoever takes a long answer is looked at again.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
@@ -213,7 +227,7 @@ impl Access {
     pub async fn session(&self, token: &str, active: bool) -> Result<Option<Arc<Signed>>, AccessError> {
         let Some(key) = digest_of(token) else { return Ok(None) };
         let now = self.now_ms();
-        let generation = self.generation.load(Ordering::Acquire);
+        let generation = *self.generation.borrow();
         let fresh = self.known().get(&key).is_some_and(|k| k.generation == generation);
         if !fresh {
             let read = move |r: &crate::store::Reader<'_>| {
@@ -274,7 +288,7 @@ impl Access {
     pub async fn token(&self, token: &str) -> Result<Option<Arc<Signed>>, AccessError> {
         let Some(key) = digest_of(token) else { return Ok(None) };
         let now = self.now_ms();
-        let generation = self.generation.load(Ordering::Acquire);
+        let generation = *self.generation.borrow();
         let fresh = self.known().get(&key).is_some_and(|k| k.generation == generation);
         if !fresh {
             let Some(row) = self.store.read(move |r| r.token_by_secret(&key)).await? else { return Ok(None) };
@@ -382,7 +396,8 @@ fn of_session(account: AccountRow, session: &SessionRow, seen_ms: i64, generatio
         account: account.id,
         name: account.name().to_owned(),
         codes: account.totp.is_some(),
-        must_change: account.must_change,
+        // Whoever did not come by the password is not held up by one that somebody else knows.
+        must_change: account.must_change && session.by == SignInBy::Password,
         roles: account.roles,
         scopes: None,
         session: Some(session.id.clone()),

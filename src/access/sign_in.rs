@@ -14,7 +14,7 @@ use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::runtime::clock::monotonic;
 use crate::runtime::task;
-use crate::store::{AccountChange, AccountRow, NewSession, SessionEnd};
+use crate::store::{AccountChange, AccountRow, NewSession, SessionEnd, StoreError};
 
 /// A code is awaited for so long after the password.
 const CODE_WITHIN: Duration = Duration::from_secs(300);
@@ -32,6 +32,21 @@ pub struct Trying {
     pub from: String,
     /// The browser in its own words.
     pub agent: String,
+}
+
+impl Trying {
+    /// A session that begins here.
+    pub(super) fn session(&self, id: String, token: [u8; 32], account: i64) -> NewSession {
+        NewSession {
+            id,
+            token,
+            account,
+            from: self.from.clone(),
+            agent: self.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS).collect(),
+            totp_step: None,
+            rehashed: None,
+        }
+    }
 }
 
 /// What came of a password or a code.
@@ -74,7 +89,7 @@ pub enum OwnRefusal {
 }
 
 impl Access {
-    fn asked(&self, kind: EventKind, actor: Actor, from: &str) -> Draft {
+    pub(super) fn asked(&self, kind: EventKind, actor: Actor, from: &str) -> Draft {
         let mut asked = Draft::by(kind, actor, "web");
         asked.from = Some(from.to_owned());
         asked
@@ -206,18 +221,17 @@ impl Access {
         let token = new_token();
         let session = ClipId::generate(self.now_ms()).to_string();
         let Some(digest) = digest_of(&token) else { return Err(AccessError::Stopping) };
-        let new = NewSession {
-            id: session.clone(),
-            token: digest,
-            account,
-            from: trying.from.clone(),
-            agent: trying.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS).collect(),
-            totp_step,
-            rehashed,
-        };
+        let new = NewSession { totp_step, rehashed, ..trying.session(session.clone(), digest, account) };
         let mut asked = self.asked(EventKind::SignedIn, Actor::user(account), &trying.from);
         asked.session = Some(session);
-        self.store.write(move |tx| tx.begin_session(&new, asked)).await?;
+        match self.store.write(move |tx| tx.begin_session(&new, asked)).await {
+            // Somebody came in with the same code a moment before.
+            Err(StoreError::Conflict(_)) if totp_step.is_some() => {
+                self.refuse(account, "code", &trying.from, true).await?;
+                return Ok(SignedIn::Refused(SignInRefusal::WrongCode));
+            }
+            begun => begun?,
+        }
         self.forget();
         Ok(SignedIn::Done(Hidden(token)))
     }
@@ -329,9 +343,9 @@ impl Access {
         Ok(Ok(()))
     }
 
-    /// Name with which somebody signs in.
-    pub async fn login_of(&self, account: i64) -> Result<String, AccessError> {
-        Ok(self.store.read(move |r| r.account(account)).await?.login)
+    /// An account, for its owner.
+    pub async fn account(&self, account: i64) -> Result<AccountRow, AccessError> {
+        Ok(self.store.read(move |r| r.account(account)).await?)
     }
 }
 
@@ -345,10 +359,13 @@ impl Drop for Waiting<'_> {
 }
 
 /// Who has not signed in.
-fn nobody() -> Actor {
+pub(super) fn nobody() -> Actor {
     Actor { kind: "web".into(), id: "nobody".into() }
 }
 
 /// The hash of a password that nobody has: random bytes that were thrown away, under our own parameters.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$dGhlcmVpc25vc3VjaG9uZQ$q2Vq0m3vM2bqv1wq0J2dQk8c1l0T4p6s7u9xYzAbCdE";
+
+#[cfg(test)]
+mod tests;

@@ -2,42 +2,47 @@
 //! calls stores what comes out ([`changes`] says which of it is new) and makes the links.
 //!
 //! Every origin's own time is kept, so that a person sees what each said; which of them counts is decided by
-//! [`crate::domain::record::settle`]. A time before 2000 or more than a day after the dock is reported in
+//! [`crate::domain::record::settle`]. A time before 2001 or more than a day after the dock is reported in
 //! [`Annotations::odd_times`] and gives no start, so that the next origin counts; its raw form is still kept
 //! (invariant 8).
 //!
 //! Whose a clip is depends on who had the recorder when capture began, not on who docks it. First counts who took
 //! it out at the desk (an [`Issue`] that holds then), after that the roster, then what the recorder itself says: its
-//! binding, the number burned into a name. Each is kept as what it is; the order is that of the origins.
+//! binding, the number burned into a name. Each is kept as what it is; the order is that of the origins. Where the
+//! recorder's clock was wrong, nobody can tell who had it: neither desk nor roster is followed, and what it says itself
+//! of a person counts only while nobody hands it out ([`Annotations::passed_over`]). The same holds where desk or roster
+//! had handed it out by the time it was docked, and neither says who had it then: what it says itself waits for a person.
+//! A recorder that nobody ever handed out is a person's own, and what it says is the best that is known.
 //!
 //! A roster row applies when it names the clip's recorder and capture began in `[from, to)`. Rows that name
-//! different cases give no link, values that disagree give no fact: the conflict is reported and a person
-//! decides. A row that names another officer than whoever took the recorder out was a plan that came otherwise: it
+//! different cases give no link, but each of the cases to choose from; values that disagree give no fact: the conflict
+//! is reported and a person decides. A row that names another officer than whoever took the recorder out was a plan that came otherwise: it
 //! gives nothing, and that is reported, too.
 //!
 //! Text from recorders is bounded and freed of control characters here (invariant 7); showing it is
 //! escaping it once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::roster::{MAX_VALUE_CHARS, RosterRow, names_somebody, recorder_key};
+use super::roster::{MAX_VALUE_CHARS, RosterCase, RosterRow, names_somebody, recorder_key};
 use super::times::{self, Reading};
 use crate::domain::ids::RecorderId;
-use crate::domain::record::{Fact, Field, Origin};
+use crate::domain::record::{Fact, Field, NO_STAY, Origin};
 use crate::domain::time::{RecorderTime, UtcMs};
 
-/// 2000-01-01T00:00:00Z: no recorder is older, clocks that lost power often say 1970 or 1980.
-const EARLIEST_MS: i64 = 946_684_800_000;
+mod start;
+
+use start::{in_zone, later, possible, starts, written_until};
+
 const DAY_MS: i64 = 86_400_000;
 /// A longer recording in one file is a damaged index: a shift has 12 hours, a battery fewer.
 const LONGEST_MS: i64 = 7 * DAY_MS;
 /// How far the end of writing may lie from the end of recording.
 const NEAR_MS: i64 = 10 * 60_000;
-/// Creation time 0 of an MP4 file (1904-01-01, ISO/IEC 14496-12 8.2.2): not set.
-const MP4_UNSET_MS: i64 = -2_082_844_800_000;
 
 /// A stay of a recorder with an officer, as the desk wrote it down: it holds in `[from_ms, to_ms)`, and while it has
 /// no end until whenever.
@@ -96,8 +101,8 @@ pub struct ClipEvidence {
     pub docked_ms: i64,
     /// A person's correction of the start of capture: where there is one it decides which roster rows apply.
     pub corrected_start_ms: Option<i64>,
-    /// Every stay out of this recorder.
-    pub issues: Vec<Issue>,
+    /// Every stay out of this recorder; its clips share them.
+    pub issues: Arc<[Issue]>,
     /// The recording of a live stream, of which it is a segment.
     pub recording: Option<Recorded>,
 }
@@ -134,10 +139,44 @@ pub struct Annotations {
     pub facts: Vec<Fact>,
     /// Links that desk or roster give without doubt: none or one.
     pub links: Vec<SuggestedLink>,
+    /// One link for each case that roster rows name while they disagree about it: a person chooses.
+    pub disputed: Vec<SuggestedLink>,
     /// Why the roster gave no link or no value although rows apply.
     pub conflicts: Vec<Conflict>,
     /// Times that cannot be.
     pub odd_times: Vec<OddTime>,
+    /// Whom the recorder names, and was not followed in: it goes from hand to hand, and nobody wrote down in whose it was.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A person whom a recorder names, and who was not taken to be the one: a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Where it says so.
+    pub origin: Origin,
+    /// Whom it names.
+    pub said: String,
+    /// Why it was not followed.
+    pub why: Doubt,
+}
+
+/// Why a recorder that goes from hand to hand was not followed in whom it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// When it was captured is not known.
+    CaptureUnknown,
+    /// Neither desk nor roster says who had it then, or rows of the roster name several.
+    NoStay,
+}
+
+impl Doubt {
+    /// A stable word for rows, JSON and the catalogue of words.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::CaptureUnknown => "whose_unknown",
+            Self::NoStay => NO_STAY,
+        }
+    }
 }
 
 /// A link to be made, if no person has linked or unlinked the same case before.
@@ -207,8 +246,8 @@ pub struct OddTime {
 pub enum Oddity {
     /// No date and time that can be read.
     Unreadable,
-    /// Before 2000.
-    Before2000,
+    /// Before there were recorders: its clock had lost its power and was not set again.
+    ClockUnset,
     /// More than a day after the dock.
     AfterDock,
     /// The name's time and the time of the last write are further apart than the recording is long: the recorder's
@@ -223,7 +262,7 @@ impl Oddity {
     pub fn code(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
-            Self::Before2000 => "before_2000",
+            Self::ClockUnset => "clock_unset",
             Self::AfterDock => "after_dock",
             Self::LocalInContainer => "local_in_container",
             Self::ClockJumped => "clock_jumped",
@@ -235,17 +274,7 @@ impl Oddity {
 /// `at_ms` is when this is being said.
 pub fn annotate(input: &ClipEvidence, roster: &[RosterRow], defaults: &[(Field, String)], at_ms: i64) -> Annotations {
     let mut said = Said::default();
-    let capture = said.times(input);
-    for (pairs, origin) in
-        [(&input.sidecar[..], Origin::Sidecar), (&input.binding, Origin::Binding), (defaults, Origin::Config)]
-    {
-        for (field, value) in pairs.iter().filter(|(field, _)| !TIMES.contains(field)) {
-            said.fact(*field, origin, value);
-        }
-    }
-    if let Some(officer) = input.captures.get("officer") {
-        said.fact(Field::Officer, Origin::FileName, officer);
-    }
+    let capture = said.times(input).filter(|capture| !said.is_doubtful(capture));
     if let Some(recorded) = &input.recording {
         // Whoever began it said what it is; desk and roster are of recorders that people carry.
         said.recording(recorded);
@@ -253,14 +282,26 @@ pub fn annotate(input: &ClipEvidence, roster: &[RosterRow], defaults: &[(Field, 
         let issue = said.issue(input, capture);
         said.roster(input, roster, capture, issue);
     }
+    said.doubt = said.doubt_about(input, roster, capture);
+    for (pairs, origin) in
+        [(&input.sidecar[..], Origin::Sidecar), (&input.binding, Origin::Binding), (defaults, Origin::Config)]
+    {
+        for (field, value) in pairs.iter().filter(|(field, _)| !TIMES.contains(field)) {
+            said.word(*field, origin, value);
+        }
+    }
+    if let Some(officer) = input.captures.get("officer") {
+        said.word(Field::Officer, Origin::FileName, officer);
+    }
 
-    let Said { facts, links, conflicts, odd_times } = said;
+    let Said { facts, links, disputed, conflicts, odd_times, passed_over, .. } = said;
     let facts = facts.into_iter().map(|((field, origin), value)| Fact { field, value, origin, at_ms }).collect();
-    Annotations { facts, links, conflicts, odd_times }
+    Annotations { facts, links, disputed, conflicts, odd_times, passed_over }
 }
 
 /// What is to be said anew: facts in `found` that differ from the latest word of their origin in `said`, and
-/// an empty value for each that an origin no longer says. A person's words are not the rules' to change.
+/// an empty value for each that an origin no longer says. A person's words are not the rules' to change, nor is what
+/// the register of officers says: [`super::judge`] follows that.
 pub fn changes(said: &[Fact], found: &[Fact], at_ms: i64) -> Vec<Fact> {
     let latest: BTreeMap<(Field, Origin), &str> =
         said.iter().map(|fact| ((fact.field, fact.origin), fact.value.as_str())).collect();
@@ -268,7 +309,9 @@ pub fn changes(said: &[Fact], found: &[Fact], at_ms: i64) -> Vec<Fact> {
     let differing = now.iter().filter(|(key, fact)| latest.get(*key) != Some(&fact.value.as_str()));
     let withdrawn = latest
         .iter()
-        .filter(|(key, value)| key.1 != Origin::Person && !value.is_empty() && !now.contains_key(*key))
+        .filter(|(key, value)| {
+            !matches!(key.1, Origin::Person | Origin::Register) && !value.is_empty() && !now.contains_key(*key)
+        })
         .map(|(&(field, origin), _)| Fact { field, value: String::new(), origin, at_ms });
     differing.map(|(_, fact)| (*fact).clone()).chain(withdrawn).collect()
 }
@@ -277,6 +320,7 @@ pub fn changes(said: &[Fact], found: &[Fact], at_ms: i64) -> Vec<Fact> {
 const ISSUE: &str = "issue";
 
 const TIMES: [Field; 3] = [Field::CapturedStart, Field::CapturedEnd, Field::CapturedRaw];
+const PEOPLE: [Field; 3] = [Field::Officer, Field::OfficerCertNo, Field::CoOfficers];
 
 /// When capture began, for choosing roster rows.
 #[derive(Debug, Clone, Copy)]
@@ -291,11 +335,47 @@ struct Capture {
 struct Said {
     facts: BTreeMap<(Field, Origin), String>,
     links: Vec<SuggestedLink>,
+    disputed: Vec<SuggestedLink>,
     conflicts: Vec<Conflict>,
     odd_times: Vec<OddTime>,
+    passed_over: Vec<PassedOver>,
+    /// Why nobody knows in whose hands the recorder was, where nobody does.
+    doubt: Option<Doubt>,
 }
 
 impl Said {
+    /// What the recorder says of itself.
+    fn word(&mut self, field: Field, origin: Origin, value: &str) {
+        let Some(why) = self.doubt.filter(|_| PEOPLE.contains(&field)) else {
+            return self.fact(field, origin, value);
+        };
+        let said = printable(value);
+        if names_somebody(&said) {
+            self.passed_over.push(PassedOver { origin, said, why });
+        }
+    }
+
+    /// Why nobody knows in whose hands the recorder was; desk and roster have spoken by now.
+    fn doubt_about(&self, input: &ClipEvidence, roster: &[RosterRow], capture: Option<Capture>) -> Option<Doubt> {
+        if capture.is_none() {
+            return is_handed_out(input, roster, i64::MAX).then_some(Doubt::CaptureUnknown);
+        }
+        // What was docked before anybody wrote down who takes it out was brought by whomever it names, for all that is known.
+        let written_down = is_handed_out(input, roster, input.docked_ms);
+        let told = [Origin::Issue, Origin::Roster].iter().any(|by| self.facts.contains_key(&(Field::Officer, *by)));
+        (input.recording.is_none() && written_down && !told).then_some(Doubt::NoStay)
+    }
+
+    /// The clock that named the file was wrong, and the last write was at a time that can be: as likely it is that of
+    /// whoever copied the file. What a container says is no sign of it: many are written without any clock.
+    fn is_doubtful(&self, capture: &Capture) -> bool {
+        let wrong = |odd: &OddTime| {
+            matches!(odd.origin, Origin::Sidecar | Origin::FileName)
+                && matches!(odd.why, Oddity::ClockUnset | Oddity::AfterDock)
+        };
+        capture.origin == Some(Origin::FileTime) && self.odd_times.iter().any(wrong)
+    }
+
     fn fact(&mut self, field: Field, origin: Origin, value: &str) {
         let value = printable(value);
         if !value.is_empty() && (field != Field::Officer || names_somebody(&value)) {
@@ -464,89 +544,63 @@ impl Said {
             }
         }
 
-        let with_case: Vec<_> = rows.iter().filter_map(|(at, row)| Some((*at, *row, row.case.as_ref()?))).collect();
-        let Some((at, row, case)) = with_case.first().copied() else { return };
-        if agreed(with_case.iter().map(|(_, _, case)| case.key.as_str())).is_none() {
+        let with_case: Vec<OfCase<'_>> =
+            rows.iter().filter_map(|(at, row)| Some((*at, *row, row.case.as_ref()?))).collect();
+        if with_case.is_empty() {
+            return;
+        }
+        let agree = agreed(with_case.iter().map(|(_, _, case)| case.key.as_str())).is_some();
+        if !agree {
             self.conflicts
                 .push(Conflict { what: "case", lines: with_case.iter().map(|(_, row, _)| row.line).collect() });
-            return;
         }
         // What was said at the desk for this stay comes before what was planned for it.
         if issue.is_some_and(|i| i.case.is_some()) {
             return;
         }
-        let ends_later =
-            capture.end_ms.is_some_and(|end| end > with_case.iter().map(|(_, r, _)| r.to_ms).max().unwrap_or(end));
         let rest_without_case = with_case.len() < rows.len();
-        let of_case = |value: fn(&RosterRow) -> Option<&String>| {
-            agreed(with_case.iter().filter_map(|(_, row, _)| value(row)).map(String::as_str)).map(str::to_owned)
-        };
-        self.links.push(SuggestedLink {
-            case_raw: case.raw.clone(),
-            case_key: case.key.clone(),
-            origin: Origin::Roster,
-            score: score(capture.origin, ends_later, rest_without_case),
-            reason: reason(input, row, &capture, ends_later, rest_without_case),
-            row: Some(at),
-            stage: of_case(|row| row.stage.as_ref()),
-            matter: of_case(|row| row.matter.as_ref()),
-            proves: of_case(|row| row.proves.as_ref()),
-        });
+        if agree {
+            self.links.push(by_rows(input, &with_case, &capture, rest_without_case));
+            return;
+        }
+        let keys: BTreeSet<&str> = with_case.iter().map(|(_, _, case)| case.key.as_str()).collect();
+        for key in keys {
+            let of_key: Vec<OfCase<'_>> = with_case.iter().filter(|(_, _, case)| case.key == key).copied().collect();
+            let mut link = by_rows(input, &of_key, &capture, rest_without_case);
+            link.reason.push_str("; another row for that time names another case");
+            self.disputed.push(link);
+        }
     }
 }
 
-/// What each origin says about the start of capture, strongest first; none where it says nothing.
-fn starts(input: &ClipEvidence, duration: Option<i64>) -> Vec<(Origin, String, Option<RecorderTime>)> {
-    let zone = &input.zone;
-    let mut starts = Vec::new();
-    if let Some(recorded) = &input.recording {
-        // The station's clock is set by somebody; a camera's may be years off. What it says is kept beside.
-        let raw = UtcMs(recorded.source_ms.unwrap_or(recorded.station_ms)).rfc3339_in(zone);
-        starts.push((Origin::Recording, raw.clone(), Some(in_zone(recorded.station_ms, &raw, zone))));
-    }
-    if let Some(text) = value_of(&input.sidecar, Field::CapturedStart) {
-        starts.push((Origin::Sidecar, text.to_owned(), times::read(text, zone, Reading::Lenient).ok()));
-    }
-    if let Some(named) = &input.named {
-        starts.push((Origin::FileName, named.raw.clone(), Some(named.clone())));
-    } else if let (Some(date), Some(time)) = (input.captures.get("date"), input.captures.get("time")) {
-        starts.push((Origin::FileName, format!("{date}_{time}"), None));
-    }
-    if let Some(ms) = input.created_ms.filter(|ms| *ms != MP4_UNSET_MS) {
-        let raw = UtcMs(ms).rfc3339();
-        starts.push((Origin::Media, raw.clone(), Some(in_zone(ms, &raw, zone))));
-    }
-    let before_write = match input.modified_is {
-        ModifiedIs::End => Some(duration.unwrap_or(0)),
-        ModifiedIs::Start => Some(0),
-        ModifiedIs::Unknown => None,
+/// A row that applies: its place in the roster, and its case.
+type OfCase<'a> = (usize, &'a RosterRow, &'a RosterCase);
+
+/// The link of rows that name one case; there is at least one of them.
+fn by_rows(input: &ClipEvidence, rows: &[OfCase<'_>], capture: &Capture, rest_without_case: bool) -> SuggestedLink {
+    let (at, row, case) = rows[0];
+    let ends_later = capture.end_ms.is_some_and(|end| end > rows.iter().map(|(_, r, _)| r.to_ms).max().unwrap_or(end));
+    let of_case = |value: fn(&RosterRow) -> Option<&String>| {
+        agreed(rows.iter().filter_map(|(_, row, _)| value(row)).map(String::as_str)).map(str::to_owned)
     };
-    if let (Some(before), Some(written)) = (before_write, input.modified_ms) {
-        let start = in_zone(written.saturating_sub(before), &input.modified_raw, zone);
-        starts.push((Origin::FileTime, input.modified_raw.clone(), Some(start)));
-    }
-    starts
-}
-
-/// When the file was last written, where that is when capture ended.
-fn written_until(input: &ClipEvidence) -> Option<i64> {
-    input.modified_ms.filter(|_| input.modified_is == ModifiedIs::End)
-}
-
-fn possible(time: RecorderTime, docked_ms: i64) -> Result<RecorderTime, Oddity> {
-    match time.at.0 {
-        ms if ms < EARLIEST_MS => Err(Oddity::Before2000),
-        ms if ms > docked_ms.saturating_add(DAY_MS) => Err(Oddity::AfterDock),
-        _ => Ok(time),
+    SuggestedLink {
+        case_raw: case.raw.clone(),
+        case_key: case.key.clone(),
+        origin: Origin::Roster,
+        score: score(capture.origin, ends_later, rest_without_case),
+        reason: reason(input, row, capture, ends_later, rest_without_case),
+        row: Some(at),
+        stage: of_case(|row| row.stage.as_ref()),
+        matter: of_case(|row| row.matter.as_ref()),
+        proves: of_case(|row| row.proves.as_ref()),
     }
 }
 
-fn in_zone(ms: i64, raw: &str, zone: &TimeZone) -> RecorderTime {
-    RecorderTime { raw: raw.to_owned(), at: UtcMs(ms), offset_s: times::offset_s(UtcMs(ms), zone) }
-}
-
-fn later(start: &RecorderTime, ms: i64) -> RecorderTime {
-    RecorderTime { at: UtcMs(start.at.0.saturating_add(ms)), ..start.clone() }
+/// Whether desk or roster gave the recorder to somebody, by `until_ms`.
+fn is_handed_out(input: &ClipEvidence, roster: &[RosterRow], until_ms: i64) -> bool {
+    let key = recorder_key(input.recorder.as_str());
+    input.issues.iter().any(|issue| issue.from_ms <= until_ms)
+        || roster.iter().any(|row| row.from_ms <= until_ms && recorder_key(&row.recorder) == key)
 }
 
 fn value_of(pairs: &[(Field, String)], field: Field) -> Option<&str> {

@@ -3,14 +3,15 @@
 //! It works on what is stale: a clip that was sealed, probed, proven, linked or annotated since its newest
 //! record. Running it twice changes nothing; after a crash it goes on with what is still stale.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
 use crate::domain::error::{Retry, Retryable, chain};
-use crate::domain::event::Actor;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::Clock;
 use crate::store::{Change, Policy, Reader, Result, Store, StoreError, Tx};
@@ -21,6 +22,8 @@ const BATCH: u32 = 200;
 const CATALOGUE_LINES: u32 = 500;
 /// Pause between looks without news.
 const IDLE: Duration = Duration::from_secs(10);
+/// Outings wait this long for the clips that are still being annotated, milliseconds: each is then looked at once.
+const OUTINGS_WAIT_MS: i64 = 10_000;
 /// The catalogue is written at most this often, milliseconds, unless a segment is full.
 const CATALOGUE_EVERY_MS: i64 = 10_000;
 
@@ -31,6 +34,8 @@ enum Pass {
     Incomplete,
     /// Those that are linked to what a case was called before it was opened, and not to the case.
     Earlier,
+    /// Those that are linked to a reference from before a case (日常检查, an inspection task), and to no case.
+    NotYetOfCase,
 }
 
 /// The clerk of a station. Cheap enough to clone at a restart.
@@ -54,15 +59,22 @@ impl Clerk {
         let clerk = Arc::new(self);
         let mut news = clerk.store.changes();
         // Whatever an earlier run left undone, and what a changed rule or roster may help now.
-        let mut again = true;
+        let mut again = Again { all: true, cases: true, ..Again::default() };
         let mut catalogued_ms = clerk.clock.monotonic_ms();
+        let mut looked_ms = catalogued_ms;
         while !stop.is_cancelled() {
             alive();
             let outcome = async {
-                if std::mem::take(&mut again) {
-                    clerk.review(&stop, &alive).await?;
+                if again.all {
+                    clerk.review(again.cases, &stop, &alive).await?;
+                    (again.all, again.cases) = (false, false);
                 }
                 let worked = clerk.run_once(&alive).await?;
+                again.catch_up(&mut news);
+                if !worked || clerk.clock.monotonic_ms() - looked_ms >= OUTINGS_WAIT_MS {
+                    looked_ms = clerk.clock.monotonic_ms();
+                    clerk.look_around(&mut again.outings, &alive).await?;
+                }
                 if clerk.clock.monotonic_ms() - catalogued_ms >= CATALOGUE_EVERY_MS {
                     catalogued_ms = clerk.clock.monotonic_ms();
                     clerk.catalogue().await?;
@@ -79,7 +91,7 @@ impl Clerk {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(IDLE) => {}
-                cases = relevant(&mut news) => again = cases,
+                () = relevant(&mut news, &mut again) => {}
             }
         }
         // The last revisions must be findable in the bucket, too.
@@ -102,14 +114,26 @@ impl Clerk {
                     tx.publish(clip, &clerk.policy, &clerk.destinations)
                 })
                 .await;
+            if passed(clip, made)?.is_some() {
+                any = true;
+                continue;
+            }
+            // What is known of it goes out all the same: a clip without its record would never be sent.
+            let clerk = Arc::clone(self);
+            let made = self.store.write(move |tx| tx.publish(clip, &clerk.policy, &clerk.destinations)).await;
             any |= passed(clip, made)?.is_some();
         }
         Ok(any)
     }
 
-    /// Applies the rules again to every clip that lacks something, or whose case may have been opened meanwhile.
-    async fn review(self: &Arc<Self>, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
-        for pass in [Pass::Incomplete, Pass::Earlier] {
+    /// Applies the rules again to every clip that lacks something, and, where `cases` changed, whose case may have been
+    /// opened meanwhile.
+    async fn review(self: &Arc<Self>, cases: bool, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
+        let passes: &[Pass] = match cases {
+            true => &[Pass::Incomplete, Pass::Earlier, Pass::NotYetOfCase],
+            false => &[Pass::Incomplete],
+        };
+        for &pass in passes {
             let mut after = None;
             loop {
                 alive();
@@ -123,12 +147,35 @@ impl Clerk {
                     break;
                 }
                 after = last;
-                for clip in news {
-                    alive();
-                    let clerk = Arc::clone(self);
-                    passed(clip, self.store.write(move |tx| clerk.annotate(tx, clip)).await)?;
-                }
+                self.annotate_each(news, alive).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Applies the rules again to what lacks a case in the outings of these clips; each is struck off when that is done.
+    async fn look_around(self: &Arc<Self>, outings: &mut BTreeSet<ClipId>, alive: &impl Fn()) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        while let Some(&clip) = outings.first() {
+            alive();
+            let gap_ms = self.judge.linking.outing_gap.as_millis() as i64;
+            // An outing that cannot be read must not keep the others waiting, nor the catalogue.
+            let around = passed(clip, self.store.read(move |r| r.unlinked_of_outing(clip, gap_ms)).await)?;
+            let around = around.unwrap_or_default();
+            let unseen: Vec<ClipId> = around.into_iter().filter(|c| seen.insert(*c)).collect();
+            let clerk = Arc::clone(self);
+            let news = self.store.read(move |r| clerk.news_of(r, &unseen)).await?;
+            self.annotate_each(news, alive).await?;
+            outings.remove(&clip);
+        }
+        Ok(())
+    }
+
+    async fn annotate_each(self: &Arc<Self>, clips: Vec<ClipId>, alive: &impl Fn()) -> Result<()> {
+        for clip in clips {
+            alive();
+            let clerk = Arc::clone(self);
+            passed(clip, self.store.write(move |tx| clerk.annotate(tx, clip)).await)?;
         }
         Ok(())
     }
@@ -138,15 +185,21 @@ impl Clerk {
         let clips = match pass {
             Pass::Incomplete => r.incomplete(after, BATCH)?,
             Pass::Earlier => r.of_earlier(after, BATCH)?,
+            Pass::NotYetOfCase => r.not_yet_of_a_case(after, BATCH)?,
         };
+        Ok((clips.last().copied(), self.news_of(r, &clips)?))
+    }
+
+    /// Those of these clips about which the rules have something new to say.
+    fn news_of(&self, r: &Reader<'_>, clips: &[ClipId]) -> Result<Vec<ClipId>> {
         let now_ms = self.clock.now().0;
         let mut news = Vec::new();
-        for clip in &clips {
+        for clip in clips {
             if passed(*clip, self.judge.judge(r, *clip, now_ms))?.is_some_and(|found| found.is_news) {
                 news.push(*clip);
             }
         }
-        Ok((clips.last().copied(), news))
+        Ok(news)
     }
 
     async fn catalogue(self: &Arc<Self>) -> Result<()> {
@@ -162,20 +215,7 @@ impl Clerk {
 
     /// Applies the rules to one clip: facts that are new, a link that is sure, and what waits for a person.
     fn annotate(&self, tx: &Tx<'_>, clip: ClipId) -> Result<()> {
-        let found = self.judge.judge(&tx.read(), clip, tx.now_ms())?;
-        if !found.is_news {
-            return Ok(());
-        }
-        let by = Actor::daemon();
-        tx.add_facts(clip, &by, "daemon", &found.facts)?;
-        for (case, reason) in &found.withdrawn {
-            tx.withdraw_by_rule(clip, *case, reason, "daemon")?;
-        }
-        if let Some((_, link)) = &found.link {
-            tx.link(link, &by, "daemon")?;
-        }
-        tx.suggest(clip, &found.suggestions)?;
-        tx.set_notes(clip, &found.notes)
+        self.judge.judge(&tx.read(), clip, tx.now_ms())?.carry_out(tx, clip).map(|_| ())
     }
 }
 
@@ -190,16 +230,99 @@ fn passed<T>(clip: ClipId, outcome: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Waits for a change that makes work; `true` when cases, rosters or who has which recorder changed.
-async fn relevant(news: &mut tokio::sync::broadcast::Receiver<Change>) -> bool {
+/// What the rules have to look at once more.
+#[derive(Default)]
+struct Again {
+    /// Every clip that lacks something.
+    all: bool,
+    /// With those, every clip whose case may have been opened meanwhile.
+    cases: bool,
+    /// The outings of these clips.
+    outings: BTreeSet<ClipId>,
+}
+
+impl Again {
+    /// Takes in what happened meanwhile.
+    fn catch_up(&mut self, news: &mut broadcast::Receiver<Change>) {
+        loop {
+            match news.try_recv() {
+                Ok(change) => drop(self.hear(change)),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => (self.all, self.cases) = (true, true),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// `true` for a change that makes work.
+    fn hear(&mut self, change: Change) -> bool {
+        match change {
+            Change::Rules => (self.all, self.cases) = (true, true),
+            Change::Recorders => self.all = true,
+            Change::Outing(clip) => drop(self.outings.insert(clip)),
+            Change::Clip(_) => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Waits for a change that makes work.
+async fn relevant(news: &mut broadcast::Receiver<Change>, again: &mut Again) {
     loop {
         match news.recv().await {
-            Ok(Change::Cases | Change::Recorders) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
-                return true;
-            }
-            Ok(Change::Clip(_)) => return false,
+            Ok(change) if again.hear(change) => return,
             Ok(_) => {}
-            Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                (again.all, again.cases) = (true, true);
+                return;
+            }
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_makes_the_rules_look_at_what_it_may_help_and_at_nothing_else() {
+        let clip = ClipId::generate(1);
+        let heard = |change: Change| {
+            let mut again = Again::default();
+            let works = again.hear(change);
+            (works, again.all, again.cases, again.outings.into_iter().collect::<Vec<_>>())
+        };
+        assert_eq!(heard(Change::Rules), (true, true, true, vec![]), "registers, rosters, what was filed");
+        assert_eq!(heard(Change::Recorders), (true, true, false, vec![]), "who had which recorder");
+        assert_eq!(heard(Change::Outing(clip)), (true, false, false, vec![clip]));
+        assert_eq!(heard(Change::Clip(clip)), (true, false, false, vec![]), "it is stale, and found by that");
+        assert_eq!(heard(Change::Log), (false, false, false, vec![]));
+        assert_eq!(heard(Change::Holds), (false, false, false, vec![]));
+    }
+
+    #[test]
+    fn news_that_came_too_fast_make_everything_be_looked_at_again() {
+        let (send, mut news) = broadcast::channel(2);
+        let mut again = Again::default();
+        for _ in 0..5 {
+            send.send(Change::Log).unwrap();
+        }
+        again.catch_up(&mut news);
+        assert!(again.all && again.cases, "one of those that were lost may have been of a register");
+        let mut again = Again::default();
+        let clip = ClipId::generate(1);
+        send.send(Change::Outing(clip)).unwrap();
+        again.catch_up(&mut news);
+        assert!(!again.all && again.outings.contains(&clip), "after that they are heard again one by one");
+    }
+
+    #[test]
+    fn a_clip_that_rules_choke_on_is_passed_over_and_what_may_get_better_is_not() {
+        let clip = ClipId::generate(1);
+        let choked = passed::<()>(clip, Err(StoreError::Conflict(crate::domain::why::Why::said("x"))));
+        assert!(matches!(choked, Ok(None)));
+        assert!(matches!(passed::<()>(clip, Err(StoreError::Closed)), Err(StoreError::Closed)));
+        assert!(matches!(passed(clip, Ok(7)), Ok(Some(7))));
     }
 }

@@ -2,19 +2,23 @@
 //! only, so that the same look serves the clerk, who carries it out, and a dry run, which tells it.
 //!
 //! A person's decision outranks every rule: a clip that a person linked or unlinked gets no link from a rule, a case that a
-//! person refused is not suggested again. Where two cases are almost equally likely, neither is linked. A rule's own link
-//! is withdrawn where the same rule now says another case (the roster was corrected), and never because it fell silent.
+//! person refused is not suggested again, and what desk or roster say for another officer than the one whom a person named
+//! only waits. Where two cases are almost equally likely, or the roster names two, neither is linked. A rule's own link is
+//! withdrawn where the same rule now says another case (the roster was corrected), and never because it fell silent. A clip
+//! of a filed case takes no changes at all from rules.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 
-use super::annotate::{ClipEvidence, Issue, ModifiedIs, Recorded, SuggestedLink, annotate, changes};
+use super::annotate::{Annotations, ClipEvidence, Issue, ModifiedIs, Recorded, SuggestedLink, annotate, changes};
 use super::case_index::CaseIndex;
 use super::roster::{RosterRow, recorder_key};
 use super::rules::{self, About, MARGIN, Rule};
 use crate::config::Linking;
 use crate::domain::case_number::NumberRule;
+use crate::domain::event::Actor;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::place::wgs84;
@@ -23,14 +27,13 @@ use crate::domain::register::Register;
 use crate::domain::stream::Cause;
 use crate::domain::time::{RecorderTime, UtcMs};
 use crate::store::{
-    ClipRow, LinkRequest, LinkRow, OUTING_MS, Policy, Reader, RecordingRow, Result, SegmentRow, Store, StoreError,
-    Suggestion,
+    Certificate, ClipRow, IssueRow, LinkRequest, LinkRow, OUTING_MS, Policy, Reader, RecordingRow, Result, SegmentRow,
+    StoreError, Suggestion, SuggestionRow, Tx,
 };
 
-/// Clips that a dry run reads in one go.
-const BATCH: u32 = 500;
-/// Changes that a dry run spells out.
-const TOLD: usize = 200;
+mod trial;
+
+pub use trial::Tried;
 
 /// The rules with what they need to know. Cheap to clone.
 #[derive(Clone)]
@@ -68,23 +71,95 @@ pub struct Judged {
     pub is_news: bool,
 }
 
-/// What a dry run over clips came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tried {
-    /// Clips that were looked at.
-    pub clips: u64,
-    /// Clips that would be linked now.
-    pub links: u64,
-    /// Links of rules that would be withdrawn.
-    pub withdrawals: u64,
-    /// Clips for which something would wait.
-    pub suggestions: u64,
-    /// Of these, because two cases are almost equally likely.
-    pub conflicts: u64,
-    /// Links by rule.
-    pub by_rule: Vec<(&'static str, u64)>,
-    /// The first changes: clip, rule, number, score, reason, and whether it would be linked.
-    pub told: Vec<(ClipId, Suggestion, bool)>,
+/// What is known about the clip whose links are decided about.
+struct Of<'a> {
+    row: &'a ClipRow,
+    input: &'a ClipEvidence,
+    facts: &'a [Fact],
+    standing: &'a [LinkRow],
+    annotated: &'a Annotations,
+    known: &'a [SuggestionRow],
+    index: &'a CaseIndex,
+}
+
+/// What many clips share, for as long as one look at them lasts: it is read once.
+#[derive(Default)]
+struct Shared {
+    recorders: HashMap<String, OfRecorder>,
+    index: Option<Arc<CaseIndex>>,
+}
+
+/// What is known about a recorder.
+struct OfRecorder {
+    issues: Arc<[Issue]>,
+    roster: Arc<[RosterRow]>,
+}
+
+impl Shared {
+    /// The register of cases, the same for every clip of the look.
+    fn index_of(&mut self, judge: &Judge, r: &Reader<'_>) -> Result<Arc<CaseIndex>> {
+        Ok(match &self.index {
+            Some(index) => Arc::clone(index),
+            None => Arc::clone(self.index.insert(judge.index(r)?)),
+        })
+    }
+
+    fn of_recorder(&mut self, r: &Reader<'_>, recorder: &str) -> Result<&OfRecorder> {
+        // Looked up twice, since what is missing is read, and that may fail.
+        if !self.recorders.contains_key(recorder) {
+            let key = recorder_key(recorder);
+            let row =
+                |text: &str| serde_json::from_str(text).map_err(|e| StoreError::Odd(format!("a roster row: {e}")));
+            let roster = r.roster_of(&key)?.iter().map(|entry| row(&entry.row)).collect::<Result<_>>()?;
+            let issues = r.issues_of(&key)?.into_iter().map(issue).collect();
+            self.recorders.insert(recorder.to_owned(), OfRecorder { issues, roster });
+        }
+        self.recorders.get(recorder).ok_or_else(|| StoreError::Odd(format!("recorder {recorder}")))
+    }
+}
+
+fn issue(row: IssueRow) -> Issue {
+    Issue {
+        id: row.id,
+        officer: row.officer,
+        case: row.case,
+        place: row.place,
+        matter: row.matter,
+        from_ms: row.from_ms,
+        to_ms: row.to_ms,
+    }
+}
+
+/// Whether what waits for a person is what was found.
+fn is_stored(known: &[SuggestionRow], found: &[Suggestion]) -> bool {
+    // What was decided about is not stored again.
+    let decided = |key: &str| {
+        known.iter().any(|k| k.said.case_key == key && matches!(&*k.state, "accepted" | "refused" | "linked"))
+    };
+    let wanted = || found.iter().filter(|said| !decided(&said.case_key));
+    let open = || known.iter().filter(|s| s.state == "open");
+    open().count() == wanted().count() && wanted().all(|said| open().any(|s| s.said == *said))
+}
+
+impl Judged {
+    /// Does what was found: facts that are new, links that are withdrawn or made, and what waits for a person. `false`
+    /// where all of it stands already.
+    pub fn carry_out(&self, tx: &Tx<'_>, clip: ClipId) -> Result<bool> {
+        if !self.is_news {
+            return Ok(false);
+        }
+        let by = Actor::daemon();
+        tx.add_facts(clip, &by, "daemon", &self.facts)?;
+        for (case, reason) in &self.withdrawn {
+            tx.withdraw_by_rule(clip, *case, reason, "daemon")?;
+        }
+        if let Some((_, link)) = &self.link {
+            tx.link(link, &by, "daemon")?;
+        }
+        tx.suggest(clip, &self.suggestions)?;
+        tx.set_notes(clip, &self.notes)?;
+        Ok(true)
+    }
 }
 
 impl Judge {
@@ -111,70 +186,95 @@ impl Judge {
 
     /// Applies the rules to one clip.
     pub fn judge(&self, r: &Reader<'_>, clip: ClipId, now_ms: i64) -> Result<Judged> {
+        self.judge_among(r, &mut Shared::default(), clip, now_ms, true)
+    }
+
+    /// The same to one of many; what has no part in links is left out where they alone are asked for.
+    fn judge_among(&self, r: &Reader<'_>, shared: &mut Shared, clip: ClipId, now_ms: i64, all: bool) -> Result<Judged> {
         let row = r.clip(clip)?;
         let evidence: Evidence =
             serde_json::from_str(&r.evidence(clip)?).map_err(|e| StoreError::Odd(e.to_string()))?;
         let said = r.facts(clip)?;
-        let input = self.input(r, &row, evidence, &said)?;
-        let roster = r
-            .roster_of(&recorder_key(&row.recorder))?
-            .iter()
-            .map(|entry| serde_json::from_str(&entry.row).map_err(|e| StoreError::Odd(format!("a roster row: {e}"))))
-            .collect::<Result<Vec<RosterRow>>>()?;
+        let of_recorder = shared.of_recorder(r, &row.recorder)?;
+        let input = self.input(r, &row, evidence, &said, Arc::clone(&of_recorder.issues))?;
+        let roster = Arc::clone(&of_recorder.roster);
+        let standing = r.links(clip)?;
+        let mut is_filed = false;
+        for link in &standing {
+            is_filed |= r.is_filed(&link.case_key)?;
+        }
         let defaults = if row.owes_facts() { self.defaults.as_slice() } else { &[] };
-        let found = annotate(&input, &roster, defaults, now_ms);
-        let new = changes(&said, &found.facts, now_ms);
+        let mut found = annotate(&input, &roster, defaults, now_ms);
+        self.follow_person(r, shared, &roster, &said, &mut found)?;
+        // What was filed was signed as it stood then: whoever wants it otherwise has the case re-opened.
+        let mut new = if is_filed { Vec::new() } else { changes(&said, &found.facts, now_ms) };
+        if all && !is_filed {
+            new.extend(certificate(r, &said, &new, now_ms)?);
+        }
         let mut notes: Vec<String> = found.conflicts.iter().map(ToString::to_string).collect();
         notes.extend(found.odd_times.iter().map(|o| format!("{} {}: {}", o.origin.as_str(), o.raw, o.why.code())));
+        notes.extend(found.passed_over.iter().map(|p| format!("{} {}: {}", p.origin.as_str(), p.said, p.why.code())));
         let mut judged = Judged::default();
+        let known = r.suggestions(clip)?;
         if row.owes_facts() {
             let settled: Vec<Fact> = said.iter().chain(&new).cloned().collect();
-            self.links(r, &row, &input, &settled, &found.links, now_ms, &mut judged, &mut notes)?;
+            let index = shared.index_of(self, r)?;
+            let of = Of {
+                row: &row,
+                input: &input,
+                facts: &settled,
+                standing: &standing,
+                annotated: &found,
+                known: &known,
+                index: &index,
+            };
+            self.links(r, &of, now_ms, &mut judged, &mut notes)?;
         }
         judged.facts = new.into_iter().map(|f| (f.field, f.origin, f.value)).collect();
         judged.is_news = !judged.facts.is_empty()
             || judged.link.is_some()
             || !judged.withdrawn.is_empty()
             || r.notes(clip)? != notes
-            || !self.is_stored(r, clip, &judged.suggestions)?;
+            || !is_stored(&known, &judged.suggestions);
         judged.notes = notes;
         Ok(judged)
     }
 
-    fn is_stored(&self, r: &Reader<'_>, clip: ClipId, found: &[Suggestion]) -> Result<bool> {
-        let open: Vec<Suggestion> =
-            r.suggestions(clip)?.into_iter().filter(|s| s.state == "open").map(|s| s.said).collect();
-        Ok(open.len() == found.len() && found.iter().all(|s| open.contains(s)))
-    }
-
     /// Decides about links.
-    #[allow(clippy::too_many_arguments)] // One step of `judge`, in a function of its own to be read alone.
     fn links(
         &self,
         r: &Reader<'_>,
-        row: &ClipRow,
-        input: &ClipEvidence,
-        facts: &[Fact],
-        by_desk: &[SuggestedLink],
+        of: &Of<'_>,
         now_ms: i64,
         judged: &mut Judged,
         notes: &mut Vec<String>,
     ) -> Result<()> {
-        let clip = row.clip;
-        let standing = r.links(clip)?;
-        let by_person = r.person_linked(clip)?;
+        let (clip, standing, annotated) = (of.row.clip, of.standing, of.annotated);
+        let (by_person, case_by_person) = r.person_linked(clip)?;
         let year = UtcMs(now_ms).zoned(&self.zone).year();
         let of_case = standing.iter().any(|l| l.kind == "case");
+        let by_desk = annotated.links.as_slice();
+        // Of what roster rows dispute nothing is sure, whoever else speaks for one of them.
+        let disputed = annotated.disputed.iter().map(|l| self.of_desk(l)).map(|(rule, mut said)| {
+            said.score = said.score.min(self.linking.link_score.saturating_sub(1));
+            (rule, said)
+        });
         let mut found: Vec<(Rule, Suggestion)> =
-            by_desk.iter().map(|l| self.of_desk(l)).filter(|(_, s)| s.score > 0).collect();
-        found.extend(self.of_rules(r, row, input, facts, &standing, year)?);
+            by_desk.iter().map(|l| self.of_desk(l)).chain(disputed).filter(|(_, s)| s.score > 0).collect();
+        found.extend(self.of_rules(r, of, year)?);
 
-        judged.withdrawn = replaced(&standing, by_desk);
+        judged.withdrawn = replaced(standing, by_desk);
+        // A filed case takes no changes.
+        for link in standing {
+            let goes = judged.withdrawn.iter().any(|(case, _)| *case == link.case_id);
+            if goes && r.is_filed(&link.case_key)? {
+                judged.withdrawn.retain(|(case, _)| *case != link.case_id);
+            }
+        }
         let replaced: Vec<i64> = judged.withdrawn.iter().map(|(case, _)| *case).collect();
         let elsewhere = standing.iter().any(|l| l.kind == "case" && !replaced.contains(&l.case_id));
         // What a person took a decision back about waits for them again.
-        let known = r.suggestions(clip)?;
-        let reopened = |key: &str| known.iter().any(|s| s.state == "open" && s.said.case_key == key);
+        let reopened = |key: &str| of.known.iter().any(|s| s.state == "open" && s.said.case_key == key);
         // One suggestion a case, whatever number of it a rule found.
         let mut kept: Vec<(Option<i64>, Rule, Suggestion)> = Vec::new();
         found.sort_by_key(|(_, said)| std::cmp::Reverse(said.score));
@@ -192,19 +292,32 @@ impl Judge {
             if r.person_decided(clip, &said.case_key)? {
                 continue;
             }
-            // Once its case is known, guesses are over; and nobody is asked again whom they contradict.
+            // Once its case is known, guesses are over; and nobody is asked again whom they contradict. Who named what there
+            // was before a case (日常检查, an inspection task) said nothing about the case that may follow.
             let guess = matches!(rule, Rule::Neighbour | Rule::Register | Rule::Place);
-            if (guess && (of_case || by_person)) || (by_person && said.score < self.linking.link_score) {
+            let settled = case_by_person && (guess || said.score < self.linking.link_score);
+            if settled || (guess && of_case) {
                 continue;
             }
             kept.push((case, rule, said));
+        }
+        // By whichever of its numbers: one that another rule found names the disputed case as well.
+        for link in &annotated.disputed {
+            let case = r.case_id(&link.case_key)?;
+            let same = |(of, _, open): &(Option<i64>, Rule, Suggestion)| {
+                open.case_key == link.case_key || (case.is_some() && *of == case)
+            };
+            judged.conflict |= kept.iter().any(same);
         }
         let best = kept.first().map(|(_, rule, said)| (*rule, said.clone()));
         if let Some((rule, said)) = best
             && said.score >= self.linking.link_score
         {
-            judged.conflict = kept.get(1).is_some_and(|(_, _, second)| second.score + MARGIN > said.score);
-            let sure = !by_person && !judged.conflict && (!elsewhere || rule == Rule::Earlier);
+            judged.conflict |= kept.get(1).is_some_and(|(_, _, second)| second.score + MARGIN > said.score);
+            // A filed case takes no changes: what would belong to it waits in triage.
+            let filed = r.is_filed(&said.case_key)?;
+            // Nor does a second case beside one that has the clip, whoever says so: that is a person's to see.
+            let sure = !by_person && !filed && !judged.conflict && !elsewhere;
             match self.rule.parse(&said.raw, year) {
                 Ok(number) if sure => {
                     let link = LinkRequest {
@@ -237,6 +350,41 @@ impl Judge {
         Ok(())
     }
 
+    /// Where a person said who captured it, what desk or roster say of the hands of somebody else is no longer sure: it
+    /// waits, with the reason.
+    fn follow_person(
+        &self,
+        r: &Reader<'_>,
+        shared: &mut Shared,
+        roster: &[RosterRow],
+        said: &[Fact],
+        found: &mut Annotations,
+    ) -> Result<()> {
+        let settled = settle(said);
+        let Some(officer) = settled.get(&Field::Officer).filter(|f| f.origin == Origin::Person) else { return Ok(()) };
+        if found.links.is_empty() {
+            return Ok(());
+        }
+        let index = shared.index_of(self, r)?;
+        let names = |text: &str| people(text).flat_map(|name| index.names_of(name)).collect::<Vec<_>>();
+        let theirs = names(&officer.value);
+        let of_desk = found.facts.iter().find(|f| f.field == Field::Officer && f.origin == Origin::Issue);
+        let (kept, others): (Vec<_>, Vec<_>) = std::mem::take(&mut found.links).into_iter().partition(|link| {
+            let whose = match link.row.and_then(|at| roster.get(at)) {
+                Some(row) => names(&format!("{}、{}", row.officer, row.co_officers.as_deref().unwrap_or_default())),
+                None if link.origin == Origin::Issue => of_desk.map(|f| names(&f.value)).unwrap_or_default(),
+                None => Vec::new(),
+            };
+            whose.is_empty() || whose.iter().any(|name| theirs.contains(name))
+        });
+        found.links = kept;
+        found.disputed.extend(others.into_iter().map(|mut link| {
+            link.reason.push_str("; a person named another officer");
+            link
+        }));
+        Ok(())
+    }
+
     fn of_desk(&self, link: &SuggestedLink) -> (Rule, Suggestion) {
         let rule = match link.origin {
             Origin::Recording => Rule::Recording,
@@ -257,27 +405,14 @@ impl Judge {
     }
 
     /// What the other rules say.
-    fn of_rules(
-        &self,
-        r: &Reader<'_>,
-        row: &ClipRow,
-        input: &ClipEvidence,
-        facts: &[Fact],
-        standing: &[LinkRow],
-        year: i16,
-    ) -> Result<Vec<(Rule, Suggestion)>> {
-        let settled = settle(facts);
+    fn of_rules(&self, r: &Reader<'_>, of: &Of<'_>, year: i16) -> Result<Vec<(Rule, Suggestion)>> {
+        let (row, standing, index) = (of.row, of.standing, of.index);
+        let settled = settle(of.facts);
         let text = |field: Field| settled.get(&field).map(|f| f.value.as_str());
         let time = |field: Field| text(field).and_then(UtcMs::parse_rfc3339).map(|t| t.0);
-        let index = self.index(r)?;
         let (start_ms, end_ms) = (time(Field::CapturedStart), time(Field::CapturedEnd));
-        let people = [text(Field::Officer), text(Field::CoOfficers)].into_iter().flatten();
-        let officers: Vec<String> = people
-            .flat_map(|p| p.split(['、', ',', '，', ';', '；']))
-            .map(str::trim)
-            .filter(|p| !p.is_empty())
-            .flat_map(|p| index.names_of(p))
-            .collect();
+        let named = [text(Field::Officer), text(Field::CoOfficers)].into_iter().flatten();
+        let officers: Vec<String> = named.flat_map(people).flat_map(|p| index.names_of(p)).collect();
         let position = match (text(Field::Lat).map(str::parse::<f64>), text(Field::Lon).map(str::parse::<f64>)) {
             (Some(Ok(lat)), Some(Ok(lon))) => Some(wgs84((lat, lon), text(Field::Datum))),
             _ => None,
@@ -285,14 +420,15 @@ impl Judge {
         let neighbours = match start_ms {
             Some(start) if standing.is_empty() => {
                 let end = end_ms.unwrap_or(start);
-                r.neighbours(&row.recorder, row.clip, start.saturating_sub(OUTING_MS), end.saturating_add(OUTING_MS))?
+                let of = (row.clip, text(Field::Officer));
+                r.neighbours(&row.recorder, of, start.saturating_sub(OUTING_MS), end.saturating_add(OUTING_MS))?
             }
             _ => Vec::new(),
         };
         let name = row.path.file_name();
         let mut texts = vec![("file's name", name.as_str())];
         let said = [Field::Title, Field::Matter, Field::Proves, Field::Cause, Field::PartyRef];
-        texts.extend(input.sidecar.iter().filter(|(f, _)| said.contains(f)).map(|(_, v)| ("sidecar", v.as_str())));
+        texts.extend(of.input.sidecar.iter().filter(|(f, _)| said.contains(f)).map(|(_, v)| ("sidecar", v.as_str())));
         let mut after = Vec::new();
         for link in standing.iter().filter(|l| l.kind == "inspection" || l.kind == "on_the_spot") {
             let cases = r.cases_after(&link.case_key)?;
@@ -312,34 +448,29 @@ impl Judge {
             neighbours: &neighbours,
             after,
         };
-        let found = rules::suggest(&about, &index, &self.linking, &self.rule, year, &self.zone);
+        let found = rules::suggest(&about, index, &self.linking, &self.rule, year, &self.zone);
         let rule_of = |word: &str| Rule::ALL.into_iter().find(|r| r.as_str() == word).unwrap_or(Rule::Place);
         Ok(found.into_iter().map(|said| (rule_of(&said.rule), said)).collect())
     }
 
     /// All that is known about a clip before anybody has said anything.
-    fn input(&self, r: &Reader<'_>, row: &ClipRow, evidence: Evidence, said: &[Fact]) -> Result<ClipEvidence> {
+    fn input(
+        &self,
+        r: &Reader<'_>,
+        row: &ClipRow,
+        evidence: Evidence,
+        said: &[Fact],
+        issues: Arc<[Issue]>,
+    ) -> Result<ClipEvidence> {
         let clip = row.clip;
         let media = r.media(clip)?.map(|m| m.facts).unwrap_or_default();
-        let issues = r
-            .issues_of(&recorder_key(&row.recorder))?
-            .into_iter()
-            .map(|i| Issue {
-                id: i.id,
-                officer: i.officer,
-                case: i.case,
-                place: i.place,
-                matter: i.matter,
-                from_ms: i.from_ms,
-                to_ms: i.to_ms,
-            })
-            .collect();
-        let recording = match (r.segment(clip)?, r.recording_of(clip)?) {
+        let recording = match r.segment(clip)? {
             // What was fetched is annotated like what any recorder brings.
-            (Some(segment), Some(recording)) if recording.asked.cause != Cause::Pull => {
-                Some(recorded(&segment, recording))
-            }
-            _ => None,
+            Some(segment) => r
+                .recording_of(clip)?
+                .filter(|recording| recording.asked.cause != Cause::Pull)
+                .map(|recording| recorded(&segment, recording)),
+            None => None,
         };
         let corrected =
             settle(said).get(&Field::CapturedStart).filter(|f| f.origin == Origin::Person).map(|f| f.value.clone());
@@ -369,40 +500,32 @@ impl Judge {
             recording,
         })
     }
+}
 
-    /// Says what the rules would do to every sealed clip, and does none of it. Blocks.
-    pub fn try_rules(&self, store: &Store, now_ms: i64) -> Result<Tried> {
-        let mut tried = Tried::default();
-        let mut by_rule = [0u64; Rule::ALL.len()];
-        let mut after = None;
-        loop {
-            let batch = store.read_blocking(|r| {
-                let clips = r.sealed_after(after, BATCH)?;
-                clips.into_iter().map(|clip| Ok((clip, self.judge(r, clip, now_ms)?))).collect::<Result<Vec<_>>>()
-            })?;
-            let Some((last, _)) = batch.last() else { break };
-            after = Some(*last);
-            for (clip, found) in batch {
-                tried.clips += 1;
-                tried.withdrawals += found.withdrawn.len() as u64;
-                tried.conflicts += u64::from(found.conflict);
-                let open = found.suggestions.first().filter(|_| found.is_news);
-                tried.suggestions += u64::from(open.is_some());
-                if let Some((rule, _)) = &found.link {
-                    tried.links += 1;
-                    by_rule[Rule::ALL.iter().position(|r| r == rule).unwrap_or(0)] += 1;
-                }
-                let linked = found.link.as_ref().map(|(rule, link)| (told(*rule, link), true));
-                if let Some((said, is_link)) = linked.or_else(|| open.map(|s| (s.clone(), false)))
-                    && tried.told.len() < TOLD
-                {
-                    tried.told.push((clip, said, is_link));
-                }
-            }
-        }
-        tried.by_rule = Rule::ALL.iter().zip(by_rule).filter(|(_, n)| *n > 0).map(|(r, n)| (r.as_str(), n)).collect();
-        Ok(tried)
-    }
+/// The number of the officer's certificate as their register had it when capture began, where that is to be said anew; empty
+/// where the register now says that there is none. A register that was never imported says nothing.
+fn certificate(r: &Reader<'_>, said: &[Fact], new: &[Fact], now_ms: i64) -> Result<Option<Fact>> {
+    let all: Vec<Fact> = said.iter().chain(new).cloned().collect();
+    let settled = settle(&all);
+    let text = |field: Field| settled.get(&field).map(|f| f.value.as_str());
+    let at_ms = text(Field::CapturedStart).and_then(UtcMs::parse_rfc3339).map(|t| t.0);
+    let found = match text(Field::Officer) {
+        Some(officer) => r.certificate(officer, at_ms)?,
+        None => Certificate::Unknown,
+    };
+    let value = match found {
+        Certificate::NoRegister => return Ok(None),
+        Certificate::Unknown | Certificate::None => String::new(),
+        Certificate::Number(number) => number,
+    };
+    let (field, origin) = (Field::OfficerCertNo, Origin::Register);
+    let before = said.iter().rev().find(|f| f.field == field && f.origin == origin).map(|f| f.value.as_str());
+    Ok((before.unwrap_or_default() != value).then_some(Fact { field, value, origin, at_ms: now_ms }))
+}
+
+/// The people whom a text names.
+fn people(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['、', ',', '，', ';', '；']).map(str::trim).filter(|p| !p.is_empty())
 }
 
 /// Standing links of desk and roster for which the same origin now says another case.
@@ -427,19 +550,6 @@ fn origin_of(rule: Rule) -> Origin {
     }
 }
 
-fn told(rule: Rule, link: &LinkRequest) -> Suggestion {
-    Suggestion {
-        case_key: link.number.key().to_owned(),
-        raw: link.number.display().to_owned(),
-        rule: rule.as_str().to_owned(),
-        score: link.score,
-        reason: link.reason.clone().unwrap_or_default(),
-        stage: link.stage.clone(),
-        matter: link.matter.clone(),
-        proves: link.proves.clone(),
-    }
-}
-
 /// What was said when a recording was begun, as facts about a segment of it.
 fn recorded(segment: &SegmentRow, recording: RecordingRow) -> Recorded {
     let asked = recording.asked;
@@ -461,3 +571,6 @@ fn recorded(segment: &SegmentRow, recording: RecordingRow) -> Recorded {
 fn fields(pairs: Vec<(String, String)>) -> Vec<(Field, String)> {
     pairs.into_iter().filter_map(|(name, value)| Some((Field::parse(&name)?, value))).collect()
 }
+
+#[cfg(test)]
+mod tests;

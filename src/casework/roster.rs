@@ -21,6 +21,7 @@ use crate::domain::case_number::{NumberError, NumberRule, NumberWarning, half_wi
 use crate::domain::ids::{IdError, RecorderId};
 use crate::domain::record::Field;
 pub use crate::domain::recorder::recorder_key;
+use crate::domain::why::{Why, in_words_of_why};
 
 /// Largest roster, in bytes of its file: 500 recorders in three shifts for three months come to 10 MB.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -111,25 +112,20 @@ impl Roster {
 }
 
 /// Why a roster gives nothing. All of it is for the person who imports it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RosterError {
     /// Too long.
-    #[error("the roster is larger than {} MB; import it month by month", MAX_BYTES >> 20)]
     TooLarge,
     /// Not text.
-    #[error("the roster is neither UTF-8, UTF-16 nor GB18030 text; save it as CSV (not as a workbook) and import that")]
     NotText,
     /// No rows.
-    #[error("the roster holds no rows; the first line names the columns, each line below it is one taking-out")]
     Empty,
     /// The columns cannot be told.
-    #[error("{}", problems.join("; "))]
     Header {
-        /// Each in words.
-        problems: Vec<String>,
+        /// Each.
+        problems: Vec<Why>,
     },
     /// Not a table.
-    #[error("line {line} cannot be read as CSV: {why}")]
     Csv {
         /// The line.
         line: u64,
@@ -137,20 +133,57 @@ pub enum RosterError {
         why: String,
     },
     /// Rows with mistakes.
-    #[error("{} mistake(s), nothing was imported: {}", errors.len(), listed(errors))]
     Rows {
         /// Every one.
         errors: Vec<RowError>,
     },
 }
 
-fn listed(errors: &[RowError]) -> String {
-    errors.iter().map(RowError::to_string).collect::<Vec<_>>().join("; ")
+in_words_of_why!(RosterError, RowError, RowProblem);
+
+impl From<&RosterError> for Why {
+    fn from(error: &RosterError) -> Self {
+        match error {
+            RosterError::TooLarge => Self::RosterTooLarge { mb: (MAX_BYTES >> 20) as u64 },
+            RosterError::NotText => Self::RosterNotText {},
+            RosterError::Empty => Self::RosterEmpty {},
+            RosterError::Header { problems } => Self::Several { each: problems.clone() },
+            RosterError::Csv { line, why } => Self::TableCsv { line: *line, detail: why.clone() },
+            RosterError::Rows { errors } => {
+                Self::Mistakes { n: errors.len() as u64, each: errors.iter().map(Self::from).collect() }
+            }
+        }
+    }
+}
+
+impl From<&RowError> for Why {
+    fn from(error: &RowError) -> Self {
+        Self::Mistake {
+            line: error.line,
+            column: error.column.clone(),
+            value: error.value.clone(),
+            because: Box::new((&error.problem).into()),
+        }
+    }
+}
+
+impl From<&RowProblem> for Why {
+    fn from(problem: &RowProblem) -> Self {
+        match problem {
+            RowProblem::Missing => Self::CellMissing {},
+            RowProblem::Unprintable => Self::CellUnprintable { most: MAX_VALUE_CHARS as u64 },
+            RowProblem::Surplus => Self::CellSurplus {},
+            RowProblem::Nobody => Self::Nobody {},
+            RowProblem::Recorder(error) => error.into(),
+            RowProblem::Time(error) => error.into(),
+            RowProblem::EndsBeforeItBegins => Self::CellBackFirst {},
+            RowProblem::Case(error) => error.of_a_cell(),
+        }
+    }
 }
 
 /// A mistake in a row.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}, {value:?}: {problem}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError {
     /// Line in the file.
     pub line: u64,
@@ -163,39 +196,24 @@ pub struct RowError {
 }
 
 /// What is wrong with a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowProblem {
     /// A required value is missing.
-    #[error("must not be empty")]
     Missing,
     /// Longer than [`MAX_VALUE_CHARS`], or with control characters.
-    #[error("longer than {MAX_VALUE_CHARS} characters or with a line break in it; check the quotation marks")]
     Unprintable,
     /// More values than columns.
-    #[error("the line has more values than there are columns; put a value with a comma in quotation marks")]
     Surplus,
     /// Not a person.
-    #[error("zeros name nobody; write the officer's name or number")]
     Nobody,
     /// Not a recorder.
-    #[error("{0}")]
     Recorder(IdError),
     /// Not a time.
-    #[error("{0}")]
     Time(TimeError),
     /// The end is not after the begin.
-    #[error("must be later than the time of taking out")]
     EndsBeforeItBegins,
     /// Not a case number.
-    #[error("{0}{meant}", meant = meant(.0))]
     Case(NumberError),
-}
-
-fn meant(error: &NumberError) -> String {
-    match error.suggestions() {
-        [] => String::new(),
-        some => format!("; is {} meant?", some.join(" or ")),
-    }
 }
 
 /// Worth a look.
@@ -385,29 +403,32 @@ fn columns(names: &csv::StringRecord) -> Result<[Option<usize>; COLUMNS.len()], 
             continue;
         }
         match COLUMNS.iter().position(|(known, others)| *known == plain || others.contains(&plain.as_str())) {
-            None => problems.push(format!("column {name:?} is not known{}", nearest(&plain))),
+            None => problems.push(unknown(name, &plain)),
             Some(column) => {
                 if found[column].replace(at).is_some() {
-                    problems.push(format!("column {name:?} is there twice as {}; remove one", COLUMNS[column].0));
+                    problems.push(Why::ColumnTwice { name: name.to_owned(), column: COLUMNS[column].0.to_owned() });
                 }
             }
         }
     }
     for ((name, others), place) in COLUMNS.iter().zip(&found).take(REQUIRED) {
         if place.is_none() {
-            problems.push(format!("column {name} ({}) is missing", others.join(", ")));
+            let others = others.iter().map(|other| (*other).to_owned()).collect();
+            problems.push(Why::ColumnMissing { column: (*name).to_owned(), others });
         }
     }
     if problems.is_empty() { Ok(found) } else { Err(RosterError::Header { problems }) }
 }
 
-fn nearest(name: &str) -> String {
-    let short: String = name.chars().take(40).collect();
+fn unknown(name: &str, plain: &str) -> Why {
+    let short: String = plain.chars().take(40).collect();
     let known = COLUMNS.iter().flat_map(|(name, others)| std::iter::once(name).chain(others.iter()));
     let best = known.map(|known| (strsim::normalized_damerau_levenshtein(&short, known), known));
     match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((likeness, known)) if likeness >= 0.7 => format!("; is {known} meant? Otherwise remove it"),
-        _ => "; rename or remove it".to_owned(),
+        Some((likeness, known)) if likeness >= 0.7 => {
+            Why::ColumnNearly { name: name.to_owned(), nearest: (*known).to_owned() }
+        }
+        _ => Why::ColumnStrange { name: name.to_owned() },
     }
 }
 

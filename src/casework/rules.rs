@@ -182,7 +182,7 @@ fn tags(about: &About<'_>, rule: &NumberRule, this_year: i16) -> Vec<Suggestion>
             if part.chars().count() < 3 || !part.chars().any(|c| c.is_numeric()) {
                 continue;
             }
-            let Ok(number) = rule.parse(part, this_year) else { continue };
+            let Some(number) = rule.accept(part, this_year) else { continue };
             if number.kind() == CaseKind::Unfiled || found.iter().any(|s| s.case_key == number.key()) {
                 continue;
             }

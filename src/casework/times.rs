@@ -11,22 +11,32 @@ use regex::Regex;
 
 use crate::domain::case_number::half_width;
 use crate::domain::time::{RecorderTime, UtcMs};
+use crate::domain::why::{Why, in_words_of_why};
 
 /// Longest text that is looked at, in bytes.
 const MAX_BYTES: usize = 64;
 
 /// Why a text is no instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeError {
     /// Neither RFC 3339 nor a local date and time.
-    #[error("write date and time as 2026-06-19 09:00 or 2026-06-19T09:00:00+08:00")]
     Form,
     /// No such day or hour.
-    #[error("there is no such date or time; check day, month and hour")]
     NoSuchTime,
     /// The clocks were set forward over it or back over it.
-    #[error("the clocks changed at that hour; write it with its offset, as in 2026-06-19T09:00:00+08:00")]
     ClocksChanged,
+}
+
+in_words_of_why!(TimeError);
+
+impl From<&TimeError> for Why {
+    fn from(error: &TimeError) -> Self {
+        match error {
+            TimeError::Form => Self::TimeForm {},
+            TimeError::NoSuchTime => Self::NoSuchTime {},
+            TimeError::ClocksChanged => Self::ClocksChanged {},
+        }
+    }
 }
 
 /// Whether a local time at which clocks change is refused or read as clocks run on.

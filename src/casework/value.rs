@@ -4,39 +4,42 @@ use jiff::tz::TimeZone;
 
 use super::times::{self, Reading};
 use crate::domain::record::Field;
+use crate::domain::why::Why;
 
 /// Longest text of a field, characters.
 pub const MAX_VALUE_CHARS: usize = 2_000;
 /// The labels of evidence.md, narrowest last; the last one also isolates the clip.
 const SENSITIVITIES: [&str; 6] = ["无", "工作秘密", "商业秘密", "个人隐私", "未成年人", "疑似涉密"];
 
-/// Why a value cannot stand in a field, in words that say what can; an empty value withdraws and is always fine.
-pub fn check_value(field: Field, value: &str, zone: &TimeZone) -> Result<(), String> {
+/// Why a value cannot stand in a field; an empty value withdraws and is always fine.
+pub fn check_value(field: Field, value: &str, zone: &TimeZone) -> Result<(), Why> {
     if value.is_empty() {
         return Ok(());
     }
     if value.chars().count() > MAX_VALUE_CHARS {
-        return Err(format!("at most {MAX_VALUE_CHARS} characters"));
+        return Err(Why::ValueTooLong { most: MAX_VALUE_CHARS as u64 });
     }
     if value.chars().any(|c| c.is_control() && c != '\n') {
-        return Err("control characters cannot be stored".to_owned());
+        return Err(Why::ControlCharacters {});
     }
     match field {
         Field::CapturedStart | Field::CapturedEnd => {
-            times::read(value, zone, Reading::Strict).map(|_| ()).map_err(|e| e.to_string())
+            times::read(value, zone, Reading::Strict).map(|_| ()).map_err(Why::from)
         }
-        Field::Lat => degrees(value, 90.0),
-        Field::Lon => degrees(value, 180.0),
-        Field::Datum if !["WGS84", "GCJ-02"].contains(&value) => Err("WGS84 or GCJ-02".to_owned()),
-        Field::Sensitivity if !SENSITIVITIES.contains(&value) => Err(format!("one of {}", SENSITIVITIES.join(", "))),
+        Field::Lat => degrees(value, 90),
+        Field::Lon => degrees(value, 180),
+        Field::Datum if !["WGS84", "GCJ-02"].contains(&value) => Err(Why::DatumOneOf {}),
+        Field::Sensitivity if !SENSITIVITIES.contains(&value) => {
+            Err(Why::OneOf { known: SENSITIVITIES.map(str::to_owned).to_vec() })
+        }
         _ => Ok(()),
     }
 }
 
-fn degrees(value: &str, limit: f64) -> Result<(), String> {
+fn degrees(value: &str, limit: u8) -> Result<(), Why> {
     match value.parse::<f64>() {
-        Ok(d) if d.abs() <= limit => Ok(()),
-        _ => Err(format!("degrees from -{limit} to {limit}")),
+        Ok(d) if d.abs() <= f64::from(limit) => Ok(()),
+        _ => Err(Why::DegreesBetween { limit: i64::from(limit) }),
     }
 }
 

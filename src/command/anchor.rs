@@ -4,13 +4,18 @@
 
 use std::sync::Arc;
 
+use super::sm2;
 use crate::custody::cadence::{LastCheckpoint, due};
 use crate::custody::checkpoint::{Checkpoint, CheckpointError};
 use crate::custody::epoch::Opening;
-use crate::custody::note::NoteError;
+use crate::custody::note::{NoteError, VerifierKey};
+use crate::custody::sm2::Sm2Key;
+use crate::custody::sm2_course::KeyEvent;
+use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::StationId;
 use crate::domain::layout;
-use crate::domain::ports::{Clock, Signer};
+use crate::domain::ports::{Clock, SecondSigner, Signer};
+use crate::domain::why::Why;
 use crate::store::{CheckpointRow, Store, StoreError, Tx};
 
 /// What a checkpoint that covers the same events already is good for.
@@ -29,6 +34,8 @@ pub struct Anchor {
     pub station: StationId,
     /// The key.
     pub signer: Arc<dyn Signer>,
+    /// A second key, where the configuration asks for one.
+    pub second: Option<Arc<dyn SecondSigner>>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Names of the destinations that anchor.
@@ -54,6 +61,42 @@ impl Anchor {
         })
     }
 
+    /// Logs how the key is kept, where that is another way than the log says.
+    pub fn tell_protection(&self) -> Result<(), StoreError> {
+        let kept = self.signer.protection();
+        let key = VerifierKey::of(&*self.signer).map_err(|e| StoreError::Odd(e.to_string()))?.to_string();
+        self.store.write_blocking(move |tx| {
+            if tx.read().key_protection()?.as_deref() != Some(kept) {
+                tx.log(&Draft::daemon(EventKind::KeyProtected).fact("key", key).fact("protection", kept))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Logs which SM2 key signs from here on and how it is kept, or that none does, where the log says something else. Comes
+    /// before the first checkpoint that is signed so: from this event on each one is judged by it.
+    pub fn tell_sm2(&self) -> Result<(), StoreError> {
+        let ours = self.second.as_deref().map(|second| {
+            let key = Sm2Key::of(second).ok_or_else(|| StoreError::Odd("the SM2 key has no public half".into()))?;
+            Ok::<_, StoreError>((key.to_string(), second.protection().to_owned()))
+        });
+        let ours = ours.transpose()?;
+        self.store.write_blocking(move |tx| {
+            let event = match (sm2::in_use(&tx.read())?, ours) {
+                (None, None) => return Ok(()),
+                (None, Some((key, protection))) => KeyEvent::On { key, protection },
+                (Some(named), None) => KeyEvent::Off { old: named.key },
+                // Which of two keys signs is not settled here; whoever opened this one has compared.
+                (Some(named), Some((key, _))) if named.key != key => {
+                    return Err(StoreError::Conflict(Why::OtherSm2Key { key: named.key.clone() }));
+                }
+                (Some(named), Some((_, protection))) if named.protection == protection => return Ok(()),
+                (Some(_), Some((key, protection))) => KeyEvent::Kept { key, protection },
+            };
+            tx.log(&event.tell(Draft::daemon(EventKind::Sm2Key))).map(drop)
+        })
+    }
+
     /// Signs a checkpoint of the log as it is now; the one that stands for it already is given again, since its key at
     /// the destinations holds one note for ever.
     pub async fn sign_now(&self) -> Result<CheckpointRow, StoreError> {
@@ -69,6 +112,7 @@ impl Anchor {
         &self,
         standing: Standing,
     ) -> impl FnOnce(&Tx<'_>) -> Result<CheckpointRow, StoreError> + Send + 'static {
+        let second = self.second.clone();
         let (signer, station, destinations, now_ms) =
             (Arc::clone(&self.signer), self.station.clone(), self.destinations.clone(), self.clock.now().0);
         move |tx| {
@@ -80,7 +124,8 @@ impl Anchor {
                 return Ok(row);
             }
             let root = read.log_root(size)?;
-            let note = Checkpoint::of(&station, epoch, size, root).sign(&*signer, now_ms).map_err(|e| odd(&e))?;
+            let head = Checkpoint::of(&station, epoch, size, root);
+            let note = head.sign_twice(&*signer, second.as_deref(), now_ms).map_err(|e| odd(&e))?;
             let row = CheckpointRow { epoch, size, root, note, made_ms: now_ms };
             tx.add_checkpoint(&row, &layout::checkpoint(&station, epoch, size), &destinations)?;
             Ok(row)

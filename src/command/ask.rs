@@ -24,13 +24,17 @@ pub fn ask(verb: &Verb, settings: &Settings, output: &Output) -> anyhow::Result<
 
 /// Asks the daemon; a refusal and an absent daemon end the verb with their exit codes.
 pub fn request(settings: &Settings, request: &Request) -> anyhow::Result<Value> {
+    answered(settings, control::ask(&settings.control_socket, request))
+}
+
+/// What the daemon answered, or why the verb ends.
+pub(super) fn answered(settings: &Settings, reply: std::io::Result<Option<Reply>>) -> anyhow::Result<Value> {
     let path = &settings.control_socket;
-    let reply = control::ask(path, request).with_context(|| format!("asking the daemon at {}", path.display()))?;
-    match reply {
+    match reply.with_context(|| format!("asking the daemon at {}", path.display()))? {
         Some(Reply::Done(answer)) => Ok(answer),
-        Some(Reply::Refused { code, message }) => {
+        Some(Reply::Refused { code, message, why }) => {
             let exit = if code == "not_found" { Exit::NotFound } else { Exit::Failure };
-            Err(Ended::with(exit, message))
+            Err(Ended { exit, words: message, why }.into())
         }
         None => Err(Ended::with(
             Exit::Unreachable,

@@ -8,31 +8,32 @@ use serde_json::json;
 
 use super::anchor::Anchor;
 use super::backup::task::Backups;
-use super::exporting::Wanted;
+use super::exporting::{ToSign, Wanted};
+use super::looking;
+use super::oversight::OversightRules;
 use super::pulls::PullOrders;
 use super::recorders;
 use super::triage::Verdict;
 use crate::access::Access;
 use crate::casework::{self, roster};
-use crate::config::Stream;
+use crate::config::{Keeping, Stream};
 use crate::custody::note::VerifierKey;
 use crate::domain::case_number::{CaseNumber, NumberRule};
-use crate::domain::clip::{Delivery, Local, ProofLevel};
-use crate::domain::command::{Ask, Caller, Reply, Request};
-use crate::domain::coverage::NoRecord;
+use crate::domain::command::{Ask, Caller, FileDocument, Incoming, Reply, Request};
+use crate::domain::coverage::{Allowed, NoRecord};
+use crate::domain::derivative::Order;
 use crate::domain::device::DeviceState;
 use crate::domain::digest::Sha256;
 use crate::domain::error::chain;
 use crate::domain::event::{Actor, Draft, EventKind};
-use crate::domain::evict::Audit;
 use crate::domain::ids::ClipId;
-use crate::domain::layout;
 use crate::domain::ports::{BoxFuture, Clock};
 use crate::domain::record::{Field, Origin};
+use crate::domain::why::Why;
+use crate::intake::Intake;
 use crate::runtime::board::{Bay, Board, Doing};
-use crate::runtime::task;
 use crate::store::{LinkRequest, Policy, RosterEntry, Store, StoreError, Tx};
-use crate::vault::{Vault, hash_uncached};
+use crate::vault::Vault;
 
 /// Longest text that a person may put into one field, characters.
 pub(super) const MAX_VALUE_CHARS: usize = 2_000;
@@ -69,6 +70,20 @@ pub struct Desk {
     pub access: Arc<Access>,
     /// A second person confirms evidence packages.
     pub second_person: bool,
+    /// Isolation, filing, disposal.
+    pub keeping: Keeping,
+    /// A clip without a case is kept for so long after it was sealed, milliseconds.
+    pub unlinked_ms: i64,
+    /// What counts as recorded.
+    pub allowed: Allowed,
+    /// Trials of destinations.
+    pub trials: Arc<super::office::Trials>,
+    /// Takes documents in.
+    pub intake: Intake,
+    /// Longest document, bytes.
+    pub document_bytes: u64,
+    /// What supervision and legal review go by.
+    pub oversight: OversightRules,
 }
 
 pub(super) type Answer = Result<Reply, StoreError>;
@@ -78,13 +93,25 @@ impl Ask for Desk {
         Box::pin(async move {
             match self.answer(caller, request).await {
                 Ok(reply) => reply,
-                Err(StoreError::NotFound(words)) => Reply::refused("not_found", words),
-                Err(StoreError::Conflict(words)) => Reply::refused("conflict", words),
+                Err(StoreError::NotFound(why)) => Reply::refused("not_found", why),
+                Err(StoreError::Conflict(why)) => Reply::refused("conflict", why),
                 Err(e) => {
                     tracing::error!(error = %chain(&e), "a request could not be carried out");
-                    Reply::refused("unavailable", chain(&e))
+                    Reply::refused("unavailable", Why::failed(&e))
                 }
             }
+        })
+    }
+
+    fn file<'a>(&'a self, caller: &'a Caller, document: FileDocument, bytes: Incoming) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            self.file_document(caller, document, bytes).await.unwrap_or_else(|e| match e {
+                StoreError::Conflict(why) => Reply::refused("conflict", why),
+                e => {
+                    tracing::error!(error = %chain(&e), "a document could not be filed");
+                    Reply::refused("unavailable", Why::failed(&e))
+                }
+            })
         })
     }
 }
@@ -94,17 +121,17 @@ impl Desk {
         self.clock.now().zoned(&self.policy.zone).year()
     }
 
-    /// Reads a case number as typed; the refusal is in words, with what was perhaps meant.
-    pub(super) fn number(&self, typed: &str) -> Result<CaseNumber, String> {
+    /// Reads a case number as typed; the refusal comes with what was perhaps meant.
+    pub(super) fn number(&self, typed: &str) -> Result<CaseNumber, Why> {
         self.rule.parse(typed, self.this_year()).map_err(|e| match e.suggestions() {
-            [] => e.to_string(),
-            some => format!("{e}; did you mean {}?", some.join(" / ")),
+            [] => e.into(),
+            some => Why::DidYouMean { meant: some.join(" / "), because: Box::new((&e).into()) },
         })
     }
 
     async fn answer(&self, caller: &Caller, request: Request) -> Answer {
-        if let Err(words) = request.check() {
-            return Ok(Reply::refused("invalid", words));
+        if let Err(why) = request.check() {
+            return Ok(Reply::refused("invalid", why));
         }
         match request {
             Request::Ping => {
@@ -129,6 +156,9 @@ impl Desk {
             Request::IssueRecorder { recorder, officer, case_no, place, matter, due } => {
                 self.issue(caller, &recorder, &officer, case_no, [place, matter], due).await
             }
+            Request::UndoDesk { issue } => self.undo_desk(caller, issue).await,
+            Request::TryDestination { destination } => self.try_destination(caller, &destination).await,
+            Request::TryRegister { register, name, content } => self.try_register(&register, name, content).await,
             Request::PullRecorder { recorder } => self.pull_recorder(&recorder).await,
             Request::StartRecording { room, asked } => self.start_recording(caller, &room, asked).await,
             Request::StopRecording { room } => self.stop_recording(caller, &room).await,
@@ -139,36 +169,25 @@ impl Desk {
             }
             Request::Unlink { clip, case_no, reason } => self.unlink(caller, &clip, &case_no, reason).await,
             Request::Annotate { clip, fields } => self.annotate(caller, &clip, fields).await,
+            Request::FileDocument(_) => Ok(Reply::refused("invalid", Why::DocumentBytes {})),
+            Request::RebuildSearch => {
+                let due = self.store.write(|tx| tx.rebuild_search()).await?;
+                Ok(Reply::Done(json!({ "clips": due })))
+            }
             Request::ImportRoster { name, csv, dry_run } => self.import_roster(caller, name, &csv, dry_run).await,
             Request::ImportRegister { register, name, content, dry_run } => {
                 self.import_register(caller, &register, name, content, dry_run).await
             }
             Request::UndoImport { import } => self.undo_import(caller, import).await,
-            Request::Decide { clip, case_no, verdict, also, outing } => {
-                self.decide(caller, Verdict { clip, case_no, verdict, also, outing }).await
+            Request::Decide { clip, case_no, verdict, says, unsay, also, outing } => {
+                self.decide(caller, Verdict { clip, case_no, verdict, says, unsay, also, outing }).await
             }
-            Request::SayNoRecord { case_no, matter, written, reason } => {
-                self.say_no_record(caller, &case_no, NoRecord { matter, written, reason }).await
+            Request::SayNoRecord { case_no, matter, written, reason, basis } => {
+                let said = NoRecord { matter, written, reason, basis, said: None };
+                self.say_no_record(caller, &case_no, said).await
             }
-            Request::LogAccess { what, clip, case, terms, purpose } => {
-                let kind = match what.as_str() {
-                    "show" => EventKind::Shown,
-                    "log" => EventKind::LogRead,
-                    _ => EventKind::Searched,
-                };
-                let mut event = draft(kind, caller).fact("what", what);
-                event.clip = clip.map(|c| c.parse()).transpose()?;
-                event.case = case;
-                event.purpose = purpose;
-                if let Some(terms) = terms {
-                    event = event.secret("terms", terms);
-                }
-                self.log(event).await
-            }
-            Request::BeginView { clip, what, purpose } => {
-                let mut event = draft(EventKind::ViewBegun, caller).clip(clip.parse()?).fact("what", what);
-                event.purpose = purpose;
-                self.log(event).await
+            look @ (Request::LogAccess { .. } | Request::BeginView { .. }) => {
+                self.log(looking::event_of(caller, look)?).await
             }
             Request::NoteDerived { clip, what, sha256, bytes } => {
                 let clip: ClipId = clip.parse()?;
@@ -176,15 +195,31 @@ impl Desk {
                 let seq = self.store.write(move |tx| tx.derived(clip, &sha256, event)).await?;
                 Ok(Reply::Done(json!({ "seq": seq })))
             }
-            Request::EndView { begun_seq, clip, ranges } => {
-                let event = draft(EventKind::ViewEnded, caller).clip(clip.parse()?).fact("begun", begun_seq);
-                self.log(event.fact("ranges", json!(ranges))).await
+            Request::AskDerived { clip, kind, form, from_ms, to_ms, exact, reason } => {
+                let order = Order::new(&kind, form.as_deref(), from_ms, to_ms, exact);
+                self.ask_derivative(caller, &clip, order, &reason).await
+            }
+            Request::TakeDerived { derived } => self.take_derivative(caller, derived).await,
+            Request::EndView { begun_seq, clip, ranges, pieces } => {
+                let clip: ClipId = clip.parse()?;
+                let event = draft(EventKind::ViewEnded, caller).clip(clip).fact("begun", begun_seq);
+                let event = event.fact("ranges", json!(ranges));
+                if pieces.is_empty() {
+                    return self.log(event).await;
+                }
+                let pieces =
+                    pieces.iter().map(|(n, hex)| Ok::<_, StoreError>((*n, hex.parse::<Sha256>()?.to_string())));
+                let pieces = pieces.collect::<Result<Vec<_>, StoreError>>()?;
+                let seq =
+                    self.store.write(move |tx| tx.pieces_given(clip, event.fact("pieces", json!(pieces)))).await?;
+                Ok(Reply::Done(json!({ "seq": seq })))
             }
             Request::LogRefusal { action, why, clip } => {
                 let mut event = draft(EventKind::AccessRefused, caller).fact("action", action).fact("why", why);
                 event.clip = clip.map(|c| c.parse()).transpose()?;
                 self.log(event.outcome("refused")).await
             }
+            Request::Oversight { ask } => self.oversight(caller, ask).await,
             Request::Accounts { ask } => self.accounts(caller, ask).await,
             Request::Verify { clip, remote } => self.verify(caller, &clip, remote).await,
             Request::Retry { destination } => {
@@ -192,10 +227,16 @@ impl Desk {
                 let n = self.store.write(move |tx| tx.retry(destination.as_deref(), asked)).await?;
                 Ok(Reply::Done(json!({ "deliveries": n })))
             }
-            Request::Hold { clip, case_no, reason } => self.hold(caller, clip, case_no, &reason).await,
-            Request::Unhold { hold, reason, confirm } => self.unhold(caller, hold, reason, confirm).await,
+            Request::Hold { clip, case_no, reason, basis } => self.hold(caller, clip, case_no, (&reason, basis)).await,
+            Request::Filing { ask } => self.filing(caller, ask).await,
+            Request::Disposal { ask } => self.disposal(caller, ask).await,
+            Request::Unhold { hold, reason, confirm, refuse } => {
+                self.unhold(caller, hold, reason, (confirm, refuse)).await
+            }
             Request::Isolate { clip, reason } => self.isolate(caller, &clip, &reason).await,
-            Request::Lift { clip, reason, confirm } => self.lift(caller, &clip, reason, confirm).await,
+            Request::Lift { clip, reason, confirm, refuse } => {
+                self.lift(caller, &clip, reason, (confirm, refuse)).await
+            }
             Request::Push { clip, case_no } => self.push(caller, clip, case_no).await,
             Request::PauseSending { destination, until } => self.pause_sending(caller, destination, until).await,
             Request::ResumeSending { destination } => self.resume_sending(caller, destination).await,
@@ -206,9 +247,9 @@ impl Desk {
             Request::BeginExport { case_no, reason, basis, recipient, resumes } => {
                 self.begin_export(caller, Wanted { case_no, reason, basis, recipient, resumes, package: None }).await
             }
-            Request::AskExport { case_no, reason, basis, recipient, target, lang, disc_bytes } => {
+            Request::AskExport { case_no, reason, basis, recipient, target, lang, disc_bytes, derived } => {
                 let wanted = Wanted { case_no, reason, basis, recipient, resumes: None, package: None };
-                self.ask_export(caller, wanted, &target, lang, disc_bytes).await
+                self.ask_export(caller, wanted, &target, lang, (disc_bytes, derived)).await
             }
             Request::DecideExport { package, yes } => {
                 let decided = draft(EventKind::ExportDecided, caller);
@@ -216,7 +257,8 @@ impl Desk {
                 Ok(Reply::Done(json!({ "state": state.as_str() })))
             }
             Request::RetryExport { package } => {
-                self.store.write(move |tx| tx.retry_export(&package)).await?;
+                let continued = draft(EventKind::ExportContinued, caller);
+                self.store.write(move |tx| tx.retry_export(&package, continued)).await?;
                 Ok(Reply::Done(json!({})))
             }
             Request::TakeExport { package, disc, from_byte } => {
@@ -224,23 +266,23 @@ impl Desk {
                 let seq = self.store.write(move |tx| tx.take_export(&package, disc, from_byte, taken)).await?;
                 Ok(Reply::Done(json!({ "seq": seq })))
             }
-            Request::SignExport { package, begun_seq, clips, bytes, files } => {
-                self.sign_export(caller, package, begun_seq, (clips, bytes), &files).await
+            Request::SignExport { package, begun_seq, clips, bytes, files, manifest, facts } => {
+                self.sign_export(caller, ToSign { package, begun_seq, clips, bytes, files, manifest, facts }).await
             }
+            Request::AcknowledgeAlarm { alarm } => self.acknowledge_alarm(caller, alarm).await,
             Request::AddCheckpoint { body } => self.add_checkpoint(body).await,
+            Request::SignedAsWitness { log } => self.signed_as_witness(log).await,
             Request::Backup => Ok(match &self.backups {
                 Some(backups) => {
-                    backups.now().await.map_or_else(|words| Reply::refused("unavailable", words), Reply::Done)
+                    let failed = |detail| Reply::refused("unavailable", Why::BackupFailed { detail });
+                    backups.now().await.map_or_else(failed, Reply::Done)
                 }
-                None => Reply::refused(
-                    "conflict",
-                    "there is no [backup] recipient; `evidock backup keygen` makes a pair, and the daemon must be started again",
-                ),
+                None => Reply::refused("conflict", Why::NoRecipient {}),
             }),
         }
     }
 
-    async fn log(&self, event: Draft) -> Answer {
+    pub(super) async fn log(&self, event: Draft) -> Answer {
         let seq = self.store.write(move |tx| tx.log(&event)).await?;
         Ok(Reply::Done(json!({ "seq": seq })))
     }
@@ -256,20 +298,18 @@ impl Desk {
         let clip: ClipId = clip.parse()?;
         let number = match self.number(typed) {
             Ok(number) => number,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
+            Err(why) => return Ok(Reply::refused("invalid", why)),
         };
         if let (Some(from), Some(to)) = range_ms
             && from >= to
         {
-            return Ok(Reply::refused("invalid", "the part of the clip must begin before it ends"));
+            return Ok(Reply::refused("invalid", Why::RangeBackwards {}));
         }
         if let Some(long) =
             [&stage, &matter, &proves].into_iter().flatten().find(|t| t.chars().count() > MAX_VALUE_CHARS)
         {
-            return Ok(Reply::refused(
-                "invalid",
-                format!("{} characters are too many; at most {MAX_VALUE_CHARS}", long.chars().count()),
-            ));
+            let (n, most) = (long.chars().count() as u64, MAX_VALUE_CHARS as u64);
+            return Ok(Reply::refused("invalid", Why::TooManyChars { n, most }));
         }
         let filled = |t: Option<String>| t.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
         let request = LinkRequest {
@@ -298,11 +338,11 @@ impl Desk {
     async fn unlink(&self, caller: &Caller, clip: &str, typed: &str, reason: String) -> Answer {
         let clip: ClipId = clip.parse()?;
         if reason.trim().is_empty() {
-            return Ok(Reply::refused("invalid", "a withdrawal needs a reason"));
+            return Ok(Reply::refused("invalid", Why::WithdrawalReason {}));
         }
         let key = match self.rule.parse(typed, self.this_year()) {
             Ok(number) => number.key().to_owned(),
-            Err(e) => return Ok(Reply::refused("invalid", e.to_string())),
+            Err(e) => return Ok(Reply::refused("invalid", e)),
         };
         let caller = caller.clone();
         let unlink = move |tx: &Tx<'_>| {
@@ -318,15 +358,12 @@ impl Desk {
         let mut facts = Vec::new();
         for (name, value) in fields {
             let Some(field) = Field::parse(&name) else {
-                let names: Vec<&str> = Field::ALL.iter().map(|f| f.as_str()).collect();
-                return Ok(Reply::refused(
-                    "invalid",
-                    format!("there is no field {name:?}; fields are {}", names.join(", ")),
-                ));
+                let known = Field::ALL.iter().map(|f| f.as_str().to_owned()).collect();
+                return Ok(Reply::refused("invalid", Why::NoField { name, known }));
             };
             let value = value.trim().to_owned();
             if let Err(why) = casework::check_value(field, &value, &self.policy.zone) {
-                return Ok(Reply::refused("invalid", format!("{name}: {why}")));
+                return Ok(Reply::refused("invalid", Why::Value { field: name, because: Box::new(why) }));
             }
             facts.push((field, Origin::Person, casework::canonical_value(field, &value, &self.policy.zone)));
         }
@@ -347,12 +384,12 @@ impl Desk {
         let parsed = roster::parse(csv, &self.policy.zone, &self.rule, self.this_year());
         let roster = match parsed {
             Ok(roster) => roster,
-            Err(e) => return Ok(Reply::refused("invalid", e.to_string())),
+            Err(e) => return Ok(Reply::refused("invalid", e)),
         };
         let warnings: Vec<String> = roster.warnings.iter().map(ToString::to_string).collect();
         let rows = match roster.accept(false) {
             Ok(rows) => rows,
-            Err(e) => return Ok(Reply::refused("invalid", e.to_string())),
+            Err(e) => return Ok(Reply::refused("invalid", e)),
         };
         let entries = rows
             .iter()
@@ -381,113 +418,6 @@ impl Desk {
             })
             .await?;
         Ok(Reply::Done(json!({ "rows": count, "changed": changed, "warnings": warnings, "dry_run": dry_run })))
-    }
-
-    async fn verify(&self, caller: &Caller, clip: &str, remote: bool) -> Answer {
-        let clip: ClipId = clip.parse()?;
-        let (row, parts, deliveries) =
-            self.store.read(move |r| Ok((r.clip(clip)?, r.parts(clip)?, r.deliveries(clip)?))).await?;
-        let (Some(blake3), Some(sha256), Some(size)) = (row.blake3, row.sha256, row.size_bytes) else {
-            return Ok(Reply::refused(
-                "conflict",
-                format!("clip {clip} is not sealed yet; there is nothing to compare with"),
-            ));
-        };
-        let path = self.vault.master(clip);
-        let local = task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)?;
-        let evicted = row.local == Local::Evicted;
-        let (local_word, detail) = match local {
-            // It gave its file up in order; whether that is quite gone by now says nothing.
-            _ if evicted => ("evicted", None),
-            Ok((found, len)) if (found, len) == (blake3, size) => ("same", None),
-            Ok(_) => ("differs", Some("the local file has other bytes than were sealed".to_owned())),
-            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
-                ("gone", Some("the local file is gone".to_owned()))
-            }
-            Err(e) => ("unreadable", Some(chain(&e))),
-        };
-        match local_word {
-            "differs" => {
-                self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?
-            }
-            "gone" => self.store.write(move |tx| tx.damaged(clip, "its file is gone")).await?,
-            _ => {}
-        }
-        let mut copies = Vec::new();
-        // Of an evicted clip the copies elsewhere are all there is to verify.
-        if remote || evicted {
-            let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
-            let expected = crate::deliver::prove::Expected {
-                size_bytes: size,
-                sha256,
-                parts: &digests,
-                crc64: None,
-                blake3: Some(blake3),
-            };
-            for dest in &self.remotes {
-                let state = deliveries.iter().find(|(name, _)| name == dest.name().as_str()).map(|(_, state)| *state);
-                if !matches!(state, Some(Delivery::Sent | Delivery::Proven | Delivery::Suspect)) {
-                    copies.push(json!({ "destination": dest.name().as_str(), "result": "not_sent", "detail": null }));
-                    continue;
-                }
-                let key = layout::master(&self.policy.station, clip);
-                let word = match crate::deliver::prove::read_back(&**dest, &key, &expected).await {
-                    Ok(()) => ("same".to_owned(), None),
-                    Err(crate::domain::ports::SendError::Mismatch { what, .. }) => ("differs".to_owned(), Some(what)),
-                    Err(e) => ("unreachable".to_owned(), Some(chain(&e))),
-                };
-                self.looked_at(caller, clip, dest.name().as_str(), state, (&word.0, word.1.as_deref()), sha256).await?;
-                copies.push(json!({ "destination": dest.name().as_str(), "result": word.0, "detail": word.1 }));
-            }
-        }
-        let bad = !matches!(local_word, "same" | "evicted") || copies.iter().any(|c| c["result"] == "differs");
-        // Words of servers stay out of the log; what came of each comparison stands in it.
-        let told: Vec<_> =
-            copies.iter().map(|c| json!({ "destination": c["destination"], "result": c["result"] })).collect();
-        let event = draft(EventKind::Verified, caller)
-            .clip(clip)
-            .fact("local", local_word)
-            .fact("copies", json!(told))
-            .outcome(if bad { "failed" } else { "ok" });
-        self.log(event).await?;
-        Ok(Reply::Done(
-            json!({ "clip": clip.to_string(), "local": local_word, "detail": detail, "copies": copies, "ok": !bad }),
-        ))
-    }
-}
-
-impl Desk {
-    /// Stores what comparing every byte of a copy came to, as an audit does.
-    async fn looked_at(
-        &self,
-        caller: &Caller,
-        clip: ClipId,
-        destination: &str,
-        state: Option<Delivery>,
-        (word, what): (&str, Option<&str>),
-        sha256: Sha256,
-    ) -> Result<(), StoreError> {
-        let (name, what) = (destination.to_owned(), what.unwrap_or_default().to_owned());
-        let asked = draft(EventKind::Audited, caller);
-        match (word, state) {
-            // What was called proven is not: nothing may rely on it, and it is sent again.
-            ("differs", _) => self.store.write(move |tx| tx.suspect(clip, &name, &what, "verify").map(|_| ())).await,
-            ("same", Some(Delivery::Proven)) => {
-                self.store.write(move |tx| tx.audited(clip, &name, Audit::Whole, asked)).await
-            }
-            // Every byte of it was read back and is ours: what made it suspect is over (invariant 5).
-            ("same", Some(Delivery::Suspect)) => {
-                let checksum = format!("read_back:{sha256}");
-                self.store
-                    .write(move |tx| {
-                        tx.proven(clip, &name, ProofLevel::ReadBack, &checksum, None, None)?;
-                        tx.audited(clip, &name, Audit::Whole, asked)?;
-                        tx.end_quarantine(clip, crate::deliver::mend::NOWHERE)
-                    })
-                    .await
-            }
-            _ => Ok(()),
-        }
     }
 }
 

@@ -1,17 +1,25 @@
 //! The desk's part in evidence packages: logs that one is asked for, before its first byte, and signs it when it is
 //! whole. What stands in it is put together by whoever asked.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::json;
+use sha2::Digest;
 
 use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
+use crate::custody::package::listed::Listed;
 use crate::custody::package::{PackageNote, discs};
+use crate::custody::sm2::to_der;
 use crate::domain::clip::Local;
 use crate::domain::command::{Caller, Reply};
-use crate::domain::digest::Sha256;
+use crate::domain::digest::{Sha256, to_hex};
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::export::Target;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
+use crate::domain::rights::Action;
+use crate::domain::why::Why;
 use crate::domain::words::Lang;
 use crate::store::{NewExport, Reader, StoreError};
 
@@ -26,6 +34,17 @@ pub(super) struct Wanted {
     pub package: Option<String>,
 }
 
+/// What is asked to be signed (`domain::command::Request::SignExport`).
+pub(super) struct ToSign {
+    pub package: String,
+    pub begun_seq: u64,
+    pub clips: u64,
+    pub bytes: u64,
+    pub files: String,
+    pub manifest: String,
+    pub facts: String,
+}
+
 /// Why, on what basis and for whom, as they are kept.
 type Told = (String, String, Option<String>);
 
@@ -33,16 +52,12 @@ impl Wanted {
     fn told(&self) -> Result<Told, Reply> {
         let (reason, basis) = (self.reason.trim().to_owned(), self.basis.trim().to_owned());
         if reason.is_empty() || basis.is_empty() {
-            return Err(Reply::refused(
-                "invalid",
-                "say why the package is made and on what basis (a letter, an order, an article); both are kept on record",
-            ));
+            return Err(Reply::refused("invalid", Why::WhyPackage {}));
         }
         let recipient = self.recipient.as_deref().map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned);
         let long = |t: &String| t.chars().count() > MAX_VALUE_CHARS;
         if [Some(&reason), Some(&basis), recipient.as_ref()].into_iter().flatten().any(long) {
-            let words = format!("at most {MAX_VALUE_CHARS} characters are kept of each text");
-            return Err(Reply::refused("invalid", words));
+            return Err(Reply::refused("invalid", Why::TextTooLong { most: MAX_VALUE_CHARS as u64 }));
         }
         Ok((reason, basis, recipient))
     }
@@ -66,11 +81,11 @@ impl Desk {
         wanted: Wanted,
         target: &str,
         lang: Option<String>,
-        disc_bytes: Option<u64>,
+        (disc_bytes, derived): (Option<u64>, bool),
     ) -> Answer {
         let number = match self.number(&wanted.case_no) {
             Ok(number) => number,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
+            Err(why) => return Ok(Reply::refused("invalid", why)),
         };
         let (reason, basis, recipient) = match wanted.told() {
             Ok(told) => told,
@@ -78,23 +93,19 @@ impl Desk {
         };
         let target = match Target::parse(target) {
             Ok(Target::At(name)) if !self.remotes.iter().any(|dest| *dest.name() == name) => {
-                let all: Vec<String> = self.remotes.iter().map(|dest| dest.name().to_string()).collect();
-                let words = format!("there is no destination {name} here; there are {}", all.join(", "));
-                return Ok(Reply::refused("invalid", words));
+                let known = self.remotes.iter().map(|dest| dest.name().to_string()).collect();
+                return Ok(Reply::refused("invalid", Why::NoDestination { name: name.to_string(), known }));
             }
             Ok(target) => target,
-            Err(_) => {
-                let words = "a package goes to `station`, `browser`, or `at:` and the name of a destination";
-                return Ok(Reply::refused("invalid", words));
-            }
+            Err(_) => return Ok(Reply::refused("invalid", Why::TargetForm {})),
         };
         if disc_bytes.is_some_and(|bytes| bytes < discs::LEAST_BYTES) {
-            return Ok(Reply::refused("invalid", "a disc has at least 0.1 GB"));
+            return Ok(Reply::refused("invalid", Why::DiscTooSmall {}));
         }
         let key = number.key().to_owned();
         let id = self.store.read(move |r| r.case_id(&key)).await?;
         let Some(case_id) = id else {
-            return Ok(Reply::refused("not_found", format!("no case has the number {} here", number.display())));
+            return Ok(Reply::refused("not_found", Why::NoCaseNumber { case_no: number.display().to_owned() }));
         };
         let new = NewExport {
             package: ClipId::generate(self.clock.now().0).to_string(),
@@ -106,8 +117,10 @@ impl Desk {
             lang: lang.as_deref().and_then(Lang::parse).unwrap_or_default().tag().to_owned(),
             target,
             disc_bytes,
+            derived,
             // Whoever reaches a station without accounts cannot be told from anybody else.
-            second_person: self.second_person && matches!(caller.actor.kind.as_str(), "user" | "token"),
+            second_person: Action::ExportCase.needs_second_person(self.second_person)
+                && matches!(caller.actor.kind.as_str(), "user" | "token"),
         };
         let asked = draft(EventKind::ExportAsked, caller).case(layout::case_hash(number.key()));
         let package = new.package.clone();
@@ -116,10 +129,7 @@ impl Desk {
             .write(move |tx| {
                 let clips = exportable(&tx.read(), new.case_id)?;
                 if clips.is_empty() {
-                    return Err(StoreError::Conflict(
-                        "no clip of this case can be exported now: none is linked to it, or all are isolated or still being copied"
-                            .into(),
-                    ));
+                    return Err(StoreError::Conflict(Why::NothingToExport {}));
                 }
                 tx.ask_export(&new, asked)
             })
@@ -131,7 +141,7 @@ impl Desk {
     pub(super) async fn begin_export(&self, caller: &Caller, wanted: Wanted) -> Answer {
         let number = match self.number(&wanted.case_no) {
             Ok(number) => number,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
+            Err(why) => return Ok(Reply::refused("invalid", why)),
         };
         let (reason, basis, recipient) = match wanted.told() {
             Ok(told) => told,
@@ -143,7 +153,7 @@ impl Desk {
             None => ClipId::generate(self.clock.now().0).to_string(),
         };
         if package.parse::<ClipId>().is_err() {
-            return Ok(Reply::refused("invalid", "this is not the id of a package"));
+            return Ok(Reply::refused("invalid", Why::NotAPackage {}));
         }
         let (case_no, key, id) = (number.display().to_owned(), number.key().to_owned(), package.clone());
         let mut event = draft(EventKind::ExportBegun, caller)
@@ -155,13 +165,14 @@ impl Desk {
         if let Some(recipient) = recipient {
             event = event.secret("recipient", recipient);
         }
+        let told = case_no.clone();
         let of_clip = draft(EventKind::ExportBegun, caller).case(layout::case_hash(number.key())).fact("package", id);
         let seq = self
             .store
             .write(move |tx| {
                 let read = tx.read();
                 let Some(case) = read.case_id(&key)? else {
-                    return Err(StoreError::NotFound("no case has this number".into()));
+                    return Err(StoreError::NotFound(Why::NoCaseNumber { case_no: told }));
                 };
                 let clips = exportable(&read, case)?;
                 let seq = tx.log(&event.fact("clips", clips.len()))?;
@@ -181,19 +192,27 @@ impl Desk {
         })))
     }
 
-    /// Signs a package that was asked for, and logs that it did.
-    pub(super) async fn sign_export(
-        &self,
-        caller: &Caller,
-        package: String,
-        begun_seq: u64,
-        (clips, bytes): (u64, u64),
-        files: &str,
-    ) -> Answer {
-        let Ok(files) = files.parse::<Sha256>() else {
-            return Ok(Reply::refused("invalid", "a digest is 64 lower-case hexadecimal digits"));
+    /// Signs a package that was asked for, and logs that it did. Whoever writes it may be anybody with the right to the
+    /// socket: what can be told by its lists is compared before.
+    pub(super) async fn sign_export(&self, caller: &Caller, asked: ToSign) -> Answer {
+        let listed = match Listed::read(&asked.files, &asked.manifest, &asked.facts) {
+            Ok(listed) => Arc::new(listed),
+            Err(detail) => return Ok(Reply::refused("invalid", Why::PackageLists { detail })),
         };
-        let (signer, station) = (std::sync::Arc::clone(&self.anchor.signer), self.policy.station.clone());
+        let ToSign { package, begun_seq, clips, bytes, .. } = asked;
+        let facts = &listed.facts;
+        if (&facts.package, facts.begun_seq, facts.clips, facts.bytes) != (&package, begun_seq, clips, bytes)
+            || facts.station != self.policy.station.as_str()
+            || listed.clip_count() != clips
+        {
+            return Ok(Reply::refused("invalid", Why::PackageFacts {}));
+        }
+        if self.number(&facts.case_no).map(|number| layout::case_hash(number.key())).as_ref() != Ok(&facts.case_hash) {
+            return Ok(Reply::refused("invalid", Why::PackageCase {}));
+        }
+        let (looked, id) = (Arc::clone(&listed), package.clone());
+        let case = self.store.read(move |r| vouched(r, &looked, &id, begun_seq)).await?;
+        let (signer, station, files) = (Arc::clone(&self.anchor.signer), self.policy.station.clone(), listed.files);
         let event = draft(EventKind::ExportEnded, caller)
             .fact("package", package.as_str())
             .fact("begun", begun_seq)
@@ -203,19 +222,13 @@ impl Desk {
         let note = self
             .store
             .write(move |tx| {
-                let row = tx.read().log_entry(begun_seq)?;
-                let asked: Envelope = serde_json::from_slice(&row.bytes)
-                    .map_err(|e| StoreError::Odd(format!("log entry {begun_seq}: {e}")))?;
-                let is = asked.kind == EventKind::ExportBegun.as_str()
-                    && asked
-                        .body
-                        .get("package")
-                        .and_then(|v| v.as_str())
-                        .is_some_and(|request| is_of(&package, request));
-                let case = asked.case.as_deref().filter(|_| is).and_then(|case| case.parse::<Sha256>().ok());
-                let Some(case) = case else {
-                    return Err(StoreError::Conflict("nobody asked for this package here; begin it again".into()));
-                };
+                // In the transaction that says the package is finished: an isolation is before it or after it.
+                for clip in tx.read().begun_clips(begun_seq)? {
+                    let packed = tx.read().clip(clip)?.sha256.is_some_and(|sha256| listed.clips.contains_key(&sha256));
+                    if packed && tx.read().isolation(clip)?.is_some() {
+                        return Err(StoreError::Conflict(Why::IsolatedSince { clip: clip.to_string() }));
+                    }
+                }
                 let note = PackageNote { station, package, case, clips, bytes, files }
                     .sign(&*signer)
                     .map_err(|e| StoreError::Odd(format!("the package could not be signed: {e}")))?;
@@ -223,8 +236,54 @@ impl Desk {
                 Ok(note)
             })
             .await?;
-        Ok(Reply::Done(json!({ "note": note })))
+        let second = self.anchor.second.as_deref().and_then(|second| second.sign(note.as_bytes()));
+        let sm2 = second.map(|signature| to_hex(&to_der(&signature)));
+        Ok(Reply::Done(json!({ "note": note, "sm2": sm2 })))
     }
+}
+
+/// That the package `id` is one that was asked for with the entry `begun`, and holds what was asked for as the log knows it;
+/// gives its hashed case.
+fn vouched(r: &Reader<'_>, listed: &Listed, id: &str, begun: u64) -> Result<Sha256, StoreError> {
+    let refused = |why: Why| Err(StoreError::Conflict(why));
+    let row = r.log_entry(begun)?;
+    let asked: Envelope =
+        serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {begun}: {e}")))?;
+    let request = asked.body.get("package").and_then(|v| v.as_str());
+    let is = asked.kind == EventKind::ExportBegun.as_str() && request.is_some_and(|request| is_of(id, request));
+    let case = asked.case.as_deref().filter(|_| is).and_then(|case| case.parse::<Sha256>().ok());
+    let Some(case) = case else {
+        return refused(Why::PackageNotAsked {});
+    };
+    let facts = &listed.facts;
+    let secrets = r.log_secrets(begun)?;
+    let said = |field: &str| secrets.iter().find(|s| s.field == field).map(|s| s.value.as_str());
+    if facts.case_hash != case.to_string()
+        || facts.asked_by != format!("{}:{}", asked.actor.kind, asked.actor.id)
+        || said("purpose") != Some(&facts.reason)
+        || said("basis") != Some(&facts.basis)
+        || said("recipient") != facts.recipient.as_deref()
+    {
+        return refused(Why::PackageOther {});
+    }
+    let mut asked_for: BTreeMap<Sha256, usize> = BTreeMap::new();
+    for clip in r.begun_clips(begun)? {
+        let row = r.clip(clip)?.sha256;
+        let told = r.as_sealed(clip)?.first().and_then(|(_, told)| told.sha256);
+        if let Some(sha256) = told.or(row) {
+            *asked_for.entry(sha256).or_insert(0) += 1;
+        }
+    }
+    if listed.clips.iter().any(|(sha256, n)| asked_for.get(sha256).is_none_or(|most| n > most)) {
+        return refused(Why::PackageClip {});
+    }
+    for (seq, sha256) in &listed.events {
+        let bytes = r.log_entry(*seq)?.bytes;
+        if Sha256(sha2::Sha256::digest(&bytes).into()) != *sha256 {
+            return refused(Why::PackageEvent { seq: *seq });
+        }
+    }
+    Ok(case)
 }
 
 /// Clips of a case that a package may hold.
@@ -232,7 +291,7 @@ fn exportable(read: &Reader<'_>, case: i64) -> Result<Vec<ClipId>, StoreError> {
     let mut clips = Vec::new();
     for clip in read.clips_of_case(case)? {
         let row = read.clip(clip)?;
-        if row.isolated_ms.is_none() && row.local != Local::Copying {
+        if row.isolated_ms.is_none() && row.disposed_ms.is_none() && row.local != Local::Copying {
             clips.push(clip);
         }
     }

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::find::case_number;
 use super::output::{Output, Progress};
-use super::{Ended, block_on, bucket, destinations};
+use super::{Ended, block_on, bucket, destinations, looking};
 use crate::cli::Fetch;
 use crate::config::Settings;
 use crate::domain::digest::{Blake3, Sha256};
@@ -66,8 +66,11 @@ pub fn fetch(fetch: &Fetch, settings: &Settings, output: &Output) -> anyhow::Res
     fs::create_dir_all(&fetch.to)
         .with_context(|| format!("the directory {} cannot be made; give another one with --to", fetch.to.display()))?;
     let _alone = alone(&fetch.to)?;
-    let (found, rows) = block_on(async {
-        let found = bucket::index(&dest, &number).await?;
+    looking::at_destination(settings, &number, &fetch.from)?;
+    let found = block_on(bucket::index(&dest, &number))?;
+    // Before the first byte of any of them.
+    looking::fetched(settings, found.records.iter().filter_map(|r| r.record_id.parse().ok()))?;
+    let rows = block_on(async {
         let mut progress = output.progress("fetch", found.records.iter().map(|r| r.size_bytes).sum());
         let mut rows = Vec::new();
         for record in &found.records {
@@ -79,7 +82,7 @@ pub fn fetch(fetch: &Fetch, settings: &Settings, output: &Output) -> anyhow::Res
             }
             rows.push(row(record, &outcome));
         }
-        Ok((found, rows))
+        Ok(rows)
     })?;
     let count = |result: &str| rows.iter().filter(|row| row["result"] == result).count();
     let good = count("fetched") + count("there");

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::output::{Output, size};
 use super::run::{database, policy};
-use super::{Ended, ask, bucket};
+use super::{Ended, bucket, looking, search};
 use crate::cli::{Find, Show};
 use crate::config::Settings;
 use crate::domain::case_number::CaseNumber;
@@ -42,26 +42,23 @@ pub fn store(settings: &Settings) -> anyhow::Result<Store> {
     Ok(Store::open_read_only(&path, SystemClock::new())?)
 }
 
-/// Logs an access with the running daemon, before anything is shown. Without a daemon the database is
-/// read as a file, which its permissions allow or not; the log then cannot know.
-pub(super) fn log_access(settings: &Settings, request: &Request, output: &Output) -> anyhow::Result<()> {
-    match ask::request(settings, request) {
-        Ok(_) => Ok(()),
-        Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => {
-            output.note(output.words(settings.station.language).look_not_logged);
-            Ok(())
-        }
-        Err(e) => Err(e),
-    }
+/// Stores the entry of an access before anything is shown.
+pub(super) fn log_access(settings: &Settings, request: &Request, _: &Output) -> anyhow::Result<()> {
+    looking::store_first(settings, std::slice::from_ref(request))
 }
 
-/// `evidock find --case N [--from DEST]`.
+/// `evidock find WORDS`, `evidock find --case N [--from DEST]`.
 pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let w = output.words(settings.station.language);
-    let number = case_number(settings, &find.case_no)?;
+    if find.rebuild {
+        return search::rebuild(settings, output);
+    }
+    let Some(case_no) = &find.case_no else { return search::find(find, settings, output) };
+    let number = case_number(settings, case_no)?;
     let mut odd = Vec::new();
     let records = match &find.from {
         Some(from) => {
+            looking::at_destination(settings, &number, from)?;
             let found = bucket::find(settings, from, &number)?;
             odd = found.odd;
             found.records
@@ -71,7 +68,7 @@ pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result
                 what: "find".into(),
                 clip: None,
                 case: Some(layout::case_hash(number.key())),
-                terms: Some(find.case_no.clone()),
+                terms: Some(case_no.clone()),
                 purpose: None,
             };
             log_access(settings, &request, output)?;
@@ -87,18 +84,7 @@ pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result
     if output.is_json() {
         output.json(&records)?;
     } else if !records.is_empty() {
-        let rows: Vec<Vec<String>> = records.iter().map(|r| row(r, w)).collect();
-        let header = [
-            w.col_record,
-            w.col_captured,
-            w.col_officer,
-            w.col_place,
-            w.col_proves,
-            w.col_size,
-            w.col_state,
-            w.col_file,
-        ];
-        output.table(&header, &rows, &[5])?;
+        table(&records, output, w)?;
     }
     // What stands there and cannot be used is no reason to hide the others, nor to be silent.
     for o in &odd {
@@ -126,6 +112,14 @@ fn matched(mut record: Record, key: &str) -> Record {
     record
 }
 
+/// Records as a table.
+pub(super) fn table(records: &[Record], output: &Output, w: &Words) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> = records.iter().map(|r| row(r, w)).collect();
+    let header =
+        [w.col_record, w.col_captured, w.col_officer, w.col_place, w.col_proves, w.col_size, w.col_state, w.col_file];
+    Ok(output.table(&header, &rows, &[5])?)
+}
+
 fn row(r: &Record, w: &Words) -> Vec<String> {
     let or_dash = |t: &Option<String>| t.clone().unwrap_or_else(|| "—".to_owned());
     vec![
@@ -150,7 +144,7 @@ pub fn show(show: &Show, settings: &Settings, output: &Output) -> anyhow::Result
     let store = store(settings)?;
     let policy = policy(settings);
     let record = store.read_blocking(|r| r.record(clip, &policy)).map_err(|e| match e {
-        crate::store::StoreError::NotFound(words) => Ended::with(Exit::NotFound, words),
+        crate::store::StoreError::NotFound(why) => Ended::why(Exit::NotFound, why),
         e => e.into(),
     })?;
     let request = Request::LogAccess {

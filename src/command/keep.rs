@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::ask;
 use super::exit::Exit;
 use super::find::store;
+use super::looking;
 use super::output::{Output, size};
 use crate::cli::Verb;
 use crate::config::Settings;
@@ -17,10 +18,19 @@ use crate::domain::words::Words;
 pub fn keep(verb: &Verb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let w = output.words(settings.station.language);
     let request = match verb {
-        Verb::Hold(h) => Request::Hold { clip: h.clip.clone(), case_no: h.case_no.clone(), reason: h.reason.clone() },
-        Verb::Unhold(u) => Request::Unhold { hold: u.hold, reason: u.reason.clone(), confirm: u.confirm },
+        Verb::Hold(h) => Request::Hold {
+            clip: h.clip.clone(),
+            case_no: h.case_no.clone(),
+            reason: h.reason.clone(),
+            basis: h.basis.clone(),
+        },
+        Verb::Unhold(u) => {
+            Request::Unhold { hold: u.hold, reason: u.reason.clone(), confirm: u.confirm, refuse: u.refuse }
+        }
         Verb::Isolate(i) => Request::Isolate { clip: i.clip.clone(), reason: i.reason.clone() },
-        Verb::Lift(l) => Request::Lift { clip: l.clip.clone(), reason: l.reason.clone(), confirm: l.confirm },
+        Verb::Lift(l) => {
+            Request::Lift { clip: l.clip.clone(), reason: l.reason.clone(), confirm: l.confirm, refuse: l.refuse }
+        }
         _ => return holds(settings, output, w),
     };
     let answer = ask::request(settings, &request)?;
@@ -33,8 +43,10 @@ pub fn keep(verb: &Verb, settings: &Settings, output: &Output) -> anyhow::Result
     match verb {
         Verb::Hold(_) => output.line(&w.held_line(number("hold"), number("clips") as u64))?,
         Verb::Unhold(u) if u.confirm => output.line(&w.released_line(u.hold, number("clips") as u64))?,
+        Verb::Unhold(u) if u.refuse => output.line(w.keeping().release_refused)?,
         Verb::Unhold(u) => output.line(&w.release_asked_line(u.hold))?,
         Verb::Lift(l) if l.confirm => output.line(&w.lifted_line(&l.clip))?,
+        Verb::Lift(l) if l.refuse => output.line(w.keeping().lift_refused)?,
         Verb::Lift(l) => output.line(&w.lift_asked_line(&l.clip))?,
         _ => isolated(&answer, &text("clip"), settings, output, w)?,
     }
@@ -61,10 +73,14 @@ fn isolated(answer: &Value, clip: &str, settings: &Settings, output: &Output, w:
         }
     }
     output.line(if stands { w.stands_decide } else { w.stands_nowhere })?;
+    if let Some(call) = answer["call"].as_str() {
+        output.line(&w.call_line(call))?;
+    }
     Ok(())
 }
 
 fn holds(settings: &Settings, output: &Output, w: &Words) -> anyhow::Result<Exit> {
+    looking::list(settings, "keeping")?;
     let (holds, isolations) = store(settings)?.read_blocking(|r| {
         let isolated = r.isolated_clips()?.into_iter().filter_map(|clip| r.isolation(clip).transpose());
         Ok((r.holds()?, isolated.collect::<Result<Vec<_>, crate::store::StoreError>>()?))
@@ -73,7 +89,7 @@ fn holds(settings: &Settings, output: &Output, w: &Words) -> anyhow::Result<Exit
     if output.is_json() {
         output.json(&json!({
             "holds": holds.iter().map(|h| json!({
-                "hold": h.hold, "clip": h.clip.map(|c| c.to_string()), "case_no": h.case_no, "clips": h.clips, "reason": h.reason,
+                "hold": h.hold, "clip": h.clip.map(|c| c.to_string()), "case_no": h.case_no, "clips": h.clips, "reason": h.reason, "basis": h.basis,
                 "placed_by": h.placed_by, "placed_at": when(h.placed_ms), "release_asked_by": h.asked_by, "release_reason": h.asked_why,
             })).collect::<Vec<_>>(),
             "isolated": isolations.iter().map(|i| json!({

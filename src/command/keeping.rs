@@ -8,36 +8,36 @@ use crate::domain::command::{Caller, Reply};
 use crate::domain::event::EventKind;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
+use crate::domain::why::Why;
 use crate::store::Standing;
 
 /// A reason as it is kept; why it is refused where it is none.
-fn reason(text: &str) -> Result<String, Reply> {
+pub(super) fn reason(text: &str) -> Result<String, Reply> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(Reply::refused("invalid", "give a reason; it is kept in the log"));
+        return Err(Reply::refused("invalid", Why::GiveReason {}));
     }
     match text.chars().count() {
         n if n > MAX_VALUE_CHARS => {
-            Err(Reply::refused("invalid", format!("{n} characters are too many; at most {MAX_VALUE_CHARS}")))
+            Err(Reply::refused("invalid", Why::TooManyChars { n: n as u64, most: MAX_VALUE_CHARS as u64 }))
         }
         _ => Ok(text.to_owned()),
     }
 }
 
-/// Either the reason of whoever asks, or the confirmation of another person.
+/// Either the reason of whoever asks, or the word of another person.
 enum Step {
     Ask(String),
     Confirm,
+    Refuse,
 }
 
-fn step(why: Option<String>, confirm: bool) -> Result<Step, Reply> {
-    match (why, confirm) {
-        (None, true) => Ok(Step::Confirm),
-        (Some(why), false) => Ok(Step::Ask(reason(&why)?)),
-        _ => Err(Reply::refused(
-            "invalid",
-            "one person asks and gives a reason (--reason), another one confirms (--confirm)",
-        )),
+fn step(why: Option<String>, (confirm, refuse): (bool, bool)) -> Result<Step, Reply> {
+    match (why, confirm, refuse) {
+        (None, true, false) => Ok(Step::Confirm),
+        (None, false, true) => Ok(Step::Refuse),
+        (Some(why), false, false) => Ok(Step::Ask(reason(&why)?)),
+        _ => Err(Reply::refused("invalid", Why::OneAsks {})),
     }
 }
 
@@ -54,46 +54,58 @@ impl Desk {
         caller: &Caller,
         clip: Option<String>,
         case_no: Option<String>,
-        why: &str,
+        (why, basis): (&str, Option<String>),
     ) -> Answer {
         let why = match reason(why) {
             Ok(why) => why,
             Err(refused) => return Ok(refused),
         };
+        let basis = basis.map(|b| b.trim().to_owned()).filter(|b| !b.is_empty());
+        if basis.as_ref().is_some_and(|b| b.chars().count() > MAX_VALUE_CHARS) {
+            return Ok(Reply::refused("invalid", Why::TextTooLong { most: MAX_VALUE_CHARS as u64 }));
+        }
         let asked = draft(EventKind::Hold, caller);
         match (clip, case_no) {
             (Some(clip), None) => {
                 let clip: ClipId = clip.parse()?;
-                let hold = self.store.write(move |tx| tx.hold_clip(clip, &why, asked)).await?;
+                let hold = self.store.write(move |tx| tx.hold_clip(clip, &why, basis.as_deref(), asked)).await?;
                 Ok(Reply::Done(json!({ "hold": hold, "clip": clip.to_string(), "clips": 1 })))
             }
             (None, Some(typed)) => {
                 let number = match self.number(&typed) {
                     Ok(number) => number,
-                    Err(words) => return Ok(Reply::refused("invalid", words)),
+                    Err(why) => return Ok(Reply::refused("invalid", why)),
                 };
                 let (hash, display, key) =
                     (layout::case_hash(number.key()), number.display().to_owned(), number.key().to_owned());
                 let Some(case) = self.store.read(move |r| r.case_id(&key)).await? else {
-                    let words = format!(
-                        "no clip was ever linked to {display} on this station; link one first, or hold single clips"
-                    );
-                    return Ok(Reply::refused("not_found", words));
+                    return Ok(Reply::refused("not_found", Why::NeverLinked { case_no: display }));
                 };
-                let (hold, clips) = self.store.write(move |tx| tx.hold_case(case, &hash, &why, asked)).await?;
+                let (hold, clips) =
+                    self.store.write(move |tx| tx.hold_case(case, &hash, (&why, basis.as_deref()), asked)).await?;
                 Ok(Reply::Done(json!({ "hold": hold, "case_no": display, "clips": clips })))
             }
-            _ => Ok(Reply::refused("invalid", "name a clip, or a case, and not both")),
+            _ => Ok(Reply::refused("invalid", Why::ClipOrCase {})),
         }
     }
 
-    pub(super) async fn unhold(&self, caller: &Caller, hold: i64, why: Option<String>, confirm: bool) -> Answer {
+    pub(super) async fn unhold(
+        &self,
+        caller: &Caller,
+        hold: i64,
+        why: Option<String>,
+        confirm_or_refuse: (bool, bool),
+    ) -> Answer {
         let asked = draft(EventKind::Hold, caller);
-        match step(why, confirm) {
+        match step(why, confirm_or_refuse) {
             Err(refused) => Ok(refused),
             Ok(Step::Ask(why)) => {
                 self.store.write(move |tx| tx.ask_unhold(hold, &why, asked)).await?;
                 Ok(Reply::Done(json!({ "hold": hold, "released": false })))
+            }
+            Ok(Step::Refuse) => {
+                self.store.write(move |tx| tx.refuse_unhold(hold, asked)).await?;
+                Ok(Reply::Done(json!({ "hold": hold, "released": false, "refused": true })))
             }
             Ok(Step::Confirm) => {
                 let clips = self.store.write(move |tx| tx.unhold(hold, asked)).await?;
@@ -126,17 +138,27 @@ impl Desk {
         });
         let isolated: Vec<String> = isolated.iter().map(ToString::to_string).collect();
         Ok(Reply::Done(
-            json!({ "clip": clip.to_string(), "isolated": isolated, "clips": standing.collect::<Vec<_>>() }),
+            json!({ "clip": clip.to_string(), "isolated": isolated, "clips": standing.collect::<Vec<_>>(), "call": self.keeping.responsible }),
         ))
     }
 
-    pub(super) async fn lift(&self, caller: &Caller, clip: &str, why: Option<String>, confirm: bool) -> Answer {
+    pub(super) async fn lift(
+        &self,
+        caller: &Caller,
+        clip: &str,
+        why: Option<String>,
+        confirm_or_refuse: (bool, bool),
+    ) -> Answer {
         let clip: ClipId = clip.parse()?;
         let asked = draft(EventKind::IsolationLifted, caller);
-        let lifted = match step(why, confirm) {
+        let lifted = match step(why, confirm_or_refuse) {
             Err(refused) => return Ok(refused),
             Ok(Step::Ask(why)) => {
                 self.store.write(move |tx| tx.ask_lift(clip, &why, asked)).await?;
+                Vec::new()
+            }
+            Ok(Step::Refuse) => {
+                self.store.write(move |tx| tx.refuse_lift(clip, asked)).await?;
                 Vec::new()
             }
             Ok(Step::Confirm) => self.store.write(move |tx| tx.lift(clip, asked)).await?,

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::output::Output;
+use super::sealings::Sealings;
 use super::witness::{self, Shown, Witness};
-use super::{Ended, anchors, destinations, find, prove, rotate};
+use super::{Ended, anchors, ask, destinations, find, prove, rotate, sm2};
 use crate::cli::Log;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -18,9 +19,11 @@ use crate::custody::key::public_path;
 use crate::custody::note::VerifierKey;
 use crate::custody::report::{HeldBy, LogReport};
 use crate::custody::retired;
-use crate::custody::verify::{HeldCheckpoint, Trust, verify_log};
+use crate::custody::stamps::HeldStamp;
+use crate::custody::verify::{HeldCheckpoint, Trust, verify_stamped_log};
 use crate::domain::command::Request;
 use crate::domain::error::chain;
+use crate::domain::ids::StationId;
 use crate::domain::layout;
 use crate::store::{Store, StoreError};
 
@@ -38,6 +41,12 @@ struct Answer {
     tree_problem: Option<String>,
     /// Witnesses that know another history of this log.
     witness_problems: Vec<String>,
+    /// Clips whose rows were compared with the entries that sealed them.
+    clips: u64,
+    /// Clips that are not what the log says was sealed.
+    clip_problems: Vec<String>,
+    /// How many there are, also beyond those that are told.
+    clip_problem_count: u64,
     /// What could not be looked at.
     warnings: Vec<String>,
 }
@@ -55,14 +64,27 @@ pub fn log(verb: &Log, settings: &Settings, output: &Output) -> anyhow::Result<E
 fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let store = find::store(settings)?;
     let access = Request::LogAccess { what: "log".into(), clip: None, case: None, terms: None, purpose: None };
-    find::log_access(settings, &access, output)?;
-    let keys = trusted_keys(settings)?;
+    // It shows nothing of any clip or person: with the daemon stopped it looks all the same, and writes nothing into a
+    // database that may not be what it was.
+    match ask::request(settings, &access) {
+        Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => {
+            output.note(output.words(settings.station.language).look_not_logged);
+        }
+        asked => {
+            asked?;
+        }
+    }
+    let (keys, second) = (trusted_keys(settings)?, sm2::trusted_keys(settings)?);
     let station = &settings.station.id;
 
     // Anchors first: an honest log is at least as long when it is read afterwards.
     let stored = store.read_blocking(|r| r.checkpoints(MAX_CHECKPOINTS))?;
-    let known = stored.iter().map(|c| layout::checkpoint(station, c.epoch, c.size)).collect();
-    let (mut held, mut warnings) = anchored(settings, &store, &known)?;
+    let (stamps, stamp_keys) = stamps(&store, station)?;
+    let known = Known {
+        checkpoints: stored.iter().map(|c| layout::checkpoint(station, c.epoch, c.size)).collect(),
+        stamps: stamp_keys,
+    };
+    let Anchored { notes: mut held, stamps: far_stamps, mut warnings } = anchored(settings, &store, &known)?;
     if stored.len() == MAX_CHECKPOINTS as usize {
         warnings.push(format!("only the newest {MAX_CHECKPOINTS} checkpoints of the database were compared"));
     }
@@ -75,12 +97,28 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         Err(e @ StoreError::Odd(_)) => (None, Some(chain(&e))),
         Err(e) => return Err(e.into()),
     };
-    let trust = Trust { station, keys: &keys, tree };
-    let report = verify_log(&trust, Entries { store, size, next: 0, read: VecDeque::new(), failed: false }, held);
+    let trust = Trust { station, keys: &keys, sm2: &second, tree };
+    let mut sealings = Sealings::new(&store);
+    let entries = Entries { store, size, next: 0, read: VecDeque::new(), failed: false };
+    let entries = entries.inspect(|entry| {
+        if let Ok((seq, bytes)) = entry {
+            sealings.entry(*seq, bytes);
+        }
+    });
+    let report = verify_stamped_log(&trust, entries, held, stamps.into_iter().chain(far_stamps));
+    let clips = sealings.finish()?;
 
-    let intact = report.intact && tree_problem.is_none() && refusals.is_empty();
+    let intact = report.intact && tree_problem.is_none() && refusals.is_empty() && clips.problem_count == 0;
     let exit = if intact { Exit::Ok } else { Exit::Mismatch };
-    let answer = Answer { report, tree_problem, witness_problems: refusals, warnings };
+    let answer = Answer {
+        report: LogReport { intact, ..report },
+        tree_problem,
+        witness_problems: refusals,
+        clips: clips.clips,
+        clip_problems: clips.problems,
+        clip_problem_count: clips.problem_count,
+        warnings,
+    };
     if output.is_json() {
         output.json(&answer)?;
     } else {
@@ -91,6 +129,10 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         for problem in &answer.witness_problems {
             output.line(&format!("NOT INTACT: {problem}"))?;
         }
+        for problem in &answer.clip_problems {
+            output.line(&format!("NOT INTACT: {problem}"))?;
+        }
+        output.line(&format!("Clips: {} compared with what was sealed", answer.clips))?;
         for warning in &answer.warnings {
             output.line(&format!("warning: {warning}"))?;
         }
@@ -106,8 +148,9 @@ pub(super) fn trusted_keys(settings: &Settings) -> anyhow::Result<Vec<VerifierKe
     Ok(keys)
 }
 
-/// Asks every witness: the newest checkpoint is shown to it once more. What it signs counts as held off this box; one
-/// that knows another history is a problem, one that does not answer a warning.
+/// Asks every witness: the newest checkpoint is shown to it once more, and it tells what it has signed before, of every
+/// epoch. Both count as held off this box. One that knows another history, or this log under another key, is a problem; one
+/// that does not answer a warning.
 fn witnessed(
     settings: &Settings,
     store: &Store,
@@ -120,28 +163,41 @@ fn witnessed(
     }
     // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let head = store.read_blocking(|r| {
+    let (epoch, head) = store.read_blocking(|r| {
         let epoch = r.epoch()?;
-        Ok(r.last_checkpoint()?.filter(|head| head.epoch == epoch))
+        Ok((epoch, r.last_checkpoint()?.filter(|head| head.epoch == epoch)))
     })?;
-    let Some(head) = head else { return Ok(()) };
     super::block_on(async {
         for written in &settings.custody.witnesses {
-            let shown = match Witness::new(written) {
-                Ok(witness) => {
-                    let known = store.read_blocking(|r| r.last_cosigned(&written.name, head.epoch))?;
-                    witness::show(&witness, store, &head, known.map_or(0, |(size, _)| size)).await?
+            let (name, held_by) = (&written.name, HeldBy::Anchor(format!("witness {}", written.name)));
+            let shown = match (&head, Witness::new(written)) {
+                (None, _) => None,
+                (Some(head), Ok(witness)) => {
+                    let known = store.read_blocking(|r| r.last_cosigned(name, head.epoch))?;
+                    Some(witness::show(&witness, store, head, known.map_or(0, |(size, _)| size)).await?)
                 }
-                Err(e) => Shown::Silent(format!("{e:#}")),
+                (Some(_), Err(e)) => Some(Shown::Silent(format!("{e:#}"))),
             };
             match shown {
                 // Its own signature was checked; ours stands above it in the same note.
-                Shown::Signed { row, note } => held.push(HeldCheckpoint {
-                    held_by: HeldBy::Anchor(format!("witness {}", written.name)),
-                    note: (note + &row.line).into_bytes(),
-                }),
-                Shown::Accused(why) => refusals.push(format!("witness {} refuses this log: {why}", written.name)),
-                Shown::Silent(why) => warnings.push(format!("witness {} was not asked: {why}", written.name)),
+                Some(Shown::Signed { row, note }) => {
+                    held.push(HeldCheckpoint { held_by: held_by.clone(), note: (note + &row.line).into_bytes() });
+                }
+                Some(Shown::Accused(why)) => refusals.push(format!("witness {name} refuses this log: {why}")),
+                Some(Shown::Unknown(why)) => refusals.push(format!("witness {name} does not sign this log: {why}")),
+                Some(Shown::Silent(why)) => warnings.push(format!("witness {name} was not asked: {why}")),
+                None => {}
+            }
+            match witness::signed_before(written, &settings.station.id).await {
+                Ok(Some(notes)) => held.extend(
+                    notes.into_iter().map(|note| HeldCheckpoint { held_by: held_by.clone(), note: note.into_bytes() }),
+                ),
+                // What it signed of this epoch it compares itself when it is shown more.
+                Ok(None) if epoch == 1 => {}
+                Ok(None) => warnings.push(format!(
+                    "witness {name} does not tell what it has signed of the epochs before this one: a history that ended with them is not compared with it"
+                )),
+                Err(e) => warnings.push(format!("witness {name} did not tell what it has signed: {e:#}")),
             }
         }
         Ok(())
@@ -165,31 +221,82 @@ fn trusted_key(settings: &Settings) -> anyhow::Result<VerifierKey> {
     Ok(key)
 }
 
+/// The timestamps in the database, and their keys at destinations.
+fn stamps(store: &Store, station: &StationId) -> anyhow::Result<(Vec<HeldStamp>, HashSet<String>)> {
+    let (mut stamps, mut keys, mut after) = (Vec::new(), HashSet::new(), 0);
+    loop {
+        let rows = store.read_blocking(|r| r.timestamps(after, BATCH))?;
+        let Some((last, _)) = rows.last() else { return Ok((stamps, keys)) };
+        after = *last;
+        for (_, row) in rows {
+            keys.insert(layout::timestamp(station, row.epoch, row.size, row.said_ms));
+            stamps.push(HeldStamp::read(HeldBy::Store, row.epoch, row.size, Some(&row.text), &row.reply));
+        }
+    }
+}
+
+/// Keys that this database knows.
+struct Known {
+    checkpoints: HashSet<String>,
+    stamps: HashSet<String>,
+}
+
+/// What destinations hold of the log.
+#[derive(Default)]
+struct Anchored {
+    notes: Vec<HeldCheckpoint>,
+    stamps: Vec<HeldStamp>,
+    warnings: Vec<String>,
+}
+
 /// What every destination holds; one that does not answer is a warning.
-fn anchored(
-    settings: &Settings,
-    store: &Store,
-    known: &HashSet<String>,
-) -> anyhow::Result<(Vec<HeldCheckpoint>, Vec<String>)> {
-    let (mut held, mut warnings) = (Vec::new(), Vec::new());
+fn anchored(settings: &Settings, store: &Store, known: &Known) -> anyhow::Result<Anchored> {
+    let mut all = Anchored::default();
+    let station = &settings.station.id;
+    // Probing told which of them stand on the vault's own device; of one that was never probed nothing is known.
+    let far = store.read_blocking(|r| {
+        Ok(r.destinations()?
+            .into_iter()
+            .filter(|d| d.probed_ms.is_some() && !d.same_device)
+            .map(|d| d.name)
+            .collect::<HashSet<_>>())
+    })?;
     super::block_on(async {
         for written in &settings.destinations {
             let name = written.name.to_string();
+            let held_by = if far.contains(&name) { HeldBy::Anchor(name.clone()) } else { HeldBy::Near(name.clone()) };
             let used = store.read_blocking(|r| r.stored_at(&name))?;
-            let read = match destinations::make(settings, written, used, Some(Arc::new(store.clone()))) {
-                Ok(dest) => anchors::read_back(&*dest, &settings.station.id, known).await.map_err(|e| chain(&e)),
-                Err(e) => Err(format!("{e:#}")),
+            let dest = match destinations::make(settings, written, used, Some(Arc::new(store.clone()))) {
+                Ok(dest) => dest,
+                Err(e) => {
+                    all.warnings.push(format!("the checkpoints at {name} were not compared: {e:#}"));
+                    continue;
+                }
             };
-            match read {
-                Ok(found) if found.listed == 0 => warnings
+            match anchors::read_back(&*dest, station, &known.checkpoints, &held_by).await {
+                Ok(found) if found.listed == 0 => all
+                    .warnings
                     .push(format!("{name} holds no checkpoint yet; nothing off this box confirms the log there")),
-                Ok(found) => held.extend(found.notes),
-                Err(why) => warnings.push(format!("the checkpoints at {name} were not compared: {why}")),
+                Ok(found) => {
+                    all.notes.extend(found.notes);
+                    all.warnings.extend(found.warnings);
+                }
+                Err(e) => {
+                    all.warnings.push(format!("the checkpoints at {name} were not compared: {}", chain(&e)));
+                    continue;
+                }
+            }
+            match anchors::read_stamps(&*dest, station, &known.stamps, &held_by).await {
+                Ok((stamps, warnings)) => {
+                    all.stamps.extend(stamps);
+                    all.warnings.extend(warnings);
+                }
+                Err(e) => all.warnings.push(format!("the timestamps at {name} were not compared: {}", chain(&e))),
             }
         }
         Ok(())
     })?;
-    Ok((held, warnings))
+    Ok(all)
 }
 
 /// The log's entries below `size`, read as they are asked for.

@@ -3,40 +3,61 @@
 //! Here: parsing, dispatch, and the one place where an error becomes a message and an exit code. Results go
 //! to standard output, everything else to standard error.
 
+pub mod alarms;
 mod anchor;
+mod anchored;
 mod anchors;
 pub mod ask;
 mod backup;
 mod bays;
 mod bucket;
+mod comparing;
 pub mod completions;
 pub mod config;
 mod control;
+mod coverage;
+pub mod derive;
+mod deriving;
 mod desk;
 mod destinations;
+pub mod disposing;
 mod docks;
 pub mod doctor;
+mod document_filing;
+mod document_watch;
+mod events;
+mod exchange;
 pub mod exit;
 pub mod export;
 mod exporting;
 pub mod fetch;
+mod filing;
 pub mod find;
 pub mod gatekeeper;
+mod holdings;
 pub mod import_check;
 pub mod keep;
 mod keeping;
 pub mod log;
+mod looking;
+mod office;
 mod outbound;
 pub mod output;
+mod oversight;
 mod prove;
 mod pulls;
 pub mod record;
 pub mod recorders;
 pub mod registers;
+pub mod reports;
 mod restore;
 mod roster_watch;
 mod rotate;
 pub mod run;
+mod sealings;
+mod search;
+mod searching;
+mod sm2;
 pub mod status;
 mod streams;
 mod timestamps;
@@ -44,6 +65,7 @@ pub mod triage;
 mod usb;
 pub mod user;
 pub mod verify;
+mod watched;
 mod witness;
 pub mod worker;
 
@@ -52,7 +74,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Backup, Cli, Doctor, Global, Verb};
-use crate::config::{ConfigError, LogFormat, Settings, Surroundings};
+use crate::config::{ConfigError, Language, LogFormat, Settings, Surroundings};
+use crate::domain::why::Why;
 use crate::runtime::logging;
 use exit::Exit;
 use output::Output;
@@ -80,7 +103,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = exit_of(&error);
-            output.failure(&error, exit);
+            output.failure(&error, exit, || configured_language(&cli.global));
             exit.into()
         }
     }
@@ -98,10 +121,12 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Export(export) => export::export(export, &settings(&cli.global)?, output),
         // Needs nothing but the package: neither station nor settings.
         Verb::ImportCheck(check) => import_check::import_check(check, output),
+        Verb::Derive(verb) => derive::derive(verb, &settings(&cli.global)?, output),
         Verb::Fetch(fetch) => fetch::fetch(fetch, &settings(&cli.global)?, output),
         Verb::Hold(_) | Verb::Unhold(_) | Verb::Holds | Verb::Isolate(_) | Verb::Lift(_) => {
             keep::keep(&cli.verb, &settings(&cli.global)?, output)
         }
+        Verb::Alarm(verb) => alarms::alarm(verb, &settings(&cli.global)?, output),
         Verb::Log(verb) => log::log(verb, &settings(&cli.global)?, output),
         Verb::Doctor { part: None } => doctor::doctor(&settings(&cli.global)?, output),
         Verb::Doctor { part: Some(Doctor::Bays { watch }) } => bays::bays(*watch, &settings(&cli.global)?, output),
@@ -117,7 +142,10 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Register(verb) => registers::register(verb, &settings(&cli.global)?, output),
         Verb::Rules(verb) => triage::rules(verb, &settings(&cli.global)?, output),
         Verb::Triage(verb) => triage::triage(verb, &settings(&cli.global)?, output),
+        Verb::Dispose(verb) => disposing::dispose(verb, &settings(&cli.global)?, output),
         Verb::Case(verb) => registers::case(verb, &settings(&cli.global)?, output),
+        Verb::Report(verb) => reports::report(verb, &settings(&cli.global)?, output),
+        Verb::Sample(verb) => reports::sample(verb, &settings(&cli.global)?, output),
         Verb::Desk(verb) => recorders::desk(verb, &settings(&cli.global)?, output),
         other => ask::ask(other, &settings(&cli.global)?, output),
     }
@@ -131,6 +159,11 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 /// The settings that hold for this command line.
 pub fn settings(global: &Global) -> Result<Settings, ConfigError> {
     crate::config::load(global.config.as_deref(), &Surroundings::of_process(global.state.as_deref()))
+}
+
+/// The station's language; where the configuration cannot be read, whatever the terminal speaks.
+fn configured_language(global: &Global) -> Language {
+    settings(global).map(|settings| settings.station.language).unwrap_or(Language::Auto)
 }
 
 /// Begins logging as configured.
@@ -162,11 +195,18 @@ pub struct Ended {
     pub exit: Exit,
     /// Why, in words that say what to do.
     pub words: String,
+    /// The same as a reason, which the terminal's language has words for.
+    pub why: Why,
 }
 
 impl Ended {
     /// Ends the verb with `exit`.
     pub fn with(exit: Exit, words: impl Into<String>) -> anyhow::Error {
-        Self { exit, words: words.into() }.into()
+        Self { exit, words: words.into(), why: Why::Unsaid }.into()
+    }
+
+    /// Ends the verb with `exit`, for a reason.
+    pub fn why(exit: Exit, why: Why) -> anyhow::Error {
+        Self { exit, words: why.to_string(), why }.into()
     }
 }

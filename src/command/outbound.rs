@@ -9,6 +9,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::time::UtcMs;
+use crate::domain::why::{Thing, Why};
 use crate::store::StoreError;
 
 impl Desk {
@@ -20,19 +21,18 @@ impl Desk {
             (None, Some(typed)) => {
                 let number = match self.number(&typed) {
                     Ok(number) => number,
-                    Err(words) => return Ok(Reply::refused("invalid", words)),
+                    Err(why) => return Ok(Reply::refused("invalid", why)),
                 };
                 asked.case = Some(layout::case_hash(number.key()));
                 let key = number.key().to_owned();
                 let clips = self.store.read(move |r| r.unproven_of_case(&key)).await?;
                 if clips.is_empty() {
-                    let words =
-                        format!("no clip of {} waits to be sent; `evidock find` shows what there is", number.display());
-                    return Ok(Reply::refused("not_found", words));
+                    let case_no = number.display().to_owned();
+                    return Ok(Reply::refused("not_found", Why::NothingWaits { case_no }));
                 }
                 clips
             }
-            _ => return Ok(Reply::refused("invalid", "name a clip, or a case")),
+            _ => return Ok(Reply::refused("invalid", Why::ClipOrCase {})),
         };
         let count = clips.len();
         self.store.write(move |tx| tx.push(&clips, &asked)).await?;
@@ -49,9 +49,9 @@ impl Desk {
         self.known(destination.as_deref())?;
         let typed = until.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
         let now_ms = self.clock.now().0;
-        let until_ms = match typed.map(|t| coming(&t, &self.policy.zone, now_ms, "until when")).transpose() {
+        let until_ms = match typed.map(|t| coming(&t, &self.policy.zone, now_ms, Thing::Until)).transpose() {
             Ok(until_ms) => until_ms,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
+            Err(why) => return Ok(Reply::refused("invalid", why)),
         };
         let (asked, name) = (draft(EventKind::Paused, caller), destination.clone());
         self.store.write(move |tx| tx.pause_sending(name.as_deref(), until_ms, asked)).await?;
@@ -70,12 +70,11 @@ impl Desk {
     }
 
     fn known(&self, destination: Option<&str>) -> Result<(), StoreError> {
-        let names: Vec<&str> = self.remotes.iter().map(|dest| dest.name().as_str()).collect();
+        let known: Vec<String> = self.remotes.iter().map(|dest| dest.name().to_string()).collect();
         match destination {
-            Some(name) if !names.contains(&name) => Err(StoreError::NotFound(format!(
-                "there is no destination {name:?}; the configuration names {}",
-                names.join(", ")
-            ))),
+            Some(name) if !known.iter().any(|known| known == name) => {
+                Err(StoreError::NotFound(Why::NoDestination { name: name.to_owned(), known }))
+            }
             _ => Ok(()),
         }
     }

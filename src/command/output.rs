@@ -9,8 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
+use super::Ended;
 use super::exit::Exit;
 use crate::config::Language;
+use crate::domain::why::Why;
 use crate::domain::words::{Lang, Words};
 use crate::runtime::clock::monotonic;
 
@@ -82,13 +84,18 @@ impl Output {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
-    /// Why the verb failed: a message, or with `--json` an object `{"error", "exit_code"}` on standard error.
-    pub fn failure(&self, error: &anyhow::Error, exit: Exit) {
+    /// Why the verb failed: a message, or with `--json` an object `{"error", "exit_code"}` on standard error, with `why`
+    /// where the daemon gave a reason (`domain::why`). `configured` is the station's language.
+    pub fn failure(&self, error: &anyhow::Error, exit: Exit, configured: impl FnOnce() -> Language) {
         let words = format!("{error:#}");
-        if self.json {
-            self.note(&json!({"error": words, "exit_code": exit as u8}).to_string());
-        } else {
-            self.note(&format!("evidock: {words}"));
+        let why = error.downcast_ref::<Ended>().map(|ended| &ended.why).filter(|why| **why != Why::Unsaid);
+        match (self.json, why) {
+            (true, None) => self.note(&json!({ "error": words, "exit_code": exit as u8 }).to_string()),
+            (true, Some(why)) => {
+                self.note(&json!({ "error": words, "exit_code": exit as u8, "why": why }).to_string());
+            }
+            (false, None) => self.note(&format!("evidock: {words}")),
+            (false, Some(why)) => self.note(&format!("evidock: {}", why.told(self.words(configured()).lang))),
         }
     }
 

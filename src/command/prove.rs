@@ -58,7 +58,7 @@ pub fn prove(prove: &Prove, settings: &Settings, output: &Output) -> anyhow::Res
     let store = find::store(settings)?;
     // Known before the look at it is logged: that entry alone would make it known.
     store.read_blocking(|r| r.clip(clip)).map_err(|e| match e {
-        StoreError::NotFound(words) => Ended::with(Exit::NotFound, words),
+        StoreError::NotFound(why) => Ended::why(Exit::NotFound, why),
         e => e.into(),
     })?;
     let access =

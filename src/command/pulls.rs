@@ -24,6 +24,7 @@ use crate::domain::recorder::{Held, HeldDevice};
 use crate::domain::replay::{Find, Looked, Span, SpanState, StoredSpan, Timeline};
 use crate::domain::time::UtcMs;
 use crate::domain::timetable;
+use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::intake::{Intake, PullOrder, Puller};
 use crate::runtime::board::Board;
@@ -276,15 +277,9 @@ impl Desk {
         });
         Ok(match found {
             (Some(true), _) => Reply::Done(json!({ "recorder": wanted })),
-            (Some(false), _) => Reply::refused("unavailable", "it is being started anew; try again in a moment"),
-            (None, known) if known.is_empty() => {
-                let words = "no recorder in the network is configured; add a [[network_recorder]] to evidock.toml";
-                Reply::refused("not_found", words)
-            }
-            (None, known) => {
-                let words = format!("there is no [[network_recorder]] {wanted:?}; there are {}", known.join(", "));
-                Reply::refused("not_found", words)
-            }
+            (Some(false), _) => Reply::refused("unavailable", Why::StartedAnew {}),
+            (None, known) if known.is_empty() => Reply::refused("not_found", Why::NoNetworkRecorders {}),
+            (None, known) => Reply::refused("not_found", Why::NoNetworkRecorder { name: wanted, known }),
         })
     }
 }

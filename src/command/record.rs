@@ -18,6 +18,7 @@ use crate::domain::error::chain;
 use crate::domain::ids::StreamName;
 use crate::domain::stream::{Cause, Gap, Pulse, RecordingEnd, SegmentEnd, Tell, Told, Track, Transport};
 use crate::domain::time::UtcMs;
+use crate::domain::why::{Thing, Why};
 use crate::runtime::board::{StreamNow, StreamState};
 use crate::runtime::clock::monotonic;
 use crate::source::rtsp::link::Link;
@@ -35,12 +36,12 @@ impl Desk {
         let wanted = word.trim();
         let by_name = self.streams.iter().find(|s| s.name.as_str() == wanted);
         by_name.or_else(|| self.streams.iter().find(|s| s.room == wanted)).ok_or_else(|| {
-            let known: Vec<&str> = self.streams.iter().map(|s| s.room.as_str()).collect();
-            let words = match known.is_empty() {
-                true => "no stream is configured; add a [[stream]] to evidock.toml".to_owned(),
-                false => format!("there is no room {wanted:?}; there are {}", known.join(", ")),
+            let known: Vec<String> = self.streams.iter().map(|s| s.room.clone()).collect();
+            let why = match known.is_empty() {
+                true => Why::NoRooms {},
+                false => Why::NoRoom { name: wanted.to_owned(), known },
             };
-            Reply::refused("not_found", words)
+            Reply::refused("not_found", why)
         })
     }
 
@@ -53,17 +54,16 @@ impl Desk {
         let (officer, co_officers) = (filled(asked.officer), filled(asked.co_officers));
         let (matter, proves) = (filled(asked.matter), filled(asked.proves));
         if officer.as_deref().is_some_and(|o| !names_somebody(o)) {
-            return Ok(Reply::refused("invalid", "zeros name nobody; write the officer's name or number"));
+            return Ok(Reply::refused("invalid", Why::Nobody {}));
         }
         let long = |t: &&String| t.chars().count() > MAX_VALUE_CHARS || t.chars().any(char::is_control);
         if [&officer, &co_officers, &matter, &proves].into_iter().flatten().any(|t| long(&t)) {
-            let words =
-                format!("officers, matter and what it proves are one line of at most {MAX_VALUE_CHARS} characters");
-            return Ok(Reply::refused("invalid", words));
+            let why = Why::OneLine { thing: Thing::RecordingFacts, most: MAX_VALUE_CHARS as u64 };
+            return Ok(Reply::refused("invalid", why));
         }
         let case = match filled(asked.case_no).map(|typed| self.number(&typed)).transpose() {
             Ok(case) => case,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
+            Err(why) => return Ok(Reply::refused("invalid", why)),
         };
         let new = NewRecording {
             stream: stream.name.clone(),
@@ -113,10 +113,7 @@ impl Desk {
             })),
             None => Reply::refused(
                 "conflict",
-                format!(
-                    "{} is recorded by the configuration, not by a person; change mode of [[stream]] {} to stop it",
-                    stream.room, stream.name
-                ),
+                Why::RecordedByRule { room: stream.room.clone(), stream: stream.name.to_string() },
             ),
         })
     }

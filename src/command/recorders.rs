@@ -18,6 +18,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::RecorderId;
 use crate::domain::recorder::{HeldDevice, recorder_key};
 use crate::domain::time::UtcMs;
+use crate::domain::why::{AnyOf, Thing, Why};
 use crate::domain::words::{Lang, Words};
 use crate::store::{DeviceRow, IssueRow, NewIssue, Tx};
 
@@ -95,23 +96,20 @@ fn named(word: &str, devices: &[DeviceRow], held: &[HeldDevice]) -> Result<Devic
     Err(Unnamed::Nothing)
 }
 
-/// What is asked where a time is over.
-const WHEN_BACK: &str = "when it is expected back";
-
 /// A time as typed: date and time, or only a time, which is the next one to come.
-pub(super) fn coming(text: &str, zone: &jiff::tz::TimeZone, now_ms: i64, what: &str) -> Result<i64, String> {
-    let read = |text: &str| times::read(text, zone, Reading::Strict).map(|t| t.at.0).map_err(|e| e.to_string());
+pub(super) fn coming(text: &str, zone: &jiff::tz::TimeZone, now_ms: i64, thing: Thing) -> Result<i64, Why> {
+    let read = |text: &str| times::read(text, zone, Reading::Strict).map(|t| t.at.0).map_err(Why::from);
     let at = match text.trim().split_once(':') {
         Some((hour, minute)) if hour.len() <= 2 && minute.len() == 2 => {
             let today = UtcMs(now_ms).zoned(zone);
             let on = |day: jiff::Zoned| read(&format!("{} {text}", day.strftime("%Y-%m-%d")));
             let at = on(today.clone())?;
-            if at > now_ms { at } else { on(today.tomorrow().map_err(|e| e.to_string())?)? }
+            if at > now_ms { at } else { on(today.tomorrow().map_err(|_| Why::NoSuchTime {})?)? }
         }
         _ => read(text)?,
     };
     if at <= now_ms {
-        return Err(format!("{} is over; write {what}", UtcMs(at).rfc3339_in(zone)));
+        return Err(Why::OverAlready { at: UtcMs(at).rfc3339_in(zone), thing });
     }
     Ok(at)
 }
@@ -126,20 +124,18 @@ impl Desk {
     ) -> Answer {
         let reason = reason.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
         if reason.as_ref().is_some_and(|r| r.chars().count() > MAX_VALUE_CHARS) {
-            return Ok(Reply::refused("invalid", format!("a reason has at most {MAX_VALUE_CHARS} characters")));
+            return Ok(Reply::refused("invalid", Why::TextTooLong { most: MAX_VALUE_CHARS as u64 }));
         }
         let held = self.board.held();
         let devices = self.store.read(|r| r.devices()).await?;
         let key = match named(word, &devices, &held) {
             Ok(key) => key,
             Err(Unnamed::Several(keys)) => {
-                let keys: Vec<String> = keys.iter().map(DeviceKey::to_string).collect();
-                let words = format!("{word} can mean {}; name one of them", keys.join(" or "));
-                return Ok(Reply::refused("conflict", words));
+                let keys = AnyOf(keys.iter().map(DeviceKey::to_string).collect());
+                return Ok(Reply::refused("conflict", Why::SeveralDevices { word: word.to_owned(), keys }));
             }
             Err(Unnamed::Nothing) => {
-                let words = format!("no device is called {word}; `evidock recorders list` shows how each is called");
-                return Ok(Reply::refused("not_found", words));
+                return Ok(Reply::refused("not_found", Why::NoDevice { word: word.to_owned() }));
             }
         };
         let kind = match state {
@@ -147,7 +143,7 @@ impl Desk {
             DeviceState::Refused => EventKind::RecorderRefused,
             DeviceState::InRepair => EventKind::RecorderInRepair,
             DeviceState::Retired => EventKind::RecorderRetired,
-            DeviceState::Unknown => return Ok(Reply::refused("invalid", "a device cannot be made unknown again")),
+            DeviceState::Unknown => return Ok(Reply::refused("invalid", Why::NotUnknownAgain {})),
         };
         let (asked, decided) = (draft(kind, caller), key.clone());
         let changed = self.store.write(move |tx| tx.decide_device(&decided, state, reason.as_deref(), asked)).await?;
@@ -165,29 +161,31 @@ impl Desk {
         [place, matter]: [Option<String>; 2],
         due_at: Option<String>,
     ) -> Answer {
-        let invalid = |words: String| Ok(Reply::refused("invalid", words));
+        let invalid = |why: Why| Ok(Reply::refused("invalid", why));
         let recorder = match RecorderId::new(recorder) {
             Ok(recorder) => recorder,
-            Err(e) => return invalid(e.to_string()),
+            Err(e) => return invalid(e.into()),
         };
         let filled = |t: Option<String>| t.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
         let (officer, place, matter) = (officer.trim().to_owned(), filled(place), filled(matter));
         if !names_somebody(&officer) {
-            return invalid("zeros name nobody; write the officer's name or number".to_owned());
+            return invalid(Why::Nobody {});
         }
         let long = |t: &String| t.chars().count() > MAX_VALUE_CHARS || t.chars().any(char::is_control);
         if [Some(&officer), place.as_ref(), matter.as_ref()].into_iter().flatten().any(long) {
-            return invalid(format!("officer, place and matter are one line of at most {MAX_VALUE_CHARS} characters"));
+            return invalid(Why::OneLine { thing: Thing::OutingFacts, most: MAX_VALUE_CHARS as u64 });
         }
         let case = match filled(case_no).map(|typed| self.number(&typed)).transpose() {
             Ok(number) => number,
-            Err(words) => return invalid(words),
+            Err(why) => return invalid(why),
         };
-        let due_ms =
-            match filled(due_at).map(|t| coming(&t, &self.policy.zone, self.clock.now().0, WHEN_BACK)).transpose() {
-                Ok(due_ms) => due_ms,
-                Err(words) => return invalid(words),
-            };
+        let due_ms = match filled(due_at)
+            .map(|t| coming(&t, &self.policy.zone, self.clock.now().0, Thing::WhenBack))
+            .transpose()
+        {
+            Ok(due_ms) => due_ms,
+            Err(why) => return invalid(why),
+        };
         let new = NewIssue {
             recorder: recorder.as_str().to_owned(),
             officer,
@@ -487,11 +485,11 @@ mod tests {
     fn when_a_recorder_is_expected_back() {
         let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
         let now = UtcMs::parse_rfc3339("2026-06-19T12:00:00+08:00").unwrap().0;
-        let at = |text: &str| coming(text, &zone, now, WHEN_BACK).map(|ms| UtcMs(ms).rfc3339_in(&zone));
+        let at = |text: &str| coming(text, &zone, now, Thing::WhenBack).map(|ms| UtcMs(ms).rfc3339_in(&zone));
         assert_eq!(at("18:00").unwrap(), "2026-06-19T18:00:00+08:00");
         assert_eq!(at("8:30").unwrap(), "2026-06-20T08:30:00+08:00", "the next one to come");
         assert_eq!(at("2026-06-21 09:00").unwrap(), "2026-06-21T09:00:00+08:00");
-        assert!(at("2026-06-18 09:00").unwrap_err().contains("is over"));
+        assert!(matches!(at("2026-06-18 09:00"), Err(Why::OverAlready { thing: Thing::WhenBack, .. })));
         assert!(at("tomorrow").is_err() && at("25:00").is_err());
     }
 }

@@ -1,28 +1,25 @@
-//! `evidock register` and `evidock case`: registers, and a case against the catalogue of what is to be recorded; both ends
-//! of them, what the command line asks and prints, and what the desk of the running daemon answers.
+//! `evidock register` and `evidock case`: registers, and what is done with one case (coverage: `coverage`); both ends of
+//! them, what the command line asks and prints, and what the desk of the running daemon answers.
 
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
+use super::desk::{Answer, Desk};
 use super::exit::Exit;
-use super::find::{case_number, log_access, store};
+use super::find::store;
 use super::output::Output;
-use super::{Ended, ask};
+use super::{Ended, ask, control, document_watch};
 use crate::casework::register::{self as registers, Form};
 use crate::cli;
-use crate::config::{CoverageRules, Settings};
+use crate::config::Settings;
 use crate::domain::case_number::loose;
-use crate::domain::command::{Caller, Reply, Request};
-use crate::domain::coverage::{Allowed, Coverage, NoRecord};
-use crate::domain::event::EventKind;
-use crate::domain::layout;
+use crate::domain::command::{Caller, FileDocument, Reply, Request};
+use crate::domain::coverage::NoRecord;
 use crate::domain::register::{EARLIER_KEYS, JOINT, Register};
 use crate::domain::time::UtcMs;
-use crate::domain::words::Words;
-use crate::runtime::clock::wall;
+use crate::domain::why::Why;
 use crate::runtime::task;
 use crate::store::{Import, NewEntry, StoreError, Tx};
 
@@ -44,35 +41,22 @@ impl Desk {
         dry_run: bool,
     ) -> Answer {
         let Some(register) = Register::parse(register) else {
-            let known: Vec<&str> = Register::ALL.iter().map(|r| r.as_str()).collect();
-            return Ok(Reply::refused(
-                "invalid",
-                format!("there is no such register; it is one of {}", known.join(", ")),
-            ));
+            let known = Register::ALL.iter().map(|r| r.as_str().to_owned()).collect();
+            return Ok(Reply::refused("invalid", Why::NoRegister { known }));
         };
         let (rule, zone, year) = (self.rule.clone(), self.policy.zone.clone(), self.this_year());
         // Ten megabytes of a workbook are no work for the thread that answers everybody.
         let read = move || {
-            let bytes = STANDARD.decode(content).map_err(|e| format!("the file is not in base64: {e}"))?;
-            let found = registers::read(register, &bytes, &zone, &rule, year).map_err(|e| e.to_string())?;
+            let bytes = STANDARD.decode(content).map_err(|e| Why::NotBase64 { detail: e.to_string() })?;
+            let found = registers::read(register, &bytes, &zone, &rule, year)?;
             let warnings = found.warnings.clone();
-            Ok::<_, String>((found.accept().map_err(|e| e.to_string())?, warnings))
+            Ok::<_, Why>((found.accept()?, warnings))
         };
         let (entries, warnings) = match task::blocking("register-read", read).await.map_err(|_| StoreError::Closed)? {
             Ok(read) => read,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
+            Err(why) => return Ok(Reply::refused("invalid", why)),
         };
-        let entries: Vec<NewEntry> = entries
-            .into_iter()
-            .map(|read| {
-                let mut entry = read.entry;
-                if !read.earlier.is_empty() {
-                    let keys: Vec<&str> = read.earlier.iter().map(|n| n.key()).collect();
-                    entry.0.insert(EARLIER_KEYS.to_owned(), keys.join(JOINT));
-                }
-                NewEntry { line: read.line, key: entry.key(register), entry, numbers: read.numbers }
-            })
-            .collect();
+        let entries = new_entries(register, entries);
         let count = entries.len();
         let import = Import { register, name, entries, rule_version: self.rule.version };
         let caller = caller.clone();
@@ -82,8 +66,8 @@ impl Desk {
         };
         let done = self.store.write(work).await?;
         if !done.conflicts.is_empty() {
-            let words: Vec<String> = done.conflicts.into_iter().map(|(_, words)| words).collect();
-            return Ok(Reply::refused("conflict", format!("nothing was imported: {}", words.join("; "))));
+            let each = done.conflicts.into_iter().map(|(_, why)| why).collect();
+            return Ok(Reply::refused("conflict", Why::NothingImported { each }));
         }
         Ok(Reply::Done(json!({
             "register": register.as_str(), "import": done.import, "entries": count, "added": done.added, "changed": done.changed,
@@ -102,29 +86,19 @@ impl Desk {
             "import": import, "restored": done.restored, "removed": done.removed, "numbers_kept": done.kept,
         })))
     }
+}
 
-    pub(super) async fn say_no_record(&self, caller: &Caller, typed: &str, said: NoRecord) -> Answer {
-        let number = match self.number(typed) {
-            Ok(number) => number,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
-        };
-        let said = NoRecord { matter: said.matter.trim().to_owned(), reason: said.reason.trim().to_owned(), ..said };
-        let long = |t: &str| t.chars().count() > MAX_VALUE_CHARS || t.chars().any(char::is_control);
-        if said.matter.is_empty() || long(&said.matter) || long(&said.reason) {
-            let words = format!("matter and reason are one line of at most {MAX_VALUE_CHARS} characters");
-            return Ok(Reply::refused("invalid", words));
+/// Entries as they are stored.
+pub(super) fn new_entries(register: Register, entries: Vec<registers::Read>) -> Vec<NewEntry> {
+    let new = |read: registers::Read| {
+        let mut entry = read.entry;
+        if !read.earlier.is_empty() {
+            let keys: Vec<&str> = read.earlier.iter().map(|n| n.key()).collect();
+            entry.0.insert(EARLIER_KEYS.to_owned(), keys.join(JOINT));
         }
-        let asked = draft(EventKind::NoRecordSaid, caller);
-        let told = json!({ "case_no": number.display(), "matter": said.matter, "written": said.written, "reason": said.reason });
-        let work = move |tx: &Tx<'_>| {
-            let case = tx.read().case_id(number.key())?.ok_or_else(|| {
-                StoreError::NotFound(format!("there is no case {}; link a clip to it, or import it", number.display()))
-            })?;
-            tx.say_no_record(case, &said, asked)
-        };
-        self.store.write(work).await?;
-        Ok(Reply::Done(told))
-    }
+        NewEntry { line: read.line, key: entry.key(register), entry, numbers: read.numbers }
+    };
+    entries.into_iter().map(new).collect()
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -248,86 +222,56 @@ fn template(register: Register, output: &Output) -> anyhow::Result<()> {
     Ok(output.json(&columns)?)
 }
 
-/// `evidock case`.
-pub fn case(verb: &cli::CaseVerb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+/// Sends a file to the daemon, which files it.
+fn add_document(
+    mut document: FileDocument,
+    path: &std::path::Path,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let mut file = std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let found = file.metadata().with_context(|| format!("{} cannot be read", path.display()))?;
+    if !found.is_file() {
+        return Err(Ended::with(Exit::Usage, format!("{} is no file", path.display())));
+    }
+    document.size_bytes = found.len();
+    let answer = ask::answered(settings, control::send(&settings.control_socket, document, &mut file))?;
+    let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
     let w = output.words(settings.station.language);
-    match verb {
-        cli::CaseVerb::NoRecord { case_no, matter, reason, written } => {
-            let request = Request::SayNoRecord {
-                case_no: case_no.clone(),
-                matter: matter.clone(),
-                written: *written,
-                reason: reason.clone(),
-            };
-            let answer = ask::request(settings, &request)?;
-            match output.is_json() {
-                true => output.json(&answer)?,
-                false => output.line(&w.no_record_said(answer["case_no"].as_str().unwrap_or(case_no), matter))?,
-            }
-            Ok(Exit::Ok)
-        }
-        cli::CaseVerb::Coverage { case_no } => {
-            let number = case_number(settings, case_no)?;
-            let request = Request::LogAccess {
-                what: "find".into(),
-                clip: None,
-                case: Some(layout::case_hash(number.key())),
-                terms: Some(case_no.clone()),
-                purpose: None,
-            };
-            log_access(settings, &request, output)?;
-            let (now, allowed) = (wall().0, allowed(&settings.casework.coverage));
-            let found = store(settings)?.read_blocking(|r| {
-                let Some(case) = r.case_id(number.key())? else { return Ok(None) };
-                r.coverage(case, now, allowed).map(Some)
-            })?;
-            let Some(coverage) = found else {
-                return Err(Ended::with(Exit::NotFound, format!("there is no case {}", number.display())));
-            };
-            if output.is_json() {
-                output.json(&coverage_json(number.display(), &coverage, settings))?;
-            } else if coverage.lines.is_empty() {
-                output.note(w.no_catalogue);
-            } else {
-                let rows: Vec<Vec<String>> = coverage.lines.iter().map(|l| line(l, w, settings)).collect();
-                let header = [w.f_stage, w.f_matter, w.col_tier, w.state, w.col_clips, w.length, w.col_detail];
-                output.table(&header, &rows, &[4, 5])?;
-            }
-            Ok(Exit::Ok)
+    match output.is_json() {
+        true => output.json(&answer)?,
+        false => {
+            let done = if answer["known"] == true { w.document_known() } else { w.document_done() };
+            output.line(&format!("{} {} · {} · {}", text("clip"), text("case_no"), text("media_type"), done))?;
+            output.line(&format!("SHA-256 {}", text("sha256")))?;
         }
     }
+    Ok(Exit::Ok)
 }
 
-/// What the agency allows, as the domain has it.
-pub(super) fn allowed(rules: &CoverageRules) -> Allowed {
-    Allowed { gap_ms: rules.gap.as_millis() as i64, within_ms: rules.within.as_millis() as i64 }
-}
-
-fn coverage_json(number: &str, coverage: &Coverage, settings: &Settings) -> Value {
-    let at = |ms: i64| UtcMs(ms).rfc3339_in(&settings.station.zone);
-    let lines: Vec<Value> = coverage
-        .lines
-        .iter()
-        .map(|l| {
-            json!({
-                "stage": l.item.stage, "matter": l.item.matter, "tier": l.item.tier.as_str(), "standing": l.standing.as_str(),
-                "clips": l.clips, "recorded_ms": l.recorded_ms, "due_at": l.due_ms.map(at), "reason": l.reason,
-                "gaps": l.gaps_ms.iter().map(|(from, to)| json!([at(*from), at(*to)])).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({ "case_no": number, "complete": coverage.is_complete(), "lines": lines, "clips_beside": coverage.beside })
-}
-
-fn line(l: &crate::domain::coverage::Line, w: &Words, settings: &Settings) -> Vec<String> {
-    let zone = &settings.station.zone;
-    vec![
-        l.item.stage.clone().unwrap_or_default(),
-        l.item.matter.clone(),
-        w.tier(l.item.tier).to_owned(),
-        w.standing(l.standing).to_owned(),
-        l.clips.to_string(),
-        w.footage(l.recorded_ms),
-        w.coverage_detail(l, zone),
-    ]
+/// `evidock case`.
+pub fn case(verb: &cli::CaseVerb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    match verb {
+        cli::CaseVerb::File(verb) => super::filing::file(verb, settings, output),
+        cli::CaseVerb::NoRecord { case_no, matter, reason, basis, written, withdraw: _ } => {
+            let (reason, basis) = (reason.clone().unwrap_or_default(), basis.clone().unwrap_or_default());
+            let said = NoRecord { matter: matter.clone(), written: *written, reason, basis, said: None };
+            super::coverage::no_record(case_no, said, settings, output)
+        }
+        cli::CaseVerb::AddDocument { case_no, file, kind, title, matter, stage } => {
+            let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let document = FileDocument {
+                case_no: case_no.clone(),
+                kind: kind.clone().unwrap_or_else(|| document_watch::kind_of(&name).as_str().to_owned()),
+                name,
+                title: title.clone(),
+                matter: matter.clone(),
+                stage: stage.clone(),
+                size_bytes: 0,
+            };
+            add_document(document, file, settings, output)
+        }
+        cli::CaseVerb::Note { .. } | cli::CaseVerb::Opinion { .. } => super::reports::review(verb, settings, output),
+        cli::CaseVerb::Coverage { case_no, out } => super::coverage::show(case_no, out.as_deref(), settings, output),
+    }
 }

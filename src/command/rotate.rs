@@ -1,5 +1,5 @@
 //! `evidock log rotate-key`: goes on under a new signing key. The old key signs the event that ends its use, so that
-//! whoever trusted it can follow, and is gone afterwards.
+//! whoever trusted it can follow, and is gone afterwards. With `--sm2` it is the SM2 key that changes ([`super::sm2`]).
 //!
 //! Done with the daemon stopped: one writer, one signer, nothing under way. Cut off at any moment, the next start of
 //! either goes on, or leaves everything as it was ([`settle`]): what decides is whether the event stands in the log.
@@ -13,7 +13,7 @@ use super::anchor::{Anchor, Standing};
 use super::exit::Exit;
 use super::output::Output;
 use super::run::database;
-use super::{Ended, find};
+use super::{Ended, find, sm2};
 use crate::cli::RotateKey;
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
@@ -22,7 +22,7 @@ use crate::custody::note::VerifierKey;
 use crate::custody::retired;
 use crate::domain::event::{Actor, Draft, Envelope, EventKind};
 use crate::domain::ids::StationId;
-use crate::domain::ports::Signer;
+use crate::domain::ports::{SecondSigner, Signer};
 use crate::runtime::clock::SystemClock;
 use crate::runtime::lock::StateLock;
 use crate::store::{Store, StoreError};
@@ -33,6 +33,19 @@ pub fn rotate_key(asked: &RotateKey, settings: &Settings, output: &Output) -> an
     if reason.is_empty() {
         return Err(Ended::with(Exit::Usage, "say why the key is changed; it is kept on record"));
     }
+    if settings.custody.key.is_some() {
+        return Err(Ended::with(
+            Exit::Usage,
+            "the key is a credential, which only the service manager can change: put the key back into log.key, take [custody] key_credential out, rotate, and seal the new one; docs/custody.md has the steps",
+        ));
+    }
+    if settings.custody.sm2 && settings.custody.sm2_key.is_some() {
+        // Of the other key, too: both sign the checkpoint over the change.
+        return Err(Ended::with(
+            Exit::Usage,
+            "the SM2 key is a credential, with which only the service can sign: put the key back into log.sm2.key, take [custody] sm2_key_credential out, rotate, and seal it again; docs/custody.md has the steps",
+        ));
+    }
     let (state, station) = (&settings.station.state_dir, &settings.station.id);
     // Tells, too, whether a daemon ever ran here.
     drop(find::store(settings)?);
@@ -40,7 +53,14 @@ pub fn rotate_key(asked: &RotateKey, settings: &Settings, output: &Output) -> an
     let clock = SystemClock::new();
     let store = Store::open(&database(settings), station, Arc::clone(&clock) as Arc<_>)?;
     settle(state, station, &store)?;
+    sm2::settle(state, station, &store)?;
+    if asked.sm2 {
+        let exit = sm2::rotate(asked, settings, &store, output);
+        store.close();
+        return exit;
+    }
     let (path, name) = (state.join("log.key"), key_name(station));
+    let second = sm2::open(settings, &store)?;
     let old = FileSigner::open_or_create(&path, &name)?;
     let next = FileSigner::create_next(&path, &name)?;
     let (old_key, new_key) = (VerifierKey::of(&old)?, VerifierKey::of(&next)?);
@@ -53,11 +73,13 @@ pub fn rotate_key(asked: &RotateKey, settings: &Settings, output: &Output) -> an
         store: store.clone(),
         station: station.clone(),
         signer: Arc::new(old),
+        second: second.map(|second| second as Arc<dyn SecondSigner>),
         clock,
         destinations: settings.destinations.iter().map(|d| d.name.to_string()).collect(),
         every_ms: 0,
     };
     anchor.open_epoch()?;
+    anchor.tell_sm2()?;
     let signing = anchor.signing(Standing::Serves);
     let checkpoint = store.write_blocking(move |tx| {
         tx.log(&event)?;

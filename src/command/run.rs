@@ -11,14 +11,19 @@ use tokio::sync::watch;
 use super::anchor::Anchor;
 use super::anchors;
 use super::backup::task::Backups;
+use super::coverage::allowed;
+use super::deriving::{self, Deriving};
 use super::desk::Desk;
 use super::exit::Exit;
 use super::export::Packed;
 use super::export::job::Exports;
+use super::oversight::OversightRules;
 use super::pulls::{PullOrders, Pulls};
-use super::registers::allowed;
 use super::witness::{self, Witness};
-use super::{control, destinations, docks, pulls, roster_watch, rotate, streams, timestamps, usb};
+use super::{
+    alarms, control, destinations, docks, document_watch, events, exchange, pulls, roster_watch, rotate, searching,
+    sm2, streams, timestamps, usb, watched,
+};
 use crate::access::Access;
 use crate::casework::apply::Clerk;
 use crate::casework::judge::Judge;
@@ -28,6 +33,8 @@ use crate::custody::key::FileSigner;
 use crate::custody::note::VerifierKey;
 use crate::custody::retired;
 use crate::deliver::audit::{AuditOptions, Auditor};
+use crate::deliver::dispose::Disposer;
+use crate::deliver::elsewhere::Catalogues;
 use crate::deliver::evict::Evictor;
 use crate::deliver::fence::{Fence, Fenced, superseded_words};
 use crate::deliver::footage::Reach;
@@ -38,20 +45,22 @@ use crate::deliver::post::Poster;
 use crate::deliver::stops::{Stoppable, Stops};
 use crate::deliver::tiles::Tiler;
 use crate::deliver::uplink::{Uplink, UplinkOptions, UplinkParts};
+use crate::deliver::welcome::Welcome;
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
-use crate::domain::ports::{Clock, Destination, MediaProbe, Signer};
+use crate::domain::ports::{Clock, Destination, MediaProbe, SecondSigner, Signer};
 use crate::domain::record::Field;
 use crate::feedback::{self, Sight};
 use crate::intake::{GivingBack, Intake, IntakeOptions, Prober, recover};
-use crate::media::{Derivations, WorkerProbe};
+use crate::media::{Derivations, Maker, WorkerProbe};
+use crate::notice;
 use crate::runtime::board::Board;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::health::Health;
 use crate::runtime::heartbeat::{Heartbeat, Hearts};
 use crate::runtime::lock::StateLock;
 use crate::runtime::metrics::Metrics;
-use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskSpec};
+use crate::runtime::supervise::{Ended, OnFailure, Phase, Supervisor, TaskContext, TaskSpec};
 use crate::runtime::{notify, task};
 use crate::source::profile::Profiles;
 use crate::store::{Change, Policy, Store};
@@ -70,6 +79,8 @@ const FENCE_LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// The newest checkpoint's tiles are looked for so often.
 const TILES_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Nobody waits longer for what other stations have.
+const ELSEWHERE_WITHIN: Duration = Duration::from_secs(8);
 /// Clips whose labels are settled in one transaction at the first start of this version.
 const LABELS_AT_ONCE: u32 = 500;
 
@@ -136,6 +147,8 @@ struct Parts {
     anchor: Arc<Anchor>,
     desk: Arc<Desk>,
     remotes: Vec<Arc<dyn Destination>>,
+    /// Whether each of them lets us in.
+    welcomes: Vec<Welcome>,
     stops: Stops,
     reach: Reach,
     clerk: Clerk,
@@ -216,18 +229,26 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
     }
     // A change of keys that was cut off comes to its end, or is as if it had not begun.
     rotate::settle(state, &settings.station.id, &store)?;
-    let signer: Arc<dyn Signer> =
-        Arc::new(FileSigner::open_or_create(&state.join("log.key"), &key_name(&settings.station.id))?);
+    sm2::settle(state, &settings.station.id, &store)?;
+    let (key_path, name) = (state.join("log.key"), key_name(&settings.station.id));
+    let signer: Arc<dyn Signer> = Arc::new(match &settings.custody.key {
+        Some(key) => FileSigner::open_credential(&key.path, &key.sealed, &key_path, &name)?,
+        None => FileSigner::open_or_create(&key_path, &name)?,
+    });
+    let second = sm2::open(&settings, &store)?.map(|second| second as Arc<dyn SecondSigner>);
     let names: Vec<String> = settings.destinations.iter().map(|d| d.name.to_string()).collect();
     let anchor = Arc::new(Anchor {
         store: store.clone(),
         station: settings.station.id.clone(),
         signer,
+        second,
         clock: Arc::clone(&clock),
         destinations: names.clone(),
         every_ms: settings.custody.checkpoint_interval.as_millis() as i64,
     });
     anchor.open_epoch()?;
+    anchor.tell_protection()?;
+    anchor.tell_sm2()?;
     let config_digest = settings
         .file
         .as_ref()
@@ -326,6 +347,16 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
             .collect::<anyhow::Result<_>>()?,
         access,
         second_person: settings.export.second_person,
+        keeping: settings.keeping.clone(),
+        unlinked_ms: settings.retention.rule.unlinked_ms,
+        allowed: allowed(&settings.casework.coverage),
+        trials: Arc::default(),
+        intake: intake.clone(),
+        document_bytes: settings.documents.max_bytes,
+        oversight: OversightRules {
+            supervision: settings.supervision.clone(),
+            allowed: allowed(&settings.casework.coverage),
+        },
     });
     let reach = Reach {
         store: store.clone(),
@@ -355,6 +386,7 @@ fn open(settings: Settings) -> anyhow::Result<Parts> {
         probe,
         anchor,
         desk,
+        welcomes: remotes.iter().map(|_| Welcome::default()).collect(),
         remotes,
         stops,
         reach,
@@ -386,7 +418,12 @@ fn backups(
         retry_ms: (ms(settings.upload.retry_min), ms(settings.upload.retry_max)),
         destinations: remotes.iter().filter(|d| backup.destinations.contains(d.name())).map(Arc::clone).collect(),
         dir: state.join("backup"),
-        log_key: backup.log_key.then(|| state.join("log.key")),
+        log_key: backup
+            .log_key
+            .then(|| settings.custody.key.as_ref().map_or_else(|| state.join("log.key"), |key| key.path.clone())),
+        sm2_key: (backup.log_key && settings.custody.sm2).then(|| {
+            settings.custody.sm2_key.as_ref().map_or_else(|| state.join(sm2::SM2_KEY), |key| key.path.clone())
+        }),
         wanted: watch::Sender::new(0),
         done: watch::Sender::new((0, Ok(serde_json::Value::Null))),
     }))
@@ -484,7 +521,7 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     });
     let upload = &parts.settings.upload;
     let ceilings = Ceilings::new(Arc::clone(&parts.clock), parts.settings.station.zone.clone(), upload.limit.clone());
-    for (dest, written) in parts.remotes.iter().zip(&parts.settings.destinations) {
+    for ((dest, welcome), written) in parts.remotes.iter().zip(&parts.welcomes).zip(&parts.settings.destinations) {
         let options = UplinkOptions {
             station: parts.settings.station.id.clone(),
             clips_in_flight: upload.clips_in_flight,
@@ -494,6 +531,7 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             max_sensitivity: written.max_sensitivity,
             default_sensitivity: parts.settings.casework.default_sensitivity,
             initial_lock_days: written.initial_lock_days,
+            log_lock_days: parts.settings.custody.log_lock_days(written.initial_lock_days),
             order: upload.order.clone(),
             instant: upload.instant,
         };
@@ -505,7 +543,7 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             clock: Arc::clone(&parts.clock),
         };
         let pace = ceilings.destination(written.limit.clone());
-        let uplink = Uplink::new(Arc::clone(dest), shared, pace, options);
+        let uplink = Uplink::new(Arc::clone(dest), shared, pace, options).telling(welcome.clone());
         // One name for each configured destination, for the life of the process.
         let name: &'static str = Box::leak(format!("uplink {}", written.name).into_boxed_str());
         let spec = TaskSpec { beats_within: SLOW_BEAT, ..TaskSpec::new(name, Phase::Uploads, OnFailure::RESTART) };
@@ -524,7 +562,9 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             // A box that comes back finds out before it has anything to write, so that little is taken in here in vain.
             let looks = async {
                 loop {
-                    for dest in &parts.remotes {
+                    // The uplink's own way in leads past the fence, too.
+                    let open = |(_, welcome): &(&Arc<dyn Destination>, &Welcome)| welcome.is_open();
+                    for (dest, _) in parts.remotes.iter().zip(&parts.welcomes).filter(open) {
                         if let Err(e) = parts.fence.look(&**dest).await {
                             tracing::debug!(destination = %dest.name(), error = %chain(&e), "it could not be asked about later epochs");
                         }
@@ -583,7 +623,8 @@ fn start_work(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             let mut keys = vec![VerifierKey::of(&*parts.anchor.signer)?];
             keys.extend(retired::read(&parts.settings.station.state_dir)?);
             let (store, station) = (parts.store.clone(), parts.settings.station.id.clone());
-            anchors::watch(context, store, station, keys, parts.remotes.clone(), parts.health.clone()).await;
+            let remotes = parts.remotes.iter().cloned().zip(parts.welcomes.iter().cloned()).collect();
+            anchors::watch(context, store, station, keys, remotes, parts.health.clone()).await;
             Ok(())
         }
     });
@@ -613,6 +654,14 @@ fn start_witnesses(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
         supervisor.start(spec, move |context| {
             let (witness, anchor, part) = (Arc::clone(&witness), Arc::clone(&anchor), part.clone());
             async move { Ok(witness::run(context, witness, anchor, part).await?) }
+        });
+    }
+    if !parts.desk.witnessed.is_empty() {
+        let parts = Arc::clone(parts);
+        supervisor.start(TaskSpec::new("watched logs", Phase::Uploads, OnFailure::RESTART), move |context| {
+            let (store, clock, health) = (parts.store.clone(), Arc::clone(&parts.clock), parts.health.clone());
+            let keys = parts.desk.witnessed.clone();
+            async move { Ok(watched::run(context, store, clock, keys, health).await?) }
         });
     }
     if let Some((authority, every_ms)) = &parts.authority {
@@ -653,7 +702,7 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
         Box::leak(format!("{what} {}", dest.name()).into_boxed_str())
     };
     let evict = settings.vault.evict;
-    for (dest, written) in parts.remotes.iter().zip(&settings.destinations) {
+    for ((dest, welcome), written) in parts.remotes.iter().zip(&parts.welcomes).zip(&settings.destinations) {
         let audit = &settings.audit;
         let options = AuditOptions {
             station: settings.station.id.clone(),
@@ -672,9 +721,11 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             parts.health.part(name),
             options,
         );
+        let first = welcome.clone();
         supervisor.start(slow(name), move |context| {
-            let auditor = auditor.clone();
+            let (auditor, welcome) = (auditor.clone(), first.clone());
             async move {
+                let_in(&context, &welcome).await;
                 auditor.run(context.cancel, move || context.heart.beat()).await;
                 Ok(())
             }
@@ -684,8 +735,9 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             store: parts.store.clone(),
             clock: Arc::clone(&parts.clock),
             station: settings.station.id.clone(),
-            lock_days: written.initial_lock_days,
+            lock_days: settings.custody.log_lock_days(written.initial_lock_days),
             look_every: TILES_LOOK_EVERY,
+            welcome: welcome.clone(),
         };
         supervisor.start(slow(named("tiles", &**dest)), move |context| {
             let tiler = tiler.clone();
@@ -704,9 +756,11 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             off: written.initial_lock_days == 0,
             health: parts.health.part(name),
         };
+        let first = welcome.clone();
         supervisor.start(slow(name), move |context| {
-            let locks = locks.clone();
+            let (locks, welcome) = (locks.clone(), first.clone());
             async move {
+                let_in(&context, &welcome).await;
                 locks.run(context.cancel, move || context.heart.beat()).await;
                 Ok(())
             }
@@ -736,6 +790,18 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
         let exports = exports.clone();
         async move { Ok(super::export::job::run(context, exports).await?) }
     });
+    let deriving = Deriving {
+        settings: settings.derived.clone(),
+        reserve: settings.vault.reserve,
+        store: parts.store.clone(),
+        reach: parts.reach.clone(),
+        maker: Maker::new(&settings.station.state_dir, settings.derived.patience),
+        clock: Arc::clone(&parts.clock),
+    };
+    supervisor.start(slow("derived"), move |context| {
+        let deriving = deriving.clone();
+        async move { Ok(deriving::run(context, deriving).await?) }
+    });
     let evictor = Evictor {
         store: parts.store.clone(),
         vault: parts.vault.clone(),
@@ -745,14 +811,26 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
         policy: evict.map(|evict| evict.policy),
         free_percent: evict.map_or(0, |evict| evict.free_percent),
         health: parts.health.part("eviction"),
-        checkpoint: {
-            let anchor = Arc::clone(&parts.anchor);
-            Arc::new(move || {
-                let anchor = Arc::clone(&anchor);
-                Box::pin(async move { anchor.sign_now().await.map(|_| ()) })
-            })
-        },
+        checkpoint: super::anchored::before_giving_up(&parts.anchor),
     };
+    let disposer = Disposer {
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        clock: Arc::clone(&parts.clock),
+        station: settings.station.id.clone(),
+        remotes: parts.remotes.clone(),
+        dispose_at: settings.keeping.dispose_at.clone(),
+        unlinked_ms: settings.retention.rule.unlinked_ms,
+        checkpoint: Arc::clone(&evictor.checkpoint),
+        health: parts.health.part("disposal"),
+    };
+    supervisor.start(slow("dispose"), move |context| {
+        let disposer = disposer.clone();
+        async move {
+            disposer.run(context.cancel, move || context.heart.beat()).await;
+            Ok(())
+        }
+    });
     supervisor.start(slow("evict"), move |context| {
         let evictor = evictor.clone();
         async move {
@@ -760,6 +838,14 @@ fn start_keeping(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             Ok(())
         }
     });
+}
+
+/// Waits until a destination lets us in for the first time; later on its trouble is stored.
+async fn let_in(context: &TaskContext, welcome: &Welcome) {
+    tokio::select! {
+        () = context.heart.beat_until(&context.cancel) => {}
+        () = welcome.opened() => {}
+    }
 }
 
 /// Waits until clips were isolated, or are so no longer.
@@ -819,7 +905,7 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     for row in destinations {
         let part = parts.health.part(format!("destination {}", row.name));
         match (row.trouble, row.proof) {
-            (Some(words), _) => part.failed("destination_away", words, format!("then `evidock retry {}`", row.name)),
+            (Some(words), _) => part.failed("destination_away", words, destinations::mend(&row.name)),
             (None, Some(proof)) if !proof.proves() => part.degraded(
                 "proves_nothing",
                 "this destination gives no means to compare bytes",
@@ -859,6 +945,8 @@ fn start_doors(
     });
     let settings = &parts.settings;
     roster_watch::start(supervisor, settings.casework.roster.clone(), &desk, &parts.health);
+    document_watch::start(supervisor, settings.documents.dir.clone(), &parts.desk, &parts.health);
+    searching::start(supervisor, &parts.store);
     let sight = Sight {
         station: settings.station.id.clone(),
         board: parts.board.clone(),
@@ -877,6 +965,7 @@ fn start_doors(
             settings.media.preview_width_px,
             settings.media.timeout,
         )),
+        deriving: settings.derived.clone(),
         board: parts.board.clone(),
         clock: Arc::clone(&parts.clock),
         health: parts.health.clone(),
@@ -885,11 +974,23 @@ fn start_doors(
         policy: parts.desk.policy.clone(),
         station_name: settings.station.name.clone(),
         reserve_bytes: parts.intake.reserve_bytes(),
+        receivers: notice::receivers(settings).into_iter().map(|r| r.name).collect(),
         destinations: settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect(),
         streams: settings.streams.clone(),
         outing_gap_ms: settings.casework.linking.outing_gap.as_millis() as i64,
         allowed: allowed(&settings.casework.coverage),
+        keeping: settings.keeping.clone(),
+        unlinked_ms: settings.retention.rule.unlinked_ms,
+        premises: super::office::Office::new(settings, &parts.desk),
+        elsewhere: Arc::new(Catalogues::new(
+            parts.remotes.clone(),
+            Some(settings.station.id.clone()),
+            ELSEWHERE_WITHIN,
+        )),
+        supervision: settings.supervision.clone(),
     };
+    let pages = Arc::new(pages);
+    start_notices(supervisor, parts, &pages);
     let live = Live::new(parts.clock.now().0);
     let station = &settings.station;
     let (clock, zone, language) = (Arc::clone(&parts.clock), station.zone.clone(), station.language.fixed());
@@ -898,9 +999,43 @@ fn start_doors(
         hosts: settings.web.names.clone(),
         exposed: !settings.web.listen.ip().is_loopback(),
         tls: settings.web.tls.is_some(),
+        client_ca: web.client_ca().cloned(),
     };
-    let site = Site::new(Arc::new(pages), desk, clock, zone, language, Arc::clone(&live), door);
+    let site = Site::new(pages, desk, clock, zone, language, Arc::clone(&live), door);
     crate::web::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());
+}
+
+/// Who tells others: alarms and what they come from, the log's events, and the files of a front-end machine.
+fn start_notices(supervisor: &mut Supervisor, parts: &Arc<Parts>, pages: &Arc<StationPages>) {
+    let settings = &parts.settings;
+    let receivers = notice::receivers(settings);
+    let watch = alarms::Watch {
+        pages: Arc::clone(pages),
+        store: parts.store.clone(),
+        clock: Arc::clone(&parts.clock),
+        metrics: parts.metrics.clone(),
+        station: settings.station.id.clone(),
+        station_name: settings.station.name.clone(),
+        receivers: receivers.clone(),
+        rules: settings.alarm.clone(),
+        queue: settings.messages.queue,
+        clock_part: parts.health.part("clock"),
+    };
+    supervisor
+        .start(TaskSpec::new("alarms", Phase::Http, OnFailure::RESTART), move |context| watch.clone().run(context));
+    if !settings.webhooks.is_empty() {
+        let events = events::Events {
+            store: parts.store.clone(),
+            policy: parts.desk.policy.clone(),
+            webhooks: Arc::new(settings.webhooks.clone()),
+            queue: settings.messages.queue,
+        };
+        let spec = TaskSpec::new("events", Phase::Uploads, OnFailure::RESTART);
+        supervisor.start(spec, move |context| events.clone().run(context));
+    }
+    notice::start(supervisor, &receivers, &parts.store, &parts.clock, &settings.messages);
+    let words = settings.station.language.fixed().unwrap_or_default().words();
+    exchange::start(supervisor, &settings.exchange, words, &parts.desk, &parts.health);
 }
 
 /// SIGTERM (the service manager) or SIGINT (a terminal).

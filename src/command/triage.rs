@@ -6,18 +6,20 @@ use serde_json::{Value, json};
 use super::ask;
 use super::desk::{Answer, Desk, draft};
 use super::exit::Exit;
-use super::find::{log_access, store};
+use super::find::store;
+use super::looking;
 use super::output::Output;
 use super::run::policy;
-use crate::casework::judge::Judge;
+use crate::casework::{self, judge::Judge};
 use crate::cli;
 use crate::config::Settings;
 use crate::domain::case_number::CaseNumber;
 use crate::domain::command::{Caller, Reply, Request};
 use crate::domain::event::EventKind;
 use crate::domain::ids::ClipId;
-use crate::domain::record::{Field, Origin};
+use crate::domain::record::{Field, Origin, supposed};
 use crate::domain::rights::Within;
+use crate::domain::why::Why;
 use crate::runtime::clock::wall;
 use crate::store::{LinkRequest, Reader, StoreError, Tx};
 
@@ -29,8 +31,17 @@ pub(super) struct Verdict {
     pub clip: String,
     pub case_no: Option<String>,
     pub verdict: String,
+    pub says: Vec<(String, String)>,
+    pub unsay: Vec<String>,
     pub also: Vec<String>,
     pub outing: bool,
+}
+
+/// What triage may say of a clip beside its case.
+const SAID: [Field; 2] = [Field::Place, Field::Proves];
+
+fn sayable(name: &str) -> Option<Field> {
+    Field::parse(name).filter(|field| SAID.contains(field))
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -38,7 +49,34 @@ pub(super) struct Verdict {
 
 impl Desk {
     pub(super) async fn decide(&self, caller: &Caller, asked: Verdict) -> Answer {
+        if !["accept", "refuse", "undo"].contains(&asked.verdict.as_str()) {
+            return Ok(Reply::refused("invalid", Why::AcceptRefuseUndo {}));
+        }
+        let says = match self.sayings(&asked.says) {
+            Ok(says) => says,
+            Err(why) => return Ok(Reply::refused("invalid", why)),
+        };
+        let unsay: Vec<Field> = asked.unsay.iter().filter_map(|name| sayable(name)).collect();
         let first: ClipId = asked.clip.parse()?;
+        let taken_back = asked.verdict == "undo";
+        let facts_alone = asked.case_no.is_none()
+            && match asked.verdict.as_str() {
+                "accept" => !says.is_empty(),
+                "undo" => !unsay.is_empty(),
+                _ => false,
+            };
+        let typed = match asked.case_no {
+            Some(typed) => Some(typed),
+            None if facts_alone => None,
+            None => self.store.read(move |r| surest(r, first, taken_back)).await?,
+        };
+        if typed.is_none() && !facts_alone {
+            return Ok(Reply::refused("invalid", Why::NothingSuggested { clip: first.to_string() }));
+        }
+        let number = match typed.map(|typed| self.number(&typed)).transpose() {
+            Ok(number) => number,
+            Err(why) => return Ok(Reply::refused("invalid", why)),
+        };
         let mut clips = vec![first];
         for also in &asked.also {
             let clip: ClipId = also.parse()?;
@@ -48,51 +86,107 @@ impl Desk {
         }
         let gap_ms = self.outing_gap_ms;
         if asked.outing {
-            let more = self.store.read(move |r| r.unlinked_of_outing(first, gap_ms)).await?;
+            // Whoever refuses or takes back means all of it.
+            let accepts = asked.verdict == "accept";
+            let key = number.as_ref().filter(|_| accepts).map(|n| n.key().to_owned());
+            let more = self.store.read(move |r| r.undecided_of_outing(first, gap_ms, key.as_deref())).await?;
             clips.extend(more.into_iter().filter(|clip| !clips.contains(clip)).collect::<Vec<_>>());
         }
         if clips.len() > MOST {
-            return Ok(Reply::refused(
-                "invalid",
-                format!("at most {MOST} clips at a time; decide about them in parts"),
-            ));
+            return Ok(Reply::refused("invalid", Why::TooManyClips { most: MOST as u64 }));
         }
-        let taken_back = asked.verdict == "undo";
-        let typed = match asked.case_no {
-            Some(typed) => Some(typed),
-            None => self.store.read(move |r| surest(r, first, taken_back)).await?,
-        };
-        let Some(typed) = typed else {
-            let words = format!("nothing is suggested for clip {first}; name the case");
-            return Ok(Reply::refused("invalid", words));
-        };
-        let number = match self.number(&typed) {
-            Ok(number) => number,
-            Err(words) => return Ok(Reply::refused("invalid", words)),
-        };
         let told: Vec<String> = clips.iter().map(ToString::to_string).collect();
-        let (display, version) = (number.display().to_owned(), self.rule.version);
+        let display = number.as_ref().map(|n| n.display().to_owned());
+        let version = self.rule.version;
         let work_caller = caller.clone();
         let verdict = asked.verdict.clone();
         let work = move |tx: &Tx<'_>| {
             tx.on_behalf(&work_caller);
+            let unsaid = match verdict.as_str() {
+                "undo" => said_by(tx, first, &unsay, &work_caller)?,
+                _ => Vec::new(),
+            };
             for clip in &clips {
-                match verdict.as_str() {
-                    "accept" => accept(tx, *clip, &number, version, &work_caller)?,
-                    "refuse" => {
+                match (verdict.as_str(), &number) {
+                    ("accept", _) => say(tx, *clip, &says, *clip == first, &work_caller)?,
+                    ("undo", _) => take_back_words(tx, *clip, &unsaid, &work_caller)?,
+                    _ => {}
+                }
+                match (verdict.as_str(), &number) {
+                    (_, None) => {}
+                    ("accept", Some(number)) => accept(tx, *clip, number, version, &work_caller)?,
+                    ("refuse", Some(number)) => {
                         tx.refuse_suggestion(*clip, number.key(), draft(EventKind::SuggestionRefused, &work_caller))?;
                     }
-                    _ => take_back(tx, *clip, &number, &work_caller)?,
+                    (_, Some(number)) => take_back(tx, *clip, number, &work_caller)?,
                 }
             }
             Ok(())
         };
-        if !["accept", "refuse", "undo"].contains(&asked.verdict.as_str()) {
-            return Ok(Reply::refused("invalid", "a verdict is accept, refuse or undo"));
-        }
         self.store.write(work).await?;
         Ok(Reply::Done(json!({ "verdict": asked.verdict, "case_no": display, "clips": told })))
     }
+
+    /// Place and what it proves, checked as annotating checks them.
+    fn sayings(&self, says: &[(String, String)]) -> Result<Vec<(Field, String)>, Why> {
+        let mut checked = Vec::new();
+        for (name, value) in says {
+            let field = sayable(name).ok_or_else(|| Why::PlaceAndProvesOnly { name: name.clone() })?;
+            let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
+            casework::check_value(field, value, &self.policy.zone)
+                .map_err(|why| Why::Value { field: name.clone(), because: Box::new(why) })?;
+            checked.push((field, casework::canonical_value(field, value, &self.policy.zone)));
+        }
+        Ok(checked)
+    }
+}
+
+/// A person's words about a clip; about one beside the first only what it lacks.
+fn say(tx: &Tx<'_>, clip: ClipId, says: &[(Field, String)], is_first: bool, caller: &Caller) -> Result<(), StoreError> {
+    // A clip that does not exist is an answer of its own, not a broken reference.
+    tx.read().clip(clip)?;
+    let missing = tx.read().missing(clip)?;
+    let facts: Vec<(Field, Origin, String)> = says
+        .iter()
+        .filter(|(field, _)| is_first || missing.iter().any(|m| m == field.as_str()))
+        .map(|(field, value)| (*field, Origin::Person, value.clone()))
+        .collect();
+    tx.add_facts(clip, &caller.actor, caller.via, &facts).map(|_| ())
+}
+
+/// What this caller said last of these fields. Somebody else's word since then is not theirs to take back.
+fn said_by(tx: &Tx<'_>, clip: ClipId, fields: &[Field], caller: &Caller) -> Result<Vec<(Field, String)>, StoreError> {
+    let us = format!("{}:{}", caller.actor.kind, caller.actor.id);
+    let mut said = Vec::new();
+    for field in fields {
+        match tx.read().persons_word(clip, *field)? {
+            Some((actor, value, _)) if actor == us && !value.is_empty() => said.push((*field, value)),
+            Some((_, value, _)) if !value.is_empty() => {
+                let why = Why::SaidBySomebodyElse { clip: clip.to_string(), field: field.as_str().to_owned() };
+                return Err(StoreError::Conflict(why));
+            }
+            _ => {}
+        }
+    }
+    Ok(said)
+}
+
+/// What a person had said before counts again, where this word is still the last one.
+fn take_back_words(tx: &Tx<'_>, clip: ClipId, unsaid: &[(Field, String)], caller: &Caller) -> Result<(), StoreError> {
+    let us = format!("{}:{}", caller.actor.kind, caller.actor.id);
+    let mut facts = Vec::new();
+    for (field, word) in unsaid {
+        if let Some((actor, value, before)) = tx.read().persons_word(clip, *field)?
+            && actor == us
+            && value == *word
+        {
+            facts.push((*field, Origin::Person, before));
+        }
+    }
+    tx.add_facts(clip, &caller.actor, caller.via, &facts).map(|_| ())
 }
 
 /// A link as a person makes it, with what the rule had found about it.
@@ -126,7 +220,10 @@ fn take_back(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, caller: &Caller) ->
     }
     match linked || refused {
         true => Ok(()),
-        false => Err(StoreError::NotFound(format!("nothing was decided about clip {clip} and {}", number.display()))),
+        false => {
+            let (clip, case_no) = (clip.to_string(), number.display().to_owned());
+            Err(StoreError::NotFound(Why::NothingDecided { clip, case_no }))
+        }
     }
 }
 
@@ -152,6 +249,8 @@ pub fn triage(verb: &cli::Triage, settings: &Settings, output: &Output) -> anyho
         clip: verdict.clip.clone(),
         case_no: verdict.case_no.clone(),
         verdict: word.to_owned(),
+        says: Vec::new(),
+        unsay: Vec::new(),
         also: Vec::new(),
         outing: verdict.outing,
     };
@@ -168,9 +267,7 @@ pub fn triage(verb: &cli::Triage, settings: &Settings, output: &Output) -> anyho
 
 fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let w = output.words(settings.station.language);
-    let request =
-        Request::LogAccess { what: "list".into(), clip: None, case: None, terms: Some("triage".into()), purpose: None };
-    log_access(settings, &request, output)?;
+    looking::list(settings, "triage")?;
     let policy = policy(settings);
     let (total, unopened, rows) = store(settings)?.read_blocking(|r| {
         let page = r.triage(None, limit.clamp(1, 1000), &Within::Everything, 0)?;
@@ -179,7 +276,7 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
             .iter()
             .map(|row| Ok((r.record(row.clip, &policy)?, r.suggestions(row.clip)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((page.total, r.not_yet_linkable()?, rows))
+        Ok((page.total, r.not_yet_linkable(&Within::Everything, 0)?, rows))
     })?;
     if output.is_json() {
         let told: Vec<Value> = rows
@@ -192,9 +289,14 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
                         json!({ "case_no": s.said.raw, "case_key": s.said.case_key, "rule": s.said.rule, "score": s.said.score, "reason": s.said.reason })
                     })
                     .collect();
+                let supposed: Vec<Value> = supposed(&record.notes, &record.missing)
+                    .into_iter()
+                    .map(|(origin, officer)| json!({ "officer": officer, "origin": origin }))
+                    .collect();
                 json!({
                     "clip": record.record_id, "captured_start": record.captured_start, "officer": record.officer, "place": record.place,
-                    "case_no": record.case_no, "missing": record.missing, "suggestions": open,
+                    "case_no": record.case_no, "missing": record.missing, "notes": record.notes,
+                    "supposed_officers": supposed, "suggestions": open,
                 })
             })
             .collect();
@@ -213,7 +315,10 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
                 or_dash(&record.officer),
                 missing.join("、"),
                 best.map_or_else(|| w.none_dash.to_owned(), |s| format!("{} ({})", s.said.raw, s.said.score)),
-                best.map(|s| s.said.reason.clone()).unwrap_or_default(),
+                match best {
+                    Some(s) => s.said.reason.clone(),
+                    None => record.notes.iter().map(|note| w.remark(note)).collect::<Vec<_>>().join("; "),
+                },
             ]
         })
         .collect();

@@ -15,6 +15,7 @@ use crate::domain::command::{Caller, Reply, Request};
 use crate::domain::event::EventKind;
 use crate::domain::layout;
 use crate::domain::rights::Role;
+use crate::domain::why::Why;
 use crate::store::ReviewRow;
 
 // -------------------------------------------------------------------------------------------------
@@ -38,39 +39,35 @@ impl Desk {
         until: Option<String>,
         undo: bool,
     ) -> Answer {
-        let invalid = |words: String| Ok(Reply::refused("invalid", words));
+        let invalid = |why: Why| Ok(Reply::refused("invalid", why));
         let number = match self.number(typed) {
             Ok(number) => number,
-            Err(words) => return invalid(words),
+            Err(why) => return invalid(why),
         };
         let until_ms = match until.map(|text| self.access.until(&text)).transpose() {
             Ok(until_ms) => until_ms,
-            Err(words) => return invalid(words),
+            Err(why) => return invalid(why),
         };
         let account = match to {
             None => None,
             Some(name) => {
                 let login = match LoginName::new(&name) {
                     Ok(login) => login.as_str().to_owned(),
-                    Err(e) => return invalid(e.to_string()),
+                    Err(e) => return invalid(e.into()),
                 };
                 match self.store.read(move |r| r.account_by_login(&login)).await? {
                     Some(a) if a.roles.has(Role::LegalReviewer) => Some(a.id),
                     Some(a) => {
-                        return invalid(format!("{} is no legal reviewer; `evidock user list` shows who is", a.login));
+                        return invalid(Why::NotAReviewer { name: a.login });
                     }
-                    None => {
-                        let words = format!("there is no account {name}; `evidock user list` shows them");
-                        return Ok(Reply::refused("not_found", words));
-                    }
+                    None => return Ok(Reply::refused("not_found", Why::NoAccount { name })),
                 }
             }
         };
         let (key, hash, display) =
             (number.key().to_owned(), layout::case_hash(number.key()), number.display().to_owned());
         let Some(case_id) = self.store.read(move |r| r.case_id(&key)).await? else {
-            let words = format!("no clip was ever linked to {display} on this station");
-            return Ok(Reply::refused("not_found", words));
+            return Ok(Reply::refused("not_found", Why::NeverLinked { case_no: display }));
         };
         let asked = draft(EventKind::Reviewed, caller);
         if undo {
@@ -92,6 +89,8 @@ fn facts(of: &UserFacts) -> AccountFacts {
         unit: of.unit.clone(),
         officer: of.officer.clone(),
         until: of.until.clone(),
+        oidc_subject: of.oidc_subject.clone(),
+        certificate: of.certificate.clone(),
     }
 }
 
@@ -150,8 +149,8 @@ pub fn user(verb: &Verb, settings: &Settings, output: &Output) -> anyhow::Result
         }
         Verb::User(User::List) => accounts(&answer, output)?,
         Verb::User(User::Sessions { .. }) => {
-            let rows = rows(&answer, &["session", "since", "seen", "from", "agent"]);
-            output.table(&["session", "since", "last used", "from", "browser"], &rows, &[])?;
+            let rows = rows(&answer, &["session", "since", "seen", "from", "by", "agent"]);
+            output.table(&["session", "since", "last used", "from", "by", "browser"], &rows, &[])?;
         }
         Verb::Token(Token::List) => {
             let rows = rows(&answer, &["token", "name", "role", "scopes", "until", "seen", "ended"]);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::find::{case_number, store};
 use super::output::Output;
-use super::{Ended, ask, bucket};
+use super::{Ended, ask, bucket, looking};
 use crate::cli::Verify;
 use crate::config::Settings;
 use crate::domain::command::Request;
@@ -26,12 +26,17 @@ pub fn verify(verify: &Verify, settings: &Settings, output: &Output) -> anyhow::
             .iter()
             .map(|r| {
                 let copies = r["copies"].as_array().into_iter().flatten();
-                let copies: Vec<String> =
-                    copies.map(|c| format!("{}: {}", text(&c["destination"]), text(&c["result"]))).collect();
-                vec![text(&r["clip"]), text(&r["local"]), copies.join(", "), text(&r["detail"])]
+                let copies: Vec<String> = copies
+                    .map(|c| {
+                        let record = if c["record"] == "differs" { ", its record differs" } else { "" };
+                        format!("{}: {}{record}", text(&c["destination"]), text(&c["result"]))
+                    })
+                    .collect();
+                let of_clip = ["clip", "local", "log", "record"].map(|column| text(&r[column]));
+                of_clip.into_iter().chain([copies.join(", "), text(&r["detail"])]).collect()
             })
             .collect();
-        output.table(&["record", "local", "copies", "detail"], &rows, &[])?;
+        output.table(&["clip", "local", "log", "record", "copies", "detail"], &rows, &[])?;
     }
     if results.is_empty() {
         return Err(Ended::with(Exit::NotFound, "there is nothing to verify"));
@@ -58,7 +63,10 @@ fn verdict(results: &[Value]) -> Verdict {
     let copies = || results.iter().flat_map(|r| r["copies"].as_array().into_iter().flatten());
     // An evicted clip gave its file up in order; its copies elsewhere are what counts.
     let local_bad = results.iter().any(|r| !r["local"].is_null() && r["local"] != "same" && r["local"] != "evicted");
-    if local_bad || copies().any(|c| c["result"] == "differs") {
+    // Null where a bucket alone was asked: it holds no log.
+    let log_bad = results.iter().any(|r| !r["log"].is_null() && r["log"] != "same");
+    let record_bad = results.iter().chain(copies()).any(|r| r["record"] == "differs");
+    if local_bad || log_bad || record_bad || copies().any(|c| c["result"] == "differs") {
         return Verdict::Differs;
     }
     let seen = |r: &Value| r["copies"].as_array().into_iter().flatten().any(|c| c["result"] == "same");
@@ -146,6 +154,7 @@ fn from_bucket(verify: &Verify, settings: &Settings, output: &Output, from: &str
         return Err(Ended::with(Exit::Usage, "--from verifies a case from its objects alone: give --case N"));
     };
     let number = case_number(settings, typed)?;
+    looking::at_destination(settings, &number, from)?;
     let checked = bucket::verify(settings, from, &number, |c| output.note(&format!("{} {}", c.record_id, c.result)))?;
     Ok(checked
         .into_iter()
@@ -166,6 +175,10 @@ mod tests {
             let copies: Vec<Value> = copies.iter().map(|r| json!({ "destination": "d", "result": r })).collect();
             json!({ "clip": "c", "local": local, "copies": copies })
         };
+        let with = |mut clip: Value, what: &str, said: &str| {
+            clip[what] = said.into();
+            clip
+        };
         let table = [
             (vec![clip(None, &["same"]), clip(None, &["same"])], Verdict::Same),
             (vec![clip(Some("same"), &[])], Verdict::Same),
@@ -180,6 +193,11 @@ mod tests {
             (vec![clip(Some("evicted"), &["not_sent"])], Verdict::Uncompared { not_sent: 1, other: 1 }),
             (vec![clip(Some("evicted"), &["unreachable"])], Verdict::Uncompared { not_sent: 0, other: 1 }),
             (vec![clip(Some("evicted"), &["differs"])], Verdict::Differs),
+            (vec![with(clip(Some("same"), &[]), "log", "same")], Verdict::Same),
+            (vec![with(clip(Some("same"), &[]), "log", "missing")], Verdict::Differs),
+            (vec![with(clip(Some("same"), &["same"]), "log", "differs")], Verdict::Differs),
+            (vec![with(clip(Some("same"), &["same"]), "record", "none")], Verdict::Same),
+            (vec![with(clip(Some("evicted"), &["same"]), "record", "differs")], Verdict::Differs),
         ];
         for (results, expected) in table {
             assert_eq!(verdict(&results), expected, "{results:?}");

@@ -11,15 +11,18 @@ use serde_json::json;
 use super::anchor::Anchor;
 use super::desk::{Answer, Desk};
 use crate::config::WitnessSettings;
-use crate::custody::note::VerifierKey;
+use crate::custody::checkpoint::{Checkpoint, key_name, parse_origin};
+use crate::custody::note::{Note, VerifierKey};
 use crate::custody::witness::{self, Answer as Verdict, Refusal, Seen, Submission, judge, read_answer};
 use crate::deliver::post::{Posted, Poster};
 use crate::domain::command::Reply;
+use crate::domain::digest::to_hex;
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
+use crate::domain::ids::StationId;
 use crate::runtime::health::Part;
 use crate::runtime::supervise::TaskContext;
-use crate::store::{CheckpointRow, CosignatureRow, Store, StoreError};
+use crate::store::{CheckpointRow, CosignatureRow, Store, StoreError, Tx};
 
 /// The newest checkpoint is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -62,6 +65,8 @@ pub(super) enum Shown {
     Signed { row: CosignatureRow, note: String },
     /// It knows another history.
     Accused(String),
+    /// It knows no such log, or not under the key that signs it.
+    Unknown(String),
     /// No answer of use now.
     Silent(String),
 }
@@ -123,10 +128,35 @@ pub(super) async fn show(
                     "this log does not go on from the {old} entries that it has signed: the log was rewritten"
                 )));
             }
+            status @ (403 | 404) => {
+                let what = if status == 403 { "not under the key that signs it" } else { "not at all" };
+                return Ok(Shown::Unknown(format!("it knows this log {what} (status {status})")));
+            }
             status => return Ok(Shown::Silent(format!("it answered with status {status}"))),
         }
     }
     Ok(Shown::Silent("it knows another size each time that it is asked".to_owned()))
+}
+
+/// What a witness says that it has signed of this station's log before: the newest checkpoint of each epoch. `None` where
+/// it does not tell: of witnesses that are no station of ours none does.
+pub(super) async fn signed_before(
+    written: &WitnessSettings,
+    station: &StationId,
+) -> anyhow::Result<Option<Vec<String>>> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        checkpoints: Vec<String>,
+    }
+    // Another provider compiled in by a dependency must not be chosen by accident; set once is set.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = format!("{}/signed?log={}", written.url.trim_end_matches('/'), key_name(station));
+    let Posted { status, body } = Poster::new(&url, written.ca_file.as_deref())?.get(MAX_ANSWER_BYTES).await?;
+    match status {
+        200 => Ok(serde_json::from_slice::<Told>(&body).ok().map(|told| told.checkpoints)),
+        400 | 404 | 405 => Ok(None),
+        status => anyhow::bail!("it answered with status {status}"),
+    }
 }
 
 /// The newest checkpoint of an epoch.
@@ -185,6 +215,14 @@ pub(super) async fn run(
                     }
                     pause = ASK_AGAIN;
                 }
+                Shown::Unknown(why) => {
+                    part.degraded(
+                        "witness_unknown",
+                        format!("witness {} does not sign: {why}", witness.name),
+                        "give it this station's log.key.pub; if nobody changed the key, stop intake and run `evidock log verify`",
+                    );
+                    pause = ASK_AGAIN;
+                }
                 Shown::Silent(why) => {
                     tracing::debug!(witness = witness.name, why, "a witness gave no signature");
                     let last_ms =
@@ -208,7 +246,50 @@ pub(super) async fn run(
     }
 }
 
+/// Logs that a log which was signed here before begins a new epoch.
+fn note_epoch(tx: &Tx<'_>, origin: &str, size: u64) -> Result<(), StoreError> {
+    let read = tx.read();
+    let Some(log) = parse_origin(origin).map(|(station, _)| key_name(&station)) else { return Ok(()) };
+    if read.witnessed(origin)?.is_some() || read.witnessed_of(&log)?.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(origin, size, "a log that is witnessed here began a new epoch");
+    tx.log(&Draft::daemon(EventKind::WatchEpoch).fact("log", origin).fact("size", size)).map(drop)
+}
+
+/// Stores what was refused; the event is stored once for as long as the log shows nothing better. Whoever has seen a checkpoint
+/// of it can send that with a wrong proof, which is refused like another history, and over with the log's next minute.
+fn note_refusal(tx: &Tx<'_>, refusal: Refusal, body: &str) -> Result<(), StoreError> {
+    let shown = Submission::parse(body.as_bytes()).map(|submission| submission.checkpoint).unwrap_or_default();
+    let said = Note::parse(shown.as_bytes()).ok().and_then(|note| Checkpoint::parse(note.text()).ok());
+    let Some(said) = said else { return Ok(()) };
+    if tx.refused_as_witness(&said.origin, &refusal.to_string(), &shown)? {
+        let signed = tx.read().witnessed(&said.origin)?.map_or(0, |(size, _)| size);
+        let event = Draft::daemon(EventKind::WatchRefused)
+            .fact("log", said.origin)
+            .fact("size", said.size)
+            .fact("root", to_hex(&said.root))
+            .fact("signed", signed)
+            .fact("why", refusal.to_string())
+            .outcome("failed");
+        tx.log(&event)?;
+    }
+    Ok(())
+}
+
 impl Desk {
+    /// As a witness: what was signed here of a log that is watched.
+    pub(super) async fn signed_as_witness(&self, log: String) -> Answer {
+        if !self.witnessed.iter().any(|key| key.name() == log) {
+            let body = format!("{}\n", Refusal::UnknownLog);
+            return Ok(Reply::Done(json!({ "status": 404, "type": "text/plain; charset=utf-8", "body": body })));
+        }
+        let of = log.clone();
+        let checkpoints = self.store.read(move |r| r.witnessed_of(&of)).await?;
+        let body = json!({ "log": log, "checkpoints": checkpoints }).to_string();
+        Ok(Reply::Done(json!({ "status": 200, "type": "application/json", "body": body })))
+    }
+
     /// As a witness: looks, judges and stores in one transaction, so that no two histories are ever signed here.
     pub(super) async fn add_checkpoint(&self, body: String) -> Answer {
         let (signer, keys) = (Arc::clone(&self.anchor.signer), self.witnessed.clone());
@@ -220,9 +301,14 @@ impl Desk {
                     Ok::<_, StoreError>(tx.read().witnessed(origin)?.map(|(size, root)| Seen { size, root }))
                 };
                 let verdict = judge(body.as_bytes(), &keys, &*signer, now_s, seen)?;
-                if let Verdict::Cosigned { origin, seen, .. } = &verdict {
-                    let note = body.split_once("\n\n").map_or("", |(_, note)| note);
-                    tx.set_witnessed(origin, seen.size, &seen.root, note)?;
+                match &verdict {
+                    Verdict::Cosigned { origin, seen, .. } => {
+                        let note = body.split_once("\n\n").map_or("", |(_, note)| note);
+                        note_epoch(tx, origin, seen.size)?;
+                        tx.set_witnessed(origin, seen.size, &seen.root, note)?;
+                    }
+                    Verdict::Refused(refusal) if refusal.is_accusation() => note_refusal(tx, *refusal, &body)?,
+                    Verdict::Refused(_) => {}
                 }
                 Ok(verdict)
             })

@@ -1,9 +1,10 @@
 //! Settings of the custody log (checkpoints, timestamps, witnesses) and of evidence packages. Part of `resolve`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::resolve::{Places, Problem, label, problem, whole};
-use super::settings::{Custody, Export, TimestampSettings, WitnessSettings};
+use super::settings::{Custody, Export, KeyCredential, TimestampSettings, WitnessSettings};
 use super::written;
 
 /// `[custody]` and what stands below it.
@@ -37,7 +38,36 @@ pub(super) fn resolve(written: written::Custody, places: &Places<'_>) -> Result<
     for (n, of) in written.witness_of.unwrap_or_default().into_iter().enumerate() {
         witnessed.push(key(&format!("custody.witness_of[{n}].key"), of.key)?);
     }
-    Ok(Custody { checkpoint_interval: Duration::from_secs(seconds), timestamp, witnesses, witnessed })
+    let lock_days = whole("custody.lock_days", written.lock_days, 3650, 0..=36_500)? as u32;
+    let sm2 = written.sm2.unwrap_or(false);
+    let key = credential("custody.key_credential", written.key_credential, written.key_sealed_file, places)?;
+    let sm2_key =
+        credential("custody.sm2_key_credential", written.sm2_key_credential, written.sm2_key_sealed_file, places)?;
+    Ok(Custody {
+        checkpoint_interval: Duration::from_secs(seconds),
+        timestamp,
+        witnesses,
+        witnessed,
+        lock_days,
+        sm2,
+        key,
+        sm2_key,
+    })
+}
+
+/// A key that is a credential of the service manager, where one is named.
+fn credential(
+    path: &str,
+    name: Option<String>,
+    sealed: Option<PathBuf>,
+    places: &Places<'_>,
+) -> Result<Option<KeyCredential>, Problem> {
+    Ok(label(path, name)?.map(|name| KeyCredential {
+        path: places.credential(&name),
+        // Where systemd looks for credentials that it decrypts (systemd.exec(5)).
+        sealed: places.written(sealed).unwrap_or_else(|| Path::new("/etc/credstore.encrypted").join(&name)),
+        name,
+    }))
 }
 
 /// `[export]`
@@ -47,6 +77,7 @@ pub(super) fn export(written: written::Export, places: &Places<'_>) -> Result<Ex
         second_person: written.second_person.unwrap_or(true),
         keep: Duration::from_secs(whole("export.keep_days", written.keep_days, 30, 1..=3650)? * 86_400),
         sm3: written.sm3.unwrap_or(false),
+        font: places.written(written.font),
     })
 }
 
@@ -95,6 +126,12 @@ pub(super) fn to_written(custody: &Custody) -> written::Custody {
         }),
         witness: (!witnesses.is_empty()).then_some(witnesses),
         witness_of: (!of.is_empty()).then_some(of),
+        lock_days: Some(u64::from(custody.lock_days)),
+        sm2: Some(custody.sm2),
+        key_credential: custody.key.as_ref().map(|key| key.name.clone()),
+        key_sealed_file: custody.key.as_ref().map(|key| key.sealed.clone()),
+        sm2_key_credential: custody.sm2_key.as_ref().map(|key| key.name.clone()),
+        sm2_key_sealed_file: custody.sm2_key.as_ref().map(|key| key.sealed.clone()),
     }
 }
 
@@ -105,5 +142,6 @@ pub(super) fn export_to_written(export: &Export) -> written::Export {
         second_person: Some(export.second_person),
         keep_days: Some(export.keep.as_secs() / 86_400),
         sm3: Some(export.sm3),
+        font: export.font.clone(),
     }
 }

@@ -46,6 +46,13 @@ impl<'t> Document<'t> {
         Ok(Self { text, table, written })
     }
 
+    /// The line of each key that has a value, by its path.
+    pub fn lines(&self) -> std::collections::BTreeMap<String, usize> {
+        let mut lines = std::collections::BTreeMap::new();
+        note(self.text, self.table.get_ref(), KEYS, "", &mut lines);
+        lines
+    }
+
     /// The line of `path` (as `destination[1].bucket`), or of the nearest thing around it that is written.
     pub fn line_of(&self, path: &str) -> Option<usize> {
         let mut table = self.table.get_ref();
@@ -135,6 +142,33 @@ fn walk(text: &str, table: &DeTable<'_>, keys: &'static [(&str, Shape)], path: &
             (Shape::Text, DeValue::String(_)) | (Shape::Flag, DeValue::Boolean(_)) => {}
             (Shape::Whole, DeValue::Integer(n)) if u64::from_str_radix(n.as_str(), n.radix()).is_ok() => {}
             (shape, other) => faults.push(Fault { line, what: wrong_type(&inner, shape, other) }),
+        }
+    }
+}
+
+fn note(
+    text: &str,
+    table: &DeTable<'_>,
+    keys: &'static [(&str, Shape)],
+    path: &str,
+    lines: &mut std::collections::BTreeMap<String, usize>,
+) {
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        let inner = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let shape = keys.iter().find(|(known, _)| *known == name).map(|(_, shape)| shape);
+        match (shape, value.get_ref()) {
+            (Some(Shape::Section(keys)), DeValue::Table(table)) => note(text, table, keys, &inner, lines),
+            (Some(Shape::Repeated(keys)), DeValue::Array(items)) => {
+                for (n, item) in items.iter().enumerate() {
+                    if let DeValue::Table(table) = item.get_ref() {
+                        note(text, table, keys, &format!("{inner}[{n}]"), lines);
+                    }
+                }
+            }
+            _ => {
+                lines.insert(inner, line_at(text, key.span().start));
+            }
         }
     }
 }
@@ -247,7 +281,7 @@ mod tests {
             (
                 "zz = 1\n[aa]\n",
                 1,
-                "the top of the file has no key `zz`; its keys are station, vault, source, stream, network_recorder, discovery, media, casework, custody, export, destination, erase, audit, retention, upload, backup, web, access, feedback, log, control",
+                "the top of the file has no key `zz`; its keys are station, vault, source, stream, network_recorder, discovery, media, casework, custody, documents, export, derived, destination, erase, audit, retention, keeping, upload, backup, web, access, supervision, feedback, alarm, webhook, outbox, exchange, log, control",
             ),
         ];
         for (text, line, what) in table {
@@ -273,6 +307,9 @@ mod tests {
         assert_eq!(document.line_of("destination[1].name"), Some(7));
         assert_eq!(document.line_of("destination[1].bucket"), Some(6));
         assert_eq!(document.line_of("vault.dir"), None);
+        let lines = document.lines();
+        assert_eq!(lines.get("destination[1].name"), Some(&7));
+        assert_eq!((lines.len(), lines.get("web.listen")), (3, Some(&2)));
     }
 
     #[test]

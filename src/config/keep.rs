@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::resolve::{Problem, choice, problem, whole};
-use super::settings::{Audit, Evict, EvictWhen, Retention};
+use super::resolve::{Problem, choice, label, one_of, problem, whole};
+use super::settings::{Audit, Destination, Evict, EvictWhen, Keeping, Retention};
 use super::written;
 use crate::domain::evict::{self, EvictPolicy};
 use crate::domain::retention::RetentionRule;
@@ -63,6 +63,21 @@ pub(super) fn retention(written: written::Retention) -> Result<Retention, Proble
     Ok(Retention { rule })
 }
 
+/// `[keeping]`
+pub(super) fn keeping(written: written::Keeping, known: &[Destination]) -> Result<Keeping, Problem> {
+    let names: Vec<&str> = known.iter().map(|d| d.name.as_str()).collect();
+    let dispose_at = written.dispose_at.unwrap_or_default();
+    let dispose_at = dispose_at.iter().map(|name| match known.iter().find(|d| d.name.as_str() == name) {
+        Some(found) => Ok(found.name.clone()),
+        None => problem("keeping.dispose_at", one_of(&names, name)),
+    });
+    Ok(Keeping {
+        responsible: label("keeping.responsible", written.responsible)?,
+        fonds_no: label("keeping.fonds_no", written.fonds_no)?,
+        dispose_at: dispose_at.collect::<Result<_, _>>()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::{Surroundings, read};
@@ -80,6 +95,7 @@ mod tests {
             ("[audit]\nshare_percent = 101", "must be 0 to 100"),
             ("[audit]\nmax_mbit_s = 0", "must be 1 to 100000"),
             ("[retention]\nrenew_days = 10", "must be less than renew_days (10)"),
+            ("[keeping]\ndispose_at = ['moon']", "[keeping] dispose_at must be one of"),
         ] {
             let told = read(text, None, &Surroundings::default()).unwrap_err().to_string();
             assert!(told.contains(words), "{text}: {told}");

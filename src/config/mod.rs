@@ -4,15 +4,19 @@
 //! message that names the file, the line, the key and what to write instead.
 
 mod custody;
+mod derived;
 mod destination;
 mod form;
 mod keep;
 mod network;
+mod notice;
+mod oversight;
 mod resolve;
 mod secret;
 mod sending;
 mod settings;
 mod show;
+mod signin;
 mod stream;
 mod usb;
 pub mod written;
@@ -24,6 +28,7 @@ pub use form::nearest;
 pub use resolve::{DEFAULT_STATE_DIR, Surroundings};
 pub use secret::{Secret, SecretError, SecretFile};
 pub use settings::*;
+pub use signin::is_loopback;
 pub use stream::{address, port_of};
 
 /// The commented file with every key, its default and its unit.
@@ -113,6 +118,12 @@ pub fn read(text: &str, file: Option<&Path>, around: &Surroundings) -> Result<Se
     let document = form::Document::parse(text).map_err(|fault| invalid(fault.line, fault.what))?;
     resolve::resolve(document.written.clone(), file, around)
         .map_err(|p| invalid(document.line_of(&p.path), format!("{} {}", form::called(&p.path), p.what)))
+}
+
+/// The line of each key that a configuration's text gives a value, by its path (`destination[1].bucket`); empty where it
+/// cannot be read any more.
+pub fn lines(text: &str) -> std::collections::BTreeMap<String, usize> {
+    form::Document::parse(text).map(|document| document.lines()).unwrap_or_default()
 }
 
 fn absolute(path: &Path) -> PathBuf {

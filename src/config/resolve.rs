@@ -14,13 +14,14 @@ use jiff::tz::TimeZone;
 
 use super::form::nearest;
 use super::keep;
+use super::oversight;
 use super::secret::SecretFile;
 use super::settings::{
-    AccessRules, Backup, Casework, CoverageRules, Destination, DestinationKind, Erase, Feedback, FolderSource, Hook,
+    Backup, Casework, CoverageRules, Destination, DestinationKind, Documents, Erase, Feedback, FolderSource, Hook,
     Lamp, Language, Linking, Log, LogFormat, LogLevel, Media, Reserve, Settings, Station, Tls, Vault, Web,
 };
 use super::written::{self, Written};
-use super::{custody, destination, network, sending, stream, usb};
+use super::{custody, derived, destination, network, notice, sending, signin, stream, usb};
 use crate::domain::case_number::{CaseKind, RuleError, ShapeSpec, builtin_shapes};
 use crate::domain::erase::{Demand, ErasePolicy};
 use crate::domain::ids::{BayName, StationId};
@@ -76,16 +77,24 @@ pub fn resolve(written: Written, file: Option<&Path>, around: &Surroundings) -> 
         media: media(written.media.unwrap_or_default())?,
         casework: casework(written.casework.unwrap_or_default(), &places)?,
         custody: custody::resolve(written.custody.unwrap_or_default(), &places)?,
+        documents: documents(written.documents.unwrap_or_default(), &places)?,
         export: custody::export(written.export.unwrap_or_default(), &places)?,
+        derived: derived::resolve(written.derived.unwrap_or_default(), &places)?,
         backup: backup(written.backup.unwrap_or_default(), &destinations)?,
+        keeping: keep::keeping(written.keeping.unwrap_or_default(), &destinations)?,
         destinations,
         erase: erase(written.erase.unwrap_or_default())?,
         audit: keep::audit(written.audit.unwrap_or_default())?,
         retention: keep::retention(written.retention.unwrap_or_default())?,
         upload: sending::upload(written.upload.unwrap_or_default())?,
         web: web(written.web.unwrap_or_default(), &places)?,
-        access: access(written.access.unwrap_or_default())?,
+        access: signin::access(written.access.unwrap_or_default(), &places)?,
+        supervision: oversight::resolve(written.supervision.unwrap_or_default(), &places)?,
         feedback: feedback(written.feedback.unwrap_or_default(), &places)?,
+        alarm: notice::alarm(written.alarm.unwrap_or_default(), &places)?,
+        webhooks: notice::webhooks(written.webhook.unwrap_or_default(), &places)?,
+        messages: notice::messages(written.outbox.unwrap_or_default())?,
+        exchange: notice::exchange(written.exchange.unwrap_or_default(), &places)?,
         log: log(written.log.unwrap_or_default())?,
         control_socket: socket(written.control.unwrap_or_default(), &places)?,
         station,
@@ -259,6 +268,11 @@ fn casework(written: written::Casework, places: &Places<'_>) -> Result<Casework,
     Ok(casework)
 }
 
+fn documents(written: written::Documents, places: &Places<'_>) -> Result<Documents, Problem> {
+    let max_mb = whole("documents.max_mb", written.max_mb, 200, 1..=4_000)?;
+    Ok(Documents { dir: places.written(written.dir), max_bytes: max_mb * 1_000_000 })
+}
+
 fn linking(written: written::Linking) -> Result<Linking, Problem> {
     let usual = Linking::default();
     let score = |key: &str, value: Option<u64>, usual: u32| {
@@ -425,13 +439,13 @@ fn web(written: written::Web, places: &Places<'_>) -> Result<Web, Problem> {
             format!("must be host names such as \"station.lan\", without port; one of them is {bad:?}"),
         );
     }
-    Ok(Web { listen, tls, names })
-}
-
-fn access(written: written::Access) -> Result<AccessRules, Problem> {
-    let idle = whole("access.idle_minutes", written.idle_minutes, 30, 1..=1440)?;
-    let longest = whole("access.longest_hours", written.longest_hours, 12, 1..=168)?;
-    Ok(AccessRules { idle: Duration::from_secs(idle * 60), longest: Duration::from_secs(longest * 3600) })
+    let client_ca = places.written(written.client_ca_file);
+    if client_ca.is_some() && tls.is_none() {
+        let what =
+            "needs TLS: on loopback give tls_certificate and tls_key, too; certificates are shown over TLS alone";
+        return problem("web.client_ca_file", what);
+    }
+    Ok(Web { listen, tls, names, client_ca })
 }
 
 /// Where the kernel shows its LEDs (Documentation/leds/leds-class.rst).
@@ -528,7 +542,11 @@ fn keep_apart(settings: &Settings) -> Result<(), Problem> {
         ("vault.dir".to_owned(), &settings.vault.dir),
         ("source.folder.dir".to_owned(), &settings.folder_source.dir),
         ("export.dir".to_owned(), &settings.export.dir),
+        ("derived.dir".to_owned(), &settings.derived.dir),
     ];
+    places.extend(settings.exchange.in_dir.iter().map(|dir| ("exchange.in_dir".to_owned(), dir)));
+    places.extend(settings.exchange.out_dir.iter().map(|dir| ("exchange.out_dir".to_owned(), dir)));
+    places.extend(settings.documents.dir.as_ref().map(|dir| ("documents.dir".to_owned(), dir)));
     for (n, destination) in settings.destinations.iter().enumerate() {
         if let DestinationKind::Folder(folder) = &destination.kind {
             places.push((format!("destination[{n}].dir"), &folder.dir));

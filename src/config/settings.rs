@@ -47,8 +47,12 @@ pub struct Settings {
     pub casework: Casework,
     /// The log of everything that happens to a clip.
     pub custody: Custody,
+    /// Documents beside the clips of a case.
+    pub documents: Documents,
     /// Evidence packages.
     pub export: Export,
+    /// Files that are derived of clips.
+    pub derived: Derived,
     /// Where footage goes; at least one, names differ.
     pub destinations: Vec<Destination>,
     /// When space on recorders is given back; the first that fits a recorder holds. Empty: never.
@@ -57,6 +61,8 @@ pub struct Settings {
     pub audit: Audit,
     /// How long copies are locked.
     pub retention: Retention,
+    /// Isolation, filing, disposal.
+    pub keeping: Keeping,
     /// How uploads behave.
     pub upload: Upload,
     /// Backups of the database.
@@ -65,8 +71,18 @@ pub struct Settings {
     pub web: Web,
     /// Sign-in.
     pub access: AccessRules,
+    /// Supervision, legal review, reports.
+    pub supervision: Supervision,
     /// Telling people at the bays without a screen.
     pub feedback: Feedback,
+    /// How alarms are told, and to whom.
+    pub alarm: AlarmRules,
+    /// Programs that are told of what happens to clips and cases; names differ.
+    pub webhooks: Vec<DataWebhook>,
+    /// How messages wait and are tried again.
+    pub messages: Messages,
+    /// Files for and from a front-end machine.
+    pub exchange: Exchange,
     /// What the daemon writes about itself.
     pub log: Log,
     /// The Unix socket of the command line.
@@ -357,6 +373,19 @@ impl Casework {
     }
 }
 
+/// Files that are derived of clips because somebody asks for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derived {
+    /// Where they stand.
+    pub dir: PathBuf,
+    /// They are kept for so long.
+    pub keep: Duration,
+    /// A worker that takes longer over one is stopped.
+    pub patience: Duration,
+    /// Previews say over the picture who looks, and when.
+    pub watermark_previews: bool,
+}
+
 /// Evidence packages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {
@@ -368,6 +397,8 @@ pub struct Export {
     pub keep: Duration,
     /// SM3 beside the other digests.
     pub sm3: bool,
+    /// The typeface of documents; `None`: what is found.
+    pub font: Option<PathBuf>,
 }
 
 /// The log of everything that happens to a clip.
@@ -381,6 +412,33 @@ pub struct Custody {
     pub witnesses: Vec<WitnessSettings>,
     /// Verifier keys of the logs that we sign as a witness.
     pub witnessed: Vec<String>,
+    /// Checkpoints, timestamps and tiles are locked for so many days, where a destination locks anything.
+    pub lock_days: u32,
+    /// A second signature, SM2, below checkpoints and beside packages.
+    pub sm2: bool,
+    /// The signing key comes as a credential of the service manager; `None`: it stands in a file.
+    pub key: Option<KeyCredential>,
+    /// Likewise the SM2 key.
+    pub sm2_key: Option<KeyCredential>,
+}
+
+impl Custody {
+    /// For how many days the log's objects are locked at a destination that locks what is complete for `initial_days`. What
+    /// proves that a clip was never changed must outlast every lock of the clip.
+    pub fn log_lock_days(&self, initial_days: u32) -> u32 {
+        if initial_days == 0 { 0 } else { initial_days.max(self.lock_days) }
+    }
+}
+
+/// A signing key that the service manager hands over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyCredential {
+    /// Name of the credential.
+    pub name: String,
+    /// Where it stands while the service runs.
+    pub path: PathBuf,
+    /// Its encrypted file, which says how it is kept.
+    pub sealed: PathBuf,
 }
 
 /// An RFC 3161 authority.
@@ -416,6 +474,15 @@ pub struct Erase {
     pub policy: ErasePolicy,
 }
 
+/// Documents beside the clips of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documents {
+    /// Files that appear here are filed by themselves; `None`: nothing is watched.
+    pub dir: Option<PathBuf>,
+    /// Longest document.
+    pub max_bytes: u64,
+}
+
 /// Reading copies again after their proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Audit {
@@ -434,6 +501,17 @@ pub struct Audit {
 pub struct Retention {
     /// When locks are renewed, and how far.
     pub rule: RetentionRule,
+}
+
+/// Isolation, filing, disposal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Whom to call about what is suspected classified.
+    pub responsible: Option<String>,
+    /// 全宗号 of the agency's archive.
+    pub fonds_no: Option<String>,
+    /// Destinations at which copies of what was disposed of are removed.
+    pub dispose_at: Vec<DestinationName>,
 }
 
 /// How uploads behave.
@@ -480,6 +558,8 @@ pub struct Web {
     pub tls: Option<Tls>,
     /// Host names under which it answers, besides addresses.
     pub names: Vec<String>,
+    /// Who signs the certificates by which people sign in, PEM; browsers are asked for none where it is not given.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// How long a sign-in session goes on.
@@ -489,6 +569,25 @@ pub struct AccessRules {
     pub idle: Duration,
     /// None goes on for longer.
     pub longest: Duration,
+    /// Who else says who somebody is.
+    pub oidc: Option<OidcProvider>,
+}
+
+/// An identity provider (OpenID Connect).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcProvider {
+    /// As it calls itself; https, or http on this box.
+    pub issuer: String,
+    /// The name under which it knows the station.
+    pub client_id: String,
+    /// The station's secret there; none where it asks for none.
+    pub client_secret: Option<SecretFile>,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// What is asked for; `openid` is among them.
+    pub scopes: Vec<String>,
+    /// Words on the button, instead of our own.
+    pub label: Option<String>,
 }
 
 /// Certificate and key of the page.
@@ -570,8 +669,10 @@ macro_rules! choices {
 }
 
 mod destination;
+mod notice;
 
 pub use destination::*;
+pub use notice::*;
 
 choices! {
     /// Language of the page and of the command line.
@@ -690,6 +791,9 @@ impl Settings {
                 need(&format!("[[custody.witness]] {} ca_file", witness.name), ca);
             }
         }
+        for (key, path) in super::notice::needed_files(self) {
+            need(&key, &path);
+        }
         for stream in &self.streams {
             let of = |key: &str| format!("[[stream]] {} {key}", stream.name);
             if let Some(password) = &stream.password {
@@ -727,4 +831,24 @@ mod tests {
         assert_eq!(Reserve::Auto.bytes(4_000_000_000_000), 10_000_000_000);
         assert_eq!(Reserve::Bytes(7).bytes(64_000_000_000), 7);
     }
+}
+
+/// Supervision, legal review, reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supervision {
+    /// What is checked of each clip of a random sample.
+    pub checklist: Vec<String>,
+    /// What a case file is marked by, and how many points each item may bring.
+    pub marks: Vec<(String, u32)>,
+    /// The unit's own reports.
+    pub forms: Vec<Form>,
+}
+
+/// A report in the unit's own form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// What people call it.
+    pub name: String,
+    /// The workbook with placeholders.
+    pub file: PathBuf,
 }

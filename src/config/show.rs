@@ -2,11 +2,11 @@
 //! to the same settings.
 
 use super::settings::{
-    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, Linking, NetworkRecorder, ProxyChoice, Reach, Reserve,
-    Settings, Stream, UsbAllow, UsbSource, Vault,
+    Destination, DestinationKind, Erase, Evict, EvictWhen, Lamp, Linking, NetworkRecorder, OidcProvider, ProxyChoice,
+    Reach, Reserve, Settings, Stream, UsbAllow, UsbSource, Vault,
 };
 use super::written::{self, Written};
-use super::{custody, sending};
+use super::{custody, derived, notice, sending};
 use crate::domain::case_number::ShapeSpec;
 
 const DAY_MS: i64 = 86_400_000;
@@ -62,7 +62,12 @@ impl Settings {
                 }),
             }),
             custody: Some(custody::to_written(&self.custody)),
+            documents: Some(written::Documents {
+                dir: self.documents.dir.clone(),
+                max_mb: Some(self.documents.max_bytes / 1_000_000),
+            }),
             export: Some(custody::export_to_written(&self.export)),
+            derived: Some(derived::to_written(&self.derived)),
             destination: none_if_empty(self.destinations.iter().map(destination).collect()),
             erase: none_if_empty(self.erase.iter().map(erase).collect()),
             audit: Some(written::Audit {
@@ -75,6 +80,11 @@ impl Settings {
                 unlinked_days: Some((self.retention.rule.unlinked_ms / DAY_MS) as u64),
                 renew_days: Some((self.retention.rule.step_ms / DAY_MS) as u64),
                 renew_before_days: Some((self.retention.rule.before_ms / DAY_MS) as u64),
+            }),
+            keeping: Some(written::Keeping {
+                responsible: self.keeping.responsible.clone(),
+                fonds_no: self.keeping.fonds_no.clone(),
+                dispose_at: Some(self.keeping.dispose_at.iter().map(ToString::to_string).collect()),
             }),
             upload: Some(written::Upload {
                 clips_in_flight: Some(self.upload.clips_in_flight as u64),
@@ -97,11 +107,14 @@ impl Settings {
                 tls_certificate: self.web.tls.as_ref().filter(|t| !t.own).map(|t| t.certificate.clone()),
                 tls_key: self.web.tls.as_ref().filter(|t| !t.own).map(|t| t.key.clone()),
                 names: none_if_empty(self.web.names.clone()),
+                client_ca_file: self.web.client_ca.clone(),
             }),
             access: Some(written::Access {
                 idle_minutes: Some(self.access.idle.as_secs() / 60),
                 longest_hours: Some(self.access.longest.as_secs() / 3600),
+                oidc: self.access.oidc.as_ref().map(oidc),
             }),
+            supervision: Some(super::oversight::to_written(&self.supervision)),
             feedback: Some(written::Feedback {
                 hook: self.feedback.hook.as_ref().map(|h| h.command.clone()),
                 hook_timeout_s: self.feedback.hook.as_ref().map(|h| h.timeout.as_secs()),
@@ -109,12 +122,27 @@ impl Settings {
                 led_dir: Some(self.feedback.led_dir.clone()),
                 lamp: none_if_empty(self.feedback.lamps.iter().map(lamp).collect()),
             }),
+            alarm: Some(notice::alarm_to_written(&self.alarm)),
+            webhook: none_if_empty(self.webhooks.iter().map(notice::webhook_to_written).collect()),
+            outbox: Some(notice::messages_to_written(&self.messages)),
+            exchange: Some(notice::exchange_to_written(&self.exchange)),
             log: Some(written::Log {
                 level: Some(self.log.level.as_str().to_owned()),
                 format: Some(self.log.format.as_str().to_owned()),
             }),
             control: Some(written::Control { socket: Some(self.control_socket.clone()) }),
         }
+    }
+}
+
+fn oidc(provider: &OidcProvider) -> written::Oidc {
+    written::Oidc {
+        issuer: Some(provider.issuer.clone()),
+        client_id: Some(provider.client_id.clone()),
+        client_secret_file: provider.client_secret.as_ref().map(|s| s.path().to_owned()),
+        ca_file: provider.ca_file.clone(),
+        scopes: Some(provider.scopes.clone()),
+        label: provider.label.clone(),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn resolve(written: Vec<written::Stream>, places: &Places<'_>) -> Res
             if taken {
                 return problem(
                     format!("stream[{n}].{key}"),
-                    "is taken: another stream has it; a room with two cameras is two rooms, as \"讯问室1 正面\"",
+                    "is taken: another stream has it; a room with two cameras is two rooms, as \"询问室1 正面\"",
                 );
             }
         }

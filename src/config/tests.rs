@@ -50,7 +50,7 @@ fn the_commented_file_has_every_key_and_no_other() {
     // Nothing but known keys, and its examples can be used as they stand.
     let settings = read(&text, Some(Path::new("/etc/evidock/evidock.toml")), &around()).unwrap();
     assert_eq!(settings.destinations.len(), 10);
-    assert_eq!(settings.casework.number_shapes.len(), 1);
+    assert_eq!(settings.casework.number_shapes.len(), 2);
 }
 
 #[test]

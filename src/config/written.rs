@@ -87,8 +87,12 @@ sections! {
         casework: Casework,
         /// The log of everything that happens to a clip.
         custody: Custody,
+        /// Documents beside the clips of a case.
+        documents: Documents,
         /// Evidence packages.
         export: Export,
+        /// Files that are derived of clips.
+        derived: Derived,
         /// Where footage goes.
         destination: Vec<Destination>,
         /// When space on recorders is given back.
@@ -97,6 +101,8 @@ sections! {
         audit: Audit,
         /// How long copies are locked.
         retention: Retention,
+        /// Isolation, filing, disposal.
+        keeping: Keeping,
         /// How uploads behave.
         upload: Upload,
         /// Backups of the database.
@@ -105,8 +111,18 @@ sections! {
         web: Web,
         /// Sign-in.
         access: Access,
+        /// Supervision, legal review, reports.
+        supervision: Supervision,
         /// Telling people at the bays without a screen.
         feedback: Feedback,
+        /// How alarms are told.
+        alarm: Alarm,
+        /// Programs that are told of what happens to clips and cases.
+        webhook: Vec<Webhook>,
+        /// How messages to others wait.
+        outbox: Outbox,
+        /// Files for and from a front-end machine.
+        exchange: Exchange,
         /// What the daemon writes about itself.
         log: Log,
         /// The door of the command line.
@@ -309,6 +325,32 @@ sections! {
         coverage: CoverageRules,
     }
 
+    /// `[supervision]`
+    Supervision {
+        /// What is checked of each clip of a random sample.
+        checklist: Vec<String>,
+        /// What a case file is marked by.
+        mark: Vec<MarkItem>,
+        /// The unit's own reports.
+        form: Vec<ReportForm>,
+    }
+
+    /// `[[supervision.mark]]`
+    MarkItem {
+        /// What is marked.
+        item: String,
+        /// Points that it may bring.
+        points: u64,
+    }
+
+    /// `[[supervision.form]]`
+    ReportForm {
+        /// What people call it.
+        name: String,
+        /// An .xlsx file with placeholders.
+        file: PathBuf,
+    }
+
     /// `[casework.linking]`
     Linking {
         /// From this score on a rule links by itself; below it waits for a person.
@@ -371,6 +413,18 @@ sections! {
         witness: Vec<Witness>,
         /// Whose we sign.
         witness_of: Vec<WitnessOf>,
+        /// Days for which its objects are locked at destinations.
+        lock_days: u64,
+        /// A second signature, SM2.
+        sm2: bool,
+        /// Name of the credential that is the signing key.
+        key_credential: String,
+        /// The credential's encrypted file.
+        key_sealed_file: PathBuf,
+        /// Name of the credential that is the SM2 key.
+        sm2_key_credential: String,
+        /// That credential's encrypted file.
+        sm2_key_sealed_file: PathBuf,
     }
 
     /// `[export]`
@@ -383,6 +437,20 @@ sections! {
         keep_days: u64,
         /// SM3 beside the other digests.
         sm3: bool,
+        /// The typeface of documents.
+        font: PathBuf,
+    }
+
+    /// `[derived]`
+    Derived {
+        /// Where they stand.
+        dir: PathBuf,
+        /// Days for which they are kept.
+        keep_days: u64,
+        /// Minutes that making one may take.
+        timeout_minutes: u64,
+        /// Previews say over the picture who looks, and when.
+        watermark_previews: bool,
     }
 
     /// `[custody.timestamp]`
@@ -499,6 +567,14 @@ sections! {
         keep_days: u64,
     }
 
+    /// `[documents]`
+    Documents {
+        /// A folder from which documents are filed by themselves.
+        dir: PathBuf,
+        /// Longest document, 10^6 bytes.
+        max_mb: u64,
+    }
+
     /// `[audit]`
     Audit {
         /// So many per cent of the copies are read again each day, in samples.
@@ -519,6 +595,16 @@ sections! {
         renew_days: u64,
         /// A lock is renewed when no more than this is left of it.
         renew_before_days: u64,
+    }
+
+    /// `[keeping]`
+    Keeping {
+        /// Whom to call about what is suspected classified.
+        responsible: String,
+        /// 全宗号 of the agency's archive.
+        fonds_no: String,
+        /// Destinations at which copies of what was disposed of are removed.
+        dispose_at: Vec<String>,
     }
 
     /// An entry of `limit`.
@@ -573,6 +659,8 @@ sections! {
         tls_key: PathBuf,
         /// Host names under which it answers.
         names: Vec<String>,
+        /// Who signs the certificates of people, PEM.
+        client_ca_file: PathBuf,
     }
 
     /// `[access]`
@@ -581,6 +669,24 @@ sections! {
         idle_minutes: u64,
         /// No session goes on for longer.
         longest_hours: u64,
+        /// An identity provider.
+        oidc: Oidc,
+    }
+
+    /// `[access.oidc]`
+    Oidc {
+        /// The provider, as it calls itself.
+        issuer: String,
+        /// The name under which it knows the station.
+        client_id: String,
+        /// The station's secret there.
+        client_secret_file: PathBuf,
+        /// Whom to trust instead of the system's certificates, PEM.
+        ca_file: PathBuf,
+        /// What is asked for.
+        scopes: Vec<String>,
+        /// Words on the button.
+        label: String,
     }
 
     /// `[feedback]`
@@ -609,6 +715,132 @@ sections! {
         safe: String,
         /// LED that blinks fast when someone must act.
         trouble: String,
+    }
+
+    /// `[alarm]`
+    Alarm {
+        /// An alarm is told once it has stood for so long.
+        tell_after_s: u64,
+        /// It is over once it was away for so long.
+        over_after_s: u64,
+        /// It is told again so often.
+        repeat_hours: u64,
+        /// Programs that are told.
+        webhook: Vec<AlarmWebhook>,
+        /// People who are told.
+        mail: AlarmMail,
+    }
+
+    /// `[[alarm.webhook]]`
+    AlarmWebhook {
+        /// Its name.
+        name: String,
+        /// Where messages go.
+        url: String,
+        /// File that holds what they are signed with.
+        secret_file: PathBuf,
+        /// systemd credential that holds it.
+        secret_credential: String,
+        /// https: certificates to trust in place of the public ones, PEM.
+        ca_file: PathBuf,
+        /// It must answer within this.
+        timeout_s: u64,
+        /// Only what matters at least so much.
+        min_severity: String,
+    }
+
+    /// `[alarm.mail]`
+    AlarmMail {
+        /// The mail server.
+        host: String,
+        /// Its port.
+        port: u64,
+        /// `starttls`, `tls` or `off`.
+        tls: String,
+        /// Certificates to trust in place of the public ones, PEM.
+        ca_file: PathBuf,
+        /// Sender.
+        from: String,
+        /// Recipients.
+        to: Vec<String>,
+        /// User at the server.
+        user: String,
+        /// File that holds the password.
+        password_file: PathBuf,
+        /// Only what matters at least so much.
+        min_severity: String,
+    }
+
+    /// `[[webhook]]`
+    Webhook {
+        /// Its name.
+        name: String,
+        /// Where messages go.
+        url: String,
+        /// File that holds what they are signed with.
+        secret_file: PathBuf,
+        /// systemd credential that holds it.
+        secret_credential: String,
+        /// https: certificates to trust in place of the public ones, PEM.
+        ca_file: PathBuf,
+        /// It must answer within this.
+        timeout_s: u64,
+        /// Of what it is told.
+        events: Vec<String>,
+        /// `ids`, `case_no` or `record`.
+        tells: String,
+        /// Of clips above this label it gets ids alone.
+        max_sensitivity: String,
+    }
+
+    /// `[outbox]`
+    Outbox {
+        /// First pause after a failure.
+        retry_min_s: u64,
+        /// Longest pause.
+        retry_max_s: u64,
+        /// A message is given up when it is so old.
+        give_up_hours: u64,
+        /// So many wait for one receiver at most.
+        queue: u64,
+    }
+
+    /// `[exchange]`
+    Exchange {
+        /// Where the other side drops files.
+        in_dir: PathBuf,
+        /// Seconds between two looks at it.
+        poll_s: u64,
+        /// Which dropped files are which register.
+        take: Vec<Take>,
+        /// Where files for the other side are written.
+        out_dir: PathBuf,
+        /// Minutes between two files of a kind.
+        out_every_minutes: u64,
+        /// What is written.
+        give: Vec<Give>,
+    }
+
+    /// `[[exchange.take]]`
+    Take {
+        /// Pattern of file names.
+        files: String,
+        /// Which register they are.
+        register: String,
+        /// `theirs = ours`.
+        columns: Vec<String>,
+    }
+
+    /// `[[exchange.give]]`
+    Give {
+        /// Begin of the file's name.
+        name: String,
+        /// `csv` or `json`.
+        format: String,
+        /// `theirs = ours`.
+        columns: Vec<String>,
+        /// Clips above this label are left out.
+        max_sensitivity: String,
     }
 
     /// `[log]`

@@ -9,6 +9,7 @@
 //! database <bytes> <schema version>           what comes out of it
 //! log <size> <root>                           events in it, and their root (RFC 6962, hex)
 //! log-key <sha256>                            the encrypted object `log-key`; the line is absent where there is none
+//! sm2-key <sha256>                            likewise the encrypted object `sm2-key`
 //!
 //! — evidock/<station> <...>                   plain Ed25519 signature
 //! ```
@@ -50,6 +51,8 @@ pub struct BackupNote {
     pub log_root: Hash,
     /// Digest of the encrypted log key, where that is in the backup.
     pub log_key: Option<Sha256>,
+    /// Digest of the encrypted SM2 key, where that is in the backup.
+    pub sm2_key: Option<Sha256>,
 }
 
 /// Why a note was refused.
@@ -79,8 +82,10 @@ impl BackupNote {
             self.log_size,
             to_hex(&self.log_root)
         );
-        if let Some(key) = &self.log_key {
-            text.push_str(&format!("log-key {key}\n"));
+        for (name, key) in [("log-key", &self.log_key), ("sm2-key", &self.sm2_key)] {
+            if let Some(key) = key {
+                text.push_str(&format!("{name} {key}\n"));
+            }
         }
         text
     }
@@ -109,10 +114,12 @@ impl BackupNote {
         let object = fields("object", 2)?;
         let database = fields("database", 2)?;
         let log = fields("log", 2)?;
-        let log_key = match lines.next() {
-            None => None,
-            Some(line) => Some(number(line.strip_prefix("log-key ").ok_or(Malformed("a line's name"))?)?),
+        let mut rest = lines.peekable();
+        let mut sealed = |name: &str| -> Result<Option<Sha256>, BackupNoteError> {
+            let line = rest.next_if(|line| line.starts_with(name));
+            line.map(|line| number(&line[name.len()..])).transpose()
         };
+        let (log_key, sm2_key) = (sealed("log-key ")?, sealed("sm2-key ")?);
         let read = Self {
             station: StationId::new(station).map_err(|_| Malformed("the station's name"))?,
             epoch: number(epoch)?,
@@ -126,6 +133,7 @@ impl BackupNote {
             log_size: number(log[0])?,
             log_root: number::<Sha256>(log[1])?.0,
             log_key,
+            sm2_key,
         };
         // One spelling: what is shown is what was signed.
         if read.text() == text { Ok(read) } else { Err(Malformed("it has another spelling")) }
@@ -162,7 +170,7 @@ mod tests {
         FileSigner::from_seed("evidock/zhao-01", [seed; 32]).unwrap()
     }
 
-    fn sample(log_key: Option<Sha256>) -> BackupNote {
+    fn sample(log_key: Option<Sha256>, sm2_key: Option<Sha256>) -> BackupNote {
         BackupNote {
             station: StationId::new("zhao-01").unwrap(),
             epoch: 2,
@@ -176,13 +184,14 @@ mod tests {
             log_size: 1000,
             log_root: [2; 32],
             log_key,
+            sm2_key,
         }
     }
 
     /// Freezes what stands in buckets.
     #[test]
     fn form_is_frozen() {
-        let text = sample(Some(Sha256([3; 32]))).text();
+        let text = sample(Some(Sha256([3; 32])), None).text();
         let (one, two, three) = ("01".repeat(32), "02".repeat(32), "03".repeat(32));
         assert_eq!(
             text,
@@ -191,12 +200,15 @@ mod tests {
                  made 1781834604321\nobject 1234 {one}\ndatabase 5678 7\nlog 1000 {two}\nlog-key {three}\n"
             )
         );
+        let more = sample(Some(Sha256([3; 32])), Some(Sha256([4; 32]))).text();
+        assert_eq!(more, format!("{text}sm2-key {}\n", "04".repeat(32)));
     }
 
     #[test]
     fn read_as_written_and_refused_when_changed() {
         let key = VerifierKey::of(&signer(7)).unwrap();
-        for note in [sample(None), sample(Some(Sha256([3; 32])))] {
+        let (one, other) = (Some(Sha256([3; 32])), Some(Sha256([4; 32])));
+        for note in [sample(None, None), sample(one, None), sample(one, other), sample(None, other)] {
             let signed = note.sign(&signer(7)).unwrap();
             assert_eq!(open(signed.as_bytes(), std::slice::from_ref(&key)), Ok(note.clone()));
             assert_eq!(open_on_its_word(signed.as_bytes()), Ok(note));
@@ -210,13 +222,16 @@ mod tests {
             assert!(matches!(open(signed.as_bytes(), &[other]), Err(BackupNoteError::Note(NoteError::Unknown(_)))));
         }
         // Signed by another than it names.
-        let foreign = sample(None).sign(&signer(8)).unwrap();
+        let foreign = sample(None, None).sign(&signer(8)).unwrap();
         assert!(open_on_its_word(foreign.as_bytes()).is_err());
     }
 
     #[test]
     fn other_texts_are_refused() {
-        let good = sample(None).text();
+        let good = sample(None, None).text();
+        let keys = format!("log-key {}\nsm2-key {}\n", "03".repeat(32), "04".repeat(32));
+        assert!(BackupNote::parse(&format!("{good}{keys}")).is_ok());
+        let swapped: String = keys.lines().rev().map(|line| format!("{line}\n")).collect();
         for bad in [
             String::new(),
             good.replace("/backup/", "/x/"),
@@ -225,6 +240,9 @@ mod tests {
             good.replace("log 1000", "log 1000 1"),
             good.replace("zhao-01/", "Zhao/"),
             format!("{good}more\n"),
+            format!("{good}{keys}more\n"),
+            format!("{good}{swapped}"),
+            format!("{good}sm2-key x\n"),
             good.lines().take(4).map(|l| format!("{l}\n")).collect(),
         ] {
             assert!(BackupNote::parse(&bad).is_err(), "{bad:?}");

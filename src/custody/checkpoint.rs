@@ -23,9 +23,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::note::{Kind, Note, NoteError, Signed, VerifierKey};
+use super::sm2;
 use crate::domain::ids::StationId;
 use crate::domain::merkle::Hash;
-use crate::domain::ports::Signer;
+use crate::domain::ports::{SecondSigner, Signer};
 
 /// Why a checkpoint was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +128,16 @@ impl Checkpoint {
 
     /// Signs it at `made_ms` (milliseconds since the Unix epoch); the result is the note to store and to anchor.
     pub fn sign(&self, signer: &dyn Signer, made_ms: i64) -> Result<String, CheckpointError> {
+        self.sign_twice(signer, None, made_ms)
+    }
+
+    /// The same, with a second signature below, where there is a key for it.
+    pub fn sign_twice(
+        &self,
+        signer: &dyn Signer,
+        second: Option<&dyn SecondSigner>,
+        made_ms: i64,
+    ) -> Result<String, CheckpointError> {
         // What we sign must be what others read.
         if Self::parse(&self.text()).as_ref() != Ok(self) {
             return Err(CheckpointError::Malformed("a line of it is empty or holds a newline"));
@@ -134,6 +145,10 @@ impl Checkpoint {
         let mut note = Note::new(self.text())?;
         note.sign(signer)?;
         note.cosign(signer, u64::try_from(made_ms / 1000).unwrap_or(0))?;
+        // It stands beside, never instead: where it cannot be had, the log goes on.
+        if let Some(line) = second.and_then(|second| sm2::note_line(&note, second)) {
+            note.add(line);
+        }
         Ok(note.to_string())
     }
 }

@@ -84,6 +84,22 @@ pub enum KeyError {
         /// The public file.
         public: PathBuf,
     },
+    /// The service manager handed no such credential over.
+    #[error(
+        "the signing key is no credential at {path}; load it in the unit (LoadCredentialEncrypted=), or take [custody] key_credential out"
+    )]
+    NoCredential {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A key stands in a file although it is to be a credential.
+    #[error(
+        "{path} is still there, although [custody] key_credential says that the key comes as a credential; when a copy is kept safe elsewhere, remove it (shred -u {path})"
+    )]
+    Twice {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for a key: {0}")]
     Random(String),
@@ -96,6 +112,7 @@ pub enum KeyError {
 pub struct FileSigner {
     key: SigningKey,
     name: String,
+    protection: &'static str,
 }
 
 impl FileSigner {
@@ -124,9 +141,33 @@ impl FileSigner {
         }
     }
 
+    /// Reads the key `name` from a credential of the service manager, which is there as long as the service runs; `sealed`
+    /// is its encrypted file, which says how it is kept. The public half stands at `path` with `.pub` behind it, as that of
+    /// a key in a file does. No key is ever made here.
+    pub fn open_credential(credential: &Path, sealed: &Path, path: &Path, name: &str) -> Result<Self, KeyError> {
+        let Some(mut signer) = Self::open(credential, name)? else {
+            return Err(KeyError::NoCredential { path: credential.to_owned() });
+        };
+        signer.protection = super::sealed::protection(sealed);
+        if path.try_exists().map_err(io_error("looking for", path))? {
+            // Whoever reads that file can sign all the same.
+            return Err(KeyError::Twice { path: path.to_owned() });
+        }
+        let (public, line) = (public_path(path), format!("{}\n", VerifierKey::of(&signer)?));
+        match fs::read(&public) {
+            Ok(found) if found == line.as_bytes() => Ok(signer),
+            Ok(_) => Err(KeyError::Unlike { path: credential.to_owned(), public }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                publish(&public, line.as_bytes(), 0o644)?;
+                Ok(signer)
+            }
+            Err(e) => Err(io_error("reading", &public)(e)),
+        }
+    }
+
     /// A key from its 32-byte seed (RFC 8032), for tests and restored backups.
     pub fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, NoteError> {
-        let signer = Self { key: SigningKey::from_bytes(&seed), name: name.to_owned() };
+        let signer = Self { key: SigningKey::from_bytes(&seed), name: name.to_owned(), protection: "file" };
         VerifierKey::of(&signer).map(|_| signer)
     }
 
@@ -233,7 +274,7 @@ impl Signer for FileSigner {
     }
 
     fn protection(&self) -> &'static str {
-        "file"
+        self.protection
     }
 }
 
@@ -252,7 +293,7 @@ pub fn public_path(path: &Path) -> PathBuf {
 }
 
 /// Where the key stands that is to follow the one at `path`.
-fn next_path(path: &Path) -> PathBuf {
+pub(super) fn next_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".next");
     name.into()

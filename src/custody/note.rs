@@ -223,6 +223,11 @@ impl Note {
         Ok(())
     }
 
+    /// Adds a line of a kind that others make; readers who do not know it pass it over.
+    pub fn add(&mut self, line: NoteSignature) {
+        self.signatures.push(line);
+    }
+
     /// Reads a note. Whether its signatures are true is another question ([`Note::verify`]).
     pub fn parse(bytes: &[u8]) -> Result<Self, NoteError> {
         use NoteError::Malformed;

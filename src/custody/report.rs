@@ -16,14 +16,24 @@ pub const MAX_LISTED: u64 = 20;
 pub enum HeldBy {
     /// The station's own database.
     Store,
-    /// A place off the box, by name: a destination, later a witness.
+    /// A destination on the box's own disk: whoever has the box has that, too.
+    Near(String),
+    /// A place off the box, by name: a destination or a witness.
     Anchor(String),
+}
+
+impl HeldBy {
+    /// Whether whoever has the box cannot change what is held there.
+    pub fn is_off_box(&self) -> bool {
+        matches!(self, Self::Anchor(_))
+    }
 }
 
 impl fmt::Display for HeldBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HeldBy::Store => f.write_str("the database"),
+            HeldBy::Near(name) => write!(f, "anchor {name} on this box's own disk"),
             HeldBy::Anchor(name) => write!(f, "anchor {name}"),
         }
     }
@@ -84,6 +94,32 @@ pub enum Problem {
         "the checkpoint over {size} events held by {held_by} is signed by the key {key}, whose use event {seq} had ended: somebody kept the old key"
     )]
     RetiredKey { held_by: HeldBy, size: u64, seq: u64, key: String },
+    /// An event about the SM2 key that does not say what it must.
+    #[error("event {seq} says something of the SM2 key that cannot be read")]
+    Sm2Unreadable { seq: u64 },
+    /// An event about the SM2 key that does not follow from those before.
+    #[error("event {seq} does not follow from those before it: the SM2 key {key} was not in use then, or still was")]
+    Sm2NotInUse { seq: u64, key: String },
+    /// The log names an SM2 key that is not known as this station's.
+    #[error(
+        "event {seq} names the SM2 key {key}, which is none of those known here (log.sm2.key.pub, log.sm2.retired): the key was exchanged, or its public half lost"
+    )]
+    Sm2Untrusted { seq: u64, key: String },
+    /// An SM2 signature that its key has not made.
+    #[error(
+        "the SM2 signature of {key} below the checkpoint of epoch {epoch} over {size} events held by {held_by} is false"
+    )]
+    Sm2False { held_by: HeldBy, epoch: u32, size: u64, key: String },
+    /// No SM2 signature of the key that the log names.
+    #[error(
+        "the checkpoint of epoch {epoch} over {size} events held by {held_by} has no SM2 signature of {key}, which the log names for it: the line was taken away, or another key signed"
+    )]
+    Sm2Missing { held_by: HeldBy, epoch: u32, size: u64, key: String },
+    /// An SM2 key went on signing after its end.
+    #[error(
+        "the checkpoint of epoch {epoch} over {size} events held by {held_by} has an SM2 signature of {key}, whose use had ended: somebody kept the old key"
+    )]
+    Sm2Retired { held_by: HeldBy, epoch: u32, size: u64, key: String },
     /// Stored nodes and stored events are not of one size.
     #[error("the stored tree has {nodes} events, but {events} were read")]
     OtherSize { nodes: u64, events: u64 },
@@ -124,6 +160,19 @@ pub enum Problem {
         "the checkpoint of epoch {epoch} held by {held_by} covers {size} events, but that epoch ends before event {ended} and no later epoch declares the loss"
     )]
     UndeclaredLoss { held_by: HeldBy, epoch: u32, size: u64, ended: u64 },
+    /// A timestamp that is none, or of something else than it is kept with.
+    #[error("the timestamp on {size} events of epoch {epoch} held by {held_by} is of no use: {why}")]
+    BadTimestamp { held_by: HeldBy, epoch: u32, size: u64, why: String },
+    /// A stamped head that the events do not give.
+    #[error(
+        "the timestamp of {at} held by {held_by} is not on the first {size} events of epoch {epoch} as the log has them: events were changed since then, or the timestamp is another's"
+    )]
+    OtherTimestamp { held_by: HeldBy, epoch: u32, size: u64, at: String },
+    /// More was stamped than is there, and no epoch says so.
+    #[error(
+        "the timestamp of {at} held by {held_by} is on {size} events of epoch {epoch}, of which the log, with {have} events, lacks some; no later epoch declares the loss"
+    )]
+    LostTimestamp { held_by: HeldBy, epoch: u32, size: u64, at: String, have: u64 },
     /// Signed in an epoch that the log does not have.
     #[error(
         "the checkpoint over {size} events held by {held_by} is of epoch {epoch}, which the log does not have: an older database was put back"
@@ -150,6 +199,17 @@ pub enum Notice {
     /// The signing key was changed.
     #[error("event {seq} changes the signing key to {key} (kept in: {protection})")]
     KeyChanged { seq: u64, key: String, protection: String },
+    /// The SM2 key was changed.
+    #[error("event {seq} changes the SM2 key to {key} (kept in: {protection})")]
+    Sm2Changed { seq: u64, key: String, protection: String },
+    /// The same, without the old key.
+    #[error(
+        "event {seq} changes the SM2 key to {key} (kept in: {protection}); the old one, {old}, was lost and did not sign that"
+    )]
+    Sm2Lost { seq: u64, old: String, key: String, protection: String },
+    /// No SM2 signatures any more.
+    #[error("event {seq} ends SM2 signatures; the last were by {key}")]
+    Sm2Off { seq: u64, key: String },
     /// A restore lost events and said so.
     #[error("a restore lost the events from {kept} to {} of epoch {epoch} and declared it (checkpoint held by {held_by})", size.saturating_sub(1))]
     DeclaredLoss { held_by: HeldBy, epoch: u32, size: u64, kept: u64 },
@@ -213,6 +273,30 @@ pub struct EpochSpan {
     pub key_protection: Option<String>,
 }
 
+/// A stretch of the log under one SM2 key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sm2Span {
+    /// The epoch.
+    pub epoch: u32,
+    /// Position of the event that says so.
+    pub from: u64,
+    /// Position of the event that ends it; `None` for the one that is in use.
+    pub until: Option<u64>,
+    /// The key.
+    pub key: String,
+    /// How the private key is kept, as the newest event of the stretch tells.
+    pub protection: String,
+}
+
+/// What was found of SM2 signatures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sm2Report {
+    /// Which key was in use when, as the log says.
+    pub keys: Vec<Sm2Span>,
+    /// Checkpoints with such a signature by a key that is known here, and true.
+    pub checkpoints: u64,
+}
+
 /// What one holder's checkpoints show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HolderReport {
@@ -241,10 +325,16 @@ pub struct LogReport {
     pub signed_size: u64,
     /// So many first events are as a checkpoint that left the box signed them.
     pub anchored_size: u64,
+    /// So many timestamps are on heads that the log has, ...
+    pub timestamps: u64,
+    /// ... the largest of them of so many first events. Whether their authority made them was not looked at.
+    pub stamped_size: u64,
     /// The epochs in their order.
     pub epochs: Vec<EpochSpan>,
     /// The holders of checkpoints.
     pub holders: Vec<HolderReport>,
+    /// Second signatures with SM2; `None` where there never was any.
+    pub sm2: Option<Sm2Report>,
     /// What must not be.
     pub problems: Findings<Problem>,
     /// What should be known.
@@ -277,9 +367,19 @@ impl fmt::Display for LogReport {
                 None => writeln!(f)?,
             }
         }
+        if let Some(sm2) = &self.sm2 {
+            for span in &sm2.keys {
+                write!(f, "  SM2 from event {} of epoch {}", span.from, span.epoch)?;
+                if let Some(until) = span.until {
+                    write!(f, " to {until}")?;
+                }
+                writeln!(f, " under {} (kept in: {})", span.key, span.protection)?;
+            }
+            writeln!(f, "  SM2: {} signed a second time and true", count(sm2.checkpoints, "checkpoint"))?;
+        }
         if self.intact {
             writeln!(f, "Intact: no problem was found.")?;
-        } else {
+        } else if self.problems.total() > 0 {
             writeln!(f, "NOT INTACT: {}.", count(self.problems.total(), "problem"))?;
         }
         list(f, &self.problems)?;
@@ -290,7 +390,15 @@ impl fmt::Display for LogReport {
         let (signed, anchored) = (self.signed_size.max(self.anchored_size), self.anchored_size);
         writeln!(f, "Anchored: {} as held off this box", count(anchored, "event"))?;
         writeln!(f, "Signed: {} more as signed here; whoever has this box's key could sign others", signed - anchored)?;
-        writeln!(f, "Open: {} more that no checkpoint confirms", self.size.saturating_sub(signed))
+        writeln!(f, "Open: {} more that no checkpoint confirms", self.size.saturating_sub(signed))?;
+        if self.timestamps > 0 {
+            let (stamps, events) = (count(self.timestamps, "timestamp"), count(self.stamped_size, "event"));
+            writeln!(
+                f,
+                "Stamped: {events}; {stamps} on heads that the log has (`openssl ts -verify` tells who made them)"
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,9 @@ use super::checkpoint::{self, CheckpointError};
 use super::epoch::{Head, Opening};
 use super::note::{Kind, NoteError, VerifierKey};
 use super::report::{EpochSpan, Findings, HeldBy, HolderReport, LogReport, Notice, Problem};
+use super::sm2::Sm2Key;
+use super::sm2_course::{Lines, Sm2Check};
+use super::stamps::{HeldStamp, Stamps};
 use crate::domain::digest::to_hex;
 use crate::domain::event::{ENVELOPE_VERSION, Envelope, EventKind, MAX_EVENT_BYTES};
 use crate::domain::ids::StationId;
@@ -32,6 +35,8 @@ pub struct Trust<'a> {
     pub station: &'a StationId,
     /// The keys under which it may be signed, retired ones too. Best learned long ago, from off the box.
     pub keys: &'a [VerifierKey],
+    /// The SM2 keys that may sign beside them, retired ones too. Which one must, the log says.
+    pub sm2: &'a [Sm2Key],
     /// Size and root that the store's own nodes give, to find damage after the last checkpoint; `None` when
     /// there are only entries.
     pub tree: Option<(u64, Hash)>,
@@ -53,7 +58,17 @@ pub fn verify_log<E: fmt::Display>(
     entries: impl IntoIterator<Item = Result<(u64, Vec<u8>), E>>,
     checkpoints: impl IntoIterator<Item = HeldCheckpoint>,
 ) -> LogReport {
-    let mut check = Check::new(trust);
+    verify_stamped_log(trust, entries, checkpoints, [])
+}
+
+/// The same with the timestamps on its heads.
+pub fn verify_stamped_log<E: fmt::Display>(
+    trust: &Trust<'_>,
+    entries: impl IntoIterator<Item = Result<(u64, Vec<u8>), E>>,
+    checkpoints: impl IntoIterator<Item = HeldCheckpoint>,
+    stamps: impl IntoIterator<Item = HeldStamp>,
+) -> LogReport {
+    let mut check = Check::new(trust, stamps);
     check.open_checkpoints(checkpoints);
     check.compare_at_size();
     for entry in entries {
@@ -89,6 +104,8 @@ struct Signed {
     holder: usize,
     /// Which of the trusted keys signed it.
     key: usize,
+    /// Which of the trusted SM2 keys have a line.
+    sm2: Lines,
 }
 
 /// A change of keys inside an epoch.
@@ -116,12 +133,14 @@ struct Check<'a> {
     /// The key in force, as the log says, and its changes.
     key: Option<String>,
     rotations: Vec<Rotation>,
+    sm2: Sm2Check<'a>,
     holders: Vec<HolderReport>,
     /// By size, then epoch; those before `compared` have met the tree.
     signed: Vec<Signed>,
     compared: usize,
     /// Indices into `signed` whose epoch was over before their size was reached.
     orphans: Vec<usize>,
+    stamps: Stamps<'a>,
     signed_size: u64,
     anchored_size: u64,
     problems: Findings<Problem>,
@@ -129,9 +148,12 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(trust: &'a Trust<'a>) -> Self {
+    fn new(trust: &'a Trust<'a>, stamps: impl IntoIterator<Item = HeldStamp>) -> Self {
+        let mut problems = Findings::default();
         Self {
             trust,
+            stamps: Stamps::new(trust.station, stamps, &mut problems),
+            problems,
             tree: Frontier::default(),
             next_seq: 0,
             previous: None,
@@ -140,13 +162,13 @@ impl<'a> Check<'a> {
             openings: Vec::new(),
             key: None,
             rotations: Vec::new(),
+            sm2: Sm2Check::new(trust.sm2),
             holders: Vec::new(),
             signed: Vec::new(),
             compared: 0,
             orphans: Vec::new(),
             signed_size: 0,
             anchored_size: 0,
-            problems: Findings::default(),
             notices: Findings::default(),
         }
     }
@@ -193,7 +215,8 @@ impl<'a> Check<'a> {
                 opened.signed.iter().any(|signed| signed.name == key.name() && ids.contains(&signed.id))
             };
             let key = self.trust.keys.iter().position(by).unwrap_or_default();
-            self.signed.push(Signed { head, holder, key });
+            let sm2 = self.sm2.below(&note, head, &held_by, &mut self.problems);
+            self.signed.push(Signed { head, holder, key, sm2 });
         }
         self.signed.sort_by_key(|s| (s.head.size, s.head.epoch));
         for pair in self.signed.windows(2) {
@@ -243,6 +266,9 @@ impl<'a> Check<'a> {
         if head.kind == EventKind::KeyRotated.as_str() {
             self.rotation(seq, head.epoch, bytes);
         }
+        if head.kind == EventKind::Sm2Key.as_str() {
+            self.sm2.event(seq, head.epoch, bytes, &mut self.problems, &mut self.notices);
+        }
         let running = self.epochs.last().map(|span| span.epoch);
         let opens = head.kind == EventKind::EpochOpened.as_str();
         match running {
@@ -258,6 +284,7 @@ impl<'a> Check<'a> {
             }
             _ => {}
         }
+        self.sm2.epoch_opened(seq);
         let mut span =
             EpochSpan { epoch: head.epoch, from: seq, opened_ms: head.wall_ms, key: None, key_protection: None };
         if opens {
@@ -336,19 +363,28 @@ impl<'a> Check<'a> {
     /// Compares the tree as it stands with every checkpoint of its size.
     fn compare_at_size(&mut self) {
         let size = self.tree.size();
+        if self.stamps.wait_for(size) {
+            let running = self.epochs.last().map(|span| span.epoch);
+            self.stamps.meet(size, self.tree.root(), running, &mut self.problems);
+        }
         if self.signed.get(self.compared).is_none_or(|s| s.head.size != size) {
             return;
         }
         let (root, running, intact) = (self.tree.root(), self.epochs.last().map(|span| span.epoch), self.signed_size);
-        while let Some(Signed { head, holder, .. }) = self.signed.get(self.compared).filter(|s| s.head.size == size) {
+        while let Some(Signed { head, holder, sm2, .. }) =
+            self.signed.get(self.compared).filter(|s| s.head.size == size)
+        {
             let holder = &mut self.holders[*holder];
             if running.is_some_and(|epoch| epoch > head.epoch) {
                 self.orphans.push(self.compared);
             } else if head.root == root {
                 holder.confirms = Some(size);
                 self.signed_size = size;
-                if holder.held_by != HeldBy::Store {
+                if holder.held_by.is_off_box() {
                     self.anchored_size = size;
+                }
+                if running == Some(head.epoch) {
+                    self.sm2.judge(*head, sm2, &holder.held_by, &mut self.problems);
                 }
             } else {
                 self.problems.add(Problem::OtherRoot {
@@ -380,7 +416,7 @@ impl<'a> Check<'a> {
         // A log without a single event is as old as any checkpoint.
         let running = self.epochs.last().map_or(u32::MAX, |span| span.epoch);
         let signed = std::mem::take(&mut self.signed);
-        for (at, Signed { head, holder, key }) in signed.iter().enumerate() {
+        for (at, Signed { head, holder, key, .. }) in signed.iter().enumerate() {
             let held_by = self.holders[*holder].held_by.clone();
             // The old key signs the event of its own end, and nothing after it.
             let retired = self.rotations.iter().find(|rotation| {
@@ -402,6 +438,10 @@ impl<'a> Check<'a> {
                 self.orphan(*head, held_by);
             }
         }
+        // What was not read cannot be held against the log.
+        if !self.cut_short {
+            self.stamps.finish(size, &self.openings, &mut self.problems);
+        }
         let root = self.tree.root();
         match self.trust.tree {
             _ if self.cut_short => {}
@@ -418,8 +458,11 @@ impl<'a> Check<'a> {
             root: to_hex(&root),
             signed_size: self.signed_size,
             anchored_size: self.anchored_size,
+            timestamps: self.stamps.confirmed.0,
+            stamped_size: self.stamps.confirmed.1,
             epochs: self.epochs,
             holders: self.holders,
+            sm2: self.sm2.report(),
             problems: self.problems,
             notices: self.notices,
         }

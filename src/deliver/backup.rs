@@ -2,8 +2,8 @@
 //! neither when nor where to.
 //!
 //! The object `database` is the SQLite file, compressed (zstd), then encrypted (age v1, X25519): what this file
-//! does, `age --decrypt -i IDENTITY database | zstd -d` undoes, too. The object `log-key` is the file `log.key`,
-//! encrypted in the same way and not compressed. Both stream with bounded memory, whatever their size.
+//! does, `age --decrypt -i IDENTITY database | zstd -d` undoes, too. The object `log-key` is the file `log.key`, and
+//! `sm2-key` the file `log.sm2.key`, encrypted in the same way and not compressed. All stream with bounded memory, whatever their size.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};

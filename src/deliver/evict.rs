@@ -1,9 +1,10 @@
 //! Gives space on the vault's disk back: executes what `domain::evict` decides, oldest clips first.
 //!
 //! For each clip: the copies that count are looked at once more where they stand; the decision is made again inside the
-//! transaction that logs the intent and says "evicted"; the file is removed and its directory synced; the result is
-//! logged. The power may fail between any two of these: until the transaction nothing changed, and from then on nothing
-//! relies on the file, whether it stands or not. [`Evictor::settle`] finishes what an interrupted run began.
+//! transaction that logs the intent and says "evicted"; a checkpoint over that is anchored; the file is removed and its
+//! directory synced; the result is logged. The power may fail between any two of these: until the transaction nothing
+//! changed, and from then on nothing relies on the file, whether it stands or not. [`Evictor::settle`] finishes what an
+//! interrupted run began.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,12 +49,13 @@ pub struct Evictor {
     pub free_percent: u64,
     /// How it is.
     pub health: Part,
-    /// Signs a checkpoint of the log: the intent is to stand below one before its file goes.
+    /// Has the intent stand below a checkpoint before its file goes.
     pub checkpoint: Checkpoint,
 }
 
-/// Signs a checkpoint of the log as it is.
-pub type Checkpoint = Arc<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+/// Signs a checkpoint of the log as it is, and waits until it stands off this box, where a destination does; an error where
+/// that cannot be now, or once the token asks to stop.
+pub type Checkpoint = Arc<dyn Fn(CancellationToken) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 /// Why nothing could be given up now.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +131,7 @@ impl Evictor {
         stop: &CancellationToken,
         alive: &(impl Fn() + Send + Sync),
     ) -> Result<Looked, EvictError> {
-        self.settle().await?;
+        self.settle(stop).await?;
         let Some(policy) = self.policy else { return Ok(Looked::default()) };
         let configured: Vec<String> = self.remotes.iter().map(|d| d.name().to_string()).collect();
         let mut looked = Looked::default();
@@ -158,7 +160,7 @@ impl Evictor {
                     return Ok(looked);
                 }
                 match decide(Some(&policy), &row.facts, anchors, room_wanted, self.clock.now().0) {
-                    Ok(()) => match self.give_up(&row, &policy, &configured, room_wanted).await? {
+                    Ok(()) => match self.give_up(&row, &policy, (&configured, room_wanted), stop).await? {
                         Ok(freed) => {
                             looked.given_up += 1;
                             looked.freed_bytes += freed;
@@ -178,10 +180,10 @@ impl Evictor {
     }
 
     /// Evictions whose end nobody saw: whether the file still stands or not, it goes now.
-    pub async fn settle(&self) -> Result<(), EvictError> {
+    pub async fn settle(&self, stop: &CancellationToken) -> Result<(), EvictError> {
         let evicting = self.store.read(|r| r.evicting()).await?;
         if !evicting.is_empty() {
-            (self.checkpoint)().await?;
+            (self.checkpoint)(stop.clone()).await?;
         }
         for clip in evicting {
             let freed = self.remove(clip).await?;
@@ -195,8 +197,8 @@ impl Evictor {
         &self,
         row: &EvictRow,
         policy: &EvictPolicy,
-        configured: &[String],
-        room_wanted: bool,
+        (configured, room_wanted): (&[String], bool),
+        stop: &CancellationToken,
     ) -> Result<Result<u64, String>, EvictError> {
         let (clip, policy, names) = (row.clip, *policy, configured.to_vec());
         if let Some(why) = self.missing(row).await? {
@@ -212,9 +214,9 @@ impl Evictor {
         });
         match decided.await? {
             Ok(_) => {
-                // Whoever has the key could not say later that nothing was given up. Without a checkpoint the file
-                // stays; the next round settles it, when one can be signed.
-                (self.checkpoint)().await?;
+                // With the checkpoint in others' hands nobody can say later that nothing was given up. Without one the
+                // file stays; the next round settles it, when one arrives.
+                (self.checkpoint)(stop.clone()).await?;
                 Ok(Ok(self.remove(clip).await?))
             }
             Err(why) => Ok(Err(why.to_string())),

@@ -16,10 +16,14 @@ use crate::domain::digest::Sha256;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteChecksum, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteChecksum, RemoteObject, Removal, SendError, SessionId, VersionMarker,
+    VersionPage,
 };
 use crate::domain::time::UtcMs;
+
+/// What the version before the one that stands is called; those before it are forgotten.
+const OLDER: &str = "older";
 
 /// How a destination can be untrue or of no use.
 #[derive(Debug, Clone, Default)]
@@ -112,6 +116,12 @@ impl FakeDestination {
         if let Some(stored) = self.state().objects.get_mut(key) {
             stored.bytes = flipped(&stored.bytes);
         }
+    }
+
+    /// Puts other bytes over what stands under a key, as whoever has its keys may; what stood there before is kept as an
+    /// older version.
+    pub fn write_over(&self, key: &str, bytes: Bytes) {
+        store(&mut self.state(), key, bytes, None, None);
     }
 
     /// Uploads under way.
@@ -366,7 +376,12 @@ impl Destination for FakeDestination {
         Box::pin(async move {
             key::check(&self.name, key)?;
             self.answer(|state| match state.seen(key) {
-                Some(stored) if stored.bytes == bytes => Ok(()),
+                Some(stored) if stored.bytes == bytes => {
+                    if let Some(stored) = state.objects.get_mut(key) {
+                        stored.locked_until = stored.locked_until.or(lock_until);
+                    }
+                    Ok(())
+                }
                 Some(_) => Err(self.mismatch(key, "another object stands there under the same key")),
                 None => {
                     let told = RemoteChecksum::Whole(Sha256(sha2::Sha256::digest(&bytes).into()));
@@ -424,6 +439,40 @@ impl Destination for FakeDestination {
         })
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        Box::pin(async move {
+            key::check_prefix(&self.name, prefix)?;
+            self.answer(|state| {
+                let after = from.map(|from| from.key.as_str());
+                let wanted = |key: &&String| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
+                let keys: Vec<String> = state.objects.keys().filter(wanted).take(500).cloned().collect();
+                let next = keys.last().map(|key| VersionMarker { key: key.clone(), place: None });
+                let of = |key: &String| {
+                    let version = |version: Option<String>| ObjectVersion { key: key.clone(), version, deleted: false };
+                    let older = state.older.get(key).map(|_| version(Some(OLDER.to_owned())));
+                    std::iter::once(version(None)).chain(older).collect::<Vec<_>>()
+                };
+                Ok(VersionPage { versions: keys.iter().flat_map(of).collect(), next })
+            })
+            .await
+        })
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        if version.version.is_none() {
+            return self.read(&version.key, None);
+        }
+        Box::pin(async move {
+            let missing = || self.mismatch(&version.key, "it is not there");
+            let bytes = self.answer(|state| state.older.get(&version.key).map(|s| s.bytes.clone()).ok_or_else(missing));
+            Ok(futures_util::stream::iter([Ok(bytes.await?)]).boxed())
+        })
+    }
+
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.answer(move |state| {
             let stored = state.objects.get_mut(key).ok_or_else(|| self.mismatch(key, "it is not there"))?;
@@ -437,6 +486,17 @@ impl Destination for FakeDestination {
             let stored = state.objects.get_mut(key).ok_or_else(|| self.mismatch(key, "it is not there"))?;
             stored.held = held;
             Ok(HoldAnswer::Done)
+        }))
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        Box::pin(self.answer(move |state| {
+            if state.objects.get(key).is_some_and(|stored| stored.held || stored.locked_until.is_some()) {
+                return Err(SendError::Refused { destination: self.name.clone(), what: "it is locked".into() });
+            }
+            state.objects.remove(key);
+            state.older.remove(key);
+            Ok(Removal::Done)
         }))
     }
 

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Clock, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Clock, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError, SessionId, VersionMarker, VersionPage,
 };
 use crate::domain::time::UtcMs;
 
@@ -191,6 +191,18 @@ impl Destination for Fenced {
         self.inner.list(prefix, after)
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        self.inner.versions(prefix, from)
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        self.inner.read_version(version)
+    }
+
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
             self.may_write().await?;
@@ -202,6 +214,13 @@ impl Destination for Fenced {
         Box::pin(async move {
             self.may_write().await?;
             self.inner.hold(key, held).await
+        })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        Box::pin(async move {
+            self.may_write().await?;
+            self.inner.remove(key).await
         })
     }
 

@@ -59,6 +59,9 @@ impl Reach {
         if row.isolated_ms.is_some() {
             return Err(FootageError::Isolated);
         }
+        if row.disposed_ms.is_some() {
+            return Err(FootageError::Missing(clip));
+        }
         let (Some(root), Some(size_bytes)) = (row.blake3, row.size_bytes) else {
             return Err(FootageError::Missing(clip));
         };

@@ -6,13 +6,15 @@
 //! and [`prove`], which compares what it says and holds with ours.
 //! [`pace`] bounds how fast bytes go out. [`uplink`] joins them with store and vault: it sends what is due and stores each step. So do those that look after
 //! copies once they are proven: [`audit`] reads them again, [`mend`] brings good bytes back where one is wrong, [`locks`]
-//! renews their locks, [`evict`] gives local copies up, [`footage`] reads clips from wherever they stand. [`stops`]
-//! keeps what is isolated from going out. [`backup`] is the form of a backup of the database, [`fence`] keeps a station that
-//! goes on elsewhere from writing. [`tiles`] brings the log's tree there, [`post`] asks witnesses and authorities.
+//! renews their locks, [`evict`] gives local copies up, [`dispose`] carries out what two people decided, [`footage`] reads clips from wherever they stand. [`stops`]
+//! keeps what is isolated from going out, [`welcome`] whoever looks there from asking one that refuses us. [`backup`] is the form of a backup of the database, [`fence`] keeps a station that
+//! goes on elsewhere from writing. [`elsewhere`] reads the catalogues of other stations. [`tiles`] brings the log's tree there, [`post`] asks witnesses and authorities.
 
 pub mod audit;
 pub mod azure;
 pub mod backup;
+pub mod dispose;
+pub mod elsewhere;
 pub mod evict;
 pub mod fake;
 pub mod fence;
@@ -32,6 +34,7 @@ pub mod tiles;
 pub mod tus;
 pub mod uplink;
 pub mod webdav;
+pub mod welcome;
 
 mod blocks;
 mod folders;
@@ -41,5 +44,6 @@ mod keys;
 mod line;
 mod sweep;
 mod trial;
+mod versions;
 
 pub use keys::{Keys, KeysRead, Secret};

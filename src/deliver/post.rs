@@ -13,6 +13,7 @@ use crate::domain::error::{Retry, Retryable, chain};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The way to one address.
+#[derive(Debug)]
 pub struct Poster {
     url: String,
     client: reqwest::Client,
@@ -26,6 +27,20 @@ pub struct Posted {
     /// Its body.
     pub body: Bytes,
 }
+
+/// What came of telling somebody something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Status of HTTP.
+    pub status: u16,
+    /// Seconds after which they want to be asked again, where they say so (RFC 9110, 10.2.3, as a number).
+    pub retry_after_s: Option<u64>,
+    /// The begin of what they said, harmless and short.
+    pub said: String,
+}
+
+/// Of an answer to something told so much is read, bytes: a receiver must not fill our memory.
+const SAID_BYTES: usize = 1024;
 
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +81,17 @@ impl Poster {
 
     /// Asks, and takes an answer of at most `most` bytes.
     pub async fn post(&self, media_type: &str, body: Vec<u8>, most: usize) -> Result<Posted, PostError> {
+        self.ask(self.client.post(&self.url).header("content-type", media_type).body(body), most).await
+    }
+
+    /// Reads what is there, of at most `most` bytes.
+    pub async fn get(&self, most: usize) -> Result<Posted, PostError> {
+        self.ask(self.client.get(&self.url), most).await
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder, most: usize) -> Result<Posted, PostError> {
         let unreachable = |what: String| PostError::Unreachable { url: self.url.clone(), what };
         let asked = async {
-            let request = self.client.post(&self.url).header("content-type", media_type).body(body);
             let response = request.send().await.map_err(|e| unreachable(chain(&e)))?;
             let status = response.status().as_u16();
             let (mut stream, mut body) = (response.bytes_stream(), Vec::new());
@@ -82,5 +105,39 @@ impl Poster {
         };
         let late = || unreachable(format!("no answer within {} s", PATIENCE.as_secs()));
         tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Tells something, with these headers; of the answer its begin is enough. Redirects are not followed: a message is for
+    /// whom the configuration names.
+    pub async fn tell(
+        &self,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<Told, PostError> {
+        let unreachable = |what: String| PostError::Unreachable { url: self.url.clone(), what };
+        let told = async {
+            let mut request = self.client.post(&self.url).body(body);
+            for (name, value) in headers {
+                request = request.header(*name, value);
+            }
+            let response = request.send().await.map_err(|e| unreachable(chain(&e.without_url())))?;
+            let status = response.status().as_u16();
+            let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
+            let retry_after_s = retry_after.and_then(|v| v.trim().parse().ok());
+            let (mut stream, mut said) = (response.bytes_stream(), Vec::new());
+            // The status decides; a body that does not come to its end says no more.
+            while let Some(Ok(chunk)) = stream.next().await {
+                said.extend_from_slice(&chunk);
+                if said.len() > SAID_BYTES {
+                    break;
+                }
+            }
+            let said = String::from_utf8_lossy(&said);
+            let said = said.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(120).collect();
+            Ok(Told { status, retry_after_s, said })
+        };
+        let late = || unreachable(format!("no answer within {} s", within.as_secs()));
+        tokio::time::timeout(within, told).await.unwrap_or_else(|_| Err(late()))
     }
 }

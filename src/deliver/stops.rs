@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use crate::domain::ids::{ClipId, DestinationName};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError, SessionId, VersionMarker, VersionPage,
 };
 use crate::domain::time::UtcMs;
 
@@ -141,12 +141,28 @@ impl Destination for Stoppable {
         self.inner.list(prefix, after)
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        self.inner.versions(prefix, from)
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        self.inner.read_version(version)
+    }
+
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         self.inner.retain(key, until)
     }
 
     fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
         self.inner.hold(key, held)
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        self.inner.remove(key)
     }
 
     fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use crate::deliver::welcome::Welcome;
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ids::StationId;
 use crate::domain::layout;
@@ -36,6 +37,8 @@ pub struct Tiler {
     pub station: StationId,
     /// Full tiles are locked for so long; 0: not at all.
     pub lock_days: u32,
+    /// Whether the destination lets us in.
+    pub welcome: Welcome,
     /// The newest checkpoint is looked at so often; after a failure, after ten times that.
     pub look_every: Duration,
 }
@@ -57,8 +60,10 @@ impl Tiler {
         while !stop.is_cancelled() {
             alive();
             let mut pause = self.look_every;
-            match self.run_once(&stop, &alive).await {
-                Ok(_) => {}
+            // What refuses us is its uplink's to ask.
+            let looked = if self.welcome.is_open() { self.run_once(&stop, &alive).await.map(drop) } else { Ok(()) };
+            match looked {
+                Ok(()) => {}
                 Err(TilesError::Store(StoreError::Closed)) => return,
                 Err(e) => {
                     // What is wrong with the destination as such is told by its uplink.

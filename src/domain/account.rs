@@ -3,17 +3,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::why::{Why, in_words_of_why};
+
 /// A name with which somebody signs in: 2 to 32 letters, digits and `. _ - @`, beginning with a letter or digit; letters of
 /// any script, Latin ones small. One account has one spelling.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LoginName(String);
 
 /// Why a name was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} cannot be the name of an account: use 2 to 32 letters, digits and . _ - @, beginning with a letter or digit"
-)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginNameError(String);
+
+in_words_of_why!(LoginNameError);
+
+impl From<&LoginNameError> for Why {
+    fn from(LoginNameError(typed): &LoginNameError) -> Self {
+        Self::LoginForm { typed: typed.clone() }
+    }
+}
 
 impl LoginName {
     /// Accepts a name as typed: white space at the ends is dropped, letters are made small.
@@ -217,6 +224,10 @@ pub struct AccountFacts {
     pub officer: Option<String>,
     /// Nobody signs in after this day, as `2026-12-31`, or a time.
     pub until: Option<String>,
+    /// Who this person is at the configured identity provider.
+    pub oidc_subject: Option<String>,
+    /// Fingerprints (SHA-256) of certificates of this person, separated by commas.
+    pub certificate: Option<String>,
 }
 
 /// A text that is shown to nobody: a password, a token.

@@ -197,14 +197,7 @@ impl NumberRule {
             return Err(NumberError::Empty);
         }
         match self.read(&folded.text, this_year) {
-            Some(Ok((spec, display, key))) => Ok(CaseNumber {
-                raw: raw.to_owned(),
-                display,
-                key,
-                kind: spec.kind,
-                rule_version: self.version,
-                warnings: folded.warnings,
-            }),
+            Some(Ok(found)) => Ok(self.number(raw, found, folded.warnings)),
             Some(Err(error)) => Err(error),
             None => {
                 let examples = self.shapes.iter().map(|s| s.spec.example.clone()).collect();
@@ -214,11 +207,30 @@ impl NumberRule {
         }
     }
 
+    /// The same where a text may be a number, or anything else: nobody is told why it is none, and that is not looked for.
+    pub fn accept(&self, raw: &str, this_year: i16) -> Option<CaseNumber> {
+        if raw.chars().nth(MAX_CHARS).is_some() {
+            return None;
+        }
+        let folded = fold(raw);
+        let found = self.read(&folded.text, this_year)?.ok()?;
+        Some(self.number(raw, found, folded.warnings))
+    }
+
+    fn number(
+        &self,
+        raw: &str,
+        (spec, display, key): (&ShapeSpec, String, String),
+        warnings: Vec<NumberWarning>,
+    ) -> CaseNumber {
+        CaseNumber { raw: raw.to_owned(), display, key, kind: spec.kind, rule_version: self.version, warnings }
+    }
+
     /// What to look a typed text up by: half a number and any style of brackets will do.
     pub fn search_keys(&self, typed: &str, this_year: i16) -> SearchKeys {
         let loose = loose(typed);
         SearchKeys {
-            key: self.parse(typed, this_year).ok().map(|number| number.key),
+            key: self.accept(typed, this_year).map(|number| number.key),
             loose: if loose.is_empty() { None } else { Some(loose) },
         }
     }

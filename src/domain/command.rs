@@ -9,9 +9,13 @@ use utoipa::ToSchema;
 
 use super::account::AccountAsk;
 use super::digest::Sha256;
+use super::disposal::DisposalAsk;
 use super::event::Actor;
+use super::filing::FilingAsk;
+use super::oversight::OversightAsk;
 use super::ports::BoxFuture;
 use super::rights::Action;
+use super::why::Why;
 
 /// Who asks, as the door established it, never as the caller says.
 #[derive(Debug, Clone)]
@@ -79,6 +83,10 @@ pub enum Request {
         /// Field name and value.
         fields: Vec<(String, String)>,
     },
+    /// Files a document; exactly as many bytes as it has follow the line.
+    FileDocument(FileDocument),
+    /// Makes the index of searches anew.
+    RebuildSearch,
     /// Imports a roster.
     ImportRoster {
         /// The file's name, for the log.
@@ -110,11 +118,18 @@ pub enum Request {
     Decide {
         /// The clip.
         clip: String,
-        /// Which case, as typed; without it the surest that is suggested.
+        /// Which case, as typed; without it, and without anything else to be said, the surest that is suggested.
         #[serde(default)]
         case_no: Option<String>,
         /// `accept`, `refuse` or `undo`.
         verdict: String,
+        /// With `accept`: where it was captured, and what it proves. Of the clips beside the first only those get it that
+        /// lack it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        says: Vec<(String, String)>,
+        /// With `undo`: which of these are taken back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unsay: Vec<String>,
         /// The same about these clips.
         #[serde(default)]
         also: Vec<String>,
@@ -133,6 +148,9 @@ pub enum Request {
         written: bool,
         /// Why.
         reason: String,
+        /// On what basis.
+        #[serde(default)]
+        basis: String,
     },
     /// Lets a device at the gate in: it is a recorder of ours.
     ApproveRecorder {
@@ -190,6 +208,25 @@ pub enum Request {
         /// The recorder's id.
         recorder: String,
     },
+    /// Takes the last thing back that was done at the desk about a recorder, a moment ago.
+    UndoDesk {
+        /// Number of the stay out.
+        issue: i64,
+    },
+    /// Tries a destination now, with an object of its own; goes on by itself.
+    TryDestination {
+        /// Its name.
+        destination: String,
+    },
+    /// Says what importing a register would come to, every mistake by itself.
+    TryRegister {
+        /// Word of `domain::register::Register`.
+        register: String,
+        /// The file's name.
+        name: String,
+        /// The file in base64.
+        content: String,
+    },
     /// Pulls a recorder in the network now.
     PullRecorder {
         /// Its name in the configuration.
@@ -245,6 +282,9 @@ pub enum Request {
         clip: String,
         /// Served ranges, merged: in bytes, of a preview in milliseconds of the clip.
         ranges: Vec<(u64, u64)>,
+        /// Of a preview: which pieces were given out, with the hex SHA-256 of each.
+        #[serde(default)]
+        pieces: Vec<(u32, String)>,
     },
     /// Logs what was derived of a clip before it is given out: its digest beside the clip's own. Of the same bytes once.
     NoteDerived {
@@ -256,6 +296,32 @@ pub enum Request {
         sha256: String,
         /// Its length in bytes.
         bytes: u64,
+    },
+    /// Asks for a file of its own that is derived of a clip; answers with its id.
+    AskDerived {
+        /// The clip.
+        clip: String,
+        /// `frame`, `trim`, `watermark`.
+        kind: String,
+        /// Of a frame: `jpg` or `png`.
+        #[serde(default)]
+        form: Option<String>,
+        /// The moment, or the begin, milliseconds from the clip's start.
+        #[serde(default)]
+        from_ms: Option<u64>,
+        /// The end.
+        #[serde(default)]
+        to_ms: Option<u64>,
+        /// A stretch to the picture, encoded again.
+        #[serde(default)]
+        exact: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Logs that a derived file is about to be given out; answers with the entry's number.
+    TakeDerived {
+        /// Its id.
+        derived: String,
     },
     /// Hashes the local copy and compares (and the remote copies, if asked).
     Verify {
@@ -306,6 +372,19 @@ pub enum Request {
         case_no: Option<String>,
         /// Why.
         reason: String,
+        /// On what basis: a review, a lawsuit, a letter.
+        #[serde(default)]
+        basis: Option<String>,
+    },
+    /// The filing of a case: 结案, 立卷, 归档, re-opening.
+    Filing {
+        /// What.
+        ask: FilingAsk,
+    },
+    /// Disposal after appraisal: one person proposes, another one confirms.
+    Disposal {
+        /// What.
+        ask: DisposalAsk,
     },
     /// Releases a hold: one person asks, another one confirms.
     Unhold {
@@ -317,6 +396,9 @@ pub enum Request {
         /// Confirm what another person asked for.
         #[serde(default)]
         confirm: bool,
+        /// Refuse what another person asked for, or take back what one asked for oneself.
+        #[serde(default)]
+        refuse: bool,
     },
     /// Isolates a clip as suspected classified (疑似涉密): it goes nowhere and is shown to nobody.
     Isolate {
@@ -335,6 +417,9 @@ pub enum Request {
         /// Confirm what another person asked for.
         #[serde(default)]
         confirm: bool,
+        /// Refuse what another person asked for, or take back what one asked for oneself.
+        #[serde(default)]
+        refuse: bool,
     },
     /// Makes a backup of the database now and brings it to its destinations.
     Backup,
@@ -364,8 +449,12 @@ pub enum Request {
         clips: u64,
         /// Their length in bytes.
         bytes: u64,
-        /// SHA-256 of the list of its files, hex.
+        /// The list of its files, whose digest is signed.
         files: String,
+        /// The manifest of its payload, which that list names.
+        manifest: String,
+        /// What it says of itself (`custody::package::Facts`), likewise.
+        facts: String,
     },
     /// Asks for an evidence package that the daemon makes itself; answers with its id and state.
     AskExport {
@@ -386,6 +475,9 @@ pub enum Request {
         /// Divided among discs of so many bytes.
         #[serde(default)]
         disc_bytes: Option<u64>,
+        /// With the files that were derived of its clips.
+        #[serde(default)]
+        derived: bool,
     },
     /// Confirms or refuses an evidence package that another person asked for.
     DecideExport {
@@ -408,16 +500,31 @@ pub enum Request {
         /// From which byte of its zip on.
         from_byte: u64,
     },
+    /// Somebody says that they know of an alarm: it is not told again while it stands.
+    AcknowledgeAlarm {
+        /// Its number.
+        alarm: i64,
+    },
     /// Another station's log asks for a signature on its checkpoint (`custody::witness`); answers with status, body and
     /// media type of HTTP.
     AddCheckpoint {
         /// The submission.
         body: String,
     },
+    /// What this station has signed of another log: the newest checkpoint of each epoch; answers like `AddCheckpoint`.
+    SignedAsWitness {
+        /// The name of that log's key.
+        log: String,
+    },
     /// Accounts, sessions, tokens and cases sent for review.
     Accounts {
         /// What.
         ask: AccountAsk,
+    },
+    /// Supervision and legal review.
+    Oversight {
+        /// What.
+        ask: OversightAsk,
     },
     /// Logs that something was asked for without the right to it.
     LogRefusal {
@@ -455,21 +562,21 @@ impl Request {
     /// Kinds of derived files that [`Request::NoteDerived`] may tell.
     pub const DERIVED: [&'static str; 1] = ["sheet"];
     /// Kinds of viewing that [`Request::BeginView`] may tell.
-    pub const VIEWINGS: [&'static str; 5] = ["play", "download", "thumbnail", "sheet", "preview"];
+    pub const VIEWINGS: [&'static str; 6] = ["play", "read", "download", "thumbnail", "sheet", "preview"];
 
     /// Whether what would stand in the log in clear is of a form that tells nothing else: a peer must not be able to
-    /// write names or numbers into it. The refusal is in words.
-    pub fn check(&self) -> Result<(), String> {
+    /// write names or numbers into it.
+    pub fn check(&self) -> Result<(), Why> {
         let word = |what: &str, words: &[&str]| match words.contains(&what) {
             true => Ok(()),
-            false => Err(format!("there is no such kind of access; it is one of {}", words.join(", "))),
+            false => Err(Why::NoSuchAccess { known: words.iter().map(|word| (*word).to_owned()).collect() }),
         };
         match self {
             Self::LogAccess { what, case, .. } => {
                 word(what, &Self::ACCESSES)?;
                 match case {
                     Some(hash) if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
-                        Err("a case is told by the 64 hexadecimal digits of its hashed number".to_owned())
+                        Err(Why::CaseHash {})
                     }
                     _ => Ok(()),
                 }
@@ -478,11 +585,11 @@ impl Request {
             Self::NoteDerived { what, sha256, .. } => {
                 word(what, &Self::DERIVED)?;
                 let digest = sha256.parse::<Sha256>().map(|_| ());
-                digest.map_err(|_| "a digest is 64 lower-case hexadecimal digits".to_owned())
+                digest.map_err(|_| Why::DigestForm {})
             }
             Self::LogRefusal { action, why, .. } => {
                 let known = Action::parse(action).is_some() && Self::REFUSALS.contains(&why.as_str());
-                if known { Ok(()) } else { Err("there is no such action, or no such reason to refuse it".to_owned()) }
+                if known { Ok(()) } else { Err(Why::NoSuchRefusal {}) }
             }
             _ => Ok(()),
         }
@@ -495,26 +602,58 @@ impl Request {
 pub enum Reply {
     /// Done; facts about it.
     Done(serde_json::Value),
-    /// Not done; whose turn it is and why, in words that say what to do.
+    /// Not done; whose turn it is and why.
     Refused {
         /// `not_found`, `invalid`, `conflict`, `unavailable`, `forbidden`.
         code: String,
-        /// In words.
+        /// Why, in English words that say what to do.
         message: String,
+        /// The same as a key with its parameters, for words in other languages.
+        #[serde(default)]
+        why: Why,
     },
 }
 
 impl Reply {
     /// A refusal.
-    pub fn refused(code: &str, message: impl Into<String>) -> Self {
-        Self::Refused { code: code.to_owned(), message: message.into() }
+    pub fn refused(code: &str, why: impl Into<Why>) -> Self {
+        let why = why.into();
+        Self::Refused { code: code.to_owned(), message: why.to_string(), why }
     }
 }
+
+/// A document to be filed; its bytes come beside it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileDocument {
+    /// Any number of the case, as typed.
+    pub case_no: String,
+    /// Word of `domain::document::DocumentKind`.
+    pub kind: String,
+    /// The file's name.
+    pub name: String,
+    /// What it is called.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The matter of which it is the written record.
+    #[serde(default)]
+    pub matter: Option<String>,
+    /// Stage of the procedure.
+    #[serde(default)]
+    pub stage: Option<String>,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
+/// Bytes as they come from whoever sends them.
+pub type Incoming = std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<bytes::Bytes>> + Send>>;
 
 /// The way to the running daemon.
 pub trait Ask: Send + Sync {
     /// Carries a request out on behalf of `caller`.
     fn ask<'a>(&'a self, caller: &'a Caller, request: Request) -> BoxFuture<'a, Reply>;
+
+    /// Takes a document in on behalf of `caller`; answers once it is sealed, or refused.
+    fn file<'a>(&'a self, caller: &'a Caller, document: FileDocument, bytes: Incoming) -> BoxFuture<'a, Reply>;
 }
 
 #[cfg(test)]
@@ -549,7 +688,7 @@ mod tests {
             access("find", Some(&upper)),
             view("show"),
         ] {
-            let words = refused.check().unwrap_err();
+            let words = refused.check().unwrap_err().to_string();
             assert!(!words.contains('张') && !words.contains('赵'), "{words}");
         }
     }

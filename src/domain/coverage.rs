@@ -5,7 +5,15 @@
 //!
 //! What must be recorded from begin to end (查封扣押、强制拆除 ...) is looked at over the union of all recorders on the
 //! scene: one that stops while another goes on leaves no gap. A written record may stand for what is recorded as the
-//! situation asks; for what must be recorded whole it is only the reason why something is missing.
+//! situation asks; for what must be recorded whole it is only the reason why something is missing. What is missing with a
+//! reason on record stands apart from what is missing alone; both are gaps.
+//!
+//! An item of one matter of enforcement (执法事项) is about cases of that matter or cause alone. Where no item names the
+//! matter or cause of a case, and the register no matter, only what was carried out counts.
+
+mod told;
+
+pub use told::{CaseCoverage, CoverageLine, CoverageSaid, ReasonTold, Stretch, head, reasons, rows, told};
 
 use super::register::{Done, Entry, name_key};
 
@@ -45,6 +53,8 @@ impl Tier {
 pub struct Item {
     /// Kind of enforcement that it is about; `None`: every kind.
     pub kind: Option<String>,
+    /// Matter of enforcement (执法事项) that it is about; `None`: every one. Several are joined as lists are.
+    pub subject: Option<String>,
     /// Stage.
     pub stage: Option<String>,
     /// Matter to be recorded.
@@ -63,6 +73,7 @@ impl Item {
         let text = |column: &str| entry.get(column).map(str::to_owned);
         Self {
             kind: text("kind"),
+            subject: text("subject"),
             stage: text("stage"),
             matter: text("matter").or_else(|| text("stage")).unwrap_or_default(),
             tier: entry.get("tier").and_then(Tier::parse).unwrap_or(Tier::Part),
@@ -86,7 +97,7 @@ pub struct Footage {
 }
 
 /// Why a matter has no recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoRecord {
     /// Which.
     pub matter: String,
@@ -94,6 +105,19 @@ pub struct NoRecord {
     pub written: bool,
     /// In words.
     pub reason: String,
+    /// On what basis, where somebody said: an order, an article, a report of the fault.
+    pub basis: String,
+    /// Who said so, and when; `None` of a document, which speaks for itself.
+    pub said: Option<Said>,
+}
+
+/// Who said something, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// `kind:id` of the actor.
+    pub actor: String,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
 }
 
 /// What the agency allows.
@@ -110,6 +134,8 @@ pub struct Allowed {
 pub enum Standing {
     /// It should be recorded, and nothing is there (应进行音像记录，未见资料).
     Missing,
+    /// The same, and a reason is on record (未记录，已说明原因).
+    Explained,
     /// It should be recorded whole, and is not (中断).
     Interrupted,
     /// It is recorded and came in too late.
@@ -124,13 +150,19 @@ pub enum Standing {
 
 impl Standing {
     /// Each of them, what asks for something first.
-    pub const ALL: [Self; 6] =
-        [Self::Missing, Self::Interrupted, Self::Late, Self::Present, Self::Replaced, Self::NotYetDue];
+    pub const ALL: [Self; 7] =
+        [Self::Missing, Self::Explained, Self::Interrupted, Self::Late, Self::Present, Self::Replaced, Self::NotYetDue];
+
+    /// Reads the published word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == word)
+    }
 
     /// The published word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
+            Self::Explained => "missing_with_reason",
             Self::Interrupted => "interrupted",
             Self::Late => "late",
             Self::Present => "present",
@@ -139,9 +171,9 @@ impl Standing {
         }
     }
 
-    /// Whether somebody must do something about it.
+    /// Whether something that should be there is not, whatever the reason.
     pub fn is_a_gap(self) -> bool {
-        matches!(self, Self::Missing | Self::Interrupted)
+        matches!(self, Self::Missing | Self::Explained | Self::Interrupted)
     }
 }
 
@@ -160,8 +192,12 @@ pub struct Line {
     pub gaps_ms: Vec<(i64, i64)>,
     /// Until when its footage may come, where that is still to come.
     pub due_ms: Option<i64>,
-    /// Why it has no recording, where somebody said.
+    /// Why it has no recording, where somebody said or a document tells.
     pub reason: Option<String>,
+    /// On what basis, where somebody said.
+    pub basis: Option<String>,
+    /// Who said so, and when.
+    pub said: Option<Said>,
 }
 
 /// What a case has, against what it should have.
@@ -190,10 +226,16 @@ impl Coverage {
 pub struct CaseFacts {
     /// Kind of enforcement; `None`: every item counts that has no kind of its own, or whose matter was carried out.
     pub kind: Option<String>,
+    /// Matter of enforcement (执法事项), where the register says it.
+    pub subject: Option<String>,
+    /// Cause (案由).
+    pub cause: Option<String>,
     /// Stages that are over.
     pub stages: Vec<String>,
     /// Matters that were carried out.
     pub done: Vec<Done>,
+    /// The case is over (结案), and so is each of its stages, whether anybody ticked them or not.
+    pub over: bool,
 }
 
 impl CaseFacts {
@@ -201,11 +243,34 @@ impl CaseFacts {
     pub fn of(entry: &Entry) -> Self {
         Self {
             kind: entry.get("kind").map(str::to_owned),
+            subject: entry.get("subject").map(str::to_owned),
+            cause: entry.get("cause").map(str::to_owned),
             stages: entry.list("stages").into_iter().map(str::to_owned).collect(),
             done: entry.matters(),
+            over: false,
         }
     }
+
+    /// Whether it is of the matter of enforcement, or one of those, that an item names.
+    fn is_of(&self, subject: &str) -> bool {
+        let (ours, cause) = (self.subject.as_deref().map(name_key), self.cause.as_deref().map(name_key));
+        let names = |named: &String| {
+            // A cause is a sentence that names the matter; a word of two characters stands in too many of them.
+            let in_cause = |cause: &String| cause == named || (named.chars().count() > 2 && cause.contains(named));
+            ours.as_ref() == Some(named) || cause.as_ref().is_some_and(in_cause)
+        };
+        subject.split(PARTS).map(name_key).any(|named| !named.is_empty() && names(&named))
+    }
+
+    /// Whether it can be told of which matter of enforcement it is: the register says so, or some item names its cause.
+    pub fn is_placed(&self, items: &[Item]) -> bool {
+        let named = |item: &Item| item.subject.as_deref().is_some_and(|subject| self.is_of(subject));
+        self.subject.is_some() || items.iter().all(|item| item.subject.is_none()) || items.iter().any(named)
+    }
 }
+
+/// Between the matters of enforcement that one item names.
+const PARTS: [char; 5] = ['、', ';', '；', ',', '，'];
 
 /// Compares.
 pub fn cover(
@@ -218,12 +283,17 @@ pub fn cover(
 ) -> Coverage {
     let same = |a: &str, b: &str| name_key(a) == name_key(b);
     let done = |item: &Item| case.done.iter().filter(|d| same(&d.matter, &item.matter)).collect::<Vec<_>>();
-    let about = |item: &Item| match (&item.kind, &case.kind) {
+    let of_kind = |item: &Item| match (&item.kind, &case.kind) {
         (None, _) => true,
         (Some(of), Some(kind)) => same(of, kind),
         (Some(_), None) => !done(item).is_empty(),
     };
-    let items: Vec<&Item> = items.iter().filter(|item| about(item)).collect();
+    let placed = case.is_placed(items);
+    let of_subject = |item: &Item| match &item.subject {
+        None => true,
+        Some(subject) => case.is_of(subject) || (!placed && !done(item).is_empty()),
+    };
+    let items: Vec<&Item> = items.iter().filter(|item| of_kind(item) && of_subject(item)).collect();
     // A clip of a stage alone shows the one item of that stage; where there are several nobody can tell which.
     let only_of_stage = |stage: &str| {
         let mut of = items.iter().filter(|i| i.stage.as_deref().is_some_and(|s| same(s, stage)));
@@ -242,10 +312,9 @@ pub fn cover(
                 .filter(|(_, matter)| matter.as_deref().is_some_and(|m| same(m, &item.matter)))
                 .map(|(clip, _)| clip)
                 .collect();
-            let stage_over =
-                item.stage.as_deref().is_some_and(|stage| case.stages.iter().any(|over| same(over, stage)));
+            let ticked = item.stage.as_deref().is_some_and(|stage| case.stages.iter().any(|over| same(over, stage)));
             let reason = said.iter().rev().find(|s| same(&s.matter, &item.matter));
-            line(item, &clips, &done(item), item.always && stage_over, reason, now_ms, allowed)
+            line(item, &clips, &done(item), item.always && (case.over || ticked), reason, now_ms, allowed)
         })
         .collect();
     let beside = shown
@@ -275,6 +344,7 @@ fn line(
         (true, _) if done.is_empty() && !due_anyway => Standing::NotYetDue,
         (true, Tier::Part) if written => Standing::Replaced,
         (true, _) if due_ms.is_some() => Standing::NotYetDue,
+        (true, _) if said.is_some_and(|s| !s.reason.is_empty()) => Standing::Explained,
         (true, _) => Standing::Missing,
         (false, tier) => {
             if tier == Tier::Whole {
@@ -293,6 +363,7 @@ fn line(
             }
         }
     };
+    let said = said.filter(|s| !s.reason.is_empty());
     Line {
         item: item.clone(),
         standing,
@@ -300,7 +371,9 @@ fn line(
         recorded_ms,
         gaps_ms,
         due_ms: due_ms.filter(|_| standing == Standing::NotYetDue),
-        reason: said.map(|s| s.reason.clone()).filter(|r| !r.is_empty()),
+        reason: said.map(|s| s.reason.clone()),
+        basis: said.map(|s| s.basis.clone()).filter(|b| !b.is_empty()),
+        said: said.and_then(|s| s.said.clone()),
     }
 }
 
@@ -357,6 +430,7 @@ mod tests {
     fn item(matter: &str, tier: Tier) -> Item {
         Item {
             kind: None,
+            subject: None,
             stage: Some("调查".into()),
             matter: matter.into(),
             tier,
@@ -374,7 +448,7 @@ mod tests {
     }
 
     fn of(item: Item, done: Vec<Done>, clips: &[Footage], said: &[NoRecord]) -> Line {
-        let case = CaseFacts { kind: None, stages: vec![], done };
+        let case = CaseFacts { done, ..CaseFacts::default() };
         cover(&[item], &case, clips, said, NOW, ALLOWED).lines.remove(0)
     }
 
@@ -382,7 +456,11 @@ mod tests {
     fn how_an_item_stands() {
         use Standing::*;
         use Tier::*;
-        let written = |written| NoRecord { matter: "现场检查".into(), written, reason: "设备故障".into() };
+        let written =
+            |written| NoRecord {
+                matter: "现场检查".into(), written, reason: "设备故障".into(), ..NoRecord::default()
+            };
+        let withdrawn = NoRecord { reason: String::new(), ..written(false) };
         let when = Some((1000, 2000));
         let late = Footage { sealed_ms: Some(2000 + 1001), ..clip("现场检查", 1000, 2000) };
         /// What it is, its tier, when it was carried out (if it was, and if that is known), footage, notes, the verdict.
@@ -393,8 +471,10 @@ mod tests {
             ("carried out at an unknown time", Part, Some(None), vec![], vec![], Missing),
             ("its footage may still come", Part, Some(Some((NOW - 500, NOW - 10))), vec![], vec![], NotYetDue),
             ("a written record stands for it", Part, Some(when), vec![], vec![written(true)], Replaced),
-            ("a reason is no record", Part, Some(when), vec![], vec![written(false)], Missing),
-            ("what must be whole has no stand-in", Whole, Some(when), vec![], vec![written(true)], Missing),
+            ("a reason is no record", Part, Some(when), vec![], vec![written(false)], Explained),
+            ("what must be whole has no stand-in", Whole, Some(when), vec![], vec![written(true)], Explained),
+            ("a reason that was taken back", Part, Some(when), vec![], vec![written(false), withdrawn], Missing),
+            ("a reason for what was not carried out", Part, None, vec![], vec![written(false)], NotYetDue),
             ("no footage is asked for", Written, Some(when), vec![], vec![], Replaced),
             ("footage where none is asked for", Written, Some(when), vec![clip("现场检查", 1, 2)], vec![], Present),
             ("whole", Whole, Some(when), vec![clip("现场检查", 990, 2005)], vec![], Present),
@@ -466,7 +546,7 @@ mod tests {
         let case = |stages: &[&str]| CaseFacts {
             kind: Some("处罚".into()),
             stages: stages.iter().map(|s| (*s).to_owned()).collect(),
-            done: vec![],
+            ..CaseFacts::default()
         };
         let standing = |case: &CaseFacts| {
             let found = cover(&[always.clone(), hearing.clone()], case, &[], &[], NOW, ALLOWED);
@@ -474,6 +554,8 @@ mod tests {
         };
         assert_eq!(standing(&case(&[])), [Standing::NotYetDue, Standing::NotYetDue]);
         assert_eq!(standing(&case(&["调查"])), [Standing::Missing, Standing::NotYetDue]);
+        let over = CaseFacts { over: true, ..case(&[]) };
+        assert_eq!(standing(&over), [Standing::Missing, Standing::NotYetDue], "with the case each stage of it");
     }
 
     #[test]
@@ -482,7 +564,7 @@ mod tests {
             Item { kind: Some("处罚".into()), ..item("现场检查", Tier::Part) },
             Item { kind: Some("许可".into()), ..item("核查", Tier::Part) },
         ];
-        let case = CaseFacts { kind: Some("处罚".into()), stages: vec![], done: vec![] };
+        let case = CaseFacts { kind: Some("处罚".into()), ..CaseFacts::default() };
         let stage_alone = Footage { matter: None, stage: Some("调查".into()), span_ms: None, sealed_ms: None };
         let found = cover(&items, &case, &[stage_alone, clip("别的", 1, 2)], &[], NOW, ALLOWED);
         assert_eq!(found.lines.len(), 1);
@@ -493,6 +575,40 @@ mod tests {
         let unknown = CaseFacts { done: vec![done("核查", None)], ..CaseFacts::default() };
         let found = cover(&items, &unknown, &[], &[], NOW, ALLOWED);
         assert_eq!(found.lines.iter().map(|l| l.item.matter.as_str()).collect::<Vec<_>>(), ["核查"]);
+    }
+
+    #[test]
+    fn items_of_another_matter_of_enforcement_are_no_business_of_the_case() {
+        let of = |subject: &str, matter: &str| Item { subject: Some(subject.into()), ..item(matter, Tier::Part) };
+        let items = [
+            of("公共场所卫生", "现场检查"),
+            of("医疗废物、放射诊疗", "抽样取证"),
+            of("职业卫生", "送达"),
+            item("听证", Tier::Part),
+        ];
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        for (subject, cause, carried_out, wanted, placed) in [
+            ("公共场所卫生", "", vec![], vec!["现场检查", "听证"], true),
+            (" 放射 诊疗", "未取得许可", vec![], vec!["抽样取证", "听证"], true),
+            ("", "职业卫生", vec![], vec!["送达", "听证"], true),
+            ("", "职业卫生", vec!["现场检查"], vec!["送达", "听证"], true),
+            ("", "公共场所卫生许可证未公示", vec![], vec!["现场检查", "听证"], true),
+            ("学校卫生", "", vec!["现场检查"], vec!["听证"], true),
+            // Nobody said, and nothing tells: only what was carried out.
+            ("", "", vec![], vec!["听证"], false),
+            ("", "未公示许可证", vec!["现场检查"], vec!["现场检查", "听证"], false),
+        ] {
+            let case = CaseFacts {
+                subject: text(subject),
+                cause: text(cause),
+                done: carried_out.iter().map(|m| done(m, None)).collect(),
+                ..CaseFacts::default()
+            };
+            let found = cover(&items, &case, &[], &[], NOW, ALLOWED);
+            let matters: Vec<&str> = found.lines.iter().map(|l| l.item.matter.as_str()).collect();
+            assert_eq!((matters, case.is_placed(&items)), (wanted, placed), "{subject} {cause} {carried_out:?}");
+        }
+        assert!(CaseFacts::default().is_placed(&[item("听证", Tier::Part)]), "where no item asks, nothing is unknown");
     }
 
     #[test]

@@ -120,6 +120,8 @@ kinds! {
     Sealed => "clip.sealed",
     /// The media worker reported.
     Probed => "clip.probed",
+    /// Somebody files a document to a case: it got its identity, and comes in.
+    DocumentFiled => "document.filed",
     /// Facts of a clip's record were set.
     Annotated => "clip.annotated",
     /// A clip was linked to a case.
@@ -128,6 +130,14 @@ kinds! {
     Unlinked => "clip.unlinked",
     /// A file was derived of a clip: its digest beside the clip's own.
     Derived => "clip.derived",
+    /// A picture, a stretch or a watermarked copy of it was asked for.
+    DerivedAsked => "derived.asked",
+    /// Such a file was made: its digests beside the clip's own; or it could not be.
+    DerivedMade => "derived.made",
+    /// Such a file is about to be given out.
+    DerivedTaken => "derived.taken",
+    /// The time of such a file is over.
+    DerivedGone => "derived.gone",
     /// A revision of the record was made.
     RecordMade => "clip.record",
     /// An upload session was opened.
@@ -186,6 +196,8 @@ kinds! {
     ExportAsked => "access.export_asked",
     /// A second person confirmed or refused an evidence package.
     ExportDecided => "access.export_decided",
+    /// Somebody let an evidence package go on that had stopped.
+    ExportContinued => "access.export_continued",
     /// Bytes of a finished evidence package are about to be given out.
     ExportTaken => "access.export_taken",
     /// An evidence package is about to be made (stored before its first byte is).
@@ -210,6 +222,26 @@ kinds! {
     TokenEnded => "account.token_ended",
     /// A case was sent to the legal reviewers, or called back.
     Reviewed => "case.review",
+    /// A random sample was asked for: month, how many, the digest of those among which is drawn.
+    SampleAsked => "supervision.asked",
+    /// A random sample was drawn, and a clip of it.
+    SampleDrawn => "supervision.drawn",
+    /// A drawn clip was judged.
+    SampleJudged => "supervision.judged",
+    /// A unit answered a finding.
+    SampleAnswered => "supervision.answered",
+    /// An answer to a finding does not do.
+    SampleReturned => "supervision.returned",
+    /// A finding was put right.
+    SampleClosed => "supervision.closed",
+    /// Something was noted at a place of a clip in a legal review.
+    ReviewNoted => "case.review_note",
+    /// Such a note was taken back.
+    ReviewNoteWithdrawn => "case.review_note_withdrawn",
+    /// A legal reviewer gave an opinion about a case.
+    ReviewOpinion => "case.review_opinion",
+    /// A case file was marked.
+    CaseMarked => "case.marked",
     /// A roster or register was imported.
     RosterImported => "register.roster",
     /// A register was imported: officers, recorders, parties, cases ...
@@ -222,6 +254,24 @@ kinds! {
     SuggestionReopened => "clip.suggestion_reopened",
     /// Two cases turned out to be one.
     CasesJoined => "case.joined",
+    /// A case was closed (结案).
+    CaseClosed => "case.closed",
+    /// A closed case got its place in the archive (立卷).
+    CaseBound => "case.bound",
+    /// A case was checked, signed off and filed (归档), or refused with what is missing.
+    CaseFiled => "case.filed",
+    /// Re-opening a case was asked for, refused, or carried out.
+    CaseReopened => "case.reopened",
+    /// A list of clips was proposed for disposal after appraisal (鉴定销毁).
+    DisposalAsked => "disposal.asked",
+    /// A second person confirmed or refused that list.
+    DisposalDecided => "disposal.decided",
+    /// A clip of a confirmed list goes (stored before its bytes do), or is kept after all.
+    DisposalIntended => "clip.disposal_intended",
+    /// Nothing of a clip is left here but its record.
+    Disposed => "clip.disposed",
+    /// A copy of a clip that was disposed of is removed at a destination (stored before it is), or was.
+    CopyDisposed => "delivery.disposed",
     /// Somebody said why a matter of a case has no recording, or took it back.
     NoRecordSaid => "case.no_record",
     /// A device was seen at the gate for the first time.
@@ -238,6 +288,10 @@ kinds! {
     Issued => "desk.issued",
     /// A recorder came back from an officer.
     Returned => "desk.returned",
+    /// What was done at the desk a moment ago was taken back.
+    DeskUndone => "desk.undone",
+    /// Somebody asked for a trial of a destination.
+    DestinationTried => "destination.tried",
     /// A file on a recorder is about to be erased (stored, and anchored as the policy asks, before it is).
     EraseIntended => "recorder.erase_intended",
     /// A file on a recorder was erased.
@@ -258,8 +312,20 @@ kinds! {
     Superseded => "station.superseded",
     /// A signing key took over.
     KeyRotated => "log.key",
+    /// Facts of clips are about to be written into a file for a front-end machine.
+    ExchangeGiven => "access.exchange",
+    /// Somebody said that they know of an alarm.
+    AlarmAcknowledged => "station.alarm_acknowledged",
+    /// How the signing key is kept changed.
+    KeyProtected => "log.key_protection",
+    /// Which SM2 key signs beside the log's own from here on, that none does any more, or how it is kept.
+    Sm2Key => "log.sm2_key",
     /// A witness refused the log's newest checkpoint: it knows another history.
     WitnessRefused => "log.witness_refused",
+    /// As a witness, this station refused a checkpoint of another log: it knows another history of it.
+    WatchRefused => "log.watch_refused",
+    /// A log that this station watches as a witness began a new epoch.
+    WatchEpoch => "log.watch_epoch",
 }
 
 /// A value that is only committed to: it goes to the side table, its keyed hash into the event.

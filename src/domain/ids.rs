@@ -6,17 +6,16 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use super::why::{Why, in_words_of_why};
+
 /// Why a name was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdError {
     /// Not a version 7 UUID in its hyphenated lower-case form.
-    #[error("{0:?} is not a clip id; a clip id looks like 019aa2c4-7f00-7abc-8def-0123456789ab")]
     ClipId(String),
     /// Not the id of a recording; it has the form of a clip's.
-    #[error("{0:?} is not the id of a recording; `evidock record list` shows them")]
     RecordingId(String),
     /// A key-safe name with other characters or of another length.
-    #[error("{value:?} cannot be a {what}: use 1 to 32 of a-z, 0-9 and '-', beginning with a letter or digit")]
     Key {
         /// Which kind of name.
         what: &'static str,
@@ -24,13 +23,25 @@ pub enum IdError {
         value: String,
     },
     /// A label with control characters, or empty, or too long.
-    #[error("{value:?} cannot be a {what}: use 1 to 64 printable characters")]
     Label {
         /// Which kind of name.
         what: &'static str,
         /// The refused value.
         value: String,
     },
+}
+
+in_words_of_why!(IdError);
+
+impl From<&IdError> for Why {
+    fn from(error: &IdError) -> Self {
+        match error {
+            IdError::ClipId(typed) => Self::NotAClipId { typed: typed.clone() },
+            IdError::RecordingId(typed) => Self::NotARecordingId { typed: typed.clone() },
+            IdError::Key { what, value } => Self::KeyForm { typed: value.clone(), what: (*what).to_owned() },
+            IdError::Label { what, value } => Self::NameForm { typed: value.clone(), what: (*what).to_owned() },
+        }
+    }
 }
 
 /// Identity of a clip and of its record (decision 1): a UUIDv7, committed before the first byte is

@@ -10,7 +10,7 @@
 //! v1/<station>/log/tiles/<epoch>/tile/...          tiles of the tree and bundles of its entries (see `tile`)
 //! v1/<station>/log/timestamp/<epoch>/<size>-<s>    RFC 3161 timestamps on tree heads, and when they say they were made
 //! v1/<station>/export/<package>.zip                evidence packages that were asked for there; not locked
-//! v1/<station>/backup/<epoch>/<seq>/...            backups of the database: `database`, `log-key`, then `note`
+//! v1/<station>/backup/<epoch>/<seq>/...            backups of the database: `database`, `log-key`, `sm2-key`, then `note`
 //! v1/case/<sha256(case_key)>/<station>/<clip_id>/<rev>   one for each number and alias of a case
 //! ```
 //!
@@ -85,7 +85,20 @@ pub fn tiles_prefix(station: &StationId, epoch: u32) -> String {
 
 /// An RFC 3161 timestamp on a tree head; `at_ms` is the time in it.
 pub fn timestamp(station: &StationId, epoch: u32, tree_size: u64, at_ms: i64) -> String {
-    format!("v1/{station}/log/timestamp/{epoch:04}/{tree_size:012}-{:012}", at_ms.max(0) / 1000)
+    format!("{}{epoch:04}/{tree_size:012}-{:012}", timestamp_prefix(station), at_ms.max(0) / 1000)
+}
+
+/// The prefix under which a station's timestamps stand.
+pub fn timestamp_prefix(station: &StationId) -> String {
+    format!("v1/{station}/log/timestamp/")
+}
+
+/// Epoch and size of a timestamp's key; `None` for anything that is not one of this station.
+pub fn parse_timestamp(station: &StationId, key: &str) -> Option<(u32, u64)> {
+    let (epoch, rest) = key.strip_prefix(&timestamp_prefix(station))?.split_once('/')?;
+    let (size, at_s) = rest.split_once('-')?;
+    let (epoch, size, at_s): (u32, u64, i64) = (epoch.parse().ok()?, size.parse().ok()?, at_s.parse().ok()?);
+    (timestamp(station, epoch, size, at_s.checked_mul(1000)?) == key).then_some((epoch, size))
 }
 
 /// The claim on an epoch: the first checkpoint of it, under a key that does not depend on its size, so that two
@@ -128,6 +141,11 @@ pub fn backup_database(station: &StationId, epoch: u32, seq: u32) -> String {
 /// The log's key in a backup, encrypted; only where the configuration asks for it.
 pub fn backup_log_key(station: &StationId, epoch: u32, seq: u32) -> String {
     format!("{}log-key", backup(station, epoch, seq))
+}
+
+/// The SM2 key in a backup, encrypted; beside the log's key, where there is one in use.
+pub fn backup_sm2_key(station: &StationId, epoch: u32, seq: u32) -> String {
+    format!("{}sm2-key", backup(station, epoch, seq))
 }
 
 /// The signed note on a backup. Written last: a backup without one was never finished.
@@ -251,6 +269,7 @@ mod tests {
             ),
             (backup_database(&s, 1, 42), "v1/zhao-01/backup/0001/000042/database".to_owned()),
             (backup_log_key(&s, 1, 42), "v1/zhao-01/backup/0001/000042/log-key".to_owned()),
+            (backup_sm2_key(&s, 1, 42), "v1/zhao-01/backup/0001/000042/sm2-key".to_owned()),
             (backup_note(&s, 1, 42), "v1/zhao-01/backup/0001/000042/note".to_owned()),
             (probe(&s), "v1/zhao-01/probe".to_owned()),
         ];
@@ -280,6 +299,8 @@ mod tests {
         let s = StationId::new("zhao-01").unwrap();
         let c: ClipId = "019aa2c4-7f00-7abc-8def-0123456789ab".parse().unwrap();
         assert_eq!(parse_checkpoint(&s, &checkpoint(&s, 3, 77)), Some((3, 77)));
+        assert_eq!(parse_timestamp(&s, &timestamp(&s, 3, 77, 1_781_834_604_321)), Some((3, 77)));
+        assert_eq!(parse_timestamp(&s, &timestamp(&s, 3, 77, 5).replace("0077-", "77-")), None);
         assert_eq!(parse_epoch_claim(&s, &epoch_claim(&s, 12)), Some(12));
         assert_eq!(parse_backup_note(&s, &backup_note(&s, 2, 9)), Some((2, 9)));
         assert_eq!(parse_catalogue(&s, &catalogue(&s, 5)), Some(5));

@@ -205,11 +205,24 @@ pub trait Destination: Send + Sync {
     /// before, until a page is empty. Names within one folder come in order; folders come in the destination's own
     /// order (some take `a/x` before `a-b`), and a key may come twice.
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<Vec<String>, SendError>>;
+    /// A page of every version below `prefix`, those of one key one after the other; what stands there where the remote
+    /// keeps one of each. A lock keeps a version and not its key, so that this alone shows what was written over or
+    /// deleted. To read on, pass the page's `next`. A remote that does not let us see versions refuses.
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>>;
+    /// Bytes of one version, whole.
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>>;
     /// Locks an object until then, where the destination can; never shortens a lock.
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>>;
     /// Sets (`true`) or lifts an object's legal hold, which has no end and stands apart from its lock. What is so already
     /// is success; that this destination has no holds is an answer, not an error.
     fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>>;
+    /// Removes an object of ours for good, in every version that is there; one that is not there is success. Only what two
+    /// people have disposed of is ever removed, and only after its lock: a lock or hold there refuses, as an error.
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>>;
     /// Sessions under way at the remote for keys below `prefix`, whoever began them, so that forgotten ones can be given
     /// up; empty where the remote does not list sessions or keeps none that cost anything.
     fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>>;
@@ -226,12 +239,50 @@ pub struct OpenSession {
     pub begun: Option<UtcMs>,
 }
 
+/// A version of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// Its key.
+    pub key: String,
+    /// Its name at the remote; `None` where it is what a plain read gives.
+    pub version: Option<String>,
+    /// It has no bytes, and says that the object was deleted: those before it are hidden by it.
+    pub deleted: bool,
+}
+
+/// What [`Destination::versions`] gives at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionPage {
+    /// In the remote's order.
+    pub versions: Vec<ObjectVersion>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<VersionMarker>,
+}
+
+/// Where a listing of versions goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionMarker {
+    /// After this key.
+    pub key: String,
+    /// The remote's own word for the place, as it came with a page; `None`: after every version of the key.
+    pub place: Option<String>,
+}
+
 /// What came of [`Destination::hold`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldAnswer {
     /// It is as was asked, and was read back so.
     Done,
     /// This destination keeps no legal holds: the hold stands here alone.
+    Unsupported,
+}
+
+/// What came of [`Destination::remove`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It is not there any more, and was looked for.
+    Done,
+    /// We do not remove anything at this kind of destination: whoever runs it does.
     Unsupported,
 }
 
@@ -567,6 +618,7 @@ pub trait Derive: Send + Sync {
         clip: ClipId,
         bytes: Arc<dyn ClipBytes>,
         piece: u32,
+        mark: Option<String>,
     ) -> BoxFuture<'a, Result<Option<PreviewPiece>, DeriveError>>;
     /// A contact sheet as JPEG, of a clip of so many milliseconds; `None` where there is no picture.
     fn sheet<'a>(
@@ -709,6 +761,19 @@ pub trait Clock: Send + Sync {
     fn monotonic_ms(&self) -> i64;
     /// The kernel's boot id.
     fn boot_id(&self) -> &str;
+}
+
+/// A second signature beside that of the log's key, in an algorithm that some readers ask for (SM2). A certified device can
+/// stand here.
+pub trait SecondSigner: Send + Sync {
+    /// The key's name in signed notes: that of the first one.
+    fn key_name(&self) -> &str;
+    /// The public key as PEM.
+    fn public_pem(&self) -> String;
+    /// The 64-byte signature over `message`; `None` where there is none to be had now.
+    fn sign(&self, message: &[u8]) -> Option<[u8; 64]>;
+    /// How the private key is kept: as [`Signer::protection`].
+    fn protection(&self) -> &'static str;
 }
 
 /// Signs checkpoints. Ed25519 now; a certified device can stand here later.

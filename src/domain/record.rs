@@ -104,6 +104,8 @@ macro_rules! origins {
 origins! {
     /// A person decided; outranks every rule.
     Person => "person",
+    /// The register of officers, as it was when capture began. Of the certificate's number alone.
+    Register => "register",
     /// Whoever began the recording in a room, and for what; its times by the station's clock.
     Recording => "recording",
     /// Whoever took the recorder out at the desk, and for what (领用).
@@ -158,6 +160,28 @@ pub fn settle(facts: &[Fact]) -> BTreeMap<Field, Fact> {
 
 /// The five facts of the rule (音像记录采集后要注明...); a clip that lacks one is 待标注.
 pub const REQUIRED: [&str; 5] = ["case_no", "captured_start", "place", "officer", "proves"];
+
+/// Code of a remark that names somebody whom the recorder says it belongs to, while neither desk nor roster says who had
+/// it when the clip was captured.
+pub const NO_STAY: &str = "no_stay";
+
+/// Whom remarks (`ORIGIN NAME: code`) suppose to have recorded, each name once, with the word of the origin that says so:
+/// suggestions that wait for a person. Once somebody is known to have recorded, nobody is supposed any more.
+pub fn supposed(notes: &[String], missing: &[impl AsRef<str>]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    if missing.iter().all(|m| m.as_ref() != "officer") {
+        return found;
+    }
+    for note in notes {
+        let Some((before, NO_STAY)) = note.rsplit_once(": ") else { continue };
+        if let Some((origin, name)) = before.split_once(' ')
+            && found.iter().all(|(_, known)| known != name)
+        {
+            found.push((origin.to_owned(), name.to_owned()));
+        }
+    }
+    found
+}
 
 /// Which of the five are missing, in the order of the rule.
 pub fn missing(settled: &BTreeMap<Field, Fact>, linked: bool) -> Vec<&'static str> {
@@ -252,6 +276,28 @@ pub struct Copy {
     pub proven_at: Option<String>,
 }
 
+/// An officer as the register had them when capture began; where its first import came later, as that has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Registered {
+    /// Revision of the register: the number of the import that says so.
+    pub import: i64,
+    /// When that was imported, RFC 3339.
+    pub imported_at: String,
+    /// Auxiliary staff (辅助人员), who hold no certificate.
+    pub auxiliary: bool,
+}
+
+/// What only documents (文书) have, as published.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct PublishedDocument {
+    /// `record`, `evidence`, `approval`, `notice`, `decision`, `service`, `other`.
+    pub kind: String,
+    /// By its own first bytes, never by its name.
+    pub media_type: String,
+}
+
 /// The document, version 1. A field is its value, or null; why a required one is null stands in `missing`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -284,6 +330,16 @@ pub struct Record {
     pub retention_basis: Option<String>,
     /// A hold stands.
     pub legal_hold: bool,
+    /// 全宗号 of the case file that it was filed with; null before.
+    pub fonds_no: Option<String>,
+    /// 档号 of that file.
+    pub archival_code: Option<String>,
+    /// 年度 of that file.
+    pub year: Option<i64>,
+    /// Until when it is kept since then, RFC 3339; null while nobody filed it, and for what is kept for ever.
+    pub retain_until: Option<String>,
+    /// When it was disposed of after appraisal, RFC 3339: the station that took it in has its bytes no longer.
+    pub disposed_at: Option<String>,
     /// Cause.
     pub cause: Option<String>,
     /// Kind of enforcement.
@@ -314,8 +370,11 @@ pub struct Record {
     pub datum: Option<String>,
     /// Who recorded.
     pub officer: Option<String>,
-    /// Certificate number.
+    /// Certificate number: of those who hold one, by the register of officers as it was when capture began, else by whoever
+    /// named the officer. Auxiliary staff have none.
     pub officer_cert_no: Option<String>,
+    /// Who recorded, as the register of officers has them; null where it has nobody of that name or number, or several.
+    pub officer_registered: Option<Registered>,
     /// Others present.
     pub co_officers: Option<String>,
     /// Agency.
@@ -328,8 +387,11 @@ pub struct Record {
     pub original_filename: String,
     /// Its path there, escaped.
     pub original_path: String,
-    /// `clip`, or what else the recorder keeps beside clips: `sidecar`, `log`, `other`.
+    /// `clip`, or what else the recorder keeps beside clips: `sidecar`, `log`, `other`; `document` for what people filed.
     pub role: String,
+    /// What only documents have; absent for recordings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<PublishedDocument>,
     /// `normal` or `marked`.
     pub device_marker: String,
     /// Container.
@@ -403,6 +465,22 @@ mod tests {
 
     fn fact(field: Field, value: &str, origin: Origin) -> Fact {
         Fact { field, value: value.into(), origin, at_ms: 0 }
+    }
+
+    #[test]
+    fn whom_a_recorder_names_waits_until_somebody_is_known() {
+        let notes = [
+            "binding 张 三: no_stay",
+            "file_name 张 三: no_stay",
+            "file_name 110203: no_stay",
+            "file_name 110204: whose_unknown",
+            "file_name 20260619_100324: clock_jumped",
+            "no_stay",
+        ]
+        .map(str::to_owned);
+        let names = [("binding", "张 三"), ("file_name", "110203")].map(|(o, n)| (o.to_owned(), n.to_owned()));
+        assert_eq!(supposed(&notes, &["place", "officer"]), names);
+        assert_eq!(supposed(&notes, &["place"]), []);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! How long copies in the cloud are locked: short at first, then a little ahead of today for as long as there is a
 //! reason, so that a mistaken upload is never locked for ever (decision 8). Pure.
 //!
-//! The rule for now: a clip that is linked to no case is kept for a while counted from its sealing; one that is linked
-//! is kept until an archivist decides, a month at a time; so is one on which a hold stands. Withdrawing a link ends its
-//! reason, and never a lock that stands: locks are only ever made longer.
+//! The rule for now: a clip that is linked to no case is kept for a while counted from its sealing, and so is one that has
+//! only a reference from before a case (日常检查), which nobody ever files; one that is linked to a case is kept until an
+//! archivist decides, a month at a time; so is one on which a hold stands. Withdrawing a link ends its reason, and never a
+//! lock that stands: locks are only ever made longer. Once every case of a clip is filed, the catalogue says until when
+//! (`domain::filing`), and a hold still keeps it beyond that.
 
 /// The rule, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +23,10 @@ pub struct RetentionRule {
 pub struct KeepFacts {
     /// When the clip was sealed, milliseconds since the Unix epoch.
     pub sealed_ms: i64,
-    /// Linked to a case now.
+    /// Linked to a case now; what there is before one (日常检查, an inspection task) is none.
     pub linked: bool,
+    /// Every case that has it was filed: until when it is kept, milliseconds since the Unix epoch; `None`: for ever.
+    pub filed: Option<Option<i64>>,
     /// A hold stands.
     pub held: bool,
     /// Suspected classified: nothing binds it further to a place where it should perhaps not be.
@@ -37,9 +41,12 @@ pub fn renewal(rule: &RetentionRule, facts: &KeepFacts, now_ms: i64) -> Option<i
         return None;
     }
     let ahead = now_ms.saturating_add(rule.step_ms);
-    let wanted = match facts.linked || facts.held {
-        true => ahead,
-        false => facts.sealed_ms.saturating_add(rule.unlinked_ms).min(ahead),
+    let wanted = match facts.filed {
+        _ if facts.held => ahead,
+        Some(Some(until)) => until.min(ahead),
+        Some(None) => ahead,
+        None if facts.linked => ahead,
+        None => facts.sealed_ms.saturating_add(rule.unlinked_ms).min(ahead),
     };
     let stands = facts.locked_until_ms.unwrap_or(i64::MIN);
     let due = stands <= now_ms.saturating_add(rule.before_ms);
@@ -55,7 +62,14 @@ mod tests {
     const RULE: RetentionRule = RetentionRule { unlinked_ms: 183 * DAY, step_ms: 31 * DAY, before_ms: 10 * DAY };
 
     fn facts(linked: bool, held: bool, locked_day: Option<i64>) -> KeepFacts {
-        KeepFacts { sealed_ms: 0, linked, held, isolated: false, locked_until_ms: locked_day.map(|d| d * DAY) }
+        KeepFacts {
+            sealed_ms: 0,
+            linked,
+            held,
+            isolated: false,
+            filed: None,
+            locked_until_ms: locked_day.map(|d| d * DAY),
+        }
     }
 
     #[test]
@@ -76,6 +90,16 @@ mod tests {
         for (facts, today, wanted) in table {
             assert_eq!(renewal(&RULE, &facts, today * DAY), wanted.map(|d| d * DAY), "{facts:?} on day {today}");
         }
+        let filed =
+            |day: Option<i64>, held| KeepFacts { filed: Some(day.map(|d| d * DAY)), ..facts(true, held, Some(180)) };
+        assert_eq!(
+            renewal(&RULE, &filed(Some(190), false), 175 * DAY),
+            Some(190 * DAY),
+            "no longer than the catalogue says"
+        );
+        assert_eq!(renewal(&RULE, &filed(Some(170), false), 175 * DAY), None);
+        assert_eq!(renewal(&RULE, &filed(Some(170), true), 175 * DAY), Some(206 * DAY), "a hold outlasts it");
+        assert_eq!(renewal(&RULE, &filed(None, false), 175 * DAY), Some(206 * DAY), "for ever, a month at a time");
         let isolated = KeepFacts { isolated: true, ..facts(true, true, Some(1)) };
         assert_eq!(renewal(&RULE, &isolated, 20 * DAY), None);
     }

@@ -2,12 +2,13 @@
 //! API alike. `docs/rights.md` is printed from the table; a test keeps the two equal.
 //!
 //! A right is an action, a role, over which clips, up to which label, and whether a purpose is asked. What no line grants
-//! is refused. An action that takes two people says so once, for every role ([`Action::needs_second_person`]).
+//! is refused. An action that takes two people says so once, for every role ([`Action::people`]); the store asks it.
 //!
 //! The three administrative roles (三员) keep apart: whoever has one of them has no other role, so that nobody who runs the
 //! box, gives out rights or reads the log can also see footage, and none of the three covers for another.
 
 use super::sensitivity::Sensitivity;
+use super::why::{Why, in_words_of_why};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
@@ -70,10 +71,12 @@ words! {
         ListClips => "list_clips",
         /// The record of a clip and what happened to it.
         ShowClip => "show_clip",
-        /// Watch or listen to a clip, a still of it included.
+        /// Watch or listen to a clip, a still of it included; read a document.
         PlayClip => "play_clip",
         /// Save a clip's original bytes.
         DownloadClip => "download_clip",
+        /// A picture, a stretch or a watermarked copy of a clip, to be saved.
+        DeriveClip => "derive_clip",
         /// Set facts of a clip's record.
         AnnotateClip => "annotate_clip",
         /// Link a clip to a case, or withdraw a link.
@@ -82,6 +85,8 @@ words! {
         PushClip => "push_clip",
         /// Lists of cases, and a case with its clips.
         FindCase => "find_case",
+        /// File a document to a case.
+        FileDocument => "file_document",
         /// Send a case to the legal reviewers, or call it back.
         SendToReview => "send_to_review",
         /// An evidence package of a case.
@@ -96,16 +101,45 @@ words! {
         LiftIsolation => "lift_isolation",
         /// Dispose of footage after appraisal (鉴定销毁).
         DisposeClip => "dispose_clip",
+        /// What is held, isolated, due for disposal, or waits for a second person (保管).
+        SeeKeeping => "see_keeping",
+        /// Close a case (结案).
+        CloseCase => "close_case",
+        /// Give a closed case its place in the archive, and sign it off (立卷, 归档).
+        FileCase => "file_case",
+        /// Re-open a case that was filed.
+        ReopenCase => "reopen_case",
         /// Rooms that are recorded live, and their stills.
         SeeRooms => "see_rooms",
         /// Start and stop recording a room.
         RecordRoom => "record_room",
-        /// Import a roster: it says whose clips are whose.
+        /// Import a roster or a register: they say whose clips and cases are whose, so whoever does it sees all of them
+        /// anyway.
         ImportRoster => "import_roster",
+        /// Keep the desk: issue recorders and take them back (领用/归还); it says whose clips are whose.
+        IssueRecorders => "issue_recorders",
+        /// Look after the box: self-check, configuration in force, trying destinations, what rules would do in figures.
+        KeepStation => "keep_station",
         /// Let recorders in, refuse and retire them.
         ManageRecorders => "manage_recorders",
         /// Hold footage back from a destination, and let it go on.
         PauseSending => "pause_sending",
+        /// Say that they know of an alarm, so that it is told no more.
+        AcknowledgeAlarm => "acknowledge_alarm",
+        /// Statistics and registers of clips.
+        SeeReports => "see_reports",
+        /// Random samples, findings, ranking.
+        SeeSamples => "see_samples",
+        /// Draw random samples, judge clips, close findings.
+        Supervise => "supervise",
+        /// Answer a finding about the own unit (整改).
+        AnswerFinding => "answer_finding",
+        /// The legal review of a case: notes, opinion, sheet.
+        SeeReview => "see_review",
+        /// Note and give an opinion in a legal review.
+        ReviewCase => "review_case",
+        /// Mark a case file (案卷评查).
+        MarkCase => "mark_case",
         /// Figures for machines that watch.
         ReadMetrics => "read_metrics",
         /// The log of everything that happened.
@@ -116,18 +150,63 @@ words! {
 }
 
 impl Action {
-    /// Carried out by one person and confirmed by another one. Nothing does it alone, whatever the role.
-    pub fn needs_second_person(self) -> bool {
-        matches!(self, Self::ExportCase | Self::ReleaseHold | Self::LiftIsolation | Self::DisposeClip)
+    /// How many people carry it out, whatever their roles.
+    pub fn people(self) -> People {
+        match self {
+            Self::ExportCase => People::TwoIfConfigured,
+            Self::ReleaseHold | Self::LiftIsolation | Self::DisposeClip | Self::ReopenCase => People::Two,
+            _ => People::One,
+        }
+    }
+
+    /// Whether another person must confirm it, at a station that is `configured` so or not.
+    pub fn needs_second_person(self, configured: bool) -> bool {
+        match self.people() {
+            People::One => false,
+            People::TwoIfConfigured => configured,
+            People::Two => true,
+        }
     }
 
     /// About one clip: whose it is, and how sensitive, decides with the role.
     pub fn is_about_a_clip(self) -> bool {
         matches!(
             self,
-            Self::ShowClip | Self::PlayClip | Self::DownloadClip | Self::AnnotateClip | Self::LinkClip | Self::PushClip
+            Self::ShowClip
+                | Self::PlayClip
+                | Self::DownloadClip
+                | Self::DeriveClip
+                | Self::AnnotateClip
+                | Self::LinkClip
+                | Self::PushClip
+        ) || self.keeps_footage()
+    }
+
+    /// About clips, alone or by their case: it has a reason of its own, which is asked and kept whatever the purpose of
+    /// looking at them was.
+    pub fn keeps_footage(self) -> bool {
+        matches!(
+            self,
+            Self::PlaceHold
+                | Self::ReleaseHold
+                | Self::IsolateClip
+                | Self::LiftIsolation
+                | Self::CloseCase
+                | Self::FileCase
+                | Self::ReopenCase
         )
     }
+}
+
+/// How many people carry an action out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum People {
+    /// One alone.
+    One,
+    /// One carries it out or asks for it, another one confirms, where the configuration of the station wants that.
+    TwoIfConfigured,
+    /// One asks for it, another one confirms. Nobody does it alone.
+    Two,
 }
 
 /// Over which clips a role has a right; for actions that are about no clip, [`Over::All`].
@@ -194,11 +273,13 @@ table! {
     PlayClip: Officer Own Minor Free, DepartmentHead Unit TradeSecret Labelled, Supervisor All Minor Always,
         LegalReviewer Sent Minor Labelled, Archivist All Minor Labelled;
     DownloadClip: DepartmentHead Unit WorkSecret Always, LegalReviewer Sent Privacy Always, Archivist All Minor Always;
+    DeriveClip: DepartmentHead Unit WorkSecret Always, LegalReviewer Sent Privacy Always, Archivist All Minor Always;
     AnnotateClip: Officer Own Minor Free, DepartmentHead Unit TradeSecret Free, Archivist All Minor Free;
     LinkClip: Officer Own Minor Free, DepartmentHead Unit TradeSecret Free, Archivist All Minor Free;
     PushClip: Officer Own Minor Free, DepartmentHead Unit TradeSecret Free, Archivist All Minor Free;
     FindCase: Officer Own Minor Free, DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free,
         LegalReviewer Sent Minor Free, Archivist All Minor Free;
+    FileDocument: Officer Own Minor Free, DepartmentHead Unit Minor Free, Archivist All Minor Free;
     SendToReview: DepartmentHead Unit TradeSecret Free, Archivist All Minor Free;
     ExportCase: Archivist All Minor Always;
     PlaceHold: DepartmentHead Unit TradeSecret Always, Supervisor All Minor Always, LegalReviewer Sent Minor Always,
@@ -208,11 +289,26 @@ table! {
         LegalReviewer Sent Minor Always, Archivist All Minor Always;
     LiftIsolation: DepartmentHead Unit Minor Always, Archivist All Minor Always;
     DisposeClip: Archivist All Minor Always;
+    SeeKeeping: DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free, LegalReviewer Sent Minor Free,
+        Archivist All Minor Free;
+    CloseCase: DepartmentHead Unit TradeSecret Free, Archivist All Minor Free;
+    FileCase: Archivist All Minor Always;
+    ReopenCase: DepartmentHead Unit TradeSecret Always, Archivist All Minor Always;
     SeeRooms: Officer All Minor Free, DepartmentHead All Minor Free, Supervisor All Minor Free;
     RecordRoom: Officer All Minor Free, DepartmentHead All Minor Free;
-    ImportRoster: DepartmentHead All Minor Free, Archivist All Minor Free;
+    ImportRoster: Archivist All Minor Free;
+    IssueRecorders: DepartmentHead All Minor Free, Archivist All Minor Free;
+    KeepStation: SystemAdministrator All Minor Free;
     ManageRecorders: SystemAdministrator All Minor Free;
     PauseSending: SystemAdministrator All Minor Free;
+    AcknowledgeAlarm: DepartmentHead All Minor Free, Supervisor All Minor Free, SystemAdministrator All Minor Free;
+    SeeReports: DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free, Archivist All Minor Free;
+    SeeSamples: DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free;
+    Supervise: Supervisor All Minor Free;
+    AnswerFinding: DepartmentHead Unit TradeSecret Free;
+    SeeReview: DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free, LegalReviewer Sent Minor Free, Archivist All Minor Free;
+    ReviewCase: LegalReviewer Sent Minor Free;
+    MarkCase: Supervisor All Minor Free, LegalReviewer Sent Minor Free;
     ReadMetrics: SystemAdministrator All Minor Free;
     ReadLog: Auditor All Minor Free;
     ManageAccounts: SecurityAdministrator All Minor Free;
@@ -223,23 +319,27 @@ table! {
 pub struct Roles(Vec<Role>);
 
 /// Why roles cannot stand in one account.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RolesError {
     /// None at all.
-    #[error("an account needs at least one role: {all}", all = all_roles())]
     None,
     /// A word that is no role.
-    #[error("there is no role {name:?}; the roles are {all}", name = .0, all = all_roles())]
     Unknown(String),
     /// 三员分立.
-    #[error(
-        "{0} keeps apart from every other role (三员分立): make an account of its own for it, and give it to another person"
-    )]
     KeepsApart(&'static str),
 }
 
-fn all_roles() -> String {
-    Role::ALL.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ")
+in_words_of_why!(RolesError);
+
+impl From<&RolesError> for Why {
+    fn from(error: &RolesError) -> Self {
+        let all = || Role::ALL.iter().map(|r| r.as_str().to_owned()).collect();
+        match error {
+            RolesError::None => Self::NoRole { all: all() },
+            RolesError::Unknown(name) => Self::UnknownRole { name: name.clone(), all: all() },
+            RolesError::KeepsApart(role) => Self::KeepsApart { role: (*role).to_owned() },
+        }
+    }
 }
 
 impl Roles {
@@ -288,7 +388,7 @@ impl Roles {
     }
 }
 
-/// What is asked about: how one clip stands to the account. An action that is about no clip is asked about
+/// What is asked about: how one clip, or one case, stands to the account. An action that is about neither is asked about
 /// [`Subject::STATION`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
@@ -396,6 +496,14 @@ pub enum Within {
 }
 
 impl Within {
+    /// Whether something that anybody is shown is beyond them.
+    pub fn is_narrowed(&self) -> bool {
+        match self {
+            Self::Everything => false,
+            Self::Of { stretches, .. } => !stretches.contains(&(Over::All, Sensitivity::Minor)),
+        }
+    }
+
     /// What `roles` give for lists.
     pub fn of(account: i64, roles: &Roles, action: Action) -> Self {
         Self::Of { account, stretches: roles.rights(action).map(|r| (r.over, r.up_to)).collect() }
@@ -435,6 +543,7 @@ mod tests {
             ShowClip,
             PlayClip,
             DownloadClip,
+            DeriveClip,
             AnnotateClip,
             LinkClip,
             PushClip,
@@ -446,9 +555,21 @@ mod tests {
             IsolateClip,
             LiftIsolation,
             DisposeClip,
+            SeeKeeping,
+            CloseCase,
+            FileCase,
+            ReopenCase,
             SeeRooms,
             RecordRoom,
             ImportRoster,
+            IssueRecorders,
+            SeeReports,
+            SeeSamples,
+            Supervise,
+            AnswerFinding,
+            SeeReview,
+            ReviewCase,
+            MarkCase,
         ];
         for right in RIGHTS.iter().filter(|r| r.role.is_administrative()) {
             assert!(!content.contains(&right.action), "{right:?}");
@@ -460,6 +581,19 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_two_people_takes_them_at_every_station_but_an_export() {
+        for action in Action::ALL {
+            let (without, with) = (action.needs_second_person(false), action.needs_second_person(true));
+            let wanted = match action {
+                Action::ReleaseHold | Action::LiftIsolation | Action::DisposeClip | Action::ReopenCase => (true, true),
+                Action::ExportCase => (false, true),
+                _ => (false, false),
+            };
+            assert_eq!((without, with), wanted, "{action:?}");
+        }
+    }
+
+    #[test]
     fn every_action_is_somebody_s_and_no_line_stands_twice() {
         for action in Action::ALL {
             assert!(RIGHTS.iter().any(|r| r.action == *action), "{action:?}");
@@ -467,7 +601,14 @@ mod tests {
         for (i, a) in RIGHTS.iter().enumerate() {
             assert!(!RIGHTS[..i].iter().any(|b| (a.action, a.role) == (b.action, b.role)), "{a:?}");
             assert!(a.up_to < Sensitivity::SuspectedState, "what may be a state secret is shown to nobody: {a:?}");
-            let narrowed = a.action.is_about_a_clip() || matches!(a.action, Action::ListClips | Action::FindCase);
+            let lists = matches!(a.action, Action::ListClips | Action::FindCase | Action::SeeKeeping);
+            let narrowed = a.action.is_about_a_clip()
+                || lists
+                // Their pages hold nothing beyond these bounds.
+                || matches!(a.action, Action::SeeReports | Action::SeeSamples | Action::AnswerFinding)
+                || matches!(a.action, Action::SeeReview | Action::ReviewCase | Action::MarkCase)
+                // Asked about the case itself.
+                || a.action == Action::FileDocument;
             assert!(
                 narrowed
                     || a.over == Over::All
@@ -475,6 +616,16 @@ mod tests {
                     || a.purpose == Purpose::Always
                     || a.action == Action::SendToReview
             );
+        }
+    }
+
+    #[test]
+    fn whoever_says_whose_clips_are_whose_gains_nothing_by_it() {
+        for right in RIGHTS.iter().filter(|r| r.action == Action::ImportRoster) {
+            let within = |action| Within::of(1, &roles(&[right.role]), action);
+            for action in [Action::ListClips, Action::FindCase, Action::PlayClip, Action::DownloadClip] {
+                assert!(!within(action).is_narrowed(), "{:?} {action:?}", right.role);
+            }
         }
     }
 

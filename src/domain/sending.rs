@@ -109,6 +109,15 @@ impl Timetable {
     }
 }
 
+/// Whether anything goes out at a minute of the day by all of these, and the minute at which that is next otherwise; `None`
+/// where it never is.
+pub fn next_window(tables: &[&Timetable], minute: u16) -> (bool, Option<u16>) {
+    let open = |minute: u16| tables.iter().all(|table| table.at(minute) != Ceiling::Shut);
+    let now = open(minute);
+    let turns = (1..DAY_MIN).map(|ahead| (minute + ahead) % DAY_MIN).find(|at| open(*at) != now);
+    (now, turns)
+}
+
 /// `08:00` as a minute of the day; `24:00` is its end.
 pub fn minute_of_day(text: &str) -> Option<u16> {
     let (hours, minutes) = text.split_once(':')?;
@@ -128,6 +137,22 @@ pub fn minute_text(minute: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_open_and_shut_by_every_table() {
+        let night = Timetable(vec![Stretch { from_min: 8 * 60, to_min: 18 * 60, mbit: 0 }]);
+        let noon = Timetable(vec![Stretch { from_min: 17 * 60, to_min: 20 * 60, mbit: 0 }]);
+        let slow = Timetable(vec![Stretch { from_min: 0, to_min: DAY_MIN, mbit: 5 }]);
+        for (tables, minute, wanted) in [
+            (&[&night][..], 7 * 60, (true, Some(8 * 60))),
+            (&[&night], 9 * 60, (false, Some(18 * 60))),
+            (&[&night, &noon], 9 * 60, (false, Some(20 * 60))),
+            (&[&night], 23 * 60, (true, Some(8 * 60))),
+            (&[&slow], 0, (true, None)),
+        ] {
+            assert_eq!(next_window(tables, minute), wanted, "{minute}");
+        }
+    }
 
     #[test]
     fn words_read_back() {

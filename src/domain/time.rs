@@ -51,6 +51,26 @@ impl RecorderTime {
     }
 }
 
+/// A position in a clip as people write it, `[[h:]m:]s[.fraction]`, in milliseconds; else what to write.
+pub fn position_ms(text: &str) -> Result<i64, String> {
+    let refused = || "write seconds, m:s or h:m:s, as 90, 1:30 or 1:02:03.5".to_owned();
+    let digits = |part: &str| {
+        let ok = !part.is_empty() && part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit());
+        if ok { part.parse::<i64>().map_err(|_| refused()) } else { Err(refused()) }
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if fraction.len() > 3 {
+        return Err(refused());
+    }
+    let fraction_ms = digits(fraction)? * 10_i64.pow(3 - fraction.len() as u32);
+    let parts: Vec<i64> = whole.split(':').map(digits).collect::<Result<_, _>>()?;
+    // Only the first part may be 60 or more: 90 and 90:00 are plain, 1:90 is a slip.
+    if parts.len() > 3 || parts.iter().skip(1).any(|part| *part >= 60) {
+        return Err(refused());
+    }
+    Ok(parts.iter().fold(0, |sum, part| sum * 60 + part) * 1000 + fraction_ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

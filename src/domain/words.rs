@@ -8,16 +8,25 @@
 //! back from English. Nothing here knows HTML; what it returns is escaped by whoever shows it.
 
 pub mod access;
+pub mod alarms;
 pub mod casework;
+pub mod derived;
 pub mod desk;
+pub mod door;
 pub mod format;
 pub mod keep;
+pub mod keeping;
 pub mod names;
 pub mod network;
+pub mod office;
+pub mod oversight;
 pub mod package;
+pub mod refusals;
+pub mod retrieval;
 pub mod rooms;
 pub mod sentences;
 pub mod terminal;
+pub mod together;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -135,6 +144,10 @@ catalogue! {
     show => "查看", "Show";
     none_dash => "—", "—";
 
+    // A change that is asked for twice
+    repeat_under_way => "同一请求正在处理，请稍后再试", "the same change is under way; ask again in a moment";
+    repeat_another => "该 Idempotency-Key 已用于另一请求，请换一个", "this idempotency-key was used for another change; take a new one";
+
     // Stages of the flow strip
     flow_label => "流程", "Flow";
     stage_docked => "已接入", "Docked";
@@ -219,7 +232,7 @@ catalogue! {
 
     // Rooms
     nav_rooms => "录制", "Rooms";
-    rooms_title => "讯问室和听证室录制", "Recording rooms";
+    rooms_title => "询问室和听证室录制", "Recording rooms";
     room => "房间", "Room";
     no_rooms => "还没有配置摄像机。请在 evidock.toml 里添加一个 [[stream]]。", "No camera is configured. Add a [[stream]] to evidock.toml.";
     room_idle => "未录制", "Not recording";
@@ -394,12 +407,23 @@ catalogue! {
     tier_part => "重点环节", "relevant parts";
     tier_written => "文字记录即可", "written record suffices";
     cov_missing => "应进行音像记录，未见资料", "Missing";
+    cov_explained => "未记录，已说明原因", "Missing, with reason";
     cov_interrupted => "中断", "Interrupted";
     cov_late => "逾期入库", "Late";
     cov_present => "已记录", "Recorded";
     cov_replaced => "以文字记录替代", "Written record instead";
     cov_not_yet_due => "尚未进行", "Not yet due";
+    coverage_print => "打印与导出", "Print and export";
+    reason_title => "未记录原因", "Why something is not recorded";
+    reason_hint => "说明会留存、写入日志，可撤回但不会删除；须全过程记录的事项即使说明原因仍属缺少记录。", "It is kept and logged; it can be taken back and is never erased. What must be recorded whole stays missing, with its reason.";
+    reason_say => "说明原因", "Give the reason";
+    reason_withdraw => "撤回", "Take back";
+    reason_withdrawn => "已撤回", "Taken back";
+    reason_empty => "请写明未记录的原因；要撤回请点“撤回”。", "Say why it is not recorded; to take a reason back, use its button.";
+    done_reason_said => "未记录原因已登记", "The reason is on record";
+    done_reason_withdrawn => "未记录原因已撤回", "The reason was taken back";
     coverage => "《音像记录事项清单》落实情况", "What should be recorded";
+    case_narrowed => "本页只列您有权查看的资料，落实情况也只按这些资料判断；案件可能还有其他资料。", "Only clips that you may see stand here, and what should be recorded is judged by these alone; the case may have others.";
     no_catalogue => "还没有适用的《音像记录事项清单》：evidock register import catalogue", "No catalogue applies yet: evidock register import catalogue";
     rule_recording => "录制登记", "recording";
     rule_desk => "领用登记", "issue desk";
@@ -410,11 +434,13 @@ catalogue! {
     rule_register => "案件登记信息", "register of cases";
     rule_place => "采集位置", "position";
     suggested => "建议关联", "suggested";
-    triage_accept => "确认关联", "Accept";
+    triage_accept => "确认", "Accept";
     triage_refuse => "不属于该案", "Not of this case";
-    triage_link => "关联到此编号", "Link to this number";
+    triage_link => "保存所填内容", "Save what is filled in";
+    triage_is_officer => "确认采集人是", "Recorded by";
     triage_undo => "撤销", "Undo";
-    triage_keys => "按键：j/k 上下，Enter 确认，o 整次外勤，x 否定，n 输入编号，u 撤销", "Keys: j/k up and down, Enter accepts, o the whole outing, x refuses, n types a number, u takes back";
+    triage_nothing => "请填写案件编号、采集地点或证明对象中的至少一项，再确认", "Fill in a case number, a place or what it proves, at least one of them, and accept again";
+    triage_keys => "按键：j/k 上下，Enter 确认框内内容，o 整次外勤，x 否定，n 编号，p 地点，v 证明对象，1–9 选证明对象，Esc 离开输入框，u 撤销", "Keys: j/k up and down, Enter takes what stands in the boxes, o for the whole outing, x refuses, n number, p place, v what it proves, 1 to 9 choose what it proves, Esc leaves a box, u takes back";
     would_link => "将关联", "would be linked to";
     would_suggest => "待确认", "would wait for";
     col_why => "理由", "why";
@@ -471,7 +497,9 @@ catalogue! {
     read_in_holes => "读取不全", "Not whole";
     remarks => "值得注意", "Worth a look";
     odd_unreadable => "时间无法识别", "not a date and time";
-    odd_before_2000 => "早于 2000 年，记录仪时钟没有校准", "before 2000: the recorder's clock was not set";
+    odd_clock_unset => "早于 2001 年，记录仪时钟没有校准", "before 2001: the recorder's clock was not set";
+    odd_whose_unknown => "采集时间不明，记录仪又由多人领用，未按它自带的人员信息认定", "whom it names was not followed: when it was captured is not known, and the recorder goes from hand to hand";
+    odd_no_stay => "采集时没有唯一相符的领用或排班记录，未按记录仪自带的人员信息认定，请确认采集人", "whom it names was not followed: neither desk nor roster says who had the recorder then; say who recorded";
     odd_after_dock => "晚于接入时间一天以上，记录仪时钟不准", "more than a day after the dock: the recorder's clock is wrong";
     odd_local_in_container => "文件里写的是本地时间而不是 UTC，已按本地时间读取", "the container holds local time, not UTC; read as local";
     odd_clock_jumped => "与文件名时间相差超过录制时长，录制期间时钟被改动，或文件后来被写过", "further from the name's time than the recording is long: the clock was changed meanwhile, or the file written to later";
@@ -499,6 +527,10 @@ catalogue! {
     linked_cases => "关联案件", "Cases";
     link_title => "关联到案件", "Link to a case";
     link_button => "关联", "Link";
+    link_from => "仅自（片内时间）", "Only from (time in the clip)";
+    link_to => "至", "Up to";
+    link_range_hint => "只关联一段时填写片内起止时间，如 90、1:30 或 1:02:03.5；不填即全片", "For a part of the clip alone write where it begins and ends, as 90, 1:30 or 1:02:03.5; left empty, it is the whole clip";
+    whole_clip_end => "片尾", "end";
     link_case_hint => "例如 赵卫罚〔2026〕12号；立案前可填检查任务号", "For example 赵卫罚〔2026〕12号; before a case is opened, an inspection number will do";
     unlink => "取消关联", "Unlink";
     unlink_reason => "取消的原因", "Why";
@@ -546,6 +578,8 @@ catalogue! {
     o_media => "媒体文件", "media file";
     o_file_time => "文件时间", "file time";
     o_rule => "关联规则", "linking rule";
+    o_register => "人员登记", "register of officers";
+    auxiliary_staff => "辅助人员", "auxiliary staff";
     o_config => "配置默认值", "configured default";
 
     // Kiosk
@@ -622,6 +656,9 @@ catalogue! {
     pk_reason => "导出事由", "Why";
     pk_basis => "依据", "On what basis";
     pk_recipient => "接收单位", "For";
+    export_derived => "附上这些资料的派生文件（标明为派生，不是证据原件）", "With the files that were derived of its clips, called derived";
+    pk_derived => "data/derived 中是派生文件，不是证据原件：每个文件的原件校验值写在 data/metadata/derived.json 中。", "What stands in data/derived is derived, not the evidence: data/metadata/derived.json has the digests of the original of each.";
+    pk_no_pdf => "本站没有可用的中文字体，包内没有 PDF。请在任意浏览器中打印这些页面；打印的文件放在包外。", "The station has no typeface with Chinese, so there is no PDF in this package. Print these pages in any browser, and keep what was printed beside the package.";
     pk_asked_by => "导出人", "Made by";
     pk_asked_at => "导出时间", "Made at";
     pk_package => "证据包编号", "Package";
@@ -714,7 +751,7 @@ catalogue! {
     codes_title => "动态验证码", "One-time codes";
     codes_on => "已启用：登录时除口令外还要输入手机上的验证码。", "On: signing in asks for a code of your telephone besides the password.";
     codes_off => "未启用。启用后，登录时除口令外还要输入手机验证器上的 6 位数字。", "Off. When they are on, signing in asks for six digits of an authenticator besides the password.";
-    codes_secret => "在手机验证器里添加这个密钥，再输入它显示的 6 位数字：", "Add this key to the authenticator, then type the six digits that it shows:";
+    codes_secret => "用手机验证器扫描二维码，或者手工输入下面的密钥，再填写它显示的 6 位数字：", "Scan this with the authenticator, or type the key below into it; then type the six digits that it shows:";
     codes_set_up => "在本机打开验证器", "Open an authenticator on this device";
     codes_begin => "启用", "Switch on";
     codes_end => "停用", "Switch off";
@@ -799,6 +836,7 @@ catalogue! {
     a_show_clip => "查看资料信息", "Record of a clip";
     a_play_clip => "播放", "Play a clip";
     a_download_clip => "下载原始文件", "Save a clip";
+    a_derive_clip => "制作派生文件（截图、片段、水印副本）", "Derive pictures, stretches and watermarked copies";
     a_annotate_clip => "标注", "Annotate a clip";
     a_link_clip => "关联案件", "Link a clip to a case";
     a_push_clip => "优先上传", "Send a clip first";
@@ -814,6 +852,7 @@ catalogue! {
     a_record_room => "开始和停止录制", "Record a room";
     a_import_roster => "导入排班表和登记信息", "Import rosters and registers";
     a_manage_recorders => "记录仪准入", "Approve recorders";
+    a_acknowledge_alarm => "知悉告警", "Acknowledge alarms";
     a_pause_sending => "暂停和恢复上传", "Pause sending";
     a_read_metrics => "运行指标", "Metrics";
     a_read_log => "审计日志", "The log";
@@ -881,6 +920,46 @@ catalogue! {
     col_officer => "采集人", "officer";
     col_place => "采集地点", "place";
     col_proves => "证明对象", "proves";
+    what_play => "播放", "played";
+    what_read => "查阅文书", "the document was read";
+    what_download => "下载原始文件", "the original was saved";
+    what_thumbnail => "缩略图", "a still";
+    what_sheet => "画面概览图", "contact sheet";
+    what_preview => "派生预览", "derived preview";
+    what_show => "查看记录", "the record was opened";
+    what_find => "按案件查找", "a case was looked for";
+    what_search => "检索", "a search";
+    what_list => "浏览列表", "a page of a list";
+    what_log => "查看日志", "the log was opened";
+    what_room => "查看录制室", "the rooms or the still of one";
+    derived_title => "派生文件", "Derived files";
+    derived_explained => "截图、片段和水印副本都是派生文件，不是证据原件；原件不会改动。制作和下载均写入日志。", "Frame grabs, stretches and watermarked copies are derived files, not the evidence; the original is never changed. Making and fetching them is logged.";
+    derived_none => "还没有派生文件。", "None yet.";
+    derived_kind => "类型", "What";
+    derived_stretch => "范围和方式", "What it shows, and how";
+    derived_size => "大小", "Size";
+    derived_kind_frame => "截图", "Frame grab";
+    derived_kind_trim => "片段", "Stretch";
+    derived_kind_watermark => "水印副本", "Watermarked copy";
+    derived_from => "时刻或起点（秒）", "Moment, or begin (seconds)";
+    derived_to => "终点（秒；截图不填）", "End (seconds; not of a frame)";
+    derived_form => "截图格式", "Form of a frame";
+    derived_exact => "片段精确到帧（重新编码）", "Stretch exact to the picture (encoded again)";
+    derived_reason => "制作事由", "Why";
+    derived_make => "制作派生文件", "Make it";
+    derived_fetch => "下载派生文件", "Fetch derived file";
+    derived_making => "制作中", "Being made";
+    derived_failed => "未能制作", "Not made";
+    derived_ready => "派生 · 可下载", "Derived, ready";
+    derived_gone => "已到期清除", "Removed, its time is over";
+    derived_method_decoded => "由画面解码得到", "decoded from the footage";
+    derived_method_copied => "按关键帧截取，未重新编码", "cut at key frames, not encoded again";
+    derived_method_encoded => "重新编码", "encoded again";
+    derived_digest => "派生文件 SHA-256", "SHA-256 of the derived file";
+    derived_parent => "原件 SHA-256", "SHA-256 of the original";
+    derived_tool => "制作工具", "Made with";
+    derived_mark => "派生文件 非证据原件", "derived, not the evidence";
+    done_derived => "已提交制作派生文件。", "The derived file is being made.";
     col_state => "状态", "state";
     col_file => "文件", "file";
     col_field => "信息", "field";

@@ -4,6 +4,7 @@
 mod dock;
 mod erase;
 mod feed;
+mod filing;
 mod plan;
 mod prober;
 mod pull;
@@ -26,6 +27,7 @@ use crate::vault::{CopyError, CopyOptions, Vault, VaultError};
 pub use dock::Ending;
 pub use erase::GivingBack;
 pub use feed::FeedIntake;
+pub use filing::{FROM as DOCUMENTS, Filed};
 pub use prober::Prober;
 pub use pull::{Order as PullOrder, Puller};
 pub use recover::recover;

@@ -150,6 +150,7 @@ mod tests {
             declared_bytes: Some(size),
             modified_raw: time.into(),
             modified_ms: None,
+            disposed_ms: None,
             role: "clip".into(),
             importance: Importance::Normal,
             grid: PartGrid::Growing,

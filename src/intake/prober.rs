@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use sha2::Digest;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::digest::Sha256;
 use crate::domain::error::chain;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{MediaFacts, MediaHealth, MediaProbe, ProbeError};
@@ -82,11 +84,11 @@ impl Prober {
                 MediaFacts { health: MediaHealth::Broken, health_detail: Some(e.to_string()), ..MediaFacts::default() }
             }
         };
-        let mut thumbnail = false;
+        let mut thumbnail = None;
         if facts.vcodec.is_some() {
             match self.probe.thumbnail(&path, self.width_px).await {
                 Ok(Some(jpeg)) => match self.vault.put_thumbnail(clip, &jpeg) {
-                    Ok(()) => thumbnail = true,
+                    Ok(()) => thumbnail = Some(Sha256(sha2::Sha256::digest(&jpeg).into())),
                     Err(e) => tracing::warn!(%clip, error = %chain(&e), "the thumbnail could not be kept"),
                 },
                 Ok(None) => {}

@@ -8,7 +8,7 @@ use crate::domain::error::chain;
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::recorder::ShelfEntry;
 use crate::domain::stream::{Cause, SegmentEnd};
-use crate::store::ClipRow;
+use crate::store::{ClipRow, DOCUMENT};
 use crate::vault::{Found, measure};
 
 /// What was found at start-up.
@@ -40,6 +40,12 @@ pub fn recover(intake: &Intake) -> Result<Recovered, IntakeError> {
                     recovered.resumable += 1;
                 }
             }
+            continue;
+        }
+        // Who sent a document was never told that it is here, and sends it again.
+        if row.role == DOCUMENT && !matches!(intake.vault.found(row.clip)?, Found::Final(_)) {
+            intake.give_up(row.clip, "the station stopped before the document was here")?;
+            recovered.swept += 1;
             continue;
         }
         if let Found::Final(_) = intake.vault.found(row.clip)? {
@@ -113,7 +119,11 @@ pub(super) fn seal_cut_off(intake: &Intake, clip: ClipId, why: SegmentEnd, detai
 /// and was set aside, so that the copy begins anew.
 fn adopt(intake: &Intake, row: &ClipRow) -> Result<bool, IntakeError> {
     let recorder = RecorderId::new(&row.recorder).map_err(crate::store::StoreError::from)?;
-    let known = intake.store.read_blocking(|r| r.clips_at(&recorder, &row.path))?;
+    let known = match row.role.as_str() {
+        // Of two documents with one name none grew from the other.
+        DOCUMENT => Vec::new(),
+        _ => intake.store.read_blocking(|r| r.clips_at(&recorder, &row.path))?,
+    };
     let others: Vec<_> = known.into_iter().filter(|k| k.clip != row.clip && k.local != Local::Copying).collect();
     let entry = ShelfEntry {
         path: row.path.clone(),

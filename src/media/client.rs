@@ -142,7 +142,7 @@ pub(super) fn probe_error(error: WorkerError) -> ProbeError {
         WorkerError::CannotStart(why) => ProbeError::CannotStart(why),
         WorkerError::Answer(frame) => ProbeError::Died(crate::domain::error::chain(&frame)),
         WorkerError::Bytes(error) => ProbeError::Unreadable(crate::domain::error::chain(&error)),
-        error @ WorkerError::Greedy(_) => ProbeError::Died(error.to_string()),
+        error @ (WorkerError::Greedy(_) | WorkerError::NotTaken) => ProbeError::Died(error.to_string()),
     }
 }
 

@@ -48,7 +48,8 @@ struct Inner {
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    Piece(u32),
+    /// Which, and of the words over its picture the digest.
+    Piece(u32, Option<[u8; 32]>),
     Sheet,
 }
 
@@ -106,7 +107,9 @@ impl Derivations {
         };
         let made = match (what, answer) {
             // A worker that was taken over must not pass off a page or a script as a film or a picture.
-            (What::Piece(_), Answer::Preview { pictures, sound, clip_ms }) if body.starts_with(b"\x1a\x45\xdf\xa3") => {
+            (What::Piece(..), Answer::Preview { pictures, sound, clip_ms })
+                if body.starts_with(b"\x1a\x45\xdf\xa3") =>
+            {
                 Some(PreviewPiece { webm: body, pictures, sound, clip_ms })
             }
             (What::Sheet, Answer::Sheet) if body.starts_with(b"\xff\xd8\xff") => {
@@ -126,9 +129,12 @@ impl Derive for Derivations {
         clip: ClipId,
         bytes: Arc<dyn ClipBytes>,
         piece: u32,
+        mark: Option<String>,
     ) -> BoxFuture<'a, Result<Option<PreviewPiece>, DeriveError>> {
-        let job = Job::Preview { size_bytes: bytes.size_bytes(), piece, width_px: self.inner.width_px };
-        Box::pin(self.make(clip, bytes, What::Piece(piece), job))
+        let (size_bytes, width_px) = (bytes.size_bytes(), self.inner.width_px);
+        let job = Job::Preview { size_bytes, piece, width_px, mark: mark.clone() };
+        let marked = mark.map(|words| *blake3::hash(words.as_bytes()).as_bytes());
+        Box::pin(self.make(clip, bytes, What::Piece(piece, marked), job))
     }
 
     fn sheet<'a>(
@@ -198,13 +204,13 @@ mod tests {
     fn what_is_kept_is_bounded_and_what_was_used_last_stays() {
         let (mut kept, clip) = (Kept::default(), ClipId::generate(1));
         let quarter = KEPT_BYTES / 4;
-        (0..3).for_each(|n| kept.keep(clip, What::Piece(n), made(quarter)));
-        assert!(kept.find(clip, What::Piece(0)).is_some());
-        kept.keep(clip, What::Piece(3), made(quarter));
+        (0..3).for_each(|n| kept.keep(clip, What::Piece(n, None), made(quarter)));
+        assert!(kept.find(clip, What::Piece(0, None)).is_some());
+        kept.keep(clip, What::Piece(3, None), made(quarter));
         assert!(kept.bytes <= KEPT_BYTES);
-        assert!(kept.find(clip, What::Piece(1)).is_none(), "it was used longest ago");
-        assert!(kept.find(clip, What::Piece(0)).is_some() && kept.find(clip, What::Piece(3)).is_some());
-        assert!(kept.find(ClipId::generate(2), What::Piece(0)).is_none(), "another clip");
+        assert!(kept.find(clip, What::Piece(1, None)).is_none(), "it was used longest ago");
+        assert!(kept.find(clip, What::Piece(0, None)).is_some() && kept.find(clip, What::Piece(3, None)).is_some());
+        assert!(kept.find(ClipId::generate(2), What::Piece(0, None)).is_none(), "another clip");
         kept.keep(clip, What::Sheet, None);
         assert!(matches!(kept.find(clip, What::Sheet), Some(Ok(None))), "nothing is an answer, too");
     }

@@ -21,6 +21,7 @@ const BASE: &str = "gstreamer1.0-plugins-base";
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const BAD: &str = "gstreamer1.0-plugins-bad";
 const LIBAV: &str = "gstreamer1.0-libav";
+const X: &str = "gstreamer1.0-x";
 
 /// Element, package, what it is for.
 const NEEDED: &[(&str, &str, &str)] = &[
@@ -95,6 +96,15 @@ const NEEDED_LIVE: &[(&str, &str, &str)] = &[
     ("h265timestamper", BAD, "live H.265"),
 ];
 
+/// What frame grabs, stretches and watermarked copies need. Never chosen by itself: pipelines name each of them.
+const NEEDED_DERIVED: &[(&str, &str, &str)] = &[
+    ("parsebin", BASE, "stretches of clips"),
+    ("mp4mux", GOOD, "stretches of clips"),
+    ("matroskamux", GOOD, "stretches of clips"),
+    ("pngenc", GOOD, "frame grabs"),
+    ("textoverlay", X, "watermarks"),
+];
+
 /// Which elements are not installed. Reads GStreamer's registry, no footage; so it may run outside a worker.
 pub fn missing_elements() -> Vec<MissingElement> {
     if let Err(error) = gst::init() {
@@ -103,6 +113,7 @@ pub fn missing_elements() -> Vec<MissingElement> {
     NEEDED
         .iter()
         .chain(NEEDED_LIVE)
+        .chain(NEEDED_DERIVED)
         .filter(|(element, ..)| gst::ElementFactory::find(element).is_none())
         .map(|(element, package, needed_for)| MissingElement {
             element: (*element).to_owned(),
@@ -122,7 +133,7 @@ pub fn restrict() {
             factory.set_rank(gst::Rank::NONE);
         }
     }
-    for (element, ..) in NEEDED {
+    for (element, ..) in NEEDED.iter().chain(NEEDED_DERIVED) {
         if let Some(feature) = registry.find_feature(element, gst::ElementFactory::static_type()) {
             let _ = feature.load();
         }

@@ -17,12 +17,12 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
 
-use super::decoded::{Decoded, Wanted};
+use super::decoded::{Decoded, OVERLAY, Wanted};
 use super::structure::ReadAt;
 use crate::runtime::clock::monotonic;
 
 /// What is asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Piece {
     /// Begin in the clip.
     pub from_ms: u64,
@@ -34,6 +34,8 @@ pub struct Piece {
     pub width_px: u32,
     /// Most bytes that are given.
     pub max_bytes: usize,
+    /// Words over the picture.
+    pub mark: Option<String>,
 }
 
 /// What comes.
@@ -64,19 +66,21 @@ const PICTURES_PER_S: u64 = 120;
 /// A piece of a clip; `None` where there is nothing to be shown.
 pub fn piece<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, wanted: Piece) -> Option<Made> {
     let width = wanted.width_px.clamp(16, 1920);
+    let overlay = if wanted.mark.is_some() { OVERLAY } else { "" };
     let decoded = Decoded::open(
         file,
         &Wanted {
             // Scaled before it is turned or encoded: only the decoder holds pictures of full size.
             pictures: Some(format!(
                 "videoconvertscale ! video/x-raw,format=I420,pixel-aspect-ratio=1/1,width=[16,{width}],height=[16,{width}] \
-                 ! videoflip video-direction=auto"
+                 ! videoflip video-direction=auto{overlay}"
             )),
             sound: Some(
                 "audioconvert ! audioresample quality=2 ! audio/x-raw,format=S16LE,rate=48000,channels=[1,2],layout=interleaved"
                     .to_owned(),
             ),
             threads: 2,
+            mark: wanted.mark.clone(),
         },
     )?;
     let clip_ms = decoded.length().map(gst::ClockTime::mseconds);
@@ -90,36 +94,103 @@ pub fn piece<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, wanted: Piece) -> 
         return None;
     }
     let (pictures, sound) = (decoded.pictures.is_some(), decoded.sound.is_some());
-    let encoder = Encoder::new(pictures, sound).inspect_err(note).ok()?;
+    let encoder = Encoder::new(pictures, sound, FOR_NOW).inspect_err(note).ok()?;
     let most = u32::try_from(wanted.length_ms * PICTURES_PER_S / 1000).unwrap_or(u32::MAX).max(1);
     let end = ms(clip_ms.map_or(to, |length| length.min(to)) - from);
+    let mut webm = Vec::new();
+    let mut keep = |bytes: &[u8]| {
+        let fits = webm.len() + bytes.len() <= wanted.max_bytes;
+        if fits {
+            webm.extend_from_slice(bytes);
+        }
+        fits
+    };
+    carry(&decoded, &encoder, Stretch { lead: ms(lead_ms), end, most }, &mut keep)?;
+    (!webm.is_empty()).then_some(Made { webm, pictures, sound, clip_ms })
+}
+
+/// What of the decoded goes to the encoder.
+pub(super) struct Stretch {
+    /// What comes before it.
+    pub lead: gst::ClockTime,
+    /// Where it ends, from its begin.
+    pub end: gst::ClockTime,
+    /// Most pictures of it.
+    pub most: u32,
+}
+
+/// Carries a stretch from a decoder to an encoder; what comes of it goes to `give` up to its end, or until that wants no
+/// more. `None` where nothing came, or it could not be encoded.
+pub(super) fn carry(decoded: &Decoded, encoder: &Encoder, stretch: Stretch, give: Give<'_>) -> Option<()> {
+    let Stretch { lead, end, most } = stretch;
     let track = |from: &Option<AppSink>, to: &Option<AppSrc>, most| {
         let (from, to) = (from.clone()?, to.clone()?);
-        Some(Track { from, to, lead: ms(lead_ms), end, most, made: AtomicU32::new(0) })
+        Some(Track { from, to, lead, end, most, made: AtomicU32::new(0) })
     };
     let shown = track(&decoded.pictures, &encoder.pictures, most);
     let heard = track(&decoded.sound, &encoder.sound, u32::MAX);
     encoder.pipeline.set_state(gst::State::Playing).ok()?;
     decoded.pipeline.set_state(gst::State::Playing).ok()?;
     let over = &AtomicBool::new(false);
-    let webm = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         if let Some(track) = &shown {
             scope.spawn(move || track.pictures(over));
         }
         if let Some(track) = &heard {
             scope.spawn(move || track.sound(over));
         }
-        let webm = encoder.collect(&decoded, wanted.max_bytes, over);
+        let ended = collect(&encoder.pipeline, &encoder.out, &decoded.pipeline, over, give);
         over.store(true, Ordering::SeqCst);
         // Whoever still waits for room in it is let go.
         let _ = encoder.pipeline.set_state(gst::State::Null);
-        webm
+        ended
     })?;
     let made = |track: &Option<Track>| track.as_ref().is_some_and(|t| t.made.load(Ordering::SeqCst) > 0);
-    (made(&shown) || made(&heard)).then_some(Made { webm, pictures, sound, clip_ms })
+    (made(&shown) || made(&heard)).then_some(())
 }
 
-struct Encoder {
+/// Takes what is made; `false` when it wants no more.
+pub(super) type Give<'a> = &'a mut dyn FnMut(&[u8]) -> bool;
+
+/// Everything up to the end that comes out of an encoder or muxer, to `give`. What was decoded before an error is given.
+/// Says in `over` that nothing more comes of whatever feeds it.
+pub(super) fn collect(
+    making: &gst::Pipeline,
+    out: &AppSink,
+    feeding: &gst::Pipeline,
+    over: &AtomicBool,
+    give: Give<'_>,
+) -> Option<()> {
+    let mut heard: Instant = monotonic();
+    while !out.is_eos() {
+        if let Some(sample) = out.try_pull_sample(LOOK) {
+            let map = sample.buffer()?.map_readable().ok()?;
+            if !give(&map) {
+                return None;
+            }
+            heard = monotonic();
+            continue;
+        }
+        if failure(making).inspect(note).is_some() || heard.elapsed() > SILENCE {
+            return None;
+        }
+        // A decoder that failed tells no end any more.
+        if failure(feeding).inspect(note).is_some() {
+            over.store(true, Ordering::SeqCst);
+        }
+    }
+    Some(())
+}
+
+/// How pictures are encoded that somebody waits for: the quickest of libvpx's real-time forms.
+const FOR_NOW: &str =
+    "deadline=1 cpu-used=8 threads=2 end-usage=cq cq-level=20 max-quantizer=56 target-bitrate=1500000";
+
+/// How pictures are encoded that are kept: every detail that the picture has, at some tenth of real time's cost more.
+pub(super) const TO_KEEP: &str =
+    "deadline=1 cpu-used=5 threads=2 end-usage=cq cq-level=8 min-quantizer=2 max-quantizer=40 target-bitrate=12000000";
+
+pub(super) struct Encoder {
     pipeline: gst::Pipeline,
     pictures: Option<AppSrc>,
     sound: Option<AppSrc>,
@@ -127,16 +198,15 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn new(pictures: bool, sound: bool) -> Result<Self, gst::glib::Error> {
+    /// With or without either track; `how` pictures are encoded.
+    pub(super) fn new(pictures: bool, sound: bool, how: &str) -> Result<Self, gst::glib::Error> {
         // Never waits for the other track: both come whole, in pieces of a few seconds.
         const SOURCE: &str = "format=time block=true max-bytes=16777216";
         let mut description =
             "webmmux name=mux streamable=true min-cluster-duration=500000000 ! appsink name=out sync=false".to_owned();
         if pictures {
-            // The quickest of libvpx's real-time forms: what is shown is looked at once.
             description.push_str(&format!(
-                " appsrc name=pictures {SOURCE} ! vp8enc deadline=1 cpu-used=8 threads=2 end-usage=cq cq-level=20 \
-                 max-quantizer=56 target-bitrate=1500000 keyframe-max-dist=60 ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux."
+                " appsrc name=pictures {SOURCE} ! vp8enc {how} keyframe-max-dist=60 ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! mux."
             ));
         }
         if sound {
@@ -150,32 +220,6 @@ impl Encoder {
         let out = pipeline.by_name("out").and_then(|e| e.downcast::<AppSink>().ok());
         let out = out.ok_or_else(|| gst::glib::Error::new(gst::CoreError::Failed, "the encoder has no end"))?;
         Ok(Self { pictures: source("pictures"), sound: source("sound"), out, pipeline })
-    }
-
-    /// Everything up to the end of the piece. What was decoded before an error is given; a piece that grows past
-    /// `max_bytes` is not. Says in `over` that nothing more comes of the decoder.
-    fn collect(&self, decoded: &Decoded, max_bytes: usize, over: &AtomicBool) -> Option<Vec<u8>> {
-        let mut webm = Vec::new();
-        let mut heard: Instant = monotonic();
-        while !self.out.is_eos() {
-            if let Some(sample) = self.out.try_pull_sample(LOOK) {
-                heard = monotonic();
-                let map = sample.buffer()?.map_readable().ok()?;
-                if webm.len() + map.len() > max_bytes {
-                    return None;
-                }
-                webm.extend_from_slice(&map);
-                continue;
-            }
-            if failure(&self.pipeline).inspect(note).is_some() || heard.elapsed() > SILENCE {
-                return None;
-            }
-            // A decoder that failed tells no end any more.
-            if failure(&decoded.pipeline).inspect(note).is_some() {
-                over.store(true, Ordering::SeqCst);
-            }
-        }
-        (!webm.is_empty()).then_some(webm)
     }
 }
 

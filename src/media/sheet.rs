@@ -32,6 +32,7 @@ pub fn sheet<F: ReadAt + Send + Sync + 'static>(file: Arc<F>, clip_ms: Option<u6
             )),
             sound: None,
             threads: 1,
+            mark: None,
         },
     )?;
     let pictures = decoded.pictures.as_ref()?;

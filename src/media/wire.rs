@@ -25,6 +25,8 @@ pub enum Job {
         piece: u32,
         /// Longest side of the picture, pixels.
         width_px: u32,
+        /// Words over the picture.
+        mark: Option<String>,
     },
     /// A contact sheet of a clip whose bytes the daemon reads.
     Sheet {
@@ -32,6 +34,37 @@ pub enum Job {
         size_bytes: u64,
         /// Length of the clip in milliseconds, where it is known.
         clip_ms: Option<u64>,
+    },
+    /// One picture, as it is at a moment of a clip whose bytes the daemon reads.
+    Still {
+        /// Length of the clip, bytes.
+        size_bytes: u64,
+        /// The moment, milliseconds from its start.
+        at_ms: u64,
+        /// PNG instead of JPEG.
+        png: bool,
+        /// Words over the picture.
+        mark: Option<String>,
+    },
+    /// A stretch of a clip whose bytes the daemon reads, from key frame to key frame, not encoded again.
+    Cut {
+        /// Length of the clip, bytes.
+        size_bytes: u64,
+        /// Begin, milliseconds from the clip's start.
+        from_ms: u64,
+        /// End, likewise.
+        to_ms: u64,
+    },
+    /// A stretch of such a clip, or all of it, encoded again.
+    Recode {
+        /// Length of the clip, bytes.
+        size_bytes: u64,
+        /// Begin, milliseconds from the clip's start.
+        from_ms: u64,
+        /// End, likewise; without it the end of the clip.
+        to_ms: Option<u64>,
+        /// Words over the picture.
+        mark: Option<String>,
     },
     /// No file: which elements are missing on this box.
     Elements,
@@ -56,6 +89,17 @@ pub enum Answer {
     },
     /// The JPEG is the frame's body.
     Sheet,
+    /// A file was made and given, stretch by stretch.
+    Made {
+        /// Which kind of file: a word of `domain::derivative::Form`.
+        form: String,
+        /// Where it really begins in the clip, milliseconds.
+        from_ms: u64,
+        /// Where it really ends, likewise.
+        to_ms: u64,
+    },
+    /// What is in it cannot be cut without encoding it again.
+    NotCut,
     /// There is no picture in it, or nothing at that place.
     NoPicture,
     /// For [`Job::Elements`].

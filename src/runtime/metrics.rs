@@ -36,6 +36,7 @@ labels! {
     Failure { destination, retry }
     Task { task }
     Part { part }
+    Standing { code, severity }
     Stream { stream }
 }
 
@@ -63,6 +64,7 @@ struct Inner {
     checkpoint: Gauge,
     task_failures: Family<Task, Counter>,
     health: Family<Part, Gauge>,
+    alarms: Family<Standing, Gauge>,
     stream_recording: Family<Stream, Gauge>,
     stream_bits: Family<Stream, Gauge>,
     stream_packets: Family<Stream, Gauge>,
@@ -105,6 +107,7 @@ impl Metrics {
             checkpoint: add(&mut r, "evidock_checkpoint_timestamp", "Newest signed checkpoint", Some(Unit::Seconds)),
             task_failures: add(&mut r, "evidock_task_failures", "Failures of long-running tasks", None),
             health: add(&mut r, "evidock_part_health", "0 ok, 1 degraded, 2 failed", None),
+            alarms: add(&mut r, "evidock_alarms", "Alarms that stand, as on the station page", None),
             stream_recording: add(
                 &mut r,
                 "evidock_stream_recording",
@@ -226,6 +229,15 @@ impl Metrics {
                 Level::Failed => 2,
             };
             self.0.health.get_or_create(&Part { part: part.to_owned() }).set(value);
+        }
+    }
+
+    /// Alarms that stand, by code and severity; those that are over disappear.
+    pub fn alarms(&self, standing: &BTreeMap<(&'static str, &'static str), u64>) {
+        self.0.alarms.clear();
+        for ((code, severity), count) in standing {
+            let labels = Standing { code: (*code).to_owned(), severity: (*severity).to_owned() };
+            self.0.alarms.get_or_create(&labels).set(signed(*count));
         }
     }
 
@@ -353,6 +365,10 @@ mod tests {
         assert!(!text.contains("clock_offset_seconds{stream=\"room-2\"}"), "what is not told is no zero");
         metrics.streams(&BTreeMap::new());
         assert!(!metrics.text().contains("room-1"));
+        metrics.alarms(&BTreeMap::from([(("disk_full", "bad"), 1)]));
+        assert!(metrics.text().contains("evidock_alarms{code=\"disk_full\",severity=\"bad\"} 1"));
+        metrics.alarms(&BTreeMap::new());
+        assert!(!metrics.text().contains("evidock_alarms{"));
         metrics.health(&Report::default());
         assert!(!metrics.text().contains("evidock_part_health{"));
     }

@@ -12,3 +12,4 @@ pub mod metrics;
 pub mod notify;
 pub mod supervise;
 pub mod task;
+pub mod typeface;

@@ -159,7 +159,7 @@ fn ask(
                     refused: false,
                 });
             }
-            Some((child::Answer::Read { .. }, _)) => {
+            Some((child::Answer::Read { .. } | child::Answer::Give, _)) => {
                 let words = "its worker asked for bytes, which there are none of".to_owned();
                 return Err(PullError::Recorder { words, refused: false });
             }

@@ -6,9 +6,11 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::account::lock_ms;
 use crate::domain::event::{Draft, EventKind};
+use crate::domain::identity::{Identity, SignInBy};
 use crate::domain::ids::ClipId;
 use crate::domain::rights::{Over, Role, Roles, Subject, Within};
 use crate::domain::sensitivity::Sensitivity;
+use crate::domain::why::Why;
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +43,31 @@ pub struct AccountRow {
     pub locked_ms: i64,
     /// Since when nobody may sign in with it.
     pub disabled_ms: Option<i64>,
+    /// By what else than the password somebody signs in with it.
+    pub identities: Vec<Identity>,
 }
 
 impl AccountRow {
     /// Whether it may be used at `now_ms`.
     pub fn is_open(&self, now_ms: i64) -> bool {
         self.disabled_ms.is_none() && self.until_ms.is_none_or(|until| now_ms < until)
+    }
+
+    /// Who this person is at this identity provider.
+    pub fn oidc_subject(&self, issuer: Option<&str>) -> Option<&str> {
+        self.identities.iter().find_map(|identity| match identity {
+            Identity::Oidc { issuer: theirs, subject } if Some(theirs.as_str()) == issuer => Some(subject.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Fingerprints of certificates of this person.
+    pub fn certificates(&self) -> Vec<String> {
+        let one = |identity: &Identity| match identity {
+            Identity::Certificate(fingerprint) => Some(fingerprint.to_string()),
+            Identity::Oidc { .. } => None,
+        };
+        self.identities.iter().filter_map(one).collect()
     }
 
     /// Name for people, else the one to sign in with.
@@ -103,6 +124,8 @@ pub enum AccountChange {
     },
     /// One-time codes on, with this secret, or off.
     Codes(Option<Vec<u8>>),
+    /// By what else than the password somebody signs in with it, from now on.
+    Identities(Vec<Identity>),
 }
 
 /// How a session ended. The words are stored.
@@ -116,7 +139,7 @@ pub enum SessionEnd {
     TooLong,
     /// Somebody ended it from elsewhere.
     Ended,
-    /// The password changed.
+    /// The password changed, or what else one signs in by.
     Password,
     /// The account was disabled, or its roles changed.
     Disabled,
@@ -170,6 +193,8 @@ pub struct SessionRow {
     pub from: String,
     /// The browser in its own words.
     pub agent: String,
+    /// How its owner signed in.
+    pub by: SignInBy,
 }
 
 /// A token that is made.
@@ -224,10 +249,12 @@ pub struct ClipStanding {
     pub subject: Subject,
     /// Hash of its first case, where it is linked: what a purpose is remembered for.
     pub case: Option<String>,
+    /// It is isolated as suspected classified: nothing of it is told, whatever the right.
+    pub isolated: bool,
 }
 
 const ACCOUNT: &str = "account_id, login, label, roles, unit, until_ms, password, must_change, totp, totp_step, failures, locked_ms, disabled_ms";
-const SESSION: &str = "session_id, account_id, begun_ms, seen_ms, from_where, agent";
+const SESSION: &str = "session_id, account_id, begun_ms, seen_ms, from_where, agent, by_what";
 const TOKEN: &str = "token_id, name, role, scopes, until_ms, seen_ms, ended_ms";
 
 fn account(r: &Row<'_>) -> rusqlite::Result<(AccountRow, String)> {
@@ -246,6 +273,7 @@ fn account(r: &Row<'_>) -> rusqlite::Result<(AccountRow, String)> {
         failures: r.get(10)?,
         locked_ms: r.get(11)?,
         disabled_ms: r.get(12)?,
+        identities: Vec::new(),
     };
     Ok((row, r.get(3)?))
 }
@@ -258,6 +286,8 @@ fn session(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
         seen_ms: r.get(3)?,
         from: r.get(4)?,
         agent: r.get(5)?,
+        // The column's own check knows no other words.
+        by: SignInBy::parse(&r.get::<_, String>(6)?).unwrap_or(SignInBy::Password),
     })
 }
 
@@ -282,10 +312,7 @@ impl Tx<'_> {
     /// Makes an account. `asked` says who.
     pub fn add_account(&self, new: &NewAccount, asked: Draft) -> Result<i64> {
         if self.read().account_by_login(&new.login)?.is_some() {
-            return Err(StoreError::Conflict(format!(
-                "there is an account {} already; names are never used twice, also not of accounts that are disabled",
-                new.login
-            )));
+            return Err(StoreError::Conflict(Why::AccountExists { name: new.login.clone() }));
         }
         self.conn.execute(
             "INSERT INTO account (login, label, roles, unit, until_ms, password, made_by, made_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -374,6 +401,10 @@ impl Tx<'_> {
                 )?;
                 (event.fact("what", "codes").fact("on", secret.is_some()), None)
             }
+            AccountChange::Identities(identities) => {
+                let event = self.put_identities(id, &before.identities, identities, event)?;
+                (event, Some(SessionEnd::Password))
+            }
         };
         self.log(&event)?;
         if let Some(how) = end {
@@ -407,18 +438,31 @@ impl Tx<'_> {
     // -----------------------------------------------------------------------------------------
     // Sessions
 
-    /// Somebody signed in. `asked` is theirs, with the session in it.
+    /// Somebody signed in with a password. `asked` is theirs, with the session in it.
     pub fn begin_session(&self, new: &NewSession, asked: Draft) -> Result<()> {
+        self.begin_session_by(new, SignInBy::Password, asked)
+    }
+
+    /// The same, `by` whatever else. Only a right password ends the count of wrong ones: who guesses at one must gain nothing
+    /// by its owner's coming in another way.
+    pub fn begin_session_by(&self, new: &NewSession, by: SignInBy, asked: Draft) -> Result<()> {
         let now = self.now_ms();
+        if by == SignInBy::Password {
+            // Two may have been found right with one code, each before the other was here: it is the first one's.
+            let taken = self.conn.execute(
+                "UPDATE account SET failures = 0, locked_ms = 0, totp_step = coalesce(?2, totp_step), password = coalesce(?3, password)
+                 WHERE account_id = ?1 AND (?2 IS NULL OR totp_step < ?2)",
+                params![new.account, new.totp_step, new.rehashed],
+            )?;
+            if taken == 0 {
+                return Err(StoreError::Conflict(Why::CodeUsed {}));
+            }
+        }
         self.conn.execute(
-            "INSERT INTO sign_in (session_id, token, account_id, begun_ms, seen_ms, from_where, agent) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
-            params![new.id, new.token, new.account, now, new.from, new.agent],
+            "INSERT INTO sign_in (session_id, token, account_id, begun_ms, seen_ms, from_where, agent, by_what) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+            params![new.id, new.token, new.account, now, new.from, new.agent, by.as_str()],
         )?;
-        self.conn.execute(
-            "UPDATE account SET failures = 0, locked_ms = 0, totp_step = coalesce(?2, totp_step), password = coalesce(?3, password) WHERE account_id = ?1",
-            params![new.account, new.totp_step, new.rehashed],
-        )?;
-        self.log(&asked.fact("codes", new.totp_step.is_some()))?;
+        self.log(&asked.fact("by", by.as_str()).fact("codes", new.totp_step.is_some()))?;
         self.changed(Change::Accounts);
         Ok(())
     }
@@ -494,9 +538,7 @@ impl Tx<'_> {
             params![id, self.now_ms()],
         )?;
         if n == 0 {
-            return Err(StoreError::NotFound(format!(
-                "there is no token {id} that goes on; `evidock token list` shows them"
-            )));
+            return Err(StoreError::NotFound(Why::NoToken { token: id }));
         }
         self.log(&asked.fact("token", id))?;
         self.changed(Change::Accounts);
@@ -539,7 +581,7 @@ impl Tx<'_> {
             params![case_id, account, by, self.now_ms()],
         )?;
         if n == 0 {
-            return Err(StoreError::NotFound("this case does not stand sent for review".into()));
+            return Err(StoreError::NotFound(Why::NotSent {}));
         }
         self.log(&asked.case(case_hash).fact("step", "called_back").fact("to", account))?;
         self.changed(Change::Cases);
@@ -566,6 +608,7 @@ impl Reader<'_> {
         let mut statement =
             self.conn.prepare_cached("SELECT officer FROM account_officer WHERE account_id = ?1 ORDER BY officer")?;
         row.officers = statement.query_map([row.id], |r| r.get(0))?.collect::<std::result::Result<_, _>>()?;
+        row.identities = self.identities_of(row.id)?;
         Ok(row)
     }
 
@@ -588,7 +631,7 @@ impl Reader<'_> {
             .query_row([id], account)
             .optional()?
             .map(|found| self.with_roles(found))
-            .unwrap_or_else(|| Err(StoreError::NotFound(format!("there is no account with the number {id}"))))
+            .unwrap_or_else(|| Err(StoreError::NotFound(Why::NoAccountNumber { account: id })))
     }
 
     /// The account of a name, as [`LoginName`](crate::domain::account::LoginName) spells it.
@@ -675,7 +718,7 @@ impl Reader<'_> {
         Ok(row.map(|(subject, care, case, isolated)| {
             // An isolated clip has an answer of its own, told to whoever would see it but for that.
             let label = if isolated { by_place(care).min(Sensitivity::Minor) } else { by_place(care) };
-            ClipStanding { subject: Subject { sensitivity: label, ..subject }, case }
+            ClipStanding { subject: Subject { sensitivity: label, ..subject }, case, isolated }
         }))
     }
 
@@ -689,12 +732,22 @@ impl Reader<'_> {
         Ok(found.unwrap_or((None, true)))
     }
 
-    /// Which of `clips` may stand in lists within these bounds, in their order.
+    /// Which of `clips` may stand in lists within these bounds, in their order. What is isolated is shown to nobody.
     pub fn clips_within(&self, clips: &[ClipId], within: &Within, now_ms: i64) -> Result<Vec<ClipId>> {
-        let Some((condition, account)) = within_sql(within) else { return Ok(clips.to_vec()) };
+        self.bounded(clips, within, "c.isolated_ms IS NULL", now_ms)
+    }
+
+    /// The same, isolated ones included: for lists that tell ids and nothing of what is in them.
+    pub fn kept_within(&self, clips: &[ClipId], within: &Within, now_ms: i64) -> Result<Vec<ClipId>> {
+        self.bounded(clips, within, "1", now_ms)
+    }
+
+    fn bounded(&self, clips: &[ClipId], within: &Within, and: &str, now_ms: i64) -> Result<Vec<ClipId>> {
+        let (condition, account) =
+            bounds_sql(within).unwrap_or_else(|| ("@account IS NOT NULL AND @now IS NOT NULL".into(), 0));
         let condition = bound(&condition, 1, 2);
         let sql = format!(
-            "SELECT 1 FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE c.clip_id = ?3 AND ({condition})"
+            "SELECT 1 FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE c.clip_id = ?3 AND {and} AND ({condition})"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut kept = Vec::new();
@@ -725,7 +778,11 @@ pub(super) fn place_of(label: Option<&str>) -> i64 {
 fn over_sql(over: Over) -> &'static str {
     match over {
         Over::All => "1",
-        Over::Own => "coalesce(i.officer IN (SELECT o.officer FROM account_officer o WHERE o.account_id = @account), 0)",
+        Over::Own => {
+            "(coalesce(i.officer IN (SELECT o.officer FROM account_officer o WHERE o.account_id = @account), 0)
+               OR EXISTS (SELECT 1 FROM clip_co_officer k JOIN account_officer o ON o.officer = k.officer
+                 WHERE k.clip_id = c.clip_id AND o.account_id = @account))"
+        }
         Over::Unit => {
             "coalesce(i.officer IN (SELECT o.officer FROM account_officer o JOIN account m ON m.account_id = o.account_id
                JOIN account me ON me.account_id = @account AND me.unit = m.unit), 0)"
@@ -739,8 +796,12 @@ fn over_sql(over: Over) -> &'static str {
     }
 }
 
-/// The condition of a list's bounds, and the account; `None` where there are none.
+/// The condition of a list's bounds, and the account; `None` where there are none. What is isolated is in no list.
 pub(super) fn within_sql(within: &Within) -> Option<(String, i64)> {
+    bounds_sql(within).map(|(condition, account)| (format!("c.isolated_ms IS NULL AND {condition}"), account))
+}
+
+fn bounds_sql(within: &Within) -> Option<(String, i64)> {
     match within {
         Within::Everything => None,
         Within::Of { account, stretches } => {
@@ -763,3 +824,6 @@ pub(super) fn within_sql(within: &Within) -> Option<(String, i64)> {
 pub(super) fn bound(condition: &str, account: usize, now: usize) -> String {
     condition.replace("@account", &format!("?{account}")).replace("@now", &format!("?{now}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,11 @@
 
 use rusqlite::{Row, params};
 
+use super::disposal::IS_A_CASE;
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::clip::Local;
 use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::disposal::Reason;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::evict::Audit;
 use crate::domain::ids::ClipId;
@@ -128,7 +130,7 @@ impl Reader<'_> {
         // What is isolated is read by nobody, not even by us, until a person has decided.
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {AUDIT_COLUMNS} FROM delivery d JOIN clip c USING (clip_id)
-             WHERE d.destination = ?1 AND d.state = 'proven' AND c.isolated_ms IS NULL AND ({last} <= ?2 OR {last} > ?3)
+             WHERE d.destination = ?1 AND d.state = 'proven' AND c.isolated_ms IS NULL AND c.disposed_ms IS NULL AND ({last} <= ?2 OR {last} > ?3)
              ORDER BY {last} > ?3 DESC, {last}, d.clip_id LIMIT ?4"
         ))?;
         let rows = statement.query_map(params![destination, before_ms, now_ms, limit], audit_job)?;
@@ -140,7 +142,8 @@ impl Reader<'_> {
         Ok(self
             .conn
             .prepare_cached(
-                "SELECT count(*), coalesce(sum(audited_ms > ?2 AND audited_ms <= ?3), 0) FROM delivery WHERE destination = ?1 AND state = 'proven'",
+                "SELECT coalesce((SELECT sum(n) FROM delivery_total WHERE destination = ?1 AND state = 'proven'), 0),
+                   (SELECT count(*) FROM delivery WHERE destination = ?1 AND state = 'proven' AND audited_ms > ?2 AND audited_ms <= ?3)",
             )?
             .query_row(params![destination, since_ms, now_ms], |r| {
                 Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64))
@@ -160,7 +163,7 @@ impl Reader<'_> {
     pub fn orphaned_suspects(&self, limit: u32) -> Result<Vec<ClipId>> {
         self.clip_ids(
             "SELECT DISTINCT d.clip_id FROM delivery d JOIN clip c USING (clip_id)
-             WHERE d.state = 'suspect' AND c.isolated_ms IS NULL AND (c.local = 'damaged' OR (c.local = 'evicted' AND c.quarantine IS NULL))
+             WHERE d.state = 'suspect' AND c.isolated_ms IS NULL AND c.disposed_ms IS NULL AND (c.local = 'damaged' OR (c.local = 'evicted' AND c.quarantine IS NULL))
              ORDER BY d.clip_id LIMIT ?1",
             [limit],
         )
@@ -170,7 +173,7 @@ impl Reader<'_> {
     pub fn suspect_figures(&self) -> Result<(u64, Option<ClipId>)> {
         let (n, first): (i64, Option<String>) = self
             .conn
-            .prepare_cached("SELECT count(*), min(clip_id) FROM delivery WHERE state = 'suspect'")?
+            .prepare_cached("SELECT count(*), min(clip_id) FROM delivery JOIN clip USING (clip_id) WHERE delivery.state = 'suspect' AND disposed_ms IS NULL")?
             .query_row([], |r| Ok((r.get(0)?, r.get(1)?)))?;
         Ok((n as u64, first.map(|c| c.parse()).transpose()?))
     }
@@ -192,15 +195,15 @@ impl Reader<'_> {
         after: Option<ClipId>,
         limit: u32,
     ) -> Result<Vec<LockJob>> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.conn.prepare_cached(&format!(
             "SELECT d.clip_id, c.record_rev, c.sealed_ms, d.locked_until_ms, c.isolated_ms IS NOT NULL,
                EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL),
-               EXISTS (SELECT 1 FROM case_link l WHERE l.clip_id = c.clip_id AND l.withdrawn = 0
-                 AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id))
+               EXISTS (SELECT 1 FROM case_link l JOIN case_file f ON f.case_id = l.case_id WHERE l.clip_id = c.clip_id AND l.withdrawn = 0
+                 AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id) AND {IS_A_CASE})
              FROM delivery d JOIN clip c USING (clip_id)
-             WHERE d.destination = ?1 AND d.state = 'proven' AND (d.locked_until_ms IS NULL OR d.locked_until_ms <= ?2) AND d.clip_id > ?3
-             ORDER BY d.clip_id LIMIT ?4",
-        )?;
+             WHERE d.destination = ?1 AND d.state = 'proven' AND c.disposed_ms IS NULL AND (d.locked_until_ms IS NULL OR d.locked_until_ms <= ?2) AND d.clip_id > ?3
+             ORDER BY d.clip_id LIMIT ?4"
+        ))?;
         let after = after.map(|c| c.to_string()).unwrap_or_default();
         let rows = statement.query_map(params![destination, before_ms, after, limit], |r| {
             let facts = KeepFacts {
@@ -209,12 +212,17 @@ impl Reader<'_> {
                 isolated: r.get(4)?,
                 held: r.get(5)?,
                 linked: r.get(6)?,
+                filed: None,
             };
             Ok((r.get::<_, String>(0)?, r.get(1)?, facts))
         })?;
         rows.map(|row| {
-            let (clip, record_rev, facts) = row?;
-            Ok(LockJob { clip: clip.parse()?, record_rev, facts })
+            let (clip, record_rev, mut facts) = row?;
+            let clip = clip.parse()?;
+            if let Reason::Filed { until_ms } = self.keep_reason(clip)? {
+                facts.filed = Some(until_ms);
+            }
+            Ok(LockJob { clip, record_rev, facts })
         })
         .collect()
     }

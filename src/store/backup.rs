@@ -52,6 +52,8 @@ pub struct BackupRow {
     pub note: String,
     /// The encrypted log key, where it goes along.
     pub log_key: Option<Vec<u8>>,
+    /// Likewise the SM2 key.
+    pub sm2_key: Option<Vec<u8>>,
 }
 
 /// A backup at a destination.
@@ -73,7 +75,7 @@ pub struct BackupCopy {
     pub proven_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "epoch, seq, made_ms, size_bytes, sha256, database_bytes, log_size, note, log_key";
+const COLUMNS: &str = "epoch, seq, made_ms, size_bytes, sha256, database_bytes, log_size, note, log_key, sm2_key";
 
 fn backup_row(r: &Row<'_>) -> rusqlite::Result<(BackupRow, Vec<u8>)> {
     let row = BackupRow {
@@ -85,6 +87,7 @@ fn backup_row(r: &Row<'_>) -> rusqlite::Result<(BackupRow, Vec<u8>)> {
         log_size: r.get::<_, i64>(6)? as u64,
         note: r.get(7)?,
         log_key: r.get(8)?,
+        sm2_key: r.get(9)?,
     };
     Ok((row, r.get(4)?))
 }
@@ -128,7 +131,7 @@ impl Tx<'_> {
     pub fn backup_made(&self, row: &BackupRow, destinations: &[String]) -> Result<()> {
         self.conn.execute("UPDATE backup_copy SET state = 'given_up' WHERE state = 'waiting'", [])?;
         self.conn.execute(
-            "INSERT INTO backup (epoch, seq, made_ms, size_bytes, sha256, database_bytes, log_size, note, log_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO backup (epoch, seq, made_ms, size_bytes, sha256, database_bytes, log_size, note, log_key, sm2_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 row.key.epoch,
                 row.key.seq,
@@ -139,6 +142,7 @@ impl Tx<'_> {
                 row.log_size as i64,
                 row.note,
                 row.log_key,
+                row.sm2_key,
             ],
         )?;
         for destination in destinations {
@@ -153,6 +157,7 @@ impl Tx<'_> {
             .fact("size_bytes", row.size_bytes)
             .fact("sha256", row.sha256.to_string())
             .fact("log_key", row.log_key.is_some())
+            .fact("sm2_key", row.sm2_key.is_some())
             .fact("destinations", destinations.to_vec());
         self.log(&event)?;
         Ok(())

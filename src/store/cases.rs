@@ -1,15 +1,19 @@
 //! Cases with their numbers, links with their revisions, rosters.
 
-use rusqlite::{OptionalExtension, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, Rows, params};
 
 use super::accounts::{bound, within_sql};
+use super::narrow::{narrow_sql, officers_sql};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
-use crate::domain::record::Origin;
+use crate::domain::record::{Fact, Field, Origin};
 use crate::domain::rights::Within;
+use crate::domain::why::Why;
 
 /// A link to be made.
 #[derive(Debug, Clone)]
@@ -71,6 +75,27 @@ pub struct LinkRow {
     pub rev: u32,
     /// Version of the number rule.
     pub rule_version: u32,
+}
+
+impl LinkRow {
+    /// What the clip is to this case: stage, matter, or what it proves. The link's own word comes before what was said of
+    /// the clip as a whole, unless a rule made the link and a person said the other: a person's word outranks every rule.
+    pub fn said(&self, field: Field, settled: &BTreeMap<Field, Fact>) -> Option<String> {
+        let own = match field {
+            Field::Stage => self.stage.as_ref(),
+            Field::Matter => self.matter.as_ref(),
+            Field::Proves => self.proves.as_ref(),
+            _ => None,
+        };
+        let fact = settled.get(&field);
+        match (own, fact) {
+            (Some(_), Some(f)) if f.origin == Origin::Person && self.origin != Origin::Person.as_str() => {
+                Some(f.value.clone())
+            }
+            (Some(own), _) => Some(own.clone()),
+            (None, fact) => fact.map(|f| f.value.clone()),
+        }
+    }
 }
 
 /// A case in a list.
@@ -151,29 +176,30 @@ impl Tx<'_> {
     pub fn link(&self, link: &LinkRequest, actor: &Actor, via: &'static str) -> Result<u32> {
         let row = self.read().clip(link.clip)?;
         if link.origin != Origin::Person && self.read().refused(link.clip, link.number.key())? {
-            return Err(StoreError::Conflict(
-                "a person has refused to link this clip to this case; rules do not change that".into(),
-            ));
+            return Err(StoreError::Conflict(Why::PersonRefusedLink {}));
         }
         let case = self.case_of(&link.number, link.rule_version, actor, via)?;
-        type Last = (u32, String, bool, Option<String>, Option<String>, Option<String>);
+        self.not_filed(case)?;
+        type Range = (Option<i64>, Option<i64>);
+        type Last = (u32, String, bool, Option<String>, Option<String>, Option<String>, Range);
         let last: Option<Last> = self
             .conn
-            .prepare_cached("SELECT rev, origin, withdrawn, stage, matter, proves FROM case_link WHERE clip_id = ?1 AND case_id = ?2 ORDER BY rev DESC LIMIT 1")?
-            .query_row(params![row.clip.to_string(), case], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?)))
+            .prepare_cached("SELECT rev, origin, withdrawn, stage, matter, proves, from_ms, to_ms FROM case_link WHERE clip_id = ?1 AND case_id = ?2 ORDER BY rev DESC LIMIT 1")?
+            .query_row(params![row.clip.to_string(), case], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, (r.get(6)?, r.get(7)?)))
+            })
             .optional()?;
-        if let Some((rev, origin, withdrawn, stage, matter, proves)) = &last {
+        if let Some((rev, origin, withdrawn, stage, matter, proves, range_ms)) = &last {
             if link.origin != Origin::Person && origin == Origin::Person.as_str() {
-                return Err(StoreError::Conflict(
-                    "a person has decided about this clip and this case; rules do not change that".into(),
-                ));
+                return Err(StoreError::Conflict(Why::PersonDecidedLink {}));
             }
             let same = !withdrawn
                 && origin == link.origin.as_str()
                 && *stage == link.stage
                 && *matter == link.matter
-                && *proves == link.proves;
-            if same && link.range_ms == (None, None) {
+                && *proves == link.proves
+                && *range_ms == link.range_ms;
+            if same {
                 return Ok(*rev);
             }
         }
@@ -211,6 +237,13 @@ impl Tx<'_> {
         if let Some(reason) = &link.reason {
             event = event.secret("reason", reason.as_str());
         }
+        // Which words it has of its own is told, so that nobody takes one away or adds one later.
+        let words = [("stage", &link.stage), ("matter", &link.matter), ("proves", &link.proves)];
+        let words = words.into_iter().filter_map(|(name, word)| Some((name, word.as_deref()?)));
+        event = event.fact("says", words.clone().map(|(name, _)| name).collect::<Vec<_>>());
+        for (name, word) in words {
+            event = event.secret(name, word);
+        }
         self.log(&event)?;
         self.hold_by_cases(link.clip)?;
         let (state, by) = if link.origin == Origin::Person { ("accepted", Some(actor)) } else { ("linked", None) };
@@ -218,6 +251,7 @@ impl Tx<'_> {
         self.reindex(link.clip)?;
         self.stale(link.clip)?;
         self.changed(Change::Cases);
+        self.changed(Change::Outing(link.clip));
         Ok(rev)
     }
 
@@ -226,13 +260,13 @@ impl Tx<'_> {
         let read = self.read();
         let links = read.links(clip)?;
         let link = links.iter().find(|l| l.keys.iter().any(|k| k == key)).ok_or_else(|| {
-            let has = if links.is_empty() {
-                "it is linked to no case".to_owned()
-            } else {
-                format!("it is linked to {}", links.iter().map(|l| l.display.as_str()).collect::<Vec<_>>().join(", "))
-            };
-            StoreError::NotFound(format!("clip {clip} is not linked to this case; {has}"))
+            let (clip, cases) = (clip.to_string(), links.iter().map(|l| l.display.clone()).collect::<Vec<_>>());
+            StoreError::NotFound(match cases.is_empty() {
+                true => Why::LinkedToNone { clip },
+                false => Why::LinkedToOthers { clip, cases },
+            })
         })?;
+        self.not_filed(link.case_id)?;
         let rev = link.rev + 1;
         self.conn.execute(
             "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
@@ -251,6 +285,7 @@ impl Tx<'_> {
         self.reindex(clip)?;
         self.stale(clip)?;
         self.changed(Change::Cases);
+        self.changed(Change::Outing(clip));
         Ok(rev)
     }
 
@@ -259,7 +294,7 @@ impl Tx<'_> {
         let links = self.read().links(clip)?;
         let standing = links.iter().find(|l| l.case_id == case && l.origin != Origin::Person.as_str());
         let Some(link) = standing else {
-            return Err(StoreError::Conflict(format!("clip {clip} has no link of a rule to this case")));
+            return Err(StoreError::Conflict(Why::NoRuleLink { clip: clip.to_string() }));
         };
         self.conn.execute(
             "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
@@ -278,6 +313,7 @@ impl Tx<'_> {
         self.reindex(clip)?;
         self.stale(clip)?;
         self.changed(Change::Cases);
+        self.changed(Change::Outing(clip));
         Ok(())
     }
 
@@ -294,6 +330,7 @@ impl Tx<'_> {
             &Draft::by(EventKind::RosterImported, actor.clone(), via).fact("rows", rows.len()).secret("name", name),
         )?;
         self.changed(Change::Cases);
+        self.changed(Change::Rules);
         Ok(())
     }
 }
@@ -308,14 +345,14 @@ impl Reader<'_> {
             .optional()?)
     }
 
-    /// Links of a clip that stand.
+    /// Links of a clip that stand: cases before what there was before them, a person's before others.
     pub fn links(&self, clip: ClipId) -> Result<Vec<LinkRow>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT l.case_id, a.display, l.raw, l.case_key, f.kind, l.from_ms, l.to_ms, l.stage, l.matter, l.proves, l.origin, l.score, l.rev, l.rule_version
              FROM case_link l JOIN case_alias a ON a.case_key = l.case_key JOIN case_file f ON f.case_id = l.case_id
              WHERE l.clip_id = ?1 AND l.withdrawn = 0
                AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
-             ORDER BY l.origin = 'person' DESC, l.link_id",
+             ORDER BY f.kind = 'case' DESC, l.origin = 'person' DESC, l.link_id",
         )?;
         let rows = statement.query_map([clip.to_string()], |r| {
             Ok(LinkRow {
@@ -367,12 +404,16 @@ impl Reader<'_> {
             .query_row(params![clip.to_string(), key], |r| r.get(0))?)
     }
 
-    /// Whether a person ever linked or unlinked this clip at all: then rules suggest, but do not link.
-    pub fn person_linked(&self, clip: ClipId) -> Result<bool> {
+    /// Whether a person ever linked or unlinked this clip at all: then rules suggest, but do not link; and whether that was
+    /// a case that was opened.
+    pub fn person_linked(&self, clip: ClipId) -> Result<(bool, bool)> {
         Ok(self
             .conn
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM case_link WHERE clip_id = ?1 AND origin = 'person')")?
-            .query_row([clip.to_string()], |r| r.get(0))?)
+            .prepare_cached(
+                "SELECT count(*) > 0, coalesce(max(f.kind = 'case'), 0) FROM case_link l JOIN case_file f ON f.case_id = l.case_id
+                 WHERE l.clip_id = ?1 AND l.origin = 'person'",
+            )?
+            .query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?)))?)
     }
 
     /// Keys and displayed forms of a case's numbers, oldest first.
@@ -396,7 +437,7 @@ impl Reader<'_> {
 
     /// Cases of which a number, the party, the cause or the place contains `loose` (`domain::case_number::loose` of what was typed; `None`: any
     /// number), newest first, older than the case `below`; only those of which some clip may stand in lists `within` these
-    /// bounds at `now_ms`.
+    /// bounds at `now_ms`. By what the register says of a case only those find it who may know that.
     pub fn search_cases(
         &self,
         loose: Option<&str>,
@@ -406,28 +447,62 @@ impl Reader<'_> {
         now_ms: i64,
     ) -> Result<Vec<CaseSummary>> {
         let pattern = format!("%{}%", loose.unwrap_or_default());
-        let (seen, account) = match within_sql(within) {
-            None => (String::new(), 0),
-            Some((condition, account)) => {
-                let condition = bound(&condition, 1, 2);
-                let seen = format!(
-                    "AND EXISTS (SELECT 1 FROM case_link k JOIN clip c ON c.clip_id = k.clip_id LEFT JOIN clip_index i ON i.clip_id = c.clip_id
-                       WHERE k.case_id = f.case_id AND k.withdrawn = 0
-                         AND k.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = k.clip_id AND y.case_id = k.case_id) AND ({condition}))"
-                );
-                (seen, account)
+        let (mut seen, mut own, mut account) = (String::new(), String::new(), 0);
+        if let Some((condition, of)) = within_sql(within) {
+            account = of;
+            let condition = bound(&condition, 1, 2);
+            seen = format!(
+                "AND EXISTS (SELECT 1 FROM case_link k JOIN clip c ON c.clip_id = k.clip_id LEFT JOIN clip_index i ON i.clip_id = c.clip_id
+                   WHERE k.case_id = f.case_id AND k.withdrawn = 0
+                     AND k.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = k.clip_id AND y.case_id = k.case_id) AND ({condition}))"
+            );
+            // From whom to their cases, where these are few.
+            if let (None, Some(sql)) = (officers_sql(within), narrow_sql(within, false)) {
+                let sql = bound(&sql, 1, 2);
+                own = format!("AND case_id IN (SELECT k.case_id FROM case_link k WHERE k.clip_id IN ({sql}))");
             }
+        }
+        // Two walks in the order of cases, along indexes that hold what is looked for: by number, and by what the register says.
+        let walk = |table: &str| {
+            format!(
+                "SELECT case_id FROM {table} WHERE case_id IS NOT NULL AND case_id < ?4 AND loose LIKE ?3 AND ?1 IS NOT NULL AND ?2 IS NOT NULL {own} ORDER BY case_id DESC"
+            )
         };
-        let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT f.case_id, f.kind FROM case_file f WHERE (EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = f.case_id AND a.loose LIKE ?3)
-                 OR EXISTS (SELECT 1 FROM register_entry e WHERE e.case_id = f.case_id AND e.loose LIKE ?3))
-               AND f.case_id < ?4 {seen} ORDER BY f.case_id DESC LIMIT ?5"
+        let below = below.unwrap_or(i64::MAX);
+        let mut numbers = self.conn.prepare_cached(&walk("case_alias"))?;
+        let mut numbers = numbers.query(params![account, now_ms, pattern, below])?;
+        let mut entries = self.conn.prepare_cached(&walk("register_entry"))?;
+        let mut entries = entries.query(params![account, now_ms, pattern, below])?;
+        let mut kind_of = self.conn.prepare_cached(&format!(
+            "SELECT f.kind FROM case_file f WHERE f.case_id = ?3 AND ?1 IS NOT NULL AND ?2 IS NOT NULL {seen}"
         ))?;
-        let found: Vec<(i64, String)> = statement
-            .query_map(params![account, now_ms, pattern, below.unwrap_or(i64::MAX), limit], |r| {
-                Ok((r.get(0)?, r.get(1)?))
-            })?
-            .collect::<std::result::Result<_, _>>()?;
+        let after = |rows: &mut Rows<'_>, case: i64| -> Result<Option<i64>> {
+            while let Some(r) = rows.next()? {
+                let next: i64 = r.get(0)?;
+                if next < case {
+                    return Ok(Some(next));
+                }
+            }
+            Ok(None)
+        };
+        let mut found: Vec<(i64, String)> = Vec::new();
+        let (mut by_number, mut by_entry) = (after(&mut numbers, below)?, after(&mut entries, below)?);
+        while found.len() < limit as usize
+            && let Some(case) = by_number.max(by_entry)
+        {
+            let numbered = by_number == Some(case);
+            if let Some(kind) = kind_of.query_row(params![account, now_ms, case], |r| r.get(0)).optional()?
+                && (numbered || self.knows_case(case, within, now_ms)?)
+            {
+                found.push((case, kind));
+            }
+            if numbered {
+                by_number = after(&mut numbers, case)?;
+            }
+            if by_entry == Some(case) {
+                by_entry = after(&mut entries, case)?;
+            }
+        }
         found.into_iter().map(|(case, kind)| self.case_summary(case, kind)).collect()
     }
 
@@ -513,10 +588,27 @@ impl Reader<'_> {
         )
     }
 
+    /// Clips that are linked to a reference from before a case, and to no case; oldest first, after `after`: what a case
+    /// that was opened since may be about.
+    pub fn not_yet_of_a_case(&self, after: Option<ClipId>, limit: u32) -> Result<Vec<ClipId>> {
+        // In the order of clips, so that each page of them goes on where the one before ended; most links are of cases, and
+        // are passed over by the first look.
+        self.clip_ids(
+            "SELECT DISTINCT l.clip_id FROM case_link l
+             WHERE l.clip_id > ?1 AND (SELECT kind FROM case_file f WHERE f.case_id = l.case_id) <> 'case' AND l.withdrawn = 0
+               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
+               AND NOT EXISTS (SELECT 1 FROM case_link o JOIN case_file c ON c.case_id = o.case_id
+                 WHERE o.clip_id = l.clip_id AND c.kind = 'case' AND o.withdrawn = 0
+                   AND o.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = o.clip_id AND y.case_id = o.case_id))
+             ORDER BY l.clip_id LIMIT ?2",
+            params![after.map(|c| c.to_string()).unwrap_or_default(), limit],
+        )
+    }
+
     /// Sealed clips that lack one of the five facts, oldest first, after `after`: what a new roster may help.
     pub fn incomplete(&self, after: Option<ClipId>, limit: u32) -> Result<Vec<ClipId>> {
         self.clip_ids(
-            "SELECT i.clip_id FROM clip_index i JOIN clip c USING (clip_id) WHERE i.missing_count > 0 AND c.local <> 'copying' AND i.clip_id > ?1
+            "SELECT i.clip_id FROM clip_index i CROSS JOIN clip c ON c.clip_id = i.clip_id WHERE i.missing_count > 0 AND c.local <> 'copying' AND i.clip_id > ?1
              ORDER BY i.clip_id LIMIT ?2",
             params![after.map(|c| c.to_string()).unwrap_or_default(), limit],
         )

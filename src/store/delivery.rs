@@ -9,6 +9,7 @@ use crate::domain::error::Retry;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{Abilities, PartSpec};
+use crate::domain::why::Why;
 
 /// A part of a clip with its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,10 @@ impl Tx<'_> {
             params![clip.to_string(), destination, state.as_str()],
         )?;
         if n == 0 {
-            return Err(StoreError::NotFound(format!("clip {clip} has no delivery to {destination}")));
+            return Err(StoreError::NotFound(Why::NoDelivery {
+                clip: clip.to_string(),
+                destination: destination.to_string(),
+            }));
         }
         self.restate(clip)?;
         self.changed(Change::Clip(clip));
@@ -129,7 +133,7 @@ impl Tx<'_> {
         locked_until_ms: Option<i64>,
     ) -> Result<()> {
         if !how.proves() {
-            return Err(StoreError::Conflict(format!("a {} proves nothing", how.as_str())));
+            return Err(StoreError::Conflict(Why::ProvesNothing { how: how.as_str().to_owned() }));
         }
         self.set_delivery(clip, destination, Delivery::Proven)?;
         self.conn.execute(
@@ -329,21 +333,30 @@ impl Tx<'_> {
                 changed.extend(clips);
             }
         };
+        let before = |required: bool| -> Result<Vec<String>> {
+            let mut statement = self
+                .conn
+                .prepare_cached("SELECT DISTINCT destination FROM delivery_total WHERE required = ?1 AND n > 0")?;
+            let rows = statement.query_map([required], |r| r.get(0))?;
+            Ok(rows.collect::<std::result::Result<_, _>>()?)
+        };
         for (name, required) in destinations {
+            let otherwise = before(!*required)?.contains(name);
             let word = if *required { "required" } else { "optional" };
             let mut clips = self.read().clip_ids(
                 "INSERT INTO delivery (clip_id, destination, state, required) SELECT clip_id, ?1, 'waiting', ?2 FROM clip WHERE local = 'sealed'
                  ON CONFLICT DO NOTHING RETURNING clip_id",
                 params![name, required],
             )?;
-            clips.extend(self.read().clip_ids(
-                "UPDATE delivery SET required = ?2 WHERE destination = ?1 AND required <> ?2 RETURNING clip_id",
-                params![name, required],
-            )?);
+            if otherwise {
+                clips.extend(self.read().clip_ids(
+                    "UPDATE delivery SET required = ?2 WHERE destination = ?1 AND required <> ?2 RETURNING clip_id",
+                    params![name, required],
+                )?);
+            }
             tell(name, word, clips);
         }
-        let mut statement = self.conn.prepare("SELECT DISTINCT destination FROM delivery WHERE required = 1")?;
-        let known: Vec<String> = statement.query_map([], |r| r.get(0))?.collect::<std::result::Result<_, _>>()?;
+        let known = before(true)?;
         for name in known.iter().filter(|k| destinations.iter().all(|(name, _)| name != *k)) {
             let clips = self.read().clip_ids(
                 "UPDATE delivery SET required = 0 WHERE destination = ?1 AND required = 1 RETURNING clip_id",
@@ -451,6 +464,14 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// Whether something stops what goes to a destination.
+    pub fn is_in_trouble(&self, destination: &str) -> Result<bool> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM destination WHERE name = ?1 AND trouble IS NOT NULL)")?
+            .query_row([destination], |r| r.get(0))?)
+    }
+
     /// Every destination ever probed or in trouble.
     pub fn destinations(&self) -> Result<Vec<DestinationRow>> {
         let mut statement = self.conn.prepare_cached(
@@ -484,11 +505,11 @@ impl Reader<'_> {
             .query_row([destination], |r| r.get(0))?)
     }
 
-    /// The newest checkpoint size that stands at `destination`, with its key.
+    /// The key of the newest checkpoint that stands at `destination`; timestamps and claims of epochs go the same way.
     pub fn anchored(&self, destination: &str) -> Result<Option<String>> {
         Ok(self
             .conn
-            .prepare_cached("SELECT key FROM outbox WHERE destination = ?1 AND kind = 'checkpoint' AND stored_ms IS NOT NULL ORDER BY outbox_id DESC LIMIT 1")?
+            .prepare_cached("SELECT key FROM outbox WHERE destination = ?1 AND kind = 'checkpoint' AND instr(key, '/log/checkpoint/') > 0 AND stored_ms IS NOT NULL ORDER BY outbox_id DESC LIMIT 1")?
             .query_row([destination], |r| r.get(0))
             .optional()?)
     }

@@ -13,6 +13,7 @@ use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::{ClipId, RecorderId, StationId};
 use crate::domain::layout;
 use crate::domain::recorder::SourcePath;
+use crate::domain::why::Why;
 
 /// A file on a recorder, with all that is stored about it.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ impl Tx<'_> {
             params![sighting, seq as i64],
         )?;
         if n != 1 {
-            return Err(StoreError::Conflict(format!("sighting {sighting} is not present, and cannot be erased")));
+            return Err(StoreError::Conflict(Why::NotErasable { sighting }));
         }
         self.restate(clip)?;
         self.changed(Change::Clip(clip));
@@ -144,7 +145,7 @@ impl Tx<'_> {
             })
             .optional()?;
         let Some((clip, recorder, dock, path, size, blake3, intent)) = found else {
-            return Err(StoreError::NotFound(format!("there is no sighting {sighting}")));
+            return Err(StoreError::NotFound(Why::NoSighting { sighting }));
         };
         let clip: ClipId = clip.parse()?;
         let event = Draft::daemon(kind)
@@ -269,5 +270,18 @@ impl Reader<'_> {
             stored = stored.max(size.unwrap_or(0));
         }
         Ok(Anchors { signed, stored })
+    }
+
+    /// Whether one of these destinations is known to be off this box, so that a checkpoint can be in somebody else's hands.
+    pub fn anchors_elsewhere(&self, names: &[String]) -> Result<bool> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT name FROM destination WHERE probed_ms IS NOT NULL AND same_device = 0")?;
+        let off_box = statement.query_map([], |r| r.get::<_, String>(0))?;
+        for name in off_box {
+            if names.contains(&name?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

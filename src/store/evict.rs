@@ -4,13 +4,14 @@
 //! The transaction that intends it also says that the local copy is evicted: from then on nothing relies on the file,
 //! whether it still stands or not (invariant 1). `evict_seq` remembers that it may still stand; the result clears it.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, Result, StoreError, Tx};
 use crate::domain::clip::{Delivery, Local, may_evict};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::evict::{Audit, EvictCopy, EvictFacts};
 use crate::domain::ids::ClipId;
+use crate::domain::why::Why;
 
 /// A sealed clip that may perhaps go, with all that is stored about it.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ impl Tx<'_> {
     /// facets is checked here once more. Gives the position of the event.
     pub fn evict_intended(&self, clip: ClipId) -> Result<u64> {
         if !may_evict(&self.read().clip_facts(clip)?) {
-            return Err(StoreError::Conflict(format!("the local copy of {clip} may not go")));
+            return Err(StoreError::Conflict(Why::MayNotGo { clip: clip.to_string() }));
         }
         let row = self.read().clip(clip)?;
         let event = Draft::daemon(EventKind::EvictIntended)
@@ -86,7 +87,7 @@ impl Reader<'_> {
         limit: u32,
     ) -> Result<Vec<EvictRow>> {
         let clips = self.clip_ids(
-            "SELECT clip_id FROM clip WHERE local = 'sealed' AND state IN ('proven', 'released') AND sealed_ms <= ?2 AND clip_id > ?1
+            "SELECT clip_id FROM clip INDEXED BY clip_evictable WHERE local = 'sealed' AND state IN ('proven', 'released') AND sealed_ms <= ?2 AND clip_id > ?1
              ORDER BY clip_id LIMIT ?3",
             params![after.map(|c| c.to_string()).unwrap_or_default(), sealed_by_ms, limit],
         )?;
@@ -136,32 +137,44 @@ impl Reader<'_> {
 
     /// Clips whose eviction was not seen to its end.
     pub fn evicting(&self) -> Result<Vec<ClipId>> {
-        self.clip_ids("SELECT clip_id FROM clip WHERE evict_seq IS NOT NULL ORDER BY clip_id", [])
+        self.clip_ids("SELECT clip_id FROM clip WHERE evict_seq IS NOT NULL ORDER BY evict_seq", [])
     }
 
     /// Clips without a local copy: how many, and their bytes.
     pub fn evicted_figures(&self) -> Result<(u64, u64)> {
-        Ok(self
-            .conn
-            .prepare_cached("SELECT count(*), coalesce(sum(size_bytes), 0) FROM clip WHERE local = 'evicted'")?
-            .query_row([], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64)))?)
+        self.tally("evicted")
     }
 
     /// Evicted clips that are proven at none of these destinations: nobody can read them through this station.
     pub fn out_of_reach(&self, configured: &[String]) -> Result<(u64, Option<ClipId>)> {
         let names = serde_json::json!(configured).to_string();
-        let (n, first): (i64, Option<String>) = self
+        let n: i64 = self
             .conn
             .prepare_cached(
-                "SELECT count(*), min(clip_id) FROM clip c WHERE local = 'evicted' AND NOT EXISTS (SELECT 1 FROM delivery d
-                   WHERE d.clip_id = c.clip_id AND d.state = 'proven' AND d.destination IN (SELECT value FROM json_each(?1)))",
+                "SELECT coalesce(sum(clips), 0) FROM evicted_at WHERE NOT EXISTS (SELECT 1 FROM json_each(destinations) d
+                   WHERE d.value IN (SELECT value FROM json_each(?1)))",
             )?
-            .query_row([names], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            .query_row([&names], |r| r.get(0))?;
+        if n <= 0 {
+            return Ok((0, None));
+        }
+        let first: Option<String> = self
+            .conn
+            .prepare_cached(
+                "SELECT clip_id FROM clip c WHERE local = 'evicted' AND disposed_ms IS NULL AND NOT EXISTS (SELECT 1 FROM delivery d
+                   WHERE d.clip_id = c.clip_id AND d.state = 'proven' AND d.destination IN (SELECT value FROM json_each(?1))) LIMIT 1",
+            )?
+            .query_row([&names], |r| r.get(0))
+            .optional()?;
         Ok((n as u64, first.map(|c| c.parse()).transpose()?))
     }
 
-    /// Whether a clip's local copy stands, or has gone and is proven elsewhere still.
+    /// Whether a clip's local copy stands, or has gone and is proven elsewhere still. What was disposed of is not wanted
+    /// back: a recorder that still has it brings nothing new.
     pub fn is_safe_elsewhere(&self, clip: ClipId) -> Result<bool> {
+        if self.clip(clip)?.disposed_ms.is_some() {
+            return Ok(true);
+        }
         let facts = self.clip_facts(clip)?;
         let off_box = facts.deliveries.iter().any(|d| d.off_box && d.state == Delivery::Proven);
         Ok(facts.local == Some(Local::Evicted) && !facts.quarantined && off_box)

@@ -2,9 +2,13 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Change, Reader, Result, StoreError, Tx};
-use crate::domain::event::{Actor, Draft, EventKind};
+use super::keep::{a_person, another_person};
+use super::{Change, LogRow, Reader, Result, StoreError, Tx};
+use crate::domain::event::{Actor, Draft, Envelope, EventKind};
 use crate::domain::export::{ExportState, Target};
+use crate::domain::ids::ClipId;
+use crate::domain::rights::Action;
+use crate::domain::why::{Thing, Why};
 
 /// A package as it was asked for.
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ pub struct NewExport {
     pub disc_bytes: Option<u64>,
     /// Another person must confirm it first.
     pub second_person: bool,
+    /// With the files that were derived of its clips.
+    pub derived: bool,
 }
 
 /// A package and how far it is.
@@ -72,16 +78,18 @@ pub struct ExportRow {
     pub bytes: u64,
     /// When it was ready, milliseconds since the Unix epoch.
     pub ended_ms: Option<i64>,
+    /// With the files that were derived of its clips.
+    pub derived: bool,
 }
 
 const COLUMNS: &str = "package, case_no, reason, basis, recipient, lang, target, disc_bytes, asked_by, via, from_where, asked_ms, \
-    state, second_by, words, discs, clips, bytes, ended_ms";
+    state, second_by, words, discs, clips, bytes, ended_ms, derived";
 
-fn person(actor: &Actor) -> String {
+pub(super) fn person(actor: &Actor) -> String {
     format!("{}:{}", actor.kind, actor.id)
 }
 
-fn actor(text: &str) -> Actor {
+pub(super) fn actor(text: &str) -> Actor {
     let (kind, id) = text.split_once(':').unwrap_or((text, ""));
     Actor { kind: kind.to_owned(), id: id.to_owned() }
 }
@@ -109,6 +117,7 @@ fn row(r: &Row<'_>) -> Result<ExportRow> {
         clips: count(r.get(16)?),
         bytes: count(r.get(17)?),
         ended_ms: r.get(18)?,
+        derived: r.get(19)?,
     })
 }
 
@@ -117,7 +126,7 @@ impl Reader<'_> {
     pub fn export(&self, package: &str) -> Result<ExportRow> {
         let sql = format!("SELECT {COLUMNS} FROM export WHERE package = ?1");
         let found = self.conn.prepare_cached(&sql)?.query_row([package], |r| Ok(row(r))).optional()?;
-        found.unwrap_or_else(|| Err(StoreError::NotFound("there is no such evidence package".into())))
+        found.unwrap_or_else(|| Err(StoreError::NotFound(Why::NoPackage {})))
     }
 
     /// Packages, newest first, at most `limit`; of one case, or of all.
@@ -146,6 +155,26 @@ impl Reader<'_> {
         Ok(all)
     }
 
+    /// Clips that a package was asked for with, in their order: each has an entry right behind the request's, `begun`.
+    pub fn begun_clips(&self, begun: u64) -> Result<Vec<ClipId>> {
+        let read = |row: &LogRow| -> Result<Envelope> {
+            serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {}: {e}", row.seq)))
+        };
+        let count = |entry: &Envelope, key: &str| entry.body.get(key).and_then(|n| n.as_u64());
+        let clips = count(&read(&self.log_entry(begun)?)?, "clips").unwrap_or(0);
+        let mut all = Vec::new();
+        for row in self.log_entries(begun + 1, u32::try_from(clips).unwrap_or(u32::MAX))? {
+            let entry = read(&row)?;
+            if entry.kind == EventKind::ExportBegun.as_str()
+                && count(&entry, "begun") == Some(begun)
+                && let Some(clip) = &entry.clip
+            {
+                all.push(clip.parse()?);
+            }
+        }
+        Ok(all)
+    }
+
     /// Packages that wait for a second person.
     pub fn exports_asked(&self) -> Result<u64> {
         Ok(self.conn.query_row("SELECT count(*) FROM export WHERE state = 'asked'", [], |r| r.get::<_, i64>(0))? as u64)
@@ -156,9 +185,13 @@ impl Tx<'_> {
     /// Somebody asks for a package; `asked` says who, and about which case.
     pub fn ask_export(&self, new: &NewExport, asked: Draft) -> Result<ExportState> {
         let state = if new.second_person { ExportState::Asked } else { ExportState::Making };
+        // Whose program asked may be who confirms: where two people are wanted, both of them are people.
+        if new.second_person {
+            a_person(&asked.actor)?;
+        }
         self.conn.execute(
-            "INSERT INTO export (package, case_id, case_no, reason, basis, recipient, lang, target, disc_bytes, asked_by, via, from_where, asked_ms, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO export (package, case_id, case_no, reason, basis, recipient, lang, target, disc_bytes, asked_by, via, from_where, asked_ms, state, derived)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             params![
                 new.package,
                 new.case_id,
@@ -174,12 +207,14 @@ impl Tx<'_> {
                 asked.from.as_deref().unwrap_or("local"),
                 self.now_ms(),
                 state.as_str(),
+                new.derived,
             ],
         )?;
         let mut event = asked
             .fact("package", new.package.as_str())
             .fact("target", new.target.to_word())
             .fact("second_person", new.second_person)
+            .fact("derived", new.derived)
             .secret("basis", new.basis.as_str());
         event.purpose = Some(new.reason.clone());
         if let Some(recipient) = &new.recipient {
@@ -194,21 +229,14 @@ impl Tx<'_> {
     pub fn decide_export(&self, package: &str, yes: bool, decided: Draft) -> Result<ExportState> {
         let row = self.read().export(package)?;
         if row.state != ExportState::Asked {
-            return Err(StoreError::Conflict(
-                "this evidence package does not wait for a second person any more".into(),
-            ));
+            return Err(StoreError::Conflict(Why::PackageDecided {}));
         }
         if decided.actor.kind != "user" {
-            return Err(StoreError::Conflict(
-                "an evidence package is confirmed by a person who signed in, on the page or through the API with their session"
-                    .into(),
-            ));
+            return Err(StoreError::Conflict(Why::PackageBySignedIn {}));
         }
         // Whoever asked may take it back, but not confirm it.
-        if yes && decided.actor == row.asked_by {
-            return Err(StoreError::Conflict(
-                "you asked for this evidence package yourself; another person must confirm it".into(),
-            ));
+        if yes {
+            another_person(Action::ExportCase, &decided.actor, Some(&person(&row.asked_by)), Thing::Package)?;
         }
         let state = if yes { ExportState::Making } else { ExportState::Refused };
         self.conn.execute(
@@ -221,21 +249,24 @@ impl Tx<'_> {
         Ok(state)
     }
 
-    /// What stopped goes on.
-    pub fn retry_export(&self, package: &str) -> Result<()> {
+    /// What stopped goes on, because somebody wants it to.
+    pub fn retry_export(&self, package: &str, continued: Draft) -> Result<()> {
         let row = self.read().export(package)?;
         match row.state {
-            ExportState::Failed => self.export_is(package, ExportState::Making, None),
+            ExportState::Failed => {
+                self.log(&continued.fact("package", package).case(self.case_of_export(package)?))?;
+                self.export_is(package, ExportState::Making, None)
+            }
             ExportState::Making => Ok(()),
-            _ => Err(StoreError::Conflict("only an evidence package that stopped can go on".into())),
+            _ => Err(StoreError::Conflict(Why::PackageNotStopped {})),
         }
     }
 
     /// Why it waits, while it is tried again by itself; or why it stopped.
     pub fn export_is(&self, package: &str, state: ExportState, words: Option<&str>) -> Result<()> {
         self.conn.execute(
-            "UPDATE export SET state = ?2, words = ?3 WHERE package = ?1 AND state IN ('making', 'failed')",
-            params![package, state.as_str(), words],
+            "UPDATE export SET state = ?2, words = ?3, ended_ms = ?4 WHERE package = ?1 AND state IN ('making', 'failed')",
+            params![package, state.as_str(), words, (state == ExportState::Failed).then(|| self.now_ms())],
         )?;
         self.changed(Change::Exports);
         Ok(())
@@ -255,7 +286,7 @@ impl Tx<'_> {
     pub fn take_export(&self, package: &str, disc: u32, from_byte: u64, taken: Draft) -> Result<u64> {
         let row = self.read().export(package)?;
         if row.state != ExportState::Ready {
-            return Err(StoreError::Conflict("this evidence package is not finished".into()));
+            return Err(StoreError::Conflict(Why::PackageNotFinished {}));
         }
         debug_assert_eq!(taken.kind, EventKind::ExportTaken);
         let event = taken.fact("package", package).fact("disc", disc).fact("from_byte", from_byte);
@@ -268,3 +299,6 @@ impl Tx<'_> {
         Ok(self.conn.query_row(sql, [package], |r| r.get(0))?)
     }
 }
+
+#[cfg(test)]
+mod tests;

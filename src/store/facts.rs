@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::accounts::place_of;
 use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::digest::Sha256;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{MediaFacts, MediaHealth};
@@ -20,8 +21,8 @@ pub struct MediaRow {
 }
 
 impl Tx<'_> {
-    /// Stores what the media worker found.
-    pub fn probed(&self, clip: ClipId, facts: &MediaFacts, thumbnail: bool) -> Result<()> {
+    /// Stores what the media worker found; `thumbnail` is the digest of the picture that the vault keeps of it.
+    pub fn probed(&self, clip: ClipId, facts: &MediaFacts, thumbnail: Option<Sha256>) -> Result<()> {
         self.conn.execute(
             "INSERT OR REPLACE INTO media (clip_id, container, vcodec, width, height, fps_milli, acodec, channels, sample_rate, duration_ms, created_ms,
                health, health_detail, thumbnail, probed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
@@ -39,7 +40,7 @@ impl Tx<'_> {
                 facts.created_ms,
                 facts.health.as_str(),
                 facts.health_detail,
-                thumbnail,
+                thumbnail.is_some(),
                 self.now_ms(),
             ],
         )?;
@@ -48,9 +49,16 @@ impl Tx<'_> {
             .fact("container", facts.container.clone())
             .fact("duration_ms", facts.duration_ms)
             .fact("health", facts.health.as_str());
+        let event = match thumbnail {
+            Some(sha256) => self.beside_parent(clip, event.fact("thumbnail_sha256", sha256.to_string()))?,
+            None => event,
+        };
         self.log(&event)?;
         // How long a segment is says what is missing behind it.
         self.neighbours_stale(clip)?;
+        // And what belongs to its outing.
+        self.changed(Change::Outing(clip));
+        self.refigure(clip)?;
         self.stale(clip)
     }
 
@@ -62,6 +70,9 @@ impl Tx<'_> {
         via: &'static str,
         facts: &[(Field, Origin, String)],
     ) -> Result<usize> {
+        if facts.iter().any(|(field, origin, _)| *origin == Origin::Person && *field != Field::Sensitivity) {
+            self.no_filed_case(clip)?;
+        }
         let known = self.read().facts(clip)?;
         let mut event = Draft::by(EventKind::Annotated, actor.clone(), via).clip(clip);
         let mut added = 0;
@@ -124,6 +135,7 @@ impl Tx<'_> {
             missing.retain(|m| *m != "proves");
         }
         let row = read.clip(clip)?;
+        let before = read.of_whose_outing(clip)?;
         if !row.owes_facts() {
             missing.clear();
         }
@@ -145,6 +157,11 @@ impl Tx<'_> {
                 place_of(value(Field::Sensitivity).as_deref()),
                 row.recorder
             ])?;
+        self.put_co_officers(clip, value(Field::CoOfficers).as_deref())?;
+        // When it was and whose it is says which outing it belongs to.
+        if (start, value(Field::Officer)) != before {
+            self.changed(Change::Outing(clip));
+        }
         self.retriage(clip)?;
         self.restate(clip)
     }
@@ -160,11 +177,18 @@ impl Tx<'_> {
                  WHERE clip_id = ?1",
             )?
             .execute(params![clip.to_string(), state.as_str()])?;
-        Ok(())
+        self.refigure(clip)
     }
 }
 
 impl Reader<'_> {
+    /// When capture of a clip began by what is settled, milliseconds since the Unix epoch, and who recorded it.
+    fn of_whose_outing(&self, clip: ClipId) -> Result<(Option<i64>, Option<String>)> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT captured_start_ms, officer FROM clip_index WHERE clip_id = ?1")?;
+        Ok(statement.query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?.unwrap_or_default())
+    }
+
     /// Everything said about a clip, in the order in which it was said.
     pub fn facts(&self, clip: ClipId) -> Result<Vec<Fact>> {
         let mut statement = self
@@ -184,6 +208,27 @@ impl Reader<'_> {
             })
         })
         .collect()
+    }
+
+    /// Which of the five a clip lacks, by the index.
+    pub fn missing(&self, clip: ClipId) -> Result<Vec<String>> {
+        let text: Option<String> = self
+            .conn
+            .prepare_cached("SELECT missing FROM clip_index WHERE clip_id = ?1")?
+            .query_row([clip.to_string()], |r| r.get(0))
+            .optional()?;
+        Ok(text.unwrap_or_default().split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// A person's latest word on a field: who said it (`kind:id`), what, and what the word before it was; empty where there
+    /// was none, or it was withdrawn.
+    pub fn persons_word(&self, clip: ClipId, field: Field) -> Result<Option<(String, String, String)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT actor, value FROM fact WHERE clip_id = ?1 AND field = ?2 AND origin = 'person' ORDER BY fact_id DESC LIMIT 2",
+        )?;
+        let rows = statement.query_map(params![clip.to_string(), field.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        let mut words = rows.collect::<std::result::Result<Vec<(String, String)>, _>>()?.into_iter();
+        Ok(words.next().map(|(actor, value)| (actor, value, words.next().map(|(_, v)| v).unwrap_or_default())))
     }
 
     /// What the rules found odd about a clip.
@@ -228,12 +273,9 @@ impl Reader<'_> {
         Ok(row)
     }
 
-    /// Sealed clips that the media worker has not looked at, oldest first.
+    /// Sealed clips that the media worker has not looked at, oldest first. Nothing of ours parses documents.
     pub fn unprobed(&self, limit: u32) -> Result<Vec<ClipId>> {
-        self.clip_ids(
-            "SELECT clip_id FROM clip c WHERE local = 'sealed' AND NOT EXISTS (SELECT 1 FROM media m WHERE m.clip_id = c.clip_id) ORDER BY clip_id LIMIT ?1",
-            [limit],
-        )
+        self.clip_ids("SELECT clip_id FROM probe_due ORDER BY clip_id LIMIT ?1", [limit])
     }
 
     /// Clips whose record is older than their facts, oldest first; quarantined and isolated ones wait for a person.

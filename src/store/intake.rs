@@ -12,6 +12,7 @@ use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::record::Hole;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
 use crate::domain::stream::SegmentStart;
+use crate::domain::why::Why;
 
 /// A clip that is about to be copied.
 #[derive(Debug, Clone)]
@@ -91,6 +92,8 @@ pub struct ClipRow {
     pub resume_check: Option<String>,
     /// Since when it is isolated as suspected classified, milliseconds since the Unix epoch.
     pub isolated_ms: Option<i64>,
+    /// Disposed of after appraisal since then, milliseconds since the Unix epoch: nothing of it is kept here.
+    pub disposed_ms: Option<i64>,
 }
 
 impl ClipRow {
@@ -135,7 +138,7 @@ pub enum SealedAs {
 }
 
 const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, modified_raw, modified_ms, importance, grid_bytes, durable_bytes, \
-     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role, holes, resume_check, isolated_ms";
+     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role, holes, resume_check, isolated_ms, disposed_ms";
 
 fn read_holes(json: &str) -> Result<Vec<Hole>> {
     let pairs: Vec<(u64, u64)> =
@@ -161,6 +164,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
         (r.get(14)?, r.get::<_, Option<i64>>(15)?, r.get(17)?, r.get(18)?, r.get::<_, i64>(19)?, r.get(20)?);
     let role = r.get(21)?;
     let (holes, resume_check, isolated_ms) = (r.get::<_, String>(22)?, r.get(23)?, r.get(24)?);
+    let disposed_ms = r.get(25)?;
     Ok((|| {
         Ok(ClipRow {
             clip: text.parse()?,
@@ -188,6 +192,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
             holes: read_holes(&holes)?,
             resume_check,
             isolated_ms,
+            disposed_ms,
         })
     })())
 }
@@ -496,7 +501,7 @@ impl Reader<'_> {
             .prepare_cached(&format!("SELECT {CLIP_COLUMNS} FROM clip WHERE clip_id = ?1"))?
             .query_row([clip.to_string()], clip_row)
             .optional()?
-            .unwrap_or_else(|| Err(StoreError::NotFound(format!("there is no clip {clip} on this station"))))
+            .unwrap_or_else(|| Err(StoreError::NotFound(Why::NoClip { clip: clip.to_string() })))
     }
 
     fn clips_where(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<ClipRow>> {

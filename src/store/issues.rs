@@ -7,6 +7,7 @@ use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::layout;
 use crate::domain::record::{self, Field};
 use crate::domain::recorder::{self, Holder, recorder_key};
+use crate::domain::why::Why;
 
 /// A recorder that is being taken out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct IssueRow {
     pub due_ms: Option<i64>,
     /// Came back, and no longer part of the stay out; `None` while it is out.
     pub to_ms: Option<i64>,
-    /// `returned` or `reissued`, once it has ended.
+    /// `returned`, `reissued` or `undone`, once it has ended.
     pub ended: Option<String>,
 }
 
@@ -57,7 +58,10 @@ impl IssueRow {
     }
 }
 
-const COLUMNS: &str = "issue_id, named, officer, case_raw, case_key, place, matter, from_ms, due_ms, to_ms, ended";
+/// What was done at the desk can be taken back for so long; later it is put right by doing it again, milliseconds.
+const UNDO_WITHIN_MS: i64 = 15 * 60_000;
+
+const COLUMNS: &str = "issue_id, named, officer, case_raw, case_key, place, matter, from_ms, due_ms, to_ms, CASE WHEN undone_ms IS NULL THEN ended ELSE 'undone' END";
 
 fn issue(r: &Row<'_>) -> rusqlite::Result<IssueRow> {
     let case: (Option<String>, Option<String>) = (r.get(3)?, r.get(4)?);
@@ -121,9 +125,7 @@ impl Tx<'_> {
     /// A recorder came back.
     pub fn return_recorder(&self, recorder: &str, actor: &Actor, via: &'static str) -> Result<IssueRow> {
         let Some(ended) = self.end_issue(recorder, "returned", actor)? else {
-            return Err(StoreError::NotFound(format!(
-                "nobody has taken {recorder} out; `evidock desk list` shows what is out"
-            )));
+            return Err(StoreError::NotFound(Why::NotOut { recorder: recorder.to_owned() }));
         };
         let event = Draft::by(EventKind::Returned, actor.clone(), via)
             .fact("issue", ended.id)
@@ -132,6 +134,54 @@ impl Tx<'_> {
         self.changed(Change::Docks);
         self.changed(Change::Recorders);
         Ok(ended)
+    }
+
+    /// Takes the last thing back that was done about a recorder: an issue says nothing any more, and whoever had it before
+    /// has it again; of a return, it is out again. Gives the stay out as it is now.
+    pub fn undo_desk(&self, issue: i64, actor: &Actor, via: &'static str) -> Result<IssueRow> {
+        let read = self.read();
+        let row = read.issue_of(issue)?.ok_or_else(|| StoreError::NotFound(Why::NoIssue { issue }))?;
+        let key = recorder_key(&row.recorder);
+        let newest: i64 = self.conn.query_row(
+            "SELECT max(issue_id) FROM issue WHERE recorder = ?1 AND undone_ms IS NULL",
+            [&key],
+            |r| r.get::<_, Option<i64>>(0).map(Option::unwrap_or_default),
+        )?;
+        let since_ms = row.to_ms.unwrap_or(row.from_ms);
+        if row.ended.as_deref() == Some("undone") || newest != issue {
+            return Err(StoreError::Conflict(Why::NotTheLast { recorder: row.recorder }));
+        }
+        if self.now_ms() - since_ms > UNDO_WITHIN_MS {
+            return Err(StoreError::Conflict(Why::TooLongAgo {
+                minutes: UNDO_WITHIN_MS / 60_000,
+                recorder: row.recorder,
+            }));
+        }
+        let by = format!("{}:{}", actor.kind, actor.id);
+        let was_out = row.to_ms.is_none();
+        if was_out {
+            self.conn.execute(
+                "UPDATE issue SET to_ms = max(?2, from_ms), ended = 'returned', ended_by = ?3, undone_by = ?3, undone_ms = ?2 WHERE issue_id = ?1",
+                params![issue, self.now_ms(), by],
+            )?;
+            // Whoever had it was only thought to have brought it back.
+            self.conn.execute(
+                "UPDATE issue SET to_ms = NULL, ended = NULL, ended_by = NULL
+                 WHERE issue_id = (SELECT max(issue_id) FROM issue WHERE recorder = ?1 AND issue_id < ?2 AND undone_ms IS NULL) AND ended = 'reissued'",
+                params![key, issue],
+            )?;
+        } else {
+            self.conn
+                .execute("UPDATE issue SET to_ms = NULL, ended = NULL, ended_by = NULL WHERE issue_id = ?1", [issue])?;
+        }
+        let event = Draft::by(EventKind::DeskUndone, actor.clone(), via)
+            .fact("issue", issue)
+            .fact("recorder", row.recorder.as_str())
+            .fact("what", if was_out { "issued" } else { "returned" });
+        self.log(&event)?;
+        self.changed(Change::Docks);
+        self.changed(Change::Recorders);
+        self.read().issue_of(issue)?.ok_or_else(|| StoreError::Odd(format!("issue {issue} is gone")))
     }
 
     fn end_issue(&self, recorder: &str, how: &str, actor: &Actor) -> Result<Option<IssueRow>> {
@@ -148,11 +198,17 @@ impl Tx<'_> {
 
 impl Reader<'_> {
     fn issues_where(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<IssueRow>> {
-        let mut statement = self
-            .conn
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM issue WHERE {condition} ORDER BY from_ms, issue_id"))?;
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM issue WHERE undone_ms IS NULL AND {condition} ORDER BY from_ms, issue_id"
+        ))?;
         let rows = statement.query_map(params, issue)?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// One stay out, one that was taken back included.
+    pub fn issue_of(&self, id: i64) -> Result<Option<IssueRow>> {
+        let sql = format!("SELECT {COLUMNS} FROM issue WHERE issue_id = ?1");
+        Ok(self.conn.prepare_cached(&sql)?.query_row([id], issue).optional()?)
     }
 
     /// Every stay out of the recorder with this key ([`recorder_key`]), oldest first.

@@ -7,7 +7,9 @@ use crate::domain::error::Retry;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::record::{Field, settle};
+use crate::domain::rights::{Action, People};
 use crate::domain::sensitivity::Sensitivity;
+use crate::domain::why::{Thing, Why};
 
 /// A hold as it was ordered.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct HoldRow {
     pub case_no: Option<String>,
     /// Why.
     pub reason: String,
+    /// On what basis, where somebody said.
+    pub basis: Option<String>,
     /// `kind:id` of who placed it.
     pub placed_by: String,
     /// When, milliseconds since the Unix epoch.
@@ -70,27 +74,33 @@ fn by(actor: &Actor) -> String {
     format!("{}:{}", actor.kind, actor.id)
 }
 
-/// Only people who can be told apart may release what was put there for a reason: users of this box, by their uid.
-fn a_person(actor: &Actor) -> Result<String> {
-    if actor.kind == "os" {
+/// Only people who can be told apart may release what was put there for a reason: users of this box by their uid, or whoever
+/// signed in by their account. A program is nobody, and neither is whoever reaches a station without accounts.
+pub(super) fn a_person(actor: &Actor) -> Result<String> {
+    if matches!(actor.kind.as_str(), "os" | "user") {
         return Ok(by(actor));
     }
-    Err(StoreError::Conflict(
-        "this takes two people who can be told apart: ask on this station's command line, each under a user of their own"
-            .into(),
-    ))
+    Err(StoreError::Conflict(Why::TwoPeople {}))
 }
 
-/// A second person is one who did not ask.
-fn another_person(actor: &Actor, asked_by: Option<&str>, what: &str) -> Result<String> {
+/// A second person is one who did not ask. A user of the box and an account may be one and the same person, so both are of
+/// the same kind. What one may do alone (the table of rights says so) needs no other one.
+pub(super) fn another_person(action: Action, actor: &Actor, asked_by: Option<&str>, thing: Thing) -> Result<String> {
     let person = a_person(actor)?;
+    if action.people() == People::One {
+        return Ok(person);
+    }
     match asked_by {
-        None => Err(StoreError::Conflict(format!(
-            "nobody has asked for {what} yet: one person asks and gives the reason (--reason), another one confirms"
-        ))),
-        Some(asked) if asked == person => Err(StoreError::Conflict(format!(
-            "you asked for {what} yourself; another person must confirm it, under a user of their own"
-        ))),
+        None => Err(StoreError::Conflict(Why::NobodyAsked { thing })),
+        Some(asked) if asked == person => Err(StoreError::Conflict(Why::AskedYourself { thing })),
+        Some(asked) if asked.split(':').next() != Some(actor.kind.as_str()) => {
+            let place = match asked.split(':').next() {
+                Some("user") => Thing::OnThePage,
+                Some("os") => Thing::OnTheCommandLine,
+                _ => return Err(StoreError::Conflict(Why::AskedByProgram { thing })),
+            };
+            Err(StoreError::Conflict(Why::AskedElsewhere { thing, place }))
+        }
         Some(_) => Ok(person),
     }
 }
@@ -100,24 +110,28 @@ impl Tx<'_> {
     // Holds
 
     /// Places a hold on one clip; gives its number. `asked` says who.
-    pub fn hold_clip(&self, clip: ClipId, reason: &str, asked: Draft) -> Result<i64> {
+    pub fn hold_clip(&self, clip: ClipId, reason: &str, basis: Option<&str>, asked: Draft) -> Result<i64> {
         let row = self.read().clip(clip)?;
         if row.blake3.is_none() {
-            return Err(StoreError::Conflict(format!(
-                "clip {clip} is still being copied; hold it when it is sealed, or hold its case: that takes effect by itself"
-            )));
+            return Err(StoreError::Conflict(Why::StillCopying { clip: clip.to_string() }));
         }
-        let order = self.order(Some(clip), None, reason, &asked.actor)?;
+        let order = self.order(Some(clip), None, (reason, basis), &asked.actor)?;
         self.put_hold(clip, order, reason)?;
-        self.log(&asked.clip(clip).fact("hold", order).fact("step", "placed").secret("reason", reason))?;
+        self.log(&with_basis(asked.clip(clip).fact("hold", order).fact("step", "placed"), reason, basis))?;
         Ok(order)
     }
 
     /// Places a hold on a case: on every clip that is linked to it, now and later. Gives its number and how many clips
     /// it stands on now.
-    pub fn hold_case(&self, case: i64, case_hash: &str, reason: &str, asked: Draft) -> Result<(i64, u64)> {
-        let order = self.order(None, Some(case), reason, &asked.actor)?;
-        let event = asked.fact("hold", order).fact("step", "placed").secret("reason", reason);
+    pub fn hold_case(
+        &self,
+        case: i64,
+        case_hash: &str,
+        (reason, basis): (&str, Option<&str>),
+        asked: Draft,
+    ) -> Result<(i64, u64)> {
+        let order = self.order(None, Some(case), (reason, basis), &asked.actor)?;
+        let event = with_basis(asked.fact("hold", order).fact("step", "placed"), reason, basis);
         let mut clips = 0;
         for clip in self.read().clips_of_case(case)? {
             if self.read().clip(clip)?.blake3.is_some() {
@@ -134,10 +148,16 @@ impl Tx<'_> {
         Ok((order, clips))
     }
 
-    fn order(&self, clip: Option<ClipId>, case: Option<i64>, reason: &str, actor: &Actor) -> Result<i64> {
+    fn order(
+        &self,
+        clip: Option<ClipId>,
+        case: Option<i64>,
+        (reason, basis): (&str, Option<&str>),
+        actor: &Actor,
+    ) -> Result<i64> {
         self.conn.execute(
-            "INSERT INTO hold_order (clip_id, case_id, reason, placed_by, placed_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![clip.map(|c| c.to_string()), case, reason, by(actor), self.now_ms()],
+            "INSERT INTO hold_order (clip_id, case_id, reason, placed_by, placed_ms, basis) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![clip.map(|c| c.to_string()), case, reason, by(actor), self.now_ms(), basis],
         )?;
         Ok(self.conn.last_insert_rowid())
     }
@@ -189,7 +209,7 @@ impl Tx<'_> {
     /// Another person confirms: the hold is released. Gives how many clips it stood on.
     pub fn unhold(&self, order: i64, asked: Draft) -> Result<u64> {
         let row = self.read().hold(order)?;
-        let person = another_person(&asked.actor, row.asked_by.as_deref(), "the release of this hold")?;
+        let person = another_person(Action::ReleaseHold, &asked.actor, row.asked_by.as_deref(), Thing::ReleaseOfHold)?;
         self.conn.execute(
             "UPDATE hold_order SET released_by = ?2, released_ms = ?3 WHERE order_id = ?1",
             params![order, person, self.now_ms()],
@@ -208,6 +228,27 @@ impl Tx<'_> {
         }
         self.changed(Change::Holds);
         Ok(clips.len() as u64)
+    }
+
+    /// What was asked for is refused by another person, or taken back by whoever asked: the hold stands.
+    pub fn refuse_unhold(&self, order: i64, asked: Draft) -> Result<()> {
+        let row = self.read().hold(order)?;
+        if row.asked_by.is_none() {
+            return Err(StoreError::Conflict(Why::NoRelease {}));
+        }
+        a_person(&asked.actor)?;
+        self.conn.execute(
+            "UPDATE hold_order SET asked_by = NULL, asked_why = NULL, asked_ms = NULL WHERE order_id = ?1",
+            [order],
+        )?;
+        let event = asked.fact("hold", order).fact("step", "release_refused").fact("asked_by", row.asked_by);
+        let event = event.outcome("refused");
+        self.log(&match row.clip {
+            Some(clip) => event.clip(clip),
+            None => event,
+        })?;
+        self.changed(Change::Holds);
+        Ok(())
     }
 
     /// A legal hold of ours was set on a copy at a destination, or taken off.
@@ -325,15 +366,30 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What was asked for is refused by another person, or taken back by whoever asked: the isolation stands.
+    pub fn refuse_lift(&self, clip: ClipId, asked: Draft) -> Result<()> {
+        let row = self.read().isolation_of(clip)?;
+        if row.asked_by.is_none() {
+            return Err(StoreError::Conflict(Why::NoLift {}));
+        }
+        a_person(&asked.actor)?;
+        self.conn.execute(
+            "UPDATE isolation SET asked_by = NULL, asked_why = NULL, asked_ms = NULL WHERE clip_id = ?1 AND lifted_ms IS NULL",
+            [clip.to_string()],
+        )?;
+        self.log(&asked.clip(clip).fact("step", "refused").fact("asked_by", row.asked_by).outcome("refused"))?;
+        self.changed(Change::Isolated);
+        Ok(())
+    }
+
     /// Another person confirms: the clip is like any other again, and what waited for it goes on. So are others of the
     /// same bytes, of which the same was decided, unless a label of their own isolates them.
     pub fn lift(&self, clip: ClipId, asked: Draft) -> Result<Vec<ClipId>> {
         let row = self.read().isolation_of(clip)?;
-        let person = another_person(&asked.actor, row.asked_by.as_deref(), "lifting this isolation")?;
+        let person =
+            another_person(Action::LiftIsolation, &asked.actor, row.asked_by.as_deref(), Thing::LiftOfIsolation)?;
         if self.read().is_labelled_suspected(clip)? {
-            return Err(StoreError::Conflict(format!(
-                "clip {clip} is still labelled suspected_state (疑似涉密), which isolates; set its label first: evidock annotate {clip} sensitivity=..."
-            )));
+            return Err(StoreError::Conflict(Why::StillLabelled { clip: clip.to_string() }));
         }
         let alike = self.read().clip_ids(
             "SELECT o.clip_id FROM clip o JOIN clip c ON c.blake3 = o.blake3 WHERE c.clip_id = ?1 AND o.clip_id <> ?1 AND o.isolated_ms IS NOT NULL",
@@ -375,11 +431,19 @@ impl Tx<'_> {
     }
 }
 
+fn with_basis(event: Draft, reason: &str, basis: Option<&str>) -> Draft {
+    let event = event.secret("reason", reason);
+    match basis {
+        Some(basis) => event.secret("basis", basis),
+        None => event,
+    }
+}
+
 /// Why an upload of what is isolated goes no further.
 const STOPPED: &str = "stopped: this clip is isolated as suspected classified (疑似涉密); it goes on when two people lift that (evidock lift)";
 
 const HOLDS: &str = "SELECT o.order_id, o.clip_id, (SELECT a.display FROM case_alias a WHERE a.case_id = o.case_id ORDER BY a.added_ms, a.rowid LIMIT 1),
-       o.reason, o.placed_by, o.placed_ms, (SELECT count(*) FROM hold h WHERE h.order_id = o.order_id AND h.released_ms IS NULL), o.asked_by, o.asked_why
+       o.reason, o.placed_by, o.placed_ms, (SELECT count(*) FROM hold h WHERE h.order_id = o.order_id AND h.released_ms IS NULL), o.asked_by, o.asked_why, o.basis
      FROM hold_order o WHERE o.released_ms IS NULL";
 
 fn hold_row(r: &Row<'_>) -> rusqlite::Result<Result<HoldRow>> {
@@ -394,6 +458,7 @@ fn hold_row(r: &Row<'_>) -> rusqlite::Result<Result<HoldRow>> {
         clips: r.get::<_, i64>(6)? as u64,
         asked_by: r.get(7)?,
         asked_why: r.get(8)?,
+        basis: r.get(9)?,
     };
     Ok((|| Ok(HoldRow { clip: clip.map(|c| c.parse()).transpose()?, ..row }))())
 }
@@ -406,14 +471,34 @@ impl Reader<'_> {
         rows.map(|row| row?).collect()
     }
 
-    fn hold(&self, order: i64) -> Result<HoldRow> {
+    /// One that stands.
+    pub fn hold(&self, order: i64) -> Result<HoldRow> {
         self.conn
             .prepare_cached(&format!("{HOLDS} AND o.order_id = ?1"))?
             .query_row([order], hold_row)
             .optional()?
-            .unwrap_or_else(|| {
-                Err(StoreError::NotFound(format!("no hold {order} stands; `evidock holds` shows those that do")))
-            })
+            .unwrap_or_else(|| Err(StoreError::NotFound(Why::NoHold { hold: order })))
+    }
+
+    /// Clips on which an order stands now.
+    pub fn clips_of_hold(&self, order: i64) -> Result<Vec<ClipId>> {
+        self.clip_ids("SELECT clip_id FROM hold WHERE order_id = ?1 AND released_ms IS NULL ORDER BY clip_id", [order])
+    }
+
+    /// Holds that stand on a clip.
+    pub fn holds_on(&self, clip: ClipId) -> Result<Vec<HoldRow>> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "{HOLDS} AND o.order_id IN (SELECT order_id FROM hold WHERE clip_id = ?1 AND released_ms IS NULL) ORDER BY o.order_id"
+        ))?;
+        let rows = statement.query_map([clip.to_string()], hold_row)?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// Holds that stand on a case.
+    pub fn holds_of_case(&self, case: i64) -> Result<Vec<HoldRow>> {
+        let mut statement = self.conn.prepare_cached(&format!("{HOLDS} AND o.case_id = ?1 ORDER BY o.order_id"))?;
+        let rows = statement.query_map([case], hold_row)?;
+        rows.map(|row| row?).collect()
     }
 
     /// Clips on which a hold stands: how many.
@@ -428,11 +513,12 @@ impl Reader<'_> {
     /// Proven copies at a destination whose legal hold is not as it should be: the clip, and whether it should stand.
     pub fn legal_holds_due(&self, destination: &str, limit: u32) -> Result<Vec<(ClipId, bool)>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT d.clip_id, EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = d.clip_id AND h.released_ms IS NULL) AS held
-             FROM delivery d WHERE d.destination = ?1 AND d.state = 'proven'
-               AND (d.legal_hold = 1 OR EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = d.clip_id AND h.released_ms IS NULL))
-               AND d.legal_hold <> EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = d.clip_id AND h.released_ms IS NULL)
-             ORDER BY d.clip_id LIMIT ?2",
+            // From what is held here or there, which is little, and not from every copy.
+            "SELECT d.clip_id, 0 AS held FROM delivery d WHERE d.destination = ?1 AND d.legal_hold = 1 AND d.state = 'proven'
+               AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = d.clip_id AND h.released_ms IS NULL)
+             UNION ALL SELECT k.clip_id, 1 FROM (SELECT DISTINCT clip_id FROM hold WHERE released_ms IS NULL) k
+               CROSS JOIN delivery d ON d.clip_id = k.clip_id AND d.destination = ?1 WHERE d.legal_hold = 0 AND d.state = 'proven'
+             ORDER BY 1 LIMIT ?2",
         )?;
         let rows =
             statement.query_map(params![destination, limit], |r| Ok((r.get::<_, String>(0)?, r.get::<_, bool>(1)?)))?;
@@ -470,7 +556,7 @@ impl Reader<'_> {
 
     fn isolation_of(&self, clip: ClipId) -> Result<IsolationRow> {
         self.clip(clip)?;
-        self.isolation(clip)?.ok_or_else(|| StoreError::NotFound(format!("clip {clip} is not isolated")))
+        self.isolation(clip)?.ok_or_else(|| StoreError::NotFound(Why::NotIsolated { clip: clip.to_string() }))
     }
 
     /// Whether the label that holds for a clip says suspected classified.

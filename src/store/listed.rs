@@ -201,7 +201,7 @@ impl Reader<'_> {
             // What never came is not here, though the segment goes on behind it.
             let mut from = 0;
             for gap in self.gaps(s.clip)?.into_iter().filter(|g| g.kind == GapKind::Loss && g.to_ms > g.from_ms) {
-                held.push(piece(from, gap.from_ms.max(from)));
+                held.push(piece(from, gap.from_ms.min(s.length_ms).max(from)));
                 from = gap.to_ms.max(from);
             }
             held.push(piece(from, s.length_ms.max(from)));

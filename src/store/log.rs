@@ -6,6 +6,7 @@ use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::event::{self, Draft, EventKind, Place};
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::{self, Hash};
+use crate::domain::why::Why;
 
 /// An entry of the log as stored.
 #[derive(Debug, Clone)]
@@ -95,10 +96,23 @@ impl Tx<'_> {
         }
         let parent = self.read().clip(clip)?;
         let (Some(of_sha256), Some(of_blake3)) = (parent.sha256, parent.blake3) else {
-            return Err(StoreError::Conflict(format!("clip {clip} is not sealed yet; nothing is derived of it")));
+            return Err(StoreError::Conflict(Why::NotSealedDerived { clip: clip.to_string() }));
         };
         let event = event.fact("sha256", sha256);
         self.log(&event.fact("parent_sha256", of_sha256.to_string()).fact("parent_blake3", of_blake3.to_string()))
+    }
+
+    /// Logs which pieces of a preview of a clip were given out: their digests in `event`, beside the clip's own.
+    pub fn pieces_given(&self, clip: ClipId, event: Draft) -> Result<u64> {
+        self.log(&self.beside_parent(clip, event)?)
+    }
+
+    /// An event about what was derived of a clip, with the clip's own digests.
+    pub(super) fn beside_parent(&self, clip: ClipId, event: Draft) -> Result<Draft> {
+        let parent = self.read().clip(clip)?;
+        Ok(event
+            .fact("parent_sha256", parent.sha256.map(|d| d.to_string()))
+            .fact("parent_blake3", parent.blake3.map(|d| d.to_string())))
     }
 
     /// Stores a signed checkpoint and puts it on its way to every destination.

@@ -7,20 +7,33 @@
 
 mod accounts;
 mod addresses;
+mod alarms;
+mod as_sealed;
 mod audit;
 mod backup;
+mod case_rights;
 mod cases;
 mod delivery;
+mod derivatives;
+mod disposal;
 mod docks;
+mod documents;
 mod erase;
 mod evict;
+mod exchange;
 mod exports;
 mod facts;
+mod filing;
+mod identities;
 mod intake;
 mod issues;
 mod keep;
 mod listed;
 mod log;
+mod messages;
+mod narrow;
+mod office;
+mod officers;
 mod open;
 mod pages;
 mod proofs;
@@ -29,8 +42,14 @@ mod recordings;
 mod records;
 mod register;
 mod registers;
+mod report;
 mod restore;
+mod reviews;
+mod sampling;
+mod search;
 mod sessions;
+mod statistics;
+mod tally;
 mod triage;
 mod views;
 
@@ -49,36 +68,52 @@ use crate::domain::error::{Retry, Retryable};
 use crate::domain::event::EncodeError;
 use crate::domain::ids::{ClipId, IdError};
 use crate::domain::ports::Clock;
+use crate::domain::why::Why;
 use crate::runtime::task;
 
 pub use accounts::{
     AccountChange, AccountRow, ClipStanding, NewAccount, NewSession, NewToken, ReviewRow, SessionEnd, SessionRow,
     TokenRow,
 };
+pub use alarms::{AlarmRow, SeenAlarm};
+pub use as_sealed::{PublishedRow, SealedRow};
 pub use audit::{AuditJob, LockJob};
 pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow, RosterEntry};
 pub use delivery::{DestinationRow, OutboxItem, PartRow, SmallKind};
+pub use derivatives::{DerivativeRow, DerivedFile};
+pub use disposal::{CopyRow, DisposalItem, DisposalRow, DueRow};
 pub use docks::{NewDock, OpenDock};
+pub use documents::{DOCUMENT, DocumentRow};
 pub use erase::ErasableRow;
 pub use evict::EvictRow;
 pub use exports::{ExportRow, NewExport};
 pub use facts::MediaRow;
+pub use filing::{Binding, FilingRow, report_json};
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
 pub use keep::{HoldRow, IsolationRow, Standing};
 pub use listed::Marked;
 pub use log::{CheckpointRow, LogRow};
+pub use messages::{MessageEnd, MessageRow, NewMessage, ReceiverRow};
+pub use office::{DockStay, SeenRecorder};
+pub use officers::Certificate;
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
 pub use pages::{Backlog, CaseFigures, SightingRow};
-pub use proofs::{CosignatureRow, TimestampRow};
+pub use proofs::{CosignatureRow, TimestampRow, WatchedRow};
 pub use queue::{DeliveryJob, DueQuery, PauseRow};
 pub use recordings::{NewRecording, RecordingRow, SegmentRow};
 pub use records::Policy;
 pub use register::DeviceRow;
 pub use registers::{CaseRecord, EntryRow, Import, ImportRow, ImportedAs, NewEntry, Undone};
+pub use report::{CountedFilter, MOST_CASES, MOST_LISTED};
 pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
+pub use reviews::{NoteRow, OpinionRow, SentRow, SheetRow};
+pub use sampling::{DrawnClip, NewSample, SampleRow, SampleStep};
+pub use search::SearchCheck;
 pub use sessions::{AbandonedRow, SentPart, SessionObject, StoredSession};
+pub use statistics::ReportAsk;
+pub use tally::TallyOff;
 pub use triage::{Decided, Neighbour, OUTING_MS, Suggestion, SuggestionRow, TriagePage, TriageRow, outing};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
@@ -143,10 +178,10 @@ pub enum StoreError {
     Odd(String),
     /// What was asked for is not there.
     #[error("{0}")]
-    NotFound(String),
+    NotFound(Why),
     /// The request contradicts what is stored.
     #[error("{0}")]
-    Conflict(String),
+    Conflict(Why),
     /// An event could not be encoded.
     #[error(transparent)]
     Event(#[from] EncodeError),
@@ -209,6 +244,11 @@ pub enum Change {
     Destinations,
     /// Cases or rosters changed.
     Cases,
+    /// A roster or a register changed, or a case takes links again: the rules may say something else about any clip.
+    Rules,
+    /// When this clip was captured, or which cases it belongs to, changed: the rules may say something else about
+    /// the clips of its outing.
+    Outing(ClipId),
     /// The register of recorders, or who has which recorder, changed: the gate looks again.
     Recorders,
     /// A recording of a live stream began or ended.
@@ -221,6 +261,10 @@ pub enum Change {
     Accounts,
     /// An evidence package was asked for, decided about, or is further than before.
     Exports,
+    /// An alarm rose, ended or was acknowledged, or there is something to tell others.
+    Alarms,
+    /// A derivative of a clip was asked for.
+    Derivatives,
     /// The log grew.
     Log,
 }
@@ -379,11 +423,7 @@ impl Store {
         });
         let jobs = self.inner.jobs.lock().unwrap_or_else(|e| e.into_inner());
         let sender = jobs.as_ref().ok_or_else(|| {
-            if self.inner.writable {
-                StoreError::Closed
-            } else {
-                StoreError::Conflict("the database is open for reading only".into())
-            }
+            if self.inner.writable { StoreError::Closed } else { StoreError::Conflict(Why::LooksOnly {}) }
         })?;
         sender.send(job).map_err(|_| StoreError::Closed)?;
         Ok(wait)
@@ -489,6 +529,7 @@ fn alone<T>(conn: &Connection, clock: &dyn Clock, work: impl FnOnce(&Tx<'_>) -> 
     let guard = Savepoint { conn, kept: false };
     let tx = Tx { conn, clock, changes: Vec::new().into(), caller: None.into() };
     let value = work(&tx)?;
+    tx.index_changed();
     let changes = tx.changes.into_inner();
     guard.keep().map_err(failed("ending a savepoint"))?;
     Ok((value, changes))

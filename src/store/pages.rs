@@ -1,7 +1,5 @@
 //! Queries behind single parts of pages: bays, sightings, trouble, cases as a list.
 
-use rusqlite::params;
-
 use super::{Reader, Result, StoreError};
 use crate::domain::clip::SightingState;
 use crate::domain::ids::ClipId;
@@ -51,8 +49,11 @@ pub struct CaseFigures {
 impl Reader<'_> {
     /// Bays that were ever used, newest use first.
     pub fn known_bays(&self) -> Result<Vec<String>> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT bay FROM dock GROUP BY bay ORDER BY max(dock_id) DESC LIMIT 64")?;
+        // One step in the index for each bay, and not for each stay.
+        let mut statement = self.conn.prepare_cached(
+            "WITH RECURSIVE b (bay) AS (SELECT min(bay) FROM dock UNION ALL SELECT (SELECT min(bay) FROM dock WHERE bay > b.bay) FROM b WHERE b.bay IS NOT NULL)
+             SELECT bay FROM b WHERE bay IS NOT NULL ORDER BY (SELECT max(dock_id) FROM dock d WHERE d.bay = b.bay) DESC LIMIT 64",
+        )?;
         let rows = statement.query_map([], |r| r.get(0))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
@@ -80,8 +81,9 @@ impl Reader<'_> {
         let (waiting, failed, mismatched) = self
             .conn
             .prepare_cached(
-                "SELECT coalesce(sum(state NOT IN ('failed')), 0), coalesce(sum(state = 'failed'), 0), coalesce(sum(state = 'suspect' OR (state = 'waiting' AND reason IS NOT NULL AND retry IS NULL)), 0)
-                 FROM delivery WHERE destination = ?1 AND state <> 'proven'",
+                "SELECT coalesce(sum(CASE WHEN state <> 'failed' THEN n END), 0), coalesce(sum(CASE WHEN state = 'failed' THEN n END), 0),
+                   (SELECT count(*) FROM delivery WHERE destination = ?1 AND (state = 'suspect' OR (state = 'waiting' AND reason IS NOT NULL AND retry IS NULL)))
+                 FROM delivery_total WHERE destination = ?1 AND state <> 'proven'",
             )?
             .query_row([destination], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64)))?;
         let first = |state: &str| -> Result<Option<(ClipId, String)>> {
@@ -154,21 +156,30 @@ impl Reader<'_> {
 
     /// Bytes of clips on the vault's disk: not proven, proven, held.
     pub fn disk_figures(&self) -> Result<(u64, u64, u64)> {
-        let row = self
-            .conn
-            .prepare_cached(
-                "SELECT coalesce(sum(CASE WHEN NOT held AND NOT proven THEN bytes ELSE 0 END), 0),
-                        coalesce(sum(CASE WHEN NOT held AND proven THEN bytes ELSE 0 END), 0),
-                        coalesce(sum(CASE WHEN held THEN bytes ELSE 0 END), 0)
-                 FROM (SELECT coalesce(c.size_bytes, c.durable_bytes) AS bytes,
-                         EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL) AS held,
-                         c.state IN ('proven', 'released') AS proven
-                       FROM clip c WHERE c.local IN ('copying', 'sealed', 'damaged')
-                         AND (c.shares IS NULL OR EXISTS (SELECT 1 FROM clip o WHERE o.clip_id = c.shares AND o.local = 'evicted')))",
-            )?
-            .query_row(params![], |r| {
-                Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64, r.get::<_, i64>(2)? as u64))
-            })?;
-        Ok(row)
+        let (mut unproven, mut proven) = (self.tally("disk_unproven")?.1, self.tally("disk_proven")?.1);
+        // Few have no file of their own, and only where the other one's is gone are its bytes still theirs.
+        let (of_shared, of_held) = (
+            "SELECT c.state IN ('proven', 'released'), coalesce(c.size_bytes, c.durable_bytes) FROM clip c
+             CROSS JOIN clip o ON o.clip_id = c.shares WHERE c.shares IS NOT NULL AND c.local <> 'evicted' AND o.local = 'evicted'",
+            "SELECT c.state IN ('proven', 'released'), coalesce(c.size_bytes, c.durable_bytes)
+             FROM (SELECT DISTINCT clip_id FROM hold WHERE released_ms IS NULL) h CROSS JOIN clip c ON c.clip_id = h.clip_id
+             WHERE c.local <> 'evicted' AND (c.shares IS NULL OR EXISTS (SELECT 1 FROM clip o WHERE o.clip_id = c.shares AND o.local = 'evicted'))",
+        );
+        for (is_proven, bytes) in self.bytes_of(of_shared)? {
+            *(if is_proven { &mut proven } else { &mut unproven }) += bytes;
+        }
+        let mut held = 0;
+        for (is_proven, bytes) in self.bytes_of(of_held)? {
+            held += bytes;
+            let of = if is_proven { &mut proven } else { &mut unproven };
+            *of = of.saturating_sub(bytes);
+        }
+        Ok((unproven, proven, held))
+    }
+
+    fn bytes_of(&self, sql: &str) -> Result<Vec<(bool, u64)>> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?.max(0) as u64)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 }

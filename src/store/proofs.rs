@@ -4,7 +4,9 @@
 use rusqlite::{OptionalExtension, Params, params};
 
 use super::{CheckpointRow, LogRow, Reader, Result, StoreError, Tx, digest32};
+use crate::domain::event::Envelope;
 use crate::domain::merkle::{self, Hash};
+use crate::domain::why::Why;
 
 /// A witness's signature on a checkpoint of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,25 @@ pub struct TimestampRow {
     pub said_ms: i64,
 }
 
+/// Of epoch, size, text, reply and time.
+fn timestamp_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<TimestampRow> {
+    let size = r.get::<_, i64>(1)? as u64;
+    Ok(TimestampRow { epoch: r.get(0)?, size, text: r.get(2)?, reply: r.get(3)?, said_ms: r.get(4)? })
+}
+
+/// What is known of a log for which this station is the witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchedRow {
+    /// Which: one epoch of a station.
+    pub origin: String,
+    /// Since when it is known, milliseconds since the Unix epoch; 0: from before that was noted.
+    pub first_ms: i64,
+    /// Entries in the newest checkpoint that was signed, and when that was.
+    pub signed: Option<(u64, i64)>,
+    /// When another history was refused last, and why.
+    pub refused: Option<(i64, String)>,
+}
+
 impl Tx<'_> {
     /// A witness signed a checkpoint.
     pub fn cosigned(&self, row: &CosignatureRow) -> Result<()> {
@@ -56,7 +77,28 @@ impl Tx<'_> {
              ON CONFLICT DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note, at_ms = excluded.at_ms",
             params![origin, size as i64, root, note, self.now_ms()],
         )?;
+        self.conn.execute(
+            "INSERT INTO watched (origin, first_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![origin, self.now_ms()],
+        )?;
         Ok(())
+    }
+
+    /// This station refused a checkpoint that its log had signed, since another history is known here. `true` where that is
+    /// news: nothing was refused since the log last went on from the right one.
+    pub fn refused_as_witness(&self, origin: &str, why: &str, note: &str) -> Result<bool> {
+        let stood: bool = self.conn.query_row(
+            "SELECT EXISTS (SELECT 1 FROM watched w LEFT JOIN witnessed s USING (origin)
+             WHERE w.origin = ?1 AND w.refused_ms > coalesce(s.at_ms, 0))",
+            [origin],
+            |r| r.get(0),
+        )?;
+        self.conn.execute(
+            "INSERT INTO watched (origin, first_ms, refused_ms, refused, note) VALUES (?1, ?2, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET refused_ms = excluded.refused_ms, refused = excluded.refused, note = excluded.note",
+            params![origin, self.now_ms(), why, note],
+        )?;
+        Ok(!stood)
     }
 
     /// An authority stamped a tree head; the answer is put on its way to every destination under `key`.
@@ -123,6 +165,32 @@ impl Reader<'_> {
         found.map(|(size, root)| Ok((size as u64, digest32(root)?))).transpose()
     }
 
+    /// Every log that this station has signed or refused as a witness.
+    pub fn watched(&self) -> Result<Vec<WatchedRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT w.origin, w.first_ms, s.size, s.at_ms, w.refused_ms, w.refused
+             FROM watched w LEFT JOIN witnessed s USING (origin) ORDER BY w.origin",
+        )?;
+        let rows = statement.query_map([], |r| {
+            let (size, at_ms): (Option<i64>, Option<i64>) = (r.get(2)?, r.get(3)?);
+            let (refused_ms, why): (Option<i64>, Option<String>) = (r.get(4)?, r.get(5)?);
+            let signed = size.zip(at_ms).map(|(size, at_ms)| (size as u64, at_ms));
+            Ok(WatchedRow { origin: r.get(0)?, first_ms: r.get(1)?, signed, refused: refused_ms.zip(why) })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The newest checkpoint of each epoch of a log that this station has signed, oldest epoch first; `log` is the name of
+    /// its key.
+    pub fn witnessed_of(&self, log: &str) -> Result<Vec<String>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT note FROM witnessed WHERE origin = ?1 OR substr(origin, 1, length(?1) + 1) = ?1 || '/'
+             ORDER BY length(origin), origin",
+        )?;
+        let rows = statement.query_map([log], |r| r.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
     /// The newest timestamp.
     pub fn last_timestamp(&self) -> Result<Option<TimestampRow>> {
         Ok(self
@@ -130,11 +198,17 @@ impl Reader<'_> {
             .prepare_cached(
                 "SELECT epoch, size, text, reply, said_ms FROM timestamp ORDER BY timestamp_id DESC LIMIT 1",
             )?
-            .query_row([], |r| {
-                let size = r.get::<_, i64>(1)? as u64;
-                Ok(TimestampRow { epoch: r.get(0)?, size, text: r.get(2)?, reply: r.get(3)?, said_ms: r.get(4)? })
-            })
+            .query_row([], timestamp_row)
             .optional()?)
+    }
+
+    /// Timestamps after the row `after`, each with its row, oldest first.
+    pub fn timestamps(&self, after: i64, limit: u32) -> Result<Vec<(i64, TimestampRow)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT epoch, size, text, reply, said_ms, timestamp_id FROM timestamp WHERE timestamp_id > ?1 ORDER BY timestamp_id LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![after, limit], |r| Ok((r.get(5)?, timestamp_row(r)?)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// Up to which size the log's tiles stand at a destination, and of which epoch they are.
@@ -151,7 +225,7 @@ impl Reader<'_> {
         self.log_entries(seq, 1)?
             .pop()
             .filter(|row| row.seq == seq)
-            .ok_or_else(|| StoreError::NotFound(format!("the log has no entry {seq}")))
+            .ok_or_else(|| StoreError::NotFound(Why::NoLogEntry { seq }))
     }
 
     /// Entries about a case by its hashed keys (`domain::layout::case_hash`), oldest first.
@@ -167,6 +241,24 @@ impl Reader<'_> {
     /// Entries that say under which key the log was signed from there on, oldest first.
     pub fn log_of_keys(&self) -> Result<Vec<LogRow>> {
         self.rows("SELECT seq, bytes FROM log_entry WHERE kind IN ('epoch.opened', 'log.key') ORDER BY seq", [])
+    }
+
+    /// Entries that say which SM2 key signed beside it from there on, or that none did, oldest first.
+    pub fn log_of_sm2_key(&self) -> Result<Vec<LogRow>> {
+        self.rows("SELECT seq, bytes FROM log_entry WHERE kind = 'log.sm2_key' ORDER BY seq", [])
+    }
+
+    /// How the signing key is kept, as the newest entry about it says; `None` of an empty log.
+    pub fn key_protection(&self) -> Result<Option<String>> {
+        let mut rows = self.log_of_keys()?;
+        rows.extend(self.rows(
+            "SELECT seq, bytes FROM log_entry WHERE kind = 'log.key_protection' ORDER BY seq DESC LIMIT 1",
+            [],
+        )?);
+        let Some(newest) = rows.into_iter().max_by_key(|row| row.seq) else { return Ok(None) };
+        let entry: Envelope = serde_json::from_slice(&newest.bytes)
+            .map_err(|e| StoreError::Odd(format!("log entry {}: {e}", newest.seq)))?;
+        Ok(entry.body.get("protection").and_then(|v| v.as_str()).map(str::to_owned))
     }
 
     fn rows(&self, sql: &str, values: impl Params) -> Result<Vec<LogRow>> {

@@ -8,6 +8,7 @@ use crate::domain::event::Draft;
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
 use crate::domain::sending::Precedence;
+use crate::domain::why::Why;
 
 /// What cannot be proven is looked at again each day; no other pause is longer than the configured one.
 const LONGEST_SENT_PAUSE_MS: i64 = 25 * 3_600_000;
@@ -92,7 +93,7 @@ impl Tx<'_> {
                 params![clip.to_string(), self.now_ms()],
             )?;
             if n == 0 {
-                return Err(StoreError::NotFound(format!("there is no clip {clip} on this station")));
+                return Err(StoreError::NotFound(Why::NoClip { clip: clip.to_string() }));
             }
             self.log(&asked.clone().clip(*clip))?;
             self.changed(Change::Clip(*clip));

@@ -11,6 +11,7 @@ use crate::domain::stream::{
     Cause, Gap, GapKind, PublishedGap, PublishedSegment, RecordingEnd, SegmentEnd, SegmentReach, SegmentStart,
 };
 use crate::domain::time::UtcMs;
+use crate::domain::why::Why;
 
 /// Segments further apart than this have something missing between them, milliseconds: nearer ones follow each other
 /// as well as two clocks can tell.
@@ -139,11 +140,10 @@ impl Tx<'_> {
     pub fn begin_recording(&self, new: &NewRecording, actor: &Actor, via: &'static str) -> Result<RecordingId> {
         if let Some(open) = self.read().open_recording(&new.stream)? {
             if open.asked.cause == Cause::Person || new.cause != Cause::Person {
-                return Err(StoreError::Conflict(format!(
-                    "{} is being recorded since {}; stop that recording first",
-                    open.asked.room,
-                    UtcMs(open.begun_ms).rfc3339()
-                )));
+                return Err(StoreError::Conflict(Why::RecordedSince {
+                    at: UtcMs(open.begun_ms).rfc3339(),
+                    room: open.asked.room,
+                }));
             }
             self.end_recording(&new.stream, RecordingEnd::Replaced, actor, via)?;
         }
@@ -200,9 +200,7 @@ impl Tx<'_> {
         via: &'static str,
     ) -> Result<RecordingRow> {
         let Some(open) = self.read().open_recording(stream)? else {
-            return Err(StoreError::NotFound(format!(
-                "{stream} is not being recorded; `evidock record list` shows what is"
-            )));
+            return Err(StoreError::NotFound(Why::NotRecorded { room: stream.to_string() }));
         };
         // A clock that was put back must not make a recording of negative length.
         self.conn.execute(

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::{Change, Reader, Result, StoreError, Tx};
+use super::officers::certificate_of;
+use super::{Change, DOCUMENT, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{self, ClipFacts, ClipState, Delivery, DeliveryFacts, SightingState};
 use crate::domain::error::Retry;
 use crate::domain::event::{Draft, EventKind};
@@ -68,7 +69,7 @@ impl Reader<'_> {
             held,
             quarantined: row.quarantine.is_some(),
             isolated: row.isolated_ms.is_some(),
-            probed: self.media(clip)?.is_some(),
+            probed: row.role == DOCUMENT || self.media(clip)?.is_some(),
             record_rev: row.record_rev,
             record_stale: row.record_stale,
         })
@@ -81,10 +82,21 @@ impl Reader<'_> {
 
     /// The record as it is now; `annotation_rev` is the newest revision made.
     pub fn record(&self, clip: ClipId, policy: &Policy) -> Result<Record> {
+        self.record_in(clip, policy, None)
+    }
+
+    /// The record as one case may see it: what the clip is to any other case is nobody's business there. Notes are
+    /// left out, since rows of a roster that disagree are told by the numbers of their cases.
+    pub fn record_of_case(&self, clip: ClipId, policy: &Policy, case: i64) -> Result<Record> {
+        Ok(Record { notes: Vec::new(), ..self.record_in(clip, policy, Some(case))? })
+    }
+
+    fn record_in(&self, clip: ClipId, policy: &Policy, case: Option<i64>) -> Result<Record> {
         let row = self.clip(clip)?;
         let facts = self.facts(clip)?;
         let settled = record::settle(&facts);
-        let links = self.links(clip)?;
+        let mut links = self.links(clip)?;
+        links.retain(|link| case.is_none_or(|case| link.case_id == case));
         let media = self.media(clip)?.map(|m| m.facts);
         let state = clip::project(&self.clip_facts(clip)?);
         let text = |field: Field| settled.get(&field).map(|f| f.value.clone());
@@ -93,10 +105,12 @@ impl Reader<'_> {
             .conn
             .prepare_cached("SELECT model FROM recorder WHERE recorder_id = ?1")?
             .query_row([&row.recorder], |r| r.get(0))?;
+        let filed = self.filing_of_clip(clip, case)?;
         let copies = self.copies(clip, policy)?;
         let first = copies.iter().find(|c| c.state == Delivery::Proven.as_str()).or(copies.first());
         let link = links.first();
-        let proves = link.and_then(|l| l.proves.clone()).or_else(|| text(Field::Proves));
+        let word = |field: Field| link.map_or_else(|| text(field), |l| l.said(field, &settled));
+        let proves = word(Field::Proves);
         let mut missing = record::missing(&settled, link.is_some());
         if proves.is_some() {
             missing.retain(|m| *m != "proves");
@@ -104,8 +118,15 @@ impl Reader<'_> {
         if !row.owes_facts() {
             missing.clear();
         }
+        let captured_ms = text(Field::CapturedStart).and_then(|at| UtcMs::parse_rfc3339(&at)).map(|t| t.0);
+        let registered = match settled.get(&Field::Officer) {
+            Some(officer) => self.registered(&officer.value, captured_ms, &policy.zone)?,
+            None => None,
+        };
+        let cert_no = certificate_of(&facts, &settled, registered.as_ref()).map(|f| f.value.clone());
         let origins = settled
             .iter()
+            .filter(|(field, _)| **field != Field::OfficerCertNo || cert_no.is_some())
             .map(|(field, fact)| {
                 (
                     field.as_str().to_owned(),
@@ -159,13 +180,26 @@ impl Reader<'_> {
                 .collect(),
             title: text(Field::Title),
             sensitivity: text(Field::Sensitivity).unwrap_or_else(|| "无".to_owned()),
-            retention_period: Some(if link.is_some() { "until_archivist_decides" } else { "P6M" }.to_owned()),
-            retention_basis: Some(if link.is_some() { "linked_to_case" } else { "not_linked" }.to_owned()),
+            retention_period: Some(match (&filed, link) {
+                (Some((filing, _)), _) => filing.term.clone().unwrap_or_default(),
+                (None, Some(_)) => "until_archivist_decides".to_owned(),
+                (None, None) => "P6M".to_owned(),
+            }),
+            retention_basis: Some(match (&filed, link) {
+                (Some(_), _) => "filed".to_owned(),
+                (None, Some(_)) => "linked_to_case".to_owned(),
+                (None, None) => "not_linked".to_owned(),
+            }),
+            fonds_no: filed.as_ref().and_then(|(filing, _)| filing.fonds_no.clone()),
+            archival_code: filed.as_ref().and_then(|(filing, _)| filing.archival_code.clone()),
+            year: filed.as_ref().and_then(|(filing, _)| filing.year),
+            retain_until: filed.as_ref().and_then(|(_, until)| *until).map(instant),
+            disposed_at: row.disposed_ms.map(instant),
             legal_hold: self.clip_facts(clip)?.held,
             cause: text(Field::Cause),
             enforcement_kind: text(Field::EnforcementKind),
-            stage: link.and_then(|l| l.stage.clone()).or_else(|| text(Field::Stage)),
-            matter: link.and_then(|l| l.matter.clone()).or_else(|| text(Field::Matter)),
+            stage: word(Field::Stage),
+            matter: word(Field::Matter),
             party_ref: text(Field::PartyRef),
             proves,
             captured_start: text(Field::CapturedStart),
@@ -177,7 +211,8 @@ impl Reader<'_> {
             lon: text(Field::Lon),
             datum: text(Field::Datum),
             officer: text(Field::Officer),
-            officer_cert_no: text(Field::OfficerCertNo),
+            officer_cert_no: cert_no,
+            officer_registered: registered,
             co_officers: text(Field::CoOfficers),
             agency: text(Field::Agency).or_else(|| policy.agency.clone()),
             device_id: row.recorder.clone(),
@@ -199,6 +234,7 @@ impl Reader<'_> {
             size_bytes: row.size_bytes.or(row.declared_bytes).unwrap_or(row.durable_bytes),
             blake3: row.blake3.map(|d| d.to_string()),
             sha256: row.sha256.map(|d| d.to_string()),
+            document: self.published_document(clip)?,
             holes: row.holes.clone(),
             resume_check: row.resume_check.clone(),
             recording,
@@ -341,6 +377,8 @@ impl Tx<'_> {
                 "captured_start": record.captured_start, "captured_end": record.captured_end, "place": record.place,
                 "officer": record.officer, "party_ref": record.party_ref, "matter": record.matter, "device_id": record.device_id,
                 "size_bytes": record.size_bytes, "duration_ms": record.duration_ms, "sha256": record.sha256, "missing": record.missing,
+                "title": record.title, "proves": record.proves, "file": record.original_filename, "role": record.role,
+                "sensitivity": record.sensitivity,
             });
             segment.extend_from_slice(line.to_string().as_bytes());
             segment.push(b'\n');

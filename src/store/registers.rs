@@ -1,16 +1,20 @@
 //! Registers: imports, what they replaced, and what they say now. Of cases also their numbers, and that two of them turned
 //! out to be one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
-use crate::domain::coverage::{Allowed, CaseFacts, Coverage, Footage, Item, NoRecord, cover};
+use crate::domain::coverage::{Allowed, CaseFacts, Coverage, Footage, Item, NoRecord, Said, cover};
 use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::filing::FilingState;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
-use crate::domain::record::{self, Field};
-use crate::domain::register::{EARLIER_KEYS, Entry, Register};
+use crate::domain::record::{self, Field, Origin};
+use crate::domain::register::{EARLIER_KEYS, Entry, Register, name_key};
+use crate::domain::why::Why;
 
 /// An entry to be stored.
 #[derive(Debug, Clone)]
@@ -52,7 +56,7 @@ pub struct ImportedAs {
     /// Cases that turned out to be one with another.
     pub joined: usize,
     /// Lines that contradict what is stored; with any of them nothing was stored.
-    pub conflicts: Vec<(u64, String)>,
+    pub conflicts: Vec<(u64, Why)>,
 }
 
 /// An import as stored.
@@ -85,7 +89,8 @@ pub struct Undone {
     pub restored: usize,
     /// Entries that are no longer there.
     pub removed: usize,
-    /// Cases that keep their numbers: clips are or were linked to them, and nothing is un-said.
+    /// Cases that keep their numbers: clips are or were linked to them, or they were closed, given out, reviewed; nothing is
+    /// un-said.
     pub kept: usize,
 }
 
@@ -161,9 +166,10 @@ impl Tx<'_> {
             params![new.register.as_str(), new.name, new.entries.len() as i64, format!("{}:{}", actor.kind, actor.id), self.now_ms()],
         )?;
         let import = self.conn.last_insert_rowid();
+        let mut lines = BTreeMap::new();
         for entry in &new.entries {
             match new.register {
-                Register::Case => self.import_case(new, entry, import, &mut done, actor, via)?,
+                Register::Case => self.import_case(new, entry, (import, &mut lines), &mut done, actor, via)?,
                 _ => self.import_entry(new.register, entry, entry.key.as_deref(), None, import, &mut done)?,
             }
         }
@@ -181,6 +187,7 @@ impl Tx<'_> {
                 .secret("name", new.name.as_str()),
         )?;
         self.changed(Change::Cases);
+        self.changed(Change::Rules);
         done.import = Some(import);
         Ok(done)
     }
@@ -260,16 +267,18 @@ impl Tx<'_> {
             for key in entry.list(EARLIER_KEYS) {
                 insert.execute(params![key, case])?;
             }
+            self.refigure_case(case)?;
         }
         Ok(())
     }
 
-    /// Stores a case: finds it by any of its numbers, or opens it, and gives it those that it lacks.
+    /// Stores a case: finds it by any of its numbers, or opens it, and gives it those that it lacks. `lines` remembers which
+    /// line named which case.
     fn import_case(
         &self,
         all: &Import,
         new: &NewEntry,
-        import: i64,
+        (import, lines): (i64, &mut BTreeMap<i64, u64>),
         done: &mut ImportedAs,
         actor: &Actor,
         via: &'static str,
@@ -283,23 +292,21 @@ impl Tx<'_> {
                 known.push(case);
             }
         }
+        // Two numbers of one case look like two cases to whoever reads the file alone.
+        if let Some(first) = known.iter().find_map(|case| lines.get(case)) {
+            done.conflicts.push((new.line, Why::SameCaseTwice { line: new.line, first: *first }));
+            return Ok(());
+        }
         let opened = known.is_empty();
         let case = match known.first() {
             Some(case) => *case,
             None => self.case_of(first, all.rule_version, actor, via)?,
         };
+        lines.insert(case, new.line);
         for other in known.iter().skip(1) {
-            let registered = |case: i64| -> Result<bool> { Ok(self.read().case_entry(case)?.is_some()) };
-            if registered(case)? && registered(*other)? {
-                let numbers: Vec<String> = new.numbers.iter().map(|n| n.display().to_owned()).collect();
-                done.conflicts.push((
-                    new.line,
-                    format!(
-                        "line {}: {} are two cases of the register already; give each number to the case that it belongs to",
-                        new.line,
-                        numbers.join(" and ")
-                    ),
-                ));
+            let numbers = || new.numbers.iter().map(|n| n.display()).collect::<Vec<_>>().join(" / ");
+            if let Some(why) = self.stay_apart(case, *other, new.line, numbers)? {
+                done.conflicts.push((new.line, why));
                 return Ok(());
             }
             self.join_cases(case, *other, actor, via)?;
@@ -328,6 +335,21 @@ impl Tx<'_> {
         self.import_entry(Register::Case, new, Some(&key), Some((case, opened, &added)), import, done)
     }
 
+    /// Why two cases that a line calls one stay two.
+    fn stay_apart(&self, case: i64, other: i64, line: u64, numbers: impl FnOnce() -> String) -> Result<Option<Why>> {
+        let read = self.read();
+        if read.case_entry(case)?.is_some() && read.case_entry(other)?.is_some() {
+            return Ok(Some(Why::TwoRegistered { line, numbers: numbers() }));
+        }
+        let standing: Vec<FilingState> =
+            [read.filing(case)?, read.filing(other)?].into_iter().flatten().map(|f| f.state()).collect();
+        Ok(match standing.as_slice() {
+            all if all.contains(&FilingState::Filed) => Some(Why::TwoOneFiled { line, numbers: numbers() }),
+            [_, _] => Some(Why::TwoClosed { line, numbers: numbers() }),
+            _ => None,
+        })
+    }
+
     /// Two cases are one: what was linked to `other` is linked to `case`, and what stood for `other` stands for it.
     fn join_cases(&self, case: i64, other: i64, actor: &Actor, via: &'static str) -> Result<()> {
         let read = self.read();
@@ -345,14 +367,17 @@ impl Tx<'_> {
             rows.collect::<std::result::Result<_, _>>()?
         };
         let by = format!("{}:{}", actor.kind, actor.id);
+        let mut touched = self.withdrawn_from_one(case, other)?;
         for (link, clip) in heads {
             let reason = "the register says that the two cases are one";
-            // Who said it, and how sure it is, stays what it was: a person's word does not become a register's.
+            // Who said it, and how sure it is, stays what it was: a person's word does not become a register's. What a person
+            // withdrew from `case` stays withdrawn, unless a person linked it to `other` later.
             self.conn.execute(
                 "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, reason, rule_version, actor, at_ms)
                  SELECT clip_id, ?2, 1 + coalesce((SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2), 0),
                    case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, ?3, rule_version, ?4, ?5
-                 FROM case_link l WHERE link_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2 AND x.withdrawn = 0
+                 FROM case_link l WHERE link_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2
+                   AND (x.withdrawn = 0 OR (x.origin = 'person' AND (l.origin <> 'person' OR l.link_id < x.link_id)))
                    AND x.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = x.clip_id AND y.case_id = x.case_id))",
                 params![link, case, reason, by, self.now_ms()],
             )?;
@@ -361,10 +386,20 @@ impl Tx<'_> {
                  SELECT clip_id, case_id, rev + 1, case_key, raw, origin, score, ?2, rule_version, 1, ?3, ?4 FROM case_link WHERE link_id = ?1",
                 params![link, reason, by, self.now_ms()],
             )?;
-            let clip: ClipId = clip.parse()?;
-            self.stale(clip)?;
+            touched.push(clip.parse()?);
         }
-        for table in ["case_alias", "hold_order", "review", "no_record"] {
+        // Of the two at most one has a round of filing that stands, and that is not filed.
+        for table in [
+            "case_alias",
+            "hold_order",
+            "review",
+            "no_record",
+            "review_note",
+            "review_opinion",
+            "case_sheet",
+            "filing",
+            "export",
+        ] {
             let sql = format!("UPDATE {table} SET case_id = ?1 WHERE case_id = ?2");
             self.conn.execute(&sql, params![case, other])?;
         }
@@ -376,6 +411,10 @@ impl Tx<'_> {
             self.hold_by_cases(clip)?;
             self.reindex(clip)?;
         }
+        for clip in touched {
+            self.reindex(clip)?;
+            self.stale(clip)?;
+        }
         self.log(
             &Draft::by(EventKind::CasesJoined, actor.clone(), via)
                 .case(layout::case_hash(&key))
@@ -383,18 +422,46 @@ impl Tx<'_> {
                 .secret("joined", joined),
         )?;
         self.changed(Change::Cases);
+        self.changed(Change::Rules);
         Ok(())
+    }
+
+    /// Withdraws a rule's link to `case` of clips that a person withdrew from `other`, in that person's name: of one case
+    /// the person would have had the last word. Gives the clips.
+    fn withdrawn_from_one(&self, case: i64, other: i64) -> Result<Vec<ClipId>> {
+        let newest = |of: &str| {
+            format!(
+                "{of}.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = {of}.clip_id AND y.case_id = {of}.case_id)"
+            )
+        };
+        let of_both = format!(
+            "case_link w JOIN case_link x ON x.clip_id = w.clip_id AND x.case_id = ?1
+             WHERE w.case_id = ?2 AND w.withdrawn = 1 AND w.origin = 'person' AND {} AND x.withdrawn = 0 AND x.origin <> 'person' AND {}",
+            newest("w"),
+            newest("x")
+        );
+        let clips = self.read().clip_ids(&format!("SELECT w.clip_id FROM {of_both}"), [case, other])?;
+        self.conn.execute(
+            &format!(
+                "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
+                 SELECT x.clip_id, x.case_id, x.rev + 1, x.case_key, x.raw, 'person', 100, w.reason, x.rule_version, 1, w.actor, ?3 FROM {of_both}"
+            ),
+            params![case, other, self.now_ms()],
+        )?;
+        Ok(clips)
     }
 
     /// Takes an import back: every entry as it was before. What a later import said about the same entries must be
     /// taken back first.
     pub fn undo_import(&self, import: i64, actor: &Actor, via: &'static str) -> Result<Undone> {
         let read = self.read();
-        let row = read.register_imports(None, u32::MAX)?.into_iter().find(|i| i.import == import).ok_or_else(|| {
-            StoreError::NotFound(format!("there is no import {import}; `evidock register imports` shows them"))
-        })?;
+        let row = read
+            .register_imports(None, u32::MAX)?
+            .into_iter()
+            .find(|i| i.import == import)
+            .ok_or_else(|| StoreError::NotFound(Why::NoImport { import }))?;
         if row.undone_ms.is_some() {
-            return Err(StoreError::Conflict(format!("import {import} was undone already")));
+            return Err(StoreError::Conflict(Why::ImportUndone { import }));
         }
         let later: Option<(i64, i64)> = self
             .conn
@@ -406,9 +473,7 @@ impl Tx<'_> {
             )
             .map(|(max, n): (Option<i64>, i64)| max.map(|m| (m, n)))?;
         if let Some((newer, entries)) = later {
-            return Err(StoreError::Conflict(format!(
-                "import {newer} changed {entries} of its entries since; undo that one first"
-            )));
+            return Err(StoreError::Conflict(Why::ImportChanged { newer, entries }));
         }
         type Before = (String, Option<String>, Option<i64>, bool, String);
         let rows: Vec<Before> = {
@@ -436,6 +501,7 @@ impl Tx<'_> {
                         "DELETE FROM register_entry WHERE register = ?1 AND entry_key = ?2",
                         params![row.register.as_str(), key],
                     )?;
+                    case.map_or(Ok(()), |case| self.refigure_case(case))?;
                     done.removed += 1;
                 }
             }
@@ -457,18 +523,22 @@ impl Tx<'_> {
                 .fact("removed", done.removed),
         )?;
         self.changed(Change::Cases);
+        self.changed(Change::Rules);
         Ok(done)
     }
 
-    /// Takes numbers from a case, and the case itself where the import opened it. `false` where clips are or were
-    /// linked to it: then they stay.
+    /// Takes numbers from a case, and the case itself where the import opened it. `false` where anything was done with the
+    /// case since (clips linked, closed, given out ...): then they stay.
     fn forget_numbers(&self, case: i64, numbers: &[String], opened: bool) -> Result<bool> {
         if numbers.is_empty() {
             return Ok(true);
         }
         let used: bool = self.conn.query_row(
             "SELECT EXISTS (SELECT 1 FROM case_link WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM hold_order WHERE case_id = ?1)
-               OR EXISTS (SELECT 1 FROM review WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM no_record WHERE case_id = ?1)",
+               OR EXISTS (SELECT 1 FROM review WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM no_record WHERE case_id = ?1)
+               OR EXISTS (SELECT 1 FROM review_opinion WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM case_sheet WHERE case_id = ?1)
+               OR EXISTS (SELECT 1 FROM review_note WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM filing WHERE case_id = ?1)
+               OR EXISTS (SELECT 1 FROM export WHERE case_id = ?1)",
             [case],
             |r| r.get(0),
         )?;
@@ -487,25 +557,35 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Somebody says why a matter of a case has no recording; an empty reason takes it back.
+    /// Somebody says why a matter of a case has no recording, and on what basis; an empty reason takes back what stands. Who
+    /// and when is of `asked` and the clock, whatever `said` says.
     pub fn say_no_record(&self, case: i64, said: &NoRecord, asked: Draft) -> Result<()> {
+        self.not_filed(case)?;
+        let same = |s: &NoRecord| name_key(&s.matter) == name_key(&said.matter);
+        let stands = self.read().no_records(case)?.into_iter().rfind(same).is_some_and(|s| !s.reason.is_empty());
+        if said.reason.is_empty() && !stands {
+            return Err(StoreError::NotFound(Why::NoReasonStands { matter: said.matter.clone() }));
+        }
         let key = self.read().aliases(case)?.into_iter().next().map(|(key, _)| key).unwrap_or_default();
         self.conn.execute(
-            "INSERT INTO no_record (case_id, matter, written, reason, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO no_record (case_id, matter, written, reason, actor, at_ms, basis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 case,
                 said.matter,
                 said.written,
                 said.reason,
                 format!("{}:{}", asked.actor.kind, asked.actor.id),
-                self.now_ms()
+                self.now_ms(),
+                said.basis
             ],
         )?;
         let event = asked
             .case(layout::case_hash(&key))
             .fact("written", said.written)
+            .fact("withdrawn", said.reason.is_empty())
             .secret("matter", said.matter.as_str())
             .secret("reason", said.reason.as_str());
+        let event = if said.basis.is_empty() { event } else { event.secret("basis", said.basis.as_str()) };
         self.log(&event)?;
         self.changed(Change::Cases);
         Ok(())
@@ -625,49 +705,117 @@ impl Reader<'_> {
 
     /// A case against the catalogue, at `now_ms`.
     pub fn coverage(&self, case: i64, now_ms: i64, allowed: Allowed) -> Result<Coverage> {
-        let facts = self.case_entry(case)?.map(|e| CaseFacts::of(&e.entry)).unwrap_or_default();
-        Ok(cover(&self.catalogue_items()?, &facts, &self.footage_of(case)?, &self.no_records(case)?, now_ms, allowed))
+        let entry = self.case_entry(case)?.map(|e| e.entry).unwrap_or_default();
+        self.coverage_by(&self.catalogue_items()?, &entry, case, now_ms, allowed)
     }
 
-    /// Clips of a case as coverage asks: of each the part that is linked, and what that shows.
-    fn footage_of(&self, case: i64) -> Result<Vec<Footage>> {
+    /// The same of what somebody may see of it: of these clips and documents, and, where the case is `known` to them, with
+    /// what the register and people said of it.
+    pub fn coverage_seen(
+        &self,
+        case: i64,
+        clips: &[ClipId],
+        known: bool,
+        now_ms: i64,
+        allowed: Allowed,
+    ) -> Result<Coverage> {
+        let seen: BTreeSet<ClipId> = clips.iter().copied().collect();
+        let mut said = self.written_among(case, Some(&seen))?;
+        let mut entry = Entry::default();
+        if known {
+            said.extend(self.no_records(case)?);
+            entry = self.case_entry(case)?.map(|e| e.entry).unwrap_or_default();
+        }
+        let footage = self.footage_of(case, Some(&seen))?;
+        Ok(cover(&self.catalogue_items()?, &CaseFacts::of(&entry), &footage, &said, now_ms, allowed))
+    }
+
+    /// The same as it stands when the case is over, with every stage of it; and whether it is not known which items apply,
+    /// because some are for one kind or matter of enforcement, and the register does not say of which the case is.
+    pub(super) fn coverage_when_over(&self, case: i64, now_ms: i64, allowed: Allowed) -> Result<(Coverage, bool)> {
+        let (items, entry) = (self.catalogue_items()?, self.case_entry(case)?.map(|e| e.entry).unwrap_or_default());
+        let facts = CaseFacts { over: true, ..CaseFacts::of(&entry) };
+        let of_kind = |item: &&Item| {
+            item.kind.as_deref().is_none_or(|of| facts.kind.as_deref().is_none_or(|k| name_key(k) == name_key(of)))
+        };
+        let ours: Vec<Item> = items.iter().filter(of_kind).cloned().collect();
+        let kind_unknown =
+            (facts.kind.is_none() && items.iter().any(|item| item.kind.is_some())) || !facts.is_placed(&ours);
+        let mut said = self.written_records(case)?;
+        said.extend(self.no_records(case)?);
+        Ok((cover(&items, &facts, &self.footage_of(case, None)?, &said, now_ms, allowed), kind_unknown))
+    }
+
+    /// The same with catalogue and entry at hand.
+    pub(super) fn coverage_by(
+        &self,
+        items: &[Item],
+        entry: &Entry,
+        case: i64,
+        now_ms: i64,
+        allowed: Allowed,
+    ) -> Result<Coverage> {
+        // A document is a written record, never a recording; what a person said about a matter counts before it.
+        let mut said = self.written_records(case)?;
+        said.extend(self.no_records(case)?);
+        Ok(cover(items, &CaseFacts::of(entry), &self.footage_of(case, None)?, &said, now_ms, allowed))
+    }
+
+    /// Clips of a case, or `only` these of them, as coverage asks: of each the part that is linked, and what that shows.
+    fn footage_of(&self, case: i64, only: Option<&BTreeSet<ClipId>>) -> Result<Vec<Footage>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT l.stage, l.matter, l.from_ms, l.to_ms, i.captured_start_ms, m.duration_ms, c.sealed_ms, l.clip_id
+            "SELECT l.stage, l.matter, l.from_ms, l.to_ms, i.captured_start_ms, m.duration_ms, c.sealed_ms, l.clip_id, l.origin = 'person'
              FROM case_link l JOIN clip c USING (clip_id) LEFT JOIN media m USING (clip_id) LEFT JOIN clip_index i USING (clip_id)
              WHERE l.case_id = ?1 AND l.withdrawn = 0 AND c.role IN ('clip', 'other') AND c.isolated_ms IS NULL
                AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
              ORDER BY i.captured_start_ms, l.clip_id",
         )?;
-        type Found =
-            (Option<String>, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, String);
-        let rows: Vec<Found> = statement
+        type Words = (Option<String>, Option<String>, bool);
+        type Times = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+        let rows: Vec<(Words, Times, String)> = statement
             .query_map([case], |r| {
-                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?))
+                let times = (r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?);
+                Ok(((r.get(0)?, r.get(1)?, r.get(8)?), times, r.get(7)?))
             })?
             .collect::<std::result::Result<_, _>>()?;
-        rows.into_iter()
-            .map(|(mut stage, mut matter, from, to, start, length, sealed_ms, clip)| {
-                if stage.is_none() || matter.is_none() {
-                    let mut settled = record::settle(&self.facts(clip.parse()?)?);
-                    stage = stage.or_else(|| settled.remove(&Field::Stage).map(|f| f.value));
-                    matter = matter.or_else(|| settled.remove(&Field::Matter).map(|f| f.value));
-                }
-                let span_ms = start.zip(length).map(|(start, length)| {
-                    let end = to.unwrap_or(length).clamp(0, length);
-                    (start + from.unwrap_or(0).clamp(0, end), start + end)
-                });
-                Ok(Footage { matter, stage, span_ms, sealed_ms })
-            })
-            .collect()
+        let mut footage = Vec::new();
+        for ((mut stage, mut matter, by_person), (from, to, start, length, sealed_ms), clip) in rows {
+            let clip: ClipId = clip.parse()?;
+            if only.is_some_and(|only| !only.contains(&clip)) {
+                continue;
+            }
+            if stage.is_none() || matter.is_none() || !by_person {
+                // As `LinkRow::said` has it, of which a case with thousands of clips takes no more than this.
+                let mut settled = record::settle(&self.facts(clip)?);
+                let mut word = |own: Option<String>, field| match settled.remove(&field) {
+                    Some(said) if own.is_none() || (!by_person && said.origin == Origin::Person) => Some(said.value),
+                    _ => own,
+                };
+                (stage, matter) = (word(stage, Field::Stage), word(matter, Field::Matter));
+            }
+            let span_ms = start.zip(length).map(|(start, length)| {
+                let end = to.unwrap_or(length).clamp(0, length);
+                (start + from.unwrap_or(0).clamp(0, end), start + end)
+            });
+            footage.push(Footage { matter, stage, span_ms, sealed_ms });
+        }
+        Ok(footage)
     }
 
     /// What was said about matters of a case that have no recording, oldest first.
     pub fn no_records(&self, case: i64) -> Result<Vec<NoRecord>> {
         let mut statement = self
             .conn
-            .prepare_cached("SELECT matter, written, reason FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
-        let rows = statement
-            .query_map([case], |r| Ok(NoRecord { matter: r.get(0)?, written: r.get(1)?, reason: r.get(2)? }))?;
+            .prepare_cached("SELECT matter, written, reason, basis, actor, at_ms FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
+        let rows = statement.query_map([case], |r| {
+            Ok(NoRecord {
+                matter: r.get(0)?,
+                written: r.get(1)?,
+                reason: r.get(2)?,
+                basis: r.get(3)?,
+                said: Some(Said { actor: r.get(4)?, at_ms: r.get(5)? }),
+            })
+        })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 }

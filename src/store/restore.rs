@@ -20,6 +20,7 @@ use crate::domain::ports::MediaHealth;
 use crate::domain::record::{CaseLink, Field, Origin, Record, settle};
 use crate::domain::recorder::SourcePath;
 use crate::domain::time::UtcMs;
+use crate::domain::why::Why;
 
 /// Who says what a record said.
 const ACTOR: &str = "daemon:restore";
@@ -104,13 +105,14 @@ impl Tx<'_> {
         if let Some(row) = &known
             && row.blake3.is_some_and(|known| known != digests.blake3)
         {
-            return Err(StoreError::Conflict(format!("the record of {clip} names other bytes than the backup knows")));
+            return Err(StoreError::Conflict(Why::OtherBytes { clip: clip.to_string() }));
         }
         let event = Draft::daemon(EventKind::ClipRestored)
             .clip(clip)
             .fact("record_rev", from.rev)
             .fact("record_blake3", blake3::hash(&from.json).to_hex().as_str())
             .fact("blake3", digests.blake3.to_string())
+            .fact("sha256", digests.sha256.to_string())
             .fact("size_bytes", record.size_bytes)
             .fact("lost_log_index", record.sealed_log_index);
         let seq = self.log(&event)?;
@@ -128,6 +130,7 @@ impl Tx<'_> {
         self.take_links(from)?;
         self.take_copies(clip, record, &from.required)?;
         self.take_media(clip, record)?;
+        self.take_document(clip, record)?;
         self.conn.execute(
             "UPDATE clip SET record_rev = ?2, record_stale = 0 WHERE clip_id = ?1",
             params![clip.to_string(), from.rev],
@@ -138,10 +141,17 @@ impl Tx<'_> {
                 params![clip.to_string(), at.0],
             )?;
         }
+        if let Some(at) = record.disposed_at.as_deref().and_then(UtcMs::parse_rfc3339) {
+            self.conn.execute(
+                "UPDATE clip SET local = 'evicted', quarantine = NULL, disposed_ms = ?2 WHERE clip_id = ?1 AND local <> 'copying'",
+                params![clip.to_string(), at.0],
+            )?;
+            self.restate(clip)?;
+        }
         let held = self.read().clip_facts(clip)?.held;
         if record.legal_hold && !held {
             let event = Draft::daemon(EventKind::Hold).fact("restored", true);
-            self.hold_clip(clip, "its record says that a hold stood", event)?;
+            self.hold_clip(clip, "its record says that a hold stood", None, event)?;
         }
         self.reindex(clip)?;
         self.isolate_if_labelled(clip, Draft::daemon(EventKind::Isolated).fact("restored", true))?;
@@ -163,7 +173,7 @@ impl Tx<'_> {
             params![recorder.as_str(), record.model, sealed_ms],
         )?;
         let role = match record.role.as_str() {
-            role @ ("clip" | "sidecar" | "log") => role,
+            role @ ("clip" | "sidecar" | "log" | "document") => role,
             _ => "other",
         };
         // The clip that it grew from may be one of those that no record tells of.
@@ -225,7 +235,13 @@ impl Tx<'_> {
         let settled = settle(&facts);
         // A link's own word hides the clip's in the record; what that was is not told.
         let link = record.cases.first();
+        let by_person = |field: Field| {
+            let said = record.origins.get(field.as_str()).is_some_and(|p| p.origin == Origin::Person.as_str());
+            said && link.is_some_and(|l| l.origin != Origin::Person.as_str())
+        };
         let hidden = |field: Field| match field {
+            // But a person's word is told beside the link of a rule (`LinkRow::said`).
+            _ if by_person(field) => false,
             Field::Stage => link.is_some_and(|l| l.stage.is_some()),
             Field::Matter => link.is_some_and(|l| l.matter.is_some()),
             Field::Proves => link.is_some_and(|l| l.proves.is_some()),
@@ -419,6 +435,10 @@ impl Tx<'_> {
     /// of a clip, so what was under way ends.
     pub fn settle_local(&self, clip: ClipId, fate: LocalFate) -> Result<bool> {
         let row = self.read().clip(clip)?;
+        if row.disposed_ms.is_some() {
+            // Nothing of it was to be here.
+            return Ok(false);
+        }
         let (local, reason) = match fate {
             LocalFate::Here => (Local::Sealed, None),
             LocalFate::Elsewhere => (Local::Evicted, None),
@@ -548,7 +568,7 @@ impl Reader<'_> {
     /// How many clips are evicted and owed to a destination where no copy of theirs is proven.
     pub fn owed_without_file(&self) -> Result<u64> {
         let n: i64 = self.conn.query_row(
-            "SELECT count(DISTINCT clip_id) FROM clip JOIN delivery d USING (clip_id) WHERE local = 'evicted' AND d.required = 1 AND d.state <> 'proven'",
+            "SELECT count(DISTINCT clip_id) FROM clip JOIN delivery d USING (clip_id) WHERE local = 'evicted' AND disposed_ms IS NULL AND d.required = 1 AND d.state <> 'proven'",
             [],
             |r| r.get(0),
         )?;

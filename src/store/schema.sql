@@ -1,4 +1,4 @@
--- evidock's database, version 13. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 23. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -63,6 +63,8 @@ CREATE TABLE dock (
   clock_how TEXT CHECK (clock_how IN ('device', 'newest_file'))  -- how; newest_file is a lower bound
 ) STRICT;
 CREATE INDEX dock_open ON dock (bay) WHERE closed_ms IS NULL;
+CREATE INDEX dock_by_recorder ON dock (recorder_id);
+CREATE INDEX dock_by_bay ON dock (bay);
 
 -- What could not be read at a dock: reported, never skipped in silence.
 CREATE TABLE unreadable (
@@ -83,7 +85,7 @@ CREATE TABLE clip (
   declared_bytes INTEGER,                            -- as listed; NULL for a stream
   modified_raw   TEXT NOT NULL,                      -- the recorder's own time (invariant 8)
   modified_ms    INTEGER,
-  role           TEXT NOT NULL DEFAULT 'clip' CHECK (role IN ('clip', 'sidecar', 'log', 'other')),         -- what the profile says it is; only recordings owe the five facts
+  role           TEXT NOT NULL DEFAULT 'clip' CHECK (role IN ('clip', 'sidecar', 'log', 'other', 'document')),         -- what the profile says it is; only recordings owe the five facts
   importance     INTEGER NOT NULL DEFAULT 0,         -- 1 = marked on the recorder
   evidence       TEXT NOT NULL DEFAULT '{}',         -- JSON of intake::Evidence: what the file's name, sidecars and binding say
   created_ms     INTEGER NOT NULL,
@@ -109,12 +111,13 @@ CREATE TABLE clip (
   pushed_ms INTEGER,                                 -- when a person last pushed it to the front of what goes out
   isolated_ms INTEGER,                               -- suspected classified since then: goes nowhere, is shown to nobody
   evict_seq INTEGER,                                 -- local is 'evicted' and its file may still stand: position of the event that said so
+  disposed_ms INTEGER,                               -- disposed of after appraisal since then: nothing of it is kept here but this row and its record
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);
 CREATE INDEX clip_by_digest ON clip (blake3) WHERE blake3 IS NOT NULL;
 CREATE INDEX clip_copying ON clip (local) WHERE local = 'copying';
-CREATE INDEX clip_stale ON clip (record_stale) WHERE record_stale = 1;
+CREATE INDEX clip_stale ON clip (clip_id) WHERE record_stale = 1;
 CREATE INDEX clip_by_state ON clip (state, coalesce(sealed_ms, created_ms));
 CREATE INDEX clip_owing ON clip (owes_since_ms) WHERE owes_since_ms IS NOT NULL;
 CREATE INDEX clip_quarantined ON clip (local) WHERE quarantine IS NOT NULL;
@@ -122,6 +125,11 @@ CREATE INDEX clip_damaged ON clip (local) WHERE local = 'damaged';
 CREATE INDEX clip_isolated ON clip (isolated_ms) WHERE isolated_ms IS NOT NULL;
 CREATE INDEX clip_evicting ON clip (evict_seq) WHERE evict_seq IS NOT NULL;
 CREATE INDEX clip_evicted ON clip (local) WHERE local = 'evicted';
+CREATE INDEX clip_disposed ON clip (disposed_ms) WHERE disposed_ms IS NOT NULL;
+CREATE INDEX clip_by_dock ON clip (dock_id) WHERE dock_id IS NOT NULL;
+CREATE INDEX clip_sharing ON clip (shares) WHERE shares IS NOT NULL;
+CREATE INDEX clip_superseding ON clip (supersedes) WHERE supersedes IS NOT NULL;
+CREATE INDEX clip_evictable ON clip (clip_id) WHERE local = 'sealed' AND state IN ('proven', 'released');
 
 -- How many clips are in each state, and their bytes, so that no page counts a million rows. Kept by triggers.
 CREATE TABLE clip_total (
@@ -196,6 +204,7 @@ CREATE TABLE fact (
   at_ms   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX fact_by_clip ON fact (clip_id);
+CREATE INDEX fact_party ON fact (value) WHERE field = 'party_ref';
 
 -- The settled facts that lists filter by; derived from fact, rewritten whenever it changes.
 CREATE TABLE clip_index (
@@ -210,11 +219,20 @@ CREATE TABLE clip_index (
   triage INTEGER,                                    -- place in triage, the highest first (store::triage); NULL: nothing waits for a person
   recorder_id TEXT                                   -- the clip's, so that an outing is found by it and the time
 ) STRICT;
+-- Second officers (协办人员) of a clip, one a row: it is their own, too (domain::rights).
+CREATE TABLE clip_co_officer (
+  clip_id TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  officer TEXT NOT NULL,
+  PRIMARY KEY (clip_id, officer)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX clip_index_recorder ON clip_index (recorder_id, captured_start_ms);
 CREATE INDEX clip_index_start ON clip_index (captured_start_ms);
-CREATE INDEX clip_index_officer ON clip_index (officer);
-CREATE INDEX clip_index_missing ON clip_index (missing_count) WHERE missing_count > 0;
+CREATE INDEX clip_index_officer ON clip_index (officer, clip_id);
+CREATE INDEX clip_index_missing ON clip_index (clip_id) WHERE missing_count > 0;
 CREATE INDEX clip_index_triage ON clip_index (triage, clip_id) WHERE triage IS NOT NULL;
+CREATE INDEX clip_index_waiting ON clip_index (officer, clip_id) WHERE triage IS NOT NULL;
+CREATE INDEX clip_index_unsettled ON clip_index (clip_id) WHERE care IS NULL;
+CREATE INDEX clip_co_officer_of ON clip_co_officer (officer);
 
 -- Cases, and every number by which each is known.
 CREATE TABLE case_file (
@@ -232,7 +250,8 @@ CREATE TABLE case_alias (
   rule_version INTEGER NOT NULL,
   added_ms     INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX case_alias_case ON case_alias (case_id);
+CREATE INDEX case_alias_case ON case_alias (case_id, loose);
+CREATE INDEX case_before ON case_file (case_id) WHERE kind <> 'case';
 
 -- Links of clips to cases (decision 7). A withdrawal is a revision: the highest rev of (clip, case) counts.
 CREATE TABLE case_link (
@@ -265,6 +284,7 @@ CREATE TABLE roster (
   row       TEXT NOT NULL                            -- JSON of casework::roster::RosterRow
 ) STRICT;
 CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
+CREATE INDEX roster_by_import ON roster (import);
 
 -- Imports of registers. Undoing one puts back what stood there before; its row stays.
 CREATE TABLE register_import (
@@ -298,6 +318,9 @@ CREATE TABLE register_entry (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX register_entry_case ON register_entry (case_id) WHERE case_id IS NOT NULL;
 CREATE INDEX register_entry_opened ON register_entry (opened_ms) WHERE opened_ms IS NOT NULL;
+CREATE INDEX register_entry_loose ON register_entry (case_id, loose) WHERE case_id IS NOT NULL;
+-- In the order of their names; and whom a record names is looked up for their certificate.
+CREATE INDEX register_entry_name ON register_entry (register, name, entry_key);
 -- What cases were called before they were opened (inspection tasks, on-the-spot documents): derived from their entries.
 CREATE TABLE case_earlier (
   case_key TEXT NOT NULL,
@@ -345,7 +368,8 @@ CREATE TABLE no_record (
   written      INTEGER NOT NULL CHECK (written IN (0, 1)),
   reason       TEXT NOT NULL,
   actor        TEXT NOT NULL,                        -- kind:id
-  at_ms        INTEGER NOT NULL
+  at_ms        INTEGER NOT NULL,
+  basis        TEXT NOT NULL DEFAULT ''              -- on what basis: an order, an article, a report of the fault
 ) STRICT;
 CREATE INDEX no_record_case ON no_record (case_id);
 
@@ -365,6 +389,8 @@ CREATE TABLE issue (
   ended       TEXT CHECK (ended IN ('returned', 'reissued')),
   issued_by   TEXT NOT NULL,                         -- kind:id of the actor
   ended_by    TEXT,
+  undone_by   TEXT,                                  -- who took a mistaken issue back: it says nothing about any clip
+  undone_ms   INTEGER,
   CHECK ((to_ms IS NULL) = (ended IS NULL))
 ) STRICT;
 CREATE INDEX issue_by_recorder ON issue (recorder, from_ms);
@@ -484,6 +510,148 @@ CREATE INDEX delivery_sending ON delivery (destination) WHERE state = 'sending';
 CREATE INDEX delivery_suspect ON delivery (destination) WHERE state = 'suspect';
 CREATE INDEX delivery_audit ON delivery (destination, audited_ms) WHERE state = 'proven';
 CREATE INDEX delivery_lock ON delivery (destination, locked_until_ms) WHERE state = 'proven';
+CREATE INDEX delivery_mismatched ON delivery (destination) WHERE state = 'suspect' OR (state = 'waiting' AND reason IS NOT NULL AND retry IS NULL);
+CREATE INDEX delivery_held ON delivery (destination) WHERE legal_hold = 1;
+
+-- How many clips are what pages tell of all of them, kept by triggers, as clip_total is; store::tally checks it.
+CREATE TABLE tally (
+  what  TEXT PRIMARY KEY,                            -- of clips, 'owing': they lack one of the five; 'evicted': without a local copy, and not disposed of;
+                                                     -- 'disk_unproven', 'disk_proven': with a file of their own on the vault's disk; of their index, 'triage 0' to
+                                                     -- 'triage 5': they wait, by care
+  n     INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0                   -- of what has bytes: of its length, or of as much as is durable
+) STRICT, WITHOUT ROWID;
+INSERT INTO tally (what) VALUES ('owing'), ('evicted'), ('disk_unproven'), ('disk_proven'),
+  ('triage 0'), ('triage 1'), ('triage 2'), ('triage 3'), ('triage 4'), ('triage 5');
+CREATE TRIGGER tally_clip_in AFTER INSERT ON clip BEGIN
+  UPDATE tally SET n = n + 1 WHERE what = 'owing' AND NEW.owes_since_ms IS NOT NULL;
+  UPDATE tally SET n = n + 1, bytes = bytes + coalesce(NEW.size_bytes, 0) WHERE what = 'evicted' AND NEW.local = 'evicted' AND NEW.disposed_ms IS NULL;
+  UPDATE tally SET n = n + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.durable_bytes) WHERE NEW.local <> 'evicted' AND NEW.shares IS NULL
+    AND what = CASE WHEN NEW.state IN ('proven', 'released') THEN 'disk_proven' ELSE 'disk_unproven' END;
+END;
+CREATE TRIGGER tally_clip_out AFTER DELETE ON clip BEGIN
+  UPDATE tally SET n = n - 1 WHERE what = 'owing' AND OLD.owes_since_ms IS NOT NULL;
+  UPDATE tally SET n = n - 1, bytes = bytes - coalesce(OLD.size_bytes, 0) WHERE what = 'evicted' AND OLD.local = 'evicted' AND OLD.disposed_ms IS NULL;
+  UPDATE tally SET n = n - 1, bytes = bytes - coalesce(OLD.size_bytes, OLD.durable_bytes) WHERE OLD.local <> 'evicted' AND OLD.shares IS NULL
+    AND what = CASE WHEN OLD.state IN ('proven', 'released') THEN 'disk_proven' ELSE 'disk_unproven' END;
+END;
+CREATE TRIGGER tally_clip_owes AFTER UPDATE OF owes_since_ms ON clip WHEN (OLD.owes_since_ms IS NULL) <> (NEW.owes_since_ms IS NULL) BEGIN
+  UPDATE tally SET n = n + CASE WHEN NEW.owes_since_ms IS NULL THEN -1 ELSE 1 END WHERE what = 'owing';
+END;
+CREATE TRIGGER tally_clip_moved AFTER UPDATE OF local, shares, state, size_bytes, durable_bytes, disposed_ms ON clip
+  WHEN OLD.local <> NEW.local OR OLD.shares IS NOT NEW.shares OR OLD.state <> NEW.state OR OLD.size_bytes IS NOT NEW.size_bytes
+    OR OLD.durable_bytes <> NEW.durable_bytes OR OLD.disposed_ms IS NOT NEW.disposed_ms BEGIN
+  UPDATE tally SET n = n - 1, bytes = bytes - coalesce(OLD.size_bytes, 0) WHERE what = 'evicted' AND OLD.local = 'evicted' AND OLD.disposed_ms IS NULL;
+  UPDATE tally SET n = n + 1, bytes = bytes + coalesce(NEW.size_bytes, 0) WHERE what = 'evicted' AND NEW.local = 'evicted' AND NEW.disposed_ms IS NULL;
+  UPDATE tally SET n = n - 1, bytes = bytes - coalesce(OLD.size_bytes, OLD.durable_bytes) WHERE OLD.local <> 'evicted' AND OLD.shares IS NULL
+    AND what = CASE WHEN OLD.state IN ('proven', 'released') THEN 'disk_proven' ELSE 'disk_unproven' END;
+  UPDATE tally SET n = n + 1, bytes = bytes + coalesce(NEW.size_bytes, NEW.durable_bytes) WHERE NEW.local <> 'evicted' AND NEW.shares IS NULL
+    AND what = CASE WHEN NEW.state IN ('proven', 'released') THEN 'disk_proven' ELSE 'disk_unproven' END;
+END;
+CREATE TRIGGER tally_triage_in AFTER INSERT ON clip_index WHEN NEW.triage IS NOT NULL BEGIN
+  UPDATE tally SET n = n + 1 WHERE what = 'triage ' || coalesce(NEW.care, 4);
+END;
+CREATE TRIGGER tally_triage_out AFTER DELETE ON clip_index WHEN OLD.triage IS NOT NULL BEGIN
+  UPDATE tally SET n = n - 1 WHERE what = 'triage ' || coalesce(OLD.care, 4);
+END;
+CREATE TRIGGER tally_triage_moved AFTER UPDATE OF triage, care ON clip_index
+  WHEN (OLD.triage IS NULL) <> (NEW.triage IS NULL) OR (NEW.triage IS NOT NULL AND OLD.care IS NOT NEW.care) BEGIN
+  UPDATE tally SET n = n - 1 WHERE what = 'triage ' || coalesce(OLD.care, 4) AND OLD.triage IS NOT NULL;
+  UPDATE tally SET n = n + 1 WHERE what = 'triage ' || coalesce(NEW.care, 4) AND NEW.triage IS NOT NULL;
+END;
+
+-- The same of deliveries.
+CREATE TABLE delivery_total (
+  destination TEXT NOT NULL,
+  state       TEXT NOT NULL,
+  required    INTEGER NOT NULL,
+  n           INTEGER NOT NULL,                      -- 0 stays where there was one
+  PRIMARY KEY (destination, state, required)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER delivery_total_in AFTER INSERT ON delivery BEGIN
+  INSERT INTO delivery_total SELECT NEW.destination, NEW.state, NEW.required, 0
+    WHERE NOT EXISTS (SELECT 1 FROM delivery_total WHERE destination = NEW.destination AND state = NEW.state AND required = NEW.required);
+  UPDATE delivery_total SET n = n + 1 WHERE destination = NEW.destination AND state = NEW.state AND required = NEW.required;
+END;
+CREATE TRIGGER delivery_total_out AFTER DELETE ON delivery BEGIN
+  UPDATE delivery_total SET n = n - 1 WHERE destination = OLD.destination AND state = OLD.state AND required = OLD.required;
+END;
+CREATE TRIGGER delivery_total_moved AFTER UPDATE OF state, required ON delivery WHEN OLD.state <> NEW.state OR OLD.required <> NEW.required BEGIN
+  UPDATE delivery_total SET n = n - 1 WHERE destination = OLD.destination AND state = OLD.state AND required = OLD.required;
+  INSERT INTO delivery_total SELECT NEW.destination, NEW.state, NEW.required, 0
+    WHERE NOT EXISTS (SELECT 1 FROM delivery_total WHERE destination = NEW.destination AND state = NEW.state AND required = NEW.required);
+  UPDATE delivery_total SET n = n + 1 WHERE destination = NEW.destination AND state = NEW.state AND required = NEW.required;
+END;
+
+-- How many evicted clips are proven at which destinations, so that what nobody can read any more is known at once.
+CREATE TABLE evicted_at (
+  destinations TEXT PRIMARY KEY,                     -- JSON: where such a clip is proven, in the order of their names
+  clips        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER evicted_at_clip AFTER UPDATE OF local, disposed_ms ON clip
+  WHEN (OLD.local = 'evicted' AND OLD.disposed_ms IS NULL) <> (NEW.local = 'evicted' AND NEW.disposed_ms IS NULL) BEGIN
+  INSERT INTO evicted_at SELECT k.at, 0 FROM (SELECT json_group_array(d.destination) AS at FROM delivery d WHERE d.clip_id = NEW.clip_id AND d.state = 'proven') k
+    WHERE NOT EXISTS (SELECT 1 FROM evicted_at e WHERE e.destinations = k.at);
+  UPDATE evicted_at SET clips = clips + CASE WHEN NEW.local = 'evicted' AND NEW.disposed_ms IS NULL THEN 1 ELSE -1 END
+    WHERE destinations = (SELECT json_group_array(d.destination) FROM delivery d WHERE d.clip_id = NEW.clip_id AND d.state = 'proven');
+END;
+CREATE TRIGGER evicted_at_in AFTER INSERT ON clip WHEN NEW.local = 'evicted' AND NEW.disposed_ms IS NULL BEGIN
+  INSERT INTO evicted_at SELECT '[]', 0 WHERE NOT EXISTS (SELECT 1 FROM evicted_at WHERE destinations = '[]');
+  UPDATE evicted_at SET clips = clips + 1 WHERE destinations = '[]';
+END;
+CREATE TRIGGER evicted_at_out BEFORE DELETE ON clip WHEN OLD.local = 'evicted' AND OLD.disposed_ms IS NULL BEGIN
+  UPDATE evicted_at SET clips = clips - 1
+    WHERE destinations = (SELECT json_group_array(d.destination) FROM delivery d WHERE d.clip_id = OLD.clip_id AND d.state = 'proven');
+END;
+CREATE TRIGGER evicted_at_proven AFTER UPDATE OF state ON delivery
+  WHEN (OLD.state = 'proven') <> (NEW.state = 'proven') AND EXISTS (SELECT 1 FROM clip WHERE clip_id = NEW.clip_id AND local = 'evicted' AND disposed_ms IS NULL) BEGIN
+  UPDATE evicted_at SET clips = clips - 1 WHERE destinations = (SELECT json_group_array(d.destination) FROM delivery d
+    WHERE d.clip_id = NEW.clip_id AND CASE d.destination WHEN NEW.destination THEN OLD.state ELSE d.state END = 'proven');
+  INSERT INTO evicted_at SELECT k.at, 0 FROM (SELECT json_group_array(d.destination) AS at FROM delivery d WHERE d.clip_id = NEW.clip_id AND d.state = 'proven') k
+    WHERE NOT EXISTS (SELECT 1 FROM evicted_at e WHERE e.destinations = k.at);
+  UPDATE evicted_at SET clips = clips + 1
+    WHERE destinations = (SELECT json_group_array(d.destination) FROM delivery d WHERE d.clip_id = NEW.clip_id AND d.state = 'proven');
+END;
+CREATE TRIGGER evicted_at_sent AFTER INSERT ON delivery
+  WHEN NEW.state = 'proven' AND EXISTS (SELECT 1 FROM clip WHERE clip_id = NEW.clip_id AND local = 'evicted' AND disposed_ms IS NULL) BEGIN
+  UPDATE evicted_at SET clips = clips - 1 WHERE destinations = (SELECT json_group_array(d.destination) FROM delivery d
+    WHERE d.clip_id = NEW.clip_id AND d.state = 'proven' AND d.destination <> NEW.destination);
+  INSERT INTO evicted_at SELECT k.at, 0 FROM (SELECT json_group_array(d.destination) AS at FROM delivery d WHERE d.clip_id = NEW.clip_id AND d.state = 'proven') k
+    WHERE NOT EXISTS (SELECT 1 FROM evicted_at e WHERE e.destinations = k.at);
+  UPDATE evicted_at SET clips = clips + 1
+    WHERE destinations = (SELECT json_group_array(d.destination) FROM delivery d WHERE d.clip_id = NEW.clip_id AND d.state = 'proven');
+END;
+CREATE TRIGGER evicted_at_gone AFTER DELETE ON delivery
+  WHEN OLD.state = 'proven' AND EXISTS (SELECT 1 FROM clip WHERE clip_id = OLD.clip_id AND local = 'evicted' AND disposed_ms IS NULL) BEGIN
+  UPDATE evicted_at SET clips = clips - 1 WHERE destinations = (SELECT json_group_array(k.destination) FROM (SELECT d.destination FROM delivery d
+    WHERE d.clip_id = OLD.clip_id AND d.state = 'proven' UNION SELECT OLD.destination ORDER BY 1) k);
+  INSERT INTO evicted_at SELECT k.at, 0 FROM (SELECT json_group_array(d.destination) AS at FROM delivery d WHERE d.clip_id = OLD.clip_id AND d.state = 'proven') k
+    WHERE NOT EXISTS (SELECT 1 FROM evicted_at e WHERE e.destinations = k.at);
+  UPDATE evicted_at SET clips = clips + 1
+    WHERE destinations = (SELECT json_group_array(d.destination) FROM delivery d WHERE d.clip_id = OLD.clip_id AND d.state = 'proven');
+END;
+
+-- Clips that the media worker is to look at: sealed ones, documents excepted, of which media has no row.
+CREATE TABLE probe_due (
+  clip_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER probe_due_in AFTER INSERT ON clip WHEN NEW.local = 'sealed' AND NEW.role <> 'document' BEGIN
+  INSERT INTO probe_due SELECT NEW.clip_id WHERE NOT EXISTS (SELECT 1 FROM probe_due WHERE clip_id = NEW.clip_id) AND NOT EXISTS (SELECT 1 FROM media WHERE clip_id = NEW.clip_id);
+END;
+CREATE TRIGGER probe_due_sealed AFTER UPDATE OF local, role ON clip WHEN OLD.local <> NEW.local OR OLD.role <> NEW.role BEGIN
+  DELETE FROM probe_due WHERE clip_id = NEW.clip_id;
+  INSERT INTO probe_due SELECT NEW.clip_id WHERE NEW.local = 'sealed' AND NEW.role <> 'document' AND NOT EXISTS (SELECT 1 FROM media WHERE clip_id = NEW.clip_id);
+END;
+CREATE TRIGGER probe_due_out AFTER DELETE ON clip BEGIN
+  DELETE FROM probe_due WHERE clip_id = OLD.clip_id;
+END;
+CREATE TRIGGER probe_due_done AFTER INSERT ON media BEGIN
+  DELETE FROM probe_due WHERE clip_id = NEW.clip_id;
+END;
+CREATE TRIGGER probe_due_again AFTER DELETE ON media BEGIN
+  INSERT INTO probe_due SELECT clip_id FROM clip WHERE clip_id = OLD.clip_id AND local = 'sealed' AND role <> 'document'
+    AND NOT EXISTS (SELECT 1 FROM probe_due p WHERE p.clip_id = OLD.clip_id);
+END;
 
 -- An upload session: ours, stored before the first byte, with what was acknowledged.
 CREATE TABLE upload_session (
@@ -587,6 +755,7 @@ CREATE TABLE backup (
   log_size       INTEGER NOT NULL,                   -- events in it
   note           TEXT NOT NULL,                      -- the signed note (custody::backup)
   log_key        BLOB,                               -- the encrypted log key, where the configuration asks for it
+  sm2_key        BLOB,                               -- likewise the SM2 key, where there is one in use
   PRIMARY KEY (epoch, seq)
 ) STRICT, WITHOUT ROWID;
 -- A backup at a destination. Given up: a newer one was made before it had arrived.
@@ -641,6 +810,7 @@ CREATE TABLE hold_order (
   asked_ms    INTEGER,
   released_by TEXT,
   released_ms INTEGER,
+  basis TEXT,                                        -- on what basis: a review, a lawsuit, a letter
   CHECK ((clip_id IS NULL) <> (case_id IS NULL)),
   CHECK ((released_by IS NULL) = (released_ms IS NULL)),
   CHECK (released_by IS NULL OR (asked_by IS NOT NULL AND released_by <> asked_by))
@@ -657,6 +827,7 @@ CREATE TABLE hold (
   order_id INTEGER REFERENCES hold_order
 ) STRICT;
 CREATE INDEX hold_standing ON hold (clip_id) WHERE released_ms IS NULL;
+CREATE INDEX hold_of_order ON hold (order_id, clip_id);
 
 -- Suspected classified (疑似涉密). The newest row of a clip counts; while none of it is lifted, clip.isolated_ms is set.
 CREATE TABLE isolation (
@@ -674,6 +845,90 @@ CREATE TABLE isolation (
   CHECK (lifted_by IS NULL OR (asked_by IS NOT NULL AND lifted_by <> asked_by))
 ) STRICT;
 CREATE UNIQUE INDEX isolation_standing ON isolation (clip_id) WHERE lifted_ms IS NULL;
+
+-- Filing of cases (归档): 结案 (closed), 立卷 (bound), 归档 (filed). One row a round; re-opening ends it. Once filed a case
+-- takes no changes before two people re-open it.
+CREATE TABLE filing (
+  filing_id     INTEGER PRIMARY KEY,
+  case_id       INTEGER NOT NULL REFERENCES case_file,
+  closed_by     TEXT NOT NULL,                       -- kind:id of the actor, as are the others
+  closed_ms     INTEGER NOT NULL,
+  bound_by      TEXT,
+  bound_ms      INTEGER,
+  fonds_no      TEXT,                                -- 全宗号
+  year          INTEGER,                             -- 年度
+  archival_code TEXT,                                -- 档号
+  title         TEXT,                                -- 题名
+  term          TEXT,                                -- 保管期限 of the case file, as typed (domain::filing::Term)
+  filed_by      TEXT,                                -- the archivist who signed it off
+  filed_ms      INTEGER,
+  opinion       TEXT,                                -- 检查意见
+  report        TEXT,                                -- JSON: what the check (四性检测) found then
+  asked_by      TEXT,                                -- who asked to re-open it, why and when
+  asked_why     TEXT,
+  asked_ms      INTEGER,
+  reopened_by   TEXT,
+  reopened_ms   INTEGER,
+  CHECK ((bound_ms IS NULL) = (bound_by IS NULL) AND (bound_ms IS NULL OR (fonds_no IS NOT NULL AND year IS NOT NULL AND archival_code IS NOT NULL AND term IS NOT NULL))),
+  CHECK ((filed_ms IS NULL) = (filed_by IS NULL) AND (filed_ms IS NULL OR (bound_ms IS NOT NULL AND opinion IS NOT NULL AND report IS NOT NULL))),
+  CHECK ((reopened_ms IS NULL) = (reopened_by IS NULL)),
+  CHECK (reopened_ms IS NULL OR filed_ms IS NULL OR (asked_by IS NOT NULL AND reopened_by <> asked_by))
+) STRICT;
+CREATE UNIQUE INDEX filing_standing ON filing (case_id) WHERE reopened_ms IS NULL;
+CREATE UNIQUE INDEX filing_code ON filing (fonds_no, archival_code) WHERE reopened_ms IS NULL AND archival_code IS NOT NULL;
+-- Until when each clip of a filed case is kept, counted from its filing by the catalogue.
+CREATE TABLE filing_clip (
+  filing_id     INTEGER NOT NULL REFERENCES filing,
+  clip_id       TEXT NOT NULL REFERENCES clip,
+  keep_until_ms INTEGER,                             -- NULL: for ever (永久)
+  basis         TEXT NOT NULL,                       -- the item of the catalogue, or the case file's term
+  PRIMARY KEY (filing_id, clip_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX filing_clip_clip ON filing_clip (clip_id);
+CREATE INDEX filing_clip_until ON filing_clip (keep_until_ms) WHERE keep_until_ms IS NOT NULL;
+
+-- Disposal after appraisal (鉴定销毁): a list that one person proposes and another one confirms. The rows are the record
+-- of what was destroyed (销毁清册) and stay.
+CREATE TABLE disposal (
+  disposal_id INTEGER PRIMARY KEY,
+  opinion     TEXT NOT NULL,                         -- 鉴定意见
+  basis       TEXT NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('asked', 'refused', 'going', 'done')),
+  asked_by    TEXT NOT NULL,                         -- kind:id of the actor
+  asked_ms    INTEGER NOT NULL,
+  second_by   TEXT,
+  second_ms   INTEGER,
+  ended_ms    INTEGER,
+  CHECK ((second_by IS NULL) = (second_ms IS NULL)),
+  CHECK (state IN ('asked', 'refused') OR (second_by IS NOT NULL AND second_by <> asked_by))
+) STRICT;
+CREATE INDEX disposal_open ON disposal (state) WHERE state IN ('asked', 'going');
+-- A clip of it. Going: what says so is stored and logged, and its file may still stand.
+CREATE TABLE disposal_item (
+  disposal_id INTEGER NOT NULL REFERENCES disposal,
+  clip_id     TEXT NOT NULL REFERENCES clip,
+  over_ms     INTEGER NOT NULL,                      -- when its retention was over
+  state       TEXT NOT NULL CHECK (state IN ('asked', 'refused', 'kept', 'going', 'gone')),
+  why         TEXT,                                  -- of what was kept after all: code of domain::disposal::Stay
+  intent_seq  INTEGER,                               -- position in the log of the event that says that it goes
+  gone_ms     INTEGER,
+  gone_seq    INTEGER,                               -- and of the one that says that it is gone
+  PRIMARY KEY (disposal_id, clip_id),
+  CHECK (state NOT IN ('going', 'gone') OR intent_seq IS NOT NULL),
+  CHECK ((state = 'gone') = (gone_ms IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX disposal_item_once ON disposal_item (clip_id) WHERE state IN ('asked', 'going', 'gone');
+CREATE INDEX disposal_item_going ON disposal_item (state) WHERE state IN ('asked', 'going');
+-- What became of its copies at destinations.
+CREATE TABLE disposal_copy (
+  clip_id     TEXT NOT NULL REFERENCES clip,
+  destination TEXT NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('stands', 'removed')),
+  until_ms    INTEGER,                               -- its lock there ends then; NULL: nothing locks it
+  why         TEXT NOT NULL,                         -- 'locked', 'held', 'not_configured', 'cannot', 'refused'
+  at_ms       INTEGER NOT NULL,                      -- when that was so
+  PRIMARY KEY (clip_id, destination)
+) STRICT, WITHOUT ROWID;
 
 -- People who sign in. Rows stay: the log tells of accounts by their number.
 CREATE TABLE account (
@@ -699,6 +954,16 @@ CREATE TABLE account_officer (
   officer    TEXT NOT NULL,
   PRIMARY KEY (account_id, officer)
 ) STRICT, WITHOUT ROWID;
+-- By what else than a password people sign in (domain::identity), as the security administrator bound it.
+CREATE TABLE account_identity (
+  kind       TEXT NOT NULL CHECK (kind IN ('oidc', 'certificate')),
+  issuer     TEXT NOT NULL,                          -- the identity provider; '' for certificates
+  subject    TEXT NOT NULL,                          -- who there; SHA-256 of the certificate, hexadecimal
+  account_id INTEGER NOT NULL REFERENCES account,
+  PRIMARY KEY (kind, issuer, subject),
+  CHECK ((issuer = '') = (kind = 'certificate'))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX account_identity_account ON account_identity (account_id);
 -- Sessions. The cookie's token is nowhere; its SHA-256 is here.
 CREATE TABLE sign_in (
   session_id TEXT PRIMARY KEY,                       -- what the log tells
@@ -710,6 +975,7 @@ CREATE TABLE sign_in (
   agent      TEXT NOT NULL,                          -- the browser in its own words, cut and escaped
   ended_ms   INTEGER,
   ended      TEXT CHECK (ended IN ('signed_out', 'idle', 'too_long', 'ended', 'password', 'disabled')),
+  by_what TEXT NOT NULL DEFAULT 'password' CHECK (by_what IN ('password', 'oidc', 'certificate')),  -- domain::identity::SignInBy
   CHECK ((ended IS NULL) = (ended_ms IS NULL))
 ) STRICT;
 CREATE INDEX sign_in_open ON sign_in (account_id) WHERE ended IS NULL;
@@ -740,6 +1006,103 @@ CREATE TABLE review (
 ) STRICT;
 CREATE INDEX review_open ON review (case_id) WHERE ended_ms IS NULL;
 
+-- What statistics count, one row a recording that is sealed: derived from clip, its index, links and deliveries, and
+-- rewritten with each change of them, so that a report reads one index and no report disagrees with the list that it opens.
+CREATE TABLE clip_report (
+  clip_id      TEXT PRIMARY KEY REFERENCES clip ON DELETE CASCADE,
+  captured_ms  INTEGER,                              -- when capture began; NULL: in no period
+  officer      TEXT,
+  kind         TEXT,                                 -- kind of enforcement: the record's, else that of its first case
+  care         INTEGER,                              -- as in clip_index
+  isolated_ms  INTEGER,                              -- as in clip
+  duration_ms  INTEGER NOT NULL,                     -- 0 until the media worker has looked
+  bytes        INTEGER NOT NULL,                     -- of its own: 0 where another clip has the same bytes
+  sealed_ms    INTEGER NOT NULL,
+  completed_ms INTEGER,                              -- since when its five facts are there
+  proven_ms    INTEGER,                              -- since when it is proven at every required destination
+  complete     TEXT NOT NULL CHECK (complete IN ('no', 'at_once', 'chased')),
+  linked       TEXT NOT NULL CHECK (linked IN ('no', 'early', 'rule', 'hand')),  -- early: to what there was before a case, and to no case
+  proven       TEXT NOT NULL CHECK (proven IN ('no', 'in_time', 'late'))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX clip_report_captured ON clip_report (captured_ms, officer, kind, complete, linked, proven, duration_ms, bytes, care, isolated_ms);
+CREATE INDEX clip_report_sealed ON clip_report (sealed_ms, officer, bytes, care, isolated_ms);
+CREATE INDEX clip_report_officer ON clip_report (officer);
+CREATE INDEX clip_report_unlinked ON clip_report (sealed_ms) WHERE linked = 'no';
+CREATE INDEX clip_report_early ON clip_report (clip_id, officer, care, isolated_ms) WHERE linked = 'early';
+CREATE INDEX issue_due ON issue (due_ms) WHERE due_ms IS NOT NULL;
+
+-- Random samples (随机抽查) as they were drawn; how is told in domain::supervision. One row a month and unit.
+CREATE TABLE sample (
+  sample_id   INTEGER PRIMARY KEY,
+  period      TEXT NOT NULL,                         -- word of domain::report::Period
+  unit        TEXT NOT NULL,                         -- '': clips of officers of whom nobody knows the unit
+  wanted      INTEGER NOT NULL CHECK (wanted > 0),
+  population  TEXT NOT NULL,                         -- ids of the clips among which was drawn, ascending, one a line
+  population_sha256 BLOB NOT NULL CHECK (length(population_sha256) = 32),
+  checklist   TEXT NOT NULL,                         -- JSON: the points that are checked, as they were then
+  asked_seq   INTEGER NOT NULL,                      -- the event of the request
+  epoch       INTEGER,                               -- the checkpoint over it, from which the seed follows
+  size        INTEGER,
+  root        BLOB CHECK (length(root) = 32),
+  drawn_by    TEXT NOT NULL,                         -- kind:id of the actor
+  drawn_ms    INTEGER NOT NULL,
+  CHECK ((root IS NULL) = (size IS NULL) AND (root IS NULL) = (epoch IS NULL))
+) STRICT;
+CREATE TABLE sample_clip (
+  sample_id INTEGER NOT NULL REFERENCES sample,
+  n         INTEGER NOT NULL,                        -- in the order of the draw, from 1
+  clip_id   TEXT NOT NULL,                           -- no reference: what was drawn stays so
+  PRIMARY KEY (sample_id, n)
+) STRICT, WITHOUT ROWID;
+-- What was said about a drawn clip, in order: judged, answered by its unit, returned, closed. Nothing is un-said.
+CREATE TABLE sample_step (
+  step_id   INTEGER PRIMARY KEY,
+  sample_id INTEGER NOT NULL,
+  n         INTEGER NOT NULL,
+  step      TEXT NOT NULL CHECK (step IN ('judged', 'answered', 'returned', 'closed')),
+  points    TEXT NOT NULL DEFAULT '[]',              -- JSON: words of domain::supervision::Point by the place in the checklist
+  words     TEXT NOT NULL,
+  due_ms    INTEGER,                                 -- until when it is to be put right
+  actor     TEXT NOT NULL,                           -- kind:id
+  at_ms     INTEGER NOT NULL,
+  FOREIGN KEY (sample_id, n) REFERENCES sample_clip
+) STRICT;
+CREATE INDEX sample_step_of ON sample_step (sample_id, n);
+
+-- Legal review (法制审核) of a case: notes at a second of a clip, opinions and review sheets (案卷评查). The newest opinion
+-- and the newest sheet of a person count; earlier ones stay.
+CREATE TABLE review_note (
+  note_id      INTEGER PRIMARY KEY,
+  case_id      INTEGER NOT NULL REFERENCES case_file,
+  clip_id      TEXT NOT NULL REFERENCES clip,
+  at_ms        INTEGER NOT NULL CHECK (at_ms >= 0),  -- from the clip's first frame
+  words        TEXT NOT NULL,
+  actor        TEXT NOT NULL,                        -- kind:id
+  noted_ms     INTEGER NOT NULL,
+  withdrawn_by TEXT,
+  withdrawn_ms INTEGER,
+  CHECK ((withdrawn_by IS NULL) = (withdrawn_ms IS NULL))
+) STRICT;
+CREATE INDEX review_note_case ON review_note (case_id);
+CREATE TABLE review_opinion (
+  opinion_id INTEGER PRIMARY KEY,
+  case_id    INTEGER NOT NULL REFERENCES case_file,
+  verdict    TEXT NOT NULL CHECK (verdict IN ('agree', 'supplement', 'return')),
+  words      TEXT NOT NULL,
+  coverage   TEXT NOT NULL,                          -- JSON: how many items of the catalogue stood how when it was given
+  actor      TEXT NOT NULL,                          -- kind:id
+  given_ms   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX review_opinion_case ON review_opinion (case_id);
+CREATE TABLE case_sheet (
+  sheet_id INTEGER PRIMARY KEY,
+  case_id  INTEGER NOT NULL REFERENCES case_file,
+  marks    TEXT NOT NULL,                            -- JSON: item, points that it may bring, points, remark
+  actor    TEXT NOT NULL,                            -- kind:id
+  made_ms  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX case_sheet_case ON case_sheet (case_id);
+
 -- The custody log: stored bytes are what is hashed (domain::event, domain::merkle).
 CREATE TABLE log_entry (
   seq     INTEGER PRIMARY KEY,
@@ -753,6 +1116,8 @@ CREATE INDEX log_by_clip ON log_entry (clip_id) WHERE clip_id IS NOT NULL;
 CREATE INDEX log_by_case ON log_entry (case_hash) WHERE case_hash IS NOT NULL;
 -- Which keys signed when: few among millions, and part of every package.
 CREATE INDEX log_of_keys ON log_entry (seq) WHERE kind IN ('epoch.opened', 'log.key');
+CREATE INDEX log_of_protection ON log_entry (seq) WHERE kind = 'log.key_protection';
+CREATE INDEX log_of_sm2_key ON log_entry (seq) WHERE kind = 'log.sm2_key';
 -- Complete subtrees of the RFC 6962 tree.
 CREATE TABLE log_node (
   level INTEGER NOT NULL,
@@ -799,6 +1164,17 @@ CREATE TABLE witnessed (
 CREATE TRIGGER witnessed_goes_on BEFORE UPDATE ON witnessed WHEN NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root)
   BEGIN SELECT RAISE(ABORT, 'a log that was witnessed never goes back'); END;
 CREATE TRIGGER witnessed_kept BEFORE DELETE ON witnessed BEGIN SELECT RAISE(ABORT, 'what was witnessed is never forgotten'); END;
+-- What this station noticed of those logs: since when it knows each (0: from before that was noted), and the last checkpoint
+-- that its log had signed and that contradicts what was signed here. It is kept whole: beside what stands above it shows
+-- that its log has two histories.
+CREATE TABLE watched (
+  origin     TEXT PRIMARY KEY,
+  first_ms   INTEGER NOT NULL,
+  refused_ms INTEGER,
+  refused    TEXT,                                   -- why, in words
+  note       TEXT,
+  CHECK ((refused_ms IS NULL) = (refused IS NULL) AND (refused_ms IS NULL) = (note IS NULL))
+) STRICT, WITHOUT ROWID;
 -- RFC 3161 timestamps on our tree heads.
 CREATE TABLE timestamp (
   timestamp_id INTEGER PRIMARY KEY,
@@ -841,11 +1217,181 @@ CREATE TABLE export (
   clips      INTEGER,
   bytes      INTEGER,                                -- of the clips
   ended_ms   INTEGER,
+  derived    INTEGER NOT NULL DEFAULT 0 CHECK (derived IN (0, 1)), -- with the files that were derived of its clips
   CHECK ((second_by IS NULL) = (second_ms IS NULL)),
   CHECK (state <> 'ready' OR (discs > 0 AND clips IS NOT NULL AND bytes IS NOT NULL AND ended_ms IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX export_open ON export (asked_ms) WHERE state IN ('asked', 'making');
 CREATE INDEX export_case ON export (case_id, asked_ms);
+
+-- Alarms as they rose and ended, each code about each thing once while it stands (domain::notice decides). What is derived
+-- from facts now is shown beside it: a row is here so that a restart tells nothing again and a flapping fault tells once.
+CREATE TABLE alarm (
+  alarm_id  INTEGER PRIMARY KEY,
+  code      TEXT NOT NULL,                           -- word of domain::alarm
+  about     TEXT NOT NULL,                           -- destination, bay, recorder, part; '' is the station
+  severity  TEXT NOT NULL CHECK (severity IN ('bad', 'warn', 'info')),
+  words     TEXT NOT NULL,                           -- JSON by language: title, action; without names of persons and cases
+  risen_ms  INTEGER NOT NULL,
+  words_ms  INTEGER NOT NULL,                        -- when `words` were made
+  calm_ms   INTEGER,                                 -- since when it does not hold; it ends once that has lasted
+  told_ms   INTEGER,                                 -- told last; NULL: not yet
+  acked_by  TEXT,                                    -- kind:id of whoever said that they know
+  acked_ms  INTEGER,
+  ended_ms  INTEGER,
+  CHECK ((acked_by IS NULL) = (acked_ms IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX alarm_standing ON alarm (code, about) WHERE ended_ms IS NULL;
+CREATE INDEX alarm_ended ON alarm (ended_ms) WHERE ended_ms IS NOT NULL;
+
+-- What others are told: alarms by webhook and e-mail, events by webhook. Stored in the transaction of what it tells, so
+-- that it is told at least once, under the same id in every try.
+CREATE TABLE message (
+  message_id INTEGER PRIMARY KEY,
+  receiver   TEXT NOT NULL,                          -- 'alarm:NAME', 'mail' or 'data:NAME', as configured
+  id         TEXT NOT NULL,                          -- to the receiver: by it a second arrival is known
+  kind       TEXT NOT NULL,                          -- 'alarm.raised', 'clip.sealed' ...
+  body       TEXT NOT NULL,                          -- JSON, as it is sent and signed
+  made_ms    INTEGER NOT NULL,
+  due_ms     INTEGER NOT NULL,
+  tries      INTEGER NOT NULL DEFAULT 0,
+  words      TEXT,                                   -- why the last try failed
+  ended_ms   INTEGER,
+  ended      TEXT CHECK (ended IN ('taken', 'given_up', 'dropped')),
+  UNIQUE (receiver, id),
+  CHECK ((ended IS NULL) = (ended_ms IS NULL))
+) STRICT;
+CREATE INDEX message_due ON message (receiver, due_ms) WHERE ended_ms IS NULL;
+CREATE INDEX message_ended ON message (ended_ms) WHERE ended_ms IS NOT NULL;
+CREATE INDEX message_fate ON message (receiver, ended, ended_ms) WHERE ended_ms IS NOT NULL;
+-- Up to where the log was read: for each receiver of events, and for each file of the exchange. Of a later epoch all is new.
+CREATE TABLE log_reader (
+  reader   TEXT PRIMARY KEY,                         -- 'data:NAME' or 'out:NAME'
+  epoch    INTEGER NOT NULL,
+  next_seq INTEGER NOT NULL,
+  at_ms    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Files of the front-end machine that were imported, with the import in one transaction. Until `moved_ms` is set the file
+-- may still lie where it was dropped; it is then moved and not imported again.
+CREATE TABLE exchange_in (
+  exchange_id INTEGER PRIMARY KEY,
+  name      TEXT NOT NULL,
+  sha256    BLOB NOT NULL CHECK (length(sha256) = 32),
+  import_id INTEGER REFERENCES register_import,      -- NULL: it changed nothing
+  at_ms     INTEGER NOT NULL,
+  moved_ms  INTEGER
+) STRICT;
+CREATE INDEX exchange_unmoved ON exchange_in (name) WHERE moved_ms IS NULL;
+-- Documents (文书) beside the clips of a case. Each is a clip of role 'document': so it is sealed, sent, proven, held,
+-- isolated, audited, exported and restored like one; here is what only documents have.
+CREATE TABLE document (
+  clip_id    TEXT PRIMARY KEY REFERENCES clip ON DELETE CASCADE,
+  kind       TEXT NOT NULL CHECK (kind IN ('record', 'evidence', 'approval', 'notice', 'decision', 'service', 'other')),
+  media_type TEXT NOT NULL,                         -- by its own first bytes (domain::document), never by its name
+  filed_by   TEXT NOT NULL,                         -- kind:id of the actor
+  filed_ms   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What clips are found by, as tokens (domain::search), and the index over it. Derived; a rebuild makes it anew. Rows of
+-- clips that are gone go with the next transaction: a broken index must keep no clip from changing.
+CREATE TABLE search_text (
+  doc_id  INTEGER PRIMARY KEY,
+  clip_id TEXT NOT NULL UNIQUE,
+  numbers TEXT NOT NULL,                             -- of cases, recorders, people, and ends of long ones
+  people  TEXT NOT NULL,                             -- officers and parties
+  place   TEXT NOT NULL,
+  words   TEXT NOT NULL                              -- all else that people wrote, names of files, and when it was captured
+) STRICT;
+CREATE VIRTUAL TABLE search_index USING fts5 (numbers, people, place, words, content = 'search_text', content_rowid = 'doc_id', tokenize = 'ascii');
+CREATE TRIGGER search_text_in AFTER INSERT ON search_text BEGIN
+  INSERT INTO search_index (rowid, numbers, people, place, words) VALUES (NEW.doc_id, NEW.numbers, NEW.people, NEW.place, NEW.words);
+END;
+CREATE TRIGGER search_text_out AFTER DELETE ON search_text BEGIN
+  INSERT INTO search_index (search_index, rowid, numbers, people, place, words) VALUES ('delete', OLD.doc_id, OLD.numbers, OLD.people, OLD.place, OLD.words);
+END;
+CREATE TRIGGER search_text_changed AFTER UPDATE ON search_text BEGIN
+  INSERT INTO search_index (search_index, rowid, numbers, people, place, words) VALUES ('delete', OLD.doc_id, OLD.numbers, OLD.people, OLD.place, OLD.words);
+  INSERT INTO search_index (rowid, numbers, people, place, words) VALUES (NEW.doc_id, NEW.numbers, NEW.people, NEW.place, NEW.words);
+END;
+-- Clips whose text changed in this transaction and is written at its end, or soon after where one change touched many.
+CREATE TABLE search_due (
+  clip_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER search_due_clip AFTER INSERT ON clip BEGIN
+  INSERT INTO search_due VALUES (NEW.clip_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_gone AFTER DELETE ON clip BEGIN
+  INSERT INTO search_due VALUES (OLD.clip_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_fact AFTER INSERT ON fact BEGIN
+  INSERT INTO search_due VALUES (NEW.clip_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_settled AFTER UPDATE ON clip_index
+  WHEN NEW.captured_start_ms IS NOT OLD.captured_start_ms OR NEW.officer IS NOT OLD.officer OR NEW.place IS NOT OLD.place BEGIN
+  INSERT INTO search_due VALUES (NEW.clip_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_link AFTER INSERT ON case_link BEGIN
+  INSERT INTO search_due VALUES (NEW.clip_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_moved AFTER UPDATE ON case_link BEGIN
+  INSERT INTO search_due VALUES (NEW.clip_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_alias AFTER INSERT ON case_alias BEGIN
+  INSERT INTO search_due SELECT DISTINCT clip_id FROM case_link WHERE case_id = NEW.case_id ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_alias_moved AFTER UPDATE OF case_id ON case_alias BEGIN
+  INSERT INTO search_due SELECT DISTINCT clip_id FROM case_link WHERE case_id IN (OLD.case_id, NEW.case_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_alias_gone AFTER DELETE ON case_alias BEGIN
+  INSERT INTO search_due SELECT DISTINCT clip_id FROM case_link WHERE case_id = OLD.case_id ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_entry AFTER INSERT ON register_entry WHEN NEW.case_id IS NOT NULL BEGIN
+  INSERT INTO search_due SELECT DISTINCT clip_id FROM case_link WHERE case_id = NEW.case_id ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_entry_changed AFTER UPDATE OF entry, case_id ON register_entry WHEN NEW.case_id IS NOT NULL BEGIN
+  INSERT INTO search_due SELECT DISTINCT clip_id FROM case_link WHERE case_id IN (OLD.case_id, NEW.case_id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_entry_gone AFTER DELETE ON register_entry WHEN OLD.case_id IS NOT NULL BEGIN
+  INSERT INTO search_due SELECT DISTINCT clip_id FROM case_link WHERE case_id = OLD.case_id ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER search_due_document AFTER INSERT ON document BEGIN
+  INSERT INTO search_due VALUES (NEW.clip_id) ON CONFLICT DO NOTHING;
+END;
+-- Files that were derived of a clip because somebody asked for them: one picture, a stretch, a copy with a watermark. The file
+-- stands under its id in [derived] dir, never in the vault; the row stays when its time is over. Never evidence.
+CREATE TABLE derivative (
+  derived_id    TEXT PRIMARY KEY,                    -- a UUIDv7
+  clip_id       TEXT NOT NULL REFERENCES clip ON DELETE CASCADE,
+  kind          TEXT NOT NULL CHECK (kind IN ('frame', 'trim', 'watermark')),
+  png           INTEGER NOT NULL CHECK (png IN (0, 1)),
+  exact         INTEGER NOT NULL CHECK (exact IN (0, 1)), -- encoded again, to the picture; else from key frame to key frame
+  asked_from_ms INTEGER NOT NULL,                    -- milliseconds of the clip
+  asked_to_ms   INTEGER,                             -- NULL: one moment, or to the end
+  reason        TEXT NOT NULL,
+  mark          TEXT,                                -- words over the picture
+  asked_by      TEXT NOT NULL,                       -- `kind:id`, as in the log
+  via           TEXT NOT NULL CHECK (via IN ('web', 'api', 'cli')),
+  from_where    TEXT NOT NULL,
+  asked_ms      INTEGER NOT NULL,
+  state         TEXT NOT NULL CHECK (state IN ('making', 'failed', 'ready', 'gone')),
+  words         TEXT,                                -- why it failed
+  form          TEXT CHECK (form IN ('jpg', 'png', 'mp4', 'mkv', 'webm')),
+  method        TEXT CHECK (method IN ('decoded', 'copied', 'encoded')),
+  from_ms       INTEGER,                             -- what it really shows, milliseconds of the clip
+  to_ms         INTEGER,
+  size_bytes    INTEGER,
+  blake3        BLOB CHECK (length(blake3) = 32),
+  sha256        BLOB CHECK (length(sha256) = 32),
+  parent_blake3 BLOB CHECK (length(parent_blake3) = 32), -- of the clip when it was made: the sealed ones
+  parent_sha256 BLOB CHECK (length(parent_sha256) = 32),
+  tool          TEXT,                                -- what made it, with versions
+  ended_ms      INTEGER,
+  CHECK (state NOT IN ('ready', 'gone') OR (form IS NOT NULL AND method IS NOT NULL AND from_ms IS NOT NULL AND to_ms IS NOT NULL
+    AND size_bytes IS NOT NULL AND blake3 IS NOT NULL AND sha256 IS NOT NULL AND parent_blake3 IS NOT NULL
+    AND parent_sha256 IS NOT NULL AND tool IS NOT NULL AND ended_ms IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX derivative_clip ON derivative (clip_id, asked_ms);
+CREATE INDEX derivative_due ON derivative (asked_ms) WHERE state = 'making';
 
 -- These stop accidents only; whoever owns the file can drop them. The tree and its anchors are what tells.
 CREATE TRIGGER log_entry_stays BEFORE UPDATE ON log_entry BEGIN SELECT RAISE(ABORT, 'log entries are never changed'); END;
@@ -855,5 +1401,7 @@ CREATE TRIGGER log_node_kept BEFORE DELETE ON log_node BEGIN SELECT RAISE(ABORT,
 CREATE TRIGGER digest_stays BEFORE UPDATE OF blake3, sha256, size_bytes ON clip
   WHEN OLD.blake3 IS NOT NULL AND (NEW.blake3 IS NOT OLD.blake3 OR NEW.sha256 IS NOT OLD.sha256 OR NEW.size_bytes IS NOT OLD.size_bytes)
   BEGIN SELECT RAISE(ABORT, 'digests of sealed clips are never changed'); END;
+CREATE TRIGGER disposal_kept BEFORE DELETE ON disposal BEGIN SELECT RAISE(ABORT, 'records of disposal are never removed'); END;
+CREATE TRIGGER disposal_item_kept BEFORE DELETE ON disposal_item BEGIN SELECT RAISE(ABORT, 'records of disposal are never removed'); END;
 CREATE TRIGGER checkpoint_stays BEFORE UPDATE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never changed'); END;
 CREATE TRIGGER checkpoint_kept BEFORE DELETE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never removed'); END;

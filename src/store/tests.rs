@@ -25,15 +25,16 @@ use crate::runtime::clock::{StoppedClock, SystemClock};
 pub(super) struct Fixture {
     _dir: tempfile::TempDir,
     pub(super) store: Store,
-    dock: i64,
+    pub(super) clock: Arc<StoppedClock>,
+    pub(super) dock: i64,
     recorder: RecorderId,
 }
 
 pub(super) fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let clock = StoppedClock::at(1_781_834_604_000);
-    let store =
-        Store::open(&dir.path().join("a.db"), &StationId::new("one").unwrap(), clock as Arc<dyn Clock>).unwrap();
+    let store = Store::open(&dir.path().join("a.db"), &StationId::new("one").unwrap(), clock.clone() as Arc<dyn Clock>)
+        .unwrap();
     let recorder = RecorderId::new("R1").unwrap();
     let new = NewDock {
         bay: BayName::new("1").unwrap(),
@@ -44,7 +45,7 @@ pub(super) fn fixture() -> Fixture {
         model: None,
     };
     let dock = store.write_blocking(move |tx| tx.dock(&new)).unwrap();
-    Fixture { _dir: dir, store, dock, recorder }
+    Fixture { _dir: dir, store, clock, dock, recorder }
 }
 
 impl Fixture {
@@ -152,7 +153,7 @@ fn a_change_that_fails_leaves_no_entry_and_an_entry_no_change() {
     let before = f.store.read_blocking(|r| r.log_size()).unwrap();
     let refused = f.store.write_blocking(move |tx| {
         tx.quarantine(clip, "looked odd")?;
-        Err::<(), _>(StoreError::Conflict("the rest failed".into()))
+        Err::<(), _>(StoreError::Conflict(Why::said("the rest failed")))
     });
     assert!(refused.is_err());
     let (size, row) = f.store.read_blocking(|r| Ok((r.log_size()?, r.clip(clip)?))).unwrap();
@@ -236,6 +237,22 @@ fn a_person_outranks_rules_and_nothing_is_unsaid() {
 }
 
 #[test]
+fn a_link_of_a_part_and_one_of_the_whole_are_two_words() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![]);
+    let part = link(clip, "赵卫罚〔2026〕12号");
+    let whole = LinkRequest { range_ms: (None, None), ..part.clone() };
+    let link = |r: &LinkRequest| {
+        let r = r.clone();
+        f.store.write_blocking(move |tx| tx.link(&r, &Actor::os(7), "cli")).unwrap()
+    };
+    assert_eq!([link(&part), link(&part), link(&whole), link(&whole), link(&part)], [1, 1, 2, 2, 3]);
+    let standing = f.store.read_blocking(|r| r.links(clip)).unwrap();
+    assert_eq!((standing.len(), standing[0].from_ms, standing[0].to_ms), (1, Some(5), Some(9)));
+}
+
+#[test]
 fn a_panic_in_a_transaction_takes_nothing_else_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let station = StationId::new("zhao-01").unwrap();
@@ -278,7 +295,7 @@ fn changes_that_are_made_durable_together_fail_alone() {
         .store
         .submit(move |tx| {
             note(second)(tx)?;
-            Err::<u64, _>(StoreError::Conflict("half done".into()))
+            Err::<u64, _>(StoreError::Conflict(Why::said("half done")))
         })
         .unwrap();
     let panics = f
@@ -400,7 +417,7 @@ fn key(text: &str) -> DeviceKey {
     DeviceKey::parse(text).unwrap()
 }
 
-fn events(f: &Fixture) -> Vec<serde_json::Value> {
+pub(super) fn events(f: &Fixture) -> Vec<serde_json::Value> {
     let rows = f.store.read_blocking(|r| r.log_entries(0, 1_000)).unwrap();
     rows.iter().map(|row| serde_json::from_slice(&row.bytes).unwrap()).collect()
 }
@@ -511,7 +528,7 @@ fn a_recorder_is_out_with_one_officer_at_a_time() {
     assert_eq!(f.store.read_blocking(|r| r.out_figures(now_ms)).unwrap(), (1, 0));
     let back = || f.store.write_blocking(|tx| tx.return_recorder("Ｒ1", &Actor::os(7), "cli"));
     assert_eq!(back().unwrap().officer, "李四");
-    assert!(matches!(back(), Err(StoreError::NotFound(words)) if words.contains("desk list")));
+    assert!(matches!(back(), Err(StoreError::NotFound(Why::NotOut { .. }))));
     let stays = f.store.read_blocking(|r| r.issues_of("r1")).unwrap();
     let ended: Vec<_> = stays.iter().map(|s| s.ended.as_deref().unwrap()).collect();
     assert_eq!(ended, ["reissued", "returned"]);
@@ -589,6 +606,17 @@ fn erasing_is_told_in_its_steps() {
             .unwrap();
     }
     assert_eq!(f.store.read_blocking(|r| r.anchors()).unwrap(), Anchors { signed: 3, stored: 2 });
+    // A timestamp goes the same way, and is no checkpoint.
+    let stamp = layout::timestamp(&station, 1, 2, 5_000);
+    f.store
+        .write_blocking(move |tx| {
+            tx.post("here", &stamp, "checkpoint", "application/timestamp-reply", b"x", None)?;
+            let due = tx.read().due_outbox("here", i64::MAX, 0, 9)?;
+            due.iter().try_for_each(|item| tx.outbox_stored(item.id))
+        })
+        .unwrap();
+    let newest = f.store.read_blocking(|r| r.anchored("here")).unwrap();
+    assert_eq!(newest, Some(layout::checkpoint(&station, 1, 3)));
 
     let (dock, sighting) = (f.dock, row.sighting);
     let intend = || f.store.write_blocking(move |tx| tx.erase_intended(dock, &[sighting]));
@@ -614,7 +642,7 @@ fn erasing_is_told_in_its_steps() {
 fn asked(stream: &str, cause: Cause) -> NewRecording {
     NewRecording {
         stream: StreamName::new(stream).unwrap(),
-        room: "讯问室".into(),
+        room: "询问室".into(),
         cause,
         officer: Some("张三".into()),
         co_officers: None,

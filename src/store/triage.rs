@@ -6,12 +6,18 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::accounts::{bound, within_sql};
+use super::accounts::{bound, place_of, within_sql};
+use super::narrow::{narrow_sql, over_index};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::event::{Actor, Draft};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
-use crate::domain::rights::Within;
+use crate::domain::rights::{Over, Within};
+use crate::domain::sensitivity::Sensitivity;
+use crate::domain::why::Why;
+
+/// So many clips are put in order for a page of them; of more the order itself is walked along.
+const FEW: i64 = 5_000;
 
 /// An outing lasts no longer.
 pub const OUTING_MS: i64 = 12 * 3_600_000;
@@ -64,9 +70,10 @@ pub struct Neighbour {
     pub start_ms: i64,
     /// When it ended.
     pub end_ms: i64,
-    /// It lacks a case.
+    /// No case that was opened has it; what there was before one may.
     pub unlinked: bool,
-    /// Cases to which it is linked now: key of the number, the number as displayed, who says so, and the score.
+    /// Cases to which it is linked now, or what there was before one: key of the number, the number as displayed, who says
+    /// so, and the score.
     pub cases: Vec<(String, String, String, u32)>,
 }
 
@@ -104,6 +111,14 @@ pub fn outing(clips: &[Neighbour], start_ms: i64, end_ms: i64, gap_ms: i64) -> &
         last += 1;
     }
     &clips[first..last]
+}
+
+/// Up to which label's place these bounds let through every clip, where that is all that they let through.
+fn up_to(within: &Within) -> Option<i64> {
+    let Within::Of { stretches, .. } = within else { return Some(Sensitivity::ALL.len() as i64 - 1) };
+    let place = |label: &Sensitivity| place_of(Some(label.key()));
+    let all = stretches.iter().filter(|(over, _)| *over == Over::All).map(|(_, label)| place(label)).max()?;
+    stretches.iter().all(|(_, label)| place(label) <= all).then_some(all)
 }
 
 const COLUMNS: &str = "case_key, raw, rule, score, reason, stage, matter, proves, state";
@@ -196,10 +211,7 @@ impl Tx<'_> {
             return Ok(Decided::Same);
         }
         if row.state != "open" {
-            return Err(StoreError::Conflict(format!(
-                "clip {clip} is linked to {} already; withdraw the link to say that it does not belong there",
-                row.said.raw
-            )));
+            return Err(StoreError::Conflict(Why::LinkedAlready { clip: clip.to_string(), case_no: row.said.raw }));
         }
         self.set_suggestion(clip, &row.said.case_key, "refused", Some(&asked.actor))?;
         self.decided(clip, &row, asked)?;
@@ -229,7 +241,7 @@ impl Tx<'_> {
                 break;
             }
         }
-        found.ok_or_else(|| StoreError::NotFound(format!("no rule suggests this case for clip {clip}")))
+        found.ok_or_else(|| StoreError::NotFound(Why::NotSuggested { clip: clip.to_string() }))
     }
 
     fn decided(&self, clip: ClipId, row: &SuggestionRow, asked: Draft) -> Result<()> {
@@ -283,15 +295,38 @@ impl Reader<'_> {
 
     /// Clips that wait for a person, best-known first, after `after`; only what may stand in lists `within` these bounds.
     pub fn triage(&self, after: Option<(i64, ClipId)>, limit: u32, within: &Within, now_ms: i64) -> Result<TriagePage> {
-        let (seen, account) = match within_sql(within) {
-            None => (String::new(), 0),
-            Some((condition, account)) => (format!("AND ({})", bound(&condition, 1, 2)), account),
+        // What no list shows is a handful, and what is left is asked of the index alone.
+        let shown = "i.clip_id NOT IN (SELECT clip_id FROM clip WHERE isolated_ms IS NOT NULL) AND i.clip_id NOT IN (SELECT clip_id FROM clip WHERE local = 'copying')";
+        let mut waiting =
+            format!("FROM clip_index i WHERE i.triage IS NOT NULL AND ?1 IS NOT NULL AND ?2 IS NOT NULL AND {shown}");
+        let mut account = 0;
+        let mut narrow = None;
+        if let Some((condition, of)) = within_sql(within) {
+            account = of;
+            waiting.push_str(&format!(" AND ({})", over_index(&condition, 1, 2)));
+            narrow = narrow_sql(within, true).map(|sql| format!(" AND i.clip_id IN ({})", bound(&sql, 1, 2)));
+        }
+        let total: i64 = match up_to(within) {
+            // Triggers count all of them.
+            Some(place) => {
+                let hidden = "SELECT count(*) FROM clip c CROSS JOIN clip_index i ON i.clip_id = c.clip_id WHERE i.triage IS NOT NULL AND coalesce(i.care, 4) <= ?1";
+                let sql = format!(
+                    "SELECT (SELECT sum(n) FROM tally WHERE what BETWEEN 'triage 0' AND 'triage ' || ?1) - ({hidden} AND c.local = 'copying')
+                       - ({hidden} AND c.isolated_ms IS NOT NULL AND c.local <> 'copying')"
+                );
+                self.conn.prepare_cached(&sql)?.query_row([place], |r| r.get(0))?
+            }
+            None => {
+                let sql = format!("SELECT count(*) {waiting}{}", narrow.as_deref().unwrap_or_default());
+                self.conn.prepare_cached(&sql)?.query_row(params![account, now_ms], |r| r.get(0))?
+            }
         };
-        let waiting = "FROM clip_index i CROSS JOIN clip c ON c.clip_id = i.clip_id WHERE i.triage IS NOT NULL AND c.local <> 'copying' AND c.isolated_ms IS NULL";
+        // Few are put in order; of many each page is a walk in their order.
+        let narrow = narrow.filter(|_| total <= FEW).unwrap_or_default();
         let (place, clip) = after.map_or((i64::MAX, String::new()), |(place, clip)| (place, clip.to_string()));
         let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT i.clip_id, i.triage {waiting} AND ?1 IS NOT NULL AND ?2 IS NOT NULL {seen}
-               AND i.triage <= ?3 AND (i.triage < ?3 OR i.clip_id < ?4) ORDER BY i.triage DESC, i.clip_id DESC LIMIT ?5"
+            "SELECT i.clip_id, i.triage {waiting}{narrow} AND (i.triage, i.clip_id) < (?3, ?4)
+             ORDER BY i.triage DESC, i.clip_id DESC LIMIT ?5"
         ))?;
         let rows = statement.query_map(params![account, now_ms, place, clip, limit + 1], |r| {
             Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?))
@@ -304,79 +339,120 @@ impl Reader<'_> {
             .collect::<Result<_>>()?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let total: i64 = match seen.is_empty() {
-            // A walk along the index, less the handful that no list shows.
-            true => self
-                .conn
-                .prepare_cached(
-                    "SELECT (SELECT count(*) FROM clip_index WHERE triage IS NOT NULL)
-                       - (SELECT count(*) FROM clip c JOIN clip_index i USING (clip_id) WHERE c.local = 'copying' AND i.triage IS NOT NULL)
-                       - (SELECT count(*) FROM clip c JOIN clip_index i USING (clip_id)
-                          WHERE c.isolated_ms IS NOT NULL AND c.local <> 'copying' AND i.triage IS NOT NULL)",
-                )?
-                .query_row([], |r| r.get(0))?,
-            false => self
-                .conn
-                .prepare_cached(&format!("SELECT count(*) {waiting} AND ?1 IS NOT NULL AND ?2 IS NOT NULL {seen}"))?
-                .query_row(params![account, now_ms], |r| r.get(0))?,
-        };
         let next = if more { rows.last().map(|row| (row.place, row.clip)) } else { None };
         Ok(TriagePage { rows, total: total as u64, next })
     }
 
-    /// Clips that are linked to a reference from before a case (inspection task, on-the-spot document, 日常检查) and to no
-    /// case: not yet linkable, and counted apart from what is missing.
-    pub fn not_yet_linkable(&self) -> Result<u64> {
-        let standing = "withdrawn = 0 AND rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = x.clip_id AND y.case_id = x.case_id)";
-        let of = |kind: &str| {
-            format!(
-                "SELECT x.clip_id FROM case_file f JOIN case_link x ON x.case_id = f.case_id WHERE f.kind {kind} 'case' AND x.{standing}"
-            )
+    /// Clips of a recorder whose capture began in `[from_ms, to_ms]`, in that order, this one left out: none of what is
+    /// isolated, and none that another officer captured, since the recorder changed hands between them. Where nobody knows
+    /// whose this one is and several had the recorder, only those of which nobody knows it either.
+    pub fn neighbours(
+        &self,
+        recorder: &str,
+        (except, officer): (ClipId, Option<&str>),
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<Neighbour>> {
+        let several = || -> Result<bool> {
+            let sql = "SELECT count(DISTINCT officer) > 1 FROM clip_index WHERE recorder_id = ?1 AND captured_start_ms BETWEEN ?2 AND ?3";
+            Ok(self.conn.prepare_cached(sql)?.query_row(params![recorder, from_ms, to_ms], |r| r.get(0))?)
         };
-        let sql = format!("SELECT count(*) FROM ({} EXCEPT {})", of("<>"), of("="));
-        Ok(self.conn.prepare_cached(&sql)?.query_row([], |r| r.get::<_, i64>(0))? as u64)
-    }
-
-    /// Clips of a recorder whose capture began in `[from_ms, to_ms]`, in that order, this one left out.
-    pub fn neighbours(&self, recorder: &str, except: ClipId, from_ms: i64, to_ms: i64) -> Result<Vec<Neighbour>> {
+        // No officer is called nothing.
+        let officer = if officer.is_none() && several()? { Some("") } else { officer };
+        // With their links in one query: an outing is looked at for each of its clips.
         let mut statement = self.conn.prepare_cached(
-            "SELECT i.clip_id, i.captured_start_ms, coalesce(m.duration_ms, 0), instr(',' || i.missing || ',', ',case_no,') > 0
-             FROM clip_index i JOIN clip c ON c.clip_id = i.clip_id LEFT JOIN media m ON m.clip_id = i.clip_id
-             WHERE i.recorder_id = ?1 AND i.captured_start_ms BETWEEN ?2 AND ?3 AND i.clip_id <> ?4 AND c.role IN ('clip', 'other')
-             ORDER BY i.captured_start_ms, i.clip_id LIMIT 200",
+            "SELECT n.clip_id, n.start_ms, n.length_ms, f.kind, l.case_key, a.display, l.origin, l.score
+             FROM (SELECT i.clip_id, i.captured_start_ms AS start_ms, coalesce(m.duration_ms, 0) AS length_ms, instr(',' || i.missing || ',', ',case_no,') = 0 AS linked
+               FROM clip_index i JOIN clip c ON c.clip_id = i.clip_id LEFT JOIN media m ON m.clip_id = i.clip_id
+               WHERE i.recorder_id = ?1 AND i.captured_start_ms BETWEEN ?2 AND ?3 AND i.clip_id <> ?4 AND c.role IN ('clip', 'other')
+                 AND c.isolated_ms IS NULL AND (?5 IS NULL OR i.officer IS NULL OR i.officer = ?5)
+               ORDER BY i.captured_start_ms, i.clip_id LIMIT 200) n
+             LEFT JOIN case_link l ON n.linked AND l.clip_id = n.clip_id AND l.withdrawn = 0
+               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
+             LEFT JOIN case_alias a ON a.case_key = l.case_key LEFT JOIN case_file f ON f.case_id = l.case_id
+             ORDER BY n.start_ms, n.clip_id, f.kind = 'case' DESC, l.origin = 'person' DESC, l.link_id",
         )?;
-        let rows = statement.query_map(params![recorder, from_ms, to_ms, except.to_string()], |r| {
-            Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, bool>(3)?))
-        })?;
-        let mut found = Vec::new();
-        for row in rows {
-            let (clip, start_ms, duration_ms, unlinked) = row?;
-            let clip: ClipId = clip.parse()?;
-            let cases = if unlinked {
-                Vec::new()
-            } else {
-                self.links(clip)?.into_iter().map(|l| (l.case_key, l.display, l.origin, l.score)).collect()
-            };
-            found.push(Neighbour { clip, start_ms, end_ms: start_ms.saturating_add(duration_ms), unlinked, cases });
+        let mut rows = statement.query(params![recorder, from_ms, to_ms, except.to_string(), officer])?;
+        let mut found: Vec<Neighbour> = Vec::new();
+        let mut last = String::new();
+        while let Some(r) = rows.next()? {
+            let id: String = r.get(0)?;
+            if id != last {
+                let (start_ms, length_ms): (i64, i64) = (r.get(1)?, r.get(2)?);
+                let end_ms = start_ms.saturating_add(length_ms);
+                found.push(Neighbour { clip: id.parse()?, start_ms, end_ms, unlinked: true, cases: Vec::new() });
+                last = id;
+            }
+            let (Some(clip), Some(kind)) = (found.last_mut(), r.get::<_, Option<String>>(3)?) else { continue };
+            // Cases come first; once there is one, what there was before it says no more about the others.
+            if kind == "case" {
+                clip.unlinked = false;
+            } else if !clip.unlinked {
+                continue;
+            }
+            clip.cases.push((r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?));
         }
         Ok(found)
     }
 
-    /// Clips of the same outing that are linked to no case, this one left out.
-    pub fn unlinked_of_outing(&self, clip: ClipId, gap_ms: i64) -> Result<Vec<ClipId>> {
-        let found: Option<(String, i64)> = self
+    /// Every clip of the same outing, in the order of capture, this one left out.
+    pub fn outing_of(&self, clip: ClipId, gap_ms: i64) -> Result<Vec<Neighbour>> {
+        let found: Option<(String, i64, Option<String>)> = self
             .conn
             .prepare_cached(
-                "SELECT recorder_id, captured_start_ms FROM clip_index WHERE clip_id = ?1 AND recorder_id IS NOT NULL AND captured_start_ms IS NOT NULL",
+                "SELECT recorder_id, captured_start_ms, officer FROM clip_index WHERE clip_id = ?1 AND recorder_id IS NOT NULL AND captured_start_ms IS NOT NULL",
             )?
-            .query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?)))
+            .query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
             .optional()?;
-        let Some((recorder, start_ms)) = found else { return Ok(Vec::new()) };
+        let Some((recorder, start_ms, officer)) = found else { return Ok(Vec::new()) };
         let length_ms = self.media(clip)?.and_then(|m| m.facts.duration_ms).unwrap_or(0);
         let end_ms = start_ms.saturating_add(length_ms);
         let (from_ms, to_ms) = (start_ms.saturating_sub(OUTING_MS), end_ms.saturating_add(OUTING_MS));
-        let around = self.neighbours(&recorder, clip, from_ms, to_ms)?;
-        Ok(outing(&around, start_ms, end_ms, gap_ms).iter().filter(|n| n.unlinked).map(|n| n.clip).collect())
+        let around = self.neighbours(&recorder, (clip, officer.as_deref()), from_ms, to_ms)?;
+        Ok(outing(&around, start_ms, end_ms, gap_ms).to_vec())
+    }
+
+    /// Of an outing as [`Reader::outing_of`] gives it: clips that are linked to no case; of those that have a reference from
+    /// before a case, only those that share it.
+    pub fn unlinked_among(&self, clip: ClipId, outing: &[Neighbour]) -> Result<Vec<ClipId>> {
+        let ours: Vec<String> = self.links(clip)?.into_iter().map(|l| l.case_key).collect();
+        let same = |n: &&Neighbour| n.unlinked && n.cases.iter().all(|(key, ..)| ours.contains(key));
+        Ok(outing.iter().filter(same).map(|n| n.clip).collect())
+    }
+
+    /// Clips of the same outing that are linked to no case, this one left out.
+    pub fn unlinked_of_outing(&self, clip: ClipId, gap_ms: i64) -> Result<Vec<ClipId>> {
+        self.unlinked_among(clip, &self.outing_of(clip, gap_ms)?)
+    }
+
+    /// Those of them about which nobody has said that they do not belong to the case of this number: one yes for an outing
+    /// does not overrule a no to one of its clips.
+    pub fn undecided_of_outing(&self, clip: ClipId, gap_ms: i64, key: Option<&str>) -> Result<Vec<ClipId>> {
+        self.undecided_among(self.unlinked_of_outing(clip, gap_ms)?, key)
+    }
+
+    /// Clips about which no person has said that they do not belong to the case of this number.
+    pub fn undecided_among(&self, clips: Vec<ClipId>, key: Option<&str>) -> Result<Vec<ClipId>> {
+        let Some(key) = key else { return Ok(clips) };
+        let mut undecided = Vec::with_capacity(clips.len());
+        for clip in clips {
+            if !self.refused(clip, key)? && !self.person_withdrew(clip, key)? {
+                undecided.push(clip);
+            }
+        }
+        Ok(undecided)
+    }
+
+    /// Whether the newest word about this clip and the case of this number is a person's withdrawal.
+    fn person_withdrew(&self, clip: ClipId, key: &str) -> Result<bool> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM case_link l JOIN case_alias a ON a.case_id = l.case_id
+                   WHERE l.clip_id = ?1 AND a.case_key = ?2 AND l.withdrawn = 1 AND l.origin = 'person'
+                     AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id))",
+            )?
+            .query_row(params![clip.to_string(), key], |r| r.get(0))?)
     }
 }
 

@@ -1,12 +1,21 @@
 //! Queries behind pages and reports: figures of the station, lists of clips.
 
 use rusqlite::types::Value;
-use rusqlite::{params, params_from_iter};
+use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::accounts::{bound, within_sql};
+use super::narrow::{narrow_sql, officers_sql};
+use super::report::CountedFilter;
 use super::{Reader, Result};
 use crate::domain::ids::ClipId;
 use crate::domain::rights::Within;
+use crate::domain::search::SearchQuery;
+
+/// Matches of a filter are counted up to here: beyond it, nobody pages to the end.
+const COUNTED: i64 = 10_000;
+
+/// What was captured before that is not among the newest, milliseconds.
+const PAST_MS: i64 = 31 * 86_400_000;
 
 /// One stage of the flow strip.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,6 +76,10 @@ pub struct ClipFilter {
     pub state: Option<String>,
     /// Lacks this one of the five; `any` for any of them.
     pub missing: Option<String>,
+    /// Found by these terms.
+    pub search: Option<SearchQuery>,
+    /// What a search finds best comes first; otherwise the newest.
+    pub best_first: bool,
     /// Only clips that sort after this one in the list (paging).
     pub after: Option<String>,
     /// At most so many.
@@ -75,6 +88,8 @@ pub struct ClipFilter {
     pub within: Within,
     /// Now, for what is limited in time, milliseconds since the Unix epoch.
     pub now_ms: i64,
+    /// Only what a report counts.
+    pub counted: Option<CountedFilter>,
 }
 
 /// A page of clips, newest first.
@@ -84,8 +99,12 @@ pub struct ClipPage {
     pub clips: Vec<ClipId>,
     /// How many match in all.
     pub total: u64,
+    /// `total` is all of them, and not just as many as are counted.
+    pub counted_all: bool,
     /// Where the next page begins.
     pub next: Option<String>,
+    /// Where the page before begins; empty: it is the first one. `None` on the first page.
+    pub back: Option<String>,
 }
 
 impl Reader<'_> {
@@ -93,7 +112,7 @@ impl Reader<'_> {
     pub fn figures(&self, midnight_ms: i64) -> Result<StationFigures> {
         let mut figures = StationFigures::default();
         let mut statement = self.conn.prepare_cached(
-            "SELECT t.state, t.clips, t.bytes, (SELECT min(coalesce(c.sealed_ms, c.created_ms)) FROM clip c WHERE c.state = t.state) FROM clip_total t",
+            "SELECT t.state, t.clips, t.bytes, (SELECT coalesce(c.sealed_ms, c.created_ms) FROM clip c WHERE c.state = t.state ORDER BY coalesce(c.sealed_ms, c.created_ms) LIMIT 1) FROM clip_total t",
         )?;
         let rows = statement.query_map([], |r| {
             Ok((
@@ -135,63 +154,109 @@ impl Reader<'_> {
             &[&midnight_ms],
         )?;
         figures.quarantined = one("SELECT count(*) FROM clip WHERE quarantine IS NOT NULL", &[])?;
-        figures.failed = one("SELECT count(*) FROM delivery WHERE state = 'failed'", &[])?;
+        figures.failed = one("SELECT coalesce(sum(n), 0) FROM delivery_total WHERE state = 'failed'", &[])?;
         figures.outbox = one("SELECT count(*) FROM outbox WHERE stored_ms IS NULL", &[])?;
-        (figures.incomplete, figures.incomplete_oldest_ms) = self.conn.query_row(
-            "SELECT count(*), min(owes_since_ms) FROM clip WHERE owes_since_ms IS NOT NULL",
-            [],
-            |r| Ok((r.get::<_, i64>(0)? as u64, r.get(1)?)),
-        )?;
+        figures.incomplete = self.tally("owing")?.0;
+        let oldest =
+            "SELECT (SELECT owes_since_ms FROM clip WHERE owes_since_ms IS NOT NULL ORDER BY owes_since_ms LIMIT 1)";
+        figures.incomplete_oldest_ms = self.conn.prepare_cached(oldest)?.query_row([], |r| r.get(0))?;
         Ok(figures)
     }
 
     /// A page of clips, newest first. Clips that are still being copied are in it.
     pub fn clips(&self, filter: &ClipFilter) -> Result<ClipPage> {
-        let mut conditions = vec!["1".to_owned()];
+        self.clips_counted(filter, COUNTED)
+    }
+
+    /// The same; matches are counted up to `most`, and more than that are many.
+    pub(super) fn clips_counted(&self, filter: &ClipFilter, most: i64) -> Result<ClipPage> {
+        let mut conditions =
+            vec!["c.clip_id NOT IN (SELECT clip_id FROM clip WHERE isolated_ms IS NOT NULL)".to_owned()];
         let mut values: Vec<Value> = Vec::new();
+        let mut officers: Vec<String> = Vec::new();
         let mut add = |sql: &str, value: Value| {
             values.push(value);
             conditions.push(sql.replace('?', &format!("?{}", values.len())));
+            values.len()
         };
         if let Some(key) = &filter.case_key {
             add(
-                "EXISTS (SELECT 1 FROM case_link l JOIN case_alias a ON a.case_id = l.case_id WHERE l.clip_id = c.clip_id AND a.case_key = ? AND l.withdrawn = 0
+                // From the case to its clips, not from every clip to its cases.
+                "c.clip_id IN (SELECT l.clip_id FROM case_alias a JOIN case_link l ON l.case_id = a.case_id WHERE a.case_key = ? AND l.withdrawn = 0
                    AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id))",
                 key.clone().into(),
             );
         }
+        // What a plus stands before, leads no query by itself: where it holds for many, their order does.
         if let Some(officer) = &filter.officer {
-            add("instr(i.officer, ?) > 0", officer.clone().into());
+            let json = self.officers_like(officer)?;
+            let n = add("coalesce(i.officer IN (SELECT value FROM json_each(?)), 0)", json.into());
+            officers.push(format!("SELECT value FROM json_each(?{n})"));
         }
         if let Some(recorder) = &filter.recorder {
-            add("instr(lower(c.recorder_id), lower(?)) > 0", recorder.clone().into());
+            add("+c.recorder_id IN (SELECT value FROM json_each(?))", self.recorders_like(recorder)?.into());
         }
         if let Some(from) = filter.from_ms {
-            add("i.captured_start_ms >= ?", from.into());
+            add("+i.captured_start_ms >= ?", from.into());
         }
         if let Some(to) = filter.to_ms {
-            add("i.captured_start_ms < ?", to.into());
+            add("+i.captured_start_ms < ?", to.into());
         }
         if let Some(state) = &filter.state {
-            add("c.state = ?", state.clone().into());
+            add("+c.state = ?", state.clone().into());
         }
         match filter.missing.as_deref() {
-            Some("any") => add("i.missing_count > ?", 0.into()),
-            Some(name) => add("instr(',' || i.missing || ',', ',' || ? || ',') > 0", name.to_owned().into()),
+            Some("any") => conditions.push("i.missing_count > 0".to_owned()),
+            Some(name) => {
+                add(
+                    "i.missing_count > 0 AND instr(',' || i.missing || ',', ',' || ? || ',') > 0",
+                    name.to_owned().into(),
+                );
+            }
             None => {}
         }
+        if let Some(counted) = &filter.counted {
+            conditions.push(self.counted_sql(counted, (filter.from_ms, filter.to_ms), &mut values)?);
+        }
+        if let Some(query) = filter.search.as_ref().filter(|q| !q.is_empty()) {
+            return self.search(filter, query, conditions, values);
+        }
+        let mut clips = None;
         if let Some((condition, account)) = within_sql(&filter.within) {
             values.extend([account.into(), filter.now_ms.into()]);
             let n = values.len();
             conditions.push(format!("({})", bound(&condition, n - 1, n)));
+            match officers_sql(&filter.within) {
+                Some(sql) => officers.push(bound(sql, n - 1, n)),
+                None => clips = narrow_sql(&filter.within, false).map(|sql| bound(&sql, n - 1, n)),
+            }
         }
-        let from = format!("FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE {}", conditions.join(" AND "));
-        let total: i64 = self
-            .conn
-            .prepare(&format!("SELECT count(*) {from}"))?
-            .query_row(params_from_iter(&values), |r| r.get(0))?;
+        let all = format!("FROM clip c LEFT JOIN clip_index i USING (clip_id) WHERE {}", conditions.join(" AND "));
+        // The same by whatever names the clips: their officer, their time, their state.
+        let mut named: Vec<String> = conditions.iter().map(|c| c.strip_prefix('+').unwrap_or(c).to_owned()).collect();
+        named.extend(clips.map(|sql| format!("c.clip_id IN ({sql})")));
+        let joined = match officers.is_empty() {
+            true => "clip c LEFT JOIN clip_index i USING (clip_id)",
+            false => "clip_index i CROSS JOIN clip c ON c.clip_id = i.clip_id",
+        };
+        named.extend(officers.into_iter().map(|sql| format!("i.officer IN ({sql})")));
+        let named = format!("FROM {joined} WHERE {}", named.join(" AND "));
+        let (total, counted_all) = match conditions.len() {
+            // Triggers count all of them.
+            1 => (self.conn.query_row("SELECT sum(clips) FROM clip_total", [], |r| r.get(0))?, true),
+            _ => {
+                let counted = format!("SELECT count(*) FROM (SELECT 1 {named} LIMIT {})", most + 1);
+                let n: i64 = self.conn.prepare(&counted)?.query_row(params_from_iter(&values), |r| r.get(0))?;
+                (n.min(most), n <= most)
+            }
+        };
+        // Few are found by their names and put in order; of many each page is a walk in their order. What ended long ago
+        // lies far behind in it.
+        let past = filter.to_ms.is_some_and(|to| to < filter.now_ms.saturating_sub(PAST_MS));
+        let from = if conditions.len() > 1 && (counted_all || past) { named } else { all };
         let limit = filter.limit.clamp(1, 1_000);
-        let mut paged = from;
+        let mut paged = from.clone();
+        let unpaged = values.len();
         if let Some(after) = &filter.after {
             values.push(after.clone().into());
             paged.push_str(&format!(" AND c.clip_id < ?{}", values.len()));
@@ -205,7 +270,22 @@ impl Reader<'_> {
         let more = clips.len() > limit as usize;
         clips.truncate(limit as usize);
         let next = if more { clips.last().map(|c| c.to_string()) } else { None };
-        Ok(ClipPage { clips, total: total as u64, next })
+        let back = match (&filter.after, clips.first()) {
+            (None, _) => None,
+            // What went beyond the end goes back to the begin.
+            (Some(_), None) => Some(String::new()),
+            (Some(_), Some(first)) => {
+                values.truncate(unpaged);
+                values.push(first.to_string().into());
+                let sql = format!(
+                    "SELECT c.clip_id {from} AND c.clip_id > ?{} ORDER BY c.clip_id LIMIT 1 OFFSET {limit}",
+                    values.len()
+                );
+                let before = self.conn.prepare(&sql)?.query_row(params_from_iter(&values), |r| r.get::<_, String>(0));
+                Some(before.optional()?.unwrap_or_default())
+            }
+        };
+        Ok(ClipPage { clips, total: total as u64, counted_all, next, back })
     }
 
     /// For one dock: clips sealed, clips with all five facts missing none, clips proven, bytes sealed.

@@ -239,6 +239,25 @@ impl Vault {
         Ok(freed)
     }
 
+    /// Removes everything of a clip that was disposed of, durably: its master, what was set aside of it, its tree, its
+    /// thumbnail. What is gone already is fine. Gives the bytes of footage that this freed: none where another clip's name
+    /// still holds the same file.
+    pub fn dispose(&self, clip: ClipId) -> Result<u64, VaultError> {
+        // The tree and the pictures go first: once the master is gone nothing here tells what was in it.
+        let thumbnail = self.thumbnail(clip);
+        for path in
+            [self.tree(clip), self.master(clip).with_extension("torn"), thumbnail.with_extension("jpg.part"), thumbnail]
+        {
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("removing", &path)(e)),
+                Err(_) => {}
+                Ok(()) => self.sync_parent(&path)?,
+            }
+        }
+        self.discard(clip)?;
+        self.give_up(clip)
+    }
+
     /// Puts the bytes of a clip back that stand in its `.part`, complete: read back past the page cache, compared, named
     /// and made durable. `false` where they are not what was sealed; they are dropped then.
     pub fn take_back(&self, clip: ClipId, blake3: Blake3, size_bytes: u64) -> Result<bool, VaultError> {
@@ -273,6 +292,12 @@ impl Vault {
         let tmp = path.with_extension("jpg.part");
         fs::write(&tmp, jpeg).map_err(failed("writing", &tmp))?;
         fs::rename(&tmp, &path).map_err(failed("naming", &path))
+    }
+
+    /// Stores the tree of a clip whose own one went, durably.
+    pub fn put_tree(&self, clip: ClipId, tree: &[u8]) -> Result<(), VaultError> {
+        let path = self.tree(clip);
+        durable::write(&path, tree, 0o644).map_err(failed("writing", &path))
     }
 
     fn sync_parent(&self, file: &Path) -> Result<(), VaultError> {

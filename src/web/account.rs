@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::present::{Ctx, Nav, Stamp};
 use super::routes::{Need, Routes};
+use super::scan::Scan;
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
 use crate::access::{Access, OwnRefusal, Signed, codes};
@@ -35,6 +36,7 @@ pub(super) struct SessionLine {
     pub seen: Stamp,
     pub from: String,
     pub agent: String,
+    pub by: &'static str,
 }
 
 #[derive(Template)]
@@ -44,10 +46,14 @@ struct AccountPage<'a> {
     name: &'a str,
     login: String,
     roles: String,
+    /// When nobody signs in with it any more.
+    until: Option<Stamp>,
     must_change: bool,
     codes_on: bool,
-    /// Key and address for the authenticator, while codes are about to be switched on.
-    new_codes: Option<(String, String)>,
+    /// Key and address for the authenticator, while codes are about to be switched on, and the address to scan.
+    new_codes: Option<(String, String, Option<Scan>)>,
+    /// By what else the account is known, each with its kind.
+    identities: Vec<(&'static str, String)>,
     sessions: Vec<SessionLine>,
     done: Option<&'static str>,
     refusal: Option<String>,
@@ -91,7 +97,8 @@ fn own<'a>(site: &'a Site, visitor: &'a Visitor) -> Result<(&'a Arc<Access>, &'a
 
 async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Trouble> {
     let (access, signed) = own(site, visitor)?;
-    let login = access.login_of(signed.account).await?;
+    let account = access.account(signed.account).await?;
+    let login = account.login.clone();
     let c = site.ctx(visitor, Nav::Account).await?;
     let sessions = access.sessions(signed.account).await?;
     let sessions = sessions.into_iter().map(|s| SessionLine {
@@ -101,10 +108,13 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         id: s.id,
         from: s.from,
         agent: s.agent,
+        by: c.w.signed_in_by(s.by),
     });
     let new_codes = (with.codes && !signed.codes).then(|| {
         let secret = access.new_codes(signed);
-        (codes::written(&secret), codes::address(&secret, &c.frame.station_name, &login))
+        let address = codes::address(&secret, &c.frame.station_name, &login);
+        let scan = Scan::of(&address);
+        (codes::written(&secret), address, scan)
     });
     let roles: Vec<&str> = signed.roles.iter().map(|role| c.w.role(role)).collect();
     let status = if with.refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -112,9 +122,15 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         name: &signed.name,
         login,
         roles: roles.join(" · "),
+        until: account.until_ms.map(|ms| c.stamp(UtcMs(ms))),
         must_change: signed.must_change,
         codes_on: signed.codes,
         new_codes,
+        identities: account
+            .identities
+            .iter()
+            .map(|identity| (c.w.signed_in_by(identity.by()), identity.name()))
+            .collect(),
         sessions: sessions.collect(),
         done: with.done,
         refusal: with.refusal,
@@ -165,7 +181,7 @@ async fn password(
 ) -> Response {
     let w = visitor.lang.words();
     let came = async {
-        let Form(form) = body.map_err(|_| Trouble::Invalid(String::new()))?;
+        let Form(form) = body?;
         let (access, signed) = own(&site, &visitor)?;
         if form.new != form.again {
             return Ok(Err(w.password_unlike.to_owned()));
@@ -191,7 +207,7 @@ async fn set_codes(
     let w = visitor.lang.words();
     let on = matches!(&body, Ok(Form(CodesForm { code: Some(_), .. })));
     let came = async {
-        let Form(form) = body.map_err(|_| Trouble::Invalid(String::new()))?;
+        let Form(form) = body?;
         let (access, signed) = own(&site, &visitor)?;
         let from = &visitor.caller.from;
         Ok(access.set_codes(signed, &form.password.0, form.code.as_deref(), from).await?.map_err(|r| told(r, w)))

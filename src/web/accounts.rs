@@ -19,6 +19,7 @@ use crate::domain::account::{AccountAsk, AccountFacts};
 use crate::domain::command::Request;
 use crate::domain::rights::{Action, Role};
 use crate::domain::time::UtcMs;
+use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::store::AccountRow;
 
@@ -58,6 +59,8 @@ struct AccountLine {
     locked: bool,
     codes: bool,
     seen_until: Option<Stamp>,
+    oidc_subject: String,
+    certificate: String,
 }
 
 #[derive(Template)]
@@ -71,6 +74,8 @@ struct AccountsPage<'a> {
     done: Option<&'static str>,
     refusal: Option<String>,
     typed: AccountForm,
+    /// There is an identity provider; browsers are asked for certificates.
+    ways: (bool, bool),
 }
 
 /// An account as a form has it; repeated fields come as pairs.
@@ -82,11 +87,14 @@ struct AccountForm {
     unit: String,
     officer: String,
     until: String,
+    /// Absent where the form has no such field.
+    oidc_subject: Option<String>,
+    certificate: Option<String>,
 }
 
 impl AccountForm {
     fn read(body: Result<Form<Vec<(String, String)>>, FormRejection>) -> Result<Self, Trouble> {
-        let Form(pairs) = body.map_err(|_| Trouble::Invalid(String::new()))?;
+        let Form(pairs) = body?;
         let mut form = Self::default();
         for (name, value) in pairs {
             match name.as_str() {
@@ -96,7 +104,9 @@ impl AccountForm {
                 "unit" => form.unit = value,
                 "officer" => form.officer = value,
                 "until" => form.until = value,
-                _ => return Err(Trouble::Invalid(format!("{name:?}"))),
+                "oidc_subject" => form.oidc_subject = Some(value),
+                "certificate" => form.certificate = Some(value),
+                _ => return Err(Trouble::Invalid(Why::Unsaid)),
             }
         }
         Ok(form)
@@ -108,6 +118,8 @@ impl AccountForm {
             unit: Some(self.unit.clone()),
             officer: Some(self.officer.clone()),
             until: Some(self.until.clone()),
+            oidc_subject: self.oidc_subject.clone(),
+            certificate: self.certificate.clone(),
         }
     }
 }
@@ -147,7 +159,8 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let access = site.door.access.as_ref().ok_or(Trouble::NoPage)?;
     let c = site.ctx(visitor, Nav::Accounts).await?;
     let accounts = access.accounts().await?;
-    let lines = accounts.iter().map(|(account, sessions)| line(account, *sessions, &c)).collect();
+    let issuer = access.oidc_issuer();
+    let lines = accounts.iter().map(|(account, sessions)| line(account, *sessions, issuer, &c)).collect();
     let page = AccountsPage {
         lines,
         boxes: boxes(c.w, |role| with.typed.roles.iter().any(|word| word == role.as_str())),
@@ -155,12 +168,13 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         done: with.done,
         refusal: with.refusal,
         typed: with.typed,
+        ways: (issuer.is_some(), site.door.client_ca.is_some()),
         c: &c,
     };
     Ok((with.status, Html(page.render()?)).into_response())
 }
 
-fn line(a: &AccountRow, sessions: u64, c: &Ctx) -> AccountLine {
+fn line(a: &AccountRow, sessions: u64, issuer: Option<&str>, c: &Ctx) -> AccountLine {
     let w = c.w;
     let over = a.until_ms.is_some_and(|until| c.now.0 >= until);
     let locked = c.now.0 < a.locked_ms;
@@ -192,6 +206,8 @@ fn line(a: &AccountRow, sessions: u64, c: &Ctx) -> AccountLine {
         disabled: a.disabled_ms.is_some(),
         locked,
         codes: a.totp.is_some(),
+        oidc_subject: a.oidc_subject(issuer).unwrap_or_default().to_owned(),
+        certificate: a.certificates().join(", "),
     }
 }
 

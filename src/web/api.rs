@@ -12,20 +12,20 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use super::asked::json;
 use super::media;
 use super::present::Nav;
-use super::present::station::alarm_note;
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::case::CaseAnswer;
 use super::view::clips::ClipsQuery;
-use super::view::station::Severity;
 use super::wire::*;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::record::{CaseLink, Copy, Field, Provenance, Record};
 use crate::domain::rights::Action;
+use crate::domain::why::Why;
 
 /// A roster is at most this long: a year of a large agency is under 2 MB.
 const ROSTER_BYTES: usize = 8 * 1024 * 1024;
@@ -50,6 +50,7 @@ const ROWS: u32 = 50;
         get_media,
         link_clip,
         unlink_clip,
+        push_clip,
         annotate_clip,
         list_cases,
         get_case,
@@ -58,25 +59,99 @@ const ROWS: u32 = 50;
         import_roster,
         super::derived::preview,
         super::derived::sheet,
+        super::documents::file_document,
+        super::elsewhere::search_elsewhere,
+        super::derivatives::list_derived,
+        super::derivatives::ask_derived,
+        super::derivatives::get_derived,
+        super::derivatives::get_derived_file,
         super::triage::list,
         super::triage::decide_clip,
         super::registers::import_register,
         super::registers::undo_import,
-        super::registers::coverage,
+        super::coverage::coverage,
+        super::coverage::coverage_csv,
+        super::coverage::coverage_xlsx,
+        super::coverage::list_reasons,
+        super::coverage::say_reason,
+        super::coverage::withdraw_reason,
         super::rooms::list_rooms,
         super::rooms::start_room,
         super::rooms::stop_room,
+        super::sending::pause_sending,
+        super::sending::resume_sending,
+        super::sent::send_case,
+        super::sent::call_back,
         super::exports::list_exports,
         super::exports::ask_export,
         super::exports::get_export,
         super::exports::step_export,
         super::exports::get_zip,
         super::logs::entries,
+        super::alarms::list,
+        super::alarms::acknowledge_one,
+        super::keeping::get_keeping,
+        super::keeping::hold_clip,
+        super::keeping::hold_case,
+        super::keeping::release_hold,
+        super::keeping::isolate_clip,
+        super::keeping::lift_isolation,
+        super::keeping::list_due,
+        super::keeping::propose_disposal,
+        super::keeping::get_disposal,
+        super::keeping::decide_disposal,
+        super::filing::get_filing,
+        super::filing::close_case,
+        super::filing::bind_case,
+        super::filing::file_case,
+        super::filing::reopen_case,
+        super::office::admin::list_destinations,
+        super::office::admin::try_destination,
+        super::office::admin::last_check,
+        super::office::admin::run_check,
+        super::office::admin::show_configuration,
+        super::office::admin::rules_now,
+        super::office::admin::try_rules,
+        super::office::recorders::list_recorders,
+        super::office::recorders::show_recorder,
+        super::office::recorders::decide_recorder,
+        super::office::recorders::assign_recorder,
+        super::office::desk::list_out,
+        super::office::desk::scan_code,
+        super::office::desk::issue_recorder,
+        super::office::desk::return_recorder,
+        super::office::desk::undo_last,
+        super::office::registers::list_registers,
+        super::office::registers::list_entries,
+        super::office::registers::try_register,
+        super::office::registers::rules_told,
+        super::office::registers::try_rules_told,
+        super::office::parties::list_parties,
+        super::office::parties::show_party,
+        super::office::bulk::several_clips,
+        super::changes::changes,
+        super::reports::get_report,
+        super::reports::register_csv,
+        super::reports::register_xlsx,
+        super::reports::form,
+        super::sampling::list_samples,
+        super::sampling::draw_sample,
+        super::sampling::get_sample,
+        super::sampling::candidates,
+        super::sampling::judge_sample,
+        super::sampling::answer_finding,
+        super::sampling::return_finding,
+        super::sampling::close_finding,
+        super::review::api::get_review,
+        super::review::api::add_note,
+        super::review::api::withdraw_note,
+        super::review::api::give_opinion,
+        super::review::api::mark_case,
         openapi,
         healthz,
         metrics
     ),
-    components(schemas(Record, CaseLink, Copy, Provenance, Problem))
+    components(schemas(Record, CaseLink, Copy, Provenance, Problem, super::changes::Changed))
 )]
 pub struct Document;
 
@@ -104,6 +179,7 @@ pub fn routes(r: Routes) -> Routes {
         .get("/api/v1/clips/{id}/media", Need::May(PlayClip), media::media)
         .post("/api/v1/clips/{id}/links", Need::May(LinkClip), link_clip)
         .delete("/api/v1/clips/{id}/links/{case_no}", Need::May(LinkClip), unlink_clip)
+        .post("/api/v1/clips/{id}/push", Need::May(PushClip), push_clip)
         .get("/api/v1/cases", Need::May(FindCase), list_cases)
         .get("/api/v1/cases/{number}", Need::May(FindCase), get_case)
         .get("/api/v1/status", Need::May(SeeStation), status)
@@ -121,14 +197,7 @@ fn answered(visitor: &Visitor, answer: Answer) -> Response {
 }
 
 fn query<T>(q: Result<Query<T>, QueryRejection>) -> Result<T, Trouble> {
-    q.map(|Query(q)| q).map_err(|e| Trouble::Invalid(e.body_text()))
-}
-
-fn json<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Trouble> {
-    body.map(|Json(b)| b).map_err(|e| match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
-        _ => Trouble::Invalid(e.body_text()),
-    })
+    q.map(|Query(q)| q).map_err(Trouble::from)
 }
 
 fn clip_id(id: &str) -> Result<ClipId, Trouble> {
@@ -144,7 +213,12 @@ async fn list_clips(
     q: Result<Query<RawClipsQuery>, QueryRejection>,
 ) -> Response {
     let answer = async {
-        let q = query(q)?.resolve(ROWS)?;
+        let q = query(q)?;
+        // A form that leaves a day empty means none; a program that sends an empty one has lost it.
+        if [&q.from, &q.to].into_iter().flatten().any(String::is_empty) {
+            return Err(Trouble::Invalid(Why::DayForm { typed: String::new() }));
+        }
+        let q = q.resolve(ROWS)?;
         let what = if q.is_filtered() { "search" } else { "list" };
         site.log_access(&visitor, Access { what, terms: Some(&q.to_query_string()), ..Access::default() }).await?;
         let page = site.pages.records(&q, &visitor.who.within(Action::ListClips)).await?;
@@ -161,6 +235,9 @@ async fn get_clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Pat
         let clip = clip_id(&id)?;
         site.log_access(&visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
         let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+        if view.isolated.is_some() {
+            return Err(Trouble::Isolated);
+        }
         Ok(Json(view.record).into_response())
     };
     answered(&visitor, answer.await)
@@ -231,8 +308,8 @@ async fn annotate_clip(
         let clip = clip_id(&id)?.to_string();
         let body = json(body)?;
         if let Some(name) = body.keys().find(|name| Field::parse(name).is_none()) {
-            let known: Vec<_> = Field::ALL.iter().map(|f| f.as_str()).collect();
-            return Err(Trouble::Invalid(format!("{name:?}: {}", known.join(" | "))));
+            let known = Field::ALL.iter().map(|f| f.as_str().to_owned()).collect();
+            return Err(Trouble::Invalid(Why::NoField { name: name.clone(), known }));
         }
         let fields = body.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect();
         Ok(Json(site.carry_out(&visitor.caller, Request::Annotate { clip, fields }).await?).into_response())
@@ -295,13 +372,19 @@ async fn status(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
         let c = site.ctx(&visitor, Nav::Other).await?;
         let view = site.pages.station().await?;
         let alarm = |a: &super::view::station::Alarm| {
-            let note = alarm_note(a, &c);
-            let severity = match a.severity() {
-                Severity::Bad => "bad",
-                Severity::Warn => "warn",
-                Severity::Info => "info",
-            };
-            AlarmStatus { code: a.code(), severity, message: note.title, action: note.action }
+            let (risen, w) = (view.risen(a), c.w);
+            AlarmStatus {
+                id: risen.map(|r| r.id),
+                code: a.code(),
+                about: a.about().to_owned(),
+                severity: a.severity().as_str(),
+                message: w.alarm_title(a),
+                action: w.alarm_action(a),
+                since: risen.map(|r| r.since.rfc3339()),
+                acknowledged_by: risen
+                    .and_then(|r| r.acknowledged.as_ref())
+                    .map(|(by, _)| format!("{}:{}", by.kind, by.id)),
+            }
         };
         let status = Status {
             station: c.frame.station_name.clone(),
@@ -337,6 +420,18 @@ async fn bays(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
     answered(&visitor, answer.await)
 }
 
+/// Sends a clip before all others.
+#[utoipa::path(post, path = "/api/v1/clips/{id}/push", params(("id" = String, Path, description = "Record id")),
+    responses((status = 200, description = "How many clips go first", body = serde_json::Value), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 503, body = Problem)))]
+async fn push_clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let answer = async {
+        let request = Request::Push { clip: Some(clip_id(&id)?.to_string()), case_no: None };
+        Ok(Json(site.carry_out(&visitor.caller, request).await?).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
 /// Imports a roster (officer, recorder, from, to, case, place, matter) as CSV.
 #[utoipa::path(post, path = "/api/v1/roster", params(RosterQuery), request_body(content = String, content_type = "text/csv"),
     responses((status = 200, description = "What changed, or would change", body = serde_json::Value),
@@ -349,10 +444,7 @@ async fn import_roster(
 ) -> Response {
     let answer = async {
         let q = query(q)?;
-        let csv = body.map_err(|e| match e.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
-            _ => Trouble::Invalid(e.body_text()),
-        })?;
+        let csv = body.map_err(Trouble::from)?;
         let name = q.name.unwrap_or_else(|| "roster.csv".into());
         let done = site.carry_out(&visitor.caller, Request::ImportRoster { name, csv, dry_run: q.dry_run }).await?;
         Ok(Json(done).into_response())
@@ -362,14 +454,20 @@ async fn import_roster(
 
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, body = serde_json::Value)))]
-async fn openapi() -> Response {
-    Json(Document::openapi()).into_response()
+async fn openapi(State(site): State<Arc<Site>>) -> Response {
+    let mut document = super::hooks::with_webhooks(Document::openapi());
+    super::conventions::dress(&mut document, super::routes(&site).declared());
+    Json(document).into_response()
 }
 
-/// Whether the parts of the daemon are well.
+/// Whether the parts of the daemon are well. Why one is not tells addresses and errors: only who may look at the station
+/// is told.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = HealthStatus), (status = 503, body = HealthStatus)))]
-async fn healthz(State(site): State<Arc<Site>>) -> Response {
-    let health = HealthStatus::from(site.pages.health().await);
+async fn healthz(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let mut health = HealthStatus::from(site.pages.health().await);
+    if !visitor.who.may_ever(Action::SeeStation) {
+        health.parts.iter_mut().for_each(|part| part.detail = None);
+    }
     let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health)).into_response()
 }

@@ -37,7 +37,11 @@ macro_rules! assets {
 assets! {
     "app.css" => "text/css; charset=utf-8",
     "player.js" => "text/javascript; charset=utf-8",
+    "together.js" => "text/javascript; charset=utf-8",
+    "filing.js" => "text/javascript; charset=utf-8",
+    "review.js" => "text/javascript; charset=utf-8",
     "triage.js" => "text/javascript; charset=utf-8",
+    "office.js" => "text/javascript; charset=utf-8",
     "live.js" => "text/javascript; charset=utf-8",
     "htmx.min.js" => "text/javascript; charset=utf-8",
     "idiomorph-ext.min.js" => "text/javascript; charset=utf-8",

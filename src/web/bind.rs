@@ -1,10 +1,17 @@
 //! The pages' port bound to the store: from rows and the board to view models. Only reads; what a page
 //! changes goes through `domain::command`.
 
+mod alarms;
 mod clip;
+mod derived;
 mod exports;
+mod keeping;
 mod log;
+mod office;
+mod reports;
+mod review;
 mod rooms;
+mod sampling;
 mod station;
 mod triage;
 
@@ -12,11 +19,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::elsewhere::may_see;
 use super::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage};
 use super::view::Frame;
-use super::view::case::{CaseAnswer, CaseView};
+use super::view::alarms::AlarmsView;
+use super::view::case::{CaseAnswer, CaseView, DocumentRow};
 use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use super::view::derived::DerivedView;
 use super::view::exports::{ExportView, ExportsView};
 use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
@@ -26,18 +36,24 @@ use crate::config::Stream;
 use crate::domain::case_number::NumberRule;
 use crate::domain::clip::{ClipState, Local};
 use crate::domain::coverage::Allowed;
+use crate::domain::document::saved_name;
+use crate::domain::elsewhere::{AnswerElsewhere, CatalogueLine, Elsewhere};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{
     BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, Packages, PreviewPiece,
 };
 use crate::domain::record::{REQUIRED, Record};
 use crate::domain::rights::Within;
+use crate::domain::search::SearchQuery;
 use crate::domain::time::UtcMs;
+use crate::domain::why::Why;
 use crate::runtime::board::Board;
 use crate::runtime::health::{Health, Level};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::task;
-use crate::store::{CaseFigures, CaseSummary, ClipFilter, ClipStanding, Policy, Reader, Store, StoreError};
+use crate::store::{
+    CaseFigures, CaseSummary, ClipFilter, ClipStanding, CountedFilter, DerivativeRow, Policy, Reader, Store, StoreError,
+};
 use crate::vault::Vault;
 
 /// Clips on the page of a case; a case with more says so.
@@ -59,6 +75,8 @@ pub struct StationPages {
     pub exporting: crate::config::Export,
     /// Makes previews and contact sheets.
     pub derive: Arc<dyn Derive>,
+    /// How derived files are kept.
+    pub deriving: crate::config::Derived,
     /// What is going on now.
     pub board: Board,
     /// Time.
@@ -75,6 +93,8 @@ pub struct StationPages {
     pub station_name: String,
     /// Bytes that the vault's disk keeps free.
     pub reserve_bytes: u64,
+    /// Who is told of alarms and events, as the store names them.
+    pub receivers: Vec<String>,
     /// Names of the configured destinations, and whether each is required.
     pub destinations: Vec<(String, bool)>,
     /// Streams as configured.
@@ -83,6 +103,16 @@ pub struct StationPages {
     pub outing_gap_ms: i64,
     /// What counts as recorded.
     pub allowed: Allowed,
+    /// Isolation, filing, disposal.
+    pub keeping: crate::config::Keeping,
+    /// A clip without a case is kept for so long after it was sealed, milliseconds.
+    pub unlinked_ms: i64,
+    /// What only the composition root knows.
+    pub premises: Arc<dyn crate::domain::office::Premises>,
+    /// Catalogues of other stations.
+    pub elsewhere: Arc<dyn Elsewhere>,
+    /// What supervision, review and reports go by.
+    pub supervision: crate::config::Supervision,
 }
 
 fn failed(e: StoreError) -> ReadError {
@@ -106,17 +136,21 @@ impl StationPages {
 
     /// Begin of a day of the station's zone, milliseconds since the Unix epoch.
     fn day_ms(&self, day: jiff::civil::Date) -> Result<i64, ReadError> {
-        let at = day.to_zoned(self.policy.zone.clone()).map_err(|e| ReadError::Invalid(e.to_string()))?;
+        let at = day
+            .to_zoned(self.policy.zone.clone())
+            .map_err(|e| ReadError::Invalid(Why::NoSuchDay { detail: e.to_string() }))?;
         Ok(at.timestamp().as_millisecond())
     }
 
     fn filter(&self, query: &ClipsQuery, within: &Within) -> Result<ClipFilter, ReadError> {
         let case_key = query.case.as_deref().map(|typed| self.key_of(typed)).transpose()?;
-        let to = query.to.map(|d| d.tomorrow().map_err(|e| ReadError::Invalid(e.to_string()))).transpose()?;
+        let to = query
+            .to
+            .map(|d| d.tomorrow().map_err(|e| ReadError::Invalid(Why::NoSuchDay { detail: e.to_string() })))
+            .transpose()?;
         if let Some(after) = &query.after {
-            after.parse::<ClipId>().map_err(|_| {
-                ReadError::Invalid("this place in the list cannot be read; begin again from its first page".into())
-            })?;
+            let clip = after.split_once('~').map_or(after.as_str(), |(clip, _)| clip);
+            clip.parse::<ClipId>().map_err(|_| ReadError::Invalid(Why::PlaceInList {}))?;
         }
         Ok(ClipFilter {
             case_key,
@@ -126,11 +160,24 @@ impl StationPages {
             to_ms: to.map(|d| self.day_ms(d)).transpose()?,
             state: query.state.map(|s| s.as_str().to_owned()),
             missing: query.missing.map(|m| m.as_str().to_owned()),
+            search: query.q.as_deref().map(|typed| self.search_query(typed)),
+            best_first: query.best_first,
             after: query.after.clone(),
             limit: query.limit.clamp(1, 200),
             within: within.clone(),
             now_ms: self.clock.now().0,
+            counted: query.counted.is_some().then(|| CountedFilter {
+                figure: query.counted.figure,
+                unit: query.counted.unit.clone(),
+                kind: query.counted.kind.clone(),
+                taken_ms: query.counted.taken.map(|p| p.span_ms(&self.policy.zone)),
+            }),
         })
+    }
+
+    /// What was typed into the search box.
+    pub(super) fn search_query(&self, typed: &str) -> SearchQuery {
+        SearchQuery::parse(typed, &self.rule, &self.clock.now().zoned(&self.policy.zone))
     }
 
     /// The key of a typed number; a number that the rule refuses matches nothing.
@@ -162,19 +209,34 @@ impl StationPages {
                     return Ok(CaseAnswer::Near(near.into_iter().map(|c| c.display).collect()));
                 }
             };
-            let (summary, figures) = seen(r, summary, &clips, all)?;
+            let (known, narrowed) = (r.knows_case(summary.case_id, &within, now)?, within.is_narrowed());
+            let coverage = match narrowed {
+                true => r.coverage_seen(summary.case_id, &clips, known, now, allowed)?,
+                false => r.coverage(summary.case_id, now, allowed)?,
+            };
+            let (documents, clips) = parted(r, &clips)?;
+            let (summary, mut figures) = seen(r, summary, &clips, all)?;
+            let documents = documents_of(r, &documents, &policy)?;
+            if all {
+                let proven = |d: &&DocumentRow| matches!(d.state, ClipState::Proven | ClipState::Released);
+                figures.proven -= documents.iter().filter(proven).count() as u64;
+            }
             let records = clips
                 .iter()
                 .take(CASE_CLIPS)
                 .map(|c| Ok((*c, r.record(*c, &policy)?)))
                 .collect::<Result<Vec<_>, StoreError>>()?;
-            // What the register says comes before what single clips say.
-            let entry = r.case_entry(summary.case_id)?.map(|e| e.entry).unwrap_or_default();
+            // What the register says comes before what single clips say, for who may know it.
+            let entry = r.case_entry(summary.case_id)?.filter(|_| known).map(|e| e.entry).unwrap_or_default();
             let first = |column: &str, f: fn(&Record) -> Option<&String>| {
                 entry.get(column).map(str::to_owned).or_else(|| records.iter().find_map(|(_, rec)| f(rec).cloned()))
             };
+            let reasons = if known { r.no_records(summary.case_id)? } else { Vec::new() };
             let view = CaseView {
-                coverage: r.coverage(summary.case_id, now, allowed)?,
+                coverage,
+                reasons,
+                known,
+                narrowed,
                 number: summary.display,
                 kind: summary.kind,
                 aliases: summary.aliases,
@@ -184,6 +246,7 @@ impl StationPages {
                 clips_total: clips.len() as u64,
                 clips: records.iter().map(|(c, rec)| row(r, *c, rec)).collect::<Result<_, _>>()?,
                 duration_ms: summary.duration_ms,
+                documents,
                 bytes: summary.bytes,
                 proven: figures.proven,
                 incomplete: figures.incomplete,
@@ -197,13 +260,7 @@ impl StationPages {
     async fn cases_inner(&self, query: &str, after: Option<&str>, within: &Within) -> Result<CasesView, ReadError> {
         let (within, now) = (within.clone(), self.clock.now().0);
         let loose = self.rule.search_keys(query, self.this_year()).loose;
-        let below = after
-            .map(|a| {
-                a.parse::<i64>().map_err(|_| {
-                    ReadError::Invalid("this place in the list cannot be read; begin again from its first page".into())
-                })
-            })
-            .transpose()?;
+        let below = after.map(|a| a.parse::<i64>().map_err(|_| ReadError::Invalid(Why::PlaceInList {}))).transpose()?;
         let searched = !query.trim().is_empty();
         self.read(move |r| {
             if searched && loose.is_none() {
@@ -220,7 +277,8 @@ impl StationPages {
                     let clips =
                         if all { Vec::new() } else { r.clips_within(&r.clips_of_case(c.case_id)?, &within, now)? };
                     let (c, figures) = seen(r, c, &clips, all)?;
-                    let entry = r.case_entry(c.case_id)?.map(|e| e.entry).unwrap_or_default();
+                    let known = r.knows_case(c.case_id, &within, now)?;
+                    let entry = r.case_entry(c.case_id)?.filter(|_| known).map(|e| e.entry).unwrap_or_default();
                     Ok(CaseRow {
                         number: c.display,
                         kind: c.kind,
@@ -243,12 +301,12 @@ impl StationPages {
     async fn media_inner(&self, clip: ClipId) -> Result<Media, ReadError> {
         let found = self
             .read(move |r| match r.clip(clip) {
-                Ok(row) => Ok(Some((row, r.media(clip)?))),
+                Ok(row) => Ok(Some((row, r.media(clip)?, r.document(clip)?))),
                 Err(StoreError::NotFound(_)) => Ok(None),
                 Err(e) => Err(e),
             })
             .await?;
-        let Some((row, media)) = found else { return Ok(Media::Missing) };
+        let Some((row, media, document)) = found else { return Ok(Media::Missing) };
         let Some(sha256) = row.sha256 else { return Ok(Media::Missing) };
         let bytes = match self.footage.open(clip).await {
             Ok(bytes) => bytes,
@@ -257,10 +315,18 @@ impl StationPages {
             Err(e) => return Err(ReadError::Failed(Box::new(e))),
         };
         let container = media.and_then(|m| m.facts.container).unwrap_or_default();
+        let name = row.path.file_name();
         Ok(Media::Here(MediaFile {
             bytes,
-            content_type: media_type(&container).to_owned(),
-            file_name: row.path.file_name(),
+            content_type: match &document {
+                Some(document) => document.media_type.clone(),
+                None => media_type(&container).to_owned(),
+            },
+            file_name: match &document {
+                Some(document) => saved_name(&name, &document.media_type),
+                None => name,
+            },
+            is_document: document.is_some(),
             sha256: sha256.to_string(),
         }))
     }
@@ -278,6 +344,10 @@ impl Pages for StationPages {
         Box::pin(self.station_view())
     }
 
+    fn alarms(&self) -> BoxFuture<'_, Result<AlarmsView, ReadError>> {
+        Box::pin(self.alarms_view())
+    }
+
     fn clips<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
         Box::pin(async move {
             let (filter, policy, filtered) = (self.filter(query, within)?, self.policy.clone(), query.is_filtered());
@@ -292,7 +362,9 @@ impl Pages for StationPages {
                     nothing_yet: rows.is_empty() && !filtered,
                     rows,
                     total: Some(page.total),
+                    more_than_total: !page.counted_all,
                     next: page.next,
+                    back: page.back,
                 })
             })
             .await
@@ -309,7 +381,7 @@ impl Pages for StationPages {
             self.read(move |r| {
                 let page = r.clips(&filter)?;
                 let items = page.clips.iter().map(|c| r.record(*c, &policy)).collect::<Result<_, _>>()?;
-                Ok(RecordPage { items, next: page.next, total: Some(page.total) })
+                Ok(RecordPage { items, next: page.next, total: page.counted_all.then_some(page.total) })
             })
             .await
         })
@@ -321,6 +393,10 @@ impl Pages for StationPages {
 
     fn proof(&self, clip: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>> {
         Box::pin(self.proof_view(clip, seq))
+    }
+
+    fn office(&self) -> &dyn super::office::Office {
+        self
     }
 
     fn standing(&self, clip: ClipId, account: i64) -> BoxFuture<'_, Result<Option<ClipStanding>, ReadError>> {
@@ -345,6 +421,21 @@ impl Pages for StationPages {
         Box::pin(self.cases_inner(query, after, within))
     }
 
+    fn elsewhere<'a>(
+        &'a self,
+        typed: &'a str,
+        within: &'a Within,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<AnswerElsewhere, ReadError>> {
+        Box::pin(async move {
+            let query = self.search_query(typed);
+            match query.is_empty() {
+                true => Ok(AnswerElsewhere::default()),
+                false => Ok(self.elsewhere.search(&query, limit, &|line: &CatalogueLine| may_see(within, line)).await),
+            }
+        })
+    }
+
     fn triage<'a>(
         &'a self,
         after: Option<&'a str>,
@@ -357,13 +448,18 @@ impl Pages for StationPages {
         Box::pin(self.media_inner(clip))
     }
 
+    fn marks_previews(&self) -> bool {
+        self.deriving.watermark_previews
+    }
+
     fn preview(
         &self,
         clip: ClipId,
         bytes: Arc<dyn ClipBytes>,
         piece: u32,
+        mark: Option<String>,
     ) -> BoxFuture<'_, Result<Option<PreviewPiece>, DeriveError>> {
-        self.derive.piece(clip, bytes, piece)
+        self.derive.piece(clip, bytes, piece, mark)
     }
 
     fn sheet(&self, clip: ClipId, bytes: Arc<dyn ClipBytes>) -> BoxFuture<'_, Result<Option<Bytes>, DeriveError>> {
@@ -373,6 +469,18 @@ impl Pages for StationPages {
             let clip_ms = known.and_then(|m| m.facts.duration_ms).and_then(|ms| u64::try_from(ms).ok());
             self.derive.sheet(clip, bytes, clip_ms).await
         })
+    }
+
+    fn derived(&self, clip: ClipId) -> BoxFuture<'_, Result<Vec<DerivedView>, ReadError>> {
+        Box::pin(self.derived_views(clip))
+    }
+
+    fn derived_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<DerivedView>, ReadError>> {
+        Box::pin(self.derived_one(id))
+    }
+
+    fn derived_bytes<'a>(&'a self, row: &'a DerivativeRow) -> BoxFuture<'a, Result<Option<std::fs::File>, ReadError>> {
+        Box::pin(self.bytes_of_derived(row))
     }
 
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {
@@ -501,7 +609,39 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
         health: record.media_health.as_deref().and_then(MediaHealth::parse),
         missing: REQUIRED.into_iter().filter(|name| record.missing.iter().any(|m| m == name)).collect(),
         elsewhere: None,
+        document: record.document.as_ref().map(|d| d.kind.clone()),
     })
+}
+
+/// Documents among `clips`, and what is none.
+fn parted(r: &Reader<'_>, clips: &[ClipId]) -> Result<(Vec<ClipId>, Vec<ClipId>), StoreError> {
+    let mut parted = (Vec::new(), Vec::new());
+    for clip in clips {
+        let to = if r.document(*clip)?.is_some() { &mut parted.0 } else { &mut parted.1 };
+        to.push(*clip);
+    }
+    Ok(parted)
+}
+
+/// Documents of a case, in the order in which they were filed.
+fn documents_of(r: &Reader<'_>, documents: &[ClipId], policy: &Policy) -> Result<Vec<DocumentRow>, StoreError> {
+    let mut rows = Vec::new();
+    for clip in documents {
+        let (record, Some(document)) = (r.record(*clip, policy)?, r.document(*clip)?) else { continue };
+        rows.push(DocumentRow {
+            id: *clip,
+            kind: document.kind.as_str().to_owned(),
+            title: record.title.clone().unwrap_or_else(|| record.original_filename.clone()),
+            file_name: record.original_filename,
+            media_type: document.media_type,
+            matter: record.matter,
+            size_bytes: record.size_bytes,
+            filed: UtcMs(document.filed_ms),
+            state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
+        });
+    }
+    rows.sort_by_key(|d| d.filed);
+    Ok(rows)
 }
 
 /// How much is copied or sent, where that is under way.

@@ -35,9 +35,22 @@ pub fn routes(r: Routes) -> Routes {
         .get("/api/v1/clips/{id}/sheet", play, sheet)
 }
 
+/// Words over the picture of a preview: who looks, and when. The same for a quarter of an hour, as their viewing is one entry
+/// of the log for so long: a piece that is looked at again is not made again.
+fn mark(site: &Site, visitor: &Visitor) -> String {
+    const QUARTER_MS: i64 = 15 * 60_000;
+    let w = visitor.lang.words();
+    let name = visitor.who.signed().map_or_else(|| w.actor(&visitor.caller.actor), |signed| signed.name.clone());
+    let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+    let at = crate::domain::time::UtcMs(site.clock.now().0.div_euclid(QUARTER_MS) * QUARTER_MS);
+    format!("{name} {}\n{}", at.zoned(&site.zone).strftime("%Y-%m-%d %H:%M"), w.derived_label)
+}
+
 async fn opened(site: &Site, id: &str) -> Result<(ClipId, MediaFile), Trouble> {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
     match site.pages.media(clip).await? {
+        // Nothing of ours parses documents.
+        Media::Here(file) if file.is_document => Err(Trouble::NoPreview),
         Media::Here(file) => Ok((clip, file)),
         Media::Missing => Err(Trouble::NoClip),
         Media::Isolated => Err(Trouble::Isolated),
@@ -62,9 +75,12 @@ pub(super) async fn preview(
             return Ok(dressed("video/webm", Bytes::new(), &format!("{clip}-preview-{piece:05}.webm")));
         }
         let watching = site.viewings.watch(&visitor.caller, clip, "preview").await?;
-        let made = site.pages.preview(clip, file.bytes, piece).await?.ok_or(Trouble::NoPreview)?;
+        let mark = site.pages.marks_previews().then(|| mark(&site, &visitor));
+        let made = site.pages.preview(clip, file.bytes, piece, mark).await?.ok_or(Trouble::NoPreview)?;
         let (from_ms, to_ms) = piece_span(piece);
         watching.served(from_ms, to_ms);
+        // Which bytes these are is told when the viewing ends: an entry for each six seconds would be most of the log.
+        watching.gave(piece, to_hex(&sha2::Sha256::digest(&made.webm)));
         let content_type = match (made.pictures, made.sound) {
             (true, true) => "video/webm; codecs=\"vp8,opus\"",
             (true, false) => "video/webm; codecs=\"vp8\"",

@@ -27,6 +27,7 @@ use crate::domain::command::Request;
 use crate::domain::export::{ExportState, Target};
 use crate::domain::ports::ClipBytes;
 use crate::domain::rights::Action;
+use crate::domain::why::Why;
 
 /// Bytes of a gigabyte, as discs are labelled.
 const GB: f64 = 1e9;
@@ -61,6 +62,7 @@ struct Typed {
     target: String,
     disc: String,
     disc_gb: String,
+    derived: Option<String>,
 }
 
 impl Typed {
@@ -69,11 +71,11 @@ impl Typed {
             "" => Ok(None),
             "own" => match self.disc_gb.trim().replace(',', ".").parse::<f64>() {
                 Ok(gb) if (0.1..=100_000.0).contains(&gb) => Ok(Some((gb * GB) as u64)),
-                _ => Err(Trouble::Invalid("0.1 – 100000 GB".into())),
+                _ => Err(Trouble::Invalid(Why::DiscSize {})),
             },
             word => {
                 let known = DISCS.iter().find(|(name, _)| *name == word).map(|(_, bytes)| Some(*bytes));
-                known.ok_or_else(|| Trouble::Invalid(word.to_owned()))
+                known.ok_or(Trouble::Invalid(Why::DiscSize {}))
             }
         }
     }
@@ -143,7 +145,7 @@ async fn ask(
     body: Result<Form<Typed>, FormRejection>,
 ) -> Response {
     let answer = async {
-        let Form(typed) = body.map_err(|_| Trouble::Invalid(String::new()))?;
+        let Form(typed) = body?;
         let asked = async {
             let request = Request::AskExport {
                 case_no: number.clone(),
@@ -153,6 +155,7 @@ async fn ask(
                 target: typed.target.clone(),
                 lang: Some(visitor.lang.tag().to_owned()),
                 disc_bytes: typed.disc_bytes()?,
+                derived: typed.derived.is_some(),
             };
             site.carry_out(&visitor.caller, request).await
         };
@@ -292,6 +295,8 @@ async fn serve(
         Wanted::Unsatisfiable => return Err(Trouble::Range(len)),
     };
     let body = if *method == Method::HEAD || span.is_empty() {
+        // Its name is the case's number.
+        site.log_access(visitor, Access { what: "find", case_no: Some(&view.case_no), ..Access::default() }).await?;
         Body::empty()
     } else {
         site.log_taken(visitor, package, disc, span.start).await?;
@@ -352,6 +357,9 @@ pub struct ExportBody {
     /// Divide it among discs of so many bytes; each holds a package of its own.
     #[serde(default)]
     pub disc_bytes: Option<u64>,
+    /// With the files that were derived of its clips, called so.
+    #[serde(default)]
+    pub derived: bool,
 }
 
 /// A package and how far it is.
@@ -436,12 +444,9 @@ pub(super) async fn ask_export(
     body: Result<Json<ExportBody>, JsonRejection>,
 ) -> Response {
     let answer = async {
-        let Json(b) = body.map_err(|e| match e.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
-            _ => Trouble::Invalid(e.body_text()),
-        })?;
-        let ExportBody { case_no, reason, basis, recipient, target, lang, disc_bytes } = b;
-        let request = Request::AskExport { case_no, reason, basis, recipient, target, lang, disc_bytes };
+        let Json(b) = body?;
+        let ExportBody { case_no, reason, basis, recipient, target, lang, disc_bytes, derived } = b;
+        let request = Request::AskExport { case_no, reason, basis, recipient, target, lang, disc_bytes, derived };
         let made = site.carry_out(&visitor.caller, request).await?;
         Ok((StatusCode::ACCEPTED, Json(made)).into_response())
     };

@@ -12,14 +12,27 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::guests::Seat;
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
-use super::who::identify;
+use super::who::{Who, identify};
 
-/// No inline script or style, nothing from elsewhere, in no frame. Previews are put together in the page (`blob:`) of what
-/// it fetched from here.
-const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; \
-     connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+macro_rules! policy {
+    ($frames:literal) => {
+        concat!(
+            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; ",
+            "connect-src 'self'; font-src 'self'; frame-src ",
+            $frames,
+            "; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        )
+    };
+}
+
+/// No inline script or style, nothing from elsewhere, in no frame and without any. Previews are put together in the page
+/// (`blob:`) of what it fetched from here.
+const POLICY: &str = policy!("'none'");
+/// The same for a page that shows documents of ours in a frame.
+pub const WITH_DOCUMENTS: &str = policy!("'self'");
 
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -37,7 +50,7 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     let host =
         headers.get(header::HOST).and_then(|v| v.to_str().ok()).or(request.uri().authority().map(|a| a.as_str()));
     // Other stations reach the witness's door by whatever name they know; the checkpoint that comes in says whose it is.
-    let is_witness = request.uri().path() == super::proofs::WITNESS_PATH;
+    let is_witness = super::proofs::is_witness_door(request.uri().path());
     let known = if !is_witness && !host.is_some_and(|h| host_is_ours(h, &site.door.hosts, site.door.exposed)) {
         Err(Trouble::Host)
     } else if !is_witness
@@ -58,6 +71,9 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
         }
         Ok(who) => {
             let mut request = request;
+            if let (Some(seat), false) = (request.extensions().get::<Seat>(), matches!(who, Who::Nobody)) {
+                seat.known();
+            }
             request.extensions_mut().insert(who);
             next.run(request).await
         }
@@ -68,7 +84,11 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     }
     let head = response.headers_mut();
     for (name, value) in HEADERS {
-        head.insert(name, HeaderValue::from_static(value));
+        // A page with a frame, what stands in it, and the bytes of a document have policies of their own.
+        let may_differ = name == header::CONTENT_SECURITY_POLICY || name == header::X_FRAME_OPTIONS;
+        if !may_differ || !head.contains_key(&name) {
+            head.insert(name, HeaderValue::from_static(value));
+        }
     }
     // Pages and media hold personal data: they stay in no cache, so that each look is a logged one.
     head.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -104,7 +124,11 @@ fn may_change(headers: &HeaderMap, method: &Method, path: &str, host: Option<&st
         (None, Some(referer)) => ours(referer),
         // Browsers send one of them with every form; programs use the API, which takes no form
         // (a cross-site page cannot send JSON or these methods without asking first).
-        (None, None) => path.starts_with("/api/") && (*method != Method::POST || !is_form(headers)),
+        // Nor can it send a program's token, which no browser keeps and sends by itself.
+        (None, None) => {
+            text("authorization").is_some_and(|said| said.starts_with("Bearer "))
+                || path.starts_with("/api/") && (*method != Method::POST || !is_form(headers))
+        }
     }
 }
 
@@ -156,5 +180,11 @@ mod tests {
         assert!(!case(&[], "/clips/x/link"), "a form without an origin");
         assert!(case(&[("content-type", "application/json")], "/api/v1/clips/x/links"));
         assert!(!case(&[("content-type", "text/plain")], "/api/v1/clips/x/links"));
+        assert!(case(&[("authorization", "Bearer x")], "/api/v1/exports/x/confirm"), "a program without a body");
+        assert!(!case(&[("authorization", "Basic x")], "/api/v1/exports/x/confirm"));
+        assert!(!case(
+            &[("authorization", "Bearer x"), ("origin", "http://evil.example")],
+            "/api/v1/exports/x/confirm"
+        ));
     }
 }

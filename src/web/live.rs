@@ -25,9 +25,9 @@ use super::who::Who;
 use crate::domain::ids::ClipId;
 
 /// At most one event a topic and viewer in this time; what changes meanwhile is told at its end.
-const PACE: Duration = Duration::from_millis(1000);
+pub(super) const PACE: Duration = Duration::from_millis(1000);
 /// A comment keeps proxies from closing a quiet connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Clips whose last change is remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -111,7 +111,8 @@ impl Live {
         self.id_of(*self.bell.borrow())
     }
 
-    fn id_of(&self, n: u64) -> String {
+    /// The id of a position.
+    pub(super) fn id_of(&self, n: u64) -> String {
         format!("{}-{n}", self.epoch)
     }
 
@@ -120,7 +121,7 @@ impl Live {
     }
 
     /// The position of an id of this run; `None` for others.
-    fn position(&self, id: &str) -> Option<u64> {
+    pub(super) fn position(&self, id: &str) -> Option<u64> {
         let (epoch, n) = id.rsplit_once('-')?;
         (epoch == self.epoch).then(|| n.parse().ok()).flatten()
     }
@@ -133,6 +134,38 @@ impl Live {
             _ => 0,
         });
         (at > seen).then_some(at)
+    }
+
+    /// The present position.
+    pub(super) fn now(&self) -> u64 {
+        *self.bell.borrow()
+    }
+
+    /// Whether clips that changed after `seen` may have been forgotten.
+    pub(super) fn forgot(&self, seen: u64) -> bool {
+        seen < self.changed().forgotten
+    }
+
+    /// Waits until anything changed after `seen`: all that did, each with the position of its last change, in their order,
+    /// and the position up to which that is all; `None` when the server stops.
+    pub(super) async fn since(&self, seen: u64) -> Option<(Vec<(Topic, u64)>, u64)> {
+        let mut bell = self.bell.subscribe();
+        loop {
+            bell.borrow_and_update();
+            {
+                let changed = self.changed();
+                if changed.closed {
+                    return None;
+                }
+                let newer = changed.topics.iter().filter(|(_, at)| **at > seen);
+                let mut told: Vec<(Topic, u64)> = newer.map(|(topic, at)| (*topic, *at)).collect();
+                told.sort_by_key(|(topic, at)| (*at, *topic));
+                if let Some((_, last)) = told.last().copied() {
+                    return Some((told, last));
+                }
+            }
+            bell.changed().await.ok()?;
+        }
     }
 
     /// Waits until `topic` changed after `seen`; `None` when the server stops.

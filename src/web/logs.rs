@@ -15,9 +15,10 @@ use super::present::{Ctx, Nav, Stamp};
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
-use super::view::log::{LogEntry, LogQuery};
+use super::view::log::{Called, LogEntry, LogQuery};
 use crate::domain::event::EventKind;
 use crate::domain::rights::Action;
+use crate::domain::why::Why;
 
 /// Entries of a page.
 const ROWS: u32 = 100;
@@ -45,7 +46,7 @@ impl RawLogQuery {
     fn resolve(self) -> Result<LogQuery, Trouble> {
         let filled = |text: Option<String>| text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
         let before = filled(self.before)
-            .map(|text| text.parse().map_err(|_| Trouble::Invalid("before = next of the page before".into())))
+            .map(|text| text.parse().map_err(|_| Trouble::Invalid(Why::PlaceInList {})))
             .transpose()?;
         Ok(LogQuery { before, kind: filled(self.kind), actor: filled(self.actor), limit: ROWS })
     }
@@ -70,6 +71,8 @@ struct Line {
     at: Stamp,
     what: String,
     who: String,
+    /// What they are called.
+    called: String,
     from: String,
     about: String,
     failed: bool,
@@ -118,6 +121,7 @@ fn line(e: &LogEntry, c: &Ctx) -> Line {
         at: c.stamp(e.at),
         what: told,
         who: c.w.actor(&e.actor),
+        called: e.called.as_ref().map(Called::line).unwrap_or_default(),
         from: e.from.clone().unwrap_or_default(),
         about: e.about.clone(),
         failed: e.outcome != "ok",
@@ -144,6 +148,10 @@ pub struct LogItem {
     pub kind: String,
     /// Who, as `kind:id`.
     pub actor: String,
+    /// What they are called now, or were last: the name for people of an account, or of a token.
+    pub actor_name: Option<String>,
+    /// The name with which the account signs in.
+    pub actor_login: Option<String>,
     /// Through which door.
     pub via: String,
     /// From where.
@@ -169,21 +177,26 @@ pub(super) async fn entries(
     q: Result<Query<RawLogQuery>, QueryRejection>,
 ) -> Response {
     let answer = async {
-        let Query(raw) = q.map_err(|e| Trouble::Invalid(e.body_text()))?;
+        let Query(raw) = q?;
         let (_, entries) = read(&site, &visitor, raw).await?;
         let next = next(&entries);
-        let items = entries.into_iter().map(|e| LogItem {
-            seq: e.seq,
-            at: e.at.rfc3339(),
-            kind: e.kind,
-            actor: format!("{}:{}", e.actor.kind, e.actor.id),
-            via: e.via,
-            from: e.from,
-            session: e.session,
-            clip: e.clip,
-            case: e.case,
-            outcome: e.outcome,
-            body: e.body,
+        let items = entries.into_iter().map(|e| {
+            let (actor_name, actor_login) = e.called.map(|called| (called.name, called.login)).unwrap_or_default();
+            LogItem {
+                actor_name,
+                actor_login,
+                seq: e.seq,
+                at: e.at.rfc3339(),
+                kind: e.kind,
+                actor: format!("{}:{}", e.actor.kind, e.actor.id),
+                via: e.via,
+                from: e.from,
+                session: e.session,
+                clip: e.clip,
+                case: e.case,
+                outcome: e.outcome,
+                body: e.body,
+            }
         });
         Ok(Json(LogPageBody { items: items.collect(), next }).into_response())
     };

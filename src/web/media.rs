@@ -15,9 +15,10 @@ use serde::Deserialize;
 
 use super::range::{Wanted, wanted};
 use super::routes::{self, Need, Routes};
-use super::site::{Media, MediaFile, Site, Visitor};
+use super::site::{Access, Media, MediaFile, Site, Visitor};
 use super::trouble::Trouble;
 use super::viewing::Watching;
+use crate::domain::document::PDF;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::ClipBytes;
 use crate::domain::rights::Action;
@@ -37,7 +38,16 @@ pub struct MediaQuery {
     /// Save instead of play.
     #[serde(default)]
     download: Option<String>,
+    /// A PDF in a frame of one of our pages.
+    #[serde(default)]
+    frame: Option<String>,
 }
+
+/// Nothing of a document runs: not as a page of this station, not as anything but what its bytes are.
+const NO_PAGE: &str = "default-src 'none'; sandbox";
+/// The same, in a frame of a page of ours. Chromium and Firefox take of the policy of a PDF what it says of frames and
+/// leave its pages to their own viewers, which a `sandbox` of the frame itself would keep from starting.
+const IN_OUR_FRAME: &str = "default-src 'none'; sandbox; frame-ancestors 'self'";
 
 /// `GET` or `HEAD` of a clip's bytes, for the page and the API.
 pub async fn media(
@@ -48,7 +58,7 @@ pub async fn media(
     Query(query): Query<MediaQuery>,
     headers: HeaderMap,
 ) -> Response {
-    match serve(&site, &visitor, &method, &id, query.download.is_some(), &headers).await {
+    match serve(&site, &visitor, &method, &id, &query, &headers).await {
         Ok(response) => response,
         Err(trouble) => trouble.answer(&site, &visitor),
     }
@@ -59,10 +69,11 @@ async fn serve(
     visitor: &Visitor,
     method: &Method,
     id: &str,
-    download: bool,
+    query: &MediaQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Trouble> {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    let download = query.download.is_some();
     let mut visitor = visitor.clone();
     // Saving is more than playing: what was said for it goes into its entry.
     if download {
@@ -74,11 +85,13 @@ async fn serve(
         Media::Missing => return Err(Trouble::NoClip),
         Media::Isolated => return Err(Trouble::Isolated),
     };
+    let framed = query.frame.is_some() && !download && file.is_document && file.content_type == PDF;
     let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     let tag = format!("\"{}\"", file.sha256);
     // If-Range: another version of the file is sent whole (RFC 9110, 13.1.5). The bytes never change, so that
     // only our own tag can match; a date never does.
-    let range = text(header::RANGE).filter(|_| text(header::IF_RANGE).is_none_or(|t| t == tag));
+    // A viewer of PDF would ask for ranges without the cookie of the page that it stands in: there it gets the whole.
+    let range = text(header::RANGE).filter(|_| !framed && text(header::IF_RANGE).is_none_or(|t| t == tag));
     let len = file.bytes.size_bytes();
     let (status, span) = match wanted(range, len) {
         Wanted::Whole => (StatusCode::OK, 0..len),
@@ -86,9 +99,15 @@ async fn serve(
         Wanted::Unsatisfiable => return Err(Trouble::Range(len)),
     };
     let body = if *method == Method::HEAD || span.is_empty() {
+        // Its name, length and digest are told without its bytes: that is a look at its record.
+        site.log_access(&visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
         Body::empty()
     } else {
-        let what = if download { "download" } else { "play" };
+        let what = match (download, file.is_document) {
+            (true, _) => "download",
+            (false, true) => "read",
+            (false, false) => "play",
+        };
         let watching = site.viewings.watch(&visitor.caller, clip, what).await?;
         body(file.bytes.clone(), span.clone(), watching).await?
     };
@@ -101,9 +120,16 @@ async fn serve(
     };
     set(header::CONTENT_TYPE, &file.content_type);
     set(header::CONTENT_LENGTH, &(span.end - span.start).to_string());
-    set(header::ACCEPT_RANGES, "bytes");
+    set(header::ACCEPT_RANGES, if framed { "none" } else { "bytes" });
     set(header::ETAG, &tag);
-    set(header::CONTENT_DISPOSITION, &disposition(&file, download));
+    set(header::CONTENT_DISPOSITION, &disposition(&file, download || file.is_document && !framed));
+    if file.is_document {
+        set(header::CONTENT_SECURITY_POLICY, if framed { IN_OUR_FRAME } else { NO_PAGE });
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    }
+    if framed {
+        set(header::X_FRAME_OPTIONS, "SAMEORIGIN");
+    }
     if status == StatusCode::PARTIAL_CONTENT {
         set(header::CONTENT_RANGE, &format!("bytes {}-{}/{len}", span.start, span.end - 1));
     }
@@ -154,6 +180,7 @@ async fn thumbnail(
 ) -> Response {
     let answer = async {
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+        site.not_isolated(clip).await?;
         let jpeg = site.pages.thumbnail(clip).await?.ok_or(Trouble::NoPage)?;
         // A still shows what the footage shows: it is logged like it.
         if method != Method::HEAD {
@@ -185,6 +212,7 @@ mod tests {
             content_type: "video/mp4".into(),
             file_name: "执法\"; x=\\x0a.mp4".into(),
             sha256: String::new(),
+            is_document: false,
         };
         let text = disposition(&file, true);
         assert!(text.starts_with("attachment; filename=\"_____x"), "{text}");

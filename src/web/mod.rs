@@ -6,18 +6,31 @@
 //! guard     every request: Host, Origin, who it is, headers (guard.rs, who.rs)
 //! routes    what each route needs, checked before it reads  (routes.rs)
 //! sign-in   signing in and out, the own account, accounts   (signin.rs, account.rs, accounts.rs)
+//! vouched   signing in by a provider or a certificate       (vouched.rs, shown.rs; scan.rs draws codes to scan)
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
 //! rooms     what is recorded live: page and API           (rooms.rs)
 //! exports   evidence packages: page, API, zip            (exports.rs)
+//! keeping   holds, isolation, disposal after appraisal    (keeping.rs, filing.rs: a case's way to the archive)
 //! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
+//! derivatives  frame grabs, stretches, watermarked copies (derivatives.rs)
 //! triage    what waits for a person, one key a decision   (triage.rs, assets/triage.js)
-//! registers importing registers, coverage of a case         (registers.rs)
+//! registers importing registers                            (registers.rs)
+//! coverage  a case against the catalogue, reasons for gaps  (coverage.rs)
+//! reports   statistics, registers of clips, the unit's forms (reports.rs)
+//! sampling  random samples, findings, ranking             (sampling.rs)
+//! review    legal review of a case, its review sheet      (review.rs)
 //! logs      the log, for the security auditor               (logs.rs)
+//! alarms    what stands and stood, who is told and who knows (alarms.rs, hooks.rs)
+//! office    administration, desk, registers, parties, bulk  (office/, assets/office.js)
 //! certificate  the page's own, where it was given none  (certificate.rs)
-//! guests    how many connections there are at a time        (guests.rs)
+//! guests    how many connections there are, who gives way   (guests.rs)
+//! lasting   long answers end when their taker is shut out   (lasting.rs)
+//! together  clips of a case on one axis (together.rs, assets/together.js)
+//! changes   the same for programs, told again on return    (changes.rs)
+//! repeat    a change that is asked for twice is made once  (repeat.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
 //! ```
 //!
@@ -26,32 +39,57 @@
 
 pub mod account;
 pub mod accounts;
+pub mod alarms;
 pub mod api;
+mod asked;
 pub mod assets;
 pub mod bind;
 pub mod certificate;
+pub mod changes;
+pub mod conventions;
+pub mod coverage;
+pub mod derivatives;
 pub mod derived;
+pub mod documents;
+pub mod elsewhere;
 pub mod escape;
 pub mod exports;
+pub mod filing;
 pub mod guard;
 pub mod guests;
+pub mod hooks;
+pub mod keeping;
+pub mod lasting;
 pub mod live;
 pub mod logs;
 pub mod media;
+pub mod office;
+pub mod oversight;
 pub mod pages;
 pub mod present;
 pub mod proofs;
 pub mod range;
 pub mod registers;
+pub mod repeat;
+pub mod reports;
+pub mod review;
 pub mod rooms;
 pub mod routes;
+pub mod sampling;
+pub mod scan;
+pub mod sending;
+pub mod sent;
 pub mod serve;
+pub mod shared;
+pub mod shown;
 pub mod signin;
 pub mod site;
+pub mod together;
 pub mod triage;
 pub mod trouble;
 pub mod view;
 pub mod viewing;
+pub mod vouched;
 pub mod who;
 pub mod wire;
 
@@ -70,18 +108,35 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         pages::routes,
         media::routes,
         derived::routes,
+        documents::routes,
+        elsewhere::routes,
+        derivatives::routes,
         live::routes,
         assets::routes,
         api::routes,
         rooms::routes,
         exports::routes,
+        keeping::routes,
+        filing::routes,
         triage::routes,
         registers::routes,
+        coverage::routes,
         proofs::routes,
         signin::routes,
+        vouched::routes,
         account::routes,
         accounts::routes,
         logs::routes,
+        alarms::routes,
+        office::routes,
+        changes::routes,
+        together::routes,
+        reports::routes,
+        sampling::routes,
+        review::routes,
+        review::api::routes,
+        sending::routes,
+        sent::routes,
     ]
     .into_iter()
     .fold(routes::Routes::new(site), |all, some: fn(routes::Routes) -> routes::Routes| some(all))

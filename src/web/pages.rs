@@ -12,26 +12,39 @@ use serde::Deserialize;
 
 use super::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
 use super::present::clips::{CaseLine, Chip, Pill, Row};
+use super::present::derived::DerivedLine;
 use super::present::station::{BoardCard, Station};
 use super::present::{self, Ctx, Nav, Stamp};
-use super::routes::{Need, Routes};
+use super::routes::{self, Need, Routes};
 use super::site::{Access, LANGUAGE_COOKIE, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::case::{CaseAnswer, CaseView};
-use super::view::clip::{ClipView, Playable};
+use super::view::clip::{ClipView, CustodyEntry, Playable};
 use super::view::clips::{ClipsQuery, Missing};
-use super::view::station::STAGES;
+use super::view::derived::DerivedView;
+use super::view::keeping::{CaseKept, Kept};
+use super::view::station::{STAGES, StationView};
 use super::view::timeline::{Bar, Gap, Timeline};
 use super::wire::RawClipsQuery;
 use crate::domain::clip::Delivery;
 use crate::domain::command::Request;
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::ClipId;
 use crate::domain::record::Field;
 use crate::domain::rights::Action;
+use crate::domain::sensitivity::Sensitivity;
+use crate::domain::time::position_ms;
+use crate::domain::why::Why;
 use crate::domain::words::Lang;
 
 /// Rows on a page of the list of clips.
 const ROWS: u32 = 50;
+/// Labels that can be given to several clips at once; what may be a state secret is isolated clip by clip.
+const LABELS: [Sensitivity; 4] =
+    [Sensitivity::WorkSecret, Sensitivity::TradeSecret, Sensitivity::Privacy, Sensitivity::Minor];
+/// Fields that can be set for several clips at once: what an outing shares.
+const SEVERAL: [Field; 7] =
+    [Field::Place, Field::Proves, Field::Officer, Field::CoOfficers, Field::Matter, Field::Stage, Field::PartyRef];
 
 /// All pages and forms.
 pub fn routes(r: Routes) -> Routes {
@@ -44,8 +57,6 @@ pub fn routes(r: Routes) -> Routes {
         .post("/clips/{id}/unlink", Need::May(LinkClip), unlink)
         .post("/clips/{id}/annotate", Need::May(AnnotateClip), annotate)
         .post("/clips/{id}/push", Need::May(PushClip), push)
-        .post("/sending/pause", Need::May(PauseSending), pause)
-        .post("/sending/resume", Need::May(PauseSending), resume)
         .get("/cases", Need::May(FindCase), cases)
         .get("/cases/{number}", Need::May(FindCase), case)
         .post("/language", Need::Anyone, language)
@@ -78,15 +89,37 @@ fn answered(site: &Site, visitor: &Visitor, answer: Answer) -> Response {
 struct StationPage<'a> {
     c: &'a Ctx,
     v: Station,
+    windows: Vec<(String, String, Stamp)>,
+}
+
+impl StationPage<'_> {
+    /// When a destination's window opens or shuts.
+    fn window_of(&self, destination: &str) -> Option<&(String, String, Stamp)> {
+        self.windows.iter().find(|(name, ..)| name == destination)
+    }
 }
 
 async fn station(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
     let answer = async {
         let c = site.ctx(&visitor, Nav::Station).await?;
-        let v = present::station::station(&site.pages.station().await?, &c);
-        page(&StationPage { c: &c, v })
+        let view = looked_at(&site, &visitor).await?;
+        let v = present::station::station(&view, &c);
+        let office = site.pages.office();
+        let windows = office.premises().windows().into_iter().map(|window| {
+            let told = if window.open { c.w.office().window_shuts } else { c.w.office().window_opens };
+            (window.destination, told.to_owned(), c.near(window.turns))
+        });
+        page(&StationPage { v, windows: windows.collect(), c: &c })
     };
     answered(&site, &visitor, answer.await)
+}
+
+/// A part that refreshes itself shares what others have read of the same moment.
+async fn looked_at(site: &Site, visitor: &Visitor) -> Result<Arc<StationView>, Trouble> {
+    match visitor.part {
+        true => Ok(site.shared().await?.0),
+        false => Ok(Arc::new(site.pages.station().await?)),
+    }
 }
 
 #[derive(Template)]
@@ -100,7 +133,7 @@ struct KioskPage<'a> {
 async fn kiosk(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
     let answer = async {
         let c = site.ctx(&visitor, Nav::Other).await?;
-        let view = site.pages.station().await?;
+        let view = looked_at(&site, &visitor).await?;
         let cards: Vec<_> = view.bays.iter().map(|b| present::station::board_card(b, c.w)).collect();
         let size = match cards.len() {
             0..=8 => "k8",
@@ -125,10 +158,16 @@ struct ClipsPage<'a> {
     states: Vec<(&'static str, &'static str, bool)>,
     rows: Vec<Row>,
     in_case: bool,
+    picks: bool,
+    fields: Vec<(&'static str, &'static str)>,
+    labels: Vec<&'static str>,
     chips: Vec<Chip>,
     total: Option<String>,
     blank: Option<(&'static str, &'static str)>,
     next: Option<String>,
+    back: Option<String>,
+    /// Which of them are on this page.
+    place: Option<String>,
     first_href: String,
     self_href: String,
 }
@@ -140,7 +179,19 @@ fn clips_href(query: &str, after: Option<&str>) -> String {
     if parts.is_empty() { "/clips".into() } else { format!("/clips?{}", parts.join("&")) }
 }
 
-async fn clips(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Query<RawClipsQuery>) -> Response {
+/// How many clips stand before this page, as the links between pages carry it: only for the eye.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PlaceQuery {
+    at: String,
+}
+
+async fn clips(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Query(raw): Query<RawClipsQuery>,
+    Query(place): Query<PlaceQuery>,
+) -> Response {
     let answer = async {
         let q = raw.resolve(ROWS)?;
         let terms = q.to_query_string();
@@ -149,6 +200,8 @@ async fn clips(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Quer
         let only_missing = q.missing == Some(Missing::Any);
         let c = site.ctx(&visitor, if only_missing { Nav::Annotate } else { Nav::Clips }).await?;
         let v = site.pages.clips(&q, &visitor.who.within(Action::ListClips)).await?;
+        let at = place.at.parse::<u64>().unwrap_or(0).min(v.total.unwrap_or(0)) * u64::from(q.after.is_some());
+        let shown = v.rows.len() as u64;
         let alone = only_missing && ClipsQuery { missing: None, ..q.clone() }.is_filtered();
         let blank = v.rows.is_empty().then_some(match () {
             _ if v.nothing_yet => (c.w.no_clips, c.w.no_clips_detail),
@@ -159,12 +212,26 @@ async fn clips(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Quer
             heading: if only_missing { c.w.nav_annotate } else { c.w.clips_title },
             missing: q.missing.map_or("", Missing::as_str),
             states: STAGES.iter().map(|s| (s.as_str(), c.w.state(*s), q.state == Some(*s))).collect(),
-            rows: v.rows.iter().map(|r| present::clips::row(r, &c)).collect(),
+            rows: match q.q {
+                Some(_) => v.rows.iter().map(|r| present::clips::found(r, &c)).collect(),
+                None => v.rows.iter().map(|r| present::clips::row(r, &c)).collect(),
+            },
             in_case: false,
+            picks: !v.rows.is_empty() && c.may("annotate_clip"),
+            fields: SEVERAL.iter().map(|f| (f.as_str(), c.w.field(*f))).collect(),
+            labels: LABELS.iter().map(|s| s.as_str()).collect(),
             chips: present::clips::chips(&q, c.w),
-            total: v.total.map(|n| c.w.clips_in_all(n)),
+            total: v.total.map(|n| if v.more_than_total { c.w.at_least(n) } else { c.w.clips_in_all(n) }),
             blank,
-            next: v.next.as_deref().map(|after| clips_href(&terms, Some(after))),
+            next: v.next.as_deref().map(|after| format!("{}&at={}", clips_href(&terms, Some(after)), at + shown)),
+            back: v.back.as_deref().map(|back| match back {
+                "" => clips_href(&terms, None),
+                back => {
+                    let before = at.saturating_sub(u64::from(q.limit));
+                    format!("{}&at={before}", clips_href(&terms, Some(back)))
+                }
+            }),
+            place: (shown > 0 && (at > 0 || q.after.is_none())).then(|| c.w.place_in_list(at + 1, at + shown)),
             first_href: clips_href(&terms, None),
             self_href: visitor.part_href(),
             q: &q,
@@ -184,6 +251,8 @@ async fn clips(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Quer
 #[template(path = "clip.html")]
 struct ClipPage<'a> {
     c: &'a Ctx,
+    /// What it is and its media type, where it is a document.
+    document: Option<(String, String)>,
     id: String,
     heading: String,
     done: Option<&'static str>,
@@ -193,6 +262,7 @@ struct ClipPage<'a> {
     screen: Option<Screen>,
     read_from: Option<String>,
     has_bytes: bool,
+    kept: super::keeping::ClipBlock,
     pills: Vec<Pill>,
     required: Vec<FactLine>,
     others: Vec<FactLine>,
@@ -208,20 +278,22 @@ struct ClipPage<'a> {
     inputs: Vec<Input>,
     blake3: String,
     sha256: String,
+    derived: Vec<DerivedLine>,
+    at: String,
 }
 
 /// What a form left behind: a word of success, or a refusal with what was typed.
 #[derive(Default)]
-struct After {
+pub(super) struct After {
     done: Option<&'static str>,
-    refusal: Option<String>,
+    pub(super) refusal: Option<String>,
     typed_case: String,
     fields: Vec<(String, String)>,
     /// The place in the clip that the address names.
     t: Option<String>,
 }
 
-fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
+fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView], after: After) -> ClipPage<'a> {
     let (r, w) = (&v.record, c.w);
     let mut inputs = present::clip::inputs(v, w);
     for input in &mut inputs {
@@ -235,15 +307,17 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
         None => r.original_filename.clone(),
     };
     ClipPage {
+        document: r.document.as_ref().map(|d| (w.document_kind_word(&d.kind).to_owned(), d.media_type.clone())),
         id: v.id.to_string(),
         heading,
         done: after.done,
         refusal: after.refusal,
         typed_case: after.typed_case,
-        playable: v.playable(),
-        screen: present::clip::screen(v, after.t.as_deref(), w),
-        read_from: v.read_from().map(str::to_owned),
-        has_bytes: v.has_bytes(),
+        playable: if kept.disposed.is_some() { Playable::Gone } else { v.playable() },
+        screen: present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none()),
+        read_from: v.read_from().map(str::to_owned).filter(|_| kept.disposed.is_none()),
+        has_bytes: v.has_bytes() && kept.disposed.is_none(),
+        kept: super::keeping::clip_block(kept, c),
         pills: present::clip::pills(v, w),
         required: present::clip::required(v, c),
         others: present::clip::others(v, c),
@@ -259,6 +333,8 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, after: After) -> ClipPage<'a> {
         inputs,
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
+        derived: derived.iter().map(|d| present::derived::line(d, c)).collect(),
+        at: after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default().to_owned(),
         c,
     }
 }
@@ -284,7 +360,9 @@ async fn clip(
             Some("unlinked") => Some(w.done_unlinked),
             Some("annotated") => Some(w.done_annotated),
             Some("pushed") => Some(w.done_pushed),
-            _ => None,
+            Some("derived") => Some(w.done_derived),
+            Some(word) => super::keeping::done(word, w),
+            None => None,
         };
         show(&site, &visitor, &id, After { done, t: q.t, ..After::default() }).await
     };
@@ -292,16 +370,50 @@ async fn clip(
 }
 
 /// Renders the page of a clip after its access was logged.
-async fn show(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
+pub(super) async fn show(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
     site.log_access(visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
-    let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+    let mut view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+    let mut kept = site.pages.kept(clip).await?;
+    // That it is held, its record says to everybody; why, and what was asked since, is for who sees to keeping.
+    if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
+        kept.holds.clear();
+        view.custody.iter_mut().for_each(CustodyEntry::without_keeping);
+    }
     let c = site.ctx(visitor, Nav::Clips).await?;
-    page(&clip_page(&c, &view, after))
+    if view.isolated.is_some() {
+        let copies = present::clip::copies(&view, &c);
+        let responsible = site.pages.responsible();
+        return page(&super::keeping::IsolatedPage::of(
+            &c,
+            clip,
+            &kept,
+            copies,
+            responsible,
+            after.done,
+            after.refusal,
+        ));
+    }
+    let derived = site.pages.derived(clip).await?;
+    page(&clip_page(&c, &view, &kept, &derived, after))
+}
+
+/// The page of a clip again, with why what its form asked for was not done.
+pub(super) async fn refused(site: &Site, visitor: &Visitor, id: &str, refusal: String) -> Answer {
+    // The page belongs to the clip, not to the form's address.
+    let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
+    show(site, &visitor, id, After { refusal: Some(refusal), ..After::default() }).await
 }
 
 /// Carries a form's request out: back to the clip with a word, or the clip again with the refusal and what was typed.
-async fn change(site: &Site, visitor: &Visitor, id: &str, request: Request, done: &str, typed: After) -> Response {
+pub(super) async fn change(
+    site: &Site,
+    visitor: &Visitor,
+    id: &str,
+    request: Request,
+    done: &str,
+    typed: After,
+) -> Response {
     let answer = async {
         id.parse::<ClipId>().map_err(|_| Trouble::NoClip)?;
         match site.carry_out(&visitor.caller, request).await {
@@ -320,10 +432,7 @@ async fn change(site: &Site, visitor: &Visitor, id: &str, request: Request, done
 }
 
 fn form<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Trouble> {
-    form.map(|Form(body)| body).map_err(|e| match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
-        _ => Trouble::Invalid(String::new()),
-    })
+    form.map(|Form(body)| body).map_err(Trouble::from)
 }
 
 fn filled(text: String) -> Option<String> {
@@ -333,6 +442,11 @@ fn filled(text: String) -> Option<String> {
 #[derive(Debug, Deserialize)]
 struct LinkForm {
     case_no: String,
+    /// Only this part of the clip, as people write positions in it.
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
     #[serde(default)]
     stage: String,
     #[serde(default)]
@@ -351,12 +465,17 @@ async fn link(
         Ok(f) => f,
         Err(trouble) => return trouble.page(&site, &visitor),
     };
+    let position = |text: String| filled(text).map(|text| position_ms(&text)).transpose();
+    let (Ok(from_ms), Ok(to_ms)) = (position(f.from), position(f.to)) else {
+        let hint = visitor.lang.words().link_range_hint;
+        return Trouble::Invalid(Why::said(hint)).page(&site, &visitor);
+    };
     let typed = After { typed_case: f.case_no.clone(), ..After::default() };
     let request = Request::Link {
         clip: id.clone(),
         case_no: f.case_no,
-        from_ms: None,
-        to_ms: None,
+        from_ms,
+        to_ms,
         stage: filled(f.stage),
         matter: filled(f.matter),
         proves: filled(f.proves),
@@ -393,8 +512,8 @@ async fn annotate(
 ) -> Response {
     let answer = async {
         let mut fields = form(body)?;
-        if let Some((name, _)) = fields.iter().find(|(name, _)| Field::parse(name).is_none()) {
-            return Err(Trouble::Invalid(format!("{name:?}")));
+        if fields.iter().any(|(name, _)| Field::parse(name).is_none()) {
+            return Err(Trouble::Invalid(Why::Unsaid));
         }
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
         let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
@@ -421,40 +540,6 @@ async fn annotate(
 async fn push(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
     let request = Request::Push { clip: Some(id.clone()), case_no: None };
     change(&site, &visitor, &id, request, "pushed", After::default()).await
-}
-
-// --- Sending -------------------------------------------------------------------------------------
-
-#[derive(Debug, Deserialize)]
-struct SendingForm {
-    destination: String,
-}
-
-async fn pause(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    body: Result<Form<SendingForm>, FormRejection>,
-) -> Response {
-    let ask = |f: SendingForm| Request::PauseSending { destination: Some(f.destination), until: None };
-    sending(&site, &visitor, form(body).map(ask)).await
-}
-
-async fn resume(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    body: Result<Form<SendingForm>, FormRejection>,
-) -> Response {
-    let ask = |f: SendingForm| Request::ResumeSending { destination: Some(f.destination) };
-    sending(&site, &visitor, form(body).map(ask)).await
-}
-
-/// Carries a form of the station page out, and goes back to it.
-async fn sending(site: &Site, visitor: &Visitor, request: Result<Request, Trouble>) -> Response {
-    let answer = async {
-        site.carry_out(&visitor.caller, request?).await?;
-        Ok(Redirect::to("/").into_response())
-    };
-    answered(site, visitor, answer.await)
 }
 
 // --- Cases ---------------------------------------------------------------------------------------
@@ -508,20 +593,30 @@ async fn list_cases(site: &Site, visitor: &Visitor, query: &str, after: Option<&
 #[template(path = "case.html")]
 struct CasePage<'a> {
     c: &'a Ctx,
+    documents: Vec<present::case::DocumentLine>,
+    kinds: Vec<(&'static str, &'static str)>,
+    documents_href: String,
     v: &'a CaseView,
     about: String,
     pills: Vec<Pill>,
     coverage: Vec<present::case::CoverageLine>,
+    coverage_href: String,
+    reasons: super::coverage::ReasonBlock,
     t: Timeline,
     undrawn: String,
     total: String,
     width: String,
     rows: Vec<Row>,
     in_case: bool,
+    picks: bool,
     cut: bool,
     list_href: String,
     export_href: String,
+    together_href: String,
     self_href: String,
+    kept: super::keeping::CaseBlock,
+    done: Option<&'static str>,
+    refusal: Option<String>,
 }
 
 impl CasePage<'_> {
@@ -542,17 +637,36 @@ impl CasePage<'_> {
     }
 }
 
-async fn case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
+async fn case(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(number): Path<String>,
+    Query(q): Query<DoneQuery>,
+) -> Response {
+    let done = q.done.as_deref().and_then(|word| super::keeping::done(word, visitor.lang.words()));
+    show_case(&site, &visitor, &number, done, None).await
+}
+
+/// The page of a case, after a form with a word of success or a refusal.
+pub(super) async fn show_case(
+    site: &Site,
+    visitor: &Visitor,
+    number: &str,
+    done: Option<&'static str>,
+    refusal: Option<String>,
+) -> Response {
     let answer = async {
-        site.log_access(&visitor, Access { what: "find", case_no: Some(&number), ..Access::default() }).await?;
-        let v = match site.pages.case(&number, &visitor.who.within(Action::FindCase)).await? {
+        site.log_access(visitor, Access { what: "find", case_no: Some(number), ..Access::default() }).await?;
+        let v = match site.pages.case(number, &visitor.who.within(Action::FindCase)).await? {
             CaseAnswer::Found(v) => v,
             CaseAnswer::Near(near) => {
-                let html = list_cases(&site, &visitor, &number, None, near).await?;
+                let html = list_cases(site, visitor, number, None, near).await?;
                 return Ok((StatusCode::NOT_FOUND, html).into_response());
             }
         };
-        let c = site.ctx(&visitor, Nav::Cases).await?;
+        // Holds and filing are of the whole case.
+        let kept = if v.known { site.pages.case_kept(&v.number).await? } else { CaseKept::default() };
+        let c = site.ctx(visitor, Nav::Cases).await?;
         let w = c.w;
         let mut about: Vec<String> = [&v.party, &v.cause, &v.enforcement_kind].into_iter().flatten().cloned().collect();
         if v.kind != "case" {
@@ -570,24 +684,34 @@ async fn case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Pat
         }
         let t = Timeline::draw(&v.clips, &c.zone);
         page(&CasePage {
+            documents: present::case::documents(&v.documents, &c),
+            kinds: DocumentKind::ALL.iter().map(|k| (k.as_str(), w.document_kind(*k))).collect(),
+            documents_href: format!("{}/documents", present::case_href(&v.number)),
             about: about.join(" · "),
             pills,
             coverage: present::case::coverage(&v.coverage, &c),
+            coverage_href: format!("{}/coverage", present::case_href(&v.number)),
+            reasons: super::coverage::reason_block(&v, &c),
             width: t.width_px.map_or_else(|| "100%".to_owned(), |px| px.to_string()),
             undrawn: w.not_drawn(t.undrawn),
             total: w.clips_in_all(v.clips_total),
             t,
             rows: v.clips.iter().map(|r| present::clips::row(r, &c)).collect(),
             in_case: true,
+            picks: false,
             cut: (v.clips.len() as u64) < v.clips_total,
             list_href: format!("/clips?case={}", present::segment(&v.number)),
             export_href: format!("{}/export", present::case_href(&v.number)),
+            together_href: format!("{}/together", present::case_href(&v.number)),
             self_href: visitor.part_href(),
+            kept: super::keeping::case_block(&v.number, &kept, &c),
+            done,
+            refusal,
             v: &v,
             c: &c,
         })
     };
-    answered(&site, &visitor, answer.await)
+    answered(site, visitor, answer.await)
 }
 
 // --- Language ------------------------------------------------------------------------------------
@@ -604,7 +728,8 @@ async fn language(
     visitor: Visitor,
     body: Result<Form<LanguageForm>, FormRejection>,
 ) -> Response {
-    let answer = form(body).and_then(|f| Lang::parse(&f.to).map(|lang| (lang, f.next)).ok_or(Trouble::Invalid(f.to)));
+    let answer =
+        form(body).and_then(|f| Lang::parse(&f.to).map(|lang| (lang, f.next)).ok_or(Trouble::Invalid(Why::Unsaid)));
     match answer {
         Ok((lang, next)) => {
             let cookie = format!("{LANGUAGE_COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", lang.code());

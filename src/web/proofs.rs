@@ -1,19 +1,20 @@
 //! An entry of the log about a clip with its proof, for people and to save; and the door at which the logs of other
-//! stations ask this one for its signature (C2SP tlog-witness).
+//! stations ask this one for its signature (C2SP tlog-witness), and whoever verifies one of them what was signed before.
 //!
 //! That door needs no sign-in and no name of ours: what comes in is a checkpoint that its log has signed, or it is
-//! refused, and what goes out is a signature on it. It reads and tells nothing else.
+//! refused, and what goes out is a signature on it, or the newest checkpoint of each epoch of a log that was signed here:
+//! how many events it has and their root. It reads and tells nothing else.
 
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::present::clip::EntryLine;
 use super::present::{self, Ctx, Nav};
-use super::routes::{Need, Routes};
+use super::routes::{self, Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::clip::ProofView;
@@ -23,7 +24,14 @@ use crate::domain::ids::ClipId;
 use crate::domain::rights::Action;
 
 /// Where other logs ask for a signature.
-pub const WITNESS_PATH: &str = "/witness/add-checkpoint";
+const WITNESS_PATH: &str = "/witness/add-checkpoint";
+/// Where it is told what was signed.
+const SIGNED_PATH: &str = "/witness/signed";
+
+/// Whether a path is the witness's door.
+pub fn is_witness_door(path: &str) -> bool {
+    [WITNESS_PATH, SIGNED_PATH].contains(&path)
+}
 
 /// Proofs and the witness's door.
 pub fn routes(r: Routes) -> Routes {
@@ -32,6 +40,7 @@ pub fn routes(r: Routes) -> Routes {
         .get("/clips/{id}/events/{seq}/entry", see, entry)
         .get("/clips/{id}/events/{seq}/proof", see, proof)
         .post(WITNESS_PATH, Need::Anyone, add_checkpoint)
+        .get(SIGNED_PATH, Need::Anyone, signed)
 }
 
 #[derive(Template)]
@@ -48,7 +57,12 @@ async fn look(site: &Site, visitor: &Visitor, id: &str, seq: &str) -> Result<(Cl
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
     let seq: u64 = seq.parse().map_err(|_| Trouble::NoPage)?;
     site.log_access(visitor, Access { what: "log", clip: Some(clip), ..Access::default() }).await?;
-    let view = site.pages.proof(clip, seq).await?.ok_or(Trouble::NoPage)?;
+    // Its entries tell why it was isolated, and what was said about it.
+    site.not_isolated(clip).await?;
+    let mut view = site.pages.proof(clip, seq).await?.ok_or(Trouble::NoPage)?;
+    if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
+        view.entry.without_keeping();
+    }
     Ok((clip, view))
 }
 
@@ -86,11 +100,25 @@ async fn proof(State(site): State<Arc<Site>>, visitor: Visitor, Path((id, seq)):
 }
 
 async fn add_checkpoint(State(site): State<Arc<Site>>, visitor: Visitor, body: String) -> Response {
+    ask_the_witness(&site, &visitor, Request::AddCheckpoint { body }).await
+}
+
+/// Which log: the name of its key.
+#[derive(serde::Deserialize)]
+struct OfLog {
+    log: String,
+}
+
+async fn signed(State(site): State<Arc<Site>>, visitor: Visitor, Query(of): Query<OfLog>) -> Response {
+    ask_the_witness(&site, &visitor, Request::SignedAsWitness { log: of.log }).await
+}
+
+async fn ask_the_witness(site: &Site, visitor: &Visitor, request: Request) -> Response {
     let caller = crate::domain::command::Caller {
         actor: Actor { kind: "log".into(), id: "witnessed".into() },
         ..visitor.caller.clone()
     };
-    let answer = match site.carry_out(&caller, Request::AddCheckpoint { body }).await {
+    let answer = match site.carry_out(&caller, request).await {
         Ok(answer) => answer,
         Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
     };

@@ -67,9 +67,15 @@ async fn page(
     refusal: Option<String>,
     typed: Asked,
 ) -> Result<Response, Trouble> {
+    looked(site, visitor).await?;
     let c = site.ctx(visitor, Nav::Rooms).await?;
     let cards = present::rooms::cards(&site.pages.rooms().await?, &c);
     Ok(Html(RoomsPage { c: &c, cards, done, refusal, typed }.render()?).into_response())
+}
+
+/// Rooms tell for which case each is recorded: one entry for each session and quarter of an hour, since the page stands open.
+async fn looked(site: &Site, visitor: &Visitor) -> Result<(), Trouble> {
+    site.log_access(visitor, Access { what: "room", terms: Some("rooms"), ..Access::default() }).await
 }
 
 /// Carries a form's request out: back to the rooms with a word, or the rooms again with the refusal and what was typed.
@@ -99,7 +105,7 @@ async fn start(
             let typed = asked.clone();
             change(&site, &visitor, Request::StartRecording { room: stream, asked }, "started", typed).await
         }
-        Err(_) => Trouble::Invalid(String::new()).page(&site, &visitor),
+        Err(e) => Trouble::from(e).page(&site, &visitor),
     }
 }
 
@@ -202,10 +208,12 @@ impl From<&RoomView> for RoomNow {
 /// Rooms that are recorded live, and how each is.
 #[utoipa::path(get, path = "/api/v1/rooms", responses((status = 200, body = Rooms), (status = 503, body = Problem)))]
 pub(super) async fn list_rooms(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
-    match site.pages.rooms().await {
-        Ok(view) => Json(Rooms { rooms: view.rooms.iter().map(RoomNow::from).collect() }).into_response(),
-        Err(e) => Trouble::from(e).problem(&visitor),
-    }
+    let answer = async {
+        looked(&site, &visitor).await?;
+        let view = site.pages.rooms().await?;
+        Ok(Json(Rooms { rooms: view.rooms.iter().map(RoomNow::from).collect() }).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
 /// Begins to record a room.
@@ -219,10 +227,7 @@ pub(super) async fn start_room(
     body: Result<Json<Asked>, JsonRejection>,
 ) -> Response {
     let answer = async {
-        let Json(asked) = body.map_err(|e| match e.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
-            _ => Trouble::Invalid(e.body_text()),
-        })?;
+        let Json(asked) = body?;
         let begun = site.carry_out(&visitor.caller, Request::StartRecording { room: stream, asked }).await?;
         Ok((StatusCode::CREATED, Json(begun)).into_response())
     };

@@ -17,17 +17,24 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::BODY_BYTES;
+use super::lasting::{self, Taker};
 use super::site::{Site, Visitor};
 use super::trouble::{Asking, Trouble};
+use super::view::keeping::Named;
 use super::who::{Said, Who};
 use crate::access::Signed;
 use crate::domain::ids::ClipId;
-use crate::domain::rights::{Action, Decision, Subject};
+use crate::domain::rights::{Action, Decision, Refusal, Subject};
+use crate::domain::sensitivity::Sensitivity;
 
 /// A change that has not come to its end by then is given up: its sender is slow, or does not mean to end.
 const CHANGE_WITHIN: Duration = Duration::from_secs(120);
+/// The same for a file of hundreds of megabytes over a thin line.
+const FILE_WITHIN: Duration = Duration::from_secs(3_600);
 /// Longest purpose, characters.
 pub const PURPOSE_CHARS: usize = 200;
+/// What is neither somebody's own nor their unit's, nor was sent to them.
+const NOBODYS: Subject = Subject { own: false, unit: false, sent: false, sensitivity: Sensitivity::None };
 /// Where a program says why.
 const PURPOSE_HEADER: HeaderName = HeaderName::from_static("x-purpose");
 /// Where a script of our page says that it is ours.
@@ -42,6 +49,10 @@ pub enum Need {
     SignedIn,
     /// A right.
     May(Action),
+    /// A right over each clip of the case `{number}`, or of what stands under the hold `{hold}`.
+    Over(Action),
+    /// A right over the case `{number}` itself, which may be a new one: by whose it is, and to whom it stands sent.
+    Case(Action),
 }
 
 /// A route as declared.
@@ -86,7 +97,13 @@ impl Routes {
         bytes: usize,
         handler: H,
     ) -> Self {
-        self.add("POST", path, need, on(MethodFilter::POST, handler).layer(DefaultBodyLimit::max(bytes)))
+        let handler = on(MethodFilter::POST, handler).layer(DefaultBodyLimit::max(bytes));
+        self.add_of("POST", path, need, BodyForm::Whole(bytes), handler)
+    }
+
+    /// `POST` of a file, read as it comes by its handler, which bounds it.
+    pub fn post_slow<H: Handler<T, Arc<Site>>, T: 'static>(self, path: &'static str, need: Need, handler: H) -> Self {
+        self.add_of("POST", path, need, BodyForm::Streamed, on(MethodFilter::POST, handler))
     }
 
     /// `PATCH`.
@@ -99,9 +116,20 @@ impl Routes {
         self.add("DELETE", path, need, on(MethodFilter::DELETE, handler))
     }
 
-    fn add(mut self, method: &'static str, path: &'static str, need: Need, handler: MethodRouter<Arc<Site>>) -> Self {
+    fn add(self, method: &'static str, path: &'static str, need: Need, handler: MethodRouter<Arc<Site>>) -> Self {
+        self.add_of(method, path, need, BodyForm::Whole(BODY_BYTES), handler)
+    }
+
+    fn add_of(
+        mut self,
+        method: &'static str,
+        path: &'static str,
+        need: Need,
+        body: BodyForm,
+        handler: MethodRouter<Arc<Site>>,
+    ) -> Self {
         self.declared.push(Declared { method, path, need });
-        let guarded = Guarded { site: Arc::clone(&self.site), need };
+        let guarded = Guarded { site: Arc::clone(&self.site), need, body };
         let handler = handler.route_layer(middleware::from_fn_with_state(guarded, check));
         self.router = self.router.route(path, handler);
         self
@@ -118,32 +146,69 @@ impl Routes {
     }
 }
 
+/// How the body of a change comes.
+#[derive(Debug, Clone, Copy)]
+enum BodyForm {
+    /// At most so many bytes, which a repeated change is compared by.
+    Whole(usize),
+    /// A file, which its handler knows again by its digest.
+    Streamed,
+}
+
 #[derive(Clone)]
 struct Guarded {
     site: Arc<Site>,
     need: Need,
+    body: BodyForm,
 }
 
 /// Checks what a route needs, then lets it answer.
 async fn check(State(guarded): State<Guarded>, request: Request, next: Next) -> Response {
-    let Guarded { site, need } = guarded;
+    let Guarded { site, need, body: form } = guarded;
     let (mut parts, body) = request.into_parts();
     let checked = admit(&site, need, &mut parts).await;
     let visitor = Visitor::of(&parts, site.language);
-    let request = match checked {
-        Ok(()) => Request::from_parts(parts, body),
-        Err(trouble) => return trouble.answer(&site, &visitor),
+    if let Err(trouble) = checked {
+        return trouble.answer(&site, &visitor);
+    }
+    let over = match need {
+        Need::May(action) if action.is_about_a_clip() => clip_of(&mut parts).await.ok().map(|clip| (action, clip)),
+        _ => None,
     };
+    let taker = Taker::of(&site, &visitor.who, &parts.headers, over);
+    let request = Request::from_parts(parts, body);
     if request.method().is_safe() {
-        return next.run(request).await;
+        let answer = super::trouble::in_words(next.run(request).await, &site, &visitor).await;
+        return lasting::bound(answer, taker);
     }
     let changing = async {
-        match with_form_token(need, &visitor.who, request).await {
-            Ok(request) => next.run(request).await,
-            Err(trouble) => trouble.answer(&site, &visitor),
+        match (with_form_token(need, &visitor.who, request).await, form) {
+            (Ok(request), BodyForm::Whole(bytes)) => super::repeat::once(&site, &visitor, bytes, request, next).await,
+            (Ok(request), BodyForm::Streamed) => match super::repeat::checked(request.headers()) {
+                Ok(()) => next.run(request).await,
+                Err(trouble) => trouble.answer(&site, &visitor),
+            },
+            (Err(trouble), _) => trouble.answer(&site, &visitor),
         }
     };
-    tokio::time::timeout(CHANGE_WITHIN, changing).await.unwrap_or_else(|_| Trouble::TooSlow.answer(&site, &visitor))
+    let within = match form {
+        BodyForm::Whole(_) => CHANGE_WITHIN,
+        BodyForm::Streamed => FILE_WITHIN,
+    };
+    // Who sends a file for an hour is looked at meanwhile, like who takes one.
+    let shut_out = async {
+        match (form, &taker) {
+            (BodyForm::Streamed, Some(taker)) => taker.shut_out().await,
+            _ => std::future::pending().await,
+        }
+    };
+    let answer = tokio::select! {
+        changed = tokio::time::timeout(within, changing) => {
+            changed.unwrap_or_else(|_| Trouble::TooSlow.answer(&site, &visitor))
+        }
+        () = shut_out => Trouble::SignIn.answer(&site, &visitor),
+    };
+    lasting::bound(super::trouble::in_words(answer, &site, &visitor).await, taker)
 }
 
 async fn admit(site: &Site, need: Need, parts: &mut axum::http::request::Parts) -> Result<(), Trouble> {
@@ -153,11 +218,19 @@ async fn admit(site: &Site, need: Need, parts: &mut axum::http::request::Parts) 
         (_, Who::Nobody) => return Err(nobody(site)),
         (_, Who::Signed { signed, .. }) => Arc::clone(signed),
     };
-    let Need::May(action) = need else { return Ok(()) };
+    let action = match need {
+        Need::May(action) | Need::Over(action) | Need::Case(action) => action,
+        Need::Anyone | Need::SignedIn => return Ok(()),
+    };
     if signed.must_change {
         return Err(Trouble::NewPassword);
     }
     let visitor = Visitor::of(parts, site.language);
+    match need {
+        Need::Over(_) => return over(site, &visitor, &signed, action, parts).await,
+        Need::Case(_) => return over_case(site, &visitor, &signed, action, parts).await,
+        _ => {}
+    }
     let about = match action.is_about_a_clip() {
         true => Some(clip_of(parts).await?),
         false => None,
@@ -187,8 +260,8 @@ pub(super) async fn may(
     };
     match signed.decide(action, &subject) {
         Decision::Allowed { purpose: false } => Ok(None),
-        // What is about no clip, and asks for a purpose, has a field of its own for it.
-        Decision::Allowed { purpose: true } if about.is_none() => Ok(None),
+        // What is about no clip, or about what becomes of one, and asks for a purpose, has a field of its own for it.
+        Decision::Allowed { purpose: true } if about.is_none() || action.keeps_footage() => Ok(None),
         Decision::Allowed { purpose: true } => {
             let clip = about.map(|clip| clip.to_string()).unwrap_or_default();
             // What is said about a case holds for every clip of it.
@@ -224,10 +297,74 @@ pub(super) async fn also(
     }
 }
 
+/// Whether the table lets them do this to a clip: what its page shows and offers. Nothing is refused, and nothing logged.
+pub(super) async fn shows(site: &Site, visitor: &Visitor, action: Action, clip: ClipId) -> Result<bool, Trouble> {
+    let Who::Signed { signed, .. } = &visitor.who else { return Ok(matches!(visitor.who, Who::Open)) };
+    let standing = site.pages.standing(clip, signed.account).await?.ok_or(Trouble::NoClip)?;
+    Ok(matches!(signed.decide(action, &standing.subject), Decision::Allowed { .. }))
+}
+
 fn nobody(site: &Site) -> Trouble {
     match &site.door.access {
         Some(access) if access.is_open() => Trouble::NoAccounts,
         _ => Trouble::SignIn,
+    }
+}
+
+/// Whether somebody may do this to each clip of what the address names. Of what has no clip only they may who may do it to
+/// every clip of the station.
+async fn over(
+    site: &Site,
+    visitor: &Visitor,
+    signed: &Signed,
+    action: Action,
+    parts: &mut axum::http::request::Parts,
+) -> Result<(), Trouble> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Trouble::NoPage)?;
+    let named = params.iter().find_map(|(name, value)| match name {
+        "number" => Some(Named::Case(value.to_owned())),
+        "hold" => value.parse().ok().map(Named::Hold),
+        _ => None,
+    });
+    let named = named.ok_or(Trouble::NoPage)?;
+    let nobodys = NOBODYS;
+    if let Decision::Refused(Refusal::Role) = signed.decide(action, &nobodys) {
+        site.log_refusal(visitor, action, Refusal::Role.as_str(), None).await;
+        return Err(Trouble::Forbidden(Refusal::Role));
+    }
+    let clips = site.pages.named(&named).await?.ok_or(match named {
+        Named::Case(_) => Trouble::NoCase,
+        Named::Hold(_) => Trouble::NoPage,
+    })?;
+    if clips.is_empty()
+        && let Decision::Refused(refusal) = signed.decide(action, &nobodys)
+    {
+        site.log_refusal(visitor, action, refusal.as_str(), None).await;
+        return Err(Trouble::Forbidden(refusal));
+    }
+    for clip in clips {
+        may(site, visitor, signed, action, Some(clip), &parts.headers).await?;
+    }
+    Ok(())
+}
+
+/// Whether somebody may do this to the case that the address names. One that is not there yet is nobody's.
+async fn over_case(
+    site: &Site,
+    visitor: &Visitor,
+    signed: &Signed,
+    action: Action,
+    parts: &mut axum::http::request::Parts,
+) -> Result<(), Trouble> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Trouble::NoPage)?;
+    let (_, number) = params.iter().find(|(name, _)| *name == "number").ok_or(Trouble::NoPage)?;
+    let subject = site.pages.case_standing(number, signed.account).await?.unwrap_or(NOBODYS);
+    match signed.decide(action, &subject) {
+        Decision::Allowed { .. } => Ok(()),
+        Decision::Refused(refusal) => {
+            site.log_refusal(visitor, action, refusal.as_str(), None).await;
+            Err(Trouble::Forbidden(refusal))
+        }
     }
 }
 

@@ -1,20 +1,30 @@
 //! The page's door: listener, TLS, and the bell that tells open pages that something changed.
+//!
+//! HTTP/1.1 alone is spoken, over TLS, too: its limits are few and all of them hold here (`Limits`). HTTP/2 has streams, windows
+//! and settings of its own, which a connection can leave open for ever without a limit of ours seeing it; what it would bring on
+//! the agency's own network is little, since pages are small and hidden ones let their streams go (assets/live.js).
 
 use std::collections::HashSet;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::tls_rustls::RustlsConfig;
+use axum::Router;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
+use rustls::ServerConfig;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::make_own;
 use super::guests::Guests;
 use super::live::{Live, Topic};
+use super::shown::{Looks, asking};
 use super::site::Site;
+use crate::access::certificate::{ClientCa, ClientCaError};
 use crate::config::Web;
 use crate::domain::error::{Retry, Retryable};
 use crate::runtime::board::Board;
@@ -26,16 +36,38 @@ const BOARD_LOOK: Duration = Duration::from_millis(500);
 /// How long open connections may take to end at a stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// Connections at the same time. Two hundred viewers have two or three each; the rest of the open files is intake's.
-const CONNECTIONS: usize = 1024;
-/// A request's head that has not come by then is given up; so is a connection that rests.
-const HEAD_WITHIN: Duration = Duration::from_secs(20);
+/// What a connection may take of the page's room and time.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Connections at the same time.
+    connections: usize,
+    /// What has not shaken hands by then is given up, however it goes on about it (TLS).
+    handshake: Duration,
+    /// A request's head that has not come by then is given up, the first as well as the next; so is a connection that rests.
+    head: Duration,
+    /// Something of an answer is taken in this time. How long all of it takes is not bounded: hours of video and streams of
+    /// events go on as long as they are read.
+    taken: Duration,
+}
+
+impl Limits {
+    /// The page's. Two hundred viewers have two or three connections each, and the rest of the open files is intake's; a
+    /// handshake is two round trips and a signature of a slow computer; a player that was paused for a minute asks for the
+    /// rest by a range when it goes on.
+    const PAGE: Self = Self {
+        connections: 1024,
+        handshake: Duration::from_secs(10),
+        head: Duration::from_secs(20),
+        taken: Duration::from_secs(60),
+    };
+}
 
 /// A bound listener.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<RustlsConfig>,
+    client_ca: Option<ClientCa>,
 }
 
 impl Bound {
@@ -43,6 +75,11 @@ impl Bound {
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}/", self.address)
+    }
+
+    /// Who signs the certificates of people, where browsers are asked for one.
+    pub fn client_ca(&self) -> Option<&ClientCa> {
+        self.client_ca.as_ref()
     }
 }
 
@@ -67,6 +104,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// The authority of people's certificates cannot be read.
+    #[error(transparent)]
+    ClientCa(#[from] ClientCaError),
     /// Certificate or key cannot be read or do not fit.
     #[error(
         "the page's certificate {certificate} or its key {key} cannot be used; give both in PEM form, readable by the daemon"
@@ -105,11 +145,16 @@ pub async fn bind(web: &Web) -> Result<Bound, ServeError> {
                 make_own(&tls.certificate, &web.names, web.listen.ip())
                     .map_err(|source| ServeError::OwnCertificate { path: path(), source })?;
             }
-            Some(RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(unusable)?)
+            Some(http1(&RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(unusable)?))
         }
         None => None,
     };
-    Ok(Bound { listener, address, tls })
+    let client_ca = web.client_ca.as_deref().map(ClientCa::read).transpose()?;
+    let tls = match (tls, &client_ca) {
+        (Some(tls), Some(authority)) => Some(asking(&tls, authority)),
+        (tls, _) => tls,
+    };
+    Ok(Bound { listener, address, tls, client_ca })
 }
 
 /// Starts serving, the bell, and what closes viewings that are over.
@@ -140,16 +185,7 @@ pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: A
                 }
             };
             let listener = listener.try_clone()?;
-            let guests = Guests::at_most(CONNECTIONS);
-            let serving = async {
-                match tls {
-                    Some(tls) => {
-                        let server = axum_server::from_tcp_rustls(listener, tls)?;
-                        patient(server.map(|tls| tls.acceptor(guests))).handle(handle).serve(app).await
-                    }
-                    None => patient(axum_server::from_tcp(listener)?.acceptor(guests)).handle(handle).serve(app).await,
-                }
-            };
+            let serving = serve(listener, tls, Limits::PAGE, handle, app);
             tokio::pin!(serving);
             let outcome = tokio::select! {
                 outcome = &mut serving => outcome,
@@ -172,10 +208,40 @@ pub fn start(supervisor: &mut Supervisor, bound: Bound, site: Arc<Site>, live: A
     });
 }
 
-/// With the page's time limits.
-fn patient<A>(mut server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
-    server
+/// The same certificate for HTTP/1.1 alone.
+fn http1(tls: &RustlsConfig) -> RustlsConfig {
+    let mut config = ServerConfig::clone(&tls.get_inner());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    RustlsConfig::from_config(Arc::new(config))
+}
+
+/// Serves until the handle ends it.
+async fn serve(
+    listener: TcpListener,
+    tls: Option<RustlsConfig>,
+    limits: Limits,
+    handle: Handle<SocketAddr>,
+    app: IntoMakeServiceWithConnectInfo<Router, SocketAddr>,
+) -> io::Result<()> {
+    let guests = Guests::at_most(limits.connections, limits.taken);
+    match tls {
+        Some(tls) => {
+            let looks = |tls: RustlsAcceptor| Looks(tls.handshake_timeout(limits.handshake).acceptor(guests));
+            let server = axum_server::from_tcp_rustls(listener, tls)?.map(looks);
+            patient(server, &limits).handle(handle).serve(app).await
+        }
+        None => {
+            let server = axum_server::from_tcp(listener)?.acceptor(guests);
+            patient(server, &limits).handle(handle).serve(app).await
+        }
+    }
+}
+
+/// With the time limits of heads. The server would wait for ever for the first bytes, which say whether HTTP/2 is spoken: it is
+/// not, and so the limit runs from the beginning.
+fn patient<A>(mut server: Server<SocketAddr, A>, limits: &Limits) -> Server<SocketAddr, A> {
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
+    server.http1_only()
 }
 
 /// Tells open pages what changed, in the store and on the board.
@@ -197,11 +263,11 @@ async fn ring(store: &Store, board: &Board, bell: &Live, cancel: &CancellationTo
             change = changes.recv() => match change {
                 Ok(Change::Clip(clip)) => topics.extend([Topic::Clip(clip), Topic::Clips, Topic::Station]),
                 Ok(Change::Cases) => topics.extend([Topic::Clips]),
-                Ok(Change::Docks | Change::Destinations | Change::Recorders | Change::Recordings) => topics.extend([Topic::Station]),
+                Ok(Change::Docks | Change::Destinations | Change::Recorders | Change::Recordings | Change::Alarms) => topics.extend([Topic::Station]),
                 // A list that lags behind looks at everything again.
                 Err(RecvError::Lagged(_)) => topics.extend([Topic::Station, Topic::Clips]),
                 Ok(Change::Isolated | Change::Holds | Change::Exports) => topics.extend([Topic::Clips, Topic::Station]),
-                Ok(Change::Outbox | Change::Log | Change::Accounts) => {}
+                Ok(Change::Outbox | Change::Log | Change::Accounts | Change::Derivatives | Change::Rules | Change::Outing(_)) => {}
                 Err(RecvError::Closed) => return,
             },
         }
@@ -210,3 +276,6 @@ async fn ring(store: &Store, board: &Board, bell: &Live, cancel: &CancellationTo
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

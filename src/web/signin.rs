@@ -19,6 +19,7 @@ use super::view::Frame;
 use super::who::{Who, set_cookie};
 use crate::access::{Access, SignInRefusal, SignedIn, Trying};
 use crate::domain::account::Hidden;
+use crate::domain::why::Why;
 use crate::domain::words::Words;
 
 /// The forms.
@@ -40,6 +41,10 @@ struct DoorPage<'a> {
     pending: Option<&'a str>,
     refusal: Option<(&'static str, String)>,
     done: Option<&'static str>,
+    /// Address and words of the way to the identity provider.
+    provider: Option<(String, &'a str)>,
+    /// The fingerprint of a certificate, where the browser showed one.
+    certificate: Option<String>,
 }
 
 /// The door with what is to be said there.
@@ -62,11 +67,33 @@ fn show(site: &Site, visitor: &Visitor, status: StatusCode, at: At<'_>, station:
         pending: at.pending,
         refusal: at.refusal,
         done: at.done,
+        provider: access(site).and_then(|a| a.oidc_label()).map(|label| {
+            let way = format!("/signin/oidc?next={}", super::present::segment(local_path(at.next)));
+            (way, label.unwrap_or(c.w.by_provider()))
+        }),
+        certificate: visitor.shown.as_ref().and_then(|shown| shown.fingerprint()).map(|f| f.to_string()),
     };
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(e) => Trouble::from(e).problem(visitor),
     }
+}
+
+/// The door again, after somebody came another way than by password.
+pub(super) async fn again(
+    site: &Site,
+    visitor: &Visitor,
+    status: StatusCode,
+    next: &str,
+    refusal: (&'static str, String),
+    wait_s: Option<u64>,
+) -> Response {
+    let at = At { next, refusal: Some(refusal), ..At::default() };
+    let mut response = show(site, visitor, status, at, station_name(site).await);
+    if let Some(seconds) = wait_s {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 async fn station_name(site: &Site) -> String {
@@ -104,11 +131,11 @@ async fn door(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<D
 }
 
 /// Accounts, where there are any.
-fn access(site: &Site) -> Option<&Arc<Access>> {
+pub(super) fn access(site: &Site) -> Option<&Arc<Access>> {
     site.door.access.as_ref().filter(|access| !access.is_open())
 }
 
-fn trying(visitor: &Visitor, headers: &HeaderMap) -> Trying {
+pub(super) fn trying(visitor: &Visitor, headers: &HeaderMap) -> Trying {
     let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     Trying { from: visitor.caller.from.clone(), agent: agent.to_owned() }
 }
@@ -129,7 +156,7 @@ async fn password(
 ) -> Response {
     let answer = async {
         let Some(access) = access(&site) else { return Ok(Redirect::to("/").into_response()) };
-        let Form(form) = body.map_err(|e| too_large_or_invalid(&e))?;
+        let Form(form) = body?;
         let came = access.sign_in(&form.name, &form.password.0, &trying(&visitor, &headers)).await?;
         Ok(answered(&site, &visitor, came, At { next: &form.next, name: form.name.trim(), ..At::default() }).await)
     };
@@ -152,19 +179,12 @@ async fn code(
 ) -> Response {
     let answer = async {
         let Some(access) = access(&site) else { return Ok(Redirect::to("/").into_response()) };
-        let Form(form) = body.map_err(|e| too_large_or_invalid(&e))?;
+        let Form(form) = body?;
         let came = access.sign_in_code(&form.pending, &form.code, &trying(&visitor, &headers)).await?;
         let again = At { next: &form.next, pending: Some(&form.pending), ..At::default() };
         Ok(answered(&site, &visitor, came, again).await)
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
-}
-
-fn too_large_or_invalid(e: &FormRejection) -> Trouble {
-    match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
-        _ => Trouble::Invalid(String::new()),
-    }
 }
 
 /// In, with the cookie; or the door again, with what to do.
@@ -261,13 +281,13 @@ async fn say_purpose(
     body: Result<Form<PurposeForm>, FormRejection>,
 ) -> Response {
     let answer = async {
-        let Form(form) = body.map_err(|e| too_large_or_invalid(&e))?;
+        let Form(form) = body?;
         // A hashed case or a clip, as we gave it; the decision is made anew where it leads.
         let known = form.about.len() <= 64 && form.about.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let said = purpose(&form.usual)
             .or_else(|| purpose(&form.purpose))
             .filter(|_| known)
-            .ok_or_else(|| Trouble::Invalid(String::new()))?;
+            .ok_or(Trouble::Invalid(Why::Unsaid))?;
         if let (Some(access), Some(signed)) = (&site.door.access, visitor.who.signed())
             && let Some(session) = &signed.session
         {

@@ -16,9 +16,11 @@ use super::live::Live;
 use super::present::{Ctx, Nav};
 use super::trouble::Trouble;
 use super::view::Frame;
+use super::view::alarms::AlarmsView;
 use super::view::case::CaseAnswer;
 use super::view::clip::{ClipView, ProofView};
 use super::view::clips::{CasesView, ClipsQuery, ClipsView};
+use super::view::derived::DerivedView;
 use super::view::exports::{ExportView, ExportsView};
 use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
@@ -27,12 +29,14 @@ use super::view::triage::TriageView;
 use super::viewing::Viewings;
 use super::who::{Said, Who};
 use crate::domain::command::{Ask, Caller, Reply, Request};
+use crate::domain::elsewhere::AnswerElsewhere;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{BoxFuture, ClipBytes, Clock, DeriveError, FootageError, PreviewPiece};
 use crate::domain::record::Record;
 use crate::domain::rights::{Action, Within};
+use crate::domain::why::Why;
 use crate::domain::words::Lang;
-use crate::store::ClipStanding;
+use crate::store::{ClipStanding, DerivativeRow};
 
 /// Name of the cookie that carries the chosen language.
 pub const LANGUAGE_COOKIE: &str = "lang";
@@ -42,7 +46,7 @@ const SAME_ACCESS: Duration = Duration::from_secs(900);
 const REMEMBERED: usize = 4096;
 
 /// Reading, as the pages need it. Bound to the store; tests have a form with fixed facts.
-pub trait Pages: Send + Sync {
+pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     /// What the frame around every page shows.
     fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>>;
     /// The station page and the bay board.
@@ -70,20 +74,37 @@ pub trait Pages: Send + Sync {
         after: Option<&'a str>,
         within: &'a Within,
     ) -> BoxFuture<'a, Result<CasesView, ReadError>>;
+    /// What other stations have that fits what was typed, of what whoever looks may see.
+    fn elsewhere<'a>(
+        &'a self,
+        typed: &'a str,
+        within: &'a Within,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<AnswerElsewhere, ReadError>>;
     /// Clips that wait for a person, best-known first, after a cursor, of those that whoever looks may see.
     fn triage<'a>(&'a self, after: Option<&'a str>, within: &'a Within)
     -> BoxFuture<'a, Result<TriageView, ReadError>>;
     /// The sealed bytes of a clip.
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
-    /// A piece of a preview of a clip, made of these bytes of it; `None` where it has nothing at that place.
+    /// Whether previews say over the picture who looks.
+    fn marks_previews(&self) -> bool;
+    /// A piece of a preview of a clip, made of these bytes of it, with words over the picture or not; `None` where it has
+    /// nothing at that place.
     fn preview(
         &self,
         clip: ClipId,
         bytes: Arc<dyn ClipBytes>,
         piece: u32,
+        mark: Option<String>,
     ) -> BoxFuture<'_, Result<Option<PreviewPiece>, DeriveError>>;
     /// A contact sheet of a clip as JPEG, made of these bytes of it; `None` where there is no picture.
     fn sheet(&self, clip: ClipId, bytes: Arc<dyn ClipBytes>) -> BoxFuture<'_, Result<Option<Bytes>, DeriveError>>;
+    /// Files that were derived of a clip, newest first.
+    fn derived(&self, clip: ClipId) -> BoxFuture<'_, Result<Vec<DerivedView>, ReadError>>;
+    /// One of them; `None` where there is none of that id.
+    fn derived_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<DerivedView>, ReadError>>;
+    /// Its bytes, compared with its digest; `None` where they are not kept (any more).
+    fn derived_bytes<'a>(&'a self, row: &'a DerivativeRow) -> BoxFuture<'a, Result<Option<std::fs::File>, ReadError>>;
     /// A JPEG still of a clip.
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>>;
     /// Evidence packages that were asked for, newest first: of one case by any of its numbers, or of all.
@@ -100,6 +121,10 @@ pub trait Pages: Send + Sync {
     fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>>;
     /// The newest JPEG still of a stream.
     fn still<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>>;
+    /// Alarms that stand and stood, and who is told of them.
+    fn alarms(&self) -> BoxFuture<'_, Result<AlarmsView, ReadError>>;
+    /// What administration, desk, registers and parties need.
+    fn office(&self) -> &dyn super::office::Office;
     /// Entries of the log, newest first.
     fn log<'a>(&'a self, query: &'a LogQuery) -> BoxFuture<'a, Result<Vec<LogEntry>, ReadError>>;
     /// Metrics in the OpenMetrics text format.
@@ -139,6 +164,8 @@ pub struct MediaFile {
     pub file_name: String,
     /// Hex SHA-256 of the whole: the entity tag.
     pub sha256: String,
+    /// A document: only saved, never shown in the page's own name.
+    pub is_document: bool,
 }
 
 /// A part of the daemon.
@@ -160,7 +187,7 @@ pub enum ReadError {
     Busy,
     /// A cursor or number that cannot be read.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(Why),
     /// The store failed.
     #[error("reading failed; run `evidock doctor`")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -193,6 +220,10 @@ pub struct Site {
     pub live: Arc<Live>,
     /// Viewings under way.
     pub viewings: Arc<Viewings>,
+    /// What open pages share of the station.
+    pub(super) shared: super::shared::Shared,
+    /// Changes that were made under a key.
+    pub repeats: super::repeat::Repeats,
     /// Who is let in, and where the page listens.
     pub door: Door,
     accesses: Mutex<HashMap<String, Instant>>,
@@ -209,6 +240,8 @@ pub struct Door {
     pub exposed: bool,
     /// The listener speaks TLS.
     pub tls: bool,
+    /// Who signs the certificates of people, where browsers are asked for one.
+    pub client_ca: Option<crate::access::certificate::ClientCa>,
 }
 
 impl Site {
@@ -223,12 +256,26 @@ impl Site {
         door: Door,
     ) -> Arc<Self> {
         let viewings = Viewings::new(ask.clone());
-        Arc::new(Self { pages, ask, clock, zone, language, live, viewings, door, accesses: Mutex::default() })
+        let (repeats, shared) = (super::repeat::Repeats::default(), super::shared::Shared::default());
+        Arc::new(Self {
+            pages,
+            ask,
+            clock,
+            zone,
+            language,
+            live,
+            viewings,
+            shared,
+            repeats,
+            door,
+            accesses: Mutex::default(),
+        })
     }
 
     /// What every page needs.
     pub async fn ctx(&self, visitor: &Visitor, nav: Nav) -> Result<Ctx, Trouble> {
-        Ok(self.ctx_with(visitor, nav, self.pages.frame().await?))
+        let frame = if visitor.part { self.shared().await?.1 } else { self.pages.frame().await? };
+        Ok(self.ctx_with(visitor, nav, frame))
     }
 
     /// The same around a frame that is already known.
@@ -249,7 +296,7 @@ impl Site {
     /// itself is the same access for a quarter of an hour; whoever opens a page makes a new one.
     pub async fn log_access(&self, visitor: &Visitor, access: Access<'_>) -> Result<(), Trouble> {
         let caller = &visitor.caller;
-        let key = format!("{}\0{access:?}", of_caller(caller));
+        let key = format!("{}\0{access:?}\0{:?}", of_caller(caller), caller.purpose);
         let now = crate::runtime::clock::monotonic();
         if visitor.part || access.what == "room" {
             let accesses = self.accesses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -319,11 +366,19 @@ impl Site {
         }
     }
 
+    /// What is isolated as suspected classified is told to nobody, at whatever address: not its record, its log or what was
+    /// derived of it.
+    pub async fn not_isolated(&self, clip: ClipId) -> Result<(), Trouble> {
+        // Whoever asks: nobody is shown it.
+        let standing = self.pages.standing(clip, 0).await?.ok_or(Trouble::NoClip)?;
+        if standing.isolated { Err(Trouble::Isolated) } else { Ok(()) }
+    }
+
     /// Asks the daemon; a refusal is trouble.
     pub async fn carry_out(&self, caller: &Caller, request: Request) -> Result<serde_json::Value, Trouble> {
         match self.ask.ask(caller, request).await {
             Reply::Done(value) => Ok(value),
-            Reply::Refused { code, message } => Err(Trouble::refused(&code, message)),
+            Reply::Refused { code, why, .. } => Err(Trouble::refused(&code, why)),
         }
     }
 }
@@ -356,6 +411,8 @@ pub struct Visitor {
     pub who: Who,
     /// The request asks to see, not to change.
     pub safe: bool,
+    /// The certificate that the browser showed; nothing of it is believed yet.
+    pub shown: Option<crate::access::certificate::Shown>,
 }
 
 fn of_caller(caller: &Caller) -> String {
@@ -377,7 +434,8 @@ impl Visitor {
         let text = |name| parts.headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
         let cookie = super::who::cookie(&parts.headers, LANGUAGE_COOKIE);
         let who = parts.extensions.get::<Who>().cloned().unwrap_or_default();
-        let api = parts.uri.path().starts_with("/api/");
+        // Figures and health are for machines that watch: what is wrong is told to them like to programs.
+        let api = ["/api/", "/metrics", "/healthz"].iter().any(|p| parts.uri.path().starts_with(p));
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string());
         let pairs: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
         let kept: Vec<&str> = pairs.iter().copied().filter(|p| *p != "part=live").collect();
@@ -396,6 +454,7 @@ impl Visitor {
             part: kept.len() < pairs.len(),
             who,
             safe: parts.method.is_safe(),
+            shown: parts.extensions.get::<Option<crate::access::certificate::Shown>>().cloned().flatten(),
         }
     }
 

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Json;
 use axum::extract::rejection::{FormRejection, JsonRejection};
 use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,10 +17,13 @@ use super::present::{self, Ctx, Nav};
 use super::routes::{Need, Routes, also};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
-use super::view::triage::TriageCard;
+use super::view::triage::{Offered, TriageCard};
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
+use crate::domain::report::Figure;
 use crate::domain::rights::Action;
+use crate::domain::why::Why;
+use crate::domain::words::Words;
 
 /// Clips of an outing that one form may carry.
 const MOST_ALSO: usize = 200;
@@ -52,16 +55,44 @@ struct PageQuery {
     clip: Option<String>,
     case_no: Option<String>,
     also: Option<String>,
+    said: Option<String>,
 }
+
+/// What is said of a clip beside its case: names of fields.
+const SAID: [&str; 2] = ["place", "proves"];
 
 /// A clip that waits, in words.
 struct Card {
     id: String,
     row: Row,
+    remarks: Vec<String>,
+    /// Whom the recorder names: who says so, and the name.
+    supposed: Vec<(String, String)>,
     best: Option<Best>,
     others: Vec<(String, String)>,
     outing: String,
     outing_label: Option<String>,
+    place: Option<Ask>,
+    proves: Option<Ask>,
+}
+
+/// A word that the clip lacks, and those that are offered for it.
+struct Ask {
+    /// What stands in the box: the likeliest, where anything is known about this clip.
+    value: String,
+    /// Where that comes from.
+    from: String,
+    /// Each with where it comes from.
+    offered: Vec<(String, String)>,
+}
+
+fn ask(lacks: bool, offered: &[Offered], c: &Ctx) -> Option<Ask> {
+    let surest = offered.first().filter(|o| o.from.is_about_it());
+    lacks.then(|| Ask {
+        value: surest.map(|o| o.value.clone()).unwrap_or_default(),
+        from: surest.map(|o| c.w.offered_by(o.from.as_str(), o.from.clips())).unwrap_or_default(),
+        offered: offered.iter().map(|o| (o.value.clone(), c.w.offered_by(o.from.as_str(), o.from.clips()))).collect(),
+    })
 }
 
 /// What is suggested most surely.
@@ -78,6 +109,7 @@ struct Last {
     clip: String,
     case_no: String,
     also: String,
+    said: String,
     told: String,
     undone: bool,
 }
@@ -88,6 +120,8 @@ struct TriagePage<'a> {
     c: &'a Ctx,
     cards: Vec<Card>,
     total: String,
+    /// How many are not yet linkable, and where they are listed.
+    early: Option<(String, String)>,
     last: Option<Last>,
     refusal: Option<String>,
     next: Option<String>,
@@ -105,6 +139,10 @@ fn card(waiting: &TriageCard, c: &Ctx) -> Card {
     Card {
         id: waiting.row.id.to_string(),
         row: row(&waiting.row, c),
+        place: ask(waiting.row.missing.contains(&"place"), &waiting.places, c),
+        proves: ask(waiting.row.missing.contains(&"proves"), &waiting.proofs, c),
+        remarks: waiting.notes.iter().map(|note| c.w.remark(note)).collect(),
+        supposed: waiting.supposed.iter().map(|(by, name)| (c.w.origin(by).to_owned(), name.clone())).collect(),
         outing_label: (!also.is_empty()).then(|| c.w.whole_outing(also.len() as u64 + 1)),
         outing: also.join(","),
         others: waiting
@@ -132,7 +170,10 @@ async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<Stri
         let also: Vec<String> =
             ids.split(',').filter_map(|id| id.parse::<ClipId>().ok()).map(|c| c.to_string()).collect();
         let verdict = q.done.unwrap_or_default();
+        let said = q.said.unwrap_or_default();
+        let said: Vec<&str> = said.split(',').filter(|name| SAID.contains(name)).collect();
         Last {
+            said: said.join(","),
             told: c.w.verdict_line(&verdict, &case_no, also.len() as u64 + 1),
             undone: verdict == "undo",
             clip: clip.to_string(),
@@ -143,6 +184,9 @@ async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<Stri
     let html = TriagePage {
         cards: v.cards.iter().map(|waiting| card(waiting, &c)).collect(),
         total: c.w.to_annotate(v.total),
+        early: (v.not_yet_linkable > 0).then(|| {
+            (c.w.not_yet_linkable(v.not_yet_linkable), format!("/clips?figure={}", Figure::NotYetLinkable.as_str()))
+        }),
         last,
         refusal,
         next: v.next.map(|after| format!("/triage?after={}", present::segment(&after))),
@@ -157,7 +201,54 @@ async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<Stri
 struct DecideForm {
     verdict: String,
     case_no: String,
+    best: String,
     also: String,
+    place: String,
+    proves: String,
+    said: String,
+}
+
+/// A decision as it was asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    verdict: String,
+    case_no: String,
+    others: Vec<String>,
+    says: Vec<(String, String)>,
+    unsay: Vec<String>,
+}
+
+impl DecideForm {
+    fn asked(&self, w: &Words) -> Result<Asked, Trouble> {
+        let ids = || self.also.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        let words = [("place", &self.place), ("proves", &self.proves)];
+        let said = words.into_iter().filter(|(_, value)| !value.trim().is_empty());
+        let mut asked = Asked { case_no: self.case_no.clone(), ..Asked::default() };
+        asked.verdict = match self.verdict.as_str() {
+            // The button of the whole outing stands in the form of the clip.
+            "outing" | "accept" => "accept".to_owned(),
+            other => other.to_owned(),
+        };
+        asked.others = if self.verdict == "accept" { Vec::new() } else { ids() };
+        match asked.verdict.as_str() {
+            "accept" => {
+                asked.says = said.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+                // Who empties every box means none of what was suggested.
+                if asked.case_no.trim().is_empty() && asked.says.is_empty() {
+                    return Err(Trouble::Invalid(Why::said(w.triage_nothing)));
+                }
+            }
+            "undo" => asked.unsay = self.said.split(',').filter(|n| SAID.contains(n)).map(str::to_owned).collect(),
+            _ => {
+                // What was suggested is refused, whatever stands in the box by then.
+                asked.others = Vec::new();
+                if !self.best.trim().is_empty() {
+                    asked.case_no = self.best.clone();
+                }
+            }
+        }
+        Ok(asked)
+    }
 }
 
 async fn decide(
@@ -168,9 +259,13 @@ async fn decide(
     body: Result<Form<DecideForm>, FormRejection>,
 ) -> Response {
     let answer = async {
-        let Form(form) = body.map_err(|_| Trouble::Invalid(String::new()))?;
-        let ids: Vec<String> = form.also.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
-        let done = match carry_out(&site, &visitor, &headers, &id, &form.verdict, &form.case_no, &ids).await {
+        let Form(form) = body?;
+        let done = async {
+            let asked = form.asked(visitor.lang.words())?;
+            let done = carry_out(&site, &visitor, &headers, &id, &asked).await?;
+            Ok((asked, done))
+        };
+        let (asked, done) = match done.await {
             Ok(done) => done,
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
@@ -180,13 +275,15 @@ async fn decide(
             }
             Err(trouble) => return Err(trouble),
         };
-        let case_no = done["case_no"].as_str().unwrap_or(&form.case_no);
+        let case_no = done["case_no"].as_str().unwrap_or(&asked.case_no);
+        let said: Vec<&str> = asked.says.iter().map(|(name, _)| name.as_str()).collect();
         let to = format!(
-            "/triage?done={}&clip={}&case_no={}&also={}",
-            present::segment(&form.verdict),
+            "/triage?done={}&clip={}&case_no={}&also={}&said={}",
+            present::segment(&asked.verdict),
             present::segment(&id),
             present::segment(case_no),
-            present::segment(&form.also)
+            present::segment(&asked.others.join(",")),
+            present::segment(&said.join(","))
         );
         Ok(Redirect::to(&to).into_response())
     };
@@ -199,23 +296,31 @@ async fn carry_out(
     visitor: &Visitor,
     headers: &HeaderMap,
     id: &str,
-    verdict: &str,
-    case_no: &str,
-    others: &[String],
+    asked: &Asked,
 ) -> Result<serde_json::Value, Trouble> {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-    if others.len() > MOST_ALSO {
-        return Err(Trouble::Invalid(format!("at most {MOST_ALSO} clips at a time")));
+    if asked.others.len() > MOST_ALSO {
+        return Err(Trouble::Invalid(Why::TooManyClips { most: MOST_ALSO as u64 }));
     }
-    for other in others {
+    // What is said of a clip is annotating it, whatever else is decided with it.
+    let annotates = !asked.says.is_empty() || !asked.unsay.is_empty();
+    if annotates {
+        also(site, visitor, Action::AnnotateClip, clip, headers).await?;
+    }
+    for other in &asked.others {
         let other: ClipId = other.parse().map_err(|_| Trouble::NoClip)?;
         also(site, visitor, Action::LinkClip, other, headers).await?;
+        if annotates {
+            also(site, visitor, Action::AnnotateClip, other, headers).await?;
+        }
     }
     let request = Request::Decide {
         clip: clip.to_string(),
-        case_no: Some(case_no.trim().to_owned()).filter(|n| !n.is_empty()),
-        verdict: verdict.to_owned(),
-        also: others.to_vec(),
+        case_no: Some(asked.case_no.trim().to_owned()).filter(|n| !n.is_empty()),
+        verdict: asked.verdict.clone(),
+        says: asked.says.clone(),
+        unsay: asked.unsay.clone(),
+        also: asked.others.clone(),
         outing: false,
     };
     site.carry_out(&visitor.caller, request).await
@@ -228,6 +333,9 @@ async fn carry_out(
 pub struct Waiting {
     /// How many in all.
     pub total: u64,
+    /// Clips linked to what there was before a case alone (inspection task, on-the-spot document, 日常检查): no case was opened
+    /// yet, nothing of it is missing, and they are in no page of this list. `figure=not_yet_linkable` of the clips lists them.
+    pub not_yet_linkable: u64,
     /// Cursor of the next page.
     pub next: Option<String>,
     /// The clips.
@@ -249,10 +357,38 @@ pub struct WaitingClip {
     pub cases: Vec<String>,
     /// Which of the five it lacks.
     pub missing: Vec<&'static str>,
+    /// What the rules found odd: times that cannot be, rows of a roster that disagree.
+    pub notes: Vec<String>,
+    /// Whom its recorder names, while neither desk nor roster says who had it: confirm one as its `officer`.
+    pub supposed_officers: Vec<SupposedOfficer>,
     /// What rules suggest, the surest first.
     pub suggestions: Vec<SuggestedCase>,
     /// Other clips of the same outing that have no case.
     pub outing: Vec<String>,
+    /// Where it may have been, the likeliest first; empty where it has a place.
+    pub places: Vec<OfferedWord>,
+    /// What it may prove, the likeliest first; empty where that is known.
+    pub proofs: Vec<OfferedWord>,
+}
+
+/// A word that may be the missing one.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OfferedWord {
+    /// The word.
+    pub value: String,
+    /// `outing`, `rule`, `case`, `matter`, `catalogue`.
+    pub from: &'static str,
+    /// Of `outing`: how many of its clips have it.
+    pub clips: Option<u64>,
+}
+
+/// Somebody whom a recorder names.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SupposedOfficer {
+    /// Name or number.
+    pub officer: String,
+    /// What says so: `sidecar`, `binding`, `file_name`, `config`.
+    pub origin: String,
 }
 
 /// A link that a rule suggests.
@@ -276,6 +412,7 @@ impl From<&TriageCard> for WaitingClip {
             score: s.score,
             reason: s.reason.clone(),
         };
+        let word = |o: &Offered| OfferedWord { value: o.value.clone(), from: o.from.as_str(), clips: o.from.clips() };
         Self {
             record_id: card.row.id.to_string(),
             captured_start: card.row.captured.map(|at| at.rfc3339()),
@@ -283,8 +420,16 @@ impl From<&TriageCard> for WaitingClip {
             place: card.row.place.clone(),
             cases: card.row.cases.clone(),
             missing: card.row.missing.clone(),
+            notes: card.notes.clone(),
+            supposed_officers: card
+                .supposed
+                .iter()
+                .map(|(origin, officer)| SupposedOfficer { officer: officer.clone(), origin: origin.clone() })
+                .collect(),
             suggestions: card.suggestions.iter().map(suggested).collect(),
             outing: card.outing.iter().map(ToString::to_string).collect(),
+            places: card.places.iter().map(word).collect(),
+            proofs: card.proofs.iter().map(word).collect(),
         }
     }
 }
@@ -294,9 +439,18 @@ impl From<&TriageCard> for WaitingClip {
 pub struct Decision {
     /// `accept`, `refuse` or `undo`.
     pub verdict: String,
-    /// Which case; the surest that is suggested where it is absent.
+    /// Which case; where it is absent, and no place or proof beside it, the surest that is suggested.
     #[serde(default)]
     pub case_no: Option<String>,
+    /// With `accept`: where it was captured. Of `also` those get it that lack it.
+    #[serde(default)]
+    pub place: Option<String>,
+    /// With `accept`: what it proves; likewise.
+    #[serde(default)]
+    pub proves: Option<String>,
+    /// With `undo`: which of `place` and `proves` are taken back.
+    #[serde(default)]
+    pub said: Vec<String>,
     /// The same about these clips.
     #[serde(default)]
     pub also: Vec<String>,
@@ -310,7 +464,7 @@ pub(super) async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(
         site.log_access(&visitor, Access { what: "list", terms: Some("triage"), ..Access::default() }).await?;
         let v = site.pages.triage(q.after.as_deref(), &visitor.who.within(Action::ListClips)).await?;
         let clips = v.cards.iter().map(WaitingClip::from).collect();
-        Ok(Json(Waiting { total: v.total, next: v.next, clips }).into_response())
+        Ok(Json(Waiting { total: v.total, not_yet_linkable: v.not_yet_linkable, next: v.next, clips }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
@@ -327,12 +481,12 @@ pub(super) async fn decide_clip(
     body: Result<Json<Decision>, JsonRejection>,
 ) -> Response {
     let answer = async {
-        let Json(d) = body.map_err(|e| match e.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
-            _ => Trouble::Invalid(e.body_text()),
-        })?;
-        let case_no = d.case_no.unwrap_or_default();
-        let done = carry_out(&site, &visitor, &headers, &id, &d.verdict, &case_no, &d.also).await?;
+        let Json(d) = body?;
+        let words = [("place", d.place), ("proves", d.proves)];
+        let says = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), word?))).collect();
+        let asked =
+            Asked { verdict: d.verdict, case_no: d.case_no.unwrap_or_default(), others: d.also, says, unsay: d.said };
+        let done = carry_out(&site, &visitor, &headers, &id, &asked).await?;
         Ok(Json(done).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))

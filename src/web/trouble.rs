@@ -16,6 +16,7 @@ use crate::access::AccessError;
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ports::{DeriveError, FootageError, ProbeError};
 use crate::domain::rights::Refusal;
+use crate::domain::why::Why;
 use crate::domain::words::Words;
 
 /// Why there is no answer.
@@ -25,8 +26,8 @@ pub enum Trouble {
     NoPage,
     /// No such clip.
     NoClip,
-    /// What a request was about is not there; in the daemon's words.
-    Missing(String),
+    /// What a request was about is not there.
+    Missing(Why),
     /// No such case.
     NoCase,
     /// The page is there, the method is not.
@@ -36,11 +37,11 @@ pub enum Trouble {
     /// A request from another site.
     Origin,
     /// The request says something that cannot be done.
-    Invalid(String),
+    Invalid(Why),
     /// It contradicts what is there.
-    Conflict(String),
+    Conflict(Why),
     /// Not now.
-    Unavailable(String),
+    Unavailable(Why),
     /// More than is taken.
     TooLarge,
     /// The range lies outside the file of this length.
@@ -99,13 +100,16 @@ pub struct Problem {
     pub detail: String,
     /// A stable word: `not_found`, `invalid`, `conflict`, `unavailable`, ...
     pub code: String,
+    /// Why, where the station gave a reason: an object with its stable key in `why` and its parameters. `detail` is the same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<serde_json::Value>,
 }
 
 impl From<ReadError> for Trouble {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Invalid(what) => Self::Invalid(what),
-            ReadError::Busy => Self::Unavailable(String::new()),
+            ReadError::Invalid(why) => Self::Invalid(why),
+            ReadError::Busy => Self::Unavailable(Why::Unsaid),
             ReadError::Failed(_) => {
                 tracing::error!(error = %chain(&error), "a page could not be read");
                 Self::Failed
@@ -131,7 +135,7 @@ impl From<FootageError> for Trouble {
 impl From<AccessError> for Trouble {
     fn from(error: AccessError) -> Self {
         match error.retry() {
-            Retry::Transient => Self::Unavailable(String::new()),
+            Retry::Transient => Self::Unavailable(Why::Unsaid),
             _ => {
                 tracing::error!(error = %chain(&error), "it could not be told who somebody is");
                 Self::Failed
@@ -143,7 +147,7 @@ impl From<AccessError> for Trouble {
 impl From<DeriveError> for Trouble {
     fn from(error: DeriveError) -> Self {
         match error {
-            DeriveError::Busy => Self::Unavailable(String::new()),
+            DeriveError::Busy => Self::Unavailable(Why::Unsaid),
             DeriveError::Footage(error) => error.into(),
             DeriveError::Worker(ProbeError::CannotStart(_)) => {
                 tracing::error!(error = %chain(&error), "nothing can be derived of clips; they are sealed and sent all the same");
@@ -165,14 +169,22 @@ impl From<askama::Error> for Trouble {
 }
 
 impl Trouble {
-    /// From the code and message of a refused request.
-    pub fn refused(code: &str, message: String) -> Self {
+    /// From the code and the reason of a refused request.
+    pub fn refused(code: &str, why: Why) -> Self {
         match code {
-            "not_found" => Self::Missing(message),
-            "conflict" => Self::Conflict(message),
-            "unavailable" => Self::Unavailable(message),
+            "not_found" => Self::Missing(why),
+            "conflict" => Self::Conflict(why),
+            "unavailable" => Self::Unavailable(why),
             "forbidden" => Self::Forbidden(Refusal::Role),
-            _ => Self::Invalid(message),
+            _ => Self::Invalid(why),
+        }
+    }
+
+    /// The reason that the station gave.
+    fn why(&self) -> Option<&Why> {
+        match self {
+            Self::Missing(why) | Self::Invalid(why) | Self::Conflict(why) | Self::Unavailable(why) => Some(why),
+            _ => None,
         }
     }
 
@@ -228,8 +240,9 @@ impl Trouble {
 
     /// What, and what to do next.
     pub fn told(&self, w: &Words) -> (&'static str, String) {
-        let told = |message: &String, otherwise: &str| {
-            if message.is_empty() { otherwise.to_owned() } else { message.clone() }
+        let told = |why: &Why, otherwise: &str| {
+            let words = why.told(w.lang);
+            if words.is_empty() { otherwise.to_owned() } else { words }
         };
         match self {
             Self::NoPage => (w.err_not_found, w.err_not_found_detail.into()),
@@ -272,6 +285,11 @@ impl Trouble {
             status: status.as_u16(),
             detail,
             code: self.code().into(),
+            // What has a key; words that were already chosen for this reader say nothing more.
+            why: self
+                .why()
+                .filter(|why| !matches!(why, Why::Unsaid | Why::Said { .. } | Why::Failed { .. }))
+                .and_then(|why| serde_json::to_value(why).ok()),
         };
         let mut response = (status, Json(body)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -321,6 +339,27 @@ impl Trouble {
         }
         response
     }
+}
+
+/// Longest refusal of an extractor that is told.
+const REFUSAL_BYTES: usize = 4096;
+
+/// What a handler's extractor refused in its own words (axum answers `text/plain`) as a page or a problem like any other.
+pub(super) async fn in_words(response: Response, site: &Site, visitor: &Visitor) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    // What axum's extractors answer with.
+    let ours = matches!(response.status().as_u16(), 400 | 413 | 415 | 422);
+    // The witness's door speaks a protocol of its own, in plain text.
+    if !ours || !kind.starts_with("text/plain") || super::proofs::is_witness_door(&visitor.path) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, REFUSAL_BYTES).await.unwrap_or_default();
+    let trouble = match parts.status {
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge,
+        _ => Trouble::Invalid(Why::NotReadable { detail: String::from_utf8_lossy(&said).into_owned() }),
+    };
+    trouble.answer(site, visitor)
 }
 
 #[derive(Template)]

@@ -4,7 +4,7 @@
 //! A player asks for many ranges. They belong to one viewing until nothing was asked for a while; then it is
 //! closed with its ranges, and the next request begins a new one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::trouble::Trouble;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::ids::ClipId;
+use crate::domain::why::Why;
 use crate::runtime::clock::monotonic;
 
 /// A viewing is over when nothing was asked for this long: a clip that is played, left and played again within a quarter
 /// of an hour is one access.
 pub const IDLE: Duration = Duration::from_secs(900);
+/// Pieces that one entry tells: each takes some 75 bytes, and an event has at most 65,535.
+const PIECES_TOLD: usize = 600;
 
 /// The viewings under way.
 pub struct Viewings {
@@ -33,6 +36,8 @@ struct Key {
     session: Option<String>,
     clip: ClipId,
     what: &'static str,
+    /// Whoever looks for another reason begins another viewing: its entry tells the reason.
+    purpose: Option<String>,
 }
 
 struct Viewing {
@@ -44,6 +49,8 @@ struct Viewing {
 
 struct Progress {
     ranges: Vec<(u64, u64)>,
+    /// Pieces of a preview that were given out; one that was made twice may have other bytes.
+    pieces: BTreeSet<(u32, String)>,
     requests: usize,
     last: Instant,
 }
@@ -77,6 +84,7 @@ impl Viewings {
             session: caller.session.clone(),
             clip,
             what,
+            purpose: caller.purpose.clone(),
         };
         let viewing = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,8 +103,8 @@ impl Viewings {
                     Reply::Done(value) => value
                         .as_u64()
                         .or_else(|| value.get("seq")?.as_u64())
-                        .ok_or_else(|| Trouble::Unavailable(String::new())),
-                    Reply::Refused { code, message } => Err(Trouble::refused(&code, message)),
+                        .ok_or(Trouble::Unavailable(Why::NoReply {})),
+                    Reply::Refused { code, why, .. } => Err(Trouble::refused(&code, why)),
                 }
             })
             .await?;
@@ -117,10 +125,26 @@ impl Viewings {
         };
         for viewing in over {
             let Some(begun_seq) = viewing.begun_seq.get().copied() else { continue };
-            let ranges = std::mem::take(&mut viewing.progress().ranges);
-            let request = Request::EndView { begun_seq, clip: viewing.clip.to_string(), ranges };
-            if let Reply::Refused { message, .. } = self.ask.ask(&viewing.caller, request).await {
-                tracing::warn!(clip = %viewing.clip, begun_seq, message, "the end of a viewing could not be logged");
+            let (mut ranges, pieces) = {
+                let mut progress = viewing.progress();
+                (std::mem::take(&mut progress.ranges), std::mem::take(&mut progress.pieces))
+            };
+            let mut pieces: Vec<_> = pieces.into_iter().collect();
+            loop {
+                let rest = pieces.split_off(pieces.len().min(PIECES_TOLD));
+                let request = Request::EndView {
+                    begun_seq,
+                    clip: viewing.clip.to_string(),
+                    ranges: std::mem::take(&mut ranges),
+                    pieces,
+                };
+                if let Reply::Refused { message, .. } = self.ask.ask(&viewing.caller, request).await {
+                    tracing::warn!(clip = %viewing.clip, begun_seq, message, "the end of a viewing could not be logged");
+                }
+                if rest.is_empty() {
+                    break;
+                }
+                pieces = rest;
             }
         }
     }
@@ -140,7 +164,7 @@ impl Viewings {
 
 impl Viewing {
     fn new(caller: &Caller, clip: ClipId) -> Self {
-        let progress = Progress { ranges: Vec::new(), requests: 0, last: monotonic() };
+        let progress = Progress { ranges: Vec::new(), pieces: BTreeSet::new(), requests: 0, last: monotonic() };
         Self { caller: caller.clone(), clip, begun_seq: OnceCell::new(), progress: Mutex::new(progress) }
     }
 
@@ -153,6 +177,11 @@ impl Watching {
     /// These bytes were handed to the connection.
     pub fn served(&self, from: u64, to: u64) {
         merge(&mut self.0.progress().ranges, from, to);
+    }
+
+    /// This piece of a preview, with these bytes, is about to be.
+    pub fn gave(&self, piece: u32, sha256: String) {
+        self.0.progress().pieces.insert((piece, sha256));
     }
 }
 
@@ -182,6 +211,7 @@ fn merge(ranges: &mut Vec<(u64, u64)>, from: u64, to: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::command::{FileDocument, Incoming};
     use crate::domain::event::Actor;
     use crate::domain::ports::BoxFuture;
     use proptest::prelude::*;
@@ -195,9 +225,16 @@ mod tests {
     impl Ask for Log {
         fn ask<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
             self.asked.lock().unwrap().push(request);
-            let reply =
-                if self.refuse { Reply::refused("unavailable", "the log is full") } else { Reply::Done(7.into()) };
+            let reply = if self.refuse {
+                Reply::refused("unavailable", Why::said("the log is full"))
+            } else {
+                Reply::Done(7.into())
+            };
             Box::pin(async move { reply })
+        }
+
+        fn file<'a>(&'a self, _: &'a Caller, _: FileDocument, _: Incoming) -> BoxFuture<'a, Reply> {
+            Box::pin(async { Reply::refused("invalid", Why::said("no documents here")) })
         }
     }
 
@@ -223,7 +260,12 @@ mod tests {
         let asked = log.asked.lock().unwrap().clone();
         assert_eq!(
             asked[1],
-            Request::EndView { begun_seq: 7, clip: clip.to_string(), ranges: vec![(0, 20), (50, 60)] }
+            Request::EndView {
+                begun_seq: 7,
+                clip: clip.to_string(),
+                ranges: vec![(0, 20), (50, 60)],
+                pieces: Vec::new()
+            }
         );
         let again = viewings.watch(&caller(), clip, "play").await;
         assert!(again.is_ok());
@@ -242,6 +284,52 @@ mod tests {
         assert_eq!(told, [true, false, true], "begin, end, begin: {asked:?}");
         viewings.close_all().await;
         assert_eq!(log.asked.lock().unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn another_reason_is_another_viewing() {
+        let log = Arc::new(Log::default());
+        let viewings = Viewings::new(log.clone());
+        let clip = ClipId::generate(1);
+        let because = |said: &str| Caller { purpose: Some(said.into()), ..caller() };
+        for said in ["案卷评查", "信访核查", "案卷评查"] {
+            drop(viewings.watch(&because(said), clip, "play").await.unwrap());
+        }
+        let asked = log.asked.lock().unwrap().clone();
+        let said: Vec<_> = asked
+            .iter()
+            .map(|r| match r {
+                Request::BeginView { purpose, .. } => purpose.clone().unwrap_or_default(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(said, ["案卷评查", "信访核查"]);
+    }
+
+    #[tokio::test]
+    async fn pieces_are_told_with_their_digests_in_entries_that_are_not_too_long() {
+        let log = Arc::new(Log::default());
+        let viewings = Viewings::new(log.clone());
+        let clip = ClipId::generate(1);
+        let watching = viewings.watch(&caller(), clip, "preview").await.unwrap();
+        watching.served(0, 6_000);
+        for n in 0..(PIECES_TOLD as u32 + 1) {
+            // A player asks again for what it has had; the same bytes are told once.
+            watching.gave(n, "5a".repeat(32));
+            watching.gave(n, "5a".repeat(32));
+        }
+        drop(watching);
+        viewings.close_all().await;
+        let asked = log.asked.lock().unwrap().clone();
+        let told: Vec<_> = asked
+            .iter()
+            .filter_map(|r| match r {
+                Request::EndView { begun_seq: 7, ranges, pieces, .. } => Some((ranges.len(), pieces.len())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [(1, PIECES_TOLD), (0, 1)]);
+        assert!(serde_json::to_string(&asked[1]).unwrap().len() < crate::domain::event::MAX_EVENT_BYTES - 4_096);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::site::Site;
 use super::trouble::Trouble;
-use crate::access::{self, Signed};
+use crate::access::{self, AccessError, Signed};
 use crate::domain::event::Actor;
 use crate::domain::rights::{Action, Within};
 
@@ -75,6 +75,15 @@ impl Who {
 
 /// Finds out who a request comes from. `active`: it is not a page that refreshes itself.
 pub async fn identify(site: &Site, headers: &HeaderMap, active: bool) -> Result<Who, Trouble> {
+    let who = recognise(site, headers, active).await?;
+    if let (Some(access), Some(signed)) = (&site.door.access, who.signed()) {
+        access.token_pace(signed).map_err(|wait| Trouble::TooMany(wait.as_secs() + 1))?;
+    }
+    Ok(who)
+}
+
+/// The same for whoever has asked already: it is no request of its own.
+pub(super) async fn recognise(site: &Site, headers: &HeaderMap, active: bool) -> Result<Who, AccessError> {
     let Some(access) = &site.door.access else { return Ok(Who::Open) };
     if access.is_open() {
         return Ok(if site.door.exposed { Who::Nobody } else { Who::Open });
@@ -86,7 +95,6 @@ pub async fn identify(site: &Site, headers: &HeaderMap, active: bool) -> Result<
             return Ok(Who::Nobody);
         }
         let Some(signed) = access.token(token.trim()).await? else { return Ok(Who::Nobody) };
-        access.token_pace(&signed).map_err(|wait| Trouble::TooMany(wait.as_secs() + 1))?;
         return Ok(Who::Signed { signed, form_token: None });
     }
     let Some(token) = cookie(headers, cookie_name(site.door.tls)) else { return Ok(Who::Nobody) };

@@ -5,11 +5,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::site::Part;
 use super::trouble::Trouble;
-use super::view::clips::{CaseRow, ClipsQuery, Missing};
+use super::view::clips::{CaseRow, ClipsQuery, Counted, Missing};
 use super::view::station::{Bay, BayState, DestinationView, Health, STAGES, StationView, Verdict};
 use crate::domain::clip::ClipState;
 use crate::domain::record::Record;
+use crate::domain::report::{Figure, Period};
 use crate::domain::time::UtcMs;
+use crate::domain::why::Why;
 
 /// A page of the list has at most this many rows.
 pub const MOST_ROWS: u32 = 200;
@@ -19,6 +21,11 @@ pub const MOST_ROWS: u32 = 200;
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub struct RawClipsQuery {
+    /// Anything, together: numbers of cases in any bracket style or half of one, party, officer, recorder, place, file name,
+    /// days (`今天`, `2026-06`, `6月19日`).
+    pub q: Option<String>,
+    /// `newest` (default), or `best` where `q` says what for.
+    pub sort: Option<String>,
     /// Any number of the case, in any bracket style.
     pub case: Option<String>,
     /// Part of the officer's name.
@@ -26,16 +33,30 @@ pub struct RawClipsQuery {
     /// Part of the recorder's id.
     pub recorder: Option<String>,
     /// `seen`, `copying`, `sealed`, `sending`, `proven`, `released`.
+    #[param(pattern = "^(seen|copying|sealed|sending|proven|released)?$")]
     pub state: Option<String>,
     /// `any`, or the name of one of the five required facts.
+    #[param(pattern = "^(any|case_no|captured_start|place|officer|proves)?$")]
     pub missing: Option<String>,
     /// Captured on or after this day of the station's zone, `YYYY-MM-DD`.
+    #[param(format = Date)]
     pub from: Option<String>,
     /// Captured on or before this day.
+    #[param(format = Date)]
     pub to: Option<String>,
+    /// What a report counts: `recorded`, `at_once`, `chased`, `incomplete`, `linked`, `by_rule`, `by_hand`,
+    /// `not_yet_linkable`, `unlinked`, `in_time`, `late`, `unproven`, `undated`.
+    pub figure: Option<String>,
+    /// Of officers of this unit; `-` for those of whom nobody knows it.
+    pub unit: Option<String>,
+    /// Of this kind of enforcement; `-` for those that have none.
+    pub kind: Option<String>,
+    /// Taken in during this period, as `2026-06`.
+    pub taken: Option<String>,
     /// Cursor: `next` of the page before.
     pub after: Option<String>,
     /// Rows of a page, 1 to 200; 50 where it is absent.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     pub limit: Option<String>,
 }
 
@@ -46,11 +67,15 @@ impl RawClipsQuery {
         fn read<T>(v: Option<String>, parse: impl Fn(&str) -> Option<T>, right: &str) -> Result<Option<T>, Trouble> {
             match v.filter(|v| !v.is_empty()) {
                 None => Ok(None),
-                Some(v) => parse(&v).map(Some).ok_or_else(|| Trouble::Invalid(format!("{v:?}: {right}"))),
+                Some(v) => parse(&v)
+                    .map(Some)
+                    .ok_or_else(|| Trouble::Invalid(Why::Unfit { name: v.clone(), right: right.to_owned() })),
             }
         }
         let day = |v: &str| v.parse().ok();
         Ok(ClipsQuery {
+            q: text(self.q),
+            best_first: text(self.sort).is_some_and(|sort| sort == "best"),
             case: text(self.case),
             officer: text(self.officer),
             recorder: text(self.recorder),
@@ -66,6 +91,12 @@ impl RawClipsQuery {
             )?,
             from: read(text(self.from), day, "from = YYYY-MM-DD")?,
             to: read(text(self.to), day, "to = YYYY-MM-DD")?,
+            counted: Counted {
+                figure: read(text(self.figure), Figure::parse, "figure = recorded | at_once | ...")?,
+                unit: text(self.unit).map(|v| if v == "-" { String::new() } else { v }),
+                kind: text(self.kind).map(|v| if v == "-" { String::new() } else { v }),
+                taken: read(text(self.taken), |v| Period::parse(v).ok(), "taken = 2026-06 | 2026-Q2 | ...")?,
+            },
             after: text(self.after),
             limit: read(
                 text(self.limit),
@@ -344,14 +375,22 @@ pub struct DiskStatus {
 /// One alarm.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AlarmStatus {
+    /// Its number, once it has lasted for a look or two.
+    pub id: Option<i64>,
     /// A stable word.
     pub code: &'static str,
+    /// A destination, bay, recorder, receiver or part; empty where it is the station.
+    pub about: String,
     /// `bad`, `warn`, `info`.
     pub severity: &'static str,
     /// What, in the visitor's language.
     pub message: String,
     /// What to do next.
     pub action: String,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+    /// Who said that they know, as `kind:id`.
+    pub acknowledged_by: Option<String>,
 }
 
 /// Whether the parts of the daemon are well.
@@ -370,7 +409,7 @@ pub struct PartStatus {
     pub name: String,
     /// It is well.
     pub ok: bool,
-    /// In words, where it is not.
+    /// In words, where it is not, for who may look at the station.
     pub detail: Option<String>,
 }
 
@@ -496,7 +535,7 @@ mod tests {
         for bad in
             [raw("gone", "", ""), raw("", "19.6.2026", ""), raw("", "", "0"), raw("", "", "201"), raw("", "", "-1")]
         {
-            assert!(matches!(bad.resolve(50), Err(Trouble::Invalid(m)) if m.contains('=')));
+            assert!(matches!(bad.resolve(50), Err(Trouble::Invalid(why)) if why.to_string().contains('=')));
         }
     }
 }

@@ -36,9 +36,11 @@ pub enum Answer<A> {
         /// So many, at most [`READ_MAX_BYTES`].
         len: u32,
     },
+    /// No answer yet: the frame's body is the next stretch of what the job makes. The daemon owes a [`Served`].
+    Give,
 }
 
-/// The daemon's reply to [`Answer::Read`]; the bytes are the frame's body.
+/// The daemon's reply to [`Answer::Read`], whose bytes are the frame's body, and to [`Answer::Give`].
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Served;
 
@@ -68,6 +70,18 @@ impl Reach {
         let (frame, _) = line.jobs.recv().map_err(|_| gone())?;
         let Served = protocol::header(&frame)?;
         Ok(frame.body)
+    }
+
+    /// Hands the next stretch of what is made to the daemon, which writes it; returns when it was taken.
+    pub fn give(&self, bytes: &[u8]) -> Result<(), FrameError> {
+        for stretch in bytes.chunks(READ_MAX_BYTES as usize) {
+            let mut line = self.line();
+            line.out.write_all(&protocol::encode(&Answer::<()>::Give, stretch)?)?;
+            let gone = || FrameError::Io(io::ErrorKind::UnexpectedEof.into());
+            let (frame, _) = line.jobs.recv().map_err(|_| gone())?;
+            let Served = protocol::header(&frame)?;
+        }
+        Ok(())
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::child::{Answer, Hello, READ_MAX_BYTES, Served};
 use super::descriptors;
@@ -112,6 +112,9 @@ pub enum WorkerError {
     /// It asks for more than any honest job needs.
     #[error("the worker asked for {0} bytes, more than the job can need, and was stopped")]
     Greedy(u64),
+    /// Nobody takes what it makes any more: why is to be said by whoever took it.
+    #[error("what the worker makes could not be kept")]
+    NotTaken,
 }
 
 /// Workers of one kind. Cheap to clone; all clones share the same children.
@@ -151,7 +154,7 @@ impl Workers {
         job: &impl Serialize,
         file: Option<&File>,
     ) -> Result<(A, Bytes), WorkerError> {
-        self.carry_out(job, file, None).await
+        self.carry_out(job, file, None, None).await
     }
 
     /// The same for a job about a clip: the worker gets no file but asks for bytes as it needs them, each of which was
@@ -161,7 +164,18 @@ impl Workers {
         job: &impl Serialize,
         clip: &Arc<dyn ClipBytes>,
     ) -> Result<(A, Bytes), WorkerError> {
-        self.carry_out(job, None, Some(clip)).await
+        self.carry_out(job, None, Some(clip), None).await
+    }
+
+    /// The same for a job that makes a file of its own: what comes of it goes to `out`, stretch by stretch, only as fast as
+    /// it is taken there.
+    pub async fn call_making<A: DeserializeOwned>(
+        &self,
+        job: &impl Serialize,
+        clip: &Arc<dyn ClipBytes>,
+        out: &mpsc::Sender<Bytes>,
+    ) -> Result<(A, Bytes), WorkerError> {
+        self.carry_out(job, None, Some(clip), Some(out)).await
     }
 
     async fn carry_out<A: DeserializeOwned>(
@@ -169,6 +183,7 @@ impl Workers {
         job: &impl Serialize,
         file: Option<&File>,
         clip: Option<&Arc<dyn ClipBytes>>,
+        out: Option<&mpsc::Sender<Bytes>>,
     ) -> Result<(A, Bytes), WorkerError> {
         let Ok(_slot) = self.inner.slots.acquire().await else {
             return Err(WorkerError::CannotStart("the daemon is stopping".to_owned()));
@@ -212,6 +227,15 @@ impl Workers {
                     }
                     let bytes = stretch(clip, offset, len).await.map_err(WorkerError::Bytes)?;
                     request = protocol::encode(&Served, &bytes).map_err(WorkerError::Answer)?;
+                }
+                (Answer::Give, _) => {
+                    let Some(out) = out else {
+                        return Err(WorkerError::Died("it gave bytes that nobody asked for".to_owned()));
+                    };
+                    if out.send(Bytes::from(frame.body)).await.is_err() {
+                        return Err(WorkerError::NotTaken);
+                    }
+                    request = protocol::encode(&Served, &[]).map_err(WorkerError::Answer)?;
                 }
                 (Answer::Read { .. }, None) => {
                     return Err(WorkerError::Died("it asked for bytes of a job that has none".to_owned()));

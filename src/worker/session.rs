@@ -100,7 +100,7 @@ impl Session {
                 Err(WorkerError::Died(format!("panic: {text}")))
             }
             // What such a child needs comes with its jobs.
-            Answer::Read { .. } => {
+            Answer::Read { .. } | Answer::Give => {
                 let _ = self.child.kill();
                 Err(WorkerError::Died("it asked for bytes of a job that has none".to_owned()))
             }

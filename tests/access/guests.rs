@@ -98,3 +98,19 @@ fn what_is_too_long_or_broken_is_refused_and_the_next_one_is_served() {
     assert!(answer.is_err() || [400, 414, 431].contains(&answer.unwrap()), "an address without end");
     assert_eq!(browser.get("/kiosk").status, 200);
 }
+
+#[test]
+fn a_thousand_who_say_nothing_keep_nobody_out() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+    let station = Station::running("");
+    let browser = Browser::new(&station.page());
+    // Twice as many as one address has places, and before any of them has been silent for too long.
+    let silent: Vec<TcpStream> = (0..1_000).map(|_| TcpStream::connect(browser.at).unwrap()).collect();
+    let begun = evidock::runtime::clock::monotonic();
+    for path in ["/kiosk", "/", "/clips"] {
+        assert_eq!(browser.get(path).status, 200, "{path}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(silent);
+}

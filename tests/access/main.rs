@@ -3,8 +3,13 @@
 
 #![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
 
+mod bounds;
+mod certificates;
+mod false_provider;
 mod guests;
 mod http;
+mod lasting;
+mod provider;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -95,7 +100,7 @@ fn the_first_administrator_closes_the_page() {
     for path in ["/kiosk", "/healthz", "/api/v1/bays", "/signin"] {
         assert_eq!(browser.get(path).status, 200, "{path}");
     }
-    assert_eq!(browser.get("/metrics").status, 303);
+    assert_eq!(browser.get("/metrics").status, 401);
     assert!(station.refused(1, ["user", "first", "again"]).1.contains("already"));
 
     assert_eq!(browser.sign_in("boss", "not the password").status, 401);
@@ -238,8 +243,25 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     station.json(["review", CASE, "--to", "reviewer", "--until", "2099-12-31"]);
     assert_eq!(listed(&reviewer).len(), 2);
     assert_eq!(page(&reviewer, &others), 200);
+    // The written record is the reviewer's to read with its case, and no longer.
+    let paper = station.path("现场检查笔录.pdf");
+    fs::write(&paper, b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n").unwrap();
+    let filed = station.json(["case", "add-document", CASE, paper.to_str().unwrap()]);
+    let document = filed["clip"].as_str().unwrap().to_owned();
+    let review = format!("/review/{}?doc={document}", encoded(CASE));
+    let read = |browser: &Browser| {
+        let bytes = browser.get(&format!("/clips/{document}/media?frame=1"));
+        (browser.get(&review).status, bytes.status)
+    };
+    let views = "SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'access.view' AND clip_id = ?1";
+    assert_eq!(read(&reviewer), (200, 200));
+    let told = station.query(views, &[&document]);
+    assert!(told.len() == 1 && told[0][0].contains("\"what\":\"read\""), "{told:?}");
     station.json(["review", CASE, "--to", "reviewer", "--end"]);
     assert_eq!(page(&reviewer, &others), 403);
+    assert_eq!(read(&reviewer), (404, 403));
+    assert_eq!(read(&auditor), (403, 403));
+    assert_eq!(station.query(views, &[&document]).len(), 1, "nothing was shown");
 
     assert_eq!((auditor.get("/clips").status, auditor.get("/").status), (403, 200));
     assert_eq!(auditor.get(&format!("/clips/{mine}/media")).status, 403);
@@ -247,8 +269,14 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     // What an administrator takes away is gone at once.
     assert_eq!(station.json(["user", "sign-out", "jia"])["ended"], 1);
     assert_eq!(page(&officer, &mine), 303);
+    station.json(["user", "change", "supervisor", "--label", "督察员"]);
     station.json(["user", "disable", "supervisor"]);
     assert_eq!(page(&supervisor, &others), 303);
+    // The auditor reads who that was, from the database: the log itself has no name.
+    let number = station.one("SELECT account_id FROM account WHERE login = 'supervisor'", &[]);
+    let did = auditor.get(&format!("/api/v1/log?actor=user:{number}&kind=access.")).json()["items"][0].clone();
+    assert_eq!((&did["actor_name"], &did["actor_login"]), (&"督察员".into(), &"supervisor".into()), "{did}");
+    assert!(auditor.get("/log?kind=account.").text().contains(&format!("account: {number} 督察员 (supervisor)")));
     assert_eq!(elsewhere.sign_in("supervisor", PASSWORD).status, 401);
     let roles = station.refused(1, ["user", "change", "auditor", "--role", "auditor,archivist"]).1;
     assert!(roles.contains("三员分立"), "{roles}");

@@ -3,11 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Station, axeSource, browser, open } from './station.mjs';
+import { LOOKS, Station, axeSource, browser, open } from './station.mjs';
 
 const CASE = '赵卫罚〔2026〕12号';
 const PASSWORD = 'a sentence of mine';
-const LOOKS = [['zh-CN', 'light', 1440], ['en', 'dark', 1440], ['en', 'light', 390], ['zh-CN', 'dark', 390]];
 let station;
 let chrome;
 let first;

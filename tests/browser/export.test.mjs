@@ -7,12 +7,11 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Station, axeSource, browser, open } from './station.mjs';
+import { LOOKS, Station, axeSource, browser, open } from './station.mjs';
 
 const run = promisify(execFile);
 const CASE = '赵卫罚〔2026〕12号';
 const PASSWORD = 'a sentence of mine';
-const LOOKS = [['zh-CN', 'light', 1440], ['en', 'dark', 1440], ['en', 'light', 390], ['zh-CN', 'dark', 390]];
 let station;
 let chrome;
 

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Station, axeSource, browser, open, root } from './station.mjs';
+import { LOOKS, Station, axeSource, browser, open, root } from './station.mjs';
 
 const SCRIPT = path.join(root, 'tests/support/recorder.py');
 const SECONDS = 16;
@@ -122,7 +122,7 @@ test('a recorder is found, let in, pulled, lost, pulled on, and may go', { timeo
 });
 
 test('nothing that axe-core finds where recorders in the network are shown', { timeout: 60_000 }, async () => {
-  for (const [locale, colorScheme, width] of [['zh-CN', 'light', 1440], ['en', 'dark', 390]]) {
+  for (const [locale, colorScheme, width] of LOOKS) {
     const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 844 }, bypassCSP: true });
     await page.goto(station.url);
     await page.locator('.bay', { hasText: '无线 1' }).waitFor();

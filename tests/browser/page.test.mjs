@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Station, axeSource, browser, open } from './station.mjs';
+import { LOOKS, Station, axeSource, browser, open } from './station.mjs';
 
 const CASE = '赵卫罚〔2026〕12号';
 let station;
@@ -158,8 +158,7 @@ test('another site cannot make the page act, nor name it its own', async () => {
 test('nothing that axe-core finds, in both languages, light and dark, wide and narrow', { timeout: 120_000 }, async () => {
   const { items } = await (await fetch(`${station.url}/api/v1/clips?case=${encodeURIComponent(CASE)}`)).json();
   const paths = ['/', '/kiosk', '/clips', `/clips/${items[0].record_id}`, '/cases', `/cases/${encodeURIComponent(CASE)}`, '/clips?missing=any', '/triage'];
-  const looks = [['zh-CN', 'light', 1440], ['en', 'dark', 1440], ['en', 'light', 390], ['zh-CN', 'dark', 390]];
-  for (const [locale, colorScheme, width] of looks) {
+  for (const [locale, colorScheme, width] of LOOKS) {
     const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 844 }, bypassCSP: true });
     for (const path of paths) {
       await page.goto(station.url + path);

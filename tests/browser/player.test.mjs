@@ -7,7 +7,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Station, axeSource, browser, open } from './station.mjs';
+import { LOOKS, Station, axeSource, browser, open } from './station.mjs';
 
 const run = promisify(execFile);
 const SECONDS = 20;
@@ -127,7 +127,7 @@ test('the contact sheet leads to places, and refreshing leaves the player alone'
 });
 
 test('nothing that axe-core finds on the player, in both languages, light and dark, wide and narrow', { timeout: 180_000 }, async () => {
-  for (const [locale, colorScheme, width] of [['zh-CN', 'light', 1440], ['en', 'dark', 1440], ['en', 'light', 390], ['zh-CN', 'dark', 390]]) {
+  for (const [locale, colorScheme, width] of LOOKS) {
     const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 844 }, bypassCSP: true });
     await page.goto(`${station.url}/clips/${clipOf('h265').record_id}?t=7,9`);
     await page.locator('.strip summary').click();

@@ -29,7 +29,7 @@ async function startCamera() {
 
 before(async () => {
   camera = await startCamera();
-  const stream = ['[[stream]]', 'name = "room-1"', 'room = "讯问室1"', `url = "rtsp://127.0.0.1:${camera.port}/h264-aac"`];
+  const stream = ['[[stream]]', 'name = "room-1"', 'room = "询问室1"', `url = "rtsp://127.0.0.1:${camera.port}/h264-aac"`];
   [station, chrome] = await Promise.all([Station.start(stream), browser()]);
 });
 
@@ -44,7 +44,7 @@ test('an interview is begun, stopped, and its clip is there, proven and playing'
   const page = await open(chrome);
   await page.goto(station.url);
   await page.getByRole('link', { name: '录制' }).click();
-  const room = page.locator('.room', { hasText: '讯问室1' });
+  const room = page.locator('.room', { hasText: '询问室1' });
   await room.getByText('未录制').waitFor();
   await room.locator('summary').click();
   await room.locator('[name=case_no]').fill('赵卫罚[2026]12号');
@@ -85,7 +85,7 @@ test('an interview is begun, stopped, and its clip is there, proven and playing'
   assert.deepEqual(found[0].missing, []);
 
   await page.goto(`${station.url}/clips/${found[0].record_id}`);
-  await page.getByText('讯问室1，第 1 段').waitFor();
+  await page.getByText('询问室1，第 1 段').waitFor();
   const video = page.locator('video');
   await video.waitFor();
   await video.evaluate((v) => { v.muted = true; return v.play(); });
@@ -100,7 +100,7 @@ test('an interview is begun, stopped, and its clip is there, proven and playing'
 test('what cannot be begun says why and keeps what was typed', { timeout: 60_000 }, async () => {
   const page = await open(chrome);
   await page.goto(`${station.url}/rooms`);
-  const room = page.locator('.room', { hasText: '讯问室1' });
+  const room = page.locator('.room', { hasText: '询问室1' });
   await room.locator('summary').click();
   await room.locator('[name=case_no]').fill('不是案号');
   await room.locator('[name=officer]').fill('采集人甲');

@@ -56,7 +56,8 @@ try {
   const { items } = await (await fetch(`${station.url}/api/v1/clips?case=${encodeURIComponent('赵卫罚〔2026〕12号')}`)).json();
   const pages = {
     station: '/', clips: '/clips', clip: `/clips/${items[0].record_id}`, cases: '/cases',
-    case: `/cases/${encodeURIComponent('赵卫罚〔2026〕12号')}`, kiosk: '/kiosk',
+    case: `/cases/${encodeURIComponent('赵卫罚〔2026〕12号')}`, kiosk: '/kiosk', triage: '/triage',
+    export: `/cases/${encodeURIComponent('赵卫罚〔2026〕12号')}/export`, exports: '/exports', rooms: '/rooms',
   };
   await take(chrome, station.url, pages);
   console.log(out);

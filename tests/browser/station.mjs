@@ -1,7 +1,7 @@
 // A station for the browser's tests: the real program on a state directory of its own, its page on a free
 // port, sample recorders made by scripts/make-recorder, and Chromium without its calls home.
 
-import { spawn, execFile } from 'node:child_process';
+import { spawn, execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -16,9 +16,24 @@ const { chromium } = require('playwright-core');
 export const axeSource = require('axe-core').source;
 const run = promisify(execFile);
 
-const program = process.env.EVIDOCK_PROGRAM ?? path.join(root, 'target/debug/evidock');
+const program = process.env.EVIDOCK_BIN ?? path.join(root, 'target/debug/evidock');
 const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
+
+/** As text is compared with what stands on paper: without white space, which says nothing there, and of one form. Chromium may
+ * write a character as the radical that has the same glyph (⼀ for 一). */
+const flat = (text) => text.normalize('NFKC').replace(/\s/g, '');
+
+/** What poppler, which is no browser, reads in a page as it is printed: its pages, their size in points, and whether words
+ * stand on it. */
+export function printed(pdf) {
+  const read = (program, ...args) => execFileSync(program, args, { input: pdf, encoding: 'utf8', maxBuffer: 64 << 20 });
+  const info = read('pdfinfo', '-');
+  const fact = (key) => info.split('\n').find((line) => line.startsWith(`${key}:`))?.slice(key.length + 1).trim() ?? '';
+  const [width, height] = fact('Page size').split(/[^0-9.]+/).map(Number);
+  const text = flat(read('pdftotext', '-layout', '-', '-'));
+  return { pages: Number(fact('Pages')), width, height, text, tells: (words) => text.includes(flat(words)) };
+}
 
 /** Chromium as Debian ships it. */
 export function browser() {
@@ -26,8 +41,8 @@ export function browser() {
 }
 
 export class Station {
-  /** Starts the program with further lines of configuration and waits until its page answers. */
-  static async start(more = []) {
+  /** Starts the program with further lines of configuration, listening there, and waits until its page answers. */
+  static async start(more = [], listen = '127.0.0.1:0') {
     const station = new Station();
     station.dir = await mkdtemp(path.join(tmpdir(), 'evidock-page-'));
     station.state = path.join(station.dir, 'state');
@@ -36,7 +51,7 @@ export class Station {
       '[station]', 'name = "卫生监督所采集站"', `state_dir = ${JSON.stringify(station.state)}`,
       // The disk of a build machine may be nearly full.
       '[vault]', 'reserve_gb = 1',
-      '[web]', 'listen = "127.0.0.1:0"', '[source.folder]', 'poll_ms = 200', 'still_after_ms = 400', ...more, '',
+      '[web]', `listen = ${JSON.stringify(listen)}`, '[source.folder]', 'poll_ms = 200', 'still_after_ms = 400', ...more, '',
     ].join('\n'));
     station.child = spawn(program, ['--config', path.join(station.dir, 'evidock.toml'), 'run'], { stdio: ['ignore', 'pipe', 'pipe'] });
     station.log = '';
@@ -47,7 +62,7 @@ export class Station {
         const found = /page="?(https?:\/\/[^"\s]+)\/"?/.exec(station.log);
         if (found) {
           clearTimeout(late);
-          resolve(found[1]);
+          resolve(found[1].replace('0.0.0.0', '127.0.0.1'));
         }
       };
       station.child.stdout.on('data', hear);
@@ -111,11 +126,37 @@ export class Scene {
     return scene;
   }
 
+  /** All scenes at once: `states` tells every page in every state (tests/web/states.rs). */
+  static async states() {
+    const scene = new Scene();
+    scene.child = spawn(path.join(path.dirname(program), 'examples/look'), ['', 'states'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    scene.states = await new Promise((resolve, reject) => {
+      let told = '';
+      scene.child.stdout.on('data', (chunk) => {
+        told += chunk;
+        if (told.endsWith('\n')) resolve(JSON.parse(told));
+      });
+      scene.child.once('error', reject);
+      scene.child.once('exit', (code) => reject(new Error(`ended with ${code}`)));
+    });
+    return scene;
+  }
+
   stop() {
     this.child.removeAllListeners('exit');
     this.child.kill('SIGTERM');
   }
 }
+
+/** What may be asked for: a station, what a page put together itself, and the browser's own viewer of PDF. */
+export const ours = (url) => /^(http:\/\/127\.0\.0\.1|blob:|chrome(-extension|-untrusted)?:)/.test(url);
+
+/**
+ * How a page is looked at: language, colours, width in pixels. The second has in everything what the first has not; with
+ * EVIDOCK_TEST_FULL=1 each language is seen in each colour, too.
+ */
+export const LOOKS = [['zh-CN', 'light', 1440], ['en', 'dark', 390]];
+if (process.env.EVIDOCK_TEST_FULL) LOOKS.push(['zh-CN', 'dark', 390], ['en', 'light', 1440]);
 
 /** A page that collects what the browser complains about. */
 export async function open(chrome, options = {}) {
@@ -124,6 +165,6 @@ export async function open(chrome, options = {}) {
   page.complaints = [];
   page.on('pageerror', (e) => page.complaints.push(String(e)));
   page.on('console', (m) => m.type() === 'error' && page.complaints.push(m.text()));
-  page.on('request', (r) => !r.url().startsWith('http://127.0.0.1') && !r.url().startsWith('blob:') && page.complaints.push(`asked ${r.url()}`));
+  page.on('request', (r) => !ours(r.url()) && page.complaints.push(`asked ${r.url()}`));
   return page;
 }

@@ -29,7 +29,7 @@ async fn survive(what: &str, path: &Path, (probe, maker): &(WorkerProbe, Derivat
     let derived = |e: &DeriveError| matches!(e, DeriveError::Worker(e) if lost(e));
     // Each as a clip of its own: one over which a worker was lost is not tried again.
     for n in [0, 1] {
-        let made = maker.piece(id(), Read::of(path), n).await;
+        let made = maker.piece(id(), Read::of(path), n, None).await;
         assert!(made.as_ref().err().is_none_or(derived), "{what}: {made:?}");
     }
     let sheet = maker.sheet(id(), Read::of(path), Some(14_000)).await;

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod files;
 mod hostile;
 mod station;
 
@@ -133,7 +134,7 @@ pub fn id() -> ClipId {
 }
 
 async fn piece(maker: &Derivations, name: &str, n: u32) -> Option<PreviewPiece> {
-    maker.piece(id(), Read::of(&clip(name)), n).await.unwrap()
+    maker.piece(id(), Read::of(&clip(name)), n, None).await.unwrap()
 }
 
 /// What another tool makes of a piece: codecs, the picture times in milliseconds, the brightness of each picture.
@@ -254,13 +255,13 @@ async fn what_was_made_is_kept_and_little_is_read_for_it() {
     let maker = maker();
     let bytes = Read::of(&clip("mjpeg.avi"));
     let (me, here) = (id(), Arc::clone(&bytes) as Arc<dyn ClipBytes>);
-    let first = maker.piece(me, Arc::clone(&here), 1).await.unwrap().unwrap();
+    let first = maker.piece(me, Arc::clone(&here), 1, None).await.unwrap().unwrap();
     let taken = bytes.taken.load(Ordering::SeqCst);
     assert!(taken > 0);
-    assert_eq!(maker.piece(me, Arc::clone(&here), 1).await.unwrap().unwrap(), first);
+    assert_eq!(maker.piece(me, Arc::clone(&here), 1, None).await.unwrap().unwrap(), first);
     assert_eq!(bytes.taken.load(Ordering::SeqCst), taken, "nothing is read for what is kept");
     // Two who want the same at once get it made once.
-    let (a, b) = tokio::join!(maker.piece(me, Arc::clone(&here), 0), maker.piece(me, here, 0));
+    let (a, b) = tokio::join!(maker.piece(me, Arc::clone(&here), 0, None), maker.piece(me, here, 0, None));
     assert_eq!(a.unwrap(), b.unwrap());
 }
 
@@ -298,7 +299,7 @@ async fn contact_sheets() {
 async fn bytes_that_cannot_be_had_are_told_as_such() {
     let maker = maker();
     let bytes = Read::up_to(&clip("mjpeg.avi"), 1);
-    assert!(matches!(maker.piece(id(), bytes, 0).await, Err(DeriveError::Footage(FootageError::Nowhere { .. }))));
+    assert!(matches!(maker.piece(id(), bytes, 0, None).await, Err(DeriveError::Footage(FootageError::Nowhere { .. }))));
     assert!(piece(&maker, "h265.mp4", 0).await.is_some(), "the next one is made");
 }
 
@@ -307,7 +308,7 @@ async fn a_viewer_who_goes_stops_the_work() {
     let maker = maker();
     assert!(piece(&maker, "h265.mp4", 0).await.is_some(), "a worker is warm");
     let bytes = Read::of(&clip("mjpeg.avi"));
-    let gone = tokio::time::timeout(Duration::from_millis(1), maker.piece(id(), bytes, 1)).await;
+    let gone = tokio::time::timeout(Duration::from_millis(1), maker.piece(id(), bytes, 1, None)).await;
     assert!(gone.is_err(), "it had not begun to answer");
     let begun = monotonic();
     assert!(piece(&maker, "mjpeg.avi", 0).await.is_some());
@@ -320,7 +321,7 @@ async fn many_who_wait_are_told_to_come_again() {
     let asked: Vec<_> = (0..20)
         .map(|_| {
             let maker = maker.clone();
-            async move { maker.piece(id(), Read::of(&clip("mjpeg.avi")), 0).await }
+            async move { maker.piece(id(), Read::of(&clip("mjpeg.avi")), 0, None).await }
         })
         .collect();
     let answers = futures_util::future::join_all(asked).await;

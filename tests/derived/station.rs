@@ -9,13 +9,13 @@ use crate::clip;
 use crate::support::station::{Station, dsj, folder, text};
 
 /// An answer of the page: status, head, body as it came.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
 }
 
-fn get(station: &Station, path: &str) -> Answer {
+pub fn get(station: &Station, path: &str) -> Answer {
     let host = station.page().trim_start_matches("http://").to_owned();
     let mut stream = std::net::TcpStream::connect(&host).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: en\r\nConnection: close\r\n\r\n").unwrap();
@@ -87,7 +87,20 @@ fn a_preview_is_logged_first_says_what_it_is_and_leaves_the_master_alone() {
     // A viewing is over after a minute without a request, or with the daemon.
     station.stop();
     let ended = station.query("SELECT bytes FROM log_entry WHERE kind = 'access.view_ended' ORDER BY seq", &[]);
-    assert!(ended.iter().any(|row| row[0].contains("[[6000,12000]]")), "in milliseconds: {ended:?}");
+    let preview = ended.iter().find(|row| row[0].contains("[[6000,12000]]")).expect("in milliseconds");
+    // With the digests of what was given out, and of which clip it is.
+    let piece = evidock::custody::package::digests::of(&made.body, false).sha256;
+    for part in [format!("[[1,\"{piece}\"]]"), format!("\"parent_sha256\":{}", record["sha256"])] {
+        assert!(preview[0].contains(&part), "{part}: {}", preview[0]);
+    }
+    // The picture in lists is a file of its own, too.
+    let files = crate::support::station::files_below(&station.path("state/vault"));
+    let picture = files.into_iter().find(|f| f.ends_with(format!("{id}.jpg"))).unwrap();
+    let picture = evidock::custody::package::digests::of(&std::fs::read(picture).unwrap(), false).sha256;
+    let probed = station.one("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'clip.probed'", &[]);
+    for part in [format!("\"thumbnail_sha256\":\"{picture}\""), format!("\"parent_sha256\":{}", record["sha256"])] {
+        assert!(probed.contains(&part), "{part}: {probed}");
+    }
     station.start();
     station.assert_vault_is_whole();
 }

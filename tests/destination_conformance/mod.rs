@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use evidock::deliver::prove::{How, Verdict, prove};
 use evidock::domain::digest::Crc64;
-use evidock::domain::ports::{Abilities, Destination, HoldAnswer, PartReceipt, PartSpec, SendError, SessionId};
+use evidock::domain::ports::{
+    Abilities, Destination, HoldAnswer, ObjectVersion, PartReceipt, PartSpec, Removal, SendError, SessionId,
+    VersionMarker,
+};
 use evidock::domain::time::UtcMs;
 use evidock::runtime::clock;
 use futures_util::StreamExt;
@@ -49,8 +52,10 @@ pub async fn conforms_with_names(dest: &dyn Destination, prefix: &str, odd: &[&s
     ranges_are_exact(dest, &format!("{prefix}/ranges")).await;
     odd_keys_are_kept_and_bad_ones_refused(dest, &format!("{prefix}/odd"), odd).await;
     listing_leaves_nothing_out(dest, &format!("{prefix}/list")).await;
+    versions_show_what_was_written_over(dest, &format!("{prefix}/versions"), &abilities).await;
     locks_are_never_shortened(dest, &format!("{prefix}/lock"), &abilities).await;
     holds_stand_until_they_are_lifted(dest, &format!("{prefix}/hold"), &abilities).await;
+    what_is_removed_is_gone_or_said_to_stand(dest, &format!("{prefix}/remove")).await;
     abilities
 }
 
@@ -371,6 +376,55 @@ async fn listing_leaves_nothing_out(dest: &dyn Destination, prefix: &str) {
     assert_eq!(dest.list(&format!("{prefix}/tricky/a/b"), None).await.unwrap().len(), 2);
 }
 
+/// Every version below a prefix.
+pub async fn all_versions(dest: &dyn Destination, prefix: &str) -> Vec<ObjectVersion> {
+    let (mut all, mut from) = (Vec::new(), None);
+    for _ in 0..100 {
+        let page = dest.versions(prefix, from.as_ref()).await.unwrap();
+        assert!(page.versions.len() <= 1000, "{} versions", page.versions.len());
+        all.extend(page.versions);
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return all,
+        }
+    }
+    panic!("the listing goes in circles");
+}
+
+async fn versions_show_what_was_written_over(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
+    assert!(all_versions(dest, &format!("{prefix}/")).await.is_empty());
+    let key = |n: usize| format!("{prefix}/once/{n:04}");
+    for some in (0..1005).collect::<Vec<_>>().chunks(16) {
+        let put =
+            some.iter().map(|n| async move { dest.put_small(&key(*n), Bytes::from(n.to_string()), "t/t", None).await });
+        try_join_all(put).await.unwrap();
+    }
+    let all = all_versions(dest, &format!("{prefix}/once/")).await;
+    assert_eq!(all.iter().map(|v| v.key.clone()).collect::<Vec<_>>(), (0..1005).map(key).collect::<Vec<_>>());
+    assert!(all.iter().all(|version| !version.deleted));
+    let last = collect(dest.read_version(&all[1004]).await.unwrap()).await.unwrap();
+    assert_eq!(last, "1004");
+    // From a key on, and of one key alone.
+    let marker = VersionMarker { key: key(1002), place: None };
+    let later = dest.versions(&format!("{prefix}/once/"), Some(&marker)).await.unwrap().versions;
+    assert_eq!(later, all[1003..]);
+    assert_eq!(all_versions(dest, &key(7)).await, all[7..8]);
+
+    let over = format!("{prefix}/over");
+    let samples = [20, 21].map(|seed| Sample::new(&over, footage(100, seed), PART));
+    for sample in &samples {
+        sample.upload(dest).await.unwrap();
+    }
+    let mut read = Vec::new();
+    for version in all_versions(dest, &over).await {
+        assert_eq!(version.key, over);
+        read.push(collect(dest.read_version(&version).await.unwrap()).await.unwrap());
+    }
+    assert!(read.contains(&samples[1].bytes), "what stands there");
+    // A lock would be worth nothing where what it keeps cannot be found again.
+    assert!(!abilities.lock || read.contains(&samples[0].bytes), "what was written over");
+}
+
 async fn locks_are_never_shortened(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {
     let in_days = |days: i64| UtcMs(clock::wall().0 / 1000 * 1000 + days * DAY_MS);
     let locked_until = async |key: &str| dest.head(key).await.unwrap().unwrap().locked_until;
@@ -394,6 +448,21 @@ async fn locks_are_never_shortened(dest: &dyn Destination, prefix: &str, abiliti
     } else {
         assert_eq!(locked_until(&small).await, None);
     }
+    // What stands there without a lock gets it with the same bytes.
+    let late = format!("{prefix}/late");
+    for lock_until in [None, Some(in_days(2))] {
+        dest.put_small(&late, Bytes::from_static(b"x"), "t/t", lock_until).await.unwrap();
+    }
+    assert_eq!(locked_until(&late).await >= Some(in_days(1)), abilities.lock);
+}
+
+async fn what_is_removed_is_gone_or_said_to_stand(dest: &dyn Destination, prefix: &str) {
+    let key = format!("{prefix}/x");
+    dest.put_small(&key, Bytes::from_static(b"x"), "t/t", None).await.unwrap();
+    let answer = dest.remove(&key).await.unwrap();
+    let there = dest.head(&key).await.unwrap().is_some();
+    assert_eq!(there, answer == Removal::Unsupported, "{answer:?}");
+    assert_eq!(dest.remove(&key).await.unwrap(), answer, "twice is fine");
 }
 
 async fn holds_stand_until_they_are_lifted(dest: &dyn Destination, prefix: &str, abilities: &Abilities) {

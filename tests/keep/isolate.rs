@@ -81,7 +81,7 @@ async fn an_upload_stops_in_the_middle_and_goes_on_when_two_people_lift_it() {
         assert_eq!(refused.status, 403, "{}", refused.head);
         assert!(!refused.body.windows(16).any(|w| w == &bytes[..16]));
     }
-    assert_eq!(get(&station, &format!("/clips/{clip}/thumbnail"), "").status, 404);
+    assert_eq!(get(&station, &format!("/clips/{clip}/thumbnail"), "").status, 403);
     let page = text(&get(&station, &format!("/clips/{clip}"), "").body);
     assert!(page.contains("Suspected classified") && page.contains("nothing was deleted"), "{page}");
     assert!(!page.contains("<video") && !page.contains("download=1"));

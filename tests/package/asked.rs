@@ -194,8 +194,7 @@ fn clips_that_were_given_up_are_in_it_and_isolated_ones_are_not_given_out() {
     let evict = "+[vault] evict = \"age\"\n+[vault] evict_keep_days = 0\n+[vault] evict_after_days = 0\n[custody]\ncheckpoint_interval_s = 1\n";
     let mut station = Station::running(&format!("{evict}{}", folder("cloud", far.path().to_str().unwrap())));
     with_clips(&mut station, &[300_000, 1_000_001]);
-    station.until("the local copies are given up", |s| s.status()["evicted"]["count"] == 2);
-    assert!(station.masters().is_empty());
+    station.until("the local copies are given up", |s| s.status()["evicted"]["count"] == 2 && s.masters().is_empty());
     let browser = Browser::new(&station.page());
     let package = ask(&browser, &wanted("browser"));
     until_ready(&mut station, &package);
@@ -264,29 +263,66 @@ fn a_destination_gets_it_as_a_zip_that_is_compared() {
     );
 }
 
+/// The whole disk and more as a reserve: as good as full.
+const FULL: &str = "=reserve_gb = 100000\n";
+
+fn restarted(station: &mut Station, more: &str) {
+    station.stop();
+    station.configure(more);
+    station.start();
+}
+
 /// A disk too small for the package: nothing is called one, the words say what to do, and it goes on once there is room.
 #[test]
 fn a_full_disk_stops_it_and_room_lets_it_go_on() {
     let mut station = Station::running("");
     with_clips(&mut station, &[3_000_000]);
-    station.stop();
-    // The whole disk and more as a reserve is as good as full.
-    station.configure("=reserve_gb = 100000\n");
-    station.start();
+    restarted(&mut station, FULL);
     let page = Browser::new(&station.page());
     let package = ask(&page, &wanted("station"));
     station.until("it stops", |s| state(s, &package) == "failed");
     let words = station.one("SELECT words FROM export WHERE package = ?1", &[&package]);
     assert!(words.contains("free space, then let it go on"), "{words}");
     assert!(!station.path(format!("state/exports/{package}/disc-1.index")).exists());
-    station.stop();
-    station.configure("");
-    station.start();
+    restarted(&mut station, "");
     assert_eq!(state(&station, &package), "failed", "a person lets it go on");
     let page = Browser::new(&station.page());
     assert_eq!(open_json(&page, &format!("/api/v1/exports/{package}/again"), &Value::Null).status, 200);
     until_ready(&mut station, &package);
     whole(&station, &station.path(format!("state/exports/{package}/disc-1")));
+    let continued = station.query("SELECT 1 FROM log_entry WHERE kind = 'access.export_continued'", &[]);
+    assert_eq!(continued.len(), 1, "who let it go on is in the log");
+}
+
+/// What stopped and nobody wants any more does not lie about with names in it; what was made to be taken does.
+#[test]
+fn what_stopped_is_cleared_away_in_time() {
+    let mut station = Station::running("");
+    with_clips(&mut station, &[70_000]);
+    let page = Browser::new(&station.page());
+    let taken = ask(&page, &wanted("station"));
+    until_ready(&mut station, &taken);
+    restarted(&mut station, FULL);
+    let page = Browser::new(&station.page());
+    let stopped = ask(&page, &wanted("station"));
+    station.until("it stops", |s| state(s, &stopped) == "failed");
+    let dir = |package: &str| station.path(format!("state/exports/{package}"));
+    let (taken_dir, stopped_dir) = (dir(&taken), dir(&stopped));
+    assert!(taken_dir.exists() && stopped_dir.exists());
+    station.stop();
+    let month_ms = 31 * 86_400_000_i64;
+    let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
+    db.execute("UPDATE export SET ended_ms = ended_ms - ?1", [month_ms]).unwrap();
+    drop(db);
+    station.start();
+    station.until("it is cleared away", |_| !stopped_dir.exists());
+    assert!(taken_dir.exists());
+    // Whoever wants it after all gets it whole.
+    restarted(&mut station, "");
+    let page = Browser::new(&station.page());
+    assert_eq!(open_json(&page, &format!("/api/v1/exports/{stopped}/again"), &Value::Null).status, 200);
+    until_ready(&mut station, &stopped);
+    whole(&station, &stopped_dir.join("disc-1"));
 }
 
 /// What everybody has on their machine checks it, too: a shell, and SHA-512 beside SHA-256.

@@ -61,16 +61,61 @@ fn people_find_the_clips_in_order_with_what_they_need() {
     let catalogue = page("2-CATALOGUE.html");
     assert!(catalogue.contains("证据目录") && catalogue.contains("现场检查过程") && catalogue.contains("东关街28号"));
     assert!(catalogue.contains("已入库（校验一致）"), "what happened to each clip, in words");
+    assert!(
+        catalogue.contains("张三（执法证号 03013300123）") && catalogue.contains("110203（辅助人员）"),
+        "{catalogue}"
+    );
     assert!(page("3-TRANSFER.html").contains("移交登记表") && page("1-README.html").contains("说明文件"));
     let records = json(&dir.join("data/metadata/records.json"));
     assert_eq!(records.as_array().unwrap().len(), 3);
+    let by_register = |cert_no: Option<&str>| {
+        let of = |r: &&Value| r["officer_cert_no"].as_str() == cert_no && r["officer_registered"]["import"] == 1;
+        records.as_array().unwrap().iter().filter(of).count()
+    };
+    assert_eq!((by_register(Some("03013300123")), by_register(None)), (1, 2), "with the revision of the register");
     let csv = page("data/metadata/records.csv");
+    assert!(csv.contains(",03013300123,false,1") && csv.contains(",,true,1"), "{csv}");
     assert_eq!(csv.lines().count(), 4);
     let manifest = page("manifest-sha256.txt");
     assert!(
         page("3-TRANSFER.html").contains(&support::station::digests(&dir.join("manifest-sha256.txt")).1),
         "{manifest}"
     );
+}
+
+#[test]
+fn the_case_against_the_catalogue_is_in_it() {
+    let mut station = Station::running("[custody]\ncheckpoint_interval_s = 1\n");
+    let sheet = station.path("catalogue.csv");
+    fs::write(&sheet, "记录环节,记录事项,记录方式\n调查取证,现场检查,重点\n送达,留置送达,全过程\n").unwrap();
+    station.json(["register", "import", "catalogue", sheet.to_str().unwrap()]);
+    take_in(&mut station, &[16_384]);
+    let clip = station.clip("091200.mp4");
+    station.json(["link", &clip, CASE, "--matter", "现场检查"]);
+    station.json(["case", "no-record", CASE, "留置送达", "--reason", "=公告送达", "--basis", "公告〔2026〕1号"]);
+    let kept = tempfile::tempdir().unwrap();
+    let dir = kept.path().join("package");
+    export(&station, &dir);
+    for (tool, (good, told)) in [("bagit", bagit(&dir)), ("sha256sum", sha256sum(&dir)), ("b3sum", b3sum(&dir))] {
+        assert!(good, "{tool}: {told}");
+    }
+    assert_eq!(import_check(&dir, None).0, 0);
+    let told = json(&dir.join("data/metadata/coverage.json"));
+    assert_eq!((&told["case_no"], told["lines"].as_array().unwrap().len()), (&CASE.into(), 2), "{told}");
+    assert_eq!((&told["lines"][0]["matter"], &told["lines"][0]["clips"]), (&"现场检查".into(), &1.into()));
+    assert_eq!(
+        (&told["lines"][1]["reason"], &told["lines"][1]["basis"]),
+        (&"=公告送达".into(), &"公告〔2026〕1号".into())
+    );
+    let table = fs::read_to_string(dir.join("data/metadata/coverage.csv")).unwrap();
+    assert!(table.lines().count() == 3 && table.contains("\"'=公告送达\""), "no formula: {table}");
+    assert!(fs::read(dir.join("data/metadata/coverage.xlsx")).unwrap().starts_with(b"PK"));
+    // What is changed in it is found out like anything else.
+    fs::write(dir.join("data/metadata/coverage.csv"), table.replace("公告", "邮寄")).unwrap();
+    assert!(!bagit(&dir).0 && !sha256sum(&dir).0);
+    assert_ne!(import_check(&dir, None).0, 0);
+    // Where no catalogue says what should be recorded, nothing is said to be complete.
+    assert!(!made().dir.join("data/metadata/coverage.json").exists());
 }
 
 fn in_a_browser(dir: &Path) -> Value {
@@ -108,7 +153,7 @@ fn nothing_of_another_case_is_in_it() {
     let dir = &made.dir;
     for file in files_below(dir) {
         let bytes = fs::read(&file).unwrap();
-        for secret in [OTHER, "另案事实", "〔2026〕77"] {
+        for secret in [OTHER, "另案事实", "另案事项", "另案环节", "〔2026〕77"] {
             let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
             assert!(!found, "{} tells {secret}", file.display());
         }
@@ -119,6 +164,12 @@ fn nothing_of_another_case_is_in_it() {
     let seq = withheld[0]["seq"].as_u64().unwrap();
     assert!(dir.join(format!("custody/proofs/{seq:012}.tlog-proof")).exists());
     assert!(!dir.join(format!("custody/events/{seq:012}.json")).exists());
+    // What this case has not said of a clip is told as missing, and not taken from elsewhere.
+    let records = json(&dir.join("data/metadata/records.json"));
+    let silent: Vec<&Value> = records.as_array().unwrap().iter().filter(|r| r["proves"].is_null()).collect();
+    let [silent] = silent.as_slice() else { panic!("one clip has no word on what it proves: {records}") };
+    assert_eq!((&silent["case_no"], &silent["stage"], &silent["matter"]), (&CASE.into(), &Value::Null, &Value::Null));
+    assert!(silent["missing"].as_array().unwrap().contains(&"proves".into()), "{silent}");
     // What was said in this case is opened.
     let opened = json(&dir.join("custody/opened.json")).to_string();
     assert!(
@@ -148,7 +199,7 @@ fn who_why_and_on_what_basis_is_logged_before_the_first_byte() {
     assert!(error.contains("say why"), "{error}");
     let (_, error) =
         station.refused(3, ["export", "--case", OTHER, "--to", to.to_str().unwrap(), "--reason", "x", "--basis", "y"]);
-    assert!(error.contains("no case has this number"), "{error}");
+    assert!(error.contains("no case has the number"), "{error}");
     station.stop();
     station.refused(5, args("x"));
     assert!(
@@ -193,20 +244,43 @@ fn begin(station: &Station, to: &Path) -> Child {
         .unwrap()
 }
 
-/// Kills an export once so much of it is on disk.
-fn kill_at(station: &Station, to: &Path, watched: &Path, bytes: u64) {
+/// Kills an export once so much of it is on disk; whether that cut it, and it was not quicker.
+fn killed_at(station: &Station, to: &Path, watched: &Path, bytes: u64) -> bool {
     let mut child = begin(station, to);
     let begun = monotonic();
     while fs::metadata(watched).map_or(0, |m| m.len()) < bytes {
         assert!(begun.elapsed() < std::time::Duration::from_secs(60), "nothing is exported");
         if child.try_wait().unwrap().is_some() {
-            // It was quicker than we could look, which is no fault.
-            return;
+            return false;
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     child.kill().unwrap();
-    child.wait().unwrap();
+    !child.wait().unwrap().success() && watched.exists()
+}
+
+/// Begins an export and kills it in the middle, when so much of `watched` is on disk. One that is quicker than we can look
+/// is cleared away and begun anew: what this is for must have happened.
+pub fn cut(station: &Station, to: &Path, watched: &Path, bytes: u64) {
+    for _ in 0..20 {
+        if killed_at(station, to, watched, bytes) {
+            return;
+        }
+        let left = match to.is_dir() {
+            true => fs::remove_dir_all(to),
+            false => fs::remove_file(to),
+        };
+        left.unwrap();
+        let _ = fs::remove_file(format!("{}.plan", to.display()));
+    }
+    panic!("the export to {} was never cut in the middle", to.display());
+}
+
+/// Whether each request for a package went on with an earlier one, oldest first.
+fn resumed(station: &Station) -> Vec<bool> {
+    let begun =
+        "SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'access.export' AND clip_id IS NULL ORDER BY seq";
+    station.query(begun, &[]).iter().map(|event| event[0].contains("\"resumed\":true")).collect()
 }
 
 #[test]
@@ -219,24 +293,20 @@ fn an_export_that_is_killed_goes_on_as_a_folder_and_as_a_zip() {
     station.until_proven(2);
     let dir = station.path("out");
     let second = dir.join("data/clips/002_20260619T091201_36NCC009910.mp4.part");
-    kill_at(&station, &dir, &second, 8_000_000);
-    let cut = second.exists();
-    if cut {
-        // What the kill left is not believed: a byte of it turns.
-        support::station::flip(&second, 3_000_000);
-        export(&station, &dir);
-        let resumed = station.query("SELECT seq FROM log_entry WHERE kind = 'access.export' AND clip_id IS NULL", &[]);
-        assert_eq!(resumed.len(), 2, "going on is logged, too");
-    }
+    cut(&station, &dir, &second, 8_000_000);
+    // What the kill left is not believed: a byte of it turns.
+    support::station::flip(&second, 3_000_000);
+    export(&station, &dir);
+    assert!(resumed(&station).ends_with(&[false, true]), "going on is logged, too: {:?}", resumed(&station));
     let (code, report) = import_check(&dir, Some(&station.path("state/log.key.pub")));
     assert_eq!(code, 0, "{report}");
     assert!(bagit(&dir).0);
 
     let zip = station.path("out.zip");
-    kill_at(&station, &zip, &station.path("out.zip.part"), 8_000_000);
-    if !zip.exists() {
-        export(&station, &zip);
-    }
+    cut(&station, &zip, &station.path("out.zip.part"), 8_000_000);
+    assert!(!zip.exists(), "what is not whole has not its name");
+    export(&station, &zip);
+    assert!(resumed(&station).ends_with(&[false, true]), "{:?}", resumed(&station));
     assert!(!station.path("out.zip.part").exists() && !station.path("out.zip.plan").exists());
     let unpacked = station.path("unpacked");
     let script =
@@ -261,8 +331,7 @@ fn clips_that_are_no_longer_here_come_from_elsewhere() {
     for n in 0..2 {
         station.json(["link", &station.clip(format!("0912{n:02}.mp4")), CASE]);
     }
-    station.until("the local copies are given up", |s| s.status()["evicted"]["count"] == 2);
-    assert!(station.masters().is_empty());
+    station.until("the local copies are given up", |s| s.status()["evicted"]["count"] == 2 && s.masters().is_empty());
     let dir = station.path("out");
     // Where they stand is away: nothing is called a package, and the same goes on later.
     let masters: Vec<PathBuf> = files_below(&far.path().join("v1/test-01/clips"))
@@ -287,10 +356,11 @@ fn clips_that_are_no_longer_here_come_from_elsewhere() {
     assert_eq!(answer["clips"], 2);
     let (code, report) = import_check(&dir, Some(&station.path("state/log.key.pub")));
     assert_eq!(code, 0, "{report}");
-    // Each eviction stands below a checkpoint that is older than its end.
+    // Each eviction stands below a checkpoint that was in others' hands before its end.
     let rows = station.query(
-        "SELECT i.seq, (SELECT count(*) FROM checkpoint c WHERE c.size > i.seq AND c.size <= e.seq) FROM log_entry i
-         JOIN log_entry e ON e.clip_id = i.clip_id AND e.kind = 'clip.evicted' WHERE i.kind = 'clip.evict_intended'",
+        "SELECT i.seq, (SELECT count(*) FROM outbox o WHERE o.kind = 'checkpoint' AND o.destination = 'cloud' AND o.key LIKE '%/log/checkpoint/%'
+           AND CAST(substr(o.key, -12) AS INTEGER) > i.seq AND CAST(substr(o.key, -12) AS INTEGER) <= e.seq AND o.stored_ms <= e.wall_ms)
+         FROM log_entry i JOIN log_entry e ON e.clip_id = i.clip_id AND e.kind = 'clip.evicted' WHERE i.kind = 'clip.evict_intended'",
         &[],
     );
     assert!(rows.len() == 2 && rows.iter().all(|row| row[1] != "0"), "{rows:?}");

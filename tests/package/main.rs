@@ -6,10 +6,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aics;
 mod asked;
 mod export;
 #[path = "../access/http.rs"]
 mod http;
+mod paper;
+mod room;
+mod signed;
 mod tampering;
 
 use std::fs;
@@ -17,6 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use evidock::custody::package::CHECKPOINT;
+use evidock::domain::merkle;
 use serde_json::Value;
 use support::footage;
 use support::guarded::tools;
@@ -40,6 +48,12 @@ pub struct Made {
     pub trust: PathBuf,
     /// An older checkpoint of the same log, signed like the newest.
     pub older_checkpoint: String,
+    /// Size and root of one from between them, which somebody kept off the box, ...
+    pub anchor: (u64, String),
+    /// ... and the way from there to the package's own.
+    pub way: Vec<String>,
+    /// The box's own key, as whoever has root has it.
+    pub key: PathBuf,
     /// Whom its timestamps come from.
     pub tsa: PathBuf,
     /// What `export` answered.
@@ -62,27 +76,60 @@ fn make() -> Made {
     let kept = tempfile::Builder::new().prefix("evidock-package-").tempdir().unwrap();
     let tsa = Tsa::start();
     let mut station = Station::running(&format!(
-        "[custody]\ncheckpoint_interval_s = 1\n[custody.timestamp]\nurl = \"{}\"\n",
+        "[custody]\ncheckpoint_interval_s = 1\nsm2 = true\n[custody.timestamp]\nurl = \"{}\"\n",
         tsa.url()
     ));
+    // One of the officers holds a certificate, whoever the number burned into the names stands for holds none.
+    let officers = station.path("officers.csv");
+    fs::write(&officers, "姓名,警号,执法证号,辅助人员\n张三,990001,03013300123,否\n王协,110203,,是\n").unwrap();
+    station.json(["register", "import", "officer", officers.to_str().unwrap()]);
     take_in(&mut station, &[300_000, 90_000, 16_384]);
     let clips: Vec<String> = (0..3).map(|n| station.clip(format!("0912{n:02}.mp4"))).collect();
-    for clip in &clips {
+    for clip in &clips[..2] {
         station.json(["link", clip, CASE, "--stage", "调查", "--proves", "现场检查过程"]);
     }
-    // One of them proves something in another case, too, which is nobody's business here.
-    station.json(["link", &clips[2], OTHER, "--proves", "另案事实"]);
+    // One of them proves something in another case first, which is nobody's business here, where nobody said yet what it
+    // proves.
+    station.json(["link", &clips[2], OTHER, "--stage", "另案环节", "--matter", "另案事项", "--proves", "另案事实"]);
+    station.json(["link", &clips[2], CASE]);
     station.json(["annotate", &clips[0], "place=东关街28号", "officer=张三"]);
+    station.until("the certificate is on record", |s| s.record(&clips[0])["officer_cert_no"] == "03013300123");
     station.until_proven(3);
     station.until("a timestamp is there", |s| !s.query("SELECT size FROM timestamp", &[]).is_empty());
     let older_checkpoint = station.json(["log", "checkpoint"])["note"].as_str().unwrap().to_owned();
     station.json(["retry"]);
+    let anchored = |s: &Station| s.json(["log", "checkpoint"])["note"].as_str().unwrap().to_owned();
+    station.until("a newer checkpoint is signed", |s| head_of(&anchored(s)).0 > head_of(&older_checkpoint).0);
+    let anchor = head_of(&anchored(&station));
+    station.json(["retry"]);
     let dir = kept.path().join("package");
     let answer = export(&station, &dir);
-    let (trust, ca) = (kept.path().join("station.pub"), kept.path().join("ca.crt"));
+    let newest = head_of(&fs::read_to_string(dir.join(CHECKPOINT)).unwrap()).0;
+    assert!(newest > anchor.0, "{newest} and {}", anchor.0);
+    let way = way(&station, anchor.0, newest);
+    let (trust, ca, key) = (kept.path().join("station.pub"), kept.path().join("ca.crt"), kept.path().join("log.key"));
     fs::copy(station.path("state/log.key.pub"), &trust).unwrap();
+    fs::copy(station.path("state/log.key"), &key).unwrap();
     fs::copy(tsa.ca(), &ca).unwrap();
-    Made { dir, trust, older_checkpoint, tsa: ca, answer, _kept: kept }
+    Made { dir, trust, older_checkpoint, anchor, way, key, tsa: ca, answer, _kept: kept }
+}
+
+/// Size and root, base64, of a checkpoint.
+pub fn head_of(note: &str) -> (u64, String) {
+    let mut lines = note.lines().skip(1);
+    let size = lines.next().and_then(|size| size.parse().ok());
+    (size.unwrap_or_else(|| panic!("no checkpoint: {note}")), lines.next().unwrap().to_owned())
+}
+
+/// The proof that the log's first `new` events go on from its first `old`, from the station's stored tree; base64.
+fn way(station: &Station, old: u64, new: u64) -> Vec<String> {
+    let read = |level: u8, index: u64| {
+        let node = "SELECT lower(hex(hash)) FROM log_node WHERE level = ?1 AND idx = ?2";
+        let hex = station.one(node, &[&level, &(index as i64)]);
+        Ok::<_, std::convert::Infallible>(evidock::domain::digest::from_hex(&hex).unwrap().try_into().unwrap())
+    };
+    let proof: Vec<merkle::Hash> = merkle::consistency_proof(old, new, read).unwrap().unwrap();
+    proof.iter().map(|hash| BASE64.encode(hash)).collect()
 }
 
 /// Takes clips of these lengths in.

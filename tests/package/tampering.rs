@@ -1,16 +1,23 @@
-//! Tamperings, each refused by the tools that can see it. `evidock import-check` with the station's key sees all of them;
-//! for the others the table says which.
+//! Tamperings, each refused by the tools that can see it. `evidock import-check` with the station's key sees all of them; of
+//! programs that are not ours, Go with that key sees all that a signature can cover ([`GoPackage`]), and the table says
+//! which others do. Tools that compare lists see what somebody forgot to list anew; only those with a key or a proof
+//! ([`Tool::is_cryptographic`]) see what was listed anew.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 
+use evidock::custody::checkpoint::Checkpoint;
 use evidock::custody::key::FileSigner;
 use evidock::custody::note::VerifierKey;
 use evidock::custody::package::bag::{self, List};
 use evidock::custody::package::check::digest_of;
 use evidock::custody::package::{
-    CATALOGUE, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, PackageNote,
-    README, RECORDS, TAG_MANIFEST, TAG_MANIFEST_512, UNLISTED, WITHHELD, digests, event, proof,
+    CATALOGUE, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, KEYS, MANIFEST, MANIFEST_512, NOTE, NOTE_SM2, OPENED,
+    PackageNote, README, RECORDS, TAG_MANIFEST, TAG_MANIFEST_512, UNLISTED, WITHHELD, digests, event, proof,
 };
+
+use evidock::domain::ids::StationId;
+use evidock::domain::proof::TlogProof;
 
 use super::support::oracle::oracle;
 use super::support::station::flip;
@@ -27,8 +34,28 @@ enum Tool {
     GoNote,
     /// Go, over at least one event.
     GoProof,
+    /// Go, over the package's signature and all that it covers.
+    GoPackage,
     /// OpenSSL, over the timestamp.
     Openssl,
+    /// OpenSSL, over the second signature.
+    OpensslSm2,
+    /// Go, over the way from a checkpoint that somebody kept to that of the package.
+    GoAnchor,
+    /// aics-tlog, over the checkpoint.
+    AicsNote,
+    /// aics-tlog, over what says that clips were sealed.
+    AicsProof,
+}
+
+impl Tool {
+    const ALL: [Self; 11] =
+        [Bagit, Sha256sum, B3sum, GoNote, GoProof, GoPackage, Openssl, OpensslSm2, GoAnchor, AicsNote, AicsProof];
+
+    /// Whether it refuses by a signature or a proof, which whoever changes files cannot make anew, and not by a list.
+    fn is_cryptographic(self) -> bool {
+        !matches!(self, Bagit | Sha256sum | B3sum)
+    }
 }
 
 use Tool::*;
@@ -36,7 +63,7 @@ use Tool::*;
 type Tamper = fn(&Path);
 
 fn read(dir: &Path, name: &str) -> String {
-    fs::read_to_string(dir.join(name)).unwrap()
+    fs::read_to_string(dir.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 fn edit(dir: &Path, name: &str, from: &str, to: &str) {
@@ -56,7 +83,7 @@ fn name_of(dir: &Path, path: &Path) -> String {
 }
 
 /// Every list of the package made anew, as whoever changed files would do it: all of them agree again.
-fn list_again(dir: &Path) {
+pub fn list_again(dir: &Path) {
     let (mut payload, mut payload_512, mut blake3) = (List::new(), List::new(), List::new());
     let (mut tags, mut tags_512) = (List::new(), List::new());
     let long = |path: &Path| digests::of(&fs::read(path).unwrap(), false).sha512;
@@ -90,7 +117,7 @@ fn list_again(dir: &Path) {
         }
     }
     fs::write(dir.join(FILES), bag::write(&tags)).unwrap();
-    for name in [FILES, NOTE] {
+    for name in [FILES, NOTE, NOTE_SM2].into_iter().filter(|name| dir.join(name).exists()) {
         tags_512.insert(name.to_owned(), long(&dir.join(name)));
         tags.insert(name.to_owned(), support::station::digests(&dir.join(name)).1);
     }
@@ -102,13 +129,37 @@ fn list_again(dir: &Path) {
 fn sign_with_another_key(dir: &Path) {
     let signer = FileSigner::from_seed("evidock/test-01", [5; 32]).unwrap();
     let key = VerifierKey::of(&signer).unwrap();
-    let keys: Vec<VerifierKey> = read(dir, KEYS).lines().map(|line| line.parse().unwrap()).collect();
+    let keys = keys(dir);
     fs::write(dir.join(KEYS), format!("{key}\n")).unwrap();
+    sign_again(dir, &keys, &signer);
+}
+
+fn keys(dir: &Path) -> Vec<VerifierKey> {
+    read(dir, KEYS).lines().map(|line| line.parse().unwrap()).collect()
+}
+
+/// Lists everything anew, and signs that.
+fn sign_again(dir: &Path, keys: &[VerifierKey], signer: &FileSigner) {
     list_again(dir);
-    let note = PackageNote::open(read(dir, NOTE).as_bytes(), &keys).unwrap();
+    let note = PackageNote::open(read(dir, NOTE).as_bytes(), keys).unwrap();
     let note = PackageNote { files: digest_of(&read(dir, FILES)), ..note };
-    fs::write(dir.join(NOTE), note.sign(&signer).unwrap()).unwrap();
+    fs::write(dir.join(NOTE), note.sign(signer).unwrap()).unwrap();
     list_again(dir);
+}
+
+/// What whoever has root and the box's own key can write: a head of another history in place of the package's and in every
+/// proof, and all of it signed. `size` of it, from that of the true one.
+fn sign_another_history(dir: &Path, size: fn(u64) -> u64) {
+    let signer = FileSigner::open_or_create(&made().key, "evidock/test-01").unwrap();
+    let (old, us) = (read(dir, CHECKPOINT), StationId::new("test-01").unwrap());
+    let head = Checkpoint::of(&us, 1, size(head_of(&old).0), [7; 32]);
+    let new = head.sign(&signer, 1_781_834_604_000).unwrap();
+    fs::write(dir.join(CHECKPOINT), &new).unwrap();
+    for file in files_below(&dir.join("custody/proofs")) {
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(&old, &new)).unwrap();
+    }
+    sign_again(dir, &keys(dir), &signer);
 }
 
 /// The number of the first event of a kind.
@@ -129,15 +180,40 @@ fn remove_event(dir: &Path, seq: u64) {
     fs::remove_file(dir.join(proof(seq))).unwrap();
 }
 
-/// What is done, and who else must see it.
-const TABLE: &[(&str, Tamper, &[Tool])] = &[
-    ("a byte of a clip flipped", |d| flip(&clip(d, 0), 1000), &[Bagit, Sha256sum, B3sum]),
+/// Of these the one thing that the station's signature cannot cover is touched: BagIt's own lists, which say nothing more than
+/// those that it covers, and the second signature; or all was signed anew with the station's own key.
+const UNSIGNED: [&str; 5] = [
+    "the second signature of another package",
+    "the second signature removed",
+    "the SHA-512 tag manifest removed",
+    "two histories signed with the box's own key",
+    "a database restored without a new epoch, and gone on with",
+];
+
+/// What `import-check` says of what is told oftenest.
+const SIGNED: &str = "is not the list that was signed";
+const MANIFEST_SAYS: &str = "has other bytes than manifest-sha256.txt says";
+const TAGS_SAY: &str = "has other bytes than tagmanifest-sha256.txt says";
+const NOT_LISTED: &str = "was added, or its line removed";
+const NOT_IN_LOG: &str = "does not stand in the log: its bytes or its proof were changed";
+const HEAD_REFUSED: &str = "the checkpoint's signature is refused";
+
+/// What is done; which tools that are not ours must refuse it, [`GoPackage`] beside them; and, apart from these, what
+/// `import-check` says of it.
+const TABLE: &[(&str, Tamper, &[Tool], &str)] = &[
+    ("a byte of a clip flipped", |d| flip(&clip(d, 0), 1000), &[Bagit, Sha256sum, B3sum], MANIFEST_SAYS),
     (
         "a clip cut short",
         |d| fs::File::options().write(true).open(clip(d, 0)).unwrap().set_len(1000).unwrap(),
         &[Bagit, Sha256sum, B3sum],
+        MANIFEST_SAYS,
     ),
-    ("a clip removed", |d| fs::remove_file(clip(d, 0)).unwrap(), &[Bagit, Sha256sum, B3sum]),
+    (
+        "a clip removed",
+        |d| fs::remove_file(clip(d, 0)).unwrap(),
+        &[Bagit, Sha256sum, B3sum],
+        "is missing; manifest-sha256.txt lists it",
+    ),
     (
         "a clip removed and listed anew",
         |d| {
@@ -145,8 +221,9 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "has a record and no file",
     ),
-    ("two clips swapped", |d| swap(d, &clip(d, 0), &clip(d, 1)), &[Bagit, Sha256sum, B3sum]),
+    ("two clips swapped", |d| swap(d, &clip(d, 0), &clip(d, 1)), &[Bagit, Sha256sum, B3sum], MANIFEST_SAYS),
     (
         "two clips swapped and listed anew",
         |d| {
@@ -154,8 +231,9 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
-    ("a clip added", |d| fs::write(d.join("data/clips/004.mp4"), "x").unwrap(), &[Bagit]),
+    ("a clip added", |d| fs::write(d.join("data/clips/004.mp4"), "x").unwrap(), &[Bagit], NOT_LISTED),
     (
         "a clip added and listed",
         |d| {
@@ -163,6 +241,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "is none of the clips of which there are records",
     ),
     (
         "a clip edited, manifests re-hashed",
@@ -171,6 +250,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "is none of the clips of which there are records",
     ),
     (
         "a clip replaced, its record and all lists with it",
@@ -184,6 +264,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "is not what the log says was sealed",
     ),
     (
         "a clip that is a link",
@@ -193,8 +274,9 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             symlink(d.parent().unwrap().join("elsewhere.mp4"), file).unwrap();
         },
         &[],
+        "is neither a file nor a folder",
     ),
-    ("a record edited", |d| edit(d, RECORDS, "东关街28号", "西关街28号"), &[Bagit, Sha256sum, B3sum]),
+    ("a record edited", |d| edit(d, RECORDS, "东关街28号", "西关街28号"), &[Bagit, Sha256sum, B3sum], MANIFEST_SAYS),
     (
         "a record edited and listed anew",
         |d| {
@@ -202,11 +284,13 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
     (
         "an event edited",
         |d| edit(d, &event(first(d, "clip.sealed")), "\"recorder\":\"", "\"recorder\":\"X"),
         &[Bagit, Sha256sum, GoProof],
+        NOT_IN_LOG,
     ),
     (
         "an event edited and listed anew",
@@ -214,9 +298,15 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, &event(first(d, "clip.sealed")), "\"recorder\":\"", "\"recorder\":\"X");
             list_again(d);
         },
-        &[GoProof],
+        &[GoProof, AicsProof],
+        NOT_IN_LOG,
     ),
-    ("an event dropped", |d| remove_event(d, first(d, "clip.annotated")), &[Bagit, Sha256sum]),
+    (
+        "an event dropped",
+        |d| remove_event(d, first(d, "clip.annotated")),
+        &[Bagit, Sha256sum],
+        "is missing; tagmanifest-sha256.txt lists it",
+    ),
     (
         "an event dropped and listed anew",
         |d| {
@@ -224,6 +314,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
     (
         "two events in each other's place",
@@ -233,6 +324,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[GoProof],
+        NOT_IN_LOG,
     ),
     (
         "the tail of the events cut off",
@@ -241,15 +333,18 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
     (
         "an event of our own making added",
         |d| {
-            fs::write(d.join(event(3)), read(d, &event(first(d, "clip.sealed")))).unwrap();
-            fs::write(d.join(proof(3)), read(d, &proof(first(d, "clip.sealed")))).unwrap();
+            let sealed = first(d, "clip.sealed");
+            fs::write(d.join(event(3)), read(d, &event(sealed))).unwrap();
+            fs::write(d.join(proof(3)), read(d, &proof(sealed))).unwrap();
             list_again(d);
         },
         &[],
+        "the proof of event 3 is of number",
     ),
     (
         "a hash of a proof changed",
@@ -260,7 +355,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, &name, &line, &format!("{}=", "A".repeat(43)));
             list_again(d);
         },
-        &[GoProof],
+        &[GoProof, AicsProof],
+        NOT_IN_LOG,
     ),
     (
         "a proof's index moved",
@@ -269,7 +365,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, &proof(seq), &format!("index {seq}"), &format!("index {}", seq + 1));
             list_again(d);
         },
-        &[GoProof],
+        &[GoProof, AicsProof],
+        "is of number",
     ),
     (
         "the checkpoint's root changed",
@@ -278,7 +375,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, CHECKPOINT, &root, &format!("{}=", "A".repeat(43)));
             list_again(d);
         },
-        &[GoNote],
+        &[GoNote, AicsNote],
+        HEAD_REFUSED,
     ),
     (
         "the checkpoint's size changed",
@@ -287,7 +385,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, CHECKPOINT, &format!("\n{size}\n"), &format!("\n{size}0\n"));
             list_again(d);
         },
-        &[GoNote],
+        &[GoNote, AicsNote],
+        HEAD_REFUSED,
     ),
     (
         "the checkpoint's signature taken off",
@@ -296,7 +395,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             fs::write(d.join(CHECKPOINT), text.split("\n\n").next().unwrap()).unwrap();
             list_again(d);
         },
-        &[GoNote],
+        &[GoNote, AicsNote],
+        HEAD_REFUSED,
     ),
     (
         "the signed time of the checkpoint moved",
@@ -309,6 +409,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
     (
         "an older checkpoint, validly signed, put back",
@@ -316,7 +417,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             fs::write(d.join(CHECKPOINT), &made().older_checkpoint).unwrap();
             list_again(d);
         },
-        &[],
+        &[GoAnchor],
+        "leads to another checkpoint",
     ),
     (
         "an older checkpoint put into every proof as well",
@@ -329,7 +431,8 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             }
             list_again(d);
         },
-        &[GoProof],
+        &[GoProof, AicsProof, GoAnchor],
+        NOT_IN_LOG,
     ),
     (
         "the key swapped",
@@ -338,12 +441,23 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             fs::write(d.join(KEYS), format!("{other}\n")).unwrap();
             list_again(d);
         },
-        &[GoNote],
+        &[GoNote, AicsNote],
+        SIGNED,
     ),
-    ("signed anew with another key", sign_with_another_key, &[GoNote]),
-    ("the signature's count of clips changed", |d| edit(d, NOTE, "clips 3 ", "clips 4 "), &[Bagit, Sha256sum]),
-    ("the signature removed", |d| fs::remove_file(d.join(NOTE)).unwrap(), &[Bagit, Sha256sum]),
-    ("the signed list removed", |d| fs::remove_file(d.join(FILES)).unwrap(), &[Bagit, Sha256sum]),
+    ("signed anew with another key", sign_with_another_key, &[GoNote], "the package's signature is refused"),
+    (
+        "the signature's count of clips changed",
+        |d| edit(d, NOTE, "clips 3 ", "clips 4 "),
+        &[Bagit, Sha256sum],
+        "the package's signature is refused",
+    ),
+    (
+        "the signature removed",
+        |d| fs::remove_file(d.join(NOTE)).unwrap(),
+        &[Bagit, Sha256sum],
+        "there is no custody/package.note",
+    ),
+    ("the signed list removed", |d| fs::remove_file(d.join(FILES)).unwrap(), &[Bagit, Sha256sum], SIGNED),
     (
         "an opened value changed",
         |d| {
@@ -351,6 +465,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "is not what event",
     ),
     (
         "the reason of the request changed",
@@ -359,6 +474,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "reason, basis or recipient are not those that event",
     ),
     (
         "who asked changed",
@@ -367,6 +483,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "as its request, which is none of this package",
     ),
     (
         "a withheld event's hash changed",
@@ -376,6 +493,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        NOT_IN_LOG,
     ),
     (
         "a withheld event hushed up",
@@ -386,6 +504,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
     (
         "a timestamp moved",
@@ -398,6 +517,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[Openssl],
+        SIGNED,
     ),
     (
         "what was stamped changed",
@@ -408,6 +528,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[Openssl],
+        "is of something else",
     ),
     (
         "the way from the stamped head changed",
@@ -417,6 +538,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        "is not the beginning of this log",
     ),
     (
         "the catalogue rewritten",
@@ -425,12 +547,48 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
-    ("the note rewritten", |d| edit(d, README, BASIS, "口头"), &[Bagit, Sha256sum]),
+    (
+        "the second signature of another package",
+        |d| {
+            let path = d.join("custody/package.sm2");
+            let mut bytes = fs::read(&path).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(&path, bytes).unwrap();
+            list_again(d);
+        },
+        &[OpensslSm2],
+        "or no SM2 signature over",
+    ),
+    (
+        "the second signature removed",
+        |d| {
+            fs::remove_file(d.join("custody/package.sm2")).unwrap();
+            list_again(d);
+        },
+        &[],
+        "or no SM2 signature over",
+    ),
+    (
+        "a printed document changed",
+        |d| {
+            let path = d.join("2-CATALOGUE.pdf");
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            list_again(d);
+        },
+        &[],
+        SIGNED,
+    ),
+    ("the note rewritten", |d| edit(d, README, BASIS, "口头"), &[Bagit, Sha256sum], TAGS_SAY),
     (
         "the checking page made to say yes",
         |d| edit(d, CHECKER, "good &&= result", "result === words.same; (result"),
         &[Bagit, Sha256sum],
+        TAGS_SAY,
     ),
     (
         "a line of the manifest removed",
@@ -439,6 +597,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             fs::write(d.join(MANIFEST), text.lines().skip(1).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
         },
         &[Bagit, Sha256sum],
+        NOT_LISTED,
     ),
     (
         "a line of the tag manifest removed",
@@ -452,6 +611,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, CATALOGUE, "现场检查过程", "现场笔录");
         },
         &[],
+        NOT_LISTED,
     ),
     (
         "the list of BLAKE3 wrong",
@@ -461,6 +621,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, "blake3sums.txt", &first, &"0".repeat(64));
         },
         &[B3sum, Bagit, Sha256sum],
+        "has other bytes than blake3sums.txt says",
     ),
     (
         "a line of the SHA-512 manifest changed",
@@ -469,6 +630,7 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             edit(d, MANIFEST_512, &text[..128], &"0".repeat(128));
         },
         &[Bagit, Sha256sum],
+        "has other bytes than manifest-sha512.txt says",
     ),
     (
         "the SHA-512 manifest removed and the rest listed anew",
@@ -477,8 +639,14 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             fs::remove_file(d.join(MANIFEST_512)).unwrap();
         },
         &[],
+        "manifest-sha512.txt cannot be read",
     ),
-    ("the SHA-512 tag manifest removed", |d| fs::remove_file(d.join(TAG_MANIFEST_512)).unwrap(), &[]),
+    (
+        "the SHA-512 tag manifest removed",
+        |d| fs::remove_file(d.join(TAG_MANIFEST_512)).unwrap(),
+        &[],
+        "tagmanifest-sha512.txt cannot be read",
+    ),
     (
         "the checking script made to say yes and listed anew",
         |d| {
@@ -486,8 +654,9 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             list_again(d);
         },
         &[],
+        SIGNED,
     ),
-    ("a file beside the lists", |d| fs::write(d.join("custody/more.txt"), "x").unwrap(), &[]),
+    ("a file beside the lists", |d| fs::write(d.join("custody/more.txt"), "x").unwrap(), &[], NOT_LISTED),
     (
         "a manifest that leads outside",
         |d| {
@@ -495,8 +664,21 @@ const TABLE: &[(&str, Tamper, &[Tool])] = &[
             fs::write(d.join(MANIFEST), format!("{text}{}  ../../../../etc/hostname\n", "0".repeat(64))).unwrap();
         },
         &[Bagit, Sha256sum],
+        TAGS_SAY,
     ),
-    ("no bag any more", |d| edit(d, "bagit.txt", "1.0", "7.7"), &[Bagit, Sha256sum]),
+    ("no bag any more", |d| edit(d, "bagit.txt", "1.0", "7.7"), &[Bagit, Sha256sum], "does not declare BagIt 1.0"),
+    (
+        "two histories signed with the box's own key",
+        |d| sign_another_history(d, |size| size),
+        &[GoProof, GoAnchor, AicsProof],
+        NOT_IN_LOG,
+    ),
+    (
+        "a database restored without a new epoch, and gone on with",
+        |d| sign_another_history(d, |size| size + 7),
+        &[GoProof, GoAnchor, AicsProof],
+        NOT_IN_LOG,
+    ),
 ];
 
 /// Copies a folder.
@@ -523,32 +705,72 @@ fn refuses(tool: Tool, dir: &Path) -> bool {
         GoProof => events(dir).into_iter().any(|seq| {
             oracle([Path::new("proof"), &made.trust, &dir.join(event(seq)), &dir.join(proof(seq))]).is_err()
         }),
+        GoPackage => oracle([Path::new("package"), &made.trust, dir]).is_err(),
         Openssl => {
             let (data, reply) = stamped(dir);
             !is_true(&made.tsa, &data, &reply)
+        }
+        OpensslSm2 => {
+            let id = "distid:1234567812345678";
+            let args = ["dgst", "-sm3", "-verify", "custody/sm2-key.pem", "-sigopt", id, "-signature"];
+            let args: Vec<&str> = args.into_iter().chain(["custody/package.sm2", "custody/package.note"]).collect();
+            !run(Path::new("openssl"), &args, dir).0
+        }
+        GoAnchor => {
+            let (size, root) = head_of(&read(dir, CHECKPOINT));
+            let heads = [format!("{}:{}", made.anchor.0, made.anchor.1), format!("{size}:{root}")];
+            oracle(["consistency".to_owned()].into_iter().chain(heads).chain(made.way.iter().cloned())).is_err()
+        }
+        AicsNote => !aics::takes_note(dir, &dir.join(CHECKPOINT)),
+        AicsProof => {
+            let (size, root) = head_of(&read(dir, CHECKPOINT));
+            let sealed = |seq: &u64| json(&dir.join(event(*seq)))["kind"] == "clip.sealed";
+            events(dir).into_iter().filter(sealed).any(|seq| {
+                let told: TlogProof = read(dir, &proof(seq)).parse().unwrap();
+                !aics::takes_event(&dir.join(event(seq)), told.index, (size, &root), &told.path)
+            })
         }
     }
 }
 
 #[test]
 fn each_tampering_is_refused_by_whoever_can_see_it() {
-    assert!(TABLE.len() >= 30);
     let made = made();
-    for (name, tamper, others) in TABLE {
+    // None of these tools refuses what nobody touched.
+    for tool in Tool::ALL {
+        assert!(!refuses(tool, &made.dir), "{tool:?}");
+    }
+    assert_eq!(import_check(&made.dir, Some(&made.trust)).0, 0);
+    let (mut by_others, mut by_proof, mut used) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for (name, tamper, others, said) in TABLE {
         let work = tempfile::Builder::new().prefix("evidock-tampered-").tempdir().unwrap();
         let dir = work.path().join("package");
         copy(&made.dir, &dir);
         tamper(&dir);
+        let signed = (!UNSIGNED.contains(name)).then_some(GoPackage);
+        let others: Vec<Tool> = others.iter().copied().chain(signed).collect();
+        for tool in &others {
+            assert!(refuses(*tool, &dir), "{name}: {tool:?} takes it");
+        }
+        if !others.is_empty() {
+            by_others.insert(*name);
+        }
+        if others.iter().any(|tool| tool.is_cryptographic()) {
+            by_proof.insert(*name);
+        }
+        used.extend(others);
+        // Beside them, and not counted: ours.
         let (code, report) = import_check(&dir, Some(&made.trust));
         assert_eq!((code, &report["whole"]), (4, &false.into()), "{name}: {report}");
         assert!(report["problem_count"].as_u64() > Some(0) && report["origin_shown"] == false, "{name}: {report}");
-        for tool in *others {
-            assert!(refuses(*tool, &dir), "{name}: {tool:?} takes it");
-        }
+        assert!(report["problems"].to_string().contains(said), "{name}: {report}");
     }
-    // And none of these tools refuses what nobody touched.
-    for tool in [Bagit, Sha256sum, B3sum, GoNote, GoProof, Openssl] {
-        assert!(!refuses(tool, &made.dir), "{tool:?}");
+    // Kinds have a name each; at least thirty of them, whichever way they are counted.
+    let names: BTreeSet<&str> = TABLE.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names.len(), TABLE.len());
+    assert!(by_others.len() >= 50 && by_proof.len() >= 50, "{} and {}", by_others.len(), by_proof.len());
+    for tool in Tool::ALL {
+        assert!(used.contains(&tool), "{tool:?} refuses nothing");
     }
 }
 

@@ -86,3 +86,54 @@ fn a_change_that_was_cut_off_comes_to_its_end_or_never_began() {
     until_covered(&mut station);
     assert_eq!(station.json(["log", "verify"])["intact"], true);
 }
+
+/// What systemd does for `LoadCredentialEncrypted=`: a directory of its own with the decrypted key, named in the environment.
+/// The encrypted file beside it is what systemd-creds wrote with `--with-key=host`, cut short: it is never decrypted here.
+#[test]
+fn a_key_that_comes_as_a_credential_signs_on_and_the_log_says_how_it_is_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut station = Station::running(QUICK);
+    until_covered(&mut station);
+    station.stop();
+    let (key, credentials, sealed) =
+        (station.path("state/log.key"), station.path("credentials"), station.path("evidock-log-key"));
+    let public = key_of(&station);
+    fs::create_dir(&credentials).unwrap();
+    fs::copy(&key, credentials.join("evidock-log-key")).unwrap();
+    fs::set_permissions(credentials.join("evidock-log-key"), fs::Permissions::from_mode(0o400)).unwrap();
+    fs::write(&sealed, "Whxqht+dQJax1aZeCGLxmiAAAAABAAAADAAAABAAAADp1TNo+Rml2tjQ7rEA\n").unwrap();
+    let more = format!("{QUICK}key_credential = \"evidock-log-key\"\nkey_sealed_file = \"{}\"\n", sealed.display());
+    station.configure(&more);
+
+    // Without the service manager there is none, and no new one is made.
+    station.launch();
+    assert!(!station.ended().success());
+    assert!(station.log().contains("LoadCredentialEncrypted"), "{}", station.log());
+    // Whoever left the file where it was is told so.
+    station.wrap(&["env", &format!("CREDENTIALS_DIRECTORY={}", credentials.display())]);
+    station.launch();
+    assert!(!station.ended().success());
+    assert!(station.log().contains("shred -u"), "{}", station.log());
+    fs::remove_file(&key).unwrap();
+    station.start();
+    until_covered(&mut station);
+    let told = "SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'log.key_protection'";
+    let event = station.one(told, &[]);
+    assert!(event.contains("\"protection\":\"host\"") && event.contains(&public.to_string()), "{event}");
+    assert_eq!(station.json(["log", "verify"])["intact"], true);
+    let (_, error) = station.refused(2, ["log", "rotate-key", "--reason", "x"]);
+    assert!(error.contains("put the key back into log.key"), "{error}");
+    station.stop();
+    // Said once, as long as nothing changes; and again when it goes back into a file.
+    station.start();
+    station.stop();
+    assert_eq!(station.query(told, &[]).len(), 1);
+    fs::copy(credentials.join("evidock-log-key"), &key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    station.configure(QUICK);
+    station.start();
+    let last = station.query(told, &[]).pop().unwrap();
+    assert!(last[0].contains("\"protection\":\"file\""), "{last:?}");
+    assert_eq!(key_of(&station), public);
+    station.stop();
+}

@@ -12,7 +12,10 @@ mod attack;
 mod crash;
 mod keys;
 mod read_by_others;
+mod sealings;
+mod sm2;
 mod timestamps;
+mod tpm;
 mod witness;
 
 use std::fs;
@@ -20,8 +23,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use evidock::custody::checkpoint::{Checkpoint, key_name};
+use evidock::custody::epoch::Opening;
 use evidock::custody::key::FileSigner;
 use evidock::custody::note::VerifierKey;
+use evidock::domain::event::{Place, encode};
 use evidock::domain::ids::StationId;
 use evidock::domain::merkle::Frontier;
 use support::station::{Station, dsj};
@@ -67,7 +72,7 @@ pub fn until_covered(station: &mut Station) {
 pub fn rewrite_history(station: &Station, from: &str, to: &str) {
     let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
     for trigger in ["log_entry_stays", "log_node_stays", "log_node_kept", "checkpoint_stays", "checkpoint_kept"] {
-        db.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+        db.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}")).unwrap();
     }
     let changed = db
         .execute(
@@ -110,6 +115,26 @@ pub fn sign_anew(station: &Station, db: &rusqlite::Connection) {
         let update = "UPDATE checkpoint SET root = ?2, note = ?3 WHERE checkpoint_id = ?1";
         db.execute(update, rusqlite::params![id, root, note]).unwrap();
     }
+}
+
+/// What the same person does in order to be rid of an epoch: the events from `kept` on go, and a second epoch begins there
+/// that owns up to nothing. [`rewrite_history`] or [`sign_anew`] must follow.
+pub fn open_next_epoch(station: &Station, kept: u64) {
+    let us = StationId::new("test-01").unwrap();
+    let signer = FileSigner::open_or_create(&station.path("state/log.key"), &key_name(&us)).unwrap();
+    let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
+    db.execute_batch("PRAGMA foreign_keys = off; DROP TRIGGER log_entry_kept; DROP TRIGGER checkpoint_kept").unwrap();
+    db.execute("DELETE FROM log_entry WHERE seq >= ?1", [kept as i64]).unwrap();
+    db.execute("DELETE FROM checkpoint WHERE size > ?1", [kept as i64]).unwrap();
+    let wall_ms: i64 = db.query_row("SELECT max(wall_ms) FROM log_entry", [], |r| r.get(0)).unwrap();
+    let place = Place { epoch: 2, seq: kept, wall_ms, boot: "another".into(), mono_ms: 0 };
+    let opening = Opening::new(&us, &signer, Vec::new()).unwrap().draft();
+    let (bytes, _) = encode(&opening, &place, || [0; 32]).unwrap();
+    let insert = "INSERT INTO log_entry (seq, bytes, kind, wall_ms) VALUES (?1, ?2, 'epoch.opened', ?3)";
+    db.execute(insert, rusqlite::params![kept as i64, bytes, wall_ms]).unwrap();
+    db.execute("UPDATE station SET epoch = 2", []).unwrap();
+    let insert = "INSERT INTO checkpoint (epoch, size, root, note, made_ms) VALUES (2, ?1, zeroblob(32), '', ?2)";
+    db.execute(insert, [kept as i64 + 1, wall_ms]).unwrap();
 }
 
 /// The public key of a station.

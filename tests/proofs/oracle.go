@@ -5,14 +5,18 @@
 //	oracle proof KEY EVENT PROOF                  an entry's tlog-proof
 //	oracle consistency OLD NEW HASH...            two checkpoints without signatures (SIZE:ROOT), base64
 //	oracle tiles KEY CHECKPOINT DIR               every entry below DIR/tile/ in the tree of the checkpoint
+//	oracle package KEY DIR                        an evidence package: its signature, and every file that this covers
 //
 // KEY is a file with verifier keys, one a line; those that are no Ed25519 keys are left out.
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -34,6 +38,8 @@ func main() {
 		err = consistency(args[1], args[2], args[3:])
 	case len(args) == 4 && args[0] == "tiles":
 		err = tiles(args[1], read(args[2]), args[3])
+	case len(args) == 3 && args[0] == "package":
+		err = pack(args[1], args[2])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -50,15 +56,20 @@ func read(path string) []byte {
 	return bytes
 }
 
-// A checkpoint is Go's tree head with another first line (c2sp.org/tlog-checkpoint).
-func openNote(keys string, text []byte) (tree tlog.Tree, err error) {
+// open gives the text of a note that one of the keys has signed.
+func open(keys string, text []byte) (*note.Note, error) {
 	var known []note.Verifier
 	for _, line := range strings.Fields(string(read(keys))) {
 		if verifier, err := note.NewVerifier(line); err == nil {
 			known = append(known, verifier)
 		}
 	}
-	opened, err := note.Open(text, note.VerifierList(known...))
+	return note.Open(text, note.VerifierList(known...))
+}
+
+// A checkpoint is Go's tree head with another first line (c2sp.org/tlog-checkpoint).
+func openNote(keys string, text []byte) (tree tlog.Tree, err error) {
+	opened, err := open(keys, text)
 	if err != nil {
 		return tree, err
 	}
@@ -195,4 +206,84 @@ func tiles(keys string, checkpoint []byte, dir string) error {
 		}
 	}
 	return nil
+}
+
+// What no list inside of a package can hold: the list that is signed, the signatures, and BagIt's lists of everything.
+var unlisted = map[string]bool{
+	"custody/files-sha256.txt": true, "custody/package.note": true, "custody/package.sm2": true,
+	"tagmanifest-sha256.txt": true, "tagmanifest-sha512.txt": true,
+}
+
+// The signature leads to every byte: note, list of files, list of the payload, files.
+func pack(keys, dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "custody/package.note"))
+	if err != nil {
+		return err
+	}
+	opened, err := open(keys, text)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(opened.Text, "\n")
+	if len(lines) != 5 || !strings.Contains(lines[0], "/package/") {
+		return fmt.Errorf("the note is not one on a package")
+	}
+	signed, err := digest(filepath.Join(dir, "custody/files-sha256.txt"))
+	if err != nil {
+		return err
+	}
+	if lines[3] != "files "+signed {
+		return fmt.Errorf("the signature is over another list of files")
+	}
+	listed := map[string]bool{}
+	for _, list := range []string{"custody/files-sha256.txt", "manifest-sha256.txt"} {
+		if err := compare(dir, list, listed); err != nil {
+			return err
+		}
+	}
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if !entry.Type().IsRegular() {
+			return fmt.Errorf("%s is no file", name)
+		}
+		if name = filepath.ToSlash(name); !listed[name] && !unlisted[name] {
+			return fmt.Errorf("%s is on no list", name)
+		}
+		return nil
+	})
+}
+
+// compare looks at every file on a list, and adds their names to those that are listed.
+func compare(dir, list string, listed map[string]bool) error {
+	text, err := os.ReadFile(filepath.Join(dir, list))
+	if err != nil {
+		return err
+	}
+	for _, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+		told, name, found := strings.Cut(line, "  ")
+		if !found || strings.HasPrefix(name, "/") || strings.Contains(name, "..") {
+			return fmt.Errorf("%s names %q", list, name)
+		}
+		is, err := digest(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if is != told {
+			return fmt.Errorf("%s is another file than %s says", name, list)
+		}
+		listed[name] = true
+	}
+	return nil
+}
+
+func digest(path string) (string, error) {
+	bytes, err := os.ReadFile(path)
+	sum := sha256.Sum256(bytes)
+	return hex.EncodeToString(sum[:]), err
 }

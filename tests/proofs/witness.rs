@@ -72,8 +72,7 @@ fn a_witness_that_comes_back_is_caught_up_with() {
     ));
     witness.start();
     until_cosigned(&mut log);
-    let trouble = log.status()["health"].to_string();
-    assert!(!trouble.contains("witness_refuses"), "{trouble}");
+    assert!(!log.log().contains("witness_refuses"), "nobody is accused");
 }
 
 #[test]
@@ -94,18 +93,34 @@ fn the_witness_s_door_answers_as_the_specification_says() {
     lines[1] = "999999";
     assert!(post(&format!("old 0\n\n{}\n", lines.join("\n"))).starts_with("HTTP/1.1 403"));
     assert!(post(&"x".repeat(200_000)).starts_with("HTTP/1.1 413"));
+    // What it has signed is told to whoever verifies that log, and of no other one.
+    let told = get(&witness, "/witness/signed?log=evidock/test-01");
+    let body: serde_json::Value = serde_json::from_str(told.rsplit("\r\n\r\n").next().unwrap()).unwrap();
+    let newest = witness.one("SELECT note FROM witnessed", &[]);
+    assert_eq!(body["checkpoints"].as_array().unwrap().len(), 1, "{told}");
+    assert!(told.starts_with("HTTP/1.1 200") && newest.contains("evidock/test-01/1\n"), "{told}");
+    assert!(get(&witness, "/witness/signed?log=evidock/test-0").starts_with("HTTP/1.1 404"));
+    assert!(get(&witness, "/witness/signed").starts_with("HTTP/1.1 400"));
     // Of a station that watches nobody.
     let alone = Station::running("=id = \"test-03\"\n");
     assert!(super::witness::post(&alone, &format!("old 0\n\n{note}")).starts_with("HTTP/1.1 404"));
 }
 
+fn get(station: &Station, path: &str) -> String {
+    ask(station, "GET", path, "")
+}
+
 pub fn post(station: &Station, body: &str) -> String {
+    ask(station, "POST", "/witness/add-checkpoint", body)
+}
+
+fn ask(station: &Station, method: &str, path: &str, body: &str) -> String {
     let page = station.page();
     let host = page.trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(host).unwrap();
     // By another name than its own, as another station may reach it.
     let head = format!(
-        "POST /witness/add-checkpoint HTTP/1.1\r\nHost: station-2.example.org\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: station-2.example.org\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     // A body that is refused may not be taken whole.

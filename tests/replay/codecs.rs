@@ -1,6 +1,6 @@
 //! What recorders record: every encoding that is kept comes whole, plays elsewhere, and is the same bytes each time.
 
-use evidock::domain::stream::SegmentEnd;
+use evidock::domain::stream::{GapKind, SegmentEnd};
 
 use crate::recorder::{Line, PICTURES, Recorder, Rules, SECONDS};
 use crate::speaker::{self, DOCUMENT_MS, SOUND_MS, Speaker};
@@ -56,6 +56,21 @@ fn every_encoding_is_whole_and_the_same_bytes_each_time() {
     });
     for one in tries {
         one.join().unwrap();
+    }
+}
+
+#[test]
+fn what_a_recorder_left_out_is_told_before_the_footage_behind_it() {
+    const LENGTH_S: i64 = 8;
+    // A fifth of a second of sound, four seconds from the begin.
+    let recorder = Speaker::lacking(BEGIN_MS, LENGTH_S, 200..210);
+    let fetched = fetch(&url(recorder.port), true, (BEGIN_MS, BEGIN_MS + LENGTH_S * 1_000), |_| {});
+    let lost: Vec<_> = fetched.gaps.iter().zip(&fetched.told_at_ms).filter(|(g, _)| g.kind == GapKind::Loss).collect();
+    assert!(!lost.is_empty(), "{fetched:?}");
+    let (first, last) = (lost[0].0.from_ms, lost.iter().map(|(g, _)| g.to_ms).max().unwrap());
+    assert!((first - 4_000).abs() <= SOUND_MS && (last - 4_200).abs() <= SOUND_MS, "{lost:?}");
+    for (gap, told_at_ms) in lost {
+        assert!(*told_at_ms <= gap.from_ms, "what came behind {gap:?} was given out first, up to {told_at_ms} ms");
     }
 }
 

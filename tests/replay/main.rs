@@ -80,6 +80,8 @@ pub struct Segment {
 pub struct Fetched {
     segments: Vec<Segment>,
     gaps: Vec<Gap>,
+    /// How long its segment was when each gap was told.
+    told_at_ms: Vec<i64>,
     why: SegmentEnd,
     words: String,
     refused: bool,
@@ -95,6 +97,7 @@ pub fn fetch(url: &str, onvif: bool, range: (i64, i64), change: impl FnOnce(&mut
     let mut fetched = Fetched {
         segments: Vec::new(),
         gaps: Vec::new(),
+        told_at_ms: Vec::new(),
         why: SegmentEnd::Failed,
         words: String::new(),
         refused: false,
@@ -113,7 +116,10 @@ pub fn fetch(url: &str, onvif: bool, range: (i64, i64), change: impl FnOnce(&mut
                 last.length_ms = length_ms;
             }
             Told::End(why) => fetched.segments.last_mut().unwrap().why = Some(why),
-            Told::Gap(gap) => fetched.gaps.push(gap),
+            Told::Gap(gap) => {
+                fetched.gaps.push(gap);
+                fetched.told_at_ms.push(fetched.segments.last().map_or(0, |s| s.length_ms));
+            }
             Told::Closed { why, words, refused } => {
                 (fetched.why, fetched.words, fetched.refused) = (why, words, refused);
                 let _ = link.tell(&Tell::Stop);

@@ -149,7 +149,10 @@ fn a_power_cut_while_pulling_loses_nothing_and_it_goes_on_from_there() {
     let (mut seen, mut halfway) = (HashSet::new(), 0);
     let states = if std::env::var_os("EVIDOCK_TEST_FULL").is_some_and(|v| v == "1") { 5 * STATES } else { STATES };
     for n in 0..states {
-        let at = moments[dice.below(moments.len())].min(run.len());
+        // Every second state from the middle of the pull, where some of the footage is durable and some is not.
+        let third = moments.len() / 3;
+        let among = if n % 2 == 0 { &moments[third..2 * third] } else { &moments[..] };
+        let at = among[dice.below(among.len())].min(run.len());
         let loss = Loss::KINDS[n % Loss::KINDS.len()];
         let state = run.crash(at, loss, None, &mut dice);
         if !seen.insert(state.digest()) {

@@ -35,7 +35,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
 
 /// A stream in the configuration; `more` are further lines.
 pub fn stream(name: &str, url: &str, more: &str) -> String {
-    format!("[[stream]]\nname = \"{name}\"\nroom = \"讯问室 {name}\"\nurl = \"{url}\"\n{more}\n")
+    format!("[[stream]]\nname = \"{name}\"\nroom = \"询问室 {name}\"\nurl = \"{url}\"\n{more}\n")
 }
 
 /// Waits until a room is recorded and at least so many seconds of it are durable, in its newest segment.
@@ -198,15 +198,15 @@ fn an_interview_is_recorded_for_its_case_linked_sent_and_proven() {
     let cameras = Cameras::start(&["h264-aac"]);
     let url = format!("rtsp://127.0.0.1:{}/h264-aac", cameras.port);
     let mut station = Station::running(&(folder("second", "second") + &stream("room-1", &url, "")));
-    let (_, words) = station.refused(3, ["record", "start", "讯问室 9"]);
-    assert!(words.contains("讯问室 room-1"), "{words}");
+    let (_, words) = station.refused(3, ["record", "start", "询问室 9"]);
+    assert!(words.contains("询问室 room-1"), "{words}");
     let (_, words) = station.refused(3, ["record", "stop", "room-1"]);
     assert!(words.contains("not being recorded"), "{words}");
 
     let begun = station.json([
         "record",
         "start",
-        "讯问室 room-1",
+        "询问室 room-1",
         "--case",
         "赵卫罚[2026]12号",
         "--officer",
@@ -237,7 +237,7 @@ fn an_interview_is_recorded_for_its_case_linked_sent_and_proven() {
         ("case_no", CASE),
         ("officer", "张三"),
         ("co_officers", "李四"),
-        ("place", "讯问室 room-1"),
+        ("place", "询问室 room-1"),
         ("matter", "询问"),
         ("proves", "询问的过程"),
         ("device_id", "room-1"),

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
+use crate::http::Browser;
 use crate::support;
 
 use std::fs;
@@ -28,7 +29,17 @@ fn captured(recorder: &str, after_s: i64) -> String {
 }
 
 fn today() -> String {
-    SystemClock::new().now().zoned(&TimeZone::get("Asia/Shanghai").unwrap()).strftime("%Y-%m-%d").to_string()
+    day_after(0)
+}
+
+/// The day of the station that comes so many days after this one.
+fn day_after(days: i64) -> String {
+    let now = SystemClock::new().now().zoned(&TimeZone::get("Asia/Shanghai").unwrap());
+    now.checked_add(jiff::SignedDuration::from_hours(24 * days)).unwrap().strftime("%Y-%m-%d").to_string()
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn name(path: &str) -> String {
@@ -84,6 +95,20 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
     station.until("the inspection has its clips", |s| s.find(TASK).len() == 2);
     assert!(station.find(CASE).is_empty());
     assert_eq!(station.json(["triage", "list"])["not_yet_linkable"], 2, "counted apart from what is missing");
+    let browser = Browser::new(&station.page());
+    assert_eq!(browser.get("/api/v1/triage").json()["not_yet_linkable"], 2);
+    let listed = "/clips?figure=not_yet_linkable";
+    assert!(browser.get("/triage").text().contains(&format!("href=\"{listed}\"")), "the figure opens its clips");
+    assert_eq!(browser.get(&format!("/api/v1{listed}")).json()["items"].as_array().unwrap().len(), 2);
+    let period = format!("{}..{}", day_after(-1), day_after(2));
+    let links = |station: &Station| {
+        let total = station.json(["report", "show", "--period", &period])["total"].clone();
+        ["clips", "by_rule", "by_hand", "not_yet_linkable", "unlinked"].map(|k| total[k].as_u64().unwrap())
+    };
+    assert_eq!(links(&station), [2, 0, 0, 2, 0], "neither linked to a case nor missing one");
+    let csv = station.path("r.csv");
+    station.json(["report", "register", "--period", &period, "--out", csv.to_str().unwrap(), "--lang", "zh-CN"]);
+    assert_eq!(fs::read_to_string(&csv).unwrap().matches("尚未立案").count(), 2);
     assert_eq!(station.find(TASK)[0]["cases"][0]["kind"], "inspection", "a reference from before a case");
 
     // The case is opened, and names what it was: its clips come along by themselves.
@@ -98,6 +123,8 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
     assert_eq!((&told["added"], &told["joined"], &told["dry_run"]), (&1.into(), &0.into(), &false.into()));
     station.until("the case has the clips", |s| s.find(CASE).len() == 2);
     assert_eq!(station.json(["triage", "list"])["not_yet_linkable"], 0);
+    assert_eq!(links(&station), [2, 2, 0, 0, 0]);
+    assert!(!browser.get("/triage").text().contains(listed));
     for typed in ["赵卫立（2026）7号", "赵卫罚【2026】第012号"] {
         assert_eq!(station.find(typed).len(), 2, "{typed}");
     }
@@ -114,7 +141,7 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
     };
     assert_eq!(standings(&station, CASE), wanted("missing"));
     station.json(["case", "no-record", CASE, "留置送达", "--reason", "设备没电", "--written"]);
-    assert_eq!(standings(&station, CASE), wanted("missing"), "what must be whole has no stand-in");
+    assert_eq!(standings(&station, CASE), wanted("missing_with_reason"), "what must be whole has no stand-in");
     let told = station.json(["case", "coverage", CASE]);
     assert_eq!((&told["lines"][1]["reason"], &told["complete"]), (&"设备没电".into(), &false.into()));
     station.refused(3, ["case", "coverage", "赵卫罚〔2026〕999号"]);
@@ -308,4 +335,192 @@ fn two_cases_that_are_as_likely_both_wait_until_one_of_them_is_not() {
     assert_eq!((&link["origin"], &link["score"]), (&"rule".into(), &75.into()));
     let told = station.json(["triage", "list"]);
     assert_eq!(told["clips"][0]["suggestions"], json!([]), "the other one no longer waits");
+}
+
+#[test]
+fn why_something_is_missing_is_said_taken_back_and_told_everywhere() {
+    let station = Station::running("");
+    import(
+        &station,
+        "catalogue",
+        "执法类别,记录环节,记录事项,记录方式\n处罚,调查取证,现场检查,重点\n处罚,送达,留置送达,全过程\n",
+    );
+    let opened = today();
+    import(
+        &station,
+        "case",
+        &format!("案件编号,执法类别,承办人,立案日期,已完成事项\n{CASE},处罚,张三,{opened},现场检查;留置送达\n"),
+    );
+    let case = format!("/cases/{}", encoded(CASE));
+    let api = format!("/api/v1{case}");
+    let browser = Browser::new(&station.page());
+    let both = |one: &str, other: &str| {
+        [("现场检查", one), ("留置送达", other)].map(|(matter, standing)| (matter.to_owned(), standing.to_owned()))
+    };
+    assert_eq!(standings(&station, CASE), both("missing", "missing"));
+    let page = browser.get(&case).text();
+    assert!(
+        page.contains(&format!("action=\"{case}/reasons\"")) && page.contains("应进行音像记录，未见资料"),
+        "{page}"
+    );
+
+    // On the page: why, on what basis; without a reason nothing is kept, and the page says what to do.
+    let form = |fields: &[(&str, &str)]| browser.form(&format!("{case}/reasons"), fields);
+    let empty = form(&[("matter", "现场检查"), ("reason", "  ")]);
+    assert!(empty.status == 422 && empty.text().contains("请写明未记录的原因"), "{}", empty.text());
+    let long = "长".repeat(2_001);
+    assert_eq!(form(&[("matter", "现场检查"), ("reason", &long)]).status, 422);
+    assert_eq!(form(&[("matter", ""), ("reason", "x")]).status, 422);
+    assert_eq!(form(&[("matter", "现场检查"), ("withdraw", "yes")]).status, 404, "there is none to take back");
+    let said = form(&[("matter", "现场检查"), ("reason", "设备没电<b>"), ("basis", "故障报告〔2026〕3号")]);
+    assert_eq!(said.status, 303, "{}", said.text());
+    assert_eq!(standings(&station, CASE), both("missing_with_reason", "missing"));
+    let page = browser.get(&case).text();
+    assert!(page.contains("设备没电&#60;b&#62;") || page.contains("设备没电&lt;b&gt;"), "{page}");
+    assert!(page.contains("故障报告〔2026〕3号") && page.contains("未记录，已说明原因"), "{page}");
+
+    // Over the API: another word about it, and one about what must be whole, which stays missing whatever is written.
+    let json = [("content-type", "application/json")];
+    let post = |body: &Value| browser.send("POST", &format!("{api}/reasons"), &json, body.to_string().as_bytes());
+    assert_eq!(post(&json!({ "matter": "现场检查", "reason": "当事人拒绝", "written": true })).status, 200);
+    assert_eq!(
+        post(&json!({ "matter": "留置送达", "reason": "公告送达", "basis": "公告", "written": true })).status,
+        200
+    );
+    for wrong in [json!({ "matter": "现场检查", "reason": " " }), json!({ "matter": "现场检查" }), json!([])] {
+        assert_eq!(post(&wrong).status, 422, "{wrong}");
+    }
+    assert_eq!(standings(&station, CASE), both("replaced", "missing_with_reason"));
+    let told = browser.get(&format!("{api}/coverage")).json();
+    assert_eq!((&told["complete"], &told["lines"][1]["basis"]), (&false.into(), &"公告".into()), "{told}");
+    assert!(told["lines"][1]["said"]["by"].as_str().unwrap().starts_with("web:"), "{told}");
+    assert!(told["lines"][1]["said"]["at"].as_str().unwrap().ends_with("+08:00"), "{told}");
+
+    // Taken back: a revision, and nothing of what was said goes.
+    let gone =
+        |matter: &str| browser.send("DELETE", &format!("{api}/reasons?matter={}", encoded(matter)), &[], b"").status;
+    assert_eq!((gone("现场检查"), gone("现场检查"), gone("听证")), (200, 404, 404));
+    assert_eq!(browser.send("DELETE", &format!("{api}/reasons"), &[], b"").status, 422);
+    assert_eq!(standings(&station, CASE), both("missing", "missing_with_reason"));
+    station.json(["case", "no-record", CASE, "留置送达", "--withdraw"]);
+    station.json(["case", "no-record", CASE, "留置送达", "--reason", "公告送达", "--basis", "公告〔2026〕1号"]);
+    station.refused(2, ["case", "no-record", CASE, "留置送达"]);
+    let words: Vec<(String, String, bool)> = browser
+        .get(&format!("{api}/reasons"))
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| {
+            let text = |key: &str| r[key].as_str().unwrap().to_owned();
+            (text("matter"), text("reason"), r["stands"].as_bool().unwrap())
+        })
+        .collect();
+    let word = |matter: &str, reason: &str, stands| (matter.to_owned(), reason.to_owned(), stands);
+    assert_eq!(
+        words,
+        [
+            word("现场检查", "设备没电<b>", false),
+            word("现场检查", "当事人拒绝", false),
+            word("留置送达", "公告送达", false),
+            word("现场检查", "", false),
+            word("留置送达", "", false),
+            word("留置送达", "公告送达", true),
+        ]
+    );
+    assert_eq!(station.one("SELECT count(*) FROM log_entry WHERE kind = 'case.no_record'", &[]), "6");
+    let logged = station.query("SELECT bytes FROM log_entry", &[]).concat().concat();
+    for secret in ["没电", "公告", "留置送达", "故障报告"] {
+        assert!(!logged.contains(secret), "{secret} stands in the log in clear");
+    }
+
+    // Tables from page, API and command line say the same, and the print view says who gave which reason.
+    let csv = browser.get(&format!("{case}/coverage.csv"));
+    assert!(csv.header("content-type").unwrap().starts_with("text/csv"), "{}", csv.head);
+    let table = csv.text();
+    assert_eq!(table.lines().count(), 3, "{table}");
+    assert!(
+        table.starts_with('\u{feff}') && table.contains("留置送达") && table.contains("未记录，已说明原因"),
+        "{table}"
+    );
+    assert!(table.contains("公告〔2026〕1号") && table.contains("应进行音像记录，未见资料"), "{table}");
+    assert_eq!(browser.get(&format!("{api}/coverage.csv")).text(), table);
+    let out = station.path("coverage.csv");
+    let done = station.json(["case", "coverage", CASE, "--out", out.to_str().unwrap(), "--lang", "zh-CN"]);
+    assert_eq!((&done["lines"], fs::read_to_string(&out).unwrap()), (&2.into(), table));
+    for (path, file) in [(format!("{case}/coverage.xlsx"), "page.xlsx"), (format!("{api}/coverage.xlsx"), "api.xlsx")] {
+        let book = browser.get(&path);
+        assert!(book.status == 200 && book.body.starts_with(b"PK"), "{}", book.head);
+        fs::write(station.path(file), &book.body).unwrap();
+        let read = cells(&station.path(file));
+        assert_eq!((&read["E4"][0], &read["G4"][0]), (&"留置送达".into(), &"未记录，已说明原因".into()), "{read}");
+    }
+    let out = station.path("coverage.xlsx");
+    station.json(["case", "coverage", CASE, "--out", out.to_str().unwrap(), "--lang", "zh-CN"]);
+    assert_eq!(cells(&out)["L4"][0], "公告送达");
+    station.refused(2, ["case", "coverage", CASE, "--out", station.path("coverage.pdf").to_str().unwrap()]);
+    let printed = browser.get(&format!("{case}/coverage")).text();
+    assert!(printed.contains("《音像记录事项清单》落实情况") && printed.contains("公告〔2026〕1号"), "{printed}");
+    let nowhere = encoded("赵卫罚〔2026〕999号");
+    for path in ["coverage", "coverage.csv", "coverage.xlsx"] {
+        assert_eq!(browser.get(&format!("/cases/{nowhere}/{path}")).status, 404, "{path}");
+        assert_eq!(browser.get(&format!("/api/v1/cases/{nowhere}/{path}")).status, 404, "{path}");
+    }
+
+    // The report counts both apart, and each figure opens its cases, and these their clips.
+    let period = format!("{opened}..{opened}");
+    let records = station.json(["report", "show", "--period", &period])["records"].clone();
+    assert_eq!(
+        ["cases", "complete", "missing", "missing_with_reason", "interrupted"].map(|k| records[k].as_u64().unwrap()),
+        [1, 0, 1, 1, 0],
+        "{records}"
+    );
+    assert_eq!(records["gaps"][0]["missing_with_reason"], json!(["留置送达"]));
+    let page = browser.get(&format!("/reports?period={period}")).text();
+    for of in ["opened", "missing", "missing_with_reason"] {
+        let list = browser.get(&format!("/reports/cases?period={period}&of={of}")).text();
+        assert!(page.contains(&format!("of={of}\"")), "{of}: {page}");
+        assert!(list.contains(CASE) && list.contains(&format!("{case}/coverage")), "{of}: {list}");
+        assert!(list.contains(&format!("/clips?case={}", encoded(CASE))), "{of}: {list}");
+    }
+    for of in ["complete", "interrupted"] {
+        assert!(!page.contains(&format!("of={of}\"")), "nothing is counted, nothing opens");
+        assert!(!browser.get(&format!("/reports/cases?period={period}&of={of}")).text().contains(CASE), "{of}");
+    }
+    assert_eq!(browser.get("/reports/cases?of=lately").status, 404);
+    station.json(["checkpoint"]);
+    assert_eq!(station.json(["log", "verify"])["intact"], true);
+}
+
+/// The cells of the only sheet of a workbook, as another program reads them: value and type by their place.
+fn cells(file: &std::path::Path) -> Value {
+    let book: Value = serde_json::from_str(&crate::supervision::sheets(&["read", file.to_str().unwrap()])).unwrap();
+    let sheets = book["sheets"].as_object().unwrap();
+    assert_eq!(sheets.len(), 1);
+    sheets.values().next().unwrap()["cells"].clone()
+}
+
+#[test]
+fn an_item_of_one_matter_of_enforcement_is_about_cases_of_that_matter_alone() {
+    let station = Station::running("");
+    import(
+        &station,
+        "catalogue",
+        "执法类别,执法事项,记录环节,记录事项,记录方式\n处罚,公共场所卫生,调查取证,现场检查,重点\n处罚,医疗废物,调查取证,抽样取证,全过程\n处罚,,送达,留置送达,全过程\n",
+    );
+    import(
+        &station,
+        "case",
+        &format!(
+            "案件编号,执法类别,执法事项,案由,立案日期,已完成事项\n{CASE},处罚,公共场所卫生,未公示许可证,{0},现场检查;抽样取证;留置送达\n\
+             赵卫罚〔2026〕13号,处罚,,未按规定处置医疗废物,{0},现场检查;抽样取证\n赵卫罚〔2026〕14号,处罚,,别的,{0},现场检查\n",
+            today()
+        ),
+    );
+    let matters = |case: &str| standings(&station, case).into_iter().map(|(matter, _)| matter).collect::<Vec<_>>();
+    assert_eq!(matters(CASE), ["现场检查", "留置送达"]);
+    assert_eq!(matters("赵卫罚〔2026〕13号"), ["抽样取证", "留置送达"], "its cause names the matter");
+    assert_eq!(matters("赵卫罚〔2026〕14号"), ["现场检查", "留置送达"], "nobody knows: what was carried out counts");
+    let told = station.json(["case", "coverage", CASE]);
+    assert_eq!((&told["lines"][0]["subject"], &told["lines"][1]["subject"]), (&"公共场所卫生".into(), &Value::Null));
 }

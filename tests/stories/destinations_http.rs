@@ -136,6 +136,7 @@ async fn a_server_that_is_killed_takes_up_the_upload_when_it_is_back() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_patience_is_understood_by_every_kind() {
+    support::install_tls();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let busy = || async { (axum::http::StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")], "later") };

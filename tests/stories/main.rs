@@ -5,9 +5,17 @@
 
 #[path = "../destination_conformance/mod.rs"]
 mod destination_conformance;
+#[allow(dead_code)] // Nobody signs in here.
+#[path = "../access/http.rs"]
+mod http;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarm_kinds;
+mod alarms;
+mod anchors;
+mod api;
+mod case_life;
 mod casework;
 mod clouds;
 mod destinations;
@@ -15,21 +23,31 @@ mod destinations_files;
 mod destinations_ftp;
 mod destinations_http;
 mod destinations_webdav;
+mod documents;
 mod erase;
+mod exchange;
 mod feedback;
+mod filing;
 mod full;
 mod hostile_cloud;
 mod hostile_recorders;
+mod imports;
 mod kill9;
 mod language;
+mod linking;
+mod looks;
 mod main_job;
 mod monitoring;
 mod page_tls;
 mod power_cut;
 mod register;
 mod restore;
+mod retrieval;
 mod roster;
+mod rude;
+mod shared_recorder;
 mod start;
+mod supervision;
 mod uplink_manners;
 mod uplink_model;
 mod uplink_trouble;

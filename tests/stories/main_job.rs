@@ -122,16 +122,17 @@ async fn a_recorder_is_docked_and_its_clips_are_sealed_linked_sent_proven_and_fo
     }
     assert!(station.find(CASE)[0]["captured_start"].as_str().unwrap().starts_with("2026-06-19T09:12:00"));
 
-    // The third was recorded after the row ends: it was sealed and sent like any other, and lacks facts.
+    // The third was recorded after the row ends: it was sealed and sent like any other, and lacks facts. Whose number its
+    // name carries is no longer who had the recorder.
     let third = &clips[2];
     let record = station.record(third);
-    assert_eq!(missing(&record), ["case_no", "place", "proves"]);
+    assert_eq!(missing(&record), ["case_no", "place", "officer", "proves"]);
     assert_eq!(record["state"], "proven");
     assert_eq!(station.status()["incomplete"], 1);
 
     // A person links it; each change is a new revision, here and in the bucket.
     let before = record["annotation_rev"].as_u64().unwrap();
-    station.json(["annotate", third, "place=西关街3号", "proves=当事人陈述"]);
+    station.json(["annotate", third, "place=西关街3号", "officer=张三", "proves=当事人陈述"]);
     station.json(["link", third, OTHER, "--stage", "调查"]);
     assert_eq!(ids(&station.find(OTHER)), [third.as_str()]);
     station.json(["unlink", third, OTHER, "--reason", "认错了案件"]);

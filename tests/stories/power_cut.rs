@@ -107,7 +107,17 @@ fn disks(dir: &Path) -> Vec<PathBuf> {
 
 fn places(base: &Path, name: &str) -> Places {
     let dir = base.join(name);
-    let destination = Places::folder("nas", &dir.join("nas/evidock"));
+    let mut destination = Places::folder("nas", &dir.join("nas/evidock"));
+    let documents = base.join("documents");
+    if documents.is_dir() {
+        // Each run has a folder of its own: what was filed is moved away in it.
+        let case = dir.join("inbox/赵卫罚〔2026〕12号");
+        fs::create_dir_all(&case).unwrap();
+        for file in support::audit::files(&documents) {
+            fs::copy(documents.join(&file), case.join(&file)).unwrap();
+        }
+        destination.push_str(&format!("[documents]\ndir = {:?}\n", dir.join("inbox").to_str().unwrap()));
+    }
     Places::new(&dir, dir.join("box/state"), &base.join("docks"), &destination)
 }
 
@@ -329,6 +339,33 @@ fn a_kill_and_then_a_power_cut() {
         }));
     }
     expect_none("killed, started, then cut", outcomes);
+}
+
+#[test]
+fn documents_that_were_being_filed_are_whole_or_filed_again_after_a_power_cut() {
+    let (dir, mut dice, seen) = (workshop(), dice(), Mutex::default());
+    let documents = dir.path().join("documents");
+    for made in ["documents", "docks"] {
+        fs::create_dir_all(dir.path().join(made)).unwrap();
+    }
+    for (name, len) in [("决定书.pdf", 9_000), ("现场检查笔录.pdf", 2_500_000)] {
+        let bytes = [&b"%PDF-1.7\n"[..], &support::footage(len, len as u64)].concat();
+        fs::write(documents.join(name), bytes).unwrap();
+    }
+    let files = recorded("documents", &documents);
+    let mut run = Recording::new(DISKS.len());
+    disks(&dir.path().join("whole")).iter().for_each(|d| fs::create_dir_all(d).unwrap());
+    record(dir.path(), "whole", &mut run, files.len());
+    let stage = Stage { dir, files, run };
+    let moments = moments(&stage.run, &mut dice);
+    for (restart, wanted) in [(false, 150), (true, 8)] {
+        let cases = sample(cases(&moments, &Loss::KINDS, None, &mut dice), wanted, &mut dice);
+        let outcomes = side_by_side(cases, |case| {
+            let found = stage.try_state(&stage.run, &case, &seen, restart)?;
+            Some((case, found))
+        });
+        expect_none(if restart { "documents, after a start" } else { "documents, before a start" }, outcomes);
+    }
 }
 
 /// The control: each kind of fsync, left out, is missed.

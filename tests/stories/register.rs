@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
+use crate::http::Browser;
 use crate::support;
 
 use evidock::domain::ports::Clock;
@@ -44,14 +45,29 @@ fn a_clip_is_whose_the_recorder_was_when_it_was_captured() {
     card.file(&before, footage(40_000, 1), 60).file(&during, footage(50_000, 2), 60);
     station.dock("3号口");
     station.until_safe("3号口");
-    station.until("both have an officer", |s| {
-        s.query("SELECT officer FROM clip_index WHERE officer IS NOT NULL", &[]).len() == 2
-    });
+    let seen = "SELECT 1 FROM clip c JOIN media m USING (clip_id) WHERE record_stale = 0 AND local = 'sealed'";
+    station.until("the rules have looked at both", |s| s.query(seen, &[]).len() == 2);
     let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
     let (before, during) = (station.clip(name(&before)), station.clip(name(&during)));
+    // The recorder goes from hand to hand, and nobody wrote down who had it yesterday: the number burned into its names is
+    // no fact. It waits, with its reason, and a person says so.
     let record = station.record(&before);
-    assert_eq!((&record["officer"], &record["origins"]["officer"]["origin"]), (&"110203".into(), &"file_name".into()));
-    assert!(record["case_no"].is_null());
+    assert!(record["officer"].is_null() && record["case_no"].is_null(), "{record}");
+    let waiting = |s: &Station| {
+        let told = s.json(["triage", "list"]);
+        told["clips"].as_array().unwrap().iter().find(|c| c["clip"] == before.as_str()).unwrap().clone()
+    };
+    let card = waiting(&station);
+    assert!(card["missing"].as_array().unwrap().contains(&"officer".into()), "{card}");
+    assert!(card["notes"].as_array().unwrap().contains(&"file_name 110203: no_stay".into()), "{card}");
+    assert_eq!(card["supposed_officers"], json!([{ "officer": "110203", "origin": "file_name" }]));
+    let browser = Browser::new(&station.page());
+    assert!(browser.get("/triage").text().contains("采集时没有唯一相符的领用或排班记录"));
+    let confirmed = browser.form(&format!("/clips/{before}/annotate"), &[("officer", "110203")]);
+    assert_eq!(confirmed.status, 303, "{}", confirmed.text());
+    station.until("the person's word is on record", |s| s.record(&before)["officer"] == "110203");
+    assert_eq!(station.record(&before)["origins"]["officer"]["origin"], "person");
+    assert_eq!(waiting(&station)["supposed_officers"], json!([]), "nobody is supposed any more");
     station.until("the desk's case is linked", |s| !s.record(&during)["case_no"].is_null());
     let record = station.record(&during);
     assert_eq!((&record["officer"], &record["origins"]["officer"]["origin"]), (&"李四".into(), &"issue".into()));

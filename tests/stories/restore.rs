@@ -347,6 +347,43 @@ fn a_damaged_backup_gives_way_to_an_older_one_and_none_at_all_to_the_records() {
     assert_eq!(station.one("SELECT count(*) FROM clip", &[]), "3");
 }
 
+/// A witness has signed more than any destination holds: it alone knows of that loss, and the new epoch owns up to it.
+#[test]
+fn what_only_a_witness_knows_to_be_lost_is_owned_up_to() {
+    let mut witness = Station::running("=id = \"test-02\"\n");
+    let mut station = Station::new("");
+    let _far = nas_elsewhere(&station);
+    let settings = with_backups(&station, &folder("cloud", "nas"), "log_key = true");
+    station.start();
+    let key = |s: &Station| fs::read_to_string(s.path("state/log.key.pub")).unwrap().trim().to_owned();
+    witness.stop();
+    witness.configure(&format!("=id = \"test-02\"\n[[custody.witness_of]]\nkey = \"{}\"\n", key(&station)));
+    witness.start();
+    station.stop();
+    let (page, its_key) = (witness.page(), key(&witness));
+    station.configure(&format!(
+        "{settings}[[custody.witness]]\nname = \"two\"\nurl = \"{page}/witness\"\nkey = \"{its_key}\"\n"
+    ));
+    station.start();
+    recorder(&station, "bay-1", ONE, &["091200"]);
+    take_in(&mut station, "bay-1", 1);
+    station.json(["backup", "now"]);
+    station.json(["retry"]);
+    let size: i64 = station.one("SELECT max(seq) + 1 FROM log_entry", &[]).parse().unwrap();
+    let signed = "SELECT size FROM cosignature WHERE size >= ?1";
+    station.until("the witness signed it all", |s| !s.query(signed, &[&size]).is_empty());
+    lose_the_disk(&mut station);
+    fs::remove_dir_all(station.path("nas/v1/test-01/log/checkpoint")).unwrap();
+
+    let report = restore(&station, "cloud", ["--identity", "identity"]);
+    assert!(report["lost_events"].as_u64() > Some(0), "{report}");
+    station.start();
+    station.until("the new epoch is anchored", |s| s.status()["outbox"] == 0);
+    let log = station.json(["log", "verify"]);
+    assert_eq!(log["intact"], true, "{log}");
+    assert!(kinds(&log, "notices").contains(&"declared_loss".to_owned()), "{log}");
+}
+
 #[test]
 fn with_the_log_key_in_the_backup_the_log_goes_on_under_it() {
     let (mut station, _far) = with_backups_between("log_key = true");
@@ -358,6 +395,51 @@ fn with_the_log_key_in_the_backup_the_log_goes_on_under_it() {
     station.start();
     station.until("the new epoch is anchored", |s| s.status()["outbox"] == 0);
     assert_eq!(station.json(["log", "verify"])["intact"], true);
+}
+
+/// With an SM2 key beside it: in the backup with the log's own, or in none.
+#[test]
+fn the_sm2_key_comes_back_with_the_backup_or_a_new_one_is_told() {
+    for kept in [true, false] {
+        let mut station = Station::new("");
+        let _far = nas_elsewhere(&station);
+        let settings = with_backups(&station, &folder("cloud", "nas"), &format!("log_key = {kept}"));
+        station.configure(&format!("{settings}sm2 = true\n"));
+        station.start();
+        first_backup_arrives(&mut station, 1);
+        station.stop();
+        let first = fs::read_to_string(station.path("state/log.sm2.key.pub")).unwrap();
+        let changed = station.json(["log", "rotate-key", "--sm2", "--reason", "例行更换"]);
+        station.start();
+        station.json(["backup", "now"]);
+        let listed = station.json(["backup", "list", "--from", "cloud"]);
+        assert_eq!((&listed[0]["sm2_key"], &listed[0]["log_key"]), (&kept.into(), &kept.into()), "{listed}");
+        fs::copy(station.path("state/log.key.pub"), station.path("kept.pub")).unwrap();
+        let (secret, public) = (station.path("state/log.sm2.key"), station.path("state/log.sm2.key.pub"));
+        let (own, own_public) = (fs::read(&secret).unwrap(), fs::read_to_string(&public).unwrap());
+        assert_ne!(first, own_public);
+        station.until("the log is anchored", |s| s.status()["outbox"] == 0);
+        lose_the_disk(&mut station);
+
+        let report = restore(&station, "cloud", ["--identity", "identity", "--trust", "kept.pub"]);
+        assert_eq!(secret.exists() && fs::read(&secret).unwrap() == own, kept);
+        let warned = report["warnings"].to_string().contains("the SM2 key did not come back");
+        assert_eq!(warned, !kept, "{report}");
+        // What the keys of before signed is checked before the daemon has run, and afterwards.
+        assert_eq!(station.json(["log", "verify"])["intact"], true);
+        station.start();
+        station.json(["checkpoint"]);
+        station.until("the new epoch is anchored", |s| s.status()["outbox"] == 0);
+        let log = station.json(["log", "verify"]);
+        assert_eq!(log["intact"], true, "{log}");
+        let spans = log["sm2"]["keys"].as_array().unwrap();
+        let told: Vec<(u64, bool)> =
+            spans.iter().map(|s| (s["epoch"].as_u64().unwrap(), s["key"] == changed["new"])).collect();
+        assert_eq!(told, [(1, false), (1, true), (2, kept)], "{log}");
+        assert_eq!(fs::read_to_string(&public).unwrap() == own_public, kept, "it signs on, or another one does");
+        let note = station.json(["log", "checkpoint"])["note"].as_str().unwrap().to_owned();
+        assert_eq!(note.lines().filter(|line| line.starts_with('—')).count(), 3, "{note}");
+    }
 }
 
 /// Starts a restore that is killed after `pause`; whether it came to its end before.

@@ -219,6 +219,7 @@ impl World {
             max_sensitivity: Sensitivity::Minor,
             default_sensitivity: Sensitivity::None,
             initial_lock_days: 0,
+            log_lock_days: 0,
             order: Precedence::DEFAULT.to_vec(),
             instant: true,
         };

@@ -341,7 +341,7 @@ impl Site<'_> {
             }
         }
         let keys: Vec<VerifierKey> = vec![key.trim().parse().unwrap()];
-        let trust = Trust { station: &self.station, keys: &keys, tree };
+        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree };
         let report = verify_log(&trust, entries.into_iter().map(Ok::<_, Infallible>), checkpoints);
         if !report.intact {
             found.push(format!("the log does not verify: {report}"));

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use evidock::domain::digest::Sha256;
 use evidock::domain::ids::DestinationName;
 use evidock::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError, SessionId, VersionMarker, VersionPage,
 };
 use evidock::domain::time::UtcMs;
 
@@ -201,6 +201,10 @@ impl Destination for Flaky {
         self.inner.hold(key, held)
     }
 
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        self.inner.remove(key)
+    }
+
     fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {
         self.inner.open_sessions(prefix)
     }
@@ -215,6 +219,18 @@ impl Destination for Flaky {
 
     fn list<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> BoxFuture<'a, Result<Vec<String>, SendError>> {
         Box::pin(self.pass(false, self.inner.list(prefix, after)))
+    }
+
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        Box::pin(self.pass(false, self.inner.versions(prefix, from)))
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        Box::pin(self.pass(false, self.inner.read_version(version)))
     }
 
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {

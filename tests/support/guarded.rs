@@ -3,7 +3,8 @@
 //! A small shell stands between: it starts and kills the server when told, and when our end of its pipe closes,
 //! however this process ended, it kills the server and removes the data.
 
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -134,9 +135,28 @@ pub fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools")
 }
 
-/// Ports that nobody had a moment ago.
+/// Ports that nobody has, below those that the kernel gives to whoever asks for any: what another test opens meanwhile
+/// cannot land on them. A counter that all test processes share gives each only once a round.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    // All are bound at once, so that none is given twice.
-    let held = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+    const FIRST: u32 = 12_000;
+    const ROUND: u32 = 20_000;
+    let path = std::env::temp_dir().join("evidock-test-ports");
+    let mut counter = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+    counter.lock().unwrap();
+    let mut said = String::new();
+    counter.read_to_string(&mut said).unwrap();
+    let mut next = said.trim().parse().unwrap_or(std::process::id());
+    let ports = [(); N].map(|()| {
+        loop {
+            next = next.wrapping_add(1);
+            let port = u16::try_from(FIRST + next % ROUND).unwrap();
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    });
+    counter.rewind().unwrap();
+    counter.set_len(0).unwrap();
+    write!(counter, "{next}").unwrap();
+    ports
 }

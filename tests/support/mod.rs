@@ -15,6 +15,7 @@ pub mod liar;
 pub mod oracle;
 pub mod proxy;
 pub mod quirky;
+pub mod receivers;
 pub mod replay;
 pub mod station;
 pub mod tsa;

@@ -60,22 +60,29 @@ impl Speaker {
         Self::with(begin_ms, seconds, cut_after, false)
     }
 
+    /// Footage whose sound lacks the packets with these numbers.
+    pub fn lacking(begin_ms: i64, seconds: i64, numbers: std::ops::Range<u16>) -> Self {
+        let mut packets = footage(begin_ms, seconds);
+        packets.retain(|(_, channel, packet)| {
+            *channel != 0 || !numbers.contains(&u16::from_be_bytes([packet[2], packet[3]]))
+        });
+        Self::of(begin_ms, packets, None, false)
+    }
+
     /// A camera that sends for so many seconds from each time on that it is asked.
     pub fn live(seconds: i64) -> Self {
         Self::with(0, seconds, None, true)
     }
 
     fn with(begin_ms: i64, seconds: i64, cut_after: Option<usize>, live: bool) -> Self {
+        Self::of(begin_ms, footage(begin_ms, seconds), cut_after, live)
+    }
+
+    fn of(begin_ms: i64, packets: Vec<Sent>, cut_after: Option<usize>, live: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let inner = Arc::new(Inner {
-            begin_ms,
-            packets: footage(begin_ms, seconds),
-            cut_after,
-            live,
-            plays: AtomicUsize::new(0),
-            wrong: Mutex::default(),
-        });
+        let inner =
+            Arc::new(Inner { begin_ms, packets, cut_after, live, plays: AtomicUsize::new(0), wrong: Mutex::default() });
         let speaker = Self { port, inner: Arc::clone(&inner) };
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {

@@ -59,6 +59,7 @@ impl Bench {
             max_sensitivity: Sensitivity::Minor,
             default_sensitivity: Sensitivity::None,
             initial_lock_days: 0,
+            log_lock_days: 0,
             order: Precedence::DEFAULT.to_vec(),
             instant: true,
         };

@@ -2,13 +2,20 @@
 
 #![allow(clippy::unwrap_used)] // A test's facts; a poisoned lock means that the test has already failed.
 
+mod documents;
+mod keeping;
+pub mod office;
+
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use evidock::domain::clip::{ClipState, Local, ProofLevel, SightingState};
-use evidock::domain::command::{Ask, Caller, Reply, Request};
-use evidock::domain::coverage::{Coverage, Item, Line, Standing, Tier};
+use evidock::domain::command::{Ask, Caller, FileDocument, Incoming, Reply, Request};
+use evidock::domain::coverage::{Coverage, Item, Line, NoRecord, Said, Standing, Tier};
+use evidock::domain::derivative::{Form, Kind, Method, Order, State};
+use evidock::domain::digest::{Blake3, Sha256};
+use evidock::domain::elsewhere::{AnswerElsewhere, CatalogueLine, FoundElsewhere, Stands};
 use evidock::domain::event::{Actor, EventKind};
 use evidock::domain::export::{ExportState, Target};
 use evidock::domain::ids::ClipId;
@@ -16,27 +23,32 @@ use evidock::domain::ports::{
     BoxFuture, ClipBytes, DeriveError, FootageError, FootageStream, MediaHealth, PreviewPiece, ProbeError,
 };
 use evidock::domain::proof::TlogProof;
-use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record};
+use evidock::domain::record::{CaseLink, Copy, Hole, Origin, Provenance, Record, Registered};
 use evidock::domain::recorder::{Held, HeldDevice, Holder};
-use evidock::domain::rights::{Subject, Within};
+use evidock::domain::rights::{Over, Subject, Within};
 use evidock::domain::sensitivity::Sensitivity;
 use evidock::domain::stream::{Cause, PublishedGap, PublishedSegment, Pulse, Track};
 use evidock::domain::time::UtcMs;
+use evidock::domain::why::Why;
 use evidock::runtime::board::StreamState;
 use evidock::runtime::clock::StoppedClock;
-use evidock::store::ClipStanding;
+use evidock::store::{ClipStanding, DerivativeRow, DerivedFile};
 use evidock::web::live::Live;
 use evidock::web::site::{Door, Media, MediaFile, Pages, Part, ReadError, RecordPage, Site};
 use evidock::web::view::Frame;
+use evidock::web::view::alarms::{AlarmsView, OverView, ReceiverView};
 use evidock::web::view::case::{CaseAnswer, CaseView};
 use evidock::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
 use evidock::web::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
+use evidock::web::view::derived::DerivedView;
 use evidock::web::view::exports::{ExportView, ExportsView};
-use evidock::web::view::log::{LogEntry, LogQuery};
+use evidock::web::view::log::{Called, LogEntry, LogQuery};
 use evidock::web::view::rooms::{RecordingView, RoomView, RoomsView};
 use evidock::web::view::station::*;
-use evidock::web::view::triage::{Suggested, TriageCard, TriageView};
+use evidock::web::view::triage::{Offered, OfferedBy, Suggested, TriageCard, TriageView};
 use jiff::tz::TimeZone;
+
+mod oversight;
 
 /// A state that a station can be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +105,9 @@ impl ClipBytes for Pattern {
     }
 }
 
+/// A picture in the place of any other one, drawn by ffmpeg.
+const STILL: &[u8] = include_bytes!("still.jpg");
+
 /// Length of every fixture's media.
 pub const MEDIA_BYTES: u64 = 700_000;
 
@@ -117,6 +132,12 @@ impl Ask for Asked {
         let reply = self.refuse.lock().unwrap().clone().unwrap_or(Reply::Done(serde_json::json!({ "seq": 41 })));
         Box::pin(async move { reply })
     }
+
+    fn file<'a>(&'a self, _: &'a Caller, document: FileDocument, _: Incoming) -> BoxFuture<'a, Reply> {
+        self.requests.lock().unwrap().push(Request::FileDocument(document));
+        let reply = self.refuse.lock().unwrap().clone().unwrap_or(Reply::Done(serde_json::json!({ "known": false })));
+        Box::pin(async move { reply })
+    }
 }
 
 /// A station without accounts, on loopback.
@@ -139,8 +160,69 @@ pub fn standing(n: i64) -> Subject {
     Subject { own: n == 1 || n == 6, unit: n == 1 || n == 2, sent: n == 3, sensitivity }
 }
 
+/// Whether what belongs to the clip with a number (a case, a sample, a party) lies within bounds.
+pub fn shown(within: &Within, n: i64) -> bool {
+    let subject = standing(n);
+    let is_under = |over: &Over| match over {
+        Over::All => true,
+        Over::Own => subject.own,
+        Over::Unit => subject.unit,
+        Over::Sent => subject.sent,
+    };
+    match within {
+        Within::Everything => true,
+        Within::Of { stretches, .. } => {
+            stretches.iter().any(|(over, up_to)| is_under(over) && subject.sensitivity <= *up_to)
+        }
+    }
+}
+
+/// The number behind a name that is made so.
+fn behind(name: &str, before: &str) -> Option<i64> {
+    name.strip_prefix(before).and_then(|n| n.parse().ok())
+}
+
 fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, ReadError>> {
     Box::pin(async move { Ok(value) })
+}
+
+/// One derived file of each state.
+fn derived(scene: Scene, clip: ClipId) -> Vec<DerivedView> {
+    let file = DerivedFile {
+        form: Form::Png,
+        method: Method::Decoded,
+        from_ms: 12_480,
+        to_ms: 12_480,
+        size_bytes: 2_480_331,
+        blake3: Blake3([1; 32]),
+        sha256: Sha256([2; 32]),
+        parent_blake3: Blake3([3; 32]),
+        parent_sha256: Sha256([4; 32]),
+        tool: "evidock 0.1.0, GStreamer 1.22.0".into(),
+    };
+    let row = |n: i64, kind: Kind, state: State| DerivativeRow {
+        id: clip_id(900 + n).to_string(),
+        clip,
+        order: Order { kind, png: true, from_ms: 12_500, to_ms: (kind != Kind::Frame).then_some(20_000), exact: true },
+        reason: if scene == Scene::Hostile { NASTY.into() } else { "制作处罚决定书附图".into() },
+        mark: None,
+        asked_by: Actor::user(3),
+        via: "web".into(),
+        from_where: "10.0.0.8".into(),
+        asked_ms: NOW - n * MIN,
+        state,
+        words: (state == State::Failed).then(|| "there is no picture, or nothing at that place of the clip".into()),
+        file: matches!(state, State::Ready | State::Gone).then(|| file.clone()),
+        ended_ms: Some(NOW - n * MIN),
+    };
+    [
+        (1, Kind::Watermark, State::Making),
+        (2, Kind::Frame, State::Ready),
+        (3, Kind::Trim, State::Failed),
+        (4, Kind::Trim, State::Gone),
+    ]
+    .map(|(n, kind, state)| DerivedView(row(n, kind, state)))
+    .into()
 }
 
 fn rooms(scene: Scene) -> RoomsView {
@@ -150,7 +232,7 @@ fn rooms(scene: Scene) -> RoomsView {
     let text = |plain: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { plain.to_owned() };
     let room = |n: u32, state: StreamState, recording: Option<RecordingView>| RoomView {
         stream: format!("room-{n}"),
-        room: text(&format!("讯问室{n}")),
+        room: text(&format!("询问室{n}")),
         mode: if n == 3 { "schedule" } else { "on_demand" },
         timetable: (n == 3).then_some((true, UtcMs(1_781_863_200_000))),
         since: Some(UtcMs(1_781_834_604_000)),
@@ -167,8 +249,8 @@ fn rooms(scene: Scene) -> RoomsView {
             height: 1080,
         },
         bit_rate: 4_100_000,
-        clip: None,
-        still: None,
+        clip: recording.as_ref().map(|_| clip_id(9).to_string()),
+        still: (n == 1).then_some(UtcMs(NOW - 4_000)),
         state,
         recording,
     };
@@ -224,9 +306,17 @@ fn recorded() -> (PublishedSegment, Vec<PublishedGap>) {
 /// The id of a package.
 pub const PACKAGE: &str = "019aa2c4-7f00-7abc-8def-0123456789ab";
 
+const EXPORTS: [ExportState; 4] = [ExportState::Ready, ExportState::Failed, ExportState::Making, ExportState::Asked];
+
+/// The id of the one in this state.
+fn package(state: ExportState) -> String {
+    let n = EXPORTS.iter().position(|s| *s == state).unwrap_or(0);
+    PACKAGE.replace("89ab", &format!("{:04x}", 0x89ab + n))
+}
+
 fn export(state: ExportState) -> ExportView {
     ExportView {
-        package: PACKAGE.into(),
+        package: package(state),
         case_no: "赵卫罚〔2026〕12号".into(),
         reason: "行政诉讼举证".into(),
         basis: "调取证据通知书〔2026〕7号".into(),
@@ -246,6 +336,54 @@ fn export(state: ExportState) -> ExportView {
         place: "/var/lib/evidock/exports".into(),
         over: false,
     }
+}
+
+/// The page of alarms: what the station page shows, what is over, and receivers in every state.
+fn alarms(scene: Scene) -> AlarmsView {
+    let view = station(scene);
+    let text = |plain: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { plain.to_owned() };
+    let receiver = |name: &str, waiting: u64, failing: bool, lost: u64, taken: Option<i64>| ReceiverView {
+        name: text(name),
+        waiting,
+        failing,
+        lost,
+        words: failing.then(|| text("https://duty.example.org/ does not answer: no answer within 15 s")),
+        taken: taken.map(UtcMs),
+    };
+    if scene == Scene::Empty {
+        return AlarmsView::default();
+    }
+    AlarmsView {
+        standing: view.alarms.iter().map(|a| (a.clone(), view.risen(a).cloned())).collect(),
+        over: vec![OverView {
+            id: 3,
+            code: "destination_unreachable".into(),
+            about: text("市局对象存储"),
+            severity: Severity::Warn,
+            title: [text("市局对象存储 连不上"), text("市局对象存储 cannot be reached")],
+            since: UtcMs(1_781_820_000_000),
+            until: UtcMs(1_781_823_600_000),
+            known: Some(Actor::user(7)),
+        }],
+        receivers: vec![
+            receiver("alarm:duty", 0, false, 0, Some(1_781_834_604_000)),
+            receiver("mail", 12, true, 0, Some(1_781_820_000_000)),
+            receiver("data:platform", 1_000, true, 4, None),
+            receiver("data:archive", 0, false, 0, None),
+        ],
+    }
+}
+
+/// What is stored of alarms that stand: the first of them is known to somebody.
+fn risen(alarms: &[Alarm]) -> Vec<Risen> {
+    let of = |(n, alarm): (usize, &Alarm)| Risen {
+        id: n as i64 + 1,
+        code: alarm.code().to_owned(),
+        about: alarm.about().to_owned(),
+        since: UtcMs(1_781_830_000_000),
+        acknowledged: (n == 0).then(|| (Actor::user(7), UtcMs(1_781_832_000_000))),
+    };
+    alarms.iter().enumerate().map(of).collect()
 }
 
 impl Pages for FixturePages {
@@ -268,17 +406,21 @@ impl Pages for FixturePages {
         ready(rooms(self.0))
     }
 
+    fn alarms(&self) -> BoxFuture<'_, Result<AlarmsView, ReadError>> {
+        ready(alarms(self.0))
+    }
+
     fn exports<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, Result<ExportsView, ReadError>> {
-        let states = [ExportState::Ready, ExportState::Failed, ExportState::Making, ExportState::Asked];
+        let states = if self.0 == Scene::Empty { &EXPORTS[..0] } else { &EXPORTS[..] };
         ready(ExportsView {
-            exports: states.into_iter().map(export).collect(),
+            exports: states.iter().copied().map(export).collect(),
             destinations: vec!["county-cloud".into()],
             second_person: true,
         })
     }
 
     fn export<'a>(&'a self, package: &'a str) -> BoxFuture<'a, Result<Option<ExportView>, ReadError>> {
-        ready((package == PACKAGE).then(|| export(ExportState::Ready)))
+        ready(EXPORTS.iter().copied().map(export).find(|e| e.package == package))
     }
 
     fn package<'a>(&'a self, _: &'a str, _: u32) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>> {
@@ -286,7 +428,7 @@ impl Pages for FixturePages {
     }
 
     fn still<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {
-        ready(None)
+        ready(Some(Bytes::from_static(STILL)))
     }
 
     fn station(&self) -> BoxFuture<'_, Result<StationView, ReadError>> {
@@ -295,7 +437,11 @@ impl Pages for FixturePages {
 
     fn standing(&self, clip: ClipId, _: i64) -> BoxFuture<'_, Result<Option<ClipStanding>, ReadError>> {
         let n = (1..=10).find(|n| clip_id(*n) == clip);
-        ready(n.map(|n| ClipStanding { subject: standing(n), case: None }))
+        let isolated = self.0 == Scene::Failing && clip == clip_id(5);
+        // A document stands sent with its case, and is nobody's own.
+        let document = Subject { own: false, unit: true, sent: true, sensitivity: Sensitivity::None };
+        let subject = n.map(standing).or_else(|| documents::is_document(clip).then_some(document));
+        ready(subject.map(|subject| ClipStanding { subject, case: None, isolated }))
     }
 
     fn clips<'a>(&'a self, query: &'a ClipsQuery, _: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
@@ -303,19 +449,27 @@ impl Pages for FixturePages {
         let rows = if none { vec![] } else { rows(self.0) };
         let rows: Vec<_> = rows.into_iter().filter(|r| query.missing.is_none() || !r.missing.is_empty()).collect();
         let total = Some(if none { 0 } else { 1_204 });
-        ready(ClipsView { rows, total, next: (!none).then(|| "c2".into()), nothing_yet: self.0 == Scene::Empty })
+        ready(ClipsView {
+            rows,
+            total,
+            more_than_total: false,
+            next: (!none).then(|| "c2".into()),
+            back: query.after.as_ref().map(|_| "c0".into()),
+            nothing_yet: self.0 == Scene::Empty,
+        })
     }
 
     fn records<'a>(&'a self, query: &'a ClipsQuery, _: &'a Within) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
         if query.after.as_deref() == Some("rubbish") {
-            return Box::pin(async { Err(ReadError::Invalid("after = next of the page before".into())) });
+            return Box::pin(async { Err(ReadError::Invalid(Why::PlaceInList {})) });
         }
         ready(RecordPage { items: vec![clip(self.0, clip_id(1)).record], next: None, total: Some(1) })
     }
 
     fn clip(&self, id: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>> {
         let known = self.0 != Scene::Empty && rows(self.0).iter().any(|r| r.id == id);
-        ready(known.then(|| clip(self.0, id)))
+        let document = || documents::view(self.0, id).filter(|_| self.0 != Scene::Empty);
+        ready(known.then(|| clip(self.0, id)).or_else(document))
     }
 
     fn proof(&self, id: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>> {
@@ -337,13 +491,18 @@ impl Pages for FixturePages {
         }))
     }
 
-    fn case<'a>(&'a self, number: &'a str, _: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
+    fn case<'a>(&'a self, number: &'a str, within: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>> {
         if self.0 == Scene::Empty || !number.contains("112") && self.0 != Scene::Hostile {
             let near =
                 if self.0 == Scene::Empty { vec![] } else { vec![CASE.into(), "赵卫罚〔2026〕11号".into()] };
             return ready(CaseAnswer::Near(near));
         }
-        ready(CaseAnswer::Found(Box::new(case(self.0))))
+        if behind(number, CASE).is_some_and(|n| !shown(within, n)) {
+            return ready(CaseAnswer::Near(vec![]));
+        }
+        // Whoever is narrowed has a clip in it, and no register names them.
+        let narrowed = within.is_narrowed();
+        ready(CaseAnswer::Found(Box::new(CaseView { known: !narrowed, narrowed, ..case(self.0) })))
     }
 
     fn case_key(&self, typed: &str) -> Option<String> {
@@ -365,17 +524,45 @@ impl Pages for FixturePages {
         ready(triage(self.0))
     }
 
+    fn elsewhere<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a Within,
+        _: usize,
+    ) -> BoxFuture<'a, Result<AnswerElsewhere, ReadError>> {
+        let nasty = |text: &str| Some(if self.0 == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() });
+        let found = [Stands::Cloud, Stands::Unsent, Stands::Unknown].into_iter().map(|stands| FoundElsewhere {
+            station: evidock::domain::ids::StationId::new("east").unwrap(),
+            line: CatalogueLine {
+                record_id: clip_id(77).to_string(),
+                cases: vec![CASE.into()],
+                captured_start: Some("2026-06-19T09:12:00+08:00".into()),
+                place: nasty("新华路"),
+                officer: nasty("采集人丙"),
+                size_bytes: 900_000_000,
+                ..CatalogueLine::default()
+            },
+            stands,
+        });
+        ready(AnswerElsewhere { found: found.collect(), asked: Some("cloud".into()), partial: vec!["x".into()] })
+    }
+
     fn media(&self, id: ClipId) -> BoxFuture<'_, Result<Media, ReadError>> {
         ready(match rows(self.0).iter().position(|r| r.id == id) {
-            None => Media::Missing,
+            None => documents::media(id).unwrap_or(Media::Missing),
             Some(4) => Media::Isolated,
             Some(_) => Media::Here(MediaFile {
                 bytes: Arc::new(Pattern(MEDIA_BYTES)),
                 content_type: "video/mp4".into(),
                 file_name: "DSJ_36NCC009910_000000_20260619_090211_IMP.mp4".into(),
                 sha256: "ab".repeat(32),
+                is_document: false,
             }),
         })
+    }
+
+    fn marks_previews(&self) -> bool {
+        false
     }
 
     fn preview(
@@ -383,6 +570,7 @@ impl Pages for FixturePages {
         _: ClipId,
         _: Arc<dyn ClipBytes>,
         piece: u32,
+        _: Option<String>,
     ) -> BoxFuture<'_, Result<Option<PreviewPiece>, DeriveError>> {
         let made = PreviewPiece {
             webm: Bytes::from_static(b"\x1a\x45\xdf\xa3"),
@@ -404,8 +592,27 @@ impl Pages for FixturePages {
         Box::pin(async { Ok(Some(Bytes::from_static(b"\xff\xd8\xff"))) })
     }
 
+    fn derived(&self, clip: ClipId) -> BoxFuture<'_, Result<Vec<DerivedView>, ReadError>> {
+        let all = if self.0 == Scene::Empty || clip == clip_id(3) { Vec::new() } else { derived(self.0, clip) };
+        ready(all)
+    }
+
+    fn derived_file<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<DerivedView>, ReadError>> {
+        ready(derived(self.0, clip_id(2)).into_iter().find(|view| view.0.id == id))
+    }
+
+    fn derived_bytes<'a>(&'a self, row: &'a DerivativeRow) -> BoxFuture<'a, Result<Option<std::fs::File>, ReadError>> {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(row.file.as_ref().map_or(0, |f| f.size_bytes)).expect("its length");
+        ready(Some(file))
+    }
+
     fn thumbnail(&self, _: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>> {
-        ready(None)
+        ready(Some(Bytes::from_static(STILL)))
+    }
+
+    fn office(&self) -> &dyn evidock::web::office::Office {
+        self
     }
 
     fn log<'a>(&'a self, query: &'a LogQuery) -> BoxFuture<'a, Result<Vec<LogEntry>, ReadError>> {
@@ -413,7 +620,15 @@ impl Pages for FixturePages {
             seq,
             at: UtcMs(NOW - seq as i64 * 1000),
             kind: "access.refused".into(),
-            actor: Actor::user(3),
+            actor: if seq == 1 { Actor::token(2) } else { Actor::user(3) },
+            called: Some(match seq {
+                1 => Called { name: Some("综合平台".into()), login: None },
+                2 => Called { name: None, login: Some("zhang".into()) },
+                _ => Called {
+                    name: Some(if self.0 == Scene::Hostile { NASTY.into() } else { "张三".into() }),
+                    login: Some("zhang".into()),
+                },
+            }),
             via: "web".into(),
             from: Some("10.0.0.8".into()),
             session: None,
@@ -495,6 +710,11 @@ fn safe(sealed: u64, proven: u64, to_annotate: u64, unreadable: u64) -> BayState
 }
 
 pub fn station(scene: Scene) -> StationView {
+    let view = plain_station(scene);
+    StationView { risen: risen(&view.alarms), ..view }
+}
+
+fn plain_station(scene: Scene) -> StationView {
     let stage = |clips, bytes, oldest: Option<i64>, rate| Stage {
         clips,
         bytes,
@@ -564,6 +784,7 @@ pub fn station(scene: Scene) -> StationView {
             },
             disk: Disk { total: 1_820 * GB, other: 3 * GB, reserve: 40 * GB, ..Disk::default() },
             alarms: vec![],
+            risen: vec![],
         },
         Scene::Held => {
             let bays = vec![
@@ -579,7 +800,8 @@ pub fn station(scene: Scene) -> StationView {
                 },
                 empty("8"),
             ];
-            StationView { alarms: held_alarms(&bays), bays, ..station(Scene::Empty) }
+            // And nowhere to send to.
+            StationView { alarms: held_alarms(&bays), bays, uplink: Uplink::default(), ..station(Scene::Empty) }
         }
         Scene::Busy => StationView {
             flow: [
@@ -608,6 +830,7 @@ pub fn station(scene: Scene) -> StationView {
                 destinations: vec![working, local],
             },
             disk,
+            risen: vec![],
             alarms: vec![
                 Alarm::ToAnnotate { clips: 7, oldest_ms: 190 * MIN },
                 Alarm::Held {
@@ -684,6 +907,7 @@ pub fn station(scene: Scene) -> StationView {
                 ],
             },
             disk: Disk { kept: 1_640 * GB, stopped: true, days_left: Some(0), ..disk },
+            risen: vec![],
             alarms: vec![
                 Alarm::DiskFull { reserve: 40 * GB },
                 Alarm::Refused {
@@ -747,6 +971,8 @@ pub fn station(scene: Scene) -> StationView {
                     if state == BayState::Empty { empty(&name) } else { bay(&name, Some(&who), &recorder, state) }
                 })
                 .collect();
+            let paused = &mut busy.uplink.destinations[1];
+            (paused.paused, paused.health) = (true, Health::Paused { until: None });
             busy.flow[0].recorders = Some(27);
             busy.flow[0].clips = 12_480;
             busy.flow[2].clips = 23_318;
@@ -801,6 +1027,7 @@ fn base_row(n: i64, day_min: i64, length_min: i64, state: ClipState) -> ClipRow 
         health: Some(MediaHealth::Whole),
         missing: vec![],
         elsewhere: None,
+        document: None,
     }
 }
 
@@ -916,6 +1143,7 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
     let nasty = |text: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() };
     let sealed = row.state != ClipState::Copying;
     let failing = scene == Scene::Failing;
+    let is_media = sealed && row.health != Some(MediaHealth::NotMedia);
     let origin = |o: &str| Provenance { origin: o.into(), at: "2026-06-19T19:40:00+08:00".into() };
     let stamp = row.captured.map(|at| at.rfc3339_in(&zone()));
     let live = (scene == Scene::Hostile).then(recorded);
@@ -945,17 +1173,22 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
         datum: Some("WGS84".into()),
         officer: row.officer.clone(),
         officer_cert_no: Some("03210188".into()),
+        officer_registered: Some(Registered {
+            import: 3,
+            imported_at: "2026-06-01T09:00:00+08:00".into(),
+            auxiliary: false,
+        }),
         co_officers: Some("采集人乙".into()),
         device_id: "DSJ-36NCC009910".into(),
         original_filename: row.file_name.clone(),
         original_path: nasty("DCIM/VIDEO/2026-06-19/DSJ_36NCC009910_000000_20260619_090211_IMP.mp4"),
         device_marker: "marked".into(),
-        container: sealed.then(|| "mp4".into()),
-        vcodec: sealed.then(|| if row.id == clip_id(6) { "h265" } else { "h264" }.into()),
+        container: is_media.then(|| if scene == Scene::Busy && row.id == clip_id(1) { "jpeg" } else { "mp4" }.into()),
+        vcodec: is_media.then(|| if row.id == clip_id(6) { "h265" } else { "h264" }.into()),
         width: Some(1920),
         height: Some(1080),
         fps: Some(29.97),
-        acodec: Some("aac".into()),
+        acodec: is_media.then(|| "aac".into()),
         sample_rate: Some(48_000),
         duration_ms: row.duration_ms,
         media_health: row.health.map(|h| h.as_str().into()),
@@ -965,7 +1198,14 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
         copies: vec![
             Copy {
                 destination: "市局对象存储".into(),
-                state: if failing { "suspect" } else { "proven" }.into(),
+                state: if failing {
+                    "suspect"
+                } else if scene == Scene::Overloaded {
+                    "sent"
+                } else {
+                    "proven"
+                }
+                .into(),
                 proof: Some("remote_checksum".into()),
                 object_uri: format!("s3://evidence/v1/zhao-01/clips/{}/master", row.id),
                 version_id: None,
@@ -1005,7 +1245,7 @@ pub fn clip(scene: Scene, id: ClipId) -> ClipView {
             ("officer", "roster"),
             ("proves", "person"),
             ("matter", "roster"),
-            ("officer_cert_no", "roster"),
+            ("officer_cert_no", "register"),
             ("captured_raw", "file_name"),
         ]
         .into_iter()
@@ -1085,14 +1325,35 @@ pub fn case(scene: Scene) -> CaseView {
         party: Some(nasty("某诊所")),
         enforcement_kind: Some("行政处罚".into()),
         coverage: coverage(scene),
+        reasons: reasons(scene),
         clips_total: clips.len() as u64,
         duration_ms: clips.iter().filter_map(|c| c.duration_ms).sum(),
         bytes: clips.iter().map(|c| c.size_bytes).sum(),
         proven: clips.iter().filter(|c| c.state >= ClipState::Proven).count() as u64,
         incomplete: clips.iter().filter(|c| !c.missing.is_empty()).count() as u64,
         stations: 2,
+        known: true,
+        narrowed: false,
+        documents: documents::rows(scene),
         clips,
     }
+}
+
+/// A reason that was taken back, and one that stands.
+fn reasons(scene: Scene) -> Vec<NoRecord> {
+    let nasty = |text: &str| if scene == Scene::Hostile { NASTY.to_owned() } else { text.to_owned() };
+    if scene == Scene::Empty {
+        return vec![];
+    }
+    let said = |matter: &str, reason: &str, ago| NoRecord {
+        matter: nasty(matter),
+        written: false,
+        reason: nasty(reason),
+        basis: nasty("当事人声明"),
+        said: Some(Said { actor: "user:7".into(), at_ms: NOW - ago }),
+    };
+    let withdrawn = NoRecord { reason: String::new(), basis: String::new(), ..said("送达", "", 200_000) };
+    vec![said("送达", "设备没电", 300_000), withdrawn, said("现场检查", "当事人拒绝", 100_000)]
 }
 
 /// One item of each standing.
@@ -1101,6 +1362,7 @@ fn coverage(scene: Scene) -> Coverage {
     let lines = Standing::ALL.into_iter().map(|standing| Line {
         item: Item {
             kind: None,
+            subject: None,
             stage: Some(nasty("调查取证")),
             matter: nasty("现场检查"),
             tier: Tier::Whole,
@@ -1112,7 +1374,9 @@ fn coverage(scene: Scene) -> Coverage {
         recorded_ms: 600_000,
         gaps_ms: if standing == Standing::Interrupted { vec![(NOW - 600_000, NOW)] } else { vec![] },
         due_ms: (standing == Standing::NotYetDue).then_some(NOW),
-        reason: (standing == Standing::Replaced).then(|| nasty("当事人拒绝")),
+        reason: matches!(standing, Standing::Replaced | Standing::Explained).then(|| nasty("当事人拒绝")),
+        basis: (standing == Standing::Explained).then(|| nasty("当事人声明")),
+        said: (standing == Standing::Explained).then(|| Said { actor: "user:7".into(), at_ms: NOW }),
     });
     Coverage { lines: lines.collect(), beside: 1 }
 }
@@ -1125,18 +1389,36 @@ fn triage(scene: Scene) -> TriageView {
         score,
         reason: nasty("its officer, its place; opened 2026-06-22, 2 days apart"),
     };
+    let offered = |value: &str, from| Offered { value: nasty(value), from };
     let card = |(n, row): (usize, ClipRow)| TriageCard {
         row,
+        notes: match n % 3 {
+            2 => vec!["file_name 20000101_090000: clock_unset".into(), nasty("file_name 110203: whose_unknown")],
+            1 => vec![nasty("binding 110204: no_stay")],
+            _ => vec![],
+        },
+        supposed: if n % 3 == 1 { vec![("binding".into(), nasty("110204"))] } else { vec![] },
         suggestions: match n % 3 {
             0 => vec![suggested(CASE, "register", 75), suggested("JC-2026-0318", "neighbour", 55)],
             1 => vec![suggested(CASE, "tag", 60)],
             _ => vec![],
         },
         outing: if n % 3 == 0 { vec![clip_id(2), clip_id(3)] } else { vec![] },
+        places: vec![offered("东关街18号", OfferedBy::Outing(2)), offered("赵县某饭店", OfferedBy::Case)],
+        proofs: vec![
+            offered("现场全貌", if n % 2 == 0 { OfferedBy::Matter } else { OfferedBy::Catalogue }),
+            offered("留置送达", OfferedBy::Catalogue),
+        ],
     };
-    let waiting = rows(scene).into_iter().filter(|r| !r.missing.is_empty()).enumerate().map(card);
+    let rows = if scene == Scene::Empty { vec![] } else { rows(scene) };
+    let waiting = rows.into_iter().filter(|r| !r.missing.is_empty()).enumerate().map(card);
     let cards: Vec<_> = waiting.collect();
-    TriageView { total: cards.len() as u64, next: (scene == Scene::Busy).then(|| "750.x".into()), cards }
+    TriageView {
+        total: cards.len() as u64,
+        not_yet_linkable: if scene == Scene::Busy { 12 } else { 0 },
+        next: (scene == Scene::Busy).then(|| "750.x".into()),
+        cards,
+    }
 }
 
 fn cases(scene: Scene) -> Vec<CaseRow> {

@@ -2,7 +2,16 @@
 //! what is served, what a change may do, and that the document says what the router does.
 
 mod access;
+mod bounds;
+mod counterparts;
 mod fixtures;
+mod keeping;
+mod lasting;
+mod office;
+mod people;
+mod promises;
+mod reasons;
+mod states;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,7 +20,9 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use evidock::domain::command::{Reply, Request as Asked};
+use evidock::domain::why::Why;
 use evidock::domain::words::Lang;
+use evidock::web::routes::Declared;
 use evidock::web::site::Site;
 use fixtures::{CASE, MEDIA_BYTES, NASTY, Scene, clip_id};
 use tower::ServiceExt;
@@ -51,6 +62,9 @@ impl Visit {
     async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
+        // A stream of events has no end.
+        let stream = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        let body = if stream { Body::empty() } else { body };
         let body = to_bytes(body, 64 << 20).await.expect("a body").to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
     }
@@ -102,13 +116,35 @@ fn every_page() -> Vec<String> {
         "/triage?done=accept&clip=019aa2c4-7f00-7abc-8def-000000000001&case_no=1&also=",
         "/cases",
         "/cases/999",
+        "/clips?q=%E6%96%B0%E5%8D%8E%E8%B7%AF&sort=best",
+        "/elsewhere?q=%E6%96%B0%E5%8D%8E%E8%B7%AF",
         "/rooms",
+        "/alarms",
+        "/alarms?done=known",
+        "/keeping",
+        "/keeping?done=asked",
+        "/keeping/disposals/1",
+        "/reports",
+        "/reports?period=2026-Q2&unit=-&kind=-",
+        "/reports/cases?of=missing",
+        "/reports/cases?period=2026-Q2&of=opened",
+        "/sampling",
+        "/sampling/1",
+        "/review",
         "/nowhere",
     ]
     .map(Into::into)
     .into();
+    pages.extend(office::pages());
     pages.extend((1..=10).map(clip));
     pages.push(format!("/cases/{}", encoded(CASE)));
+    for more in ["filing", "filing/list?kind=transfer", "filing/list?kind=contents", "coverage"] {
+        pages.push(format!("/cases/{}/{more}", encoded(CASE)));
+    }
+    let beside = format!("?clip={}&t=75&doc={}", clip_id(3), clip_id(90));
+    for of in ["", "/opinion", "/sheet", &format!("?clip={}", clip_id(1)), &beside] {
+        pages.push(format!("/review/{}{of}", encoded(CASE)));
+    }
     pages.push(format!("/clips?case={}", encoded(NASTY)));
     pages
 }
@@ -277,7 +313,7 @@ async fn an_access_is_logged_before_it_is_answered_or_nothing_is() {
     visit.get(&format!("/cases/{}", encoded(&CASE.replace('〔', "[").replace('〕', "]")))).await;
     assert_eq!(visit.asked.taken()[..], asked[..], "however it is typed, the log groups it");
 
-    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("unavailable", "the log cannot be written"));
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("unavailable", Why::said("the log cannot be written")));
     let case = format!("/cases/{}", encoded(CASE));
     for path in
         [clip.as_str(), "/clips", "/cases", &case, &format!("{clip}/media"), "/api/v1/clips", &format!("/api/v1{clip}")]
@@ -317,12 +353,85 @@ async fn media_is_served_by_ranges_inside_one_logged_viewing() {
     let head = Request::head(&path).header("host", "localhost").body(Body::empty()).expect("a request");
     let head = visit.send(head).await;
     assert_eq!((head.status, head.body.len(), head.header("content-length")), (StatusCode::OK, 0, "700000"));
-    assert!(visit.asked.taken().is_empty(), "no byte, no viewing");
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(&asked[..], [Asked::LogAccess { what, clip: Some(_), .. }] if what == "show"),
+        "no byte, no viewing, but a look at its name and digest: {asked:?}"
+    );
     assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::FORBIDDEN);
     assert_eq!(visit.get("/clips/../etc/passwd/media").await.status, StatusCode::NOT_FOUND);
     let saved = visit.get(&format!("{path}?download=1")).await;
     assert!(saved.header("content-disposition").starts_with("attachment;"));
     assert!(matches!(&visit.asked.taken()[..], [Asked::BeginView { what, .. }] if what == "download"));
+}
+
+#[tokio::test]
+async fn a_document_stands_beside_a_clip_and_in_no_other_frame() {
+    let visit = Visit::to(Scene::Busy);
+    let media = |n| format!("/clips/{}/media", clip_id(n));
+    let framed = visit.get_with(&format!("{}?frame=1", media(90)), &[("range", "bytes=0-3")]).await;
+    assert_eq!(framed.status, StatusCode::OK, "the whole of it");
+    assert!(framed.body.starts_with(b"%PDF-") && framed.header("content-disposition").starts_with("inline;"));
+    assert_eq!(framed.header("content-security-policy"), "default-src 'none'; sandbox; frame-ancestors 'self'");
+    assert_eq!(
+        ["content-type", "x-frame-options", "x-content-type-options", "accept-ranges"].map(|h| framed.header(h)),
+        ["application/pdf", "SAMEORIGIN", "nosniff", "none"]
+    );
+    assert!(matches!(&visit.asked.taken()[..], [Asked::BeginView { what, .. }] if what == "read"));
+    let saved = format!("{}?frame=1&download=1", media(90));
+    for path in
+        [media(90), saved, format!("{}?frame=1", media(91)), format!("{}?frame=1", media(92)), media(2) + "?frame=1"]
+    {
+        let answer = visit.get(&path).await;
+        assert_eq!((answer.status, answer.header("x-frame-options")), (StatusCode::OK, "DENY"), "{path}");
+        assert!(!answer.header("content-security-policy").contains("frame-ancestors 'self'"), "{path}");
+        let attached = answer.header("content-disposition").starts_with("attachment;");
+        assert_eq!(attached, path != media(2) + "?frame=1", "{path}");
+    }
+
+    let case = format!("/review/{}", encoded(CASE));
+    for (path, frames) in
+        [(case.as_str(), "'self'"), (format!("{case}/opinion").as_str(), "'none'"), ("/clips", "'none'")]
+    {
+        let policy = visit.get(path).await.header("content-security-policy").to_owned();
+        assert!(policy.contains(&format!("frame-src {frames};")), "{path}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("object-src 'none'"), "{path}: {policy}");
+    }
+
+    // Its entry stands before anything of it is shown, and the clip's stands beside it.
+    visit.asked.taken();
+    let with = |n: i64| format!("{case}?clip={}&t=75&doc={}", clip_id(3), clip_id(n));
+    let page = visit.get(&with(90)).await.text();
+    let shown: Vec<_> = visit.asked.taken();
+    let of = |asked: &Asked, id| matches!(asked, Asked::LogAccess { what, clip: Some(clip), .. } if what == "show" && *clip == clip_id(id).to_string());
+    assert!(shown.len() == 3 && of(&shown[1], 3) && of(&shown[2], 90), "{shown:?}");
+    assert!(page.contains(&format!("<iframe class=\"written noprint\" src=\"{}?frame=1\"", media(90))), "{page}");
+    assert!(page.contains(&format!("src=\"{}#t=75\"", media(3))), "the place in the clip stays");
+    let next = format!("?clip={}&#38;t=75&#38;doc={}", clip_id(3), clip_id(91));
+    assert!(page.contains(&next), "and goes along to another document");
+    let picture = format!("<img src=\"{}\"", media(91));
+    let save = |n| format!("{}?download=1", media(n));
+    for (n, told) in [(91, picture), (92, "请下载后查看".to_owned()), (92, save(92)), (93, "送达回证</b>".to_owned())]
+    {
+        let page = visit.get(&with(n)).await.text();
+        assert!(!page.contains("<iframe") && page.contains(&told), "{n}: {told}");
+        assert_eq!(page.contains(&save(n)), n != 93, "{n}: of what is gone there is nothing to save");
+    }
+    let strange = visit.get(&with(1)).await.text();
+    assert!(!strange.contains("id=\"h-doc\""), "a clip is no document");
+
+    let opinion = visit.get(&format!("{case}/opinion")).await.text();
+    let (read, unread) = opinion.split_once("未查看").expect("what was not looked at");
+    assert!(read.contains("已查看的文字记录") && read.contains("现场检查笔录") && !read.contains("立案审批表"));
+    assert!(unread.contains("立案审批表") && unread.contains("送达回证"));
+
+    let visit = Visit::to(Scene::Busy);
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("unavailable", Why::said("the log cannot be written")));
+    for path in [with(90), format!("{}?frame=1", media(90))] {
+        let answer = visit.get(&path).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(!answer.text().contains("现场检查笔录"), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -353,15 +462,16 @@ async fn forms_change_what_they_say_and_nothing_else() {
     // A refusal shows the clip again with the reason and what was typed.
     let refused = {
         let visit = Visit::to(Scene::Busy);
-        *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", "年份不对：19"));
+        *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", Why::YearDigits { found: "19".into() }));
         visit.post(&format!("{clip}/link"), &format!("case_no={}", encoded("赵卫罚〔19〕12号"))).await
     };
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("年份不对：19"));
-    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("not_found", "there is no case 赵卫罚〔2026〕9号 here"));
+    assert!(refused.text().contains("年份“19”不是四位数字"));
+    *visit.asked.refuse.lock().unwrap() =
+        Some(Reply::refused("not_found", Why::NoCaseNumber { case_no: "赵卫罚〔2026〕9号".into() }));
     let missing = visit.post(&format!("{clip}/link"), &format!("case_no={}", encoded(CASE))).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
-    assert!(missing.text().contains("there is no case 赵卫罚〔2026〕9号 here"));
+    assert!(missing.text().contains("本站没有编号为 赵卫罚〔2026〕9号 的案件"));
 }
 
 #[tokio::test]
@@ -472,6 +582,11 @@ async fn the_api_answers_in_records_and_problems() {
         assert_eq!(answer.status.as_u16(), status, "{path}");
         assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
     }
+    // What an extractor refuses is told like anything else, to programs and to people.
+    let refused = visit.get("/api/v1/exports/x/zip?disc=none").await;
+    assert_eq!((refused.status.as_u16(), refused.header("content-type")), (422, "application/problem+json"));
+    let page = visit.get("/clips?after=1&after=2").await;
+    assert_eq!((page.status.as_u16(), page.text().contains("<h1")), (422, true));
     visit.asked.taken();
     let made = visit.json("POST", &format!("{clip}/links"), &format!("{{\"case_no\":\"{CASE}\"}}")).await;
     assert_eq!(made.status, StatusCode::CREATED);
@@ -508,22 +623,23 @@ async fn the_document_describes_the_routes_that_there_are() {
     let document = visit.get("/api/v1/openapi.json").await.json();
     assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")));
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 28);
+    let declared = evidock::web::routes(&visit.site).declared().to_vec();
+    for path in paths.keys() {
+        assert!(declared.iter().any(|r| r.path == path), "{path} is told and not there");
+    }
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let real = path
-                .replace("{id}", &clip_id(2).to_string())
-                .replace("{case_no}", "1")
-                .replace("{stream}", "room-1")
-                .replace("{package}", fixtures::PACKAGE)
-                .replace("{step}", "confirm")
+                .replace("{number}", &encoded(CASE))
                 .replace("{piece}", "0")
-                .replace("{register}", "case")
-                .replace("{import}", "1")
-                .replace("{number}", &encoded(CASE));
+                .replace("{derived}", &clip_id(902).to_string());
+            let real = access::real(&real, 2);
             let answer = visit.json(&method.to_uppercase(), &real, "{}").await;
             assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
-            assert_ne!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
+            // What a parameter names may not be there; the route is.
+            let is_declared = |r: &Declared| r.path == path && r.method.eq_ignore_ascii_case(method);
+            assert!(declared.iter().any(is_declared), "{method} {path} is told and not there");
+            assert!(answer.status != StatusCode::NOT_FOUND || path.contains('{'), "{method} {path}");
         }
     }
     assert!(document["components"]["schemas"]["Record"]["properties"]["captured_start"].is_object());
@@ -560,7 +676,7 @@ async fn what_is_derived_is_logged_first_and_says_what_it_is() {
     visit.site.viewings.close_idle(evidock::runtime::clock::monotonic(), std::time::Duration::ZERO).await;
     let asked = visit.asked.taken();
     assert!(
-        matches!(&asked[..], [Asked::EndView { ranges, .. }] if *ranges == [(0, 12_000)]),
+        matches!(&asked[..], [Asked::EndView { ranges, pieces, .. }] if *ranges == [(0, 12_000)] && pieces.len() == 2),
         "what was seen, in milliseconds: {asked:?}"
     );
     for (piece, status) in [

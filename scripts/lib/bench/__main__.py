@@ -17,6 +17,9 @@ import figures
 from peers import Failed
 from station import ROOT, say
 
+# On disk, with its place in the tree and what SQLite writes first.
+BYTES_OF_AN_EVENT = 600
+
 
 def told(figure, pairs):
     """One figure as an object; `pairs` holds (ours, peer), peer None where nothing compares."""
@@ -63,7 +66,9 @@ def main():
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--gib", type=float, default=2.0, help="GiB of footage (default 2)")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of runs (default 3, the fewest that show the noise)")
-    parser.add_argument("--events", type=int, default=1_000_000, help="entries of the log in the group custody (default 10^6)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="entries that are appended in the group custody (default 10^6)")
+    parser.add_argument("--long-log", type=int, default=10_000_000, help="entries of the long log there (default 10^7)")
+    parser.add_argument("--clips", type=int, default=1_000_000, help="clips in the group casework (default 10^6)")
     parser.add_argument("--list", action="store_true", help="the figures, without running any")
     args = parser.parse_args()
 
@@ -75,8 +80,8 @@ def main():
             target = "" if figure.target is None else f"; target {figure.target:g}"
             print(f"{figure.name:<20} {figure.group:<8} {figure.about}{target}")
         return
-    if args.pairs < 1 or args.gib <= 0 or args.events < 1:
-        parser.error("--pairs, --gib and --events must be above 0")
+    if args.pairs < 1 or args.gib <= 0 or args.events < 1 or args.long_log < 1 or args.clips < 1:
+        parser.error("--pairs, --gib, --events, --long-log and --clips must be above 0")
 
     # Ended from outside, everything that was started still ends with us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -85,12 +90,14 @@ def main():
     work.mkdir(parents=True)
     try:
         need = 6 * args.gib * (1 << 30)
+        if any(f.group == "custody" for f in wanted):
+            need = max(need, BYTES_OF_AN_EVENT * max(args.events, args.long_log))
         if shutil.disk_usage(work).free < need:
-            sys.exit(f"error: {need / 1e9:.0f} GB must be free below {work}; free space or give a smaller --gib")
+            sys.exit(f"error: {need / 1e9:.0f} GB must be free below {work}; free space or give a smaller --gib or --long-log")
         for group in dict.fromkeys(f.group for f in wanted):
             say(f"{group}: {args.gib:g} GiB, {args.pairs} pairs")
             with contextlib.ExitStack() as stack:
-                results = figures.GROUPS[group](figures.Run(work / group, args.gib, args.pairs, args.events, stack))
+                results = figures.GROUPS[group](figures.Run(work / group, args.gib, args.pairs, args.events, args.long_log, args.clips, stack))
             for figure in wanted:
                 if figure.group == group:
                     object = told(figure, results[figure.name])

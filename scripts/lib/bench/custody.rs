@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! custody append DIR EVENTS        appends so many events in batches; tells the seconds that took
+//! custody beside DIR TIMES         so many transactions of an ordinary change, and as many with an event beside it, in turns;
+//!                                  tells what an event adds to one, and what one takes without, in microseconds
 //! custody prove DIR TIMES          proofs of entries all over the log; tells the largest and the median, in milliseconds
 //! custody open DIR                 opens the database as a start does; tells milliseconds, and bytes that were read
 //! ```
@@ -10,6 +12,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use evidock::domain::error::Retry;
 use evidock::domain::event::{Draft, EventKind};
 use evidock::domain::ids::{ClipId, StationId};
 use evidock::domain::merkle;
@@ -24,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["append", dir, events] => append(Path::new(dir), events.parse()?),
+        ["beside", dir, times] => beside(Path::new(dir), times.parse()?),
         ["prove", dir, times] => prove(Path::new(dir), times.parse()?),
         ["open", dir] => {
             let (began, before) = (monotonic(), bytes_read()?);
@@ -33,7 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             store.close();
             Ok(())
         }
-        _ => Err("custody append DIR EVENTS | custody prove DIR TIMES | custody open DIR".into()),
+        _ => {
+            Err("custody append DIR EVENTS | custody beside DIR TIMES | custody prove DIR TIMES | custody open DIR"
+                .into())
+        }
     }
 }
 
@@ -54,17 +61,40 @@ fn append(dir: &Path, events: u64) -> Result<(), Box<dyn Error>> {
     while left > 0 {
         let batch = left.min(BATCH);
         store.write_blocking(move |tx| {
-            // The size of an ordinary one: a clip, a destination, a digest.
-            let event =
-                Draft::daemon(EventKind::Proven).fact("destination", "county-cloud").fact("checksum", "ab".repeat(32));
-            for _ in 0..batch {
-                tx.log(&event.clone().clip(clip))?;
-            }
-            Ok(())
+            let event = ordinary(clip);
+            (0..batch).try_for_each(|_| tx.log(&event).map(drop))
         })?;
         left -= batch;
     }
     print(&[began.elapsed().as_secs_f64()]);
+    store.close();
+    Ok(())
+}
+
+/// The size of an ordinary one: a clip, a destination, a digest.
+fn ordinary(clip: ClipId) -> Draft {
+    let event = Draft::daemon(EventKind::Proven).fact("destination", "county-cloud");
+    event.fact("checksum", "ab".repeat(32)).clip(clip)
+}
+
+/// The daemon never stores an event alone: it stands in the transaction of what it tells of, which is made durable anyway.
+fn beside(dir: &Path, times: u64) -> Result<(), Box<dyn Error>> {
+    let store = store(dir)?;
+    let clip = ClipId::generate(SystemClock::new().now().0);
+    let mut took = [0.0; 2];
+    for n in 0..2 * times {
+        let with_event = n % 2 == 1;
+        let began = monotonic();
+        store.write_blocking(move |tx| {
+            tx.destination_trouble("county-cloud", Some((&n.to_string(), Retry::Transient)))?;
+            if with_event {
+                tx.log(&ordinary(clip))?;
+            }
+            Ok(())
+        })?;
+        took[usize::from(with_event)] += began.elapsed().as_secs_f64() * 1e6 / times as f64;
+    }
+    print(&[took[1] - took[0], took[0]]);
     store.close();
     Ok(())
 }

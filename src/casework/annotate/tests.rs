@@ -4,6 +4,7 @@ use Origin::*;
 use proptest::prelude::*;
 
 use super::super::roster;
+use super::start::{EARLIEST_MS, MP4_UNSET_MS};
 use super::*;
 use crate::domain::case_number::NumberRule;
 use crate::domain::record::settle;
@@ -27,7 +28,7 @@ fn clip() -> ClipEvidence {
         binding: vec![],
         docked_ms: NOON_MS,
         corrected_start_ms: None,
-        issues: vec![],
+        issues: Arc::default(),
         recording: None,
     }
 }
@@ -118,6 +119,9 @@ fn rows_that_disagree_decide_nothing() {
     );
     let found = annotate(&clip(), &two_cases, &[], 0);
     assert_eq!(found.links, []);
+    let choice: Vec<_> = found.disputed.iter().map(|l| (l.case_key.as_str(), l.score, l.row)).collect();
+    assert_eq!(choice, [("赵卫罚(2026)1", 90, Some(0)), ("赵卫罚(2026)2", 90, Some(1))], "a person chooses");
+    assert!(found.disputed.iter().all(|l| l.reason.ends_with("another row for that time names another case")));
     assert_eq!(said(&found, Field::Place), []);
     assert_eq!(said(&found, Field::Matter), [(Roster, "现场检查")], "in which they agree");
     let told: Vec<String> = found.conflicts.iter().map(Conflict::to_string).collect();
@@ -136,6 +140,7 @@ fn rows_that_disagree_decide_nothing() {
     );
     let found = annotate(&clip(), &one_case, &[], 0);
     assert_eq!((found.links.len(), found.links[0].score), (1, 70), "one case in two spellings");
+    assert_eq!(found.disputed, []);
     assert_eq!(found.conflicts, [Conflict { what: "officer", lines: vec![2, 3, 4] }]);
     assert!(found.links[0].reason.ends_with("another row for that time names no case"), "{}", found.links[0].reason);
 }
@@ -144,8 +149,9 @@ fn rows_that_disagree_decide_nothing() {
 fn impossible_times_fall_to_the_next_origin_and_stay_known() {
     let with = |raw: &str, reads: &str| ClipEvidence { named: Some(named(raw, reads)), ..clip() };
     for (raw, reads, why) in [
-        ("19700101_080013", "1970-01-01T08:00:13+08:00", Oddity::Before2000),
-        ("19991231_235959", "1999-12-31T23:59:59+08:00", Oddity::Before2000),
+        ("19700101_080013", "1970-01-01T08:00:13+08:00", Oddity::ClockUnset),
+        ("20000101_000005", "2000-01-01T00:00:05+08:00", Oddity::ClockUnset),
+        ("20001231_235959", "2000-12-31T23:59:59+08:00", Oddity::ClockUnset),
         ("20260620_120001", "2026-06-20T12:00:01+08:00", Oddity::AfterDock),
     ] {
         let found = annotate(&with(raw, reads), &[], &[], 0);
@@ -162,12 +168,133 @@ fn impossible_times_fall_to_the_next_origin_and_stay_known() {
     assert_eq!(found.odd_times, [OddTime { origin: FileName, raw: "2026 1341_9961".into(), why: Oddity::Unreadable }]);
     assert_eq!(settled(&found, Field::CapturedStart).as_deref(), Some("2026-06-19T10:03:30+08:00"));
 
+    let january = with("20010101_080000", "2001-01-01T08:00:00+08:00");
+    let told: Vec<Oddity> = annotate(&january, &[], &[], 0).odd_times.iter().map(|o| o.why).collect();
+    assert_eq!(told, [Oddity::ClockJumped], "long ago, and possible");
+
     let hopeless =
         ClipEvidence { modified_ms: Some(315_532_800_000), ..with("19700101_000000", "1970-01-01T00:00:00+08:00") };
     let roster = rows("张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚〔2026〕1号,,,,\n");
     let found = annotate(&hopeless, &roster, &[], 0);
     assert_eq!((said(&found, Field::CapturedStart), found.links.len()), (vec![], 0));
     assert_eq!(found.odd_times.len(), 2);
+}
+
+#[test]
+fn a_clock_that_was_not_set_says_nothing_about_whose_a_clip_is() {
+    let unset = ClipEvidence {
+        captures: [("officer", "110203"), ("date", "20000101"), ("time", "090000")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+        named: Some(named("20000101_090000", "2000-01-01T09:00:00+08:00")),
+        binding: vec![(Field::Officer, "王五".into()), (Field::Agency, "赵县卫健局".into())],
+        ..clip()
+    };
+    let by_name = [(Binding, "王五"), (FileName, "110203")];
+    let found = annotate(&unset, &[], &[], 0);
+    assert_eq!(said(&found, Field::Officer), by_name, "nobody hands it out: it is a person's own");
+    assert_eq!(found.passed_over, []);
+
+    // From hand to hand. Whoever copied the files may have dated them: that time says when, and not who.
+    let shifts = rows(
+        "张三,36NCC009910,2026-06-19 06:00,2026-06-19 14:00,赵卫罚〔2026〕1号,东关街,,,\n\
+         李四,36NCC009910,2026-06-19 14:00,2026-06-19 22:00,赵卫罚〔2026〕2号,西街,,,\n",
+    );
+    let written_in_2000 = ClipEvidence { modified_ms: Some(ms("2000-01-01T09:10:00+08:00")), ..unset.clone() };
+    for (clip, start) in [(&unset, Some("2026-06-19T10:03:30+08:00")), (&written_in_2000, None)] {
+        let found = annotate(clip, &shifts, &[], 0);
+        assert_eq!(settled(&found, Field::CapturedStart).as_deref(), start);
+        assert_eq!((said(&found, Field::Officer), said(&found, Field::Place)), (vec![], vec![]));
+        assert_eq!((found.links.len(), found.conflicts.len()), (0, 0));
+        assert_eq!(found.passed_over, by_name.map(|(origin, who)| over(origin, who, Doubt::CaptureUnknown)));
+        assert_eq!(said(&found, Field::Agency), [(Binding, "赵县卫健局")], "whose device it is");
+    }
+    let stay =
+        super::Issue {
+            id: 1, officer: "张三".into(), case: None, place: None, matter: None, from_ms: 0, to_ms: None
+        };
+    let issued = ClipEvidence { issues: vec![stay].into(), ..unset.clone() };
+    assert_eq!(said(&annotate(&issued, &[], &[], 0), Field::Officer), [], "the desk gave it to somebody");
+    // Once a person has said when, both are followed again.
+    let corrected = ClipEvidence { corrected_start_ms: Some(ms("2026-06-19T15:00:00+08:00")), ..written_in_2000 };
+    let found = annotate(&corrected, &shifts, &[], 0);
+    assert_eq!(settled(&found, Field::Officer).as_deref(), Some("李四"));
+    assert_eq!((found.links[0].case_key.as_str(), found.passed_over), ("赵卫罚(2026)2", vec![]));
+}
+
+fn over(origin: Origin, said: &str, why: Doubt) -> PassedOver {
+    PassedOver { origin, said: said.into(), why }
+}
+
+#[test]
+fn a_recorder_that_is_handed_out_names_nobody_by_itself() {
+    let burned = ClipEvidence {
+        captures: [("officer", "110203"), ("date", "20260619"), ("time", "100324")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+        binding: vec![(Field::Officer, "王五".into()), (Field::Agency, "赵县卫健局".into())],
+        ..clip()
+    };
+    let itself = [(Binding, "王五"), (FileName, "110203")];
+    let waits = itself.map(|(origin, who)| over(origin, who, Doubt::NoStay)).to_vec();
+    let stay = |id, officer: &str, from: &str, to: Option<&str>| super::Issue {
+        id,
+        officer: officer.into(),
+        case: None,
+        place: None,
+        matter: None,
+        from_ms: ms(from),
+        to_ms: to.map(ms),
+    };
+    let morning = stay(1, "张三", "2026-06-19T08:00:00+08:00", Some("2026-06-19T09:30:00+08:00"));
+    let later = stay(2, "李四", "2026-06-19T11:00:00+08:00", None);
+    let now = stay(3, "李四", "2026-06-19T10:00:00+08:00", None);
+    let tomorrow = stay(4, "张三", "2026-06-20T08:00:00+08:00", None);
+    let row = |officer: &str, recorder: &str, from: &str, to: &str| format!("{officer},{recorder},{from},{to},,,,,\n");
+    let (ours, others) = ("36NCC009910", "36NCC009911");
+    let hours = |officer: &str, recorder: &str, from: &str, to: &str| {
+        row(officer, recorder, &format!("2026-06-19 {from}"), &format!("2026-06-19 {to}"))
+    };
+    /// What it is, stays at the desk, lines of the roster, whose it is, and whether what the recorder says waits.
+    type Row<'a> = (&'a str, Vec<super::Issue>, String, Option<(Origin, &'a str)>, bool);
+    let table: Vec<Row<'_>> = vec![
+        ("nobody hands it out: it is a person's own", vec![], String::new(), Some((Binding, "王五")), false),
+        ("others are handed out", vec![], hours("李四", others, "08:00", "12:00"), Some((Binding, "王五")), false),
+        ("between two stays", vec![morning.clone(), later.clone()], String::new(), None, true),
+        ("before the first stay, and docked behind its begin", vec![later.clone()], String::new(), None, true),
+        ("docked before anybody took it out", vec![tomorrow.clone()], String::new(), Some((Binding, "王五")), false),
+        ("within a stay", vec![morning.clone(), now], String::new(), Some((Issue, "李四")), false),
+        ("outside the roster's hours", vec![], hours("李四", ours, "10:30", "12:00"), None, true),
+        ("within the roster's hours", vec![], hours("李四", ours, "10:00", "12:00"), Some((Roster, "李四")), false),
+        (
+            "planned for tomorrow",
+            vec![],
+            row("李四", ours, "2026-06-20 08:00", "2026-06-20 12:00"),
+            Some((Binding, "王五")),
+            false,
+        ),
+        (
+            "rows that name two",
+            vec![],
+            hours("李四", ours, "10:00", "12:00") + &hours("张三", ours, "09:00", "12:00"),
+            None,
+            true,
+        ),
+        ("no stay, but a row", vec![morning], hours("李四", ours, "10:00", "12:00"), Some((Roster, "李四")), false),
+    ];
+    for (what, issues, lines, whose, waiting) in table {
+        let roster = if lines.is_empty() { vec![] } else { rows(&lines) };
+        let found = annotate(&ClipEvidence { issues: issues.into(), ..burned.clone() }, &roster, &[], 0);
+        let counts = settle(&found.facts).remove(&Field::Officer).map(|f| (f.origin, f.value));
+        assert_eq!(counts, whose.map(|(origin, who)| (origin, who.to_owned())), "{what}");
+        assert_eq!(found.passed_over, if waiting { waits.clone() } else { vec![] }, "{what}");
+        assert_eq!(said(&found, Field::Agency), [(Binding, "赵县卫健局")], "whose device it is: {what}");
+    }
+    // A recording in a room is of whoever began it, whoever else carries the camera about.
+    let recorded = Recorded { station_ms: ms("2026-06-19T10:03:24+08:00"), ..Recorded::default() };
+    let room = ClipEvidence { issues: vec![later].into(), recording: Some(recorded), ..burned };
+    let found = annotate(&room, &[], &[], 0);
+    assert_eq!((said(&found, Field::Officer), found.passed_over.len()), (itself.to_vec(), 0));
 }
 
 #[test]
@@ -320,10 +447,11 @@ fn a_clip_is_whose_the_recorder_was_when_capture_began() {
     input.binding = vec![(Field::Officer, "王明".into())];
     let table = [
         (vec![], Some((Binding, "王明"))),
-        (vec![issue(1, "李四", "09:00", Some("10:00"))], Some((Binding, "王明"))),
+        // It was handed out by then, and nobody wrote down to whom: what it says of itself waits.
+        (vec![issue(1, "李四", "09:00", Some("10:00"))], None),
         (vec![issue(1, "李四", "09:00", Some("10:00")), issue(2, "赵六", "10:00", None)], Some((Issue, "赵六"))),
         (vec![issue(1, "李四", "09:00", Some("11:00")), issue(2, "赵六", "11:00", None)], Some((Issue, "李四"))),
-        (vec![issue(1, "李四", "11:00", None)], Some((Binding, "王明"))),
+        (vec![issue(1, "李四", "11:00", None)], None),
         // A clock that was put back lets two stays overlap.
         (
             vec![issue(2, "赵六", "09:30", Some("11:00")), issue(1, "李四", "09:00", Some("11:00"))],
@@ -331,11 +459,13 @@ fn a_clip_is_whose_the_recorder_was_when_capture_began() {
         ),
     ];
     for (issues, expected) in table {
-        input.issues = issues.clone();
+        input.issues = issues.clone().into();
         let found = annotate(&input, &[], &[], 7);
         let settled = settle(&found.facts).get(&Field::Officer).map(|f| (f.origin, f.value.clone()));
         assert_eq!(settled, expected.map(|(o, v)| (o, v.to_owned())), "{issues:?}");
-        assert!(found.facts.iter().any(|f| f.value == "110203" && f.origin == FileName), "what others say is kept");
+        let told = found.facts.iter().any(|f| f.value == "110203" && f.origin == FileName);
+        let waits = found.passed_over.iter().any(|p| p.said == "110203" && p.origin == FileName);
+        assert!(told != waits && waits == expected.is_none(), "what others say is kept: {found:?}");
     }
 }
 
@@ -345,7 +475,7 @@ fn what_was_said_at_the_desk_comes_before_the_plan() {
         rows("张三,36NCC009910,2026-06-19 09:00,2026-06-19 12:00,赵卫罚[2026]12号,东关街,现场检查,未公示许可证,调查\n");
     let mut input = clip();
     // The same officer, and nothing else was said: the plan holds.
-    input.issues = vec![issue(1, "张三", "09:00", None)];
+    input.issues = vec![issue(1, "张三", "09:00", None)].into();
     let found = annotate(&input, &roster, &[], 7);
     assert_eq!(said(&found, Field::Officer), [(Issue, "张三"), (Roster, "张三")]);
     assert_eq!(settled(&found, Field::Place).as_deref(), Some("东关街"));
@@ -354,14 +484,14 @@ fn what_was_said_at_the_desk_comes_before_the_plan() {
 
     // The same officer, for another case and place.
     let case = Some(("赵卫罚〔2026〕13号".to_owned(), "赵卫罚(2026)13".to_owned()));
-    input.issues = vec![super::Issue { case, place: Some("西街".into()), ..issue(1, "张三", "09:00", None) }];
+    input.issues = vec![super::Issue { case, place: Some("西街".into()), ..issue(1, "张三", "09:00", None) }].into();
     let found = annotate(&input, &roster, &[], 7);
     assert_eq!(settled(&found, Field::Place).as_deref(), Some("西街"));
     let links: Vec<_> = found.links.iter().map(|l| (l.origin, l.case_key.as_str(), l.score, l.row)).collect();
     assert_eq!(links, [(Issue, "赵卫罚(2026)13", 90, None)]);
 
     // Another officer: the row was a plan that came otherwise, and gives nothing.
-    input.issues = vec![issue(1, "李四", "09:00", None)];
+    input.issues = vec![issue(1, "李四", "09:00", None)].into();
     let found = annotate(&input, &roster, &[], 7);
     assert_eq!(said(&found, Field::Officer), [(Issue, "李四")]);
     assert_eq!(said(&found, Field::Place), []);

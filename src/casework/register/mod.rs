@@ -17,6 +17,7 @@ use super::times::{self, Reading, TimeError};
 use crate::domain::case_number::{CaseKind, CaseNumber, NumberError, NumberRule, half_width};
 use crate::domain::coverage::Tier;
 use crate::domain::register::{Entry, JOINT, Register};
+use crate::domain::why::{Why, in_words_of_why};
 use table::TableError;
 
 /// Longest value, characters.
@@ -87,6 +88,7 @@ const OFFICER: &[Column] = &[
     column("unit", &["单位", "部门"], Form::Text, "执法一科"),
     column("auxiliary", &["辅助人员", "辅助"], Form::YesNo, "否"),
     column("until", &["离岗时间", "离职时间"], Form::Time, ""),
+    column("card", &["卡号", "工卡号", "证件卡号"], Form::Text, "0012345678"),
 ];
 const RECORDER: &[Column] = &[
     required("serial", &["记录仪编号", "记录仪", "编号", "序列号", "设备编号"], Form::Text, "36NCC009910"),
@@ -94,6 +96,7 @@ const RECORDER: &[Column] = &[
     column("unit", &["单位", "部门"], Form::Text, "执法一科"),
     column("bought", &["购置时间", "购置日期"], Form::Time, "2026-01-05"),
     column("officer", &["保管人", "配发人"], Form::Person, "张三"),
+    column("code", &["条码", "资产编号", "二维码"], Form::Text, "ZC-000123"),
 ];
 const PARTY: &[Column] = &[
     required("name", &["当事人", "名称", "姓名", "单位名称"], Form::Text, "赵县某饭店"),
@@ -114,6 +117,7 @@ const CASE: &[Column] = &[
     column("party", &["当事人"], Form::Text, "赵县某饭店"),
     column("cause", &["案由"], Form::Text, "未公示卫生许可证"),
     column("kind", &["执法类别", "类别"], Form::Text, "处罚"),
+    column("subject", &["执法事项"], Form::Text, "公共场所卫生"),
     column("unit", &["承办单位", "承办部门", "单位"], Form::Text, "执法一科"),
     column("officers", &["承办人", "执法人员", "办案人员"], Form::List, "张三;李四"),
     column("opened", &["立案时间", "立案日期"], Form::Time, "2026-06-22"),
@@ -181,19 +185,16 @@ pub struct Found {
 }
 
 /// Why a register gives nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegisterError {
     /// No table.
-    #[error(transparent)]
-    Table(#[from] TableError),
+    Table(TableError),
     /// The columns cannot be told.
-    #[error("{}", problems.join("; "))]
     Header {
-        /// Each in words.
-        problems: Vec<String>,
+        /// Each.
+        problems: Vec<Why>,
     },
     /// Entries with mistakes.
-    #[error("{} mistake(s), nothing was imported: {}", errors.len(), listed(errors))]
     Entries {
         /// Every one.
         errors: Vec<EntryError>,
@@ -203,17 +204,64 @@ pub enum RegisterError {
 /// Mistakes that are spelled out; whoever made more has made the same again.
 const TOLD: usize = 100;
 
-fn listed(errors: &[EntryError]) -> String {
-    let mut told: Vec<String> = errors.iter().take(TOLD).map(EntryError::to_string).collect();
-    if errors.len() > TOLD {
-        told.push(format!("and {} more", errors.len() - TOLD));
+in_words_of_why!(RegisterError, EntryError, Problem);
+
+impl From<TableError> for RegisterError {
+    fn from(error: TableError) -> Self {
+        Self::Table(error)
     }
-    told.join("; ")
+}
+
+impl From<&RegisterError> for Why {
+    fn from(error: &RegisterError) -> Self {
+        match error {
+            RegisterError::Table(error) => error.into(),
+            RegisterError::Header { problems } => Self::Several { each: problems.clone() },
+            RegisterError::Entries { errors } => {
+                let mut each: Vec<Self> = errors.iter().take(TOLD).map(Self::from).collect();
+                if errors.len() > TOLD {
+                    each.push(Self::AndMore { n: (errors.len() - TOLD) as u64 });
+                }
+                Self::Mistakes { n: errors.len() as u64, each }
+            }
+        }
+    }
+}
+
+impl From<&EntryError> for Why {
+    fn from(error: &EntryError) -> Self {
+        Self::Mistake {
+            line: error.line,
+            column: error.column.clone(),
+            value: error.value.clone(),
+            because: Box::new((&error.problem).into()),
+        }
+    }
+}
+
+impl From<&Problem> for Why {
+    fn from(problem: &Problem) -> Self {
+        match problem {
+            Problem::Missing => Self::CellMissing {},
+            Problem::Unprintable => Self::CellUnprintable { most: MAX_VALUE_CHARS as u64 },
+            Problem::Surplus => Self::CellSurplus {},
+            Problem::Nobody => Self::CellNobody {},
+            Problem::Time(error) => error.into(),
+            Problem::EndsBeforeItBegins => Self::CellEndsFirst {},
+            Problem::Number(error) => error.of_a_cell(),
+            Problem::NotItsOwn => Self::CellNotItsOwn {},
+            Problem::Degrees(limit) => Self::CellDegrees { limit: i64::from(*limit) },
+            Problem::HalfAPlace => Self::CellHalfAPlace {},
+            Problem::Datum => Self::CellDatum {},
+            Problem::YesNo => Self::CellYesNo {},
+            Problem::Tier => Self::CellTier {},
+            Problem::Twice { first } => Self::CellTwice { first: *first },
+        }
+    }
 }
 
 /// A mistake in an entry.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}, {value:?}: {problem}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryError {
     /// Line in the file.
     pub line: u64,
@@ -226,62 +274,39 @@ pub struct EntryError {
 }
 
 /// What is wrong with a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// A required value is missing.
-    #[error("must not be empty")]
     Missing,
     /// Too long, or with control characters.
-    #[error("longer than {MAX_VALUE_CHARS} characters or with a line break in it; check the quotation marks")]
     Unprintable,
     /// More values than columns.
-    #[error("the line has more values than there are columns; put a value with a comma in quotation marks")]
     Surplus,
     /// Not a person.
-    #[error("zeros name nobody; write a name or number")]
     Nobody,
     /// Not a time.
-    #[error("{0}")]
     Time(TimeError),
     /// The end is not after the begin.
-    #[error("it ends before it begins")]
     EndsBeforeItBegins,
     /// Not a case number.
-    #[error("{0}{meant}", meant = meant(.0))]
     Number(NumberError),
     /// A reference from before the case where one of its own numbers belongs.
-    #[error(
-        "is the number of an inspection task or an on-the-spot document, not of the case; write it into 检查任务号 (earlier)"
-    )]
     NotItsOwn,
     /// Not degrees.
-    #[error("write degrees from -{0} to {0}, as 37.7560")]
     Degrees(u8),
     /// One of two coordinates.
-    #[error("latitude and longitude belong together; write both or none")]
     HalfAPlace,
     /// Not a datum.
-    #[error("write WGS84 or GCJ-02")]
     Datum,
     /// Neither yes nor no.
-    #[error("write 是 or 否")]
     YesNo,
     /// No tier.
-    #[error("write 全过程 (whole), 重点 (part) or 文字 (written)")]
     Tier,
     /// The same entry twice.
-    #[error("is there already in line {first}; give each a number of its own (警号, 证件号, 编号), or remove one")]
     Twice {
         /// The first.
         first: u64,
     },
-}
-
-fn meant(error: &NumberError) -> String {
-    match error.suggestions() {
-        [] => String::new(),
-        some => format!("; is {} meant?", some.join(" or ")),
-    }
 }
 
 /// Reads a register's file. Times without an offset are of `zone`; `this_year` bounds case numbers.
@@ -292,7 +317,17 @@ pub fn read(
     rule: &NumberRule,
     this_year: i16,
 ) -> Result<Found, RegisterError> {
-    let table = table::read(bytes)?;
+    read_table(register, &table::read(bytes)?, zone, rule, this_year)
+}
+
+/// The same of a table that was read already.
+pub fn read_table(
+    register: Register,
+    table: &table::Table,
+    zone: &TimeZone,
+    rule: &NumberRule,
+    this_year: i16,
+) -> Result<Found, RegisterError> {
     let at = header(register, &table.names)?;
     let mut found = Found::default();
     let mut seen: HashMap<String, u64> = HashMap::new();
@@ -360,17 +395,17 @@ fn header(register: Register, names: &[String]) -> Result<BTreeMap<&'static str,
         }
         match columns.iter().find(|c| c.name == plain || c.names.contains(&plain)) {
             None => {
-                let known: Vec<&str> = columns.iter().map(|c| c.names[0]).collect();
-                problems.push(format!("column {name:?} is not known; known are {}", known.join(", ")));
+                let known = columns.iter().map(|c| c.names[0].to_owned()).collect();
+                problems.push(Why::ColumnUnknown { name: name.clone(), known });
             }
             Some(column) if at.insert(column.name, n).is_some() => {
-                problems.push(format!("column {name:?} is there twice as {}; remove one", column.name));
+                problems.push(Why::ColumnTwice { name: name.clone(), column: column.name.to_owned() });
             }
             Some(_) => {}
         }
     }
     for column in columns.iter().filter(|c| c.required && !at.contains_key(c.name)) {
-        problems.push(format!("column {} ({}) is missing", column.names[0], column.name));
+        problems.push(Why::ColumnMissing { column: column.names[0].to_owned(), others: vec![column.name.to_owned()] });
     }
     if problems.is_empty() { Ok(at) } else { Err(RegisterError::Header { problems }) }
 }

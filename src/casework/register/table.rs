@@ -1,15 +1,23 @@
 //! A register's file as a table of text, whatever it was saved as: CSV with commas or tabs in the encodings of spreadsheet
 //! programs, an XLSX workbook, or JSON (a list of objects).
 
+use std::fmt;
+
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::xlsx::{self, XlsxError};
 use crate::casework::roster::{self, Lines, RosterError};
+use crate::domain::why::{Why, in_words_of_why};
 
 /// Largest file, bytes: 100,000 cases with twenty values each.
 pub const MAX_BYTES: usize = 20 << 20;
 /// Rows at most.
 pub const MAX_ROWS: usize = 200_000;
+/// Columns at most.
+const MAX_COLUMNS: usize = 256;
+/// What a table may take in memory, bytes. A small file can claim millions of empty cells, or one text in each of them.
+pub(super) const MAX_HELD: usize = 128 << 20;
 
 /// A table: the names of its columns, and its rows with the line of each in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,31 +29,49 @@ pub struct Table {
 }
 
 /// Why a file gives no table.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableError {
     /// Too long.
-    #[error("the file is larger than {} MB or has more than {MAX_ROWS} rows; import it in parts", MAX_BYTES >> 20)]
     TooLarge,
     /// Not text.
-    #[error("the file is neither a workbook (.xlsx), nor JSON, nor CSV text in UTF-8, UTF-16 or GB18030")]
     NotText,
     /// A workbook that cannot be read.
-    #[error(transparent)]
-    Workbook(#[from] XlsxError),
+    Workbook(XlsxError),
     /// JSON of another form.
-    #[error("the JSON is not a list of objects with texts or numbers in them ({0})")]
     Json(String),
     /// Not CSV.
-    #[error("line {line} cannot be read as CSV: {why}")]
     Csv {
         /// Where.
         line: u64,
         /// Why.
         why: String,
     },
+    /// Too wide, or blown up in memory.
+    TooWide,
     /// No rows.
-    #[error("there are no rows; the first line names the columns, each line below it is one entry")]
     Empty,
+}
+
+in_words_of_why!(TableError);
+
+impl From<XlsxError> for TableError {
+    fn from(error: XlsxError) -> Self {
+        Self::Workbook(error)
+    }
+}
+
+impl From<&TableError> for Why {
+    fn from(error: &TableError) -> Self {
+        match error {
+            TableError::TooLarge => Self::TableTooLarge { mb: (MAX_BYTES >> 20) as u64, rows: MAX_ROWS as u64 },
+            TableError::NotText => Self::TableNotText {},
+            TableError::Workbook(error) => error.into(),
+            TableError::Json(detail) => Self::TableJson { detail: detail.clone() },
+            TableError::Csv { line, why } => Self::TableCsv { line: *line, detail: why.clone() },
+            TableError::TooWide => Self::TableTooWide { columns: MAX_COLUMNS as u64 },
+            TableError::Empty => Self::TableEmpty {},
+        }
+    }
 }
 
 /// Reads a file.
@@ -87,12 +113,15 @@ fn csv(text: &str) -> Result<Table, TableError> {
         .has_headers(false)
         .flexible(true)
         .from_reader(text.as_bytes());
-    let (mut rows, mut lines) = (Vec::new(), Lines::of(text));
+    let (mut rows, mut lines, mut held) = (Vec::new(), Lines::of(text), Held::default());
     for record in reader.records() {
         let record = record
             .map_err(|e| TableError::Csv { line: e.position().map_or(0, csv::Position::line), why: e.to_string() })?;
         let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        rows.push((line, record.iter().map(str::to_owned).collect()));
+        let filled = (0..record.len()).rfind(|at| !record[*at].trim().is_empty()).map_or(0, |last| last + 1);
+        let row: Vec<String> = record.iter().take(filled.min(MAX_COLUMNS + 1)).map(str::to_owned).collect();
+        held.take(&row)?;
+        rows.push((line, row));
         if rows.len() > MAX_ROWS + 1 {
             return Err(TableError::TooLarge);
         }
@@ -100,14 +129,67 @@ fn csv(text: &str) -> Result<Table, TableError> {
     Ok(of_rows(rows))
 }
 
+/// What the rows so far take in memory.
+#[derive(Default)]
+pub(super) struct Held(usize);
+
+impl Held {
+    /// One more row.
+    fn take(&mut self, row: &[String]) -> Result<(), TableError> {
+        if row.len() > MAX_COLUMNS {
+            return Err(TableError::TooWide);
+        }
+        self.add(row.iter().map(String::len).sum::<usize>() + size_of_val(row)).then_some(()).ok_or(TableError::TooWide)
+    }
+
+    /// So many more bytes; `false` where that is too much.
+    pub(super) fn add(&mut self, bytes: usize) -> bool {
+        self.0 = self.0.saturating_add(bytes);
+        self.0 <= MAX_HELD
+    }
+}
+
 /// A list of objects; the line of an entry is its place in the list, from 1. Columns in the order in which they come.
 fn json(text: &str) -> Result<Table, TableError> {
-    let refused = |why: &str| TableError::Json(why.to_owned());
-    let list: Vec<serde_json::Map<String, Value>> =
-        serde_json::from_str(text).map_err(|e| TableError::Json(e.to_string()))?;
-    let mut table = Table::default();
-    for (n, object) in list.into_iter().enumerate() {
-        let mut row = vec![String::new(); table.names.len()];
+    let mut rows = JsonRows::default();
+    let read = serde_json::Deserializer::from_str(text).deserialize_seq(&mut rows);
+    match (rows.refused, read) {
+        (Some(why), _) => Err(why),
+        (None, Err(e)) => Err(TableError::Json(e.to_string())),
+        (None, Ok(())) => Ok(rows.table),
+    }
+}
+
+/// Takes in one object after the other, so that what is too much is seen before it is held.
+#[derive(Default)]
+struct JsonRows {
+    table: Table,
+    held: Held,
+    refused: Option<TableError>,
+}
+
+impl<'de> Visitor<'de> for &mut JsonRows {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(object) = list.next_element()? {
+            if let Err(why) = self.take(object) {
+                self.refused = Some(why);
+                return Err(A::Error::custom("refused"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl JsonRows {
+    fn take(&mut self, object: serde_json::Map<String, Value>) -> Result<(), TableError> {
+        let refused = |why: &str| TableError::Json(why.to_owned());
+        let mut row = Vec::new();
         for (name, value) in object {
             let value = match value {
                 Value::Null => continue,
@@ -120,16 +202,24 @@ fn json(text: &str) -> Result<Table, TableError> {
                 }
                 Value::Object(_) => return Err(refused("an object stands inside another one")),
             };
-            let at = table.names.iter().position(|known| *known == name).unwrap_or_else(|| {
-                table.names.push(name);
-                row.push(String::new());
-                row.len() - 1
-            });
+            let names = &mut self.table.names;
+            let at = names.iter().position(|known| *known == name).unwrap_or(names.len());
+            if at >= MAX_COLUMNS {
+                return Err(TableError::TooWide);
+            }
+            if at == names.len() {
+                names.push(name);
+            }
+            row.resize(row.len().max(at + 1), String::new());
             row[at] = value.trim().to_owned();
         }
-        table.rows.push((n as u64 + 1, row));
+        if self.table.rows.len() >= MAX_ROWS {
+            return Err(TableError::TooLarge);
+        }
+        self.held.take(&row)?;
+        self.table.rows.push((self.table.rows.len() as u64 + 1, row));
+        Ok(())
     }
-    Ok(table)
 }
 
 #[cfg(test)]
@@ -147,7 +237,7 @@ mod tests {
     #[test]
     fn one_table_in_every_form() {
         let csv = "姓名,警号\n张三, 110203 \n\n\"李,四\",\n";
-        let wanted = [row(2, &["张三", "110203"]), row(4, &["李,四", ""])];
+        let wanted = [row(2, &["张三", "110203"]), row(4, &["李,四"])];
         assert_eq!(rows(csv.as_bytes()), wanted);
         assert_eq!(rows(format!("\u{feff}{csv}").as_bytes()), wanted);
         assert_eq!(rows(&encoding_rs::GB18030.encode(csv).0), wanted);
@@ -193,5 +283,26 @@ mod tests {
                 ]
             );
         }
+    }
+
+    /// Small files whose tables would fill the memory: each is refused, and none takes long.
+    #[test]
+    fn a_small_file_cannot_ask_for_much_memory() {
+        let far = |n: usize| format!("{{\"k{n}\":1}}");
+        let names: Vec<String> = (0..300).map(far).collect();
+        assert_eq!(read(format!("[{}]", names.join(",")).as_bytes()), Err(TableError::TooWide), "a name for each row");
+        // 256 names, and then only the last of them.
+        let first: Vec<String> = (0..MAX_COLUMNS).map(|n| format!("\"k{n}\":1")).collect();
+        let rest = vec!["{\"k255\":1}"; 150_000].join(",");
+        assert_eq!(read(format!("[{{{}}},{rest}]", first.join(",")).as_bytes()), Err(TableError::TooWide));
+        let empty = vec!["{}"; MAX_ROWS + 2].join(",");
+        assert_eq!(read(format!("[{empty}]").as_bytes()), Err(TableError::TooLarge));
+        let wide = format!("a{}b\n1\n", ",".repeat(300));
+        assert_eq!(read(wide.as_bytes()), Err(TableError::TooWide));
+        let far = format!("{}x\n", ",".repeat(255)).repeat(60_000);
+        assert_eq!(read(far.as_bytes()), Err(TableError::TooWide));
+        // Empty columns at the end are what spreadsheet programs leave behind.
+        let tail = format!("姓名{0}\n张三{0}\n", ",".repeat(500));
+        assert_eq!(read(tail.as_bytes()).unwrap().rows, [row(2, &["张三"])]);
     }
 }

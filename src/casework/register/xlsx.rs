@@ -15,6 +15,9 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
+use super::table::Held;
+use crate::domain::why::{Thing, Why, in_words_of_why};
+
 /// All parts of a workbook that are looked at, unpacked, bytes: 100,000 rows of twenty cells come to about 100 MB.
 const UNPACKED_BYTES: u64 = 128 << 20;
 /// Parts of a workbook; real ones have a few dozen.
@@ -32,19 +35,26 @@ const CENTRAL: [u8; 4] = [0x50, 0x4b, 0x01, 0x02];
 const LOCAL: [u8; 4] = [0x50, 0x4b, 0x03, 0x04];
 
 /// Why a workbook is not read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum XlsxError {
     /// Not a zip of XML, or a damaged one.
-    #[error("the workbook cannot be read ({0}); open it in a spreadsheet program and save it again as .xlsx or CSV")]
     Odd(String),
     /// Beyond a limit.
-    #[error("the workbook has more {0} than a register; remove what does not belong to it, or import it in parts")]
-    Long(&'static str),
+    Long(Thing),
     /// Protected by a password, or of the old binary form.
-    #[error(
-        "this is no .xlsx file: an older .xls, or one with a password; save it as .xlsx without a password, or as CSV"
-    )]
     Old,
+}
+
+in_words_of_why!(XlsxError);
+
+impl From<&XlsxError> for Why {
+    fn from(error: &XlsxError) -> Self {
+        match error {
+            XlsxError::Odd(detail) => Self::WorkbookOdd { detail: detail.clone() },
+            XlsxError::Long(thing) => Self::WorkbookLong { thing: *thing },
+            XlsxError::Old => Self::WorkbookOld {},
+        }
+    }
 }
 
 /// A row: its number in the sheet, and the text of its cells from the first column on.
@@ -102,7 +112,7 @@ impl<'a> Parts<'a> {
             .ok_or_else(|| odd("its end is missing"))?;
         let count = u16_at(bytes, end + 10)? as usize;
         if count > MAX_PARTS {
-            return Err(XlsxError::Long("parts"));
+            return Err(XlsxError::Long(Thing::Parts));
         }
         let mut at = u32_at(bytes, end + 16)? as usize;
         let mut entries = BTreeMap::new();
@@ -134,7 +144,7 @@ impl<'a> Parts<'a> {
             other => return Err(odd(format!("{name} is packed by method {other}"))),
         };
         let len = unpacked.map_err(|e| odd(format!("{name}: {e}")))? as u64;
-        self.left = self.left.checked_sub(len).ok_or(XlsxError::Long("text"))?;
+        self.left = self.left.checked_sub(len).ok_or(XlsxError::Long(Thing::Text))?;
         String::from_utf8(out).map(Some).map_err(|_| odd(format!("{name} is not UTF-8")))
     }
 }
@@ -306,6 +316,8 @@ fn cells(xml: &str, texts: &[String], dates: &[bool], from_1904: bool) -> Result
     let (mut number, mut row) = (0u64, Vec::<String>::new());
     let (mut column, mut form, mut is_date) = (0usize, Form::Number, false);
     let (mut value, mut in_value) = (String::new(), false);
+    // A text that cells share counts as often as it is pointed to, and so do cells that only fill up a row.
+    let mut held = Held::default();
     walk(xml, |seen| {
         match seen {
             Seen::Open(tag) => match tag.local_name().as_ref() {
@@ -334,7 +346,7 @@ fn cells(xml: &str, texts: &[String], dates: &[bool], from_1904: bool) -> Result
             Seen::Close("v" | "t") => in_value = false,
             Seen::Close("c") => {
                 if column >= MAX_COLUMNS {
-                    return Err(XlsxError::Long("columns"));
+                    return Err(XlsxError::Long(Thing::Columns));
                 }
                 let text = match form {
                     Form::Text => std::mem::take(&mut value),
@@ -345,6 +357,9 @@ fn cells(xml: &str, texts: &[String], dates: &[bool], from_1904: bool) -> Result
                     Form::Number => number_text(value.trim(), is_date, from_1904),
                 };
                 if !text.is_empty() {
+                    if !held.add(text.len() + (column + 1).saturating_sub(row.len()) * size_of::<String>()) {
+                        return Err(XlsxError::Long(Thing::Cells));
+                    }
                     row.resize(row.len().max(column + 1), String::new());
                     row[column] = text;
                 }
@@ -352,7 +367,7 @@ fn cells(xml: &str, texts: &[String], dates: &[bool], from_1904: bool) -> Result
             }
             Seen::Close("row") => {
                 if rows.len() >= MAX_ROWS {
-                    return Err(XlsxError::Long("rows"));
+                    return Err(XlsxError::Long(Thing::Rows));
                 }
                 if !row.is_empty() {
                     rows.push((number, std::mem::take(&mut row)));
@@ -500,7 +515,7 @@ mod tests {
         let bomb = vec![b' '; UNPACKED_BYTES as usize + 10];
         let book = packed(&[("xl/workbook.xml", b"<workbook/>"), ("xl/worksheets/sheet1.xml", &bomb)]);
         assert!(book.len() < 2 << 20, "{}", book.len());
-        assert_eq!(rows(&book), Err(XlsxError::Long("text")));
+        assert_eq!(rows(&book), Err(XlsxError::Long(Thing::Text)));
         let doctype = packed(&[("xl/workbook.xml", b"<!DOCTYPE x [<!ENTITY a 'b'>]><workbook/>")]);
         assert!(rows(&doctype).unwrap_err().to_string().contains("document type"));
         let wide = packed(&[
@@ -510,7 +525,7 @@ mod tests {
                 b"<worksheet><sheetData><row r=\"1\"><c r=\"XFD1\"><v>1</v></c></row></sheetData></worksheet>",
             ),
         ]);
-        assert_eq!(rows(&wide), Err(XlsxError::Long("columns")));
+        assert_eq!(rows(&wide), Err(XlsxError::Long(Thing::Columns)));
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn list_here(settings: &Settings, only_may_go: bool, output: &Output) -> anyhow:
             let copies: Vec<Value> = copies.iter().map(copy_json).collect();
             json!({
                 "epoch": row.key.epoch, "seq": row.key.seq, "made_ms": row.made_ms, "size_bytes": row.size_bytes, "database_bytes": row.database_bytes,
-                "log_size": row.log_size, "log_key": row.log_key.is_some(), "may_go": go.contains(&row.key), "prefix": prefix(row.key), "copies": copies,
+                "log_size": row.log_size, "log_key": row.log_key.is_some(), "sm2_key": row.sm2_key.is_some(), "may_go": go.contains(&row.key), "prefix": prefix(row.key), "copies": copies,
             })
         });
         output.json(&told.collect::<Vec<_>>())?;
@@ -173,7 +173,7 @@ fn list_there(settings: &Settings, from: &str, output: &Output) -> anyhow::Resul
         let told = found.iter().map(|(key, note)| match note {
             Ok((note, _)) => json!({
                 "epoch": key.epoch, "seq": key.seq, "made_ms": note.made_ms, "size_bytes": note.size_bytes, "database_bytes": note.database_bytes,
-                "log_size": note.log_size, "key": note.key.to_string(), "log_key": note.log_key.is_some(), "problem": null,
+                "log_size": note.log_size, "key": note.key.to_string(), "log_key": note.log_key.is_some(), "sm2_key": note.sm2_key.is_some(), "problem": null,
             }),
             Err(why) => json!({ "epoch": key.epoch, "seq": key.seq, "problem": why }),
         });

@@ -100,6 +100,8 @@ pub struct Backups {
     pub dir: PathBuf,
     /// The file of the log's key, where it goes along.
     pub log_key: Option<PathBuf>,
+    /// Likewise that of the SM2 key, where there is one in use.
+    pub sm2_key: Option<PathBuf>,
     /// How many were asked for.
     pub wanted: watch::Sender<u64>,
     /// What came of them.
@@ -205,10 +207,11 @@ impl Backups {
     async fn make(&self) -> Result<(), BackupError> {
         let key = self.store.read(|r| Ok(BackupKey { epoch: r.epoch()?, seq: r.next_backup(r.epoch()?)? })).await?;
         let (store, dir, file) = (self.store.clone(), self.dir.clone(), self.file(key));
-        let (recipient, log_key, made_ms) = (self.recipient.clone(), self.log_key.clone(), self.clock.now().0);
+        let (recipient, made_ms) = (self.recipient.clone(), self.clock.now().0);
+        let keys = [self.log_key.clone(), self.sm2_key.clone()];
         let made = task::blocking("backup", move || {
             let work = dir.join("work.db");
-            let made = packed(&store, &dir, &work, &file, &recipient, log_key.as_deref());
+            let made = packed(&store, &dir, &work, &file, &recipient, &keys);
             // Neither a copy in clear nor half a backup stays.
             let _ = fs::remove_file(&work);
             if made.is_err() {
@@ -216,7 +219,7 @@ impl Backups {
             }
             made
         });
-        let (snapshot, database_bytes, packed, log_key) = made.await.map_err(|_| StoreError::Closed)??;
+        let (snapshot, database_bytes, packed, [log_key, sm2_key]) = made.await.map_err(|_| StoreError::Closed)??;
         let note = BackupNote {
             station: self.station.clone(),
             epoch: key.epoch,
@@ -229,10 +232,8 @@ impl Backups {
             schema: snapshot.schema,
             log_size: snapshot.log_size,
             log_root: snapshot.log_root,
-            log_key: log_key.as_ref().map(|bytes| {
-                use sha2::Digest;
-                crate::domain::digest::Sha256(sha2::Sha256::digest(bytes).into())
-            }),
+            log_key: log_key.as_deref().map(digest),
+            sm2_key: sm2_key.as_deref().map(digest),
         };
         let row = BackupRow {
             key,
@@ -243,6 +244,7 @@ impl Backups {
             log_size: snapshot.log_size,
             note: note.sign(&*self.signer)?,
             log_key,
+            sm2_key,
         };
         let names: Vec<String> = self.destinations.iter().map(|d| d.name().to_string()).collect();
         let log_size = row.log_size;
@@ -353,9 +355,13 @@ impl Backups {
                 return Err(e.into());
             }
         }
-        if let Some(sealed) = &row.log_key {
-            let at = layout::backup_log_key(&self.station, key.epoch, key.seq);
-            self.put(dest, &at, sealed, "application/octet-stream").await?;
+        for (sealed, at) in [
+            (&row.log_key, layout::backup_log_key(&self.station, key.epoch, key.seq)),
+            (&row.sm2_key, layout::backup_sm2_key(&self.station, key.epoch, key.seq)),
+        ] {
+            if let Some(sealed) = sealed {
+                self.put(dest, &at, sealed, "application/octet-stream").await?;
+            }
         }
         // Last: whoever sees the note finds the rest.
         let at = layout::backup_note(&self.station, key.epoch, key.seq);
@@ -494,7 +500,13 @@ async fn patient<T, E: Into<BackupError>>(work: impl Future<Output = Result<T, E
     tokio::time::timeout(PATIENCE, work).await.map_err(|_| BackupError::Silent)?.map_err(Into::into)
 }
 
-type Made = (crate::store::Snapshot, u64, Packed, Option<Vec<u8>>);
+/// The sealed keys are the log's and the SM2 key.
+type Made = (crate::store::Snapshot, u64, Packed, [Option<Vec<u8>>; 2]);
+
+fn digest(bytes: &[u8]) -> crate::domain::digest::Sha256 {
+    use sha2::Digest;
+    crate::domain::digest::Sha256(sha2::Sha256::digest(bytes).into())
+}
 
 fn packed(
     store: &Store,
@@ -502,7 +514,7 @@ fn packed(
     work: &Path,
     file: &Path,
     recipient: &str,
-    log_key: Option<&Path>,
+    keys: &[Option<PathBuf>; 2],
 ) -> Result<Made, BackupError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
@@ -513,11 +525,13 @@ fn packed(
     let database_bytes = fs::metadata(work).map_err(failed("looking at", work))?.len();
     let packed = pack(work, file, recipient)?;
     durable::sync_dir(dir).map_err(failed("syncing", dir))?;
-    let log_key = match log_key {
-        Some(path) => Some(seal_small(&fs::read(path).map_err(failed("reading", path))?, recipient)?),
-        None => None,
-    };
-    Ok((snapshot, database_bytes, packed, log_key))
+    let mut sealed = [None, None];
+    for (path, into) in keys.iter().zip(&mut sealed) {
+        if let Some(path) = path {
+            *into = Some(seal_small(&fs::read(path).map_err(failed("reading", path))?, recipient)?);
+        }
+    }
+    Ok((snapshot, database_bytes, packed, sealed))
 }
 
 #[cfg(test)]
@@ -551,6 +565,7 @@ mod tests {
         let (text, recipient) = key_pair("now");
         fs::write(dir.path().join("identity"), text).unwrap();
         fs::write(dir.path().join("log.key"), "a key\n").unwrap();
+        fs::write(dir.path().join("log.sm2.key"), "another key\n").unwrap();
         let backups = Backups {
             store,
             station,
@@ -562,6 +577,7 @@ mod tests {
             destinations: vec![Arc::clone(&there) as Arc<dyn Destination>],
             dir: dir.path().join("backup"),
             log_key: Some(dir.path().join("log.key")),
+            sm2_key: Some(dir.path().join("log.sm2.key")),
             wanted: watch::Sender::new(0),
             done: watch::Sender::new((0, Ok(Value::Null))),
         };
@@ -614,8 +630,14 @@ mod tests {
         let (size, root) = again.read_blocking(|r| Ok((r.log_size()?, r.log_root(r.log_size()?)?))).unwrap();
         assert_eq!((size, root), (note.log_size, note.log_root));
         again.close();
-        let sealed = held(layout::backup_log_key(&b.backups.station, 1, 1));
-        assert_eq!(crate::deliver::backup::open_small(&sealed, &secret).unwrap(), b"a key\n");
+        for (at, digest, key) in [
+            (layout::backup_log_key(&b.backups.station, 1, 1), note.log_key, "a key\n"),
+            (layout::backup_sm2_key(&b.backups.station, 1, 1), note.sm2_key, "another key\n"),
+        ] {
+            let sealed = held(at);
+            assert_eq!(Some(super::digest(&sealed)), digest);
+            assert_eq!(crate::deliver::backup::open_small(&sealed, &secret).unwrap(), key.as_bytes());
+        }
     }
 
     /// However a destination lies, a backup is not called arrived; and it arrives once the destination is true.

@@ -206,6 +206,20 @@ pub fn media(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     })
 }
 
+/// Documents as PDF.
+pub fn typeface(settings: &Settings) -> Vec<Finding> {
+    match crate::runtime::typeface::find(settings.export.font.as_deref()) {
+        Ok(_) => {
+            vec![Finding::ok("typeface", "there is one with Chinese: evidence packages have their documents as PDF")]
+        }
+        Err(e) => vec![Finding::warning(
+            "typeface",
+            format!("evidence packages go without PDFs: {e}"),
+            "their pages can be printed in any browser all the same",
+        )],
+    }
+}
+
 /// One finding a Debian package.
 fn elements(missing: &[MissingElement]) -> Vec<Finding> {
     if missing.is_empty() {

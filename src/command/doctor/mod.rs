@@ -2,14 +2,20 @@
 //!
 //! Looks and never mends: nothing is made, moved or removed, except one small file in the vault that is gone
 //! again when the look is over. Here: findings and the order of the looks. `machine` looks at the box, `usb` at
-//! recorders on USB, `streams` at rooms that are recorded live, `station` at what evidock keeps on it, `orphans` at the
-//! vault against the database, `keeping` at what becomes of clips after their proof.
+//! recorders on USB, `streams` at rooms that are recorded live, `station` at what evidock keeps on it, `sm2` at the key of
+//! second signatures, `orphans` at the vault against the database, `keeping` at what becomes of clips after their proof, `notice` at who is told,
+//! `tallies` at figures that are kept as they go.
 
+mod door;
 mod keeping;
 mod machine;
+mod notice;
 mod orphans;
+mod searching;
+mod sm2;
 mod station;
 mod streams;
+mod tallies;
 mod usb;
 
 use std::path::Path;
@@ -68,18 +74,35 @@ impl Finding {
     }
 }
 
-/// Carries the verb out; ends with [`Exit::Failure`] when there is a problem. Warnings are allowed.
-pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+/// Looks at everything, and gives what was found in the words that administration shows. Blocks.
+pub(super) fn report(settings: &Settings) -> anyhow::Result<Vec<crate::domain::office::Finding>> {
+    use crate::domain::office::{Finding as Told, Gravity};
+    let told = |f: Finding| Told {
+        gravity: match f.level {
+            Level::Ok => Gravity::Ok,
+            Level::Warning => Gravity::Warning,
+            Level::Problem => Gravity::Problem,
+        },
+        part: f.part.to_owned(),
+        words: f.words,
+        todo: f.todo,
+    };
+    Ok(look(settings)?.into_iter().map(told).collect())
+}
+
+fn look(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     let mut findings = station::configuration(settings);
     findings.extend(machine::state(settings));
     findings.extend(machine::vault(settings));
     findings.extend(machine::docks(settings));
     findings.extend(usb::usb(settings));
     findings.extend(machine::media(settings)?);
+    findings.extend(machine::typeface(settings));
     findings.extend(machine::time(settings));
     let (found, store) = station::database(settings);
     findings.extend(found);
     findings.extend(station::key(settings, store.is_some()));
+    findings.extend(sm2::key(settings, store.as_ref()));
     findings.extend(station::daemon(settings));
     findings.extend(streams::look(settings, store.as_ref()));
     findings.extend(station::destinations(settings, store.as_ref()));
@@ -87,10 +110,19 @@ pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     if let Some(store) = &store {
         findings.extend(orphans::look(&settings.vault.dir, store));
         findings.extend(keeping::look(settings, store));
+        findings.extend(notice::look(settings, store));
+        findings.push(searching::look(store));
+        findings.push(tallies::look(store));
     }
     findings.extend(station::accounts(settings, store.as_ref()));
+    findings.extend(door::ways(settings, store.as_ref()));
     findings.extend(station::certificate(settings));
+    Ok(findings)
+}
 
+/// Carries the verb out; ends with [`Exit::Failure`] when there is a problem. Warnings are allowed.
+pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let findings = look(settings)?;
     let count = |level| findings.iter().filter(|f| f.level == level).count();
     let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
     let exit = if problems == 0 { Exit::Ok } else { Exit::Failure };

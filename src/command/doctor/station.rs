@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Finding, existing};
 use crate::command::backup::those_that_may_go;
 use crate::command::control;
+use crate::command::destinations;
 use crate::command::run::database as database_path;
 use crate::config::{Destination, DestinationKind, FtpTls, Settings};
 use crate::custody::checkpoint::key_name;
@@ -102,6 +103,19 @@ pub fn key(settings: &Settings, has_run: bool) -> Vec<Finding> {
     let path = settings.station.state_dir.join("log.key");
     let public = public_path(&path);
     let part = "log key";
+    if let Some(key) = &settings.custody.key {
+        // Its content is for the service alone; how it is kept is told by its encrypted file.
+        let kept = crate::custody::sealed::protection(&key.sealed);
+        let words = format!("it comes as the credential {}, kept by {kept}", key.name);
+        return vec![match kept {
+            "tpm2" | "tpm2+host" | "host" => Finding::ok(part, words),
+            _ => Finding::warning(
+                part,
+                words,
+                format!("{} should be made by systemd-creds with --with-key=tpm2, or host", key.sealed.display()),
+            ),
+        }];
+    }
     if !path.exists() {
         return vec![if has_run || public.exists() {
             let todo = "restore the key from the backup; without it checkpoints cannot be signed";
@@ -287,11 +301,9 @@ fn by_its_settings(written: &Destination) -> Option<Finding> {
 fn destination(name: &str, row: Option<&DestinationRow>) -> Finding {
     let part = "destination";
     match row.map(|row| (row, &row.trouble, row.proof)) {
-        Some((_, Some(trouble), _)) => Finding::problem(
-            part,
-            format!("{name}: {trouble}"),
-            format!("mend that, then `evidock retry {name}`; what is unreachable is tried again by itself"),
-        ),
+        Some((_, Some(trouble), _)) => {
+            Finding::problem(part, format!("{name}: {trouble}"), destinations::mend(name))
+        }
         Some((row, None, Some(proof))) if proof.proves() => {
             let lock = if row.can_lock { ", can lock objects" } else { ", cannot lock objects" };
             Finding::ok(part, format!("{name}: proves by {}{lock}", proof.as_str()))

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::clips::Look;
-use super::serve::write_whole;
+use super::serve::{Zip, write_whole};
 use crate::deliver::prove::{Expected, Verdict, prove};
 use crate::domain::digest::Sha256;
 use crate::domain::grid::PartGrid;
@@ -65,7 +65,7 @@ impl ByteSource for Held {
 pub(super) async fn send(
     dest: &dyn Destination,
     key: &str,
-    zip: Arc<dyn ClipBytes>,
+    zip: Arc<Zip>,
     notes: &Path,
     look: Look<'_>,
 ) -> anyhow::Result<()> {
@@ -92,7 +92,7 @@ pub(super) async fn send(
     };
     let session = SessionId(under.session.clone());
     let (mut whole, mut sent) = (sha2::Sha256::new(), Vec::new());
-    let mut stream = zip.read(0..size_bytes);
+    let mut stream = Arc::clone(&zip).read(0..size_bytes);
     let (mut n, mut offset, mut rest) = (0, 0, Vec::new());
     while offset < size_bytes {
         let len = grid.part_bytes(n).min(size_bytes - offset);
@@ -127,6 +127,7 @@ pub(super) async fn send(
         (n, offset) = (n + 1, offset + len);
     }
     object.sha256 = Sha256(whole.finalize().into());
+    zip.all_there().await.context("what was sent of the package is not made whole there")?;
     if let Err(e) = dest.complete(&object, &session, &sent).await {
         // A lost answer is settled by looking, not by asking again.
         let there = dest.head(key).await?;

@@ -59,6 +59,15 @@ pub(super) async fn write_all(
     Ok((sink, all))
 }
 
+/// Looks at every clip once more before its package is finished: what was written an hour or a run ago may have been
+/// isolated since, and must not be handed over.
+pub(super) async fn still_there(footage: &dyn Footage, clips: &[PackedClip]) -> anyhow::Result<()> {
+    for clip in clips {
+        open(footage, clip).await?;
+    }
+    Ok(())
+}
+
 /// Reads a clip for its digests alone.
 pub(super) async fn digest(
     footage: &dyn Footage,
@@ -140,5 +149,9 @@ async fn one(
 
 pub(super) fn failed(clip: &PackedClip, e: &FootageError) -> anyhow::Error {
     let exit = if e.retry() == Retry::Transient { Exit::Failure } else { Exit::Mismatch };
-    Ended::with(exit, format!("the clip {} cannot be exported: {}; the package is not finished", clip.clip, chain(e)))
+    let next = match e {
+        FootageError::Isolated => "the package is not finished: remove what was written of it, and ask for another one",
+        _ => "the package is not finished",
+    };
+    Ended::with(exit, format!("the clip {} cannot be exported: {}; {next}", clip.clip, chain(e)))
 }

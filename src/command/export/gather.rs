@@ -5,14 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::super::coverage::allowed;
 use super::super::exit::Exit;
 use super::super::find::case_number;
 use super::super::run::policy;
 use super::super::{Ended, log as log_verb};
-use super::plan::Package;
+use super::plan::{Package, file_name};
 use crate::config::Settings;
-use crate::custody::package::{Facts, OpenedValue, PackedClip, WithheldEvent, bag};
+use crate::custody::package::{Facts, OpenedValue, PackedClip, PackedDerived, WithheldEvent};
+use crate::custody::sm2::Sm2Key;
+use crate::custody::sm2_course::Course;
 use crate::domain::clip::Local;
+use crate::domain::coverage::told;
+use crate::domain::derivative::State;
 use crate::domain::digest::to_hex;
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
@@ -21,7 +26,8 @@ use crate::domain::merkle::{Hash, leaf_hash};
 use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
 use crate::domain::time::UtcMs;
-use crate::store::{CheckpointRow, LogRow, Reader, Store, StoreError};
+use crate::domain::why::Why;
+use crate::store::{CheckpointRow, DerivativeRow, LogRow, Reader, Store, StoreError};
 
 /// The log's part of a package.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +38,9 @@ pub(super) struct Custody {
     pub checkpoint: String,
     /// The keys, one a line.
     pub keys: String,
+    /// The key of the second signature, PEM.
+    #[serde(default)]
+    pub sm2: Option<String>,
     /// Events in clear: their stored bytes, which are text.
     pub events: BTreeMap<u64, String>,
     /// Events of which only the leaf hash is told.
@@ -62,6 +71,7 @@ impl Custody {
             size: self.size,
             checkpoint: self.checkpoint.clone(),
             keys: self.keys.clone(),
+            sm2: self.sm2.clone(),
             timestamp: self.timestamp.clone(),
         }
     }
@@ -76,8 +86,17 @@ pub(super) struct Stamped {
     pub consistency: Vec<String>,
 }
 
+/// Something was said about the case since the checkpoint was signed: a package must say what stands below its own, so that
+/// a newer one is to be signed first.
+#[derive(Debug, thiserror::Error)]
+#[error("facts of this case are changed again and again just as its package is begun; ask for it later")]
+pub(super) struct Behind;
+
+/// So often a newer checkpoint is signed for that.
+pub(super) const TRIES: u32 = 5;
+
 /// What the daemon answered to [`crate::domain::command::Request::BeginExport`].
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Begun {
     package: String,
     seq: u64,
@@ -88,33 +107,47 @@ pub(super) struct Begun {
     size: u64,
 }
 
+impl Begun {
+    /// A newer checkpoint, of so many entries, is to be the package's.
+    pub fn under(&mut self, size: u64) {
+        self.size = size;
+    }
+}
+
 /// What was asked for.
 pub(super) struct Asked<'a> {
     pub case_no: &'a str,
     pub reason: &'a str,
     pub basis: &'a str,
     pub recipient: Option<&'a str>,
+    /// With the files that were derived of its clips.
+    pub derived: bool,
 }
 
-/// Reads what a package will say that was begun. Blocks.
+/// Reads what a package will say that was begun; [`Behind`] where its checkpoint does not cover that. Blocks.
 pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store: &Store) -> anyhow::Result<Package> {
     let number = case_number(settings, asked.case_no)?;
     let log_keys = log_verb::trusted_keys(settings)?;
-    let policy = policy(settings);
-    let told = store.read_blocking(|r| {
+    let (policy, with_derived, zone) = (policy(settings), asked.derived, settings.station.zone.clone());
+    let allowed = allowed(&settings.casework.coverage);
+    let gathered = store.read_blocking(|r| {
         let Some(case) = r.case_id(number.key())? else {
-            return Err(StoreError::NotFound(format!("there is no case {}", number.display())));
+            return Err(StoreError::NotFound(Why::NoCaseNumber { case_no: number.display().to_owned() }));
         };
         let aliases = r.aliases(case)?;
-        let keys: Vec<String> = aliases.iter().map(|(key, _)| key.clone()).collect();
-        let hashes: Vec<String> = keys.iter().map(|key| layout::case_hash(key)).collect();
+        // A case has several numbers: its events know it by any of them.
+        let hashes: Vec<String> = aliases.iter().map(|(key, _)| layout::case_hash(key)).collect();
+        // What was linked since the request is in the next package: the log says with which clips this one was asked for.
+        let asked_for: BTreeSet<ClipId> = r.begun_clips(begun.seq)?.into_iter().collect();
         let (mut chosen, mut isolated, mut unsealed) = (Vec::new(), 0, 0);
         for clip in r.clips_of_case(case)? {
             let row = r.clip(clip)?;
             match () {
                 () if row.isolated_ms.is_some() => isolated += 1,
                 () if row.local == Local::Copying => unsealed += 1,
-                () => chosen.push((clip, of_case(r.record(clip, &policy)?, &keys))),
+                // Its record stays, and the list of disposal tells of it.
+                () if row.disposed_ms.is_some() || !asked_for.contains(&clip) => {}
+                () => chosen.push((clip, r.record_of_case(clip, &policy, case)?)),
             }
         }
         let checkpoint = r
@@ -124,12 +157,22 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
             .ok_or_else(|| StoreError::Odd("the checkpoint over the request is not there".into()))?;
         let clips: Vec<ClipId> = chosen.iter().map(|(clip, _)| *clip).collect();
         let custody = custody(r, &clips, &hashes, &checkpoint, &begun.package)?;
-        Ok((aliases, chosen, isolated, unsealed, custody))
+        let mut derived = Vec::new();
+        for clip in clips.iter().filter(|_| with_derived) {
+            derived
+                .extend(r.derivatives(*clip, MOST_DERIVED)?.iter().rev().filter_map(|row| packed_derived(row, &zone)));
+        }
+        let coverage = r.coverage(case, begun.at_ms, allowed)?;
+        Ok((aliases, chosen, isolated, unsealed, custody, derived, coverage))
     });
-    let (aliases, chosen, isolated, unsealed, mut custody) = told.map_err(|e| match e {
-        StoreError::NotFound(words) => Ended::with(Exit::NotFound, words),
+    let (aliases, chosen, isolated, unsealed, mut custody, derived, coverage) = gathered.map_err(|e| match e {
+        StoreError::NotFound(why) => Ended::why(Exit::NotFound, why),
+        StoreError::Conflict(_) => Behind.into(),
         e => e.into(),
     })?;
+    // Where no item applies nothing is missing, which is no proof that anything is complete: nothing is said then.
+    let coverage = (!coverage.lines.is_empty())
+        .then(|| told(&begun.case_no, &coverage, UtcMs(begun.at_ms), &settings.station.zone));
     custody.keys = log_keys.iter().map(|key| format!("{key}\n")).collect();
     let of = chosen.len();
     let clips: Vec<PackedClip> = chosen
@@ -159,7 +202,34 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
         made_with: concat!("evidock ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let records = chosen.into_iter().map(|(_, record)| record).collect();
-    Ok(Package { facts, clips, records, custody })
+    Ok(Package { facts, clips, records, custody, derived, coverage })
+}
+
+/// Of one clip at most so many go into a package.
+const MOST_DERIVED: u32 = 1_000;
+
+/// A derivative as a package tells of it; `None` of one that is not there.
+fn packed_derived(row: &DerivativeRow, zone: &jiff::tz::TimeZone) -> Option<PackedDerived> {
+    let file = row.file.as_ref().filter(|_| row.state == State::Ready)?;
+    let kind = row.order.kind.as_str();
+    Some(PackedDerived {
+        is: "derived, not the evidence".to_owned(),
+        path: format!("data/derived/{kind}_{:08}ms_{}.{}", file.from_ms, row.id, file.form.as_str()),
+        derived: row.id.clone(),
+        clip: row.clip.to_string(),
+        kind: kind.to_owned(),
+        method: file.method.as_str().to_owned(),
+        from_ms: file.from_ms,
+        to_ms: file.to_ms,
+        size_bytes: file.size_bytes,
+        sha256: file.sha256.to_string(),
+        blake3: file.blake3.to_string(),
+        parent_sha256: file.parent_sha256.to_string(),
+        parent_blake3: file.parent_blake3.to_string(),
+        tool: file.tool.clone(),
+        asked_by: format!("{}:{}", row.asked_by.kind, row.asked_by.id),
+        made_at: UtcMs(row.ended_ms.unwrap_or(row.asked_ms)).rfc3339_in(zone),
+    })
 }
 
 fn packed(n: usize, of: usize, clip: ClipId, record: &Record) -> Result<PackedClip, StoreError> {
@@ -167,26 +237,11 @@ fn packed(n: usize, of: usize, clip: ClipId, record: &Record) -> Result<PackedCl
         |d: &Option<String>| d.clone().ok_or_else(|| StoreError::Odd(format!("clip {clip} is sealed without digests")));
     Ok(PackedClip {
         clip: clip.to_string(),
-        path: bag::clip_name(n, of, record.captured_start.as_deref(), &record.device_id, &record.original_filename),
+        path: file_name(n, of, record),
         size_bytes: record.size_bytes,
         sha256: digest(&record.sha256)?,
         blake3: digest(&record.blake3)?,
     })
-}
-
-/// The record as this case may see it: nothing of other cases.
-fn of_case(mut record: Record, keys: &[String]) -> Record {
-    // A case has several numbers: its link is known by any of them.
-    record.cases.retain(|link| keys.contains(&link.case_key));
-    if let Some(link) = record.cases.first().cloned() {
-        record.case_no = Some(link.case_no);
-        record.case_no_raw = Some(link.case_no_raw);
-        record.case_key = Some(link.case_key);
-        record.stage = link.stage.or(record.stage);
-        record.matter = link.matter.or(record.matter);
-        record.proves = link.proves.or(record.proves);
-    }
-    record
 }
 
 /// Kinds of events whose values a package opens: what was said about the clips, and this request.
@@ -195,6 +250,7 @@ fn is_opened(envelope: &Envelope, package: &str) -> bool {
         Some(
             EventKind::Annotated
             | EventKind::Linked
+            | EventKind::DocumentFiled
             | EventKind::Unlinked
             | EventKind::Quarantine
             | EventKind::Mismatch,
@@ -220,9 +276,20 @@ fn custody(
     }
     rows.extend(r.log_of_case(hashes)?.into_iter().map(|row| (row.seq, row)));
     rows.extend(r.log_of_keys()?.into_iter().map(|row| (row.seq, row)));
+    rows.extend(r.log_of_sm2_key()?.into_iter().map(|row| (row.seq, row)));
     let note = r.cosigned_note(checkpoint)?;
     let (mut events, mut proofs, mut clip_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let (mut withheld, mut opened) = (Vec::new(), Vec::new());
+    let (mut withheld, mut opened, mut of_sm2) = (Vec::new(), Vec::new(), Vec::new());
+    // What records say must stand below the checkpoint.
+    for (seq, row) in rows.range(checkpoint.size..) {
+        let envelope: Envelope =
+            serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {seq}: {e}")))?;
+        let said = [EventKind::Annotated, EventKind::Linked, EventKind::Unlinked, EventKind::CasesJoined];
+        let here = envelope.clip.as_ref().is_none_or(|clip| ids.contains(clip));
+        if here && EventKind::parse(&envelope.kind).is_some_and(|kind| said.contains(&kind)) {
+            return Err(StoreError::Conflict(Why::NewerEntry { seq: *seq }));
+        }
+    }
     for (seq, row) in rows.into_iter().filter(|(seq, _)| *seq < checkpoint.size) {
         let odd = |e: &dyn std::fmt::Display| StoreError::Odd(format!("log entry {seq}: {e}"));
         let envelope: Envelope = serde_json::from_slice(&row.bytes).map_err(|e| odd(&e))?;
@@ -249,6 +316,9 @@ fn custody(
             }));
         }
         events.insert(seq, String::from_utf8(row.bytes).map_err(|e| odd(&e))?);
+        if envelope.kind == EventKind::Sm2Key.as_str() {
+            of_sm2.push(envelope);
+        }
     }
     let stamp = r.last_timestamp()?.filter(|t| t.epoch == checkpoint.epoch && t.size <= checkpoint.size);
     let timestamp = match stamp {
@@ -267,6 +337,7 @@ fn custody(
         size: checkpoint.size,
         checkpoint: note,
         keys: String::new(),
+        sm2: sm2_key(&of_sm2, checkpoint.epoch)?,
         events,
         withheld,
         proofs,
@@ -274,4 +345,13 @@ fn custody(
         opened,
         timestamp,
     })
+}
+
+/// The SM2 key that these entries name at their end, as PEM: it signs the checkpoint over them, and the package.
+fn sm2_key(told: &[Envelope], epoch: u32) -> Result<Option<String>, StoreError> {
+    let odd = |seq: u64| StoreError::Odd(format!("log entry {seq} says what it cannot of the SM2 key"));
+    let course = Course::of(told, epoch).map_err(odd)?;
+    let Some(in_use) = course.in_use() else { return Ok(None) };
+    let key = in_use.key.parse::<Sm2Key>().map_err(|e| StoreError::Odd(format!("the log names no SM2 key: {e}")))?;
+    Ok(Some(key.to_pem()))
 }

@@ -23,7 +23,8 @@ use super::super::Ended;
 use super::super::desk::Desk;
 use super::super::exit::Exit;
 use super::super::exporting::Wanted;
-use super::gather::{Asked, Begun, gather};
+use super::documents::How;
+use super::gather::{self, Asked, Begun, Behind};
 use super::plan::{Package, Plan};
 use super::serve::{Index, Zip, folder, write_whole};
 use super::sink::Sink;
@@ -36,13 +37,13 @@ use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::export::{ExportState, Target};
 use crate::domain::ids::DestinationName;
 use crate::domain::layout;
-use crate::domain::ports::{ClipBytes, Clock, FootageError, SendError};
+use crate::domain::ports::{Clock, FootageError, SendError};
 use crate::domain::sensitivity::Sensitivity;
 use crate::runtime::board::Board;
 use crate::runtime::clock::monotonic;
 use crate::runtime::durable::{make_dir_all, sync_dir};
 use crate::runtime::supervise::TaskContext;
-use crate::runtime::task;
+use crate::runtime::{task, typeface};
 use crate::store::{Change, ExportRow, Store, StoreError};
 
 /// Looked for so often, besides when something changed.
@@ -160,7 +161,7 @@ impl Exports {
         };
         let (clips, bytes) = plan.content();
         if row.target == Target::Station {
-            self.room(&dir, bytes)?;
+            self.room(&dir, bytes + plan.derived_bytes())?;
         }
         if let Target::At(name) = &row.target {
             self.may_go(name, &plan)?;
@@ -183,7 +184,7 @@ impl Exports {
                 let dest =
                     dest.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
                 let zip = Zip::open(&dir, disc, Arc::new(self.reach.clone())).await?;
-                let zip: Arc<dyn ClipBytes> = zip.context("the package that was made is gone")?;
+                let zip = zip.context("the package that was made is gone")?;
                 let key = layout::export(&self.reach.station, &plan.discs[n].facts.package);
                 let notes = dir.join(format!("sending-{disc}"));
                 bucket::send(&**dest, &key, zip, &notes, &mut look).await?;
@@ -203,10 +204,20 @@ impl Exports {
             resumes: None,
             package: Some(row.package.clone()),
         };
-        let begun: Begun = match self.desk.begin_export(&caller, wanted).await? {
+        let mut begun: Begun = match self.desk.begin_export(&caller, wanted).await? {
             Reply::Done(value) => serde_json::from_value(value)?,
             Reply::Refused { message, .. } => anyhow::bail!(message),
         };
+        for _ in 0..gather::TRIES {
+            match self.plan(row, dir, begun.clone()).await {
+                Err(e) if e.is::<Behind>() => begun.under(self.desk.anchor.sign_now().await?.size),
+                planned => return planned,
+            }
+        }
+        Err(Behind.into())
+    }
+
+    async fn plan(&self, row: &ExportRow, dir: &Path, begun: Begun) -> anyhow::Result<Arc<Plan>> {
         let (row, settings, store, dir) = (row.clone(), Arc::clone(&self.settings), self.store.clone(), dir.to_owned());
         let planned = task::blocking("export", move || {
             let asked = Asked {
@@ -214,8 +225,9 @@ impl Exports {
                 reason: &row.reason,
                 basis: &row.basis,
                 recipient: row.recipient.as_deref(),
+                derived: row.derived,
             };
-            let whole = gather(&asked, begun, &settings, &store)?;
+            let whole = gather::gather(&asked, begun, &settings, &store)?;
             anyhow::ensure!(!whole.clips.is_empty(), "no clip of this case can be exported any more");
             let plan = Plan::new(whole, lang_of(&row.lang), settings.export.sm3, row.disc_bytes)?;
             private_dir(&dir)?;
@@ -301,19 +313,24 @@ impl Exports {
             }
             of_clips
         };
+        clips::still_there(&self.reach, &package.clips).await?;
         let caller = caller(row);
         let (desk, plan, dir, zone) =
             (Arc::clone(&self.desk), Arc::clone(plan), dir.to_owned(), self.settings.station.zone.clone());
+        let (font, derived) = (self.settings.export.font.clone(), self.settings.derived.dir.clone());
         let runtime = tokio::runtime::Handle::current();
         let finished = task::blocking("export", move || {
             let package = &plan.discs[disc as usize - 1];
             let sign = |request: Request| match runtime.block_on(desk.ask(&caller, request)) {
-                Reply::Done(value) => {
-                    value["note"].as_str().map(str::to_owned).context("the desk answered without a signature")
-                }
+                Reply::Done(value) => serde_json::from_value(value).context("the desk answered without a signature"),
                 Reply::Refused { message, .. } => Err(anyhow::anyhow!(message)),
             };
-            documents::finish(sink, package, &of_clips, (plan.lang(), plan.sm3), &zone, &sign)?;
+            let typeface = typeface::find(font.as_deref());
+            let typeface =
+                typeface.inspect_err(|e| tracing::warn!(error = %e, "an evidence package goes without PDFs")).ok();
+            let (lang, sm3) = (plan.lang(), plan.sm3);
+            let how = How { lang, sm3, zone: &zone, typeface: typeface.as_ref(), derived: &derived };
+            documents::finish(sink, package, &of_clips, &how, &sign)?;
             let pairs: Vec<_> = package.clips.iter().cloned().zip(of_clips).collect();
             let index = Index::of(&dir, disc, &package.facts, &pairs, &zone)?;
             index.write(&dir, disc)?;
@@ -322,12 +339,18 @@ impl Exports {
         finished.await?
     }
 
-    /// Removes what was made for browsers and can be fetched no longer.
+    /// Removes what can be fetched no longer, and what stopped and nobody let go on: both hold names in clear.
     async fn sweep(&self) -> Result<(), StoreError> {
         let before = self.clock.now().0 - self.settings.export.keep.as_millis() as i64;
         for row in self.store.read(|r| r.exports(None, 10_000)).await? {
-            let over = row.state == ExportState::Ready && row.ended_ms.is_some_and(|at| at < before);
-            if !over || row.target == Target::Station {
+            // What was made on the station is there for people to take.
+            let goes = match row.state {
+                ExportState::Ready => row.target != Target::Station,
+                ExportState::Failed => true,
+                ExportState::Asked | ExportState::Refused | ExportState::Making => false,
+            };
+            // What stopped before its end was noted counts from when it was asked for.
+            if !goes || row.ended_ms.unwrap_or(row.asked_ms) >= before {
                 continue;
             }
             let dir = self.dir(&row.package);
@@ -395,5 +418,5 @@ fn is_passing(e: &anyhow::Error) -> bool {
     if let Some(e) = e.downcast_ref::<FootageError>() {
         return e.retry() == Retry::Transient;
     }
-    e.downcast_ref::<Ended>().is_some_and(|ended| ended.exit == Exit::Failure)
+    e.is::<Behind>() || e.downcast_ref::<Ended>().is_some_and(|ended| ended.exit == Exit::Failure)
 }

@@ -16,7 +16,6 @@ mod sink;
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
 
 use super::exit::Exit;
@@ -29,12 +28,17 @@ use crate::custody::package::discs;
 use crate::deliver::footage::Reach;
 use crate::domain::command::Request;
 use crate::domain::words::Lang;
+use crate::runtime::typeface;
 use crate::store::Store;
 use crate::vault::Vault;
-use gather::{Asked, Begun};
+use documents::How;
+use gather::{Asked, Begun, Behind};
 use plan::{Plan, PlanFile, place, plan_path};
 pub use serve::Packed;
 use sink::Sink;
+
+/// Lists of a package that the daemon is asked to sign: some 200,000 files.
+const MOST_LISTED_BYTES: usize = 28 << 20;
 
 /// Carries the verb out.
 pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
@@ -63,14 +67,25 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
         None => {
             // A package is for others: neither this terminal's language nor that of programs is theirs.
             let lang = output.asked().or(settings.station.language.fixed()).unwrap_or_default();
-            let begun: Begun = serde_json::from_value(ask::request(settings, &begin(export, None))?)?;
+            let mut begun: Begun = serde_json::from_value(ask::request(settings, &begin(export, None))?)?;
             let asked = Asked {
                 case_no: &export.case_no,
                 reason: &export.reason,
                 basis: &export.basis,
                 recipient: export.recipient.as_deref(),
+                derived: export.with_derived,
             };
-            let whole = gather::gather(&asked, begun, settings, &store)?;
+            let mut tries = 0;
+            let whole = loop {
+                match gather::gather(&asked, begun.clone(), settings, &store) {
+                    Err(e) if e.is::<Behind>() && tries < gather::TRIES => {
+                        let newer = ask::request(settings, &Request::Checkpoint)?;
+                        begun.under(newer["size"].as_u64().unwrap_or_default());
+                        tries += 1;
+                    }
+                    gathered => break gathered?,
+                }
+            };
             if whole.clips.is_empty() {
                 notes.remove(&plan_path);
                 let words = output.words(settings.station.language).no_clip_of(number.display());
@@ -92,6 +107,9 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
     let (clips, bytes) = plan.content();
     let mut progress = output.progress("export", bytes);
     let mut made = Vec::new();
+    // Without one the package says so itself.
+    let typeface = typeface::find(settings.export.font.as_deref());
+    let typeface = typeface.inspect_err(|e| output.note(&format!("the package goes without PDFs: {e}"))).ok();
     for package in &plan.discs {
         let to = place(&export.to, is_zip, package.facts.disc);
         // A zip that has its name is whole; a folder is looked through.
@@ -103,8 +121,11 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
         let mut look = |bytes| progress.advance(bytes);
         let written = block_on(clips::write_all(&reach, &package.clips, sink, there, &mut look))?;
         let (sink, digests) = written;
+        block_on(clips::still_there(&reach, &package.clips))?;
         let sign = |request| signed(settings, &request);
-        let one = documents::finish(sink, package, &digests, (plan.lang(), plan.sm3), &settings.station.zone, &sign)?;
+        let (lang, sm3, zone) = (plan.lang(), plan.sm3, &settings.station.zone);
+        let how = How { lang, sm3, zone, typeface: typeface.as_ref(), derived: &settings.derived.dir };
+        let one = documents::finish(sink, package, &digests, &how, &sign)?;
         made.push((to, one));
     }
     drop(progress);
@@ -151,13 +172,14 @@ fn begin(export: &Export, resumes: Option<String>) -> Request {
 }
 
 /// The daemon signs, and logs that it did.
-fn signed(settings: &Settings, request: &Request) -> anyhow::Result<String> {
-    #[derive(Deserialize)]
-    struct Signed {
-        note: String,
+fn signed(settings: &Settings, request: &Request) -> anyhow::Result<documents::Signed> {
+    if let Request::SignExport { files, manifest, .. } = request
+        && files.len() + manifest.len() > MOST_LISTED_BYTES
+    {
+        let words = "its lists are longer than what goes through the daemon's socket; ask for it on the page of the case, or with POST /api/v1/exports";
+        return Err(Ended::with(Exit::Failure, words));
     }
-    let signed: Signed = serde_json::from_value(ask::request(settings, request)?)?;
-    Ok(signed.note)
+    Ok(serde_json::from_value(ask::request(settings, request)?)?)
 }
 
 /// `dvd`, `bluray`, or gigabytes as they are printed on discs.

@@ -14,7 +14,9 @@ use super::super::exit::Exit;
 use super::super::output::size;
 use super::gather::Custody;
 use super::sink;
-use crate::custody::package::{Disc, Facts, PackedClip, bag, discs};
+use crate::custody::package::{Disc, Facts, PackedClip, PackedDerived, bag, discs};
+use crate::domain::coverage::CaseCoverage;
+use crate::domain::document::ending;
 use crate::domain::record::Record;
 use crate::domain::words::Lang;
 
@@ -44,6 +46,12 @@ pub(super) struct Package {
     pub clips: Vec<PackedClip>,
     pub records: Vec<Record>,
     pub custody: Custody,
+    /// Files that were derived of its clips, where they were asked for.
+    #[serde(default)]
+    pub derived: Vec<PackedDerived>,
+    /// The whole case against the catalogue, on every disc; `None` in plans of before.
+    #[serde(default)]
+    pub coverage: Option<CaseCoverage>,
 }
 
 impl Plan {
@@ -70,6 +78,11 @@ impl Plan {
         self.discs.iter().fold((0, 0), |(clips, bytes), d| (clips + d.facts.clips, bytes + d.facts.bytes))
     }
 
+    /// Bytes of derived files, of all discs.
+    pub fn derived_bytes(&self) -> u64 {
+        self.discs.iter().flat_map(|disc| &disc.derived).map(|d| d.size_bytes).sum()
+    }
+
     /// Reads what [`PlanFile::write`] or a job wrote; `None` of the beginning of one, or of another version.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(bytes).ok().filter(|plan| plan.v == VERSION && !plan.discs.is_empty())
@@ -88,7 +101,10 @@ fn divided(whole: Package, room: u64) -> anyhow::Result<Vec<Package>> {
     let sizes: Vec<u64> = whole
         .clips
         .iter()
-        .map(|c| discs::on_disc(c.size_bytes) + LINES_BYTES + of_events(&whole.custody, Some(&c.clip)))
+        .map(|c| {
+            let derived = whole.derived.iter().filter(|d| d.clip == c.clip).map(|d| discs::on_disc(d.size_bytes));
+            discs::on_disc(c.size_bytes) + LINES_BYTES + of_events(&whole.custody, Some(&c.clip)) + derived.sum::<u64>()
+        })
         .collect();
     let ranges = discs::divide(&sizes, common, room).map_err(|discs::TooLong(n)| {
         let clip = &whole.clips[n];
@@ -114,17 +130,27 @@ fn divided(whole: Package, room: u64) -> anyhow::Result<Vec<Package>> {
         };
         let ids: BTreeSet<&str> = clips.iter().map(|c| c.clip.as_str()).collect();
         let custody = whole.custody.of_clips(&ids);
-        packages.push(Package { facts, clips, records, custody });
+        let derived = whole.derived.iter().filter(|d| ids.contains(d.clip.as_str())).cloned().collect();
+        let coverage = whole.coverage.clone();
+        packages.push(Package { facts, clips, records, custody, derived, coverage });
     }
     // Numbers of files begin anew on each disc, so that its catalogue counts what lies on it.
     for package in &mut packages {
         let of = package.clips.len();
         for (n, (clip, record)) in package.clips.iter_mut().zip(&package.records).enumerate() {
-            let start = record.captured_start.as_deref();
-            clip.path = bag::clip_name(n + 1, of, start, &record.device_id, &record.original_filename);
+            clip.path = file_name(n + 1, of, record);
         }
     }
     Ok(packages)
+}
+
+/// Where a clip stands in its package: the one place that names its file.
+pub(super) fn file_name(n: usize, of: usize, record: &Record) -> String {
+    match &record.document {
+        // Its name may end in anything; what it is, its bytes have said.
+        Some(document) => bag::clip_name(n, of, None, "document", &format!(".{}", ending(&document.media_type))),
+        None => bag::clip_name(n, of, record.captured_start.as_deref(), &record.device_id, &record.original_filename),
+    }
 }
 
 /// Where the plan of a package stands: inside a folder, beside a zip.
@@ -186,5 +212,104 @@ impl PlanFile {
     pub fn remove(self, path: &Path) {
         // The package is what counts; a plan that is left behind is removed by hand.
         let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::record::PublishedDocument;
+
+    fn whole(records: Vec<Record>) -> Package {
+        let of = records.len();
+        let clips: Vec<PackedClip> = records
+            .iter()
+            .enumerate()
+            .map(|(n, record)| PackedClip {
+                clip: record.record_id.clone(),
+                path: file_name(n + 1, of, record),
+                size_bytes: 60_000_000,
+                sha256: "00".repeat(32),
+                blake3: "11".repeat(32),
+            })
+            .collect();
+        let facts = Facts {
+            v: 1,
+            package: "p".into(),
+            station: "test-01".into(),
+            agency: None,
+            case_no: "x".into(),
+            case_hash: "22".repeat(32),
+            aliases: Vec::new(),
+            reason: "r".into(),
+            basis: "b".into(),
+            recipient: None,
+            asked_by: "os:0".into(),
+            asked_at: "2026-06-19T09:12:00+08:00".into(),
+            begun_seq: 0,
+            clips: of as u64,
+            bytes: 60_000_000 * of as u64,
+            isolated: 0,
+            unsealed: 0,
+            disc: None,
+            made_with: "x".into(),
+        };
+        let custody = Custody {
+            size: 1,
+            checkpoint: String::new(),
+            keys: String::new(),
+            sm2: None,
+            events: BTreeMap::new(),
+            withheld: Vec::new(),
+            proofs: BTreeMap::new(),
+            clip_of: BTreeMap::new(),
+            opened: Vec::new(),
+            timestamp: None,
+        };
+        Package { facts, clips, records, custody, derived: Vec::new(), coverage: None }
+    }
+
+    #[test]
+    fn a_document_keeps_its_safe_name_on_every_disc() {
+        let clip = |id: &str| Record {
+            record_id: id.into(),
+            device_id: "36NCC009910".into(),
+            original_filename: "a.MP4".into(),
+            captured_start: Some("2026-06-19T09:12:00+08:00".into()),
+            ..Record::default()
+        };
+        // What it calls itself says nothing of what it is.
+        let document = |id: &str, media_type: &str| Record {
+            original_filename: "x.exe".into(),
+            document: Some(PublishedDocument { kind: "record".into(), media_type: media_type.into() }),
+            ..clip(id)
+        };
+        let records = || vec![clip("1"), document("2", "application/pdf"), document("3", "image/png")];
+        let plan = |room| Plan::new(whole(records()), Lang::En, false, room).unwrap();
+        let names = |plan: &Plan| -> Vec<String> {
+            plan.discs.iter().flat_map(|disc| &disc.clips).map(|clip| clip.path.clone()).collect()
+        };
+        let one = plan(None);
+        assert_eq!(one.discs.len(), 1);
+        assert_eq!(
+            names(&one),
+            [
+                "data/clips/001_20260619T091200_36NCC009910.mp4",
+                "data/clips/002_document.pdf",
+                "data/clips/003_document.png"
+            ]
+        );
+        let three = plan(Some(discs::LEAST_BYTES));
+        assert_eq!(three.discs.len(), 3);
+        assert_eq!(
+            names(&three),
+            [
+                "data/clips/001_20260619T091200_36NCC009910.mp4",
+                "data/clips/001_document.pdf",
+                "data/clips/001_document.png"
+            ]
+        );
     }
 }

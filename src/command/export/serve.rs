@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,8 +25,11 @@ use crate::domain::ports::{BoxFuture, ClipBytes, Footage, FootageError, FootageS
 use crate::runtime::durable::sync_dir;
 use crate::runtime::task;
 
-/// More than any file of a package takes but its clips.
-const MAX_SMALL_BYTES: u64 = 256 << 20;
+/// A file of a package's folder that is longer (a derived one) is not held in memory whole.
+const IN_MEMORY_BYTES: u64 = 64 << 20;
+
+/// Bytes of such a file that are read at a time.
+const STRETCH_BYTES: u64 = 1 << 20;
 
 /// Every file of a finished package.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,8 +84,8 @@ impl Index {
             if clips.iter().any(|(clip, _)| clip.path == name) {
                 continue;
             }
-            let bytes = at.read(&name, MAX_SMALL_BYTES)?;
-            files.push(Indexed { name, size: bytes.len() as u64, crc32: digests::of(&bytes, false).crc32, clip: None });
+            let (size, crc32) = looked_through(&at.path(&name))?;
+            files.push(Indexed { name, size, crc32, clip: None });
         }
         files.extend(clips.iter().map(|(clip, digests)| Indexed {
             name: clip.path.clone(),
@@ -159,8 +163,9 @@ impl Zip {
         Ok(Some(Arc::new(Self { folder, index, laid, footage })))
     }
 
-    /// That no clip of it was isolated since, or is gone: told before the first byte, not in the middle.
-    async fn all_there(&self) -> Result<(), FootageError> {
+    /// That no clip of it was isolated since, or is gone: told before the first byte is given out, and before what was
+    /// sent elsewhere is called whole there.
+    pub async fn all_there(&self) -> Result<(), FootageError> {
         for clip in self.index.files.iter().filter_map(|file| file.clip.as_deref()) {
             let id: ClipId = clip.parse().map_err(|e| odd(io::Error::other(e)))?;
             self.footage.open(id).await?;
@@ -183,6 +188,7 @@ impl Zip {
                 }
                 Ok(bytes.read(range))
             }
+            None if file.size > IN_MEMORY_BYTES => Ok(stretches(self.folder.join(&file.name), range)),
             None => {
                 let path = self.folder.join(&file.name);
                 let read = task::blocking("export", move || small(&path, &file));
@@ -195,6 +201,39 @@ impl Zip {
 
 fn once(bytes: Bytes) -> FootageStream {
     Box::pin(stream::once(async move { Ok(bytes) }))
+}
+
+/// Length and checksum of a file, however long it is. Blocks.
+fn looked_through(path: &Path) -> io::Result<(u64, u32)> {
+    let (mut file, mut hashing) = (File::open(path)?, digests::Hashing::new(false));
+    let (mut block, mut size) = (vec![0; STRETCH_BYTES as usize], 0);
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok((size, hashing.finish().crc32)),
+            n => {
+                hashing.update(&block[..n]);
+                size += n as u64;
+            }
+        }
+    }
+}
+
+/// A stretch of a long file, read as it is taken. Its checksum stands in the zip: whoever unpacks it compares.
+fn stretches(path: PathBuf, range: Range<u64>) -> FootageStream {
+    Box::pin(stream::try_unfold((path, range), |(path, range)| async move {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let (from, len) = (range.start, (range.end - range.start).min(STRETCH_BYTES));
+        let at = path.clone();
+        let read = task::blocking("export", move || -> io::Result<Bytes> {
+            let mut bytes = vec![0; len as usize];
+            File::open(at)?.read_exact_at(&mut bytes, from)?;
+            Ok(bytes.into())
+        });
+        let bytes = read.await.map_err(|e| odd(io::Error::other(e)))?.map_err(odd)?;
+        Ok(Some((bytes, (path, from + len..range.end))))
+    }))
 }
 
 /// A small file, as it was when the package was finished.

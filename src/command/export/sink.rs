@@ -134,6 +134,51 @@ impl Sink {
         put.with_context(|| format!("writing {name}: free space and run the same again, it goes on where it stopped"))
     }
 
+    /// A file of `len` bytes that is too long for memory; gives what was read of it. Blocks.
+    pub(super) fn bring(
+        &mut self,
+        name: &str,
+        from: &mut File,
+        len: u64,
+        sm3: bool,
+    ) -> anyhow::Result<(Digests, String)> {
+        let (mut hashing, mut blake3) = (Hashing::new(sm3), blake3::Hasher::new());
+        let mut each = |write: &mut dyn FnMut(&[u8]) -> io::Result<()>| -> io::Result<()> {
+            let (mut block, mut done) = (vec![0; 1 << 20], 0);
+            loop {
+                let n = from.read(&mut block)?;
+                done += n as u64;
+                if n == 0 && done == len {
+                    return Ok(());
+                }
+                if n == 0 || done > len {
+                    return Err(io::Error::other("it has another length than was made"));
+                }
+                hashing.update(&block[..n]);
+                blake3.update(&block[..n]);
+                write(&block[..n])?;
+            }
+        };
+        let brought = match self {
+            Self::Folder(dir, _) => {
+                let path = dir.join(name);
+                let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
+                parent.and_then(|()| {
+                    let mut file = File::create(&path)?;
+                    each(&mut |bytes| file.write_all(bytes))
+                })
+            }
+            Self::Zip { zip, .. } => zip.begin(name, len).and_then(|mut entry| {
+                each(&mut |bytes| entry.write(bytes))?;
+                entry.end().map(|_| ())
+            }),
+        };
+        brought.with_context(|| {
+            format!("writing {name}: free space and run the same again, it goes on where it stopped")
+        })?;
+        Ok((hashing.finish(), blake3.finalize().to_hex().to_string()))
+    }
+
     /// Everything is on disk when this returns, and called what it was to be called.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {

@@ -15,6 +15,7 @@ use crate::command::output::Output;
 use crate::custody::backup::BackupNote;
 use crate::custody::note::VerifierKey;
 use crate::deliver::backup::{PackError, identities, measure, open_small, unpack};
+use crate::domain::digest::Sha256;
 use crate::domain::error::chain;
 use crate::domain::ids::StationId;
 use crate::domain::layout;
@@ -36,6 +37,8 @@ pub struct Opened {
     pub note: BackupNote,
     /// The log's key as a file holds it, where it was in the backup.
     pub log_key: Option<Vec<u8>>,
+    /// Likewise the SM2 key.
+    pub sm2_key: Option<Vec<u8>>,
 }
 
 /// What is asked of a backup.
@@ -118,22 +121,29 @@ async fn open(
         let (packed, draft, secret, bytes) = (packed.clone(), draft.clone(), secret.to_vec(), note.database_bytes);
         task::blocking("restore", move || unpack(&packed, &draft, bytes, &secret)).await??;
     }
-    let log_key = match note.log_key {
-        None => None,
-        Some(digest) => {
-            let sealed = small(wanted.dest, &layout::backup_log_key(wanted.station, key.epoch, key.seq), MAX_KEY_BYTES)
-                .await
-                .map_err(anyhow::Error::msg)?;
-            use sha2::Digest;
-            anyhow::ensure!(sha2::Sha256::digest(&sealed)[..] == digest.0, "the log key in it is not that of its note");
-            Some(open_small(&sealed, secret)?)
-        }
-    };
+    let at = layout::backup_log_key(wanted.station, key.epoch, key.seq);
+    let log_key = sealed_key(wanted.dest, &at, note.log_key, secret).await?;
+    let at = layout::backup_sm2_key(wanted.station, key.epoch, key.seq);
+    let sm2_key = sealed_key(wanted.dest, &at, note.sm2_key, secret).await?;
     let (path, station, expected) = (draft.clone(), wanted.station.clone(), note.clone());
     task::blocking("restore", move || look_through(&path, &station, &expected)).await??;
     rename_database(&draft, database)?;
     fs::remove_file(&packed)?;
-    Ok(Opened { key, note, log_key })
+    Ok(Opened { key, note, log_key, sm2_key })
+}
+
+/// A key in a backup whose note gives its digest, opened.
+async fn sealed_key(
+    dest: &dyn Destination,
+    at: &str,
+    digest: Option<Sha256>,
+    secret: &[age::x25519::Identity],
+) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(digest) = digest else { return Ok(None) };
+    let sealed = small(dest, at, MAX_KEY_BYTES).await.map_err(anyhow::Error::msg)?;
+    use sha2::Digest;
+    anyhow::ensure!(sha2::Sha256::digest(&sealed)[..] == digest.0, "the key {at} is not that of its note");
+    Ok(Some(open_small(&sealed, secret)?))
 }
 
 /// Brings the schema up to date, reads every page, and compares the log with the note.

@@ -12,48 +12,52 @@
 //! where it was when it is run again, and a station that lives is never touched.
 
 mod fetch;
+mod keys;
+mod known;
 mod records;
 mod report;
 mod verify;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use self::fetch::{Opened, Wanted, newest_good, rename_database};
+use self::keys::keys_of_log;
+use self::known::lost;
 use self::records::{Presence, Source};
 use self::report::Report;
 use super::anchor::Anchor;
-use super::backup::{at_destination, called, small};
+use super::backup::{called, small};
 use super::exit::Exit;
 use super::output::Output;
 use super::run::database;
-use super::{Ended, anchors, block_on, destinations};
+use super::{Ended, block_on, destinations};
 use crate::cli::Restore;
 use crate::config::Settings;
-use crate::custody::checkpoint::{self, Checkpoint, key_name, parse_origin};
-use crate::custody::epoch::{Head, Opening};
-use crate::custody::key::{FileSigner, public_path};
-use crate::custody::note::{Note, VerifierKey};
+use crate::custody::checkpoint::key_name;
+use crate::custody::epoch::Opening;
+use crate::custody::note::VerifierKey;
 use crate::custody::retired;
-use crate::deliver::fence::later_claim;
 use crate::deliver::prove::{Expected, read_back};
 use crate::domain::digest::to_hex;
 use crate::domain::error::chain;
-use crate::domain::event::{Draft, Envelope, EventKind};
+use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{Clock, Destination, SendError, Signer};
+use crate::domain::time::UtcMs;
 use crate::runtime::clock::{SystemClock, wall};
 use crate::runtime::lock::StateLock;
 use crate::runtime::{durable, task};
 use crate::store::{LocalFate, RestoreRow, Store};
 use crate::vault::{Found, Vault, hash_uncached, measure};
 
+const DAY_MS: i64 = 86_400_000;
 /// Segments that the lost epoch may have written after those that the destination shows.
 const SEGMENTS_OF_A_LOST_EPOCH: u64 = 1_000;
 /// A checkpoint of ours has some 400 bytes; what is longer than this was not written by us.
@@ -64,8 +68,6 @@ const NOTES: u32 = 1_000;
 const NOTE_TYPE: &str = "text/plain; charset=utf-8";
 /// Clips that are judged at a time.
 const BATCH: u32 = 500;
-/// Events that are read at a time.
-const EVENTS: u32 = 1_000;
 
 /// Carries the verb out.
 pub fn restore(verb: &Restore, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
@@ -107,8 +109,17 @@ pub fn restore(verb: &Restore, settings: &Settings, output: &Output) -> anyhow::
         None => Vec::new(),
         Some(path) => trusted_keys(path, station)?,
     };
-    let restoring =
-        Restoring { verb, settings, output, dest, trusted, work: state.join("restore"), clock: SystemClock::new() };
+    let restoring = Restoring {
+        verb,
+        settings,
+        output,
+        dest,
+        trusted,
+        work: state.join("restore"),
+        clock: SystemClock::new(),
+        log_lock_days: settings.custody.log_lock_days(written.initial_lock_days),
+        lock_until: OnceCell::new(),
+    };
     block_on(restoring.run())
 }
 
@@ -136,16 +147,10 @@ struct Restoring<'a> {
     trusted: Vec<VerifierKey>,
     work: PathBuf,
     clock: Arc<SystemClock>,
-}
-
-/// What the destinations know of the log.
-#[derive(Default)]
-struct Known {
-    /// The newest checkpoint of each epoch, from wherever it is largest.
-    heads: BTreeMap<u32, Head>,
-    /// The highest epoch of which any trace stands anywhere.
-    last_epoch: u32,
-    warnings: Vec<String>,
+    /// What belongs to the log is locked there for so long; 0: not at all.
+    log_lock_days: u32,
+    /// Until when, once it was asked what the destination can do.
+    lock_until: OnceCell<Option<UtcMs>>,
 }
 
 impl Restoring<'_> {
@@ -178,6 +183,8 @@ impl Restoring<'_> {
             store: store.clone(),
             station: self.station().clone(),
             signer,
+            // An epoch begins without: the daemon says with which key it signs, and signs.
+            second: None,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             destinations: self.settings.destinations.iter().map(|d| d.name.to_string()).collect(),
             every_ms: self.settings.custody.checkpoint_interval.as_millis() as i64,
@@ -195,7 +202,7 @@ impl Restoring<'_> {
         let last = anchor.sign_now().await?;
         let key = layout::checkpoint(self.station(), last.epoch, last.size);
         // The daemon sends it in any case; standing there now, it shows at once how far the restored log reaches.
-        if let Err(e) = self.dest.put_small(&key, last.note.into(), NOTE_TYPE, None).await {
+        if let Err(e) = self.put_locked(&key, last.note).await {
             self.output.note(&format!("the last checkpoint is not anchored yet ({}); the daemon does it", chain(&e)));
         }
         store.close();
@@ -291,9 +298,10 @@ impl Restoring<'_> {
         report.log_size = size;
         report.backup = opened.map(|o| (called(o.key), o.note.made_ms));
 
-        if let Some(key) = opened.and_then(|o| o.log_key.as_deref()) {
-            self.put_back_key(key)?;
+        if let Some(opened) = opened {
+            self.put_back_keys(opened)?;
         }
+        self.keep_sm2_keys(store, report)?;
         let signer = self.signer()?;
         let own = VerifierKey::of(&signer)?;
         report.new_key = !old_keys.contains(&own);
@@ -339,75 +347,6 @@ impl Restoring<'_> {
         Ok(epoch)
     }
 
-    /// The log's key out of the backup, unless one stands here already.
-    fn put_back_key(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = self.settings.station.state_dir.join("log.key");
-        if path.exists() {
-            return Ok(());
-        }
-        write_durably(&path, bytes, 0o600)
-    }
-
-    fn signer(&self) -> anyhow::Result<FileSigner> {
-        let path = self.settings.station.state_dir.join("log.key");
-        if !path.exists() && public_path(&path).exists() {
-            anyhow::bail!("{} stands there without its key; move it away", public_path(&path).display());
-        }
-        Ok(FileSigner::open_or_create(&path, &key_name(self.station()))?)
-    }
-
-    /// Asks every destination that answers; the one to restore from must.
-    async fn known(&self, keys: &[VerifierKey]) -> anyhow::Result<Known> {
-        let mut known = Known::default();
-        for written in &self.settings.destinations {
-            let name = written.name.as_str();
-            let dest = match name == self.verb.from {
-                true => Arc::clone(&self.dest),
-                false => match destinations::make(self.settings, written, true, None) {
-                    Ok(dest) => dest,
-                    Err(e) => {
-                        known.warnings.push(format!("{name} was not asked: {e:#}"));
-                        continue;
-                    }
-                },
-            };
-            if let Err(e) = self.ask(&*dest, keys, &mut known).await {
-                if name == self.verb.from {
-                    return Err(e).context("reading the checkpoints there");
-                }
-                known.warnings.push(format!("{name} was not asked, and may hold newer checkpoints: {}", chain(&e)));
-            }
-        }
-        Ok(known)
-    }
-
-    async fn ask(&self, dest: &dyn Destination, keys: &[VerifierKey], known: &mut Known) -> Result<(), SendError> {
-        let station = self.station();
-        let last_backup = at_destination(dest, station).await?.first().map(|b| b.epoch);
-        let claimed = later_claim(dest, station, 0).await?;
-        known.last_epoch = known.last_epoch.max(last_backup.unwrap_or(0)).max(claimed.unwrap_or(0));
-        for (epoch, size, note) in anchors::newest_of_each_epoch(dest, station).await? {
-            known.last_epoch = known.last_epoch.max(epoch);
-            let read = match checkpoint::open(&note, keys) {
-                Ok(opened) => Some(opened.checkpoint),
-                Err(e) => {
-                    known.warnings.push(format!(
-                        "the checkpoint of epoch {epoch} over {size} events at {} is signed by no key that is known here ({e}); give --trust with the log.key.pub that was kept off the box",
-                        dest.name()
-                    ));
-                    Note::parse(&note).ok().and_then(|note| Checkpoint::parse(note.text()).ok())
-                }
-            };
-            let head = read.filter(|c| parse_origin(&c.origin) == Some((station.clone(), epoch)));
-            let Some(head) = head.map(|c| Head { epoch, size: c.size, root: c.root }) else { continue };
-            let largest = known.heads.entry(epoch).or_insert(head);
-            if largest.size < head.size {
-                *largest = head;
-            }
-        }
-        Ok(())
-    }
-
     /// Claims the epoch at the destination: nobody else may have it, and a box with the older database finds out.
     async fn claim(&self, anchor: &Anchor, epoch: u32) -> anyhow::Result<()> {
         let key = layout::epoch_claim(self.station(), epoch);
@@ -423,12 +362,12 @@ impl Restoring<'_> {
                 }
             }
         };
-        match self.dest.put_small(&key, note.clone().into(), NOTE_TYPE, None).await {
+        match self.put_locked(&key, note.clone()).await {
             Ok(()) => {}
             Err(SendError::Mismatch { .. }) => return Err(self.taken(epoch)),
             Err(e) => return Err(e).context("claiming the epoch"),
         }
-        // The daemon brings it to the others, and locks it where it can.
+        // The daemon brings it to the others.
         let everywhere = anchor.destinations.clone();
         anchor
             .store
@@ -439,6 +378,30 @@ impl Restoring<'_> {
             })
             .await?;
         Ok(())
+    }
+
+    /// Puts a checkpoint there, under a lock where the destination locks: what tells of a new epoch must not go away more
+    /// easily than what it goes on from.
+    async fn put_locked(&self, key: &str, note: String) -> Result<(), SendError> {
+        let until = *self.lock_until.get_or_try_init(|| self.ask_for_locks()).await?;
+        self.dest.put_small(key, note.into(), NOTE_TYPE, until).await?;
+        if let Some(until) = until
+            && let Err(e) = self.dest.retain(key, until).await
+        {
+            self.output.note(&format!(
+                "{key} stands at {} and is not locked there ({}); see that evidock may lock objects there",
+                self.verb.from,
+                chain(&e)
+            ));
+        }
+        Ok(())
+    }
+
+    async fn ask_for_locks(&self) -> Result<Option<UtcMs>, SendError> {
+        if self.log_lock_days == 0 || !self.dest.probe().await?.lock {
+            return Ok(None);
+        }
+        Ok(Some(UtcMs(self.clock.now().0.saturating_add(i64::from(self.log_lock_days) * DAY_MS))))
     }
 
     fn taken(&self, epoch: u32) -> anyhow::Error {
@@ -625,41 +588,6 @@ impl Restoring<'_> {
 /// Length of the hash tree of a file: 64 bytes for each node above groups of 16 KiB (see `vault::tree`).
 fn tree_bytes(size_bytes: u64) -> u64 {
     size_bytes.div_ceil(crate::vault::tree::GROUP_BYTES as u64).saturating_sub(1) * 64
-}
-
-/// The keys that the log itself names.
-fn keys_of_log(store: &Store) -> anyhow::Result<Vec<VerifierKey>> {
-    let mut keys = BTreeSet::new();
-    let size = store.read_blocking(|r| r.log_size())?;
-    let mut next = 0;
-    while next < size {
-        let rows = store.read_blocking(|r| r.log_entries(next, EVENTS))?;
-        let Some(last) = rows.last() else { break };
-        next = last.seq + 1;
-        for row in &rows {
-            let opening = serde_json::from_slice::<Envelope>(&row.bytes)
-                .ok()
-                .filter(|e| e.kind == EventKind::EpochOpened.as_str())
-                .and_then(|e| Opening::read(&e.body));
-            keys.extend(opening.map(|o| o.key));
-        }
-    }
-    Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
-}
-
-/// Heads that reach beyond the log as it survived: `size` events, up to epoch `epoch` (0: nothing survived).
-fn lost(store: &Store, epoch: u32, size: u64, heads: &BTreeMap<u32, Head>) -> anyhow::Result<Vec<Head>> {
-    let mut lost = Vec::new();
-    for head in heads.values() {
-        let survived = head.epoch < epoch
-            || (head.epoch == epoch
-                && head.size <= size
-                && store.read_blocking(|r| r.log_root(head.size))? == head.root);
-        if !survived {
-            lost.push(*head);
-        }
-    }
-    Ok(lost)
 }
 
 /// A whole new file, on disk for good.

@@ -4,6 +4,11 @@
 //! Whose key it is, a package cannot tell. With keys that were learned elsewhere the origin is shown as well; without,
 //! the keys in the package are taken, and the report says so.
 
+mod clips;
+mod keys;
+mod second;
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,14 +25,16 @@ use super::{
     TAG_MANIFEST, TAG_MANIFEST_512, TRANSFER, UNLISTED, WITHHELD, WithheldEvent, event, proof, timestamp,
 };
 use crate::custody::checkpoint::{self, Checkpoint, Opened};
-use crate::custody::epoch::Opening;
 use crate::custody::note::VerifierKey;
+use crate::custody::sm2::Sm2Key;
 use crate::custody::timestamp as rfc3161;
 use crate::domain::digest::{Sha256, from_hex};
 use crate::domain::event::{Envelope, EventKind, MAX_EVENT_BYTES, commitment};
 use crate::domain::merkle::{Hash, leaf_hash, verify_consistency};
 use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
+use keys::SignedHead;
+use told::Clear;
 
 /// Lists and records of a very large case; what is longer was not written by us.
 const MOST: u64 = 256 << 20;
@@ -53,10 +60,22 @@ pub struct Report {
     pub key: Option<String>,
     /// Clips that are what was sealed.
     pub clips: u64,
+    /// Clips that are what a record said when the station was restored; what was sealed is not in this log.
+    pub restored: u64,
+    /// Derived files, each of a clip of the package; never evidence.
+    pub derived: u64,
     /// Events whose proof holds.
     pub events: u64,
     /// Entries below the checkpoint.
     pub checkpoint_size: Option<u64>,
+    /// A second signature (SM2) of package and checkpoint, by the key that the package holds and its first signature covers.
+    pub sm2: bool,
+    /// The second signature is by one of the SM2 keys that were given.
+    pub sm2_origin_shown: bool,
+    /// Witnesses whose keys were given and who signed the checkpoint, with the time that each swears.
+    pub witnessed: Vec<String>,
+    /// That key, where the log names it for the checkpoint.
+    pub sm2_key: Option<String>,
     /// Others who signed the checkpoint; whose keys are not known here is only named.
     pub cosigners: Vec<String>,
     /// Times that an authority swears the log had such a head at; to be verified with `openssl ts -verify`.
@@ -69,14 +88,27 @@ pub struct Report {
     pub notices: Vec<String>,
 }
 
-/// Checks the package in `folder`. `trusted` are keys that were learned elsewhere; `look` is told of the bytes that were read.
-pub fn check(folder: &Folder, trusted: &[VerifierKey], look: &mut dyn FnMut(u64)) -> Report {
-    let mut check = Check { folder, trusted, look, report: Report::default(), digests: BTreeMap::new() };
+/// Keys that were learned elsewhere than from the package; none of a kind: nobody gave one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// The station's.
+    pub station: &'a [VerifierKey],
+    /// Its SM2 keys. What they are called does not count.
+    pub sm2: &'a [Sm2Key],
+    /// Those of witnesses.
+    pub witnesses: &'a [VerifierKey],
+}
+
+/// Checks the package in `folder`; `look` is told of the bytes that were read.
+pub fn check(folder: &Folder, given: Given<'_>, look: &mut dyn FnMut(u64)) -> Report {
+    let (report, digests) = (Report::default(), BTreeMap::new());
+    let mut check = Check { folder, given, look, report, digests, head: None };
     check.all();
     let mut report = check.report;
     report.whole = report.problem_count == 0;
     report.origin_shown &= report.whole;
-    if trusted.is_empty() {
+    report.sm2_origin_shown &= report.whole;
+    if given.station.is_empty() {
         report.notices.push(
             "no key was given (--trust): this shows that the package is whole and agrees with itself, and not who made it"
                 .to_owned(),
@@ -97,10 +129,12 @@ struct Digests {
 
 struct Check<'a> {
     folder: &'a Folder,
-    trusted: &'a [VerifierKey],
+    given: Given<'a>,
     look: &'a mut dyn FnMut(u64),
     report: Report,
     digests: BTreeMap<String, Digests>,
+    /// The checkpoint, once it was opened.
+    head: Option<SignedHead>,
 }
 
 impl Check<'_> {
@@ -147,12 +181,18 @@ impl Check<'_> {
             self.facts(facts, note);
         }
         let events = self.events(&keys);
-        self.keys_in_log(&events, &keys);
+        let head = self.head.take();
+        self.keys_in_log(&events, &keys, head.as_ref());
+        let clear = self.opened(&events);
+        self.second(&events);
         if let Some(facts) = &facts {
             self.request(facts, &events);
+            self.reasons(facts, &events, &clear);
         }
         self.clips(&records, &events, note.as_ref());
-        self.opened(&events);
+        self.derived(&records, &events);
+        self.told(facts.as_ref(), &records, &events, &clear);
+        self.read_by_people(facts.as_ref(), &records);
     }
 
     fn hash(&mut self, name: &str, sm3: bool) -> io::Result<Digests> {
@@ -205,7 +245,7 @@ impl Check<'_> {
                 Err(e) => self.problem(format!("{KEYS} has a line that is no key: {e}")),
             }
         }
-        if self.trusted.is_empty() { own } else { self.trusted.to_vec() }
+        if self.given.station.is_empty() { own } else { self.given.station.to_vec() }
     }
 
     fn note(&mut self, keys: &[VerifierKey]) -> Option<PackageNote> {
@@ -221,7 +261,7 @@ impl Check<'_> {
                 if signer.is_some_and(|key| key.name() != wanted) {
                     self.problem(format!("the package of {} is signed by another station's key", note.station));
                 }
-                self.report.origin_shown = !self.trusted.is_empty();
+                self.report.origin_shown = !self.given.station.is_empty();
                 Some(note)
             }
             Err(e) => {
@@ -390,10 +430,8 @@ impl Check<'_> {
 
     fn head(&mut self, opened: &Opened, note: &str, keys: &[VerifierKey]) {
         self.report.checkpoint_size = Some(opened.checkpoint.size);
-        let ours = |name: &str| keys.iter().any(|key| key.name() == name);
-        let lines = crate::custody::note::Note::parse(note.as_bytes());
-        let others = lines.iter().flat_map(|note| note.signatures()).filter(|line| !ours(&line.name));
-        self.report.cosigners = others.map(|line| format!("{} ({:08x})", line.name, line.id)).collect();
+        self.head = SignedHead::of(opened, keys);
+        self.cosigners(note, keys);
         match checkpoint::parse_origin(&opened.checkpoint.origin) {
             Some((station, _)) if Some(station.as_str()) == self.report.station.as_deref() => {}
             _ => self.problem(format!("the checkpoint is of another log: {}", opened.checkpoint.origin)),
@@ -451,30 +489,6 @@ impl Check<'_> {
         }
     }
 
-    /// The log itself says under which keys it was signed.
-    fn keys_in_log(&mut self, events: &BTreeMap<u64, Envelope>, keys: &[VerifierKey]) {
-        let mut named = BTreeSet::new();
-        for envelope in events.values() {
-            match EventKind::parse(&envelope.kind) {
-                Some(EventKind::EpochOpened) => named.extend(Opening::read(&envelope.body).map(|opening| opening.key)),
-                Some(EventKind::KeyRotated) => {
-                    named.extend(envelope.body.get("new").and_then(|v| v.as_str()).map(str::to_owned));
-                }
-                _ => {}
-            }
-        }
-        if named.is_empty() {
-            self.problem("no event says under which key the log is signed");
-        } else if let Some(key) = self.report.key.clone().filter(|key| !named.contains(key)) {
-            self.problem(format!("the log never named the key that signed this package: {key}"));
-        }
-        for key in named.iter().filter(|named| !keys.iter().any(|key| key.to_string() == **named)) {
-            self.report
-                .notices
-                .push(format!("the log was signed under {key}, too, which is not among the keys taken here"));
-        }
-    }
-
     /// The request that this package answers stands in the log.
     fn request(&mut self, facts: &Facts, events: &BTreeMap<u64, Envelope>) {
         let asked = events.get(&facts.begun_seq).is_some_and(|e| {
@@ -491,58 +505,9 @@ impl Check<'_> {
         }
     }
 
-    /// Each clip is what its record says, and what an event says was sealed.
-    fn clips(&mut self, records: &[Record], events: &BTreeMap<u64, Envelope>, note: Option<&PackageNote>) {
-        // Bytes as they were sealed, by clip: what the log knows of each.
-        let mut sealed: BTreeMap<&str, Vec<&Envelope>> = BTreeMap::new();
-        for envelope in events.values() {
-            let kind = EventKind::parse(&envelope.kind);
-            if matches!(kind, Some(EventKind::Sealed | EventKind::ClipRestored))
-                && let Some(clip) = &envelope.clip
-            {
-                sealed.entry(clip).or_default().push(envelope);
-            }
-        }
-        let files: Vec<(String, u64, String, String)> = self
-            .digests
-            .iter()
-            .filter(|(name, _)| name.starts_with("data/clips/"))
-            .map(|(name, d)| (name.clone(), d.size, d.sha256.clone(), d.blake3.clone()))
-            .collect();
-        let mut left: Vec<&Record> = records.iter().collect();
-        let mut bytes = 0;
-        for (name, size, sha256, blake3) in &files {
-            bytes += size;
-            let is = |r: &&Record| {
-                r.sha256.as_ref() == Some(sha256) && r.blake3.as_ref() == Some(blake3) && r.size_bytes == *size
-            };
-            let Some(at) = left.iter().position(is) else {
-                self.problem(format!("{name:?} is none of the clips of which there are records"));
-                continue;
-            };
-            let record = left.remove(at);
-            let says =
-                |e: &&Envelope, field: &str, value: &str| e.body.get(field).and_then(|v| v.as_str()) == Some(value);
-            let told =
-                sealed.get(record.record_id.as_str()).into_iter().flatten().any(|e| {
-                    says(e, "blake3", blake3) && (e.body.get("sha256").is_none() || says(e, "sha256", sha256))
-                });
-            if told {
-                self.report.clips += 1;
-            } else {
-                self.problem(format!("{name:?} (clip {}) is not what the log says was sealed", record.record_id));
-            }
-        }
-        for record in left {
-            self.problem(format!("the clip {} has a record and no file", record.record_id));
-        }
-        if note.is_some_and(|note| (note.clips, note.bytes) != (files.len() as u64, bytes)) {
-            self.problem("the package has another number or size of clips than was signed");
-        }
-    }
-
-    /// Values in clear are those that the events commit to.
-    fn opened(&mut self, events: &BTreeMap<u64, Envelope>) {
+    /// Values in clear are those that the events commit to; gives those that are.
+    fn opened(&mut self, events: &BTreeMap<u64, Envelope>) -> Clear {
+        let mut clear = Clear::new();
         for opened in self.json::<Vec<OpenedValue>>(OPENED).unwrap_or_default() {
             let key: Option<[u8; 32]> = from_hex(&opened.key).and_then(|key| key.try_into().ok());
             let event = events.get(&opened.seq);
@@ -552,15 +517,18 @@ impl Check<'_> {
             });
             let hash = committed.and_then(|value| value.get("h")).and_then(|h| h.as_str());
             let holds = key.is_some_and(|key| hash == Some(&commitment(&key, &opened.value)));
-            if !holds {
+            if holds {
+                clear.insert((opened.seq, opened.field), opened.value);
+            } else {
                 self.problem(format!("the value of {:?} is not what event {} commits to", opened.field, opened.seq));
             }
         }
+        clear
     }
 }
 
 /// The number in a name of ours, in its one spelling.
-fn number(name: &str, before: &str, behind: &str) -> Option<u64> {
+pub(super) fn number(name: &str, before: &str, behind: &str) -> Option<u64> {
     let digits = name.strip_prefix(before)?.strip_suffix(behind)?;
     let number: u64 = digits.parse().ok()?;
     (format!("{number:012}") == digits).then_some(number)
@@ -586,9 +554,9 @@ mod tests {
     #[test]
     fn an_empty_folder_is_no_package() {
         let dir = tempfile::tempdir().unwrap();
-        let report = check(&Folder::at(dir.path()), &[], &mut |_| {});
+        let report = check(&Folder::at(dir.path()), Given::default(), &mut |_| {});
         assert!(!report.whole && report.problems[0].contains("no evidence package"), "{report:?}");
-        let report = check(&Folder::at(&dir.path().join("gone")), &[], &mut |_| {});
+        let report = check(&Folder::at(&dir.path().join("gone")), Given::default(), &mut |_| {});
         assert!(!report.whole && report.problems[0].contains("cannot be read"), "{report:?}");
     }
 }

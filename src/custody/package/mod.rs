@@ -6,6 +6,7 @@
 //! 1-README.html               说明文件: what this is, what it shows and what it does not
 //! 2-CATALOGUE.html            证据目录: the clips in their order, with what each proves
 //! 3-TRANSFER.html             移交登记表, to be signed by both sides
+//! 1- 2- 3- ... .pdf           the same three with their typefaces inside, where the station has one with Chinese
 //! 4-CHECK.html                compares every file with its digest, offline, in a browser
 //! 4-CHECK.bat .ps1 .sh        the same with what Windows, Linux and macOS bring along
 //! bagit.txt bag-info.txt      BagIt 1.0 (RFC 8493)
@@ -17,6 +18,9 @@
 //! sm3sums.txt                 the payload again with SM3 (GB/T 32905), where the station is asked for it
 //! data/clips/<n>_<time>_<recorder>.<ext>      the original bytes, in the order of capture
 //! data/metadata/records.json records.csv      the records of the clips
+//! data/metadata/coverage.json coverage.csv coverage.xlsx      the case against the catalogue of what is to be recorded
+//! data/derived/<n>_...        files that were derived of these clips, where they were asked for: never evidence
+//! data/metadata/derived.json  what each of these is derived of, with both digests (PackedDerived)
 //! custody/package.json        who made it, why, on what basis (Facts)
 //! custody/events/<seq>.json   events of the custody log about these clips and this case: the stored bytes
 //! custody/proofs/<seq>.tlog-proof             that each stands in the log
@@ -26,6 +30,8 @@
 //! custody/keys.txt            the keys under which the log was signed, one a line
 //! custody/timestamps/<size>.txt .tsr .consistency    an earlier head, its RFC 3161 timestamp, and the way from it
 //! custody/files-sha256.txt    digests of all of these but the next one and the tag manifests
+//! custody/sm2-key.pem         the key of a second signature, where the log names one for the checkpoint
+//! custody/package.sm2         that signature (SM2, DER) over the bytes of the next one
 //! custody/package.note        signed: which package, and the digest of the list above
 //! ```
 //!
@@ -42,7 +48,9 @@ pub mod checker;
 pub mod digests;
 pub mod discs;
 pub mod laid;
+pub mod listed;
 pub mod pages;
+pub mod paper;
 pub mod zip;
 
 use std::io;
@@ -83,7 +91,7 @@ pub const CHECK_PS1: &str = "4-CHECK.ps1";
 /// Compares on Linux and macOS.
 pub const CHECK_SH: &str = "4-CHECK.sh";
 /// What no list of the package's own can hold: the list that is signed, the signature over it, and the tag manifests.
-pub const UNLISTED: [&str; 4] = [FILES, NOTE, TAG_MANIFEST, TAG_MANIFEST_512];
+pub const UNLISTED: [&str; 5] = [FILES, NOTE, NOTE_SM2, TAG_MANIFEST, TAG_MANIFEST_512];
 /// BLAKE3 of the payload.
 pub const BLAKE3: &str = "blake3sums.txt";
 /// SM3 of the payload.
@@ -92,6 +100,14 @@ pub const SM3: &str = "sm3sums.txt";
 pub const RECORDS: &str = "data/metadata/records.json";
 /// The records as a table.
 pub const RECORDS_CSV: &str = "data/metadata/records.csv";
+/// The case against the catalogue, as a document, as a table and as a workbook.
+pub const COVERAGE: &str = "data/metadata/coverage.json";
+/// As a table.
+pub const COVERAGE_CSV: &str = "data/metadata/coverage.csv";
+/// As a workbook.
+pub const COVERAGE_XLSX: &str = "data/metadata/coverage.xlsx";
+/// Files that were derived of the clips.
+pub const DERIVED: &str = "data/metadata/derived.json";
 /// Who, why, on what basis.
 pub const FACTS: &str = "custody/package.json";
 /// Events that are not disclosed.
@@ -106,6 +122,10 @@ pub const KEYS: &str = "custody/keys.txt";
 pub const FILES: &str = "custody/files-sha256.txt";
 /// The signature.
 pub const NOTE: &str = "custody/package.note";
+/// A second signature over the bytes of [`NOTE`], SM2 in DER, where the station makes one.
+pub const NOTE_SM2: &str = "custody/package.sm2";
+/// The key of the second signature, PEM.
+pub const SM2_KEY: &str = "custody/sm2-key.pem";
 
 /// Where the bytes of an event stand.
 pub fn event(seq: u64) -> String {
@@ -203,6 +223,43 @@ pub struct PackedClip {
     pub sha256: String,
     /// Hex.
     pub blake3: String,
+}
+
+/// A file that was derived of a clip of the package: not the evidence. What it is derived of stands with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedDerived {
+    /// Says so to whoever reads the metadata alone: `derived, not the evidence`.
+    pub is: String,
+    /// Its path in the package.
+    pub path: String,
+    /// Its id, as the events have it.
+    pub derived: String,
+    /// The clip.
+    pub clip: String,
+    /// `frame`, `trim`, `watermark`.
+    pub kind: String,
+    /// `decoded`, `copied`, `encoded`.
+    pub method: String,
+    /// What it shows, milliseconds of the clip.
+    pub from_ms: u64,
+    /// Likewise.
+    pub to_ms: u64,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Hex.
+    pub sha256: String,
+    /// Hex.
+    pub blake3: String,
+    /// Digest of the clip, hex.
+    pub parent_sha256: String,
+    /// Digest of the clip, hex.
+    pub parent_blake3: String,
+    /// What made it.
+    pub tool: String,
+    /// Who asked for it, as the log has it.
+    pub asked_by: String,
+    /// When it was made, RFC 3339.
+    pub made_at: String,
 }
 
 /// An event that is not disclosed: that it is there, and nothing of what it says.

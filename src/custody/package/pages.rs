@@ -2,6 +2,7 @@
 //! HTML without scripts, fonts or pictures from elsewhere, laid out for A4. Texts come from recorders and from people:
 //! every one of them is escaped.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{CATALOGUE, CHECKER, FACTS, Facts, PackedClip, README, TRANSFER};
@@ -23,6 +24,10 @@ pub struct Told<'a> {
     pub clips: &'a [(PackedClip, Record, Vec<Happened>)],
     /// SHA-256 of the payload manifest.
     pub manifest: Sha256,
+    /// The documents stand beside these pages as PDF.
+    pub pdf: bool,
+    /// Derived files stand in the package.
+    pub derived: bool,
 }
 
 /// An event of a clip in words' reach.
@@ -92,14 +97,15 @@ fn list(items: &[&str]) -> String {
 }
 
 impl Told<'_> {
-    fn facts(&self) -> String {
+    /// Name and value of what every document begins with.
+    pub(super) fn fact_rows(&self) -> [(&'static str, String); 12] {
         let (w, facts) = (self.w, self.facts);
         let mut number = facts.case_no.clone();
         if !facts.aliases.is_empty() {
             let _ = write!(number, " ({})", facts.aliases.join(", "));
         }
         let disc = facts.disc.map(|disc| format!("{} / {}", disc.n, disc.of)).unwrap_or_default();
-        let rows = [
+        [
             (w.pk_case, number),
             (w.pk_disc, disc),
             (w.pk_agency, facts.agency.clone().unwrap_or_default()),
@@ -112,8 +118,13 @@ impl Told<'_> {
             (w.pk_asked_at, facts.asked_at.clone()),
             (w.pk_package, facts.package.clone()),
             (w.pk_digest, self.manifest.to_string()),
-        ];
-        let rows: String = rows
+        ]
+    }
+
+    fn facts(&self) -> String {
+        let (w, facts) = (self.w, self.facts);
+        let rows: String = self
+            .fact_rows()
             .iter()
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| format!("<tr><th>{}</th><td>{}</td></tr>\n", escape(name), escape(value)))
@@ -143,6 +154,8 @@ impl Told<'_> {
             heading(w.pk_how) + &list(w.package_how()),
             heading(w.pk_inside),
             format!("<p><code>{}</code></p>\n", inside.join("</code> <code>")),
+            if self.derived { format!("<p>{}</p>\n", escape(w.pk_derived)) } else { String::new() },
+            if self.pdf { String::new() } else { format!("<p>{}</p>\n", escape(w.pk_no_pdf)) },
         ];
         page(w, w.pk_readme, &body.concat())
     }
@@ -185,7 +198,7 @@ impl Told<'_> {
                 text(&record.captured_start),
                 escape(&length),
                 text(&record.place),
-                text(&record.officer),
+                text(&w.officer_of(record)),
                 escape(&source),
                 escape(&w.size(clip.size_bytes)),
                 escape(&seal),
@@ -265,6 +278,10 @@ impl Told<'_> {
             "ingested_at",
             "sensitivity",
             "media_health",
+            // Later columns stand behind those that programs already count.
+            "officer_cert_no",
+            "officer_auxiliary",
+            "officer_register_import",
         ];
         let mut row = |cells: Vec<String>| {
             let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
@@ -299,18 +316,71 @@ impl Told<'_> {
                 text(&r.ingested_at),
                 r.sensitivity.clone(),
                 text(&r.media_health),
+                text(&r.officer_cert_no),
+                r.officer_registered.as_ref().map(|o| o.auxiliary.to_string()).unwrap_or_default(),
+                r.officer_registered.as_ref().map(|o| o.import.to_string()).unwrap_or_default(),
             ]);
         }
         out
     }
 }
 
-/// A cell (RFC 4180). What a spreadsheet would take for a formula gets an apostrophe before it; the JSON beside it has
-/// the exact value.
-fn csv_cell(text: &str) -> String {
+/// What a cell says. What a spreadsheet would take for a formula gets an apostrophe before it; the JSON beside it has the
+/// exact value.
+pub(super) fn csv_text(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if formula { format!("'{text}") } else { text.to_owned() }
+}
+
+/// A cell (RFC 4180).
+fn csv_cell(text: &str) -> String {
+    let text = csv_text(text);
     if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// Reads a table as [`Told::csv`] writes it: each row by the names in the first one.
+pub(super) fn read_csv(table: &str) -> Vec<BTreeMap<&str, String>> {
+    let table = table.strip_prefix('\u{feff}').unwrap_or(table);
+    let (header, mut rest) = table.split_once("\r\n").unwrap_or((table, ""));
+    let names: Vec<&str> = header.split(',').collect();
+    let mut rows = Vec::new();
+    while !rest.is_empty() {
+        let mut cells = Vec::new();
+        loop {
+            let (cell, behind) = one_cell(rest);
+            cells.push(cell);
+            match behind.strip_prefix(',') {
+                Some(next) => rest = next,
+                None => {
+                    rest = behind.strip_prefix("\r\n").unwrap_or("");
+                    break;
+                }
+            }
+        }
+        rows.push(names.iter().copied().zip(cells).collect());
+    }
+    rows
+}
+
+/// The first cell of what is left of a table, and what is behind it.
+fn one_cell(rest: &str) -> (String, &str) {
+    let Some(mut quoted) = rest.strip_prefix('"') else {
+        let end = rest.find([',', '\r']).unwrap_or(rest.len());
+        return (rest[..end].to_owned(), &rest[end..]);
+    };
+    let mut cell = String::new();
+    while let Some((text, behind)) = quoted.split_once('"') {
+        cell.push_str(text);
+        match behind.strip_prefix('"') {
+            // Two stand for one.
+            Some(more) => {
+                cell.push('"');
+                quoted = more;
+            }
+            None => return (cell, behind),
+        }
+    }
+    (cell, "")
 }
 
 #[cfg(test)]
@@ -342,6 +412,19 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_read_as_it_was_written() {
+        let cells = ["a", "", "=1+1", "现场, \"东关街\"\r\n28号", "x\ny"];
+        let row: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
+        let table = format!("\u{feff}a,b,c,d,e\r\n{0}\r\n{0}\r\n", row.join(","));
+        let rows = read_csv(&table);
+        assert_eq!(rows.len(), 2);
+        for (name, cell) in ["a", "b", "c", "d", "e"].iter().zip(cells) {
+            assert_eq!(rows[1].get(name), Some(&csv_text(cell)));
+        }
+        assert!(read_csv("").is_empty() && read_csv("a,b\r\n\"open").len() == 1);
+    }
+
+    #[test]
     fn nothing_that_was_entered_becomes_markup_or_a_formula() {
         let facts = facts();
         let clip = PackedClip {
@@ -355,6 +438,7 @@ mod tests {
             proves: Some("=cmd|' /C calc'!A0".into()),
             place: Some("<img src=x onerror=alert(1)>".into()),
             officer: Some("张,三\"".into()),
+            officer_cert_no: Some("<b>03013300123".into()),
             original_filename: "a\u{1b}[31m.mp4".into(),
             ..Record::default()
         };
@@ -363,12 +447,21 @@ mod tests {
                 Happened { seq: 3, at: UtcMs(0), kind: None, actor: Actor::daemon(), place: Some("<b>".into()) };
             let clips = [(clip.clone(), record.clone(), vec![happened])];
             let zone = jiff::tz::TimeZone::UTC;
-            let told = Told { w: lang.words(), zone: &zone, facts: &facts, clips: &clips, manifest: Sha256([1; 32]) };
+            let told = Told {
+                w: lang.words(),
+                zone: &zone,
+                facts: &facts,
+                clips: &clips,
+                manifest: Sha256([1; 32]),
+                pdf: false,
+                derived: true,
+            };
             for page in [told.readme(), told.catalogue(), told.transfer()] {
                 assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>"), "{page}");
                 assert!(!page.contains('\u{202e}') && !page.contains('\u{1b}'));
                 assert!(page.contains("赵卫罚〔2026〕12号") && page.contains("A&amp;B"));
             }
+            assert!(told.catalogue().contains("&lt;b&gt;03013300123"), "the certificate stands beside the name");
             let csv = told.csv();
             assert!(csv.starts_with('\u{feff}') && csv.contains(",'=cmd|' /C calc'!A0,"), "{csv}");
             assert!(csv.contains("\"张,三\"\"\""), "{csv}");

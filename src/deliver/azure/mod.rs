@@ -36,8 +36,8 @@ use super::trial::Fact;
 use crate::domain::clip::ProofLevel;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError, SessionId, VersionMarker, VersionPage,
 };
 use crate::domain::time::UtcMs;
 
@@ -225,12 +225,28 @@ impl Destination for AzureDestination {
         Box::pin(self.list_blobs(prefix, after))
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        Box::pin(self.list_versions(prefix, from))
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        Box::pin(self.get_version(version))
+    }
+
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.put_policy(key, until))
     }
 
     fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
         Box::pin(self.put_legal_hold(key, held))
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        Box::pin(async move { super::key::check(self.name(), key).map(|()| Removal::Unsupported) })
     }
 
     /// None: what was begun and never finished cannot be given up by request, and goes by itself after a week.

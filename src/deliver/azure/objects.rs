@@ -14,7 +14,9 @@ use super::upload::MAX_REPLY_BYTES;
 use super::wire::{Call, Fail};
 use super::{AzureDestination, xml};
 use crate::deliver::key;
-use crate::domain::ports::{ByteStream, HoldAnswer, RemoteObject, SendError};
+use crate::domain::ports::{
+    ByteStream, HoldAnswer, ObjectVersion, RemoteObject, SendError, VersionMarker, VersionPage,
+};
 use crate::domain::time::UtcMs;
 
 /// Keys in one listing (the port's promise).
@@ -49,11 +51,21 @@ impl AzureDestination {
             Err(Fail::Refused(refusal)) if refusal.meaning() == Meaning::Exists => {
                 let reply = self.wire.send(Call::blob(Method::GET, key)).await?;
                 match self.wire.line().is_same(reply, &bytes).await? {
-                    true => Ok(()),
+                    true => self.locked_late(key, lock_until).await,
                     false => Err(self.wire.line().mismatch(key, "another object stands there under the same key")),
                 }
             }
             Err(fail) => Err(self.wire.explain(fail, key)),
+        }
+    }
+
+    /// What stands there already gets the lock that it was put without.
+    async fn locked_late(&self, key: &str, lock_until: Option<UtcMs>) -> Result<(), SendError> {
+        match lock_until {
+            Some(until) if self.head_blob(key).await?.is_some_and(|found| found.remote.locked_until.is_none()) => {
+                self.put_policy(key, until).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -133,6 +145,62 @@ impl AzureDestination {
             }
             marker = page.next_marker;
         }
+    }
+
+    /// List Blobs with its versions, where the account keeps any ("Blob versioning"). A blob that was deleted is one whose
+    /// versions are all of earlier times.
+    pub(super) async fn list_versions(
+        &self,
+        prefix: &str,
+        from: Option<&VersionMarker>,
+    ) -> Result<VersionPage, SendError> {
+        key::check_prefix(self.wire.line().name(), prefix)?;
+        let mut place = from.and_then(|from| from.place.clone()).unwrap_or_default();
+        // Without a place of the service's own the reader is led there page by page.
+        let after = from.filter(|from| from.place.is_none()).map_or("", |from| from.key.as_str());
+        loop {
+            let mut call = Call::container(Method::GET)
+                .query("comp", "list")
+                .query("include", "versions")
+                .query("maxresults", MAX_LISTED.to_string())
+                .query("prefix", prefix);
+            if !place.is_empty() {
+                call = call.query("marker", place.clone());
+            }
+            let reply = self.wire.send(call).await?;
+            let page: xml::Listing = self.parse(&self.wire.line().text(reply, MAX_REPLY_BYTES).await?)?;
+            let versions: Vec<ObjectVersion> = page
+                .blobs
+                .blobs
+                .into_iter()
+                .map(|blob| ObjectVersion {
+                    version: Some(blob.version_id).filter(|id| !id.is_empty() && !blob.is_current_version),
+                    key: blob.name.into_key(),
+                    deleted: false,
+                })
+                .filter(|version| version.key.as_str() > after && version.key.starts_with(prefix))
+                .collect();
+            if page.next_marker.is_empty() {
+                return Ok(VersionPage { versions, next: None });
+            }
+            if page.next_marker == place {
+                return Err(self.wire.line().protocol("its list of versions does not go on"));
+            }
+            place = page.next_marker;
+            if let Some(last) = versions.last() {
+                let next = VersionMarker { key: last.key.clone(), place: Some(place) };
+                return Ok(VersionPage { versions, next: Some(next) });
+            }
+        }
+    }
+
+    pub(super) async fn get_version(&self, version: &ObjectVersion) -> Result<ByteStream, SendError> {
+        key::check(self.wire.line().name(), &version.key)?;
+        let mut call = Call::blob(Method::GET, &version.key);
+        if let Some(id) = &version.version {
+            call = call.query("versionid", id.clone());
+        }
+        Ok(self.wire.send(call).await?.into_stream(self.wire.line()))
     }
 
     fn marker(&self, prefix: &str, after: &str) -> Option<String> {

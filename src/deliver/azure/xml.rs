@@ -31,6 +31,10 @@ pub(super) struct Blobs {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Blob {
     pub name: Name,
+    #[serde(default)]
+    pub version_id: String,
+    #[serde(default)]
+    pub is_current_version: bool,
 }
 
 /// A name, percent-encoded where XML could not have it.

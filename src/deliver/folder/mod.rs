@@ -31,8 +31,8 @@ use crate::domain::clip::ProofLevel;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError, SessionId, VersionMarker, VersionPage,
 };
 use crate::domain::time::UtcMs;
 use crate::runtime::task;
@@ -247,6 +247,18 @@ impl Destination for FolderDestination {
         })
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        Box::pin(super::versions::one_each(self, prefix, from))
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        self.read(&version.key, None)
+    }
+
     /// A directory has no locks; nothing is promised and nothing fails.
     fn retain<'a>(&'a self, key: &'a str, _until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move { self.checked(key).map(drop) })
@@ -254,6 +266,14 @@ impl Destination for FolderDestination {
 
     fn hold<'a>(&'a self, key: &'a str, _held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
         Box::pin(async move { self.checked(key).map(|_| HoldAnswer::Unsupported) })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        Box::pin(async move {
+            let target = self.checked(key)?;
+            self.on_disk(key, move |place| place.remove_durably(&target)).await?;
+            Ok(Removal::Done)
+        })
     }
 
     /// None: a directory may be shared, and the name of an upload does not tell whose it is.

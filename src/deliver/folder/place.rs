@@ -91,9 +91,17 @@ impl Place {
         Ok(dir)
     }
 
-    /// Whether the place is on the device of `other`.
+    /// Whether the place is on the device of `other`, or of what is to hold that where it is not made yet (a restore asks
+    /// before there is a vault).
     pub fn same_device(&self, other: &Path) -> Result<bool, PlaceError> {
-        Ok(fs::metadata(&self.root)?.dev() == fs::metadata(other).map_err(PlaceError::Local)?.dev())
+        let mut found = Err(io::ErrorKind::NotFound.into());
+        for at in other.ancestors() {
+            found = fs::metadata(at);
+            if !matches!(&found, Err(e) if e.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+        }
+        Ok(fs::metadata(&self.root)?.dev() == found.map_err(PlaceError::Local)?.dev())
     }
 
     pub fn begin(&self) -> Result<String, PlaceError> {
@@ -234,6 +242,16 @@ impl Place {
         }
         files::forget_cached(&file);
         Ok(FileSource(file, found.len()))
+    }
+
+    /// Removes an object for good: its name is gone when this returns.
+    pub fn remove_durably(&self, key: &str) -> Result<(), PlaceError> {
+        let path = path_of(&self.root, key);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(files::sync_parent(&path)?),
+            Err(e) if is_absent(&e) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// Removes the probe object.

@@ -19,6 +19,7 @@ mod objects;
 mod probe;
 mod reply;
 mod upload;
+mod versions;
 mod wire;
 mod xml;
 
@@ -34,8 +35,8 @@ use super::{Keys, Secret};
 use crate::domain::clip::ProofLevel;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError, SessionId, VersionMarker, VersionPage,
 };
 use crate::domain::time::UtcMs;
 
@@ -270,12 +271,28 @@ impl Destination for S3Destination {
         Box::pin(self.list_objects(prefix, after))
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        Box::pin(self.list_versions(prefix, from))
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        Box::pin(self.get_version(version))
+    }
+
     fn retain<'a>(&'a self, key: &'a str, until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(self.put_retention(key, until))
     }
 
     fn hold<'a>(&'a self, key: &'a str, held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
         Box::pin(self.put_legal_hold(key, held))
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        Box::pin(self.remove_object(key))
     }
 
     fn open_sessions<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<OpenSession>, SendError>> {

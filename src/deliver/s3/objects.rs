@@ -13,7 +13,7 @@ use super::{Checksum, S3Destination, xml};
 use crate::deliver::http::Reply;
 use crate::deliver::key;
 use crate::domain::digest::{Crc64, Sha256};
-use crate::domain::ports::{ByteStream, HoldAnswer, RemoteChecksum, RemoteObject, SendError};
+use crate::domain::ports::{ByteStream, HoldAnswer, RemoteChecksum, RemoteObject, Removal, SendError};
 use crate::domain::time::UtcMs;
 
 impl S3Destination {
@@ -29,11 +29,13 @@ impl S3Destination {
         let conditional = self.learned.if_none_match.is_yes();
         // Without the condition the question must come first; keys have one writer, so nobody comes between.
         if !conditional && self.head_object(key).await?.is_some() {
-            return self.compare(key, &bytes).await;
+            return self.stands(key, &bytes, lock_until).await;
         }
         match self.put(key, bytes.clone(), content_type, lock_until, conditional).await {
             Ok(()) => Ok(()),
-            Err(Fail::Refused(refusal)) if refusal.meaning() == Meaning::Exists => self.compare(key, &bytes).await,
+            Err(Fail::Refused(refusal)) if refusal.meaning() == Meaning::Exists => {
+                self.stands(key, &bytes, lock_until).await
+            }
             Err(fail) => Err(self.wire.explain(fail, key)),
         }
     }
@@ -64,6 +66,17 @@ impl S3Destination {
         match reply.header("x-amz-checksum-sha256").and_then(xml::sha256_from_base64) {
             Some(theirs) if theirs != sha256 => {
                 Err(Fail::Lost(self.wire.mismatch(key, format!("SHA-256 {theirs} there, {sha256} here"))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What stands there already must be ours, and gets the lock that it was put without.
+    async fn stands(&self, key: &str, ours: &Bytes, lock_until: Option<UtcMs>) -> Result<(), SendError> {
+        self.compare(key, ours).await?;
+        match lock_until {
+            Some(until) if self.head_object(key).await?.is_some_and(|(remote, _)| remote.locked_until.is_none()) => {
+                self.put_retention(key, until).await
             }
             _ => Ok(()),
         }
@@ -194,6 +207,29 @@ impl S3Destination {
     }
 }
 
+/// Versions of one object that are removed at most: ours have one, unless somebody else wrote under their keys.
+const VERSIONS: usize = 16;
+
+impl S3Destination {
+    /// DeleteObject of each version in turn, until the store knows none: without its version, a bucket with versions would
+    /// only hide it.
+    pub(super) async fn remove_object(&self, key: &str) -> Result<Removal, SendError> {
+        for _ in 0..VERSIONS {
+            let Some((remote, _)) = self.head_object(key).await? else { return Ok(Removal::Done) };
+            let mut call = Call::object(Method::DELETE, key);
+            if let Some(version) = remote.version {
+                call = call.query("versionId", version);
+            }
+            match self.wire.attempt(call).await {
+                Ok(_) => {}
+                Err(Fail::Refused(refusal)) if refusal.meaning() == Meaning::NoSuchKey => {}
+                Err(fail) => return Err(self.wire.explain(fail, key)),
+            }
+        }
+        Err(self.wire.protocol("it answers yes to removing an object and keeps it"))
+    }
+}
+
 /// A request that sets something of an object which is not its bytes; S3 asks for the MD5 of each.
 fn setting<'a>(key: &'a str, what: &'static str, xml: String) -> Call<'a> {
     let body = Bytes::from(xml);
@@ -225,7 +261,7 @@ fn checksum(text: &str) -> Option<RemoteChecksum> {
 }
 
 /// A key as `encoding-type=url` writes it, where a space may be a plus.
-fn decoded(key: &str) -> String {
+pub(super) fn decoded(key: &str) -> String {
     percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 

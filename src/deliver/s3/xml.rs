@@ -86,6 +86,37 @@ pub(super) struct Listed {
     pub key: String,
 }
 
+/// Reply to ListObjectVersions, whose versions and delete markers come in one row.
+#[derive(Debug, Deserialize)]
+pub(super) struct Versions {
+    #[serde(default, rename = "$value")]
+    pub items: Vec<VersionItem>,
+}
+
+/// One element of it.
+#[derive(Debug, Deserialize)]
+pub(super) enum VersionItem {
+    Version(Version),
+    DeleteMarker(Version),
+    IsTruncated(bool),
+    NextKeyMarker(String),
+    NextVersionIdMarker(String),
+    EncodingType(String),
+    #[serde(other)]
+    Other,
+}
+
+/// One version as listed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Version {
+    pub key: String,
+    #[serde(default)]
+    pub version_id: String,
+    #[serde(default)]
+    pub is_latest: bool,
+}
+
 /// Reply to GetObjectLockConfiguration.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -32,8 +32,8 @@ use crate::domain::digest::Sha256;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::layout;
 use crate::domain::ports::{
-    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, OpenSession,
-    PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    Abilities, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer, ObjectSpec, ObjectVersion,
+    OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError, SessionId, VersionMarker, VersionPage,
 };
 use crate::domain::time::UtcMs;
 
@@ -563,6 +563,18 @@ impl Destination for SftpDestination {
         })
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        Box::pin(super::versions::one_each(self, prefix, from))
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        self.read(&version.key, None)
+    }
+
     /// A file server has no locks; nothing is promised and nothing fails.
     fn retain<'a>(&'a self, key: &'a str, _until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move { folders::check(&self.options.name, key) })
@@ -570,6 +582,10 @@ impl Destination for SftpDestination {
 
     fn hold<'a>(&'a self, key: &'a str, _held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
         Box::pin(async move { folders::check(&self.options.name, key).map(|()| HoldAnswer::Unsupported) })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        Box::pin(async move { folders::check(&self.options.name, key).map(|()| Removal::Unsupported) })
     }
 
     /// What is left of a session takes room and costs nothing; nothing there tells which key it was for.

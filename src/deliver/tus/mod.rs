@@ -31,7 +31,8 @@ use crate::domain::clip::ProofLevel;
 use crate::domain::ids::{DestinationName, StationId};
 use crate::domain::ports::{
     Abilities, AddressBook, BookError, BoxFuture, ByteSource, ByteStream, Destination, HeldPart, HoldAnswer,
-    ObjectAddress, ObjectSpec, OpenSession, PartReceipt, PartSpec, RemoteObject, SendError, SessionId,
+    ObjectAddress, ObjectSpec, ObjectVersion, OpenSession, PartReceipt, PartSpec, RemoteObject, Removal, SendError,
+    SessionId, VersionMarker, VersionPage,
 };
 use crate::domain::time::UtcMs;
 
@@ -176,6 +177,18 @@ impl Destination for TusDestination {
         Box::pin(self.keys(prefix, after))
     }
 
+    fn versions<'a>(
+        &'a self,
+        prefix: &'a str,
+        from: Option<&'a VersionMarker>,
+    ) -> BoxFuture<'a, Result<VersionPage, SendError>> {
+        Box::pin(super::versions::one_each(self, prefix, from))
+    }
+
+    fn read_version<'a>(&'a self, version: &'a ObjectVersion) -> BoxFuture<'a, Result<ByteStream, SendError>> {
+        self.read(&version.key, None)
+    }
+
     /// tus has no locks; nothing is promised and nothing fails.
     fn retain<'a>(&'a self, key: &'a str, _until: UtcMs) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move { super::key::check(self.name(), key) })
@@ -183,6 +196,10 @@ impl Destination for TusDestination {
 
     fn hold<'a>(&'a self, key: &'a str, _held: bool) -> BoxFuture<'a, Result<HoldAnswer, SendError>> {
         Box::pin(async move { super::key::check(self.name(), key).map(|()| HoldAnswer::Unsupported) })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Removal, SendError>> {
+        Box::pin(async move { super::key::check(self.name(), key).map(|()| Removal::Unsupported) })
     }
 
     /// None: tus lists nothing. Servers drop unfinished uploads by themselves where they are set up to.

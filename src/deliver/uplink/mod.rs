@@ -35,7 +35,6 @@ mod tree;
 mod window;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
@@ -45,6 +44,7 @@ use self::breaker::Permit;
 use self::line::{Line, LineOptions};
 use crate::deliver::pace::Pace;
 use crate::deliver::sweep::sweep;
+use crate::deliver::welcome::Welcome;
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ids::StationId;
 use crate::domain::layout;
@@ -86,6 +86,8 @@ pub struct UplinkOptions {
     pub default_sensitivity: Sensitivity,
     /// Objects are locked for so many days from completion, where the destination can.
     pub initial_lock_days: u32,
+    /// The same for checkpoints and timestamps of the log, whose locks are not renewed.
+    pub log_lock_days: u32,
     /// Which clip goes first.
     pub order: Vec<Precedence>,
     /// Parts go up while their clip is still being copied.
@@ -117,8 +119,9 @@ pub struct Uplink {
     clock: Arc<dyn Clock>,
     options: Arc<UplinkOptions>,
     line: Arc<Line>,
-    /// The destination was probed by this process: what it learned of the server is in its memory.
-    probed: Arc<AtomicBool>,
+    /// Open once the destination was probed by this process, so that what it learned of the server is in its memory, and until
+    /// it needs a person.
+    welcome: Welcome,
 }
 
 /// Why a step of an uplink failed.
@@ -183,8 +186,13 @@ impl Uplink {
             clock,
             options: Arc::new(options),
             line: Arc::new(line),
-            probed: Arc::default(),
+            welcome: Welcome::default(),
         }
+    }
+
+    /// Tells `welcome` whether the destination lets us in.
+    pub fn telling(self, welcome: Welcome) -> Self {
+        Self { welcome, ..self }
     }
 
     fn name(&self) -> &str {
@@ -243,6 +251,10 @@ impl Uplink {
             "nothing goes out to this destination now"
         );
         self.metrics.delivery_failed(self.name(), retry.as_str());
+        if retry == Retry::Operator {
+            // Whatever the person changes there, it is probed anew.
+            self.welcome.set(false);
+        }
         let name = self.name().to_owned();
         if let Err(e) = self.store.write(move |tx| tx.destination_trouble(&name, Some((&words, retry)))).await {
             tracing::warn!(error = %chain(&e), "the trouble could not be stored");
@@ -348,8 +360,11 @@ impl Uplink {
 
     /// Until when what is written now is locked, where the destination can lock.
     fn lock_until(&self, abilities: &Abilities) -> Option<UtcMs> {
-        (abilities.lock && self.options.initial_lock_days > 0)
-            .then(|| UtcMs(self.clock.now().0 + i64::from(self.options.initial_lock_days) * DAY_MS))
+        self.locked_for(self.options.initial_lock_days, abilities)
+    }
+
+    fn locked_for(&self, days: u32, abilities: &Abilities) -> Option<UtcMs> {
+        (abilities.lock && days > 0).then(|| UtcMs(self.clock.now().0.saturating_add(i64::from(days) * DAY_MS)))
     }
 
     /// What the destination can do: tried at each start and each day, since a server changes under us, and after every trouble that
@@ -361,7 +376,7 @@ impl Uplink {
         if let Some(row) = &known
             && let (Some(proof), Some(probed_ms)) = (row.proof, row.probed_ms)
             // A server changes under us: what it can do is tried at each start, each day, and after every long trouble.
-            && self.probed.load(Ordering::Relaxed)
+            && self.welcome.is_open()
             && (0..DAY_MS).contains(&(now_ms - probed_ms))
         {
             let short = row.trouble_retry == Some(Retry::Transient)
@@ -390,7 +405,7 @@ impl Uplink {
         );
         let (name, found) = (self.name().to_owned(), abilities.clone());
         self.store.write(move |tx| tx.destination_probed(&name, &found)).await?;
-        self.probed.store(true, Ordering::Relaxed);
+        self.welcome.set(true);
         self.sweep_once().await?;
         Ok(abilities)
     }

@@ -12,7 +12,7 @@ use crate::domain::error::chain;
 use crate::domain::grid::PartGrid;
 use crate::domain::layout;
 use crate::domain::ports::{Abilities, ObjectSpec, SendError, SessionId};
-use crate::store::SessionObject;
+use crate::store::{SessionObject, SmallKind};
 
 /// Small objects taken from the outbox at a time.
 const OUTBOX_BATCH: u32 = 64;
@@ -61,7 +61,11 @@ impl Uplink {
                 return (item, None);
             }
             // Decisions 2 and 8: records and the log are locked as masters are; index and catalogue are not.
-            let lock_until = if item.kind.is_locked() { self.lock_until(abilities) } else { None };
+            let lock_until = match item.kind {
+                SmallKind::Checkpoint => self.locked_for(self.options.log_lock_days, abilities),
+                kind if kind.is_locked() => self.lock_until(abilities),
+                _ => None,
+            };
             let bytes = Bytes::from(item.bytes.clone());
             self.line.pace.charge(bytes.len() as u64);
             let put = self.dest.put_small(&item.key, bytes, &item.content_type, lock_until);

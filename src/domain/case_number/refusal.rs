@@ -8,30 +8,26 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::fold::{Folded, fixed};
 use super::{EARLIEST_YEAR, MAX_CHARS};
+use crate::domain::why::{AnyOf, Why, in_words_of_why};
 
 /// Why a text is no case number: one variant a reason, in words that say what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NumberError {
     /// Nothing was typed.
-    #[error("no case number given; type the number as it stands on the document")]
     Empty,
     /// Longer than any number.
-    #[error("longer than {MAX_CHARS} characters; type one case number only")]
     TooLong,
     /// More than one number.
-    #[error("more than one case number; give each its own link or row")]
     TwoNumbers {
         /// Each of them.
         suggestions: Vec<String>,
     },
     /// A bracket without its partner.
-    #[error("a bracket has no partner; write the year in a pair of brackets, as in 〔2019〕")]
     UnpairedBracket {
         /// What may be meant.
         suggestions: Vec<String>,
     },
     /// The year is not four digits.
-    #[error("the year {found:?} is not four digits; write it in full, as in 〔2019〕")]
     YearDigits {
         /// What stands in its place.
         found: String,
@@ -39,7 +35,6 @@ pub enum NumberError {
         suggestions: Vec<String>,
     },
     /// No case can be of that year.
-    #[error("the year {found} is not between {EARLIEST_YEAR} and {latest}; check the year")]
     YearRange {
         /// The year.
         found: String,
@@ -47,25 +42,20 @@ pub enum NumberError {
         latest: i16,
     },
     /// Serial 0.
-    #[error("the serial number is 0; serial numbers begin with 1")]
     SerialZero,
     /// The year has no brackets.
-    #[error("the year stands without brackets; write it as in 〔2019〕")]
     BareYear {
         /// What may be meant.
         suggestions: Vec<String>,
     },
     /// No agency code.
-    #[error("the agency's code before the year is missing; write the whole number, as in 赵卫罚〔2019〕12号")]
     NoAgency,
     /// The year comes first, yet what follows is no court-style number.
-    #[error("the year stands first, but what follows is not <province><digits><type><serial>号; check the order")]
     YearFirst {
         /// What may be meant.
         suggestions: Vec<String>,
     },
     /// The serial is not a number.
-    #[error("{found:?} after the year is not a serial number; write it in digits 0-9, as in 12号 or 3-1号")]
     Serial {
         /// What stands in its place.
         found: String,
@@ -73,13 +63,11 @@ pub enum NumberError {
         suggestions: Vec<String>,
     },
     /// None of the above, and none of the configured shapes.
-    #[error("not a case number of a known shape; known are {}", examples.join(", "))]
     NoShape {
         /// An example of each shape.
         examples: Vec<String>,
     },
     /// The shape reads its own form otherwise: a mistake in the configuration.
-    #[error("shape {shape} does not read its own display form {display:?} as the same number; correct the number rule")]
     Unstable {
         /// The shape.
         shape: String,
@@ -88,7 +76,41 @@ pub enum NumberError {
     },
 }
 
+in_words_of_why!(NumberError);
+
+impl From<&NumberError> for Why {
+    fn from(error: &NumberError) -> Self {
+        match error {
+            NumberError::Empty => Self::NumberEmpty {},
+            NumberError::TooLong => Self::NumberTooLong { most: MAX_CHARS as u64 },
+            NumberError::TwoNumbers { .. } => Self::TwoNumbers {},
+            NumberError::UnpairedBracket { .. } => Self::UnpairedBracket {},
+            NumberError::YearDigits { found, .. } => Self::YearDigits { found: found.clone() },
+            NumberError::YearRange { found, latest } => {
+                Self::YearRange { found: found.clone(), earliest: i64::from(EARLIEST_YEAR), latest: i64::from(*latest) }
+            }
+            NumberError::SerialZero => Self::SerialZero {},
+            NumberError::BareYear { .. } => Self::BareYear {},
+            NumberError::NoAgency => Self::NoAgency {},
+            NumberError::YearFirst { .. } => Self::YearFirst {},
+            NumberError::Serial { found, .. } => Self::NotASerial { found: found.clone() },
+            NumberError::NoShape { examples } => Self::NoShape { known: examples.clone() },
+            NumberError::Unstable { shape, display } => {
+                Self::Unstable { shape: shape.clone(), display: display.clone() }
+            }
+        }
+    }
+}
+
 impl NumberError {
+    /// Why a cell of a table is refused, with the numbers that were perhaps meant.
+    pub fn of_a_cell(&self) -> Why {
+        match self.suggestions() {
+            [] => self.into(),
+            some => Why::IsItMeant { because: Box::new(self.into()), meant: AnyOf(some.to_vec()) },
+        }
+    }
+
     /// Numbers that may have been meant ("did you mean"), each of which the rule accepts. For two numbers
     /// in one field: each of them.
     pub fn suggestions(&self) -> &[String] {

@@ -338,3 +338,24 @@ proptest! {
         prop_assert!(holds(&AGENCY, &typed)?, "{}", typed);
     }
 }
+
+/// What is looked through for numbers is read as what is typed, only that nobody is told why something is none.
+#[test]
+fn whatever_is_accepted_is_what_is_parsed() {
+    let rule = NumberRule::builtin();
+    for text in [
+        "赵卫罚〔2026〕1号",
+        "赵卫罚(2026)０1号",
+        "  赵卫立[2019] 12 号",
+        "DSJ",
+        "20260619",
+        "",
+        "〔2026〕",
+        "赵卫罚〔3026〕1号",
+        "日常检查",
+    ] {
+        assert_eq!(rule.accept(text, 2026), rule.parse(text, 2026).ok(), "{text}");
+    }
+    assert!(rule.accept("赵卫罚〔2026〕1号", 2026).is_some());
+    assert!(rule.accept(&"1".repeat(10_000), 2026).is_none());
+}

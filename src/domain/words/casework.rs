@@ -3,7 +3,8 @@
 use jiff::tz::TimeZone;
 
 use super::{Lang, Words};
-use crate::domain::coverage::{Line, Standing, Tier};
+use crate::domain::coverage::{CaseCoverage, Line, Standing, Tier};
+use crate::domain::record::Record;
 use crate::domain::register::Register;
 use crate::domain::time::UtcMs;
 
@@ -44,6 +45,7 @@ impl Words {
     pub fn standing(&self, standing: Standing) -> &'static str {
         match standing {
             Standing::Missing => self.cov_missing,
+            Standing::Explained => self.cov_explained,
             Standing::Interrupted => self.cov_interrupted,
             Standing::Late => self.cov_late,
             Standing::Present => self.cov_present,
@@ -93,6 +95,12 @@ impl Words {
             });
         }
         parts.extend(line.reason.clone());
+        if let Some(basis) = &line.basis {
+            parts.push(match self.lang {
+                Lang::Zh => format!("依据：{basis}"),
+                Lang::En => format!("basis: {basis}"),
+            });
+        }
         parts.join(if self.lang == Lang::Zh { "；" } else { "; " })
     }
 
@@ -148,15 +156,90 @@ impl Words {
         }
     }
 
+    /// Why a matter has no recording was taken back.
+    pub fn no_record_withdrawn(&self, case_no: &str, matter: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("{case_no}“{matter}”的原因已撤回"),
+            Lang::En => format!("{case_no}: the reason for {matter} was taken back"),
+        }
+    }
+
+    /// Heading of a table of coverage.
+    pub fn coverage_heading(&self, coverage: &CaseCoverage) -> String {
+        format!("{} {} · {}", self.coverage, coverage.case_no, coverage.made_at)
+    }
+
+    /// Clips of a case that no item of the catalogue asks for.
+    pub fn clips_beside(&self, n: u64) -> String {
+        match self.lang {
+            Lang::Zh => format!("另有 {} 个资料不在清单所列事项内", self.number(n)),
+            Lang::En => format!("that no item asks for: {}", self.clips(n)),
+        }
+    }
+
+    /// Who gave a reason, and when, as a table or a line shows it.
+    pub fn reason_said(&self, who: &str, at: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("{who} {at} 说明"),
+            Lang::En => format!("said by {who} at {at}"),
+        }
+    }
+
     /// What was decided about clips and a case.
     pub fn verdict_line(&self, verdict: &str, case_no: &str, clips: u64) -> String {
         match (self.lang, verdict) {
+            (Lang::Zh, "accept") if case_no.is_empty() => format!("{clips} 个资料已标注"),
+            (Lang::Zh, _) if case_no.is_empty() => format!("{clips} 个资料的标注已撤销"),
+            (Lang::En, "accept") if case_no.is_empty() => format!("annotated: {}", self.clips(clips)),
+            (Lang::En, _) if case_no.is_empty() => format!("what was said is taken back: {}", self.clips(clips)),
             (Lang::Zh, "accept") => format!("{clips} 个资料已关联 {case_no}"),
             (Lang::Zh, "refuse") => format!("{clips} 个资料不属于 {case_no}，不再建议"),
             (Lang::Zh, _) => format!("{clips} 个资料对 {case_no} 的处理已撤销"),
             (Lang::En, "accept") => format!("linked to {case_no}: {}", self.clips(clips)),
             (Lang::En, "refuse") => format!("not of {case_no}, and not suggested again: {}", self.clips(clips)),
             (Lang::En, _) => format!("the decision about {case_no} is taken back: {}", self.clips(clips)),
+        }
+    }
+
+    /// Who recorded, with the number of the certificate, or that auxiliary staff hold none; `None` where nobody is known.
+    pub fn officer_of(&self, record: &Record) -> Option<String> {
+        let is_auxiliary = record.officer_registered.as_ref().is_some_and(|r| r.auxiliary);
+        self.officer_with(record.officer.as_deref(), record.officer_cert_no.as_deref(), is_auxiliary)
+    }
+
+    /// The same of what a list has.
+    pub fn officer_with(&self, name: Option<&str>, cert_no: Option<&str>, is_auxiliary: bool) -> Option<String> {
+        let name = name?;
+        Some(match (self.lang, cert_no, is_auxiliary) {
+            (Lang::Zh, Some(number), _) => format!("{name}（{} {number}）", self.f_officer_cert_no),
+            (Lang::En, Some(number), _) => format!("{name} (certificate {number})"),
+            (Lang::Zh, None, true) => format!("{name}（{}）", self.auxiliary_staff),
+            (Lang::En, None, true) => format!("{name} ({})", self.auxiliary_staff),
+            (_, None, false) => name.to_owned(),
+        })
+    }
+
+    /// Which revision of the register of officers says what a record has of them.
+    pub fn by_register(&self, import: i64, at: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("人员登记，导入 {import}（{at}）"),
+            Lang::En => format!("register of officers, import {import} of {at}"),
+        }
+    }
+
+    /// Where a word comes from that triage offers: the word of `OfferedBy`, and of an outing how many of its clips have it.
+    pub fn offered_by(&self, from: &str, clips: Option<u64>) -> String {
+        match (self.lang, from, clips) {
+            (Lang::Zh, "outing", n) => format!("同次外勤 {} 个", n.unwrap_or(1)),
+            (Lang::Zh, "rule", _) => "关联建议".to_owned(),
+            (Lang::Zh, "case", _) => "案件登记".to_owned(),
+            (Lang::Zh, "matter", _) => "记录事项清单：本事项".to_owned(),
+            (Lang::Zh, ..) => "记录事项清单".to_owned(),
+            (Lang::En, "outing", n) => format!("{} of this outing", self.clips(n.unwrap_or(1))),
+            (Lang::En, "rule", _) => "with the suggested link".to_owned(),
+            (Lang::En, "case", _) => "register of cases".to_owned(),
+            (Lang::En, "matter", _) => "record catalogue: this matter".to_owned(),
+            (Lang::En, ..) => "record catalogue".to_owned(),
         }
     }
 
@@ -200,6 +283,7 @@ mod tests {
         let (zh, en) = (Lang::Zh.words(), Lang::En.words());
         let item = Item {
             kind: None,
+            subject: None,
             stage: None,
             matter: "现场检查".into(),
             tier: Tier::Whole,
@@ -214,6 +298,8 @@ mod tests {
             gaps_ms: vec![(1_781_830_800_000, 1_781_830_860_000)],
             due_ms: None,
             reason: Some("没电".into()),
+            basis: None,
+            said: None,
         };
         let zone = TimeZone::fixed(jiff::tz::offset(8));
         assert_eq!(zh.coverage_detail(&line, &zone), "2026-06-19 09:00:00 – 09:01:00 (1:00)；没电");

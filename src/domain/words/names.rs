@@ -153,6 +153,7 @@ impl Words {
     pub fn origin<'a>(&self, word: &'a str) -> &'a str {
         match Origin::parse(word) {
             Some(Origin::Person) => self.o_person,
+            Some(Origin::Register) => self.o_register,
             Some(Origin::Recording) => self.o_recording,
             Some(Origin::Issue) => self.o_issue,
             Some(Origin::Roster) => self.o_roster,

@@ -3,6 +3,7 @@
 
 use super::{Lang, Words};
 use crate::domain::event::{Actor, EventKind};
+use crate::domain::record::NO_STAY;
 
 /// `one` for exactly one, `many` otherwise; the number stands before it.
 fn counted(n: u64, number: String, one: &str, many: &str) -> String {
@@ -195,7 +196,10 @@ impl Words {
         let Some((before, code)) = note.rsplit_once(": ") else { return note.to_owned() };
         let odd = match code {
             "unreadable" => self.odd_unreadable,
-            "before_2000" => self.odd_before_2000,
+            // What the second word says today stands as the first one in older records.
+            "before_2000" | "clock_unset" => self.odd_clock_unset,
+            "whose_unknown" => self.odd_whose_unknown,
+            NO_STAY => self.odd_no_stay,
             "after_dock" => self.odd_after_dock,
             "local_in_container" => self.odd_local_in_container,
             "clock_jumped" => self.odd_clock_jumped,
@@ -458,6 +462,7 @@ impl Words {
             EventKind::Undocked => ("记录仪取走", "A recorder was removed"),
             EventKind::Unreadable => ("文件读不出", "A file could not be read"),
             EventKind::ClipSeen => ("发现并开始采集", "Found on a recorder, copying began"),
+            EventKind::DocumentFiled => ("归入文书", "A document was filed"),
             EventKind::CopyAbandoned => ("放弃未完成的采集", "An unfinished copy was given up"),
             EventKind::Duplicate => ("与已入库的资料相同，未重复保存", "Same as a sealed clip, not stored twice"),
             EventKind::SeenAgain => ("再次在记录仪上看到", "Seen on a recorder again"),
@@ -476,6 +481,12 @@ impl Words {
             EventKind::Derived => {
                 ("生成衍生文件（原始文件未改动）", "A file was derived of it; the master is what it was")
             }
+            EventKind::DerivedAsked => ("申请制作派生文件（截图、片段或水印副本）", "A derived file was asked for"),
+            EventKind::DerivedMade => {
+                ("派生文件制作完成（原件未改动）", "A derived file was made beside it; the master was not touched")
+            }
+            EventKind::DerivedTaken => ("下载派生文件", "A derived file was given out"),
+            EventKind::DerivedGone => ("派生文件到期清除", "A derived file was removed, its time was over"),
             EventKind::RecordMade => ("生成记录版本", "A revision of the record was made"),
             EventKind::SendBegun => ("开始上传", "Sending began"),
             EventKind::Sent => ("已上传，等待校验", "Sent, not proven yet"),
@@ -505,6 +516,9 @@ impl Words {
             EventKind::LogRead => ("查看日志", "The log was read"),
             EventKind::ExportAsked => ("申请导出证据包", "An evidence package was asked for"),
             EventKind::ExportDecided => ("第二人审核证据包导出", "A second person decided about an evidence package"),
+            EventKind::ExportContinued => {
+                ("继续制作已停止的证据包", "An evidence package that had stopped was let go on")
+            }
             EventKind::ExportTaken => ("下载证据包", "An evidence package was downloaded"),
             EventKind::ExportBegun => ("导出案件音像资料", "An evidence package was begun"),
             EventKind::ExportEnded => ("证据包导出完成并签名", "An evidence package was finished and signed"),
@@ -517,12 +531,31 @@ impl Words {
             EventKind::TokenMade => ("建立接口令牌", "A token was made"),
             EventKind::TokenEnded => ("停用接口令牌", "A token was ended"),
             EventKind::Reviewed => ("送法制审核状态变更", "Sent for review, or called back"),
+            EventKind::SampleAsked => ("申请随机抽查", "A random sample was asked for"),
+            EventKind::SampleDrawn => ("随机抽查抽中", "Drawn in a random sample"),
+            EventKind::SampleJudged => ("抽查检查结果", "Judged in a random sample"),
+            EventKind::SampleAnswered => ("整改回复", "A finding was answered"),
+            EventKind::SampleReturned => ("整改退回", "An answer to a finding was returned"),
+            EventKind::SampleClosed => ("整改销号", "A finding was closed"),
+            EventKind::ReviewNoted => ("法制审核批注", "A note of the legal review"),
+            EventKind::ReviewNoteWithdrawn => ("撤回审核批注", "A note of the legal review was taken back"),
+            EventKind::ReviewOpinion => ("出具审查意见", "An opinion of the legal review"),
+            EventKind::CaseMarked => ("案卷评查评分", "The case file was marked"),
             EventKind::RosterImported => ("导入排班表", "A roster was imported"),
             EventKind::RegisterImported => ("导入登记信息", "A register was imported"),
             EventKind::RegisterUndone => ("撤销登记信息导入", "An import of a register was undone"),
             EventKind::SuggestionRefused => ("否定关联建议", "A suggested link was refused"),
             EventKind::SuggestionReopened => ("恢复关联建议", "A refusal was taken back"),
             EventKind::CasesJoined => ("案件合并（同一案件的不同编号）", "Two cases turned out to be one"),
+            EventKind::CaseClosed => ("结案", "The case was closed"),
+            EventKind::CaseBound => ("立卷", "The case got its place in the archive"),
+            EventKind::CaseFiled => ("归档", "The case was filed"),
+            EventKind::CaseReopened => ("重新打开已归档案件", "Re-opening the filed case"),
+            EventKind::DisposalAsked => ("提出鉴定销毁", "Disposal after appraisal was proposed"),
+            EventKind::DisposalDecided => ("鉴定销毁复核", "A second person decided about disposal"),
+            EventKind::DisposalIntended => ("按清册销毁", "It goes by a confirmed list of disposal"),
+            EventKind::Disposed => ("已销毁，仅存记录", "Disposed of: only its record is kept"),
+            EventKind::CopyDisposed => ("云端副本销毁", "A copy elsewhere was disposed of"),
             EventKind::NoRecordSaid => ("说明无音像记录的原因", "Why a matter has no recording was said"),
             EventKind::DeviceSeen => ("首次见到设备", "A device was seen for the first time"),
             EventKind::RecorderApproved => ("记录仪准入", "A recorder was approved"),
@@ -531,6 +564,8 @@ impl Words {
             EventKind::RecorderRetired => ("记录仪停用", "A recorder was retired"),
             EventKind::Issued => ("记录仪领用", "A recorder was taken out"),
             EventKind::Returned => ("记录仪归还", "A recorder was returned"),
+            EventKind::DeskUndone => ("撤销领用/归还登记", "An issue or return was taken back"),
+            EventKind::DestinationTried => ("测试上传目标", "A destination was tried"),
             EventKind::EraseIntended => ("准备从记录仪清除", "About to be erased from its recorder"),
             EventKind::Erased => ("已从记录仪清除", "Erased from its recorder"),
             EventKind::EraseWithdrawn => ("未从记录仪清除", "Not erased from its recorder after all"),
@@ -541,7 +576,15 @@ impl Words {
             EventKind::ClipRestored => ("恢复时核对", "Settled by a restore"),
             EventKind::Superseded => ("本站已在别处恢复", "The station goes on elsewhere"),
             EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
+            EventKind::ExchangeGiven => ("向前置机交换文件", "Facts were written for a front-end machine"),
+            EventKind::AlarmAcknowledged => ("知悉告警", "An alarm was acknowledged"),
+            EventKind::KeyProtected => ("签名密钥保管方式变更", "How the signing key is kept changed"),
+            EventKind::Sm2Key => {
+                ("国密（SM2）签名密钥启用、停用或变更", "The SM2 key was put to use, changed or taken out of use")
+            }
             EventKind::WitnessRefused => ("见证站拒绝签名", "A witness refused to sign"),
+            EventKind::WatchRefused => ("所见证的日志出示了另一份历史", "A log that is watched showed another history"),
+            EventKind::WatchEpoch => ("所见证的日志另起了一段", "A log that is watched began a new epoch"),
         };
         match (self.lang, place) {
             (Lang::Zh, Some(place)) => format!("{zh}：{place}"),

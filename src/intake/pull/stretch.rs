@@ -113,8 +113,10 @@ impl Stretch<'_> {
                 }
                 Told::Gap(gap) => {
                     let Some(open) = &mut growing else { continue };
+                    // Told before what comes behind it: without it that would count as all there is.
                     if let Err(e) = open.feed.gap(open.clip, gap) {
-                        tracing::error!(clip = %open.clip, error = %chain(&e), "a gap could not be stored");
+                        open.whole = Some(SegmentEnd::Failed);
+                        break of_the_box(&e);
                     }
                 }
                 Told::End(why) => {

@@ -79,6 +79,8 @@ struct Fetcher<'a> {
     /// The latest of the lead's frames that this connection brought, new or not.
     seen_ns: Option<u64>,
     start_ns: Option<u64>,
+    /// Where what was given out of the open segment ends.
+    end_ns: u64,
     pulse: Pulse,
     pulsed: Instant,
 }
@@ -99,6 +101,7 @@ pub fn run(fetch: &Fetch, tells: &Receiver<Tell>, talk: &mut Conversation) -> Re
         fresh: false,
         seen_ns: None,
         start_ns: None,
+        end_ns: 0,
         pulse: Pulse::default(),
         pulsed: monotonic(),
     };
@@ -407,26 +410,38 @@ impl Fetcher<'_> {
         for one in out {
             match one {
                 Out::Begin { start_ns, end_ns, bytes } => {
-                    self.start_ns = Some(start_ns);
+                    (self.start_ns, self.end_ns) = (Some(start_ns), end_ns);
                     let told = Told::Begin {
                         station_ms: (start_ns / MS) as i64,
                         length_ms: ms(start_ns, end_ns),
                         source_ms: source(start_ns),
                     };
                     talk.tell(&told, &bytes)?;
+                    self.tell_losses(talk)?;
                 }
                 Out::More { end_ns, bytes } => {
+                    self.end_ns = end_ns;
+                    self.tell_losses(talk)?;
                     let start_ns = self.start_ns.unwrap_or(end_ns);
                     talk.tell(&Told::More { length_ms: ms(start_ns, end_ns), source_ms: source(start_ns) }, &bytes)?;
                 }
                 Out::End(why) => {
-                    let start_ns = self.start_ns.take();
-                    for gap in self.losses.iter_mut().filter_map(|l| l.end(start_ns)) {
-                        talk.tell(&Told::Gap(gap), &[])?;
-                    }
+                    self.tell_losses(talk)?;
+                    self.start_ns = None;
                     talk.tell(&Told::End(why), &[])?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// What was lost in footage that goes out now: what the box knows of is measured against the list, and a power cut
+    /// between footage and its gap would hide the gap. Packets run ahead of footage: what they say of the next segment is
+    /// not said of this one.
+    fn tell_losses(&mut self, talk: &mut Conversation) -> Result<(), FrameError> {
+        let (end_ns, start_ns) = (self.end_ns, self.start_ns);
+        for gap in self.losses.iter_mut().filter_map(|l| l.before(end_ns, start_ns)) {
+            talk.tell(&Told::Gap(gap), &[])?;
         }
         Ok(())
     }

@@ -94,6 +94,12 @@ impl Losses {
         gap(open, start_ns)
     }
 
+    /// The gap that is open, if it begins before `end_ns`: footage up to there is about to be given out, and whoever gets
+    /// it must know before that something is missing in it.
+    pub fn before(&mut self, end_ns: u64, start_ns: Option<u64>) -> Option<Gap> {
+        self.open.take_if(|o| o.from_ns < end_ns).and_then(|o| gap(o, start_ns))
+    }
+
     /// The gap that is open, because the segment ends.
     pub fn end(&mut self, start_ns: Option<u64>) -> Option<Gap> {
         self.open.take().and_then(|o| gap(o, start_ns))
@@ -236,6 +242,16 @@ mod tests {
             (0..200u64).filter_map(|s| losses.lost(1, s * 900 * MS, s * 900 * MS, 40 * MS, Some(0))).collect();
         assert_eq!(told.len(), 2);
         assert_eq!(told.iter().map(|g| g.count).sum::<u64>() + losses.end(Some(0)).unwrap().count, 200);
+    }
+
+    #[test]
+    fn a_loss_is_told_before_the_footage_that_it_lies_in_and_not_before_other_footage() {
+        let mut losses = Losses::default();
+        losses.lost(3, 2_000 * MS, 2_160 * MS, 40 * MS, Some(0));
+        assert_eq!(losses.before(2_000 * MS, Some(0)), None, "the footage ends before it");
+        let told = losses.before(3_000 * MS, Some(0)).unwrap();
+        assert_eq!((told.kind, told.from_ms, told.to_ms, told.count), (GapKind::Loss, 2_040, 2_160, 3));
+        assert_eq!(losses.before(u64::MAX, Some(0)), None, "once");
     }
 
     fn frame(pts_ms: u64, came_ms: i64, steady_ms: i64, source_ms: Option<u64>) -> Frame {

@@ -52,11 +52,23 @@ fn everything_due() -> DueQuery {
 }
 
 #[test]
+fn the_table_says_what_takes_two_people() {
+    for action in Action::ALL {
+        let confirmed = another_person(*action, &Actor::user(3), Some("user:3"), Thing::Disposal);
+        assert_eq!(confirmed.is_err(), action.needs_second_person(true), "{action:?}");
+        assert!(
+            another_person(*action, &Actor::token(3), Some("user:4"), Thing::Disposal).is_err(),
+            "{action:?}: a program"
+        );
+    }
+}
+
+#[test]
 fn a_release_takes_two_people_who_can_be_told_apart() {
     let f = fixture();
     let clip = f.clip("a");
     f.seal(clip, vec![]);
-    let hold = f.store.write_blocking(move |tx| tx.hold_clip(clip, "review", asked(EventKind::Hold, 1))).unwrap();
+    let hold = f.store.write_blocking(move |tx| tx.hold_clip(clip, "review", None, asked(EventKind::Hold, 1))).unwrap();
     let confirm = |actor: Actor| {
         f.store
             .write_blocking(move |tx| tx.unhold(hold, Draft::by(EventKind::Hold, actor, "cli")))
@@ -68,6 +80,15 @@ fn a_release_takes_two_people_who_can_be_told_apart() {
     // Whoever reaches the page is not known to be somebody else.
     assert!(confirm(Actor::loopback()).unwrap_err().contains("told apart"));
     assert!(confirm(Actor::daemon()).is_err() && is_held(&f, clip));
+    // Nor is an account known to be somebody else than a user of the box; a program is nobody.
+    assert!(confirm(Actor::user(2)).unwrap_err().contains("command line"));
+    assert!(confirm(Actor::token(2)).unwrap_err().contains("told apart") && is_held(&f, clip));
+    let refuse = |actor: Actor| {
+        f.store.write_blocking(move |tx| tx.refuse_unhold(hold, Draft::by(EventKind::Hold, actor, "cli")))
+    };
+    refuse(Actor::os(2)).unwrap();
+    assert!(refuse(Actor::os(2)).is_err() && confirm(Actor::os(2)).unwrap_err().contains("nobody has asked"));
+    f.store.write_blocking(move |tx| tx.ask_unhold(hold, "over", asked(EventKind::Hold, 1))).unwrap();
     assert_eq!(confirm(Actor::os(2)).unwrap(), 1);
     assert!(!is_held(&f, clip) && confirm(Actor::os(2)).is_err());
 }
@@ -83,7 +104,7 @@ fn a_hold_on_a_case_reaches_what_is_linked_and_sealed_later_and_outlives_the_lin
     let number = NumberRule::builtin().parse(CASE, 2026).unwrap();
     let case = f.store.read_blocking(|r| r.case_id(number.key())).unwrap().unwrap();
     let (hold, clips) =
-        f.store.write_blocking(move |tx| tx.hold_case(case, "h", "review", asked(EventKind::Hold, 1))).unwrap();
+        f.store.write_blocking(move |tx| tx.hold_case(case, "h", ("review", None), asked(EventKind::Hold, 1))).unwrap();
     assert_eq!(clips, 1);
     link(&f, copying);
     assert!(!is_held(&f, copying), "there is nothing to hold yet");

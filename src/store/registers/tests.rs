@@ -36,6 +36,10 @@ fn undo(store: &Store, import: i64) -> Result<Undone> {
 }
 
 fn link(f: &Fixture, clip: ClipId, text: &str, matter: Option<&str>) {
+    link_by(f, clip, text, matter, Origin::Person);
+}
+
+fn link_by(f: &Fixture, clip: ClipId, text: &str, matter: Option<&str>, origin: Origin) {
     let request = LinkRequest {
         clip,
         number: number(text),
@@ -44,7 +48,7 @@ fn link(f: &Fixture, clip: ClipId, text: &str, matter: Option<&str>) {
         stage: None,
         matter: matter.map(str::to_owned),
         proves: None,
-        origin: Origin::Person,
+        origin,
         score: 100,
         reason: None,
     };
@@ -175,7 +179,7 @@ fn two_cases_that_are_one_are_joined_and_no_link_is_lost() {
         import_into(&f.store, Register::Case, vec![case(2, &["赵卫罚〔2026〕20号", "赵卫罚〔2026〕21号"], &[])], false);
     assert_eq!(slip.import, None);
     assert!(
-        slip.conflicts[0].1.contains("line 2: 赵卫罚〔2026〕20号 and 赵卫罚〔2026〕21号 are two cases"),
+        slip.conflicts[0].1.to_string().contains("line 2: 赵卫罚〔2026〕20号 / 赵卫罚〔2026〕21号 are two cases"),
         "{slip:?}"
     );
 }
@@ -209,7 +213,7 @@ fn coverage_is_read_from_the_rows() {
         "in the order of the sheet"
     );
     let say = |reason: &str| {
-        let said = NoRecord { matter: "送达".into(), written: true, reason: reason.into() };
+        let said = NoRecord { matter: "送达".into(), written: true, reason: reason.into(), ..NoRecord::default() };
         let asked = Draft::by(EventKind::NoRecordSaid, Actor::os(7), "cli");
         f.store.write_blocking(move |tx| tx.say_no_record(id, &said, asked)).unwrap();
     };
@@ -217,4 +221,139 @@ fn coverage_is_read_from_the_rows() {
     assert_eq!(standing(&f)[0].1, Standing::Replaced);
     say("");
     assert_eq!(standing(&f)[0].1, Standing::Missing, "an empty reason takes it back");
+}
+
+const KEPT: &str = "赵卫罚〔2026〕12号";
+const OTHER: &str = "赵卫立〔2026〕5号";
+const THIRD: &str = "赵卫立〔2026〕6号";
+
+/// What an import that calls `numbers` one case came to.
+fn call_one(f: &Fixture, numbers: &[&str]) -> ImportedAs {
+    import_into(&f.store, Register::Case, vec![case(2, numbers, &[])], false)
+}
+
+fn case_id(f: &Fixture, text: &str) -> i64 {
+    f.store.read_blocking(|r| r.case_id(number(text).key())).unwrap().unwrap()
+}
+
+fn by(kind: EventKind) -> Draft {
+    Draft::by(kind, Actor::os(7), "cli")
+}
+
+#[test]
+fn a_filed_case_is_not_joined_and_a_closed_one_stays_closed() {
+    let f = fixture();
+    for (name, text) in [("a", KEPT), ("b", OTHER), ("c", THIRD)] {
+        let clip = f.clip(name);
+        f.seal(clip, vec![]);
+        link(&f, clip, text, None);
+    }
+    let (other, third) = (case_id(&f, OTHER), case_id(&f, THIRD));
+    f.store
+        .write_blocking(move |tx| {
+            for case in [other, third] {
+                tx.close_case(case, by(EventKind::CaseClosed))?;
+            }
+            // Filed, as it stands after the check.
+            tx.conn.execute(
+                "UPDATE filing SET bound_by = 'os:7', bound_ms = 1, fonds_no = '1', year = 2026, archival_code = 'A1', term = '10年',
+                   filed_by = 'os:7', filed_ms = 1, opinion = 'x', report = '{}' WHERE case_id = ?1",
+                [third],
+            )?;
+            tx.conn.execute(
+                "INSERT INTO export (package, case_id, case_no, reason, basis, lang, target, asked_by, via, from_where, asked_ms, state)
+                 VALUES ('p', ?1, 'x', 'x', 'x', 'en', 'station', 'os:7', 'cli', '', 1, 'refused')",
+                [other],
+            )?;
+            Ok(())
+        })
+        .unwrap();
+    for numbers in [[KEPT, THIRD], [THIRD, KEPT]] {
+        let refused = call_one(&f, &numbers);
+        assert_eq!(refused.import, None);
+        assert!(refused.conflicts[0].1.to_string().contains("one that is filed takes no changes"), "{refused:?}");
+    }
+    let kept = case_id(&f, KEPT);
+    assert_ne!(kept, case_id(&f, THIRD));
+    // Of what was begun nothing is lost.
+    assert_eq!(call_one(&f, &[KEPT, OTHER]).joined, 1);
+    let (filing, exports): (Option<i64>, i64) = f
+        .store
+        .read_blocking(|r| {
+            let exports = r.conn.query_row("SELECT case_id FROM export", [], |row| row.get(0))?;
+            Ok((r.filing(kept)?.map(|f| f.case_id), exports))
+        })
+        .unwrap();
+    assert_eq!((case_id(&f, OTHER), filing, exports), (kept, Some(kept), kept));
+}
+
+#[test]
+fn two_closed_cases_are_not_joined() {
+    let f = fixture();
+    for (name, text) in [("a", KEPT), ("b", OTHER)] {
+        let clip = f.clip(name);
+        f.seal(clip, vec![]);
+        link(&f, clip, text, None);
+        let case = case_id(&f, text);
+        f.store.write_blocking(move |tx| tx.close_case(case, by(EventKind::CaseClosed))).unwrap();
+    }
+    let refused = call_one(&f, &[KEPT, OTHER]);
+    assert!(refused.conflicts[0].1.to_string().contains("re-open one of them first"), "{refused:?}");
+}
+
+#[test]
+fn what_a_person_withdrew_stays_withdrawn_when_cases_are_joined() {
+    let f = fixture();
+    let [withdrawn, corrected] = ["a", "b"].map(|name| {
+        let clip = f.clip(name);
+        f.seal(clip, vec![]);
+        link(&f, clip, KEPT, None);
+        let key = number(KEPT).key().to_owned();
+        f.store.write_blocking(move |tx| tx.unlink(clip, &key, "of another case", &Actor::os(7), "cli")).unwrap();
+        clip
+    });
+    // A rule says the other number of one clip; of the other clip a person does, and meant it.
+    link_by(&f, withdrawn, OTHER, None, Origin::Rule);
+    link(&f, corrected, OTHER, None);
+    // And of a third one a person said that it is not of the other number's case, while a rule says that it is of this one's.
+    let refused = f.clip("c");
+    f.seal(refused, vec![]);
+    link(&f, refused, OTHER, None);
+    let key = number(OTHER).key().to_owned();
+    f.store.write_blocking(move |tx| tx.unlink(refused, &key, "of no case", &Actor::os(8), "cli")).unwrap();
+    link_by(&f, refused, KEPT, None, Origin::Rule);
+    assert_eq!(call_one(&f, &[KEPT, OTHER]).joined, 1);
+    let links = |clip: ClipId| f.store.read_blocking(|r| r.links(clip)).unwrap();
+    for clip in [withdrawn, refused] {
+        assert!(links(clip).is_empty(), "{:?}", links(clip));
+        let sql = "SELECT missing FROM clip_index WHERE clip_id = ?1";
+        let missing: String =
+            f.store.read_blocking(|r| Ok(r.conn.query_row(sql, [clip.to_string()], |x| x.get(0))?)).unwrap();
+        assert!(missing.contains("case_no"), "lists say so, too: {missing}");
+    }
+    assert_eq!(links(corrected).iter().map(|l| l.case_id).collect::<Vec<_>>(), [case_id(&f, KEPT)]);
+}
+
+#[test]
+fn an_import_is_taken_back_although_its_case_was_closed() {
+    let f = fixture();
+    let done = call_one(&f, &[KEPT]);
+    let kept = case_id(&f, KEPT);
+    f.store.write_blocking(move |tx| tx.close_case(kept, by(EventKind::CaseClosed))).unwrap();
+    assert_eq!(undo(&f.store, done.import.unwrap()).unwrap(), Undone { restored: 0, removed: 1, kept: 1 });
+    assert_eq!(case_id(&f, KEPT), kept, "what was done with it stays");
+}
+
+#[test]
+fn two_lines_about_one_case_are_told_by_their_lines() {
+    let f = fixture();
+    call_one(&f, &[KEPT, OTHER]);
+    let twice = vec![case(2, &[KEPT], &[("party", "甲")]), case(3, &[OTHER], &[("party", "乙")])];
+    let refused = import_into(&f.store, Register::Case, twice, false);
+    assert_eq!(refused.import, None);
+    assert!(
+        matches!(&refused.conflicts[..], [(3, why)] if why.to_string().contains("line 3 names the same case as line 2"))
+    );
+    let one = import_into(&f.store, Register::Case, vec![case(2, &[OTHER], &[("party", "乙")])], false);
+    assert_eq!((one.changed, one.conflicts.len()), (1, 0));
 }

@@ -200,6 +200,9 @@
     };
   }
 
+  // The page of several clips has it, too (together.js).
+  window.EvidockPreview = Preview;
+
   function begin(screen) {
     if (screen.begun) return;
     screen.begun = true;

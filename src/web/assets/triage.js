@@ -1,5 +1,6 @@
-// Keys of triage: j and k go from clip to clip, Enter accepts what is suggested, o does so for the whole outing, x refuses,
-// n types another number, u takes the last decision back. Each presses a button of a form that works without a script.
+// Keys of triage: j and k go from clip to clip, Enter takes what stands in the boxes, o does so for the whole outing, x refuses,
+// n, p and v type a number, a place, what it proves; 1 to 9 take a proof from the list, u takes the last decision back. Each
+// presses a button or fills a box of a form that works without a script.
 (function () {
   "use strict";
 
@@ -18,19 +19,45 @@
     var inside = key === "u" ? document : cards[at];
     var found = inside && inside.querySelector('[data-key="' + key + '"]');
     if (!found) return false;
-    if (found.tagName === "INPUT") found.focus();
-    else found.click();
+    if (found.tagName === "INPUT") {
+      found.focus();
+      // What is typed replaces what was suggested.
+      found.select();
+    } else found.click();
     return true;
   }
 
+  function choose(button) {
+    var box = button.form.querySelector("[name=proves]");
+    box.value = button.value;
+    var all = button.form.querySelectorAll("[data-choice]");
+    for (var i = 0; i < all.length; i++) all[i].setAttribute("aria-pressed", String(all[i] === button));
+  }
+
+  var lists = document.querySelectorAll(".triage .choices");
+  for (var i = 0; i < lists.length; i++) lists[i].hidden = false;
+  document.addEventListener("click", function (e) {
+    var button = e.target.closest && e.target.closest("[data-choice]");
+    if (button) choose(button);
+  });
+
   document.addEventListener("keydown", function (e) {
+    // From a box the way back to the keys.
+    if (e.key === "Escape" && e.target.tagName === "INPUT") {
+      show(at);
+      return;
+    }
     // Whoever types, or means the browser, is let alone; so is a button that has the focus itself.
     if (e.ctrlKey || e.altKey || e.metaKey || /^(INPUT|TEXTAREA|SELECT|BUTTON|A)$/.test(e.target.tagName)) return;
     var done = true;
     if (e.key === "j") show(at + 1);
     else if (e.key === "k") show(at - 1);
-    else if (["Enter", "o", "x", "n", "u"].indexOf(e.key) >= 0) done = press(e.key);
-    else done = false;
+    else if (["Enter", "o", "x", "n", "p", "v", "u"].indexOf(e.key) >= 0) done = press(e.key);
+    else if (/^[1-9]$/.test(e.key)) {
+      var choice = cards[at] && cards[at].querySelector('[data-choice="' + e.key + '"]');
+      if (choice) choose(choice);
+      done = Boolean(choice);
+    } else done = false;
     if (done) e.preventDefault();
   });
 

@@ -111,6 +111,7 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
         .or_else(|| text("reason"))
         .or_else(|| text("what"))
         .or_else(|| text("detail"))
+        .or_else(|| text("kind").filter(|_| envelope.kind.starts_with("derived.")))
         .or_else(|| (!changes.is_empty()).then(|| changes.join("; ")));
     Ok(CustodyEntry {
         seq: row.seq,

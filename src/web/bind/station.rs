@@ -1,7 +1,7 @@
 //! The station at a glance, from figures, the board and the disk.
 
 use super::StationPages;
-use crate::domain::clip::ProofLevel;
+use crate::domain::alarm::{self, DestinationFacts, PartFacts, Trouble};
 use crate::domain::erase::Refusal;
 use crate::domain::error::Retry;
 use crate::domain::recorder::{HeldDevice, Holder};
@@ -9,17 +9,15 @@ use crate::domain::time::UtcMs;
 use crate::runtime::board::{Bay as BoardBay, Doing};
 use crate::runtime::health::{Level, Report};
 use crate::runtime::task;
-use crate::store::{Backlog, DestinationRow, PauseRow, StageFigures, StationFigures};
+use crate::store::{AlarmRow, Backlog, DestinationRow, PauseRow, ReceiverRow, StageFigures, StationFigures};
 use crate::web::site::ReadError;
 use crate::web::view::Frame;
 use crate::web::view::station::{
-    Alarm, Bay, BayState, DestinationView, Disk, Health, Progress, Severity, Stage, Stall, StationView, Uplink,
+    Alarm, Bay, BayState, DestinationView, Disk, Health, Progress, Risen, Severity, Stage, Stall, StationView, Uplink,
 };
 
 /// What an emptied recorder may still have on it.
 const NOT_A_RECORDING: Refusal = Refusal::NotRecording;
-/// A log without a newer checkpoint for so long is worth an alarm, milliseconds.
-const LOG_SILENT_MS: i64 = 10 * 60_000;
 
 /// What is read for one dock.
 struct DockFacts {
@@ -49,13 +47,17 @@ struct Facts {
     checkpoint_ms: Option<i64>,
     backup_ms: Option<i64>,
     pauses: Vec<PauseRow>,
+    newest_entry_ms: Option<i64>,
+    overdue: Vec<(String, UtcMs)>,
+    receivers: Vec<(String, ReceiverRow)>,
+    risen: Vec<AlarmRow>,
 }
 
 impl StationPages {
     pub(super) async fn station_view(&self) -> Result<StationView, ReadError> {
         let now = self.clock.now();
         let midnight = now.zoned(&self.policy.zone).start_of_day().map_or(now.0, |z| z.timestamp().as_millisecond());
-        let wanted = self.destinations.clone();
+        let (wanted, receivers) = (self.destinations.clone(), self.receivers.clone());
         let facts = self
             .read(move |r| {
                 let docks = r
@@ -95,6 +97,18 @@ impl StationPages {
                     checkpoint_ms: r.last_checkpoint()?.map(|c| c.made_ms),
                     backup_ms: r.proven_backup_ms()?,
                     pauses: r.pauses()?,
+                    newest_entry_ms: r.newest_entry_ms()?,
+                    overdue: r
+                        .issued()?
+                        .into_iter()
+                        .filter(|i| i.is_overdue(now.0))
+                        .filter_map(|i| Some((i.recorder, UtcMs(i.due_ms?))))
+                        .collect(),
+                    receivers: receivers
+                        .into_iter()
+                        .map(|name| Ok((name.clone(), r.receiver(&name, now.0)?)))
+                        .collect::<Result<_, crate::store::StoreError>>()?,
+                    risen: r.alarms_standing()?,
                 })
             })
             .await?;
@@ -132,8 +146,7 @@ impl StationPages {
         let bays = bays(facts, &board, self.board.held());
         let disk = disk(facts.disk, free, total, self.reserve_bytes);
         let destinations = self.destination_views(facts, now);
-        let mut alarms = alarms(now, facts, &bays, &disk, &destinations);
-        alarms.extend(backup_alarm(now, facts.backup_ms, &self.health.report()));
+        let alarms = alarm::standing(now, &alarm_facts(facts, &bays, &disk, &destinations, &self.health.report()));
         let queue_bytes = facts.figures.unproven_bytes;
         let stall = send_stall(&destinations, facts);
         let copy_stall = bays.iter().find_map(|b| match &b.state {
@@ -175,6 +188,7 @@ impl StationPages {
             },
             disk,
             alarms,
+            risen: facts.risen.iter().map(risen).collect(),
         }
     }
 
@@ -334,104 +348,84 @@ fn send_stall(destinations: &[DestinationView], facts: &Facts) -> Option<Stall> 
     })
 }
 
-/// Whoever makes the backups says how they are; without a recipient nobody does.
-fn backup_alarm(now: UtcMs, arrived_ms: Option<i64>, report: &Report) -> Option<Alarm> {
-    let (_, condition) = report.parts().find(|(name, _)| *name == "backup")?;
-    let late = match condition.level {
-        Level::Ok => return None,
-        Level::Degraded => false,
-        Level::Failed => true,
+/// What alarms are made of, out of what was read and what the daemon's parts say.
+fn alarm_facts(
+    facts: &Facts,
+    bays: &[Bay],
+    disk: &Disk,
+    destinations: &[DestinationView],
+    report: &Report,
+) -> alarm::Facts {
+    let of_destination = |d: &DestinationView| {
+        let backlog = facts.backlogs.iter().find(|(name, _, _)| *name == d.name).map(|(_, _, backlog)| backlog);
+        DestinationFacts {
+            name: d.name.clone(),
+            trouble: match &d.health {
+                Health::Refused { since, what } => Some(Trouble::Refused { since: *since, what: what.clone() }),
+                Health::Unreachable { since } => Some(Trouble::Unreachable { since: *since }),
+                Health::Working | Health::Checking | Health::Paused { .. } | Health::Shut | Health::Resting => None,
+            },
+            same_device: d.same_device,
+            proof: d.proof,
+            waiting: d.waiting,
+            failed: backlog.and_then(|b| b.first_failed.as_ref().map(|(first, what)| (b.failed, *first, what.clone()))),
+            mismatched: backlog.and_then(|b| b.first_mismatched.map(|first| (b.mismatched, first))),
+        }
     };
-    let age_ms = arrived_ms.map(|at| (now.0 - at).max(0));
-    Some(Alarm::Backup { age_ms, what: condition.words.clone(), late })
+    let held = |bay: &Bay| bay.held.iter().map(|d| (bay.name.clone(), d.why.clone(), d.told())).collect::<Vec<_>>();
+    alarm::Facts {
+        incomplete: (facts.figures.incomplete, facts.figures.incomplete_oldest_ms.map(UtcMs)),
+        destinations: destinations.iter().map(of_destination).collect(),
+        damaged: facts.damaged,
+        quarantined: facts.quarantined,
+        isolated: facts.isolated,
+        out_of_reach: facts.out_of_reach,
+        unreadable: facts
+            .docks
+            .iter()
+            .filter_map(|dock| {
+                let (_, what) = dock.unreadable.first()?;
+                Some((dock.recorder.clone(), dock.unreadable.len() as u64, what.clone(), dock.network))
+            })
+            .collect(),
+        held: bays.iter().flat_map(held).collect(),
+        overdue: facts.overdue.clone(),
+        disk: (if disk.stopped { 0 } else { disk.free() }, disk.reserve),
+        clock_synced: clock_synced(),
+        newest_entry: facts.newest_entry_ms.map(UtcMs),
+        checkpoint: facts.checkpoint_ms.map(UtcMs),
+        backup: facts.backup_ms.map(UtcMs),
+        untold: facts
+            .receivers
+            .iter()
+            .filter(|(_, row)| row.failing)
+            .map(|(name, row)| {
+                let since = UtcMs(row.oldest_ms.or(row.taken_ms).unwrap_or(0));
+                (name.clone(), since, row.waiting, row.words.clone().unwrap_or_default())
+            })
+            .collect(),
+        parts: report
+            .parts()
+            .filter(|(_, condition)| condition.level > Level::Ok)
+            .map(|(name, condition)| PartFacts {
+                name: name.to_owned(),
+                failed: condition.level == Level::Failed,
+                code: condition.code,
+                words: condition.words.clone(),
+                todo: condition.todo.clone(),
+            })
+            .collect(),
+    }
 }
 
-fn alarms(now: UtcMs, facts: &Facts, bays: &[Bay], disk: &Disk, destinations: &[DestinationView]) -> Vec<Alarm> {
-    let mut alarms = Vec::new();
-    let f = &facts.figures;
-    if f.incomplete > 0 {
-        alarms.push(Alarm::ToAnnotate {
-            clips: f.incomplete,
-            oldest_ms: f.incomplete_oldest_ms.map_or(0, |at| (now.0 - at).max(0)),
-        });
+fn risen(row: &AlarmRow) -> Risen {
+    Risen {
+        id: row.id,
+        code: row.code.clone(),
+        about: row.about.clone(),
+        since: UtcMs(row.risen_ms),
+        acknowledged: row.acknowledged.clone().map(|(by, at)| (by, UtcMs(at))),
     }
-    for d in destinations {
-        match &d.health {
-            Health::Refused { since, what } => {
-                alarms.push(Alarm::Refused {
-                    destination: d.name.clone(),
-                    since: *since,
-                    what: what.clone(),
-                    waiting: d.waiting,
-                });
-            }
-            Health::Unreachable { since } => {
-                alarms.push(Alarm::Unreachable { destination: d.name.clone(), since: *since, waiting: d.waiting })
-            }
-            Health::Working | Health::Checking | Health::Paused { .. } | Health::Shut | Health::Resting => {}
-        }
-        if d.same_device {
-            alarms.push(Alarm::SameDevice { destination: d.name.clone() });
-        }
-        if let Some(level @ (ProofLevel::LengthOnly | ProofLevel::None)) = d.proof {
-            alarms.push(Alarm::NoProof { destination: d.name.clone(), level });
-        }
-    }
-    for (name, _, backlog) in &facts.backlogs {
-        if let Some((first, what)) = &backlog.first_failed {
-            alarms.push(Alarm::DeliveriesFailed {
-                destination: name.clone(),
-                clips: backlog.failed,
-                first: *first,
-                what: what.clone(),
-            });
-        }
-        if let Some(first) = backlog.first_mismatched {
-            alarms.push(Alarm::Mismatch { destination: name.clone(), clips: backlog.mismatched, first });
-        }
-    }
-    if let (clips, Some(first)) = facts.damaged {
-        alarms.push(Alarm::Damaged { clips, first });
-    }
-    if let (clips, Some(first)) = facts.isolated {
-        alarms.push(Alarm::Isolated { clips, first });
-    }
-    if let (clips, Some(first)) = facts.out_of_reach {
-        alarms.push(Alarm::OutOfReach { clips, first });
-    }
-    if let (clips, Some(first)) = facts.quarantined {
-        alarms.push(Alarm::Quarantined { clips, first });
-    }
-    for dock in &facts.docks {
-        if let Some((_, what)) = dock.unreadable.first() {
-            alarms.push(Alarm::Unreadable {
-                recorder: dock.recorder.clone(),
-                files: dock.unreadable.len() as u64,
-                what: what.clone(),
-                network: dock.network,
-            });
-        }
-    }
-    for bay in bays {
-        alarms.extend(bay.held.iter().map(|device| Alarm::Held {
-            bay: bay.name.clone(),
-            why: device.why.clone(),
-            what: device.told(),
-        }));
-    }
-    if disk.stopped {
-        alarms.push(Alarm::DiskFull { reserve: disk.reserve });
-    } else if disk.free() < disk.reserve.saturating_mul(2) {
-        alarms.push(Alarm::DiskLow { free: disk.free().saturating_sub(disk.reserve) });
-    }
-    if clock_synced() == Some(false) {
-        alarms.push(Alarm::Clock);
-    }
-    if let Some(age_ms) = facts.checkpoint_ms.map(|at| now.0 - at).filter(|age| *age > LOG_SILENT_MS) {
-        alarms.push(Alarm::LogNotAnchored { age_ms });
-    }
-    alarms.sort_by_key(Alarm::severity);
-    alarms
 }
 
 /// Whether the clock is synchronised, where systemd's time service tells; `None` elsewhere.
@@ -445,6 +439,29 @@ mod tests {
     use super::*;
     use crate::domain::recorder::Held;
     use crate::web::view::station::Verdict;
+
+    /// Facts of a station with nothing on it.
+    fn nothing() -> Facts {
+        Facts {
+            figures: StationFigures::default(),
+            destinations: Vec::new(),
+            backlogs: Vec::new(),
+            docks: Vec::new(),
+            bays: Vec::new(),
+            damaged: (0, None),
+            quarantined: (0, None),
+            isolated: (0, None),
+            out_of_reach: (0, None),
+            disk: (0, 0, 0),
+            checkpoint_ms: None,
+            backup_ms: None,
+            pauses: Vec::new(),
+            newest_entry_ms: None,
+            overdue: Vec::new(),
+            receivers: Vec::new(),
+            risen: Vec::new(),
+        }
+    }
 
     #[test]
     fn bays_come_in_their_physical_order() {
@@ -465,9 +482,6 @@ mod tests {
             since_ms: 1,
         };
         let facts = Facts {
-            figures: StationFigures::default(),
-            destinations: Vec::new(),
-            backlogs: Vec::new(),
             docks: vec![DockFacts {
                 dock: 1,
                 bay: "1".into(),
@@ -481,14 +495,7 @@ mod tests {
                 network: false,
             }],
             bays: vec!["1".into(), "2".into(), "3".into()],
-            damaged: (0, None),
-            quarantined: (0, None),
-            isolated: (0, None),
-            out_of_reach: (0, None),
-            disk: (0, 0, 0),
-            checkpoint_ms: None,
-            backup_ms: None,
-            pauses: Vec::new(),
+            ..nothing()
         };
         let held = vec![
             device("1", Held::NotStorage),
@@ -508,21 +515,32 @@ mod tests {
             ]
         );
         let disk = Disk { total: 100, ..Disk::default() };
-        let codes: Vec<_> = alarms(UtcMs(0), &facts, &bays, &disk, &[]).iter().map(Alarm::code).collect();
+        let told = alarm_facts(&facts, &bays, &disk, &[], &Report::default());
+        let codes: Vec<_> = alarm::standing(UtcMs(0), &told).iter().map(Alarm::code).collect();
         assert!(codes.contains(&"not_storage") && codes.contains(&"unregistered") && codes.contains(&"device_broken"));
     }
 
     #[test]
-    fn backups_that_do_not_arrive_are_an_alarm() {
+    fn parts_and_receivers_that_fail_are_alarms() {
         let health = crate::runtime::health::Health::default();
-        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), None, "nobody makes any");
-        let part = health.part("backup");
-        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), None);
-        part.degraded("backup_failing", "why", "");
-        let alarm = |age_ms, late| Some(Alarm::Backup { age_ms, what: "why".into(), late });
-        assert_eq!(backup_alarm(UtcMs(9), None, &health.report()), alarm(None, false));
-        part.failed("backup_old", "why", "");
-        assert_eq!(backup_alarm(UtcMs(9), Some(4), &health.report()), alarm(Some(5), true));
+        let (backup, witness) = (health.part("backup"), health.part("witness w"));
+        health.part("vault");
+        backup.degraded("backup_failing", "why", "");
+        witness.failed("witness_refuses", "why", "do");
+        let facts = Facts {
+            receivers: vec![
+                (
+                    "mail".into(),
+                    ReceiverRow { failing: true, waiting: 2, oldest_ms: Some(5), ..ReceiverRow::default() },
+                ),
+                ("alarm:a".into(), ReceiverRow { waiting: 9, ..ReceiverRow::default() }),
+            ],
+            ..nothing()
+        };
+        let told = alarm_facts(&facts, &[], &Disk { total: 100, ..Disk::default() }, &[], &health.report());
+        let codes: Vec<_> = alarm::standing(UtcMs(9), &told).iter().map(|a| (a.code(), a.about().to_owned())).collect();
+        let wanted = [("witness_refuses", "witness w"), ("untold", "mail"), ("backup", "")];
+        assert_eq!(codes, wanted.map(|(code, about)| (code, about.to_owned())));
     }
 
     #[test]

@@ -229,11 +229,16 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         (Some(lat), Some(lon)) => Some(format!("{lat}, {lon} {}", r.datum.as_deref().unwrap_or_default())),
         _ => None,
     };
+    let registered = r.officer_registered.as_ref();
+    let auxiliary = registered.filter(|r| r.auxiliary).map(|_| w.auxiliary_staff.to_owned());
+    let cert_no = r.officer_cert_no.clone().or(auxiliary);
+    let registered = registered.map(|r| w.by_register(r.import, &ctx.stamp_text(&r.imported_at).text));
     let lines = vec![
         stamped(w.f_captured_end, &r.captured_end, "captured_end"),
         plain(w.recorder_time, r.captured_raw.clone(), "captured_raw"),
         plain(w.f_co_officers, r.co_officers.clone(), "co_officers"),
-        plain(w.f_officer_cert_no, r.officer_cert_no.clone(), "officer_cert_no"),
+        plain(w.f_officer_cert_no, cert_no, "officer_cert_no"),
+        plain(w.o_register, registered, ""),
         plain(w.f_title, r.title.clone(), "title"),
         plain(w.f_enforcement_kind, r.enforcement_kind.clone(), "enforcement_kind"),
         plain(w.f_stage, r.stage.clone(), "stage"),
@@ -453,7 +458,7 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
         at: ctx.stamp(entry.at),
         text: ctx.w.event(entry.kind, entry.place.as_deref()),
         who: ctx.w.actor(&entry.actor),
-        detail: entry.detail.clone(),
+        detail: entry.detail.as_deref().map(|detail| ctx.w.detail(detail).to_owned()),
         class: match entry.kind {
             _ if entry.outcome != "ok" => "fail",
             Sealed | Proven => "safe",
@@ -468,8 +473,9 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
 pub fn links(view: &ClipView, w: &Words) -> Vec<LinkLine> {
     let line = |link: &crate::domain::record::CaseLink| {
         let mut about: Vec<String> = [&link.stage, &link.matter, &link.proves].into_iter().flatten().cloned().collect();
-        if let (Some(from), Some(to)) = (link.from_ms, link.to_ms) {
-            about.push(format!("{} – {}", w.footage(from), w.footage(to)));
+        if link.from_ms.is_some() || link.to_ms.is_some() {
+            let to = link.to_ms.map_or_else(|| w.whole_clip_end.to_owned(), |to| w.footage(to));
+            about.push(format!("{} – {to}", w.footage(link.from_ms.unwrap_or(0))));
         }
         LinkLine {
             number: link.case_no.clone(),

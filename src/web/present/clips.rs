@@ -3,10 +3,12 @@
 use super::station::icon;
 use super::{Ctx, Stamp, case_href};
 use crate::domain::words::Words;
-use crate::web::view::clips::{CaseRow, ClipRow, ClipsQuery, Problem, state_class};
+use crate::web::view::clips::{CaseRow, ClipRow, ClipsQuery, Counted, Problem, state_class};
 
 /// One row of a list of clips.
 pub struct Row {
+    /// The clip.
+    pub id: String,
     /// Its page.
     pub href: String,
     /// When, where known.
@@ -35,6 +37,8 @@ pub struct Row {
     pub pill: Pill,
     /// What is wrong or missing.
     pub notes: Vec<Pill>,
+    /// Where it can be put first in the queue.
+    pub push: Option<String>,
 }
 
 /// A state with its icon and word.
@@ -61,6 +65,7 @@ pub fn row(clip: &ClipRow, ctx: &Ctx) -> Row {
     let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| w.none_dash.into());
     let matter: Vec<&str> = [clip.stage.as_deref(), clip.matter.as_deref()].into_iter().flatten().collect();
     Row {
+        id: clip.id.to_string(),
         href: format!("/clips/{}", clip.id),
         when: clip.captured.map(|at| ctx.stamp(at)),
         file: clip.file_name.clone(),
@@ -75,7 +80,15 @@ pub fn row(clip: &ClipRow, ctx: &Ctx) -> Row {
         size: w.size(clip.size_bytes),
         pill: state_pill(clip, w),
         notes: notes(clip, w),
+        push: None,
     }
+}
+
+/// The same where somebody searches: what is not in the cloud yet can be put first.
+pub fn found(clip: &ClipRow, ctx: &Ctx) -> Row {
+    use crate::domain::clip::ClipState::{Sealed, Sending};
+    let waits = matches!(clip.state, Sealed | Sending) && clip.elsewhere.is_none() && ctx.may("push_clip");
+    Row { push: waits.then(|| format!("/clips/{}/push", clip.id)), ..row(clip, ctx) }
 }
 
 fn state_pill(clip: &ClipRow, w: &Words) -> Pill {
@@ -103,9 +116,14 @@ fn notes(clip: &ClipRow, w: &Words) -> Vec<Pill> {
     if clip.holes {
         notes.push(Pill::new("fail", w.read_in_holes));
     }
+    if let Some(kind) = &clip.document {
+        notes.push(Pill { class: "idle", icon: "file", text: w.document_kind_word(kind).to_owned() });
+    }
     match clip.health {
         Some(health @ (Truncated | Broken)) => notes.push(Pill::new("ask", short_health(health, w))),
-        Some(NotMedia) => notes.push(Pill { class: "idle", icon: "file", text: w.health_not_media.into() }),
+        Some(NotMedia) if clip.document.is_none() => {
+            notes.push(Pill { class: "idle", icon: "file", text: w.health_not_media.into() })
+        }
         _ => {}
     }
     if !clip.missing.is_empty() {
@@ -184,6 +202,9 @@ pub fn chips(query: &ClipsQuery, w: &Words) -> Vec<Chip> {
         });
     };
     let base = query.clone();
+    if let Some(v) = &query.q {
+        chip(w.search_all(), v.clone(), ClipsQuery { q: None, best_first: false, ..base.clone() });
+    }
     if let Some(v) = &query.case {
         chip(w.f_case_no, v.clone(), ClipsQuery { case: None, ..base.clone() });
     }
@@ -207,7 +228,23 @@ pub fn chips(query: &ClipsQuery, w: &Words) -> Vec<Chip> {
         chip(w.from_day, v.to_string(), ClipsQuery { from: None, ..base.clone() });
     }
     if let Some(v) = query.to {
-        chip(w.to_day, v.to_string(), ClipsQuery { to: None, ..base });
+        chip(w.to_day, v.to_string(), ClipsQuery { to: None, ..base.clone() });
+    }
+    let counted = &query.counted;
+    let without = |counted| ClipsQuery { counted, ..base.clone() };
+    let named = |v: &str, none: &str| if v.is_empty() { none.to_owned() } else { v.to_owned() };
+    let o = w.oversight();
+    if let Some(v) = counted.figure {
+        chip(o.nav_reports, w.figure(v).into(), without(Counted { figure: None, ..counted.clone() }));
+    }
+    if let Some(v) = &counted.unit {
+        chip(o.unit, named(v, o.no_unit), without(Counted { unit: None, ..counted.clone() }));
+    }
+    if let Some(v) = &counted.kind {
+        chip(o.kind, named(v, o.no_kind), without(Counted { kind: None, ..counted.clone() }));
+    }
+    if let Some(v) = counted.taken {
+        chip(o.growth_month, w.period(v), without(Counted { taken: None, ..counted.clone() }));
     }
     chips
 }

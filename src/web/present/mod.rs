@@ -1,10 +1,13 @@
 //! From view models to what a template prints: words chosen, numbers written, styles named. Pure functions
 //! without markup, so that templates hold no decisions.
 
+pub mod alarms;
 pub mod case;
 pub mod clip;
 pub mod clips;
+pub mod derived;
 pub mod exports;
+pub mod reports;
 pub mod rooms;
 pub mod station;
 
@@ -35,6 +38,18 @@ pub enum Nav {
     Account,
     /// The log.
     Log,
+    /// Holds, isolation, disposal.
+    Keeping,
+    /// Issue and return.
+    Desk,
+    /// Administration.
+    Admin,
+    /// Statistics.
+    Reports,
+    /// Random samples.
+    Sampling,
+    /// Legal review.
+    Review,
     /// None of them.
     Other,
 }
@@ -138,6 +153,11 @@ impl Ctx {
         Action::parse(action).is_some_and(|action| self.who.may_ever(action))
     }
 
+    /// Whether the page itself stands at this path.
+    pub fn path_is(&self, path: &str) -> bool {
+        self.path.split('?').next() == Some(path)
+    }
+
     /// Whether a navigation entry is the present one.
     pub fn is(&self, nav: &str) -> bool {
         matches!(
@@ -150,6 +170,12 @@ impl Ctx {
                 | (Nav::Accounts, "accounts")
                 | (Nav::Account, "account")
                 | (Nav::Log, "log")
+                | (Nav::Keeping, "keeping")
+                | (Nav::Desk, "desk")
+                | (Nav::Admin, "admin")
+                | (Nav::Reports, "reports")
+                | (Nav::Sampling, "sampling")
+                | (Nav::Review, "review")
         )
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::clip::ClipState;
 use crate::domain::recorder::{Held, HeldDevice};
 use crate::domain::words::Words;
 use crate::web::view::station::{
-    Alarm, Bay, BayState, DestinationView, Health, STAGES, Stage, Stall, StationView, Uplink, Verdict,
+    Alarm, Bay, BayState, DestinationView, Health, Risen, STAGES, Stage, Stall, StationView, Uplink, Verdict,
 };
 
 /// More bays than this are shown densely, and empty ones in one line.
@@ -117,6 +117,10 @@ pub struct AlarmNote {
     pub action: String,
     /// Where to do it, if on this page.
     pub href: Option<String>,
+    /// Its number, once it is stored: it can be acknowledged by that.
+    pub number: Option<i64>,
+    /// Who said that they know.
+    pub known: Option<String>,
 }
 
 /// One destination.
@@ -189,7 +193,7 @@ pub fn station(view: &StationView, ctx: &Ctx) -> Station {
         bays: cards.into_iter().map(|b| bay_card(b, w)).collect(),
         empty: empty.into_iter().map(|b| b.name.clone()).collect(),
         dense,
-        alarms: view.alarms.iter().map(|a| alarm_note(a, ctx)).collect(),
+        alarms: view.alarms.iter().map(|a| alarm_note(a, view.risen(a), ctx)).collect(),
         rate: if view.uplink.rate_bytes_per_s == 0 { w.idle.into() } else { w.rate(view.uplink.rate_bytes_per_s) },
         queue: match view.uplink.queue_bytes {
             0 => w.nothing_waiting.into(),
@@ -412,61 +416,14 @@ fn spark(uplink: &Uplink, w: &Words) -> Option<Spark> {
     Some(Spark { area: format!("0,64 {line} 300,64"), line, peak: w.rate(peak) })
 }
 
-/// An alarm in words.
-pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
+/// An alarm in words, with what is stored of it.
+pub fn alarm_note(alarm: &Alarm, risen: Option<&Risen>, ctx: &Ctx) -> AlarmNote {
     let w = ctx.w;
-    let since = |at: &crate::domain::time::UtcMs| w.since(&ctx.near(*at).text);
-    let clip = |id: &crate::domain::ids::ClipId| (w.act_show_clip.to_owned(), Some(format!("/clips/{id}")));
-    let say = |text: &str| (text.to_owned(), None);
-    let (title, detail, (action, href)) = match alarm {
-        Alarm::ToAnnotate { clips, oldest_ms } => (
-            w.alarm_annotate(*clips),
-            w.oldest_waits(*oldest_ms),
-            (w.act_annotate.to_owned(), Some("/clips?missing=any".to_owned())),
-        ),
-        Alarm::Refused { destination, since: at, what, waiting } => (
-            w.refused(destination),
-            format!("{} · {} · {what}", since(at), w.waiting_not_lost(*waiting)),
-            (w.act_credentials(destination), None),
-        ),
-        Alarm::Unreachable { destination, since: at, waiting } => (
-            w.unreachable(destination),
-            format!("{} · {}", since(at), w.waiting_not_lost(*waiting)),
-            say(w.act_network),
-        ),
-        Alarm::DeliveriesFailed { destination, clips, what, .. } => {
-            (w.deliveries_failed(destination, *clips), what.clone(), (w.act_retry(destination), None))
-        }
-        Alarm::SameDevice { destination } => {
-            (w.alarm_same_device(destination), w.same_device.to_owned(), say(w.act_second_place))
-        }
-        Alarm::NoProof { destination, level } => {
-            (w.alarm_no_proof(destination), w.proof(*level).to_owned(), say(w.act_second_place))
-        }
-        Alarm::Mismatch { destination, clips, first } => {
-            (w.alarm_mismatch(destination, *clips), String::new(), clip(first))
-        }
-        Alarm::Damaged { clips, first } => (w.alarm_damaged(*clips), String::new(), clip(first)),
-        Alarm::Isolated { clips, first } => (w.alarm_isolated(*clips), w.isolated_detail.to_owned(), clip(first)),
-        Alarm::OutOfReach { clips, first } => (w.alarm_out_of_reach(*clips), String::new(), clip(first)),
-        Alarm::Quarantined { clips, first } => (w.alarm_quarantined(*clips), String::new(), clip(first)),
-        Alarm::Unreadable { recorder, files, what, network } => {
-            let act = if *network { w.act_pull } else { w.try_another_bay };
-            (w.alarm_unreadable(recorder, *files), what.clone(), say(act))
-        }
-        Alarm::Held { bay, why, what } => {
-            let detail = match why {
-                Held::Broken(words) => format!("{what} · {words}"),
-                _ => format!("{what} · {}", w.held_detail(why)),
-            };
-            (w.alarm_held(bay, w.held(why)), detail, say(w.held_act(why)))
-        }
-        Alarm::DiskLow { free } => (w.alarm_disk_low(*free), String::new(), say(w.act_disk)),
-        Alarm::DiskFull { reserve } => (w.alarm_disk_full(*reserve), String::new(), say(w.act_disk)),
-        Alarm::Clock => (w.alarm_clock(), w.alarm_clock_detail(), say(w.act_clock)),
-        Alarm::LogNotAnchored { age_ms } => (w.alarm_log(*age_ms), String::new(), say(w.act_doctor)),
-        Alarm::Backup { age_ms, what, .. } => (w.alarm_backup(*age_ms), what.clone(), say(w.act_doctor)),
+    let since = match alarm {
+        Alarm::Refused { since, .. } | Alarm::Unreachable { since, .. } | Alarm::Overdue { since, .. } => Some(*since),
+        _ => risen.map(|r| r.since),
     };
+    let parts = [since.map(|at| w.since(&ctx.near(at).text)).unwrap_or_default(), w.alarm_detail(alarm)];
     let severity = alarm.severity();
     AlarmNote {
         class: severity.class(),
@@ -474,15 +431,23 @@ pub fn alarm_note(alarm: &Alarm, ctx: &Ctx) -> AlarmNote {
             "hold" => "info",
             class => icon(class),
         },
-        severity: match severity {
-            crate::web::view::station::Severity::Bad => w.severity_bad,
-            crate::web::view::station::Severity::Warn => w.severity_warn,
-            crate::web::view::station::Severity::Info => w.severity_info,
+        severity: w.severity(severity),
+        title: w.alarm_title(alarm),
+        detail: parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · "),
+        action: w.alarm_action(alarm),
+        href: match alarm {
+            Alarm::ToAnnotate { .. } => Some("/clips?missing=any".to_owned()),
+            Alarm::Mismatch { first, .. }
+            | Alarm::Damaged { first, .. }
+            | Alarm::Isolated { first, .. }
+            | Alarm::OutOfReach { first, .. }
+            | Alarm::Quarantined { first, .. } => Some(format!("/clips/{first}")),
+            _ => None,
         },
-        title,
-        detail,
-        action,
-        href,
+        number: risen.filter(|_| alarm.is_told()).map(|r| r.id),
+        known: risen
+            .and_then(|r| r.acknowledged.as_ref())
+            .map(|(by, at)| w.known_by(&w.actor(by), &ctx.near(*at).text)),
     }
 }
 

@@ -1,7 +1,10 @@
 //! One case: its numbers, its clips and when they were captured.
 
 use super::clips::ClipRow;
-use crate::domain::coverage::Coverage;
+use crate::domain::clip::ClipState;
+use crate::domain::coverage::{Coverage, NoRecord};
+use crate::domain::ids::ClipId;
+use crate::domain::time::UtcMs;
 
 /// Everything on the page of a case.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +23,14 @@ pub struct CaseView {
     pub enforcement_kind: Option<String>,
     /// What should be recorded, and what is.
     pub coverage: Coverage,
+    /// What was said about matters that have no recording, oldest first; nothing where the case is not `known`.
+    pub reasons: Vec<NoRecord>,
     /// How many clips are linked to it.
     pub clips_total: u64,
     /// The first of them by capture time; fewer than `clips_total` in very large cases.
     pub clips: Vec<ClipRow>,
+    /// Documents beside them, as they were filed.
+    pub documents: Vec<DocumentRow>,
     /// Length of all footage, milliseconds.
     pub duration_ms: i64,
     /// Size of all footage, bytes.
@@ -34,6 +41,33 @@ pub struct CaseView {
     pub incomplete: u64,
     /// Stations that hold clips of it.
     pub stations: u64,
+    /// Whoever looks may know what is known of the case itself: party and cause by the register, holds, filing.
+    pub known: bool,
+    /// All of it is of the clips that whoever looks may see, and there may be others.
+    pub narrowed: bool,
+}
+
+/// A document of a case.
+#[derive(Debug, Clone)]
+pub struct DocumentRow {
+    /// Its clip.
+    pub id: ClipId,
+    /// Word of `domain::document::DocumentKind`.
+    pub kind: String,
+    /// What it is called.
+    pub title: String,
+    /// Its file's name, escaped.
+    pub file_name: String,
+    /// By its own first bytes.
+    pub media_type: String,
+    /// The matter of which it is the written record.
+    pub matter: Option<String>,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// When it was filed.
+    pub filed: UtcMs,
+    /// The projected state.
+    pub state: ClipState,
 }
 
 /// What a number led to.

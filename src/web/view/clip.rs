@@ -1,6 +1,7 @@
 //! One clip: its record, its copies, and what happened to it.
 
 use crate::domain::clip::{ClipState, Local, SightingState};
+use crate::domain::document::is_picture;
 use crate::domain::event::{Actor, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::record::Record;
@@ -69,6 +70,15 @@ pub struct CustodyEntry {
     pub detail: Option<String>,
 }
 
+impl CustodyEntry {
+    /// As it is shown to who does not see to keeping: without the reason of a hold or an isolation.
+    pub fn without_keeping(&mut self) {
+        if matches!(self.kind, EventKind::Hold | EventKind::Isolated | EventKind::IsolationLifted) {
+            self.detail = None;
+        }
+    }
+}
+
 /// An entry with its proof.
 #[derive(Debug, Clone)]
 pub struct ProofView {
@@ -128,6 +138,9 @@ impl ClipView {
             Some(_) => {}
         }
         let r = &self.record;
+        if let Some(document) = &r.document {
+            return if is_picture(&document.media_type) { Playable::Picture } else { Playable::NotMedia };
+        }
         if r.media_health.is_none() {
             return Playable::Unknown;
         }

@@ -4,11 +4,16 @@ use crate::domain::clip::ClipState;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::MediaHealth;
 use crate::domain::record::REQUIRED;
+use crate::domain::report::{Figure, Period};
 use crate::domain::time::UtcMs;
 
 /// What a list of clips is asked for. Text is trimmed; empty is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClipsQuery {
+    /// Anything: numbers, names, places, days (`domain::search`).
+    pub q: Option<String>,
+    /// What fits best comes first; otherwise the newest.
+    pub best_first: bool,
     /// Any number of the case, in any bracket style.
     pub case: Option<String>,
     /// Part of the officer's name or number.
@@ -23,10 +28,43 @@ pub struct ClipsQuery {
     pub from: Option<jiff::civil::Date>,
     /// Captured on or before this day.
     pub to: Option<jiff::civil::Date>,
+    /// Only what a report counts.
+    pub counted: Counted,
     /// Goes on after this cursor, as an earlier answer gave it.
     pub after: Option<String>,
     /// At most this many, 1 to 200.
     pub limit: u32,
+}
+
+/// What a report counts, where a figure of it was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Which figure.
+    pub figure: Option<Figure>,
+    /// Of this unit; an empty one stands for officers of whom nobody knows it.
+    pub unit: Option<String>,
+    /// Of this kind of enforcement; an empty one for those that have none.
+    pub kind: Option<String>,
+    /// Taken in during this period.
+    pub taken: Option<Period>,
+}
+
+impl Counted {
+    /// Whether it narrows the list.
+    pub fn is_some(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// The pairs of an address. What is empty and means something is written as `-`.
+    pub fn pairs(&self) -> [(&'static str, Option<String>); 4] {
+        let dash = |v: &Option<String>| v.as_ref().map(|v| if v.is_empty() { "-".to_owned() } else { v.clone() });
+        [
+            ("figure", self.figure.map(|f| f.as_str().to_owned())),
+            ("unit", dash(&self.unit)),
+            ("kind", dash(&self.kind)),
+            ("taken", self.taken.map(|p| p.to_string())),
+        ]
+    }
 }
 
 /// Which required fact is missing.
@@ -64,13 +102,19 @@ impl ClipsQuery {
 
     /// Whether a filter beyond the first row of the form is set.
     pub fn has_more(&self) -> bool {
-        self.officer.is_some() || self.recorder.is_some() || self.from.is_some() || self.to.is_some()
+        self.case.is_some()
+            || self.officer.is_some()
+            || self.recorder.is_some()
+            || self.from.is_some()
+            || self.to.is_some()
     }
 
     /// The query as an address's query string, without the cursor, each value percent-encoded.
     pub fn to_query_string(&self) -> String {
         let day = |d: Option<jiff::civil::Date>| d.map(|d| d.to_string());
         let pairs = [
+            ("q", self.q.clone()),
+            ("sort", self.best_first.then(|| "best".to_owned())),
             ("case", self.case.clone()),
             ("officer", self.officer.clone()),
             ("recorder", self.recorder.clone()),
@@ -79,7 +123,7 @@ impl ClipsQuery {
             ("from", day(self.from)),
             ("to", day(self.to)),
         ];
-        let encoded = pairs.into_iter().filter_map(|(key, value)| {
+        let encoded = pairs.into_iter().chain(self.counted.pairs()).filter_map(|(key, value)| {
             value.map(|v| {
                 format!("{key}={}", percent_encoding::utf8_percent_encode(&v, percent_encoding::NON_ALPHANUMERIC))
             })
@@ -95,8 +139,12 @@ pub struct ClipsView {
     pub rows: Vec<ClipRow>,
     /// How many match in all, where that is cheap to know.
     pub total: Option<u64>,
+    /// More match than were counted.
+    pub more_than_total: bool,
     /// Cursor of the next page.
     pub next: Option<String>,
+    /// Cursor of the page before, empty for the first one; `None` on the first page.
+    pub back: Option<String>,
     /// The station has no clip at all.
     pub nothing_yet: bool,
 }
@@ -142,6 +190,8 @@ pub struct ClipRow {
     pub missing: Vec<&'static str>,
     /// The station that took it in, where it is another one.
     pub elsewhere: Option<String>,
+    /// What it is, where it is a document.
+    pub document: Option<String>,
 }
 
 /// What is wrong with a clip.
@@ -219,7 +269,7 @@ mod tests {
         };
         let text = q.to_query_string();
         assert!(text.starts_with("case=%E8%B5%B5") && text.ends_with("%262&missing=officer"), "{text}");
-        assert!(q.is_filtered() && !q.has_more());
+        assert!(q.is_filtered() && q.has_more());
         assert!(!ClipsQuery { after: Some("x".into()), limit: 9, ..ClipsQuery::default() }.is_filtered());
         assert_eq!(Missing::parse("title"), None);
     }

@@ -27,6 +27,8 @@ pub struct LogEntry {
     pub kind: String,
     /// Who.
     pub actor: Actor,
+    /// What they are called: in the database, never in the log.
+    pub called: Option<Called>,
     /// Through which door.
     pub via: String,
     /// From where.
@@ -43,4 +45,23 @@ pub struct LogEntry {
     pub body: serde_json::Value,
     /// The same in one line, without commitments.
     pub about: String,
+}
+
+/// What whoever acted is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The name for people; of an account to which nobody gave one, none.
+    pub name: Option<String>,
+    /// Name to sign in with; a program has none.
+    pub login: Option<String>,
+}
+
+impl Called {
+    /// In one line, as it stands beside the number.
+    pub fn line(&self) -> String {
+        match (&self.name, &self.login) {
+            (Some(name), Some(login)) => format!("{name} ({login})"),
+            (name, login) => name.as_ref().or(login.as_ref()).cloned().unwrap_or_default(),
+        }
+    }
 }

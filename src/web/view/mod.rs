@@ -4,15 +4,32 @@
 //! be decided from the facts alone (which sentence a bay shows, how a lane is drawn) is decided here by
 //! pure functions, so that the pages stay dull.
 
+pub mod alarms;
 pub mod case;
 pub mod clip;
 pub mod clips;
+pub mod derived;
 pub mod exports;
+pub mod keeping;
 pub mod log;
+pub mod office;
+pub mod reports;
+pub mod review;
 pub mod rooms;
+pub mod sampling;
 pub mod station;
 pub mod timeline;
+pub mod together;
 pub mod triage;
+
+/// Somebody who did something, with the account's name where there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// As the log has it.
+    pub actor: crate::domain::event::Actor,
+    /// Name for people.
+    pub name: Option<String>,
+}
 
 /// What the frame around every page shows.
 #[derive(Debug, Clone, Default)]

@@ -1,7 +1,8 @@
 //! The station at a glance: flow strip, bays, uplink, disk, alarms.
 
+pub use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::clip::{ClipState, ProofLevel};
-use crate::domain::ids::ClipId;
+use crate::domain::event::Actor;
 use crate::domain::recorder::{Held, HeldDevice, Holder};
 use crate::domain::time::UtcMs;
 
@@ -18,6 +19,30 @@ pub struct StationView {
     pub disk: Disk,
     /// What stands, worst first.
     pub alarms: Vec<Alarm>,
+    /// What is stored of those that have lasted, by code and what each is about.
+    pub risen: Vec<Risen>,
+}
+
+/// What is stored of an alarm that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Risen {
+    /// Its number.
+    pub id: i64,
+    /// Its code.
+    pub code: String,
+    /// What it is about.
+    pub about: String,
+    /// Since then.
+    pub since: UtcMs,
+    /// Who said that they know, and when.
+    pub acknowledged: Option<(Actor, UtcMs)>,
+}
+
+impl StationView {
+    /// What is stored of an alarm.
+    pub fn risen(&self, alarm: &Alarm) -> Option<&Risen> {
+        self.risen.iter().find(|r| r.code == alarm.code() && r.about == alarm.about())
+    }
 }
 
 /// The stages of the flow strip, in the order in which footage flows.
@@ -348,17 +373,6 @@ impl Disk {
     }
 }
 
-/// How much an alarm matters. Worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Footage is at risk, or nothing moves until a person acts.
-    Bad,
-    /// Someone should look.
-    Warn,
-    /// Good to know.
-    Info,
-}
-
 impl Severity {
     /// Name of its style and icon.
     pub fn class(self) -> &'static str {
@@ -366,201 +380,6 @@ impl Severity {
             Self::Bad => "fail",
             Self::Warn => "ask",
             Self::Info => "hold",
-        }
-    }
-}
-
-/// Something that stands and wants someone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Alarm {
-    /// Clips lack a required fact.
-    ToAnnotate {
-        /// How many.
-        clips: u64,
-        /// How long the oldest has waited, milliseconds.
-        oldest_ms: i64,
-    },
-    /// A destination refuses us.
-    Refused {
-        /// Its name.
-        destination: String,
-        /// Since then.
-        since: UtcMs,
-        /// In its words.
-        what: String,
-        /// Clips that wait for it.
-        waiting: u64,
-    },
-    /// A destination cannot be reached.
-    Unreachable {
-        /// Its name.
-        destination: String,
-        /// Since then.
-        since: UtcMs,
-        /// Clips that wait for it.
-        waiting: u64,
-    },
-    /// Deliveries stopped for good.
-    DeliveriesFailed {
-        /// The destination.
-        destination: String,
-        /// How many.
-        clips: u64,
-        /// One of them.
-        first: ClipId,
-        /// Why, of that one.
-        what: String,
-    },
-    /// The only copies are on this box.
-    SameDevice {
-        /// The destination.
-        destination: String,
-    },
-    /// A required destination cannot prove anything.
-    NoProof {
-        /// The destination.
-        destination: String,
-        /// How far it goes.
-        level: ProofLevel,
-    },
-    /// A remote copy has other bytes.
-    Mismatch {
-        /// The destination.
-        destination: String,
-        /// How many.
-        clips: u64,
-        /// One of them.
-        first: ClipId,
-    },
-    /// Local files no longer match.
-    Damaged {
-        /// How many.
-        clips: u64,
-        /// One of them.
-        first: ClipId,
-    },
-    /// Clips are isolated as suspected classified.
-    Isolated {
-        /// How many.
-        clips: u64,
-        /// One of them.
-        first: ClipId,
-    },
-    /// Clips that gave up their local copy, and of which no destination that is configured has a proven one.
-    OutOfReach {
-        /// How many.
-        clips: u64,
-        /// One of them.
-        first: ClipId,
-    },
-    /// Clips are under quarantine.
-    Quarantined {
-        /// How many.
-        clips: u64,
-        /// One of them.
-        first: ClipId,
-    },
-    /// Files of a recorder could not be read.
-    Unreadable {
-        /// The recorder.
-        recorder: String,
-        /// How many.
-        files: u64,
-        /// Why, of the first.
-        what: String,
-        /// It is reached over the network: what is missing can be asked for again.
-        network: bool,
-    },
-    /// A device stands in a bay and is not read.
-    Held {
-        /// The bay.
-        bay: String,
-        /// Why.
-        why: Held,
-        /// What it says of itself.
-        what: String,
-    },
-    /// The disk is nearly full.
-    DiskLow {
-        /// Bytes left above the reserve.
-        free: u64,
-    },
-    /// Copying has stopped before the reserve.
-    DiskFull {
-        /// The reserve, bytes.
-        reserve: u64,
-    },
-    /// The clock is not synchronised.
-    Clock,
-    /// No checkpoint of the log was anchored for too long.
-    LogNotAnchored {
-        /// For how long, milliseconds.
-        age_ms: i64,
-    },
-    /// Backups of the database are not made or do not arrive.
-    Backup {
-        /// Age of the newest that arrived, milliseconds.
-        age_ms: Option<i64>,
-        /// Why, in the daemon's words.
-        what: String,
-        /// It has been so for too long.
-        late: bool,
-    },
-}
-
-impl Alarm {
-    /// How much it matters.
-    pub fn severity(&self) -> Severity {
-        match self {
-            Self::Refused { .. }
-            | Self::DeliveriesFailed { .. }
-            | Self::Mismatch { .. }
-            | Self::Damaged { .. }
-            | Self::Isolated { .. }
-            | Self::OutOfReach { .. }
-            | Self::DiskFull { .. }
-            | Self::LogNotAnchored { .. }
-            | Self::Backup { late: true, .. } => Severity::Bad,
-            Self::ToAnnotate { .. }
-            | Self::Unreachable { .. }
-            | Self::NoProof { .. }
-            | Self::Quarantined { .. }
-            | Self::Unreadable { .. }
-            | Self::Held { why: Held::Unknown | Held::NotStorage | Held::Broken(_), .. }
-            | Self::DiskLow { .. }
-            | Self::Backup { late: false, .. }
-            | Self::Clock => Severity::Warn,
-            Self::SameDevice { .. } | Self::Held { why: Held::Refused | Held::NoStorage, .. } => Severity::Info,
-        }
-    }
-
-    /// Its name for programs.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::ToAnnotate { .. } => "to_annotate",
-            Self::Refused { .. } => "destination_refused",
-            Self::Unreachable { .. } => "destination_unreachable",
-            Self::DeliveriesFailed { .. } => "deliveries_failed",
-            Self::SameDevice { .. } => "same_device",
-            Self::NoProof { .. } => "no_proof",
-            Self::Mismatch { .. } => "mismatch",
-            Self::Damaged { .. } => "damaged",
-            Self::Isolated { .. } => "isolated",
-            Self::OutOfReach { .. } => "out_of_reach",
-            Self::Quarantined { .. } => "quarantined",
-            Self::Unreadable { .. } => "unreadable",
-            Self::Held { why, .. } => match why {
-                Held::Unknown => "unregistered",
-                Held::Refused => "device_refused",
-                Held::NotStorage => "not_storage",
-                Held::NoStorage => "no_storage",
-                Held::Broken(_) => "device_broken",
-            },
-            Self::DiskLow { .. } => "disk_low",
-            Self::DiskFull { .. } => "disk_full",
-            Self::Clock => "clock",
-            Self::LogNotAnchored { .. } => "log_not_anchored",
-            Self::Backup { .. } => "backup",
         }
     }
 }

@@ -303,6 +303,7 @@ mod tests {
             health: None,
             missing: vec![],
             elsewhere: None,
+            document: None,
         }
     }
 

@@ -1,0 +1,125 @@
+"""Casework at the size of years: finding a case, triage, trying the rules out, importing a roster, over a million clips and
+a hundred thousand cases (`--clips`), in the store and over HTTP; and how finding grows from a hundredth of that."""
+
+import http.client
+import random
+import re
+import subprocess
+import time
+import urllib.parse
+
+import filled
+from station import EVIDOCK, ROOT, say
+
+# A case has ten clips, as an outing or two have.
+CLIPS_OF_A_CASE = 10
+TIMES = 300
+RULED, ROSTER_ROWS = 100_000, 10_000
+
+
+def casework(run, station, new_state, make_recorder):
+    tool = program()
+    small = filled_state(run, "small", max(run.clips // 100, 1_000), station, new_state, make_recorder)
+    large = filled_state(run, "large", run.clips, station, new_state, make_recorder)
+    before, after = (find_in_store(run, tool, *state) for state in (small, large))
+    state, numbers = large
+    figures = {"case_find_store": [(after, None)], "case_find_growth": [(after, before)]}
+    box = station(state)
+    with box:
+        box.until_ready()
+        page = Page(box)
+        draw = random.Random(1)
+        asked = [draw.choice(numbers) for _ in range(TIMES)]
+        figures["case_find_http"] = [(slowest(page, [f"/api/v1/cases/{urllib.parse.quote(n)}" for n in asked]), None)]
+        halves = [n.split("〕")[1].removesuffix("号") for n in asked[:50]]
+        figures["case_half_http"] = [(slowest(page, [f"/api/v1/cases?query={half}" for half in halves]), None)]
+        figures["triage_page"] = [(slowest(page, ["/triage"] * 50), None)]
+        figures["clips_page"] = [(slowest(page, ["/clips"] * 50), None)]
+        figures["station_page"] = [(slowest(page, ["/"] * 50), None)]
+        roster = run.work / "roster.csv"
+        write_roster(roster)
+        figures["roster_import"] = [(seconds(box, "roster", "import", roster), None)]
+    ruled, _ = filled_state(run, "ruled", min(RULED, run.clips), station, new_state, make_recorder)
+    box = station(ruled)
+    with box:
+        box.until_ready()
+        figures["rules_try"] = [(seconds(box, "rules", "try"), None)]
+    return figures
+
+
+def program():
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--example", "casework"], cwd=ROOT, check=True)
+    return EVIDOCK.parent / "examples" / "casework"
+
+
+def filled_state(run, name, clips, station, new_state, make_recorder):
+    state = new_state(run, run.work / name)
+    recorder = make_recorder(run.work / f"{name}-recorder", 1, 0)
+    box = station(state)
+    with box:
+        box.until_ready()
+        with box.docked(recorder):
+            box.until_sealed(1)
+            box.until_probed(1)
+        (clip,) = box.one("SELECT clip_id FROM clip")
+        # All five facts, so that its twins have them.
+        for words in (["link", clip, filled.NUMBER], ["annotate", clip, "place=新华路1号", "proves=现场检查情况"]):
+            subprocess.run([*command(box), *words], check=True, stdout=subprocess.DEVNULL)
+    began = time.monotonic()
+    numbers = filled.fill(state / "evidock.db", clips, max(clips // CLIPS_OF_A_CASE, 1))
+    say(f"  {clips} clips of {len(numbers)} cases made in {time.monotonic() - began:.0f} s")
+    return state, numbers
+
+
+def find_in_store(run, tool, state, numbers):
+    """The slowest but one in a hundred, milliseconds."""
+    asked = run.work / "asked"
+    draw = random.Random(2)
+    asked.write_text("\n".join(draw.choice(numbers) for _ in range(1_000)))
+    told = subprocess.run([tool, "find", state, asked], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return float(told)
+
+
+class Page:
+    """A connection to the page of a station that is kept."""
+
+    def __init__(self, box):
+        said = re.findall(r'\bready\b.*\bpage="?https?://([^\s"/]+)', (box.state / "daemon.log").read_text(errors="replace"))
+        if not said:
+            raise SystemExit("error: the daemon did not say where its page is")
+        self.http = http.client.HTTPConnection(said[-1], timeout=120)
+
+    def get(self, path):
+        """Milliseconds until the whole answer was there."""
+        began = time.monotonic()
+        self.http.request("GET", path)
+        answer = self.http.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"error: {path} answered {answer.status}")
+        return (time.monotonic() - began) * 1000
+
+
+def slowest(page, paths):
+    """The slowest but one in a hundred, milliseconds; the first request warms up and does not count."""
+    page.get(paths[0])
+    took = sorted(page.get(path) for path in paths)
+    return took[min(len(took) - 1, len(took) * 99 // 100)]
+
+
+def command(box):
+    return [EVIDOCK, "--config", box.config, "--state", box.state]
+
+
+def seconds(box, *words):
+    began = time.monotonic()
+    subprocess.run([*command(box), *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def write_roster(path):
+    rows = ["recorder,officer,from,to,case,place"]
+    for n in range(ROSTER_ROWS):
+        recorder, day = 1_000_000 + n % filled.RECORDERS, 1 + n // filled.RECORDERS
+        rows.append(f"{recorder},王伟 ({110_000 + n % filled.OFFICERS}),2026-05-{day:02d} 08:00,2026-05-{day:02d} 17:30,,新华路")
+    path.write_text("\n".join(rows) + "\n")

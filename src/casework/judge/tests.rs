@@ -1,0 +1,339 @@
+//! What the rules make of a clip together, against a database.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::casework::roster;
+use crate::domain::case_number::{CaseKind, ShapeSpec, builtin_shapes};
+use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::event::{Draft, EventKind};
+use crate::domain::grid::PartGrid;
+use crate::domain::ids::{BayName, StationId};
+use crate::domain::ports::Clock;
+use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::domain::register::{EARLIER_KEYS, Entry};
+use crate::runtime::clock::StoppedClock;
+use crate::store::{Import, NewClip, NewDock, NewEntry, PartRow, RosterEntry, SealedClip, Store};
+
+/// 2026-06-19T12:00:00+08:00.
+const NOON: i64 = 1_781_841_600_000;
+const ZONE: &str = "Asia/Shanghai";
+
+/// A station with one clip of R1, captured at 10:00 for ten minutes.
+fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
+    let dir = tempfile::tempdir().unwrap();
+    let us = StationId::new("one").unwrap();
+    let store = Store::open(&dir.path().join("a.db"), &us, StoppedClock::at(NOON) as Arc<dyn Clock>).unwrap();
+    let recorder = RecorderId::new("R1").unwrap();
+    let dock = NewDock {
+        bay: BayName::new("1").unwrap(),
+        recorder: recorder.clone(),
+        identified: "bay".into(),
+        kind: "folder",
+        profile: "generic".into(),
+        model: None,
+    };
+    let evidence = Evidence {
+        named: Some(("20260619_100000".into(), NOON - 7_200_000, 8 * 3_600)),
+        zone: ZONE.into(),
+        docked_ms: NOON,
+        ..Evidence::default()
+    };
+    let evidence = serde_json::to_string(&evidence).unwrap();
+    let clip = ClipId::generate(NOON);
+    let path = SourcePath::new(name);
+    store
+        .write_blocking(move |tx| {
+            let entry = ShelfEntry { path, size_bytes: 3, modified_raw: "t".into(), modified_ms: None };
+            tx.new_clip(&NewClip {
+                clip,
+                recorder,
+                dock: Some(tx.dock(&dock)?),
+                entry,
+                declared_bytes: Some(3),
+                role: "clip",
+                importance: Importance::Normal,
+                grid: PartGrid::for_size(Some(3)),
+                evidence,
+                segment: None,
+            })?;
+            tx.seal(&SealedClip {
+                holes: Vec::new(),
+                clip,
+                size_bytes: 3,
+                blake3: Blake3([1; 32]),
+                sha256: Sha256([1; 32]),
+                parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([1; 32]), crc64: None }],
+                shares: None,
+                supersedes: None,
+                leftovers: Vec::new(),
+                deliveries: vec![],
+            })
+        })
+        .unwrap();
+    (dir, store, clip)
+}
+
+fn judge() -> Judge {
+    let policy = Policy {
+        station: StationId::new("one").unwrap(),
+        agency: None,
+        operator: String::new(),
+        uri_prefix: std::collections::BTreeMap::new(),
+        zone: TimeZone::get(ZONE).unwrap(),
+    };
+    Judge::new(NumberRule::builtin(), &policy, vec![], Linking::default())
+}
+
+fn import_roster(store: &Store, lines: &str) {
+    let text = format!("officer,recorder,from,to,case\n{lines}");
+    let parsed = roster::parse(&text, &TimeZone::get(ZONE).unwrap(), &NumberRule::builtin(), 2026).unwrap();
+    let entries: Vec<RosterEntry> = parsed
+        .accept(false)
+        .unwrap()
+        .iter()
+        .map(|row| RosterEntry {
+            recorder: recorder_key(&row.recorder),
+            from_ms: row.from_ms,
+            to_ms: row.to_ms,
+            row: serde_json::to_string(row).unwrap(),
+        })
+        .collect();
+    store.write_blocking(move |tx| tx.import_roster("x", &entries, &Actor::os(7), "cli")).unwrap();
+}
+
+fn judged(store: &Store, clip: ClipId) -> Judged {
+    store.read_blocking(|r| judge().judge(r, clip, NOON)).unwrap()
+}
+
+fn waits(judged: &Judged) -> Vec<(&str, &str, u32)> {
+    judged.suggestions.iter().map(|s| (s.rule.as_str(), s.case_key.as_str(), s.score)).collect()
+}
+
+/// A line of a roster that is about the clip.
+fn line(case: &str) -> String {
+    format!("张三,R1,2026-06-19 09:00,2026-06-19 12:00,{case}\n")
+}
+
+#[test]
+fn what_the_roster_disputes_is_offered_and_linked_once_it_agrees() {
+    let (_dir, store, clip) = station("a.mp4");
+    import_roster(&store, &(line("赵卫罚〔2026〕1号") + &line("赵卫罚〔2026〕2号")));
+    let disputed = judged(&store, clip);
+    assert!(disputed.link.is_none() && disputed.conflict, "{disputed:?}");
+    assert_eq!(waits(&disputed), [("roster", "赵卫罚(2026)1", 79), ("roster", "赵卫罚(2026)2", 79)]);
+    import_roster(&store, &line("赵卫罚〔2026〕1号"));
+    let agreed = judged(&store, clip);
+    assert!(!agreed.conflict && agreed.link.is_some_and(|(rule, _)| rule == Rule::Roster));
+}
+
+#[test]
+fn no_other_rule_settles_what_the_roster_disputes() {
+    let (_dir, store, clip) = station("赵卫罚〔2026〕3号.mp4");
+    assert!(judged(&store, clip).link.is_some_and(|(rule, _)| rule == Rule::Tag), "its name alone is sure");
+    import_roster(&store, &(line("赵卫罚〔2026〕1号") + &line("赵卫罚〔2026〕2号")));
+    let disputed = judged(&store, clip);
+    assert!(disputed.link.is_none() && disputed.conflict, "{disputed:?}");
+    let both = [("roster", "赵卫罚(2026)1", 79), ("roster", "赵卫罚(2026)2", 79)];
+    assert_eq!(waits(&disputed), [&[("tag", "赵卫罚(2026)3", 85)][..], &both[..]].concat());
+}
+
+/// The built-in numbers, and those of inspection tasks.
+fn rule() -> NumberRule {
+    let task = ShapeSpec {
+        name: "inspection".into(),
+        regex: "JC-(?<year>[0-9]{4})-(?<serial>[0-9]+)".into(),
+        display: "JC-{year}-{serial}".into(),
+        key: "JC-{year}-{serial#}".into(),
+        kind: CaseKind::Inspection,
+        example: "JC-2026-311".into(),
+    };
+    NumberRule::with_shapes(2, [vec![task], builtin_shapes()].concat()).unwrap()
+}
+
+fn link(store: &Store, clip: ClipId, text: &str, origin: Origin, score: u32) -> Result<u32> {
+    let request = LinkRequest {
+        clip,
+        number: rule().parse(text, 2026).unwrap(),
+        rule_version: 1,
+        range_ms: (None, None),
+        stage: None,
+        matter: None,
+        proves: None,
+        origin,
+        score,
+        reason: None,
+    };
+    store.write_blocking(move |tx| tx.link(&request, &Actor::os(7), "cli"))
+}
+
+/// Lets the rules look at the clip and do what they find.
+fn carried_out(store: &Store, clip: ClipId) -> Judged {
+    let judge = judge();
+    store
+        .write_blocking(move |tx| {
+            let found = judge.judge(&tx.read(), clip, NOON)?;
+            found.carry_out(tx, clip)?;
+            Ok(found)
+        })
+        .unwrap()
+}
+
+fn standing(store: &Store, clip: ClipId) -> Vec<(String, String)> {
+    let links = store.read_blocking(|r| r.links(clip)).unwrap();
+    links.into_iter().map(|l| (l.display, l.origin)).collect()
+}
+
+#[test]
+fn what_was_said_of_another_officer_s_hands_waits() {
+    let (_dir, store, clip) = station("a.mp4");
+    import_roster(&store, &line("赵卫罚〔2026〕1号"));
+    let person = |officer: &str| {
+        let said = (Field::Officer, Origin::Person, officer.to_owned());
+        store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &[said])).unwrap();
+    };
+    person("李四");
+    let doubted = judged(&store, clip);
+    assert!(doubted.link.is_none() && doubted.conflict, "{doubted:?}");
+    assert_eq!(waits(&doubted), [("roster", "赵卫罚(2026)1", 79)]);
+    assert!(doubted.suggestions[0].reason.contains("a person named another officer"), "{doubted:?}");
+    // Together with somebody else, or by themselves: it was their recorder.
+    for officer in ["李四、张三", "张三"] {
+        person(officer);
+        assert!(judged(&store, clip).link.is_some_and(|(rule, _)| rule == Rule::Roster), "{officer}");
+    }
+    // A link that stands is not taken back by a person's word about something else.
+    carried_out(&store, clip);
+    person("李四");
+    carried_out(&store, clip);
+    assert_eq!(standing(&store, clip), [("赵卫罚〔2026〕1号".to_owned(), "roster".to_owned())]);
+}
+
+#[test]
+fn the_case_that_an_inspection_became_waits_where_another_case_has_the_clip() {
+    let (_dir, store, clip) = station("a.mp4");
+    link(&store, clip, "JC-2026-311", Origin::Issue, 95).unwrap();
+    let opened = |number: &str| {
+        let number = rule().parse(number, 2026).unwrap();
+        let entry = Entry(
+            [("number", number.display()), (EARLIER_KEYS, rule().parse("JC-2026-311", 2026).unwrap().key())]
+                .map(|(column, value)| (column.to_owned(), value.to_owned()))
+                .into(),
+        );
+        let entries = vec![NewEntry { line: 2, entry, key: None, numbers: vec![number] }];
+        let import = Import { register: Register::Case, name: "a.csv".into(), entries, rule_version: 1 };
+        store.write_blocking(move |tx| tx.import_register(&import, false, &Actor::os(7), "cli")).unwrap();
+    };
+    opened("赵卫罚〔2026〕2号");
+    assert!(judged(&store, clip).link.is_some_and(|(rule, _)| rule == Rule::Earlier), "of no case yet it follows");
+    link(&store, clip, "赵卫罚〔2026〕1号", Origin::Rule, 85).unwrap();
+    let beside = judged(&store, clip);
+    assert!(beside.link.is_none(), "{beside:?}");
+    assert_eq!(waits(&beside), [("earlier", "赵卫罚(2026)2", 95)]);
+}
+
+const CASES: [&str; 3] = ["赵卫罚〔2026〕1号", "赵卫罚〔2026〕2号", "赵卫罚〔2026〕3号"];
+
+/// What may happen to a clip.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A roster that names these cases for its time, one bit each.
+    Roster(u8),
+    /// The rules look.
+    Rules,
+    /// A person links it.
+    Link(usize),
+    /// A person withdraws a link, whoever made it.
+    Unlink(usize),
+    /// A person refuses what is suggested.
+    Refuse(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0u8..8).prop_map(Step::Roster),
+        4 => Just(Step::Rules),
+        1 => (0usize..3).prop_map(Step::Link),
+        1 => (0usize..3).prop_map(Step::Unlink),
+        1 => (0usize..3).prop_map(Step::Refuse),
+    ];
+    proptest::collection::vec(step, 1..16)
+}
+
+/// Revisions of links so far: each is an entry of the log.
+fn revisions(store: &Store) -> usize {
+    let entries = store.read_blocking(|r| r.log_entries(0, 5_000)).unwrap();
+    let kinds = [EventKind::Linked.as_str(), EventKind::Unlinked.as_str()];
+    let of = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap()["kind"].clone();
+    entries.iter().filter(|e| kinds.iter().any(|kind| of(&e.bytes) == *kind)).count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever rosters say and however often the rules look: what a person linked stays linked by that person, what a person
+    /// withdrew or refused no rule links, after a person's link or withdrawal rules link nothing at all, of two cases for
+    /// one time none is linked, and nothing is undone but by another revision.
+    #[test]
+    fn a_person_s_word_stands_above_every_rule(steps in steps()) {
+        let (_dir, store, clip) = station("a.mp4");
+        let keys = CASES.map(|n| rule().parse(n, 2026).unwrap().key().to_owned());
+        let mut decided: [Option<bool>; 3] = [None; 3];
+        let (mut linked_by_person, mut named, mut known) = (false, 0u8, 0);
+        for step in steps {
+            match step {
+                Step::Roster(cases) => {
+                    named = cases;
+                    let lines: String = (0..3).filter(|n| cases & (1 << n) != 0).map(|n| line(CASES[n])).collect();
+                    let none = line("");
+                    import_roster(&store, if lines.is_empty() { &none } else { &lines });
+                }
+                Step::Link(n) => {
+                    link(&store, clip, CASES[n], Origin::Person, 100).unwrap();
+                    (decided[n], linked_by_person) = (Some(true), true);
+                }
+                Step::Unlink(n) => {
+                    let key = keys[n].clone();
+                    let done = store.write_blocking(move |tx| tx.unlink(clip, &key, "属另案", &Actor::os(7), "cli"));
+                    if done.is_ok() {
+                        (decided[n], linked_by_person) = (Some(false), true);
+                    }
+                }
+                Step::Refuse(n) => {
+                    let key = keys[n].clone();
+                    let asked = Draft::by(EventKind::SuggestionRefused, Actor::os(7), "cli");
+                    if store.write_blocking(move |tx| tx.refuse_suggestion(clip, &key, asked)).is_ok() {
+                        decided[n] = Some(false);
+                    }
+                }
+                Step::Rules => {
+                    let before = standing(&store, clip);
+                    let told = carried_out(&store, clip);
+                    let after = standing(&store, clip);
+                    let by_rules = |links: &[(String, String)]| links.iter().filter(|(_, by)| by != "person").count();
+                    if linked_by_person {
+                        prop_assert_eq!(&before, &after, "a rule changed what a person had decided about");
+                    }
+                    if named.count_ones() > 1 {
+                        prop_assert_eq!(&before, &after, "the roster names several");
+                        prop_assert!(told.link.is_none());
+                    }
+                    prop_assert!(by_rules(&after) <= 1, "{:?}", after);
+                    prop_assert!(!carried_out(&store, clip).is_news, "a second look finds nothing new");
+                }
+            }
+            let now = standing(&store, clip);
+            for (n, word) in decided.iter().enumerate() {
+                let stands = now.iter().find(|(number, _)| number == CASES[n]).map(|(_, by)| by.as_str());
+                match word {
+                    Some(true) => prop_assert_eq!(stands, Some("person"), "{}", CASES[n]),
+                    Some(false) => prop_assert_eq!(stands, None, "{}", CASES[n]),
+                    None => {}
+                }
+            }
+            let revisions = revisions(&store);
+            prop_assert!(revisions >= known);
+            known = revisions;
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The desk's part in `evidock verify`: a clip's bytes on disk and in the cloud, its row and its published record, all
+//! against what the log says was sealed, and that against the signed tree. Whoever can change a file can change its row as
+//! well: the row alone proves nothing.
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use super::desk::{Answer, Desk, draft};
+use crate::custody::checkpoint::{self, Checkpoint};
+use crate::custody::note::VerifierKey;
+use crate::deliver::prove::{Expected, read_back};
+use crate::domain::as_sealed::AsSealed;
+use crate::domain::clip::{Delivery, Local, ProofLevel};
+use crate::domain::command::{Caller, Reply};
+use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::error::chain;
+use crate::domain::event::EventKind;
+use crate::domain::evict::Audit;
+use crate::domain::ids::ClipId;
+use crate::domain::layout;
+use crate::domain::merkle::leaf_hash;
+use crate::domain::ports::{Destination, SendError};
+use crate::domain::proof::TlogProof;
+use crate::domain::record::Record;
+use crate::domain::why::Why;
+use crate::runtime::task;
+use crate::store::{ClipRow, LogRow, PublishedRow, StoreError};
+use crate::vault::hash_uncached;
+
+/// Longest record that is read back.
+const MAX_RECORD_BYTES: usize = 4 << 20;
+
+/// How one comparison ended: its word, and in words what is wrong.
+type Said = (&'static str, Option<String>);
+
+/// What a clip's bytes must be.
+#[derive(Clone, Copy)]
+struct Must {
+    blake3: Blake3,
+    sha256: Sha256,
+    size_bytes: u64,
+}
+
+impl Desk {
+    pub(super) async fn verify(&self, caller: &Caller, clip: &str, remote: bool) -> Answer {
+        let clip: ClipId = clip.parse()?;
+        let (row, parts, deliveries, told, published) = self
+            .store
+            .read(move |r| {
+                Ok((r.clip(clip)?, r.parts(clip)?, r.deliveries(clip)?, r.as_sealed(clip)?, r.published(clip)?))
+            })
+            .await?;
+        let (Some(blake3), Some(sha256), Some(size_bytes)) = (row.blake3, row.sha256, row.size_bytes) else {
+            return Ok(Reply::refused("conflict", Why::NotSealedCompared { clip: clip.to_string() }));
+        };
+        let row_says = Must { blake3, sha256, size_bytes };
+        let log = self.in_log(&told, row_says).await?;
+        // The first word counts; that a later one says otherwise is a finding of its own.
+        let must = told.first().map_or(row_says, |(_, told)| Must {
+            blake3: told.blake3,
+            sha256: told.sha256.unwrap_or(sha256),
+            size_bytes: told.size_bytes,
+        });
+        let record = of_record(published.as_ref(), must);
+        let (local, detail) = self.here(&row, must).await?;
+        let evicted = row.local == Local::Evicted;
+        let mut copies = Vec::new();
+        // Of an evicted clip the copies elsewhere are all there is to verify.
+        if remote || evicted {
+            let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
+            let expected = Expected {
+                size_bytes: must.size_bytes,
+                sha256: must.sha256,
+                parts: &digests,
+                crc64: None,
+                blake3: Some(must.blake3),
+            };
+            for dest in &self.remotes {
+                let state = deliveries.iter().find(|(name, _)| name == dest.name().as_str()).map(|(_, state)| *state);
+                if !matches!(state, Some(Delivery::Sent | Delivery::Proven | Delivery::Suspect)) {
+                    copies.push(json!({
+                        "destination": dest.name().as_str(), "result": "not_sent", "record": null, "detail": null,
+                    }));
+                    continue;
+                }
+                let key = layout::master(&self.policy.station, clip);
+                let word = match read_back(&**dest, &key, &expected).await {
+                    Ok(()) => ("same", None),
+                    Err(SendError::Mismatch { what, .. }) => ("differs", Some(what)),
+                    Err(e) => ("unreachable", Some(chain(&e))),
+                };
+                self.looked_at(caller, clip, dest.name().as_str(), state, (word.0, word.1.as_deref()), must.sha256)
+                    .await?;
+                let record = match (&published, word.0) {
+                    (Some(published), "same" | "differs") => self.record_at(&**dest, clip, published).await,
+                    _ => None,
+                };
+                copies.push(json!({
+                    "destination": dest.name().as_str(), "result": word.0, "record": record, "detail": word.1,
+                }));
+            }
+        }
+        let bad = log.0 != "same"
+            || record.0 == "differs"
+            || !matches!(local, "same" | "evicted")
+            || copies.iter().any(|c| c["result"] == "differs" || c["record"] == "differs");
+        // Words of servers stay out of the log; what came of each comparison stands in it.
+        let told: Vec<Value> = copies
+            .iter()
+            .map(|c| json!({ "destination": c["destination"], "result": c["result"], "record": c["record"] }))
+            .collect();
+        let event = draft(EventKind::Verified, caller)
+            .clip(clip)
+            .fact("log", log.0)
+            .fact("record", record.0)
+            .fact("local", local)
+            .fact("copies", json!(told))
+            .outcome(if bad { "failed" } else { "ok" });
+        self.log(event).await?;
+        let detail: Vec<String> = [detail, log.1, record.1].into_iter().flatten().collect();
+        let detail = if detail.is_empty() { None } else { Some(detail.join("; ")) };
+        Ok(Reply::Done(json!({
+            "clip": clip.to_string(), "local": local, "log": log.0, "record": record.0, "detail": detail, "copies": copies,
+            "ok": !bad,
+        })))
+    }
+
+    /// Whether the log says of the row's digests that they were sealed, and stands as it was signed.
+    async fn in_log(&self, told: &[(LogRow, AsSealed)], row: Must) -> Result<Said, StoreError> {
+        let Some(newest) = told.iter().map(|(entry, _)| entry.seq).max() else {
+            return Ok(("missing", Some("the log has no entry that says what was sealed".to_owned())));
+        };
+        for (entry, as_sealed) in told {
+            if !as_sealed.is(row.blake3, row.sha256, row.size_bytes) {
+                let words = format!("the clip's row names other digests than entry {} of the log", entry.seq);
+                return Ok(("differs", Some(words)));
+            }
+        }
+        let Some((head, note)) = self.head_over(newest).await? else {
+            let words = "the newest checkpoint is not signed by this station; run `evidock log verify`".to_owned();
+            return Ok(("differs", Some(words)));
+        };
+        let entries: Vec<LogRow> = told.iter().map(|(entry, _)| entry.clone()).collect();
+        let astray = self
+            .store
+            .read(move |r| {
+                for entry in entries {
+                    let path = r.log_path(entry.seq, head.size)?.unwrap_or_default();
+                    let proof = TlogProof { extra: None, index: entry.seq, path, checkpoint: note.clone() };
+                    if !proof.leads(&leaf_hash(&entry.bytes), head.size, &head.root) {
+                        return Ok(Some(entry.seq));
+                    }
+                }
+                Ok(None)
+            })
+            .await?;
+        Ok(match astray {
+            None => ("same", None),
+            Some(seq) => {
+                let words = format!("entry {seq} does not stand in the log as it was signed; run `evidock log verify`");
+                ("differs", Some(words))
+            }
+        })
+    }
+
+    /// A checkpoint of ours above this entry, as it was signed; `None` where none opens with our key.
+    async fn head_over(&self, seq: u64) -> Result<Option<(Checkpoint, String)>, StoreError> {
+        let key = VerifierKey::of(&*self.anchor.signer).map_err(|e| StoreError::Odd(e.to_string()))?;
+        let keys = [key];
+        let newest = self
+            .store
+            .read(|r| {
+                let epoch = r.epoch()?;
+                Ok(r.last_checkpoint()?.filter(|head| head.epoch == epoch))
+            })
+            .await?;
+        let opened = |note: &str| {
+            let head = checkpoint::open(note.as_bytes(), &keys).ok()?.checkpoint;
+            (head.size > seq).then(|| (head, note.to_owned()))
+        };
+        if let Some(opened) = newest.as_ref().and_then(|row| opened(&row.note)) {
+            return Ok(Some(opened));
+        }
+        // The clip is newer, or the key is.
+        let signed = self.anchor.sign_now().await?;
+        Ok(opened(&signed.note))
+    }
+
+    /// The clip's file.
+    async fn here(&self, row: &ClipRow, must: Must) -> Result<Said, StoreError> {
+        let (clip, path) = (row.clip, self.vault.master(row.clip));
+        let local = task::blocking("verify", move || hash_uncached(&path)).await.map_err(|_| StoreError::Closed)?;
+        let said: Said = match local {
+            // It gave its file up in order; whether that is quite gone by now says nothing.
+            _ if row.local == Local::Evicted => ("evicted", None),
+            Ok((found, len)) if (found, len) == (must.blake3, must.size_bytes) => ("same", None),
+            Ok(_) => ("differs", Some("the local file has other bytes than were sealed".to_owned())),
+            Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
+                ("gone", Some("the local file is gone".to_owned()))
+            }
+            Err(e) => ("unreadable", Some(chain(&e))),
+        };
+        match said.0 {
+            "differs" => {
+                self.store.write(move |tx| tx.damaged(clip, "its file has other bytes than were sealed")).await?
+            }
+            "gone" => self.store.write(move |tx| tx.damaged(clip, "its file is gone")).await?,
+            _ => {}
+        }
+        Ok(said)
+    }
+
+    /// Whether the record at a destination is what was published; `None` where that cannot be told: it is still on its
+    /// way there, or the destination gives nothing back.
+    async fn record_at(&self, dest: &dyn Destination, clip: ClipId, published: &PublishedRow) -> Option<&'static str> {
+        let key = layout::record(&self.policy.station, clip, published.rev);
+        let mut stream = dest.read(&key, None).await.ok()?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.ok()?);
+            if bytes.len() > MAX_RECORD_BYTES {
+                return Some("differs");
+            }
+        }
+        let wanted = published.logged.unwrap_or(Blake3(blake3::hash(&published.json).into()));
+        Some(if Blake3(blake3::hash(&bytes).into()) == wanted { "same" } else { "differs" })
+    }
+
+    /// Stores what comparing every byte of a copy came to, as an audit does.
+    async fn looked_at(
+        &self,
+        caller: &Caller,
+        clip: ClipId,
+        destination: &str,
+        state: Option<Delivery>,
+        (word, what): (&str, Option<&str>),
+        sha256: Sha256,
+    ) -> Result<(), StoreError> {
+        let (name, what) = (destination.to_owned(), what.unwrap_or_default().to_owned());
+        let asked = draft(EventKind::Audited, caller);
+        match (word, state) {
+            // What was called proven is not: nothing may rely on it, and it is sent again.
+            ("differs", _) => self.store.write(move |tx| tx.suspect(clip, &name, &what, "verify").map(|_| ())).await,
+            ("same", Some(Delivery::Proven)) => {
+                self.store.write(move |tx| tx.audited(clip, &name, Audit::Whole, asked)).await
+            }
+            // Every byte of it was read back and is ours: what made it suspect is over (invariant 5).
+            ("same", Some(Delivery::Suspect)) => {
+                let checksum = format!("read_back:{sha256}");
+                self.store
+                    .write(move |tx| {
+                        tx.proven(clip, &name, ProofLevel::ReadBack, &checksum, None, None)?;
+                        tx.audited(clip, &name, Audit::Whole, asked)?;
+                        tx.end_quarantine(clip, crate::deliver::mend::NOWHERE)
+                    })
+                    .await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether the newest revision of the record is the one that the log tells of, and names the bytes that were sealed.
+fn of_record(published: Option<&PublishedRow>, must: Must) -> Said {
+    let Some(published) = published else { return ("none", None) };
+    let rev = published.rev;
+    match published.logged {
+        None => return ("differs", Some(format!("the log knows no revision {rev} of the record"))),
+        Some(logged) if logged != Blake3(blake3::hash(&published.json).into()) => {
+            return ("differs", Some(format!("revision {rev} of the record is not the one that was published")));
+        }
+        Some(_) => {}
+    }
+    let record = serde_json::from_slice::<Record>(&published.json).unwrap_or_default();
+    match (&record.blake3, &record.sha256) {
+        // It was published while the clip was copied.
+        (None, None) => ("none", None),
+        (Some(blake3), Some(sha256))
+            if *blake3 == must.blake3.to_string()
+                && *sha256 == must.sha256.to_string()
+                && record.size_bytes == must.size_bytes =>
+        {
+            ("same", None)
+        }
+        _ => ("differs", Some("the record names other bytes than were sealed".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_must_be_the_logged_one_and_name_what_was_sealed() {
+        let must = Must { blake3: Blake3([1; 32]), sha256: Sha256([2; 32]), size_bytes: 3 };
+        let json = |size_bytes| {
+            let record = Record {
+                blake3: Some("01".repeat(32)),
+                sha256: Some("02".repeat(32)),
+                size_bytes,
+                ..Record::default()
+            };
+            serde_json::to_vec(&record).unwrap()
+        };
+        let row = |json: Vec<u8>| {
+            let logged = Some(Blake3(blake3::hash(&json).into()));
+            PublishedRow { rev: 2, json, logged }
+        };
+        assert_eq!(of_record(None, must).0, "none");
+        assert_eq!(of_record(Some(&row(json(3))), must).0, "same");
+        assert_eq!(of_record(Some(&row(json(4))), must).0, "differs");
+        let other = PublishedRow { json: json(3), ..row(json(4)) };
+        assert_eq!(of_record(Some(&other), must).0, "differs");
+        let unknown = PublishedRow { logged: None, ..row(json(3)) };
+        assert_eq!(of_record(Some(&unknown), must).0, "differs");
+    }
+}

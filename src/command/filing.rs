@@ -1,0 +1,242 @@
+//! `evidock case file`: a case is closed, gets its place in the archive, is checked and signed off, or re-opened; both ends
+//! of it, what the command line asks and prints, and what the desk of the running daemon answers.
+
+use serde_json::{Value, json};
+
+use super::coverage::allowed;
+use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
+use super::exit::Exit;
+use super::find::{case_number, log_access, store};
+use super::keeping::reason;
+use super::output::Output;
+use super::{Ended, ask};
+use crate::cli::FileVerb;
+use crate::config::Settings;
+use crate::domain::command::{Caller, Reply, Request};
+use crate::domain::event::EventKind;
+use crate::domain::filing::{FilingAsk, FilingState, Term};
+use crate::domain::layout;
+use crate::domain::time::UtcMs;
+use crate::domain::why::{Thing, Why};
+use crate::domain::words::Words;
+use crate::runtime::clock::wall;
+use crate::store::{Binding, report_json};
+
+/// Longest archive number, characters.
+const CODE_CHARS: usize = 100;
+
+// -------------------------------------------------------------------------------------------------
+// The daemon's end
+
+fn line(thing: Thing, text: &str, most: usize) -> Result<String, Reply> {
+    let text = text.trim().to_owned();
+    match text.chars().count() {
+        0 => Err(Reply::refused("invalid", Why::Give { thing })),
+        n if n > most || text.chars().any(char::is_control) => {
+            Err(Reply::refused("invalid", Why::OneLine { thing, most: most as u64 }))
+        }
+        _ => Ok(text),
+    }
+}
+
+impl Desk {
+    pub(super) async fn filing(&self, caller: &Caller, ask: FilingAsk) -> Answer {
+        let typed = match &ask {
+            FilingAsk::Close { case_no }
+            | FilingAsk::Bind { case_no, .. }
+            | FilingAsk::File { case_no, .. }
+            | FilingAsk::Reopen { case_no, .. }
+            | FilingAsk::DecideReopen { case_no, .. } => case_no.clone(),
+        };
+        let number = match self.number(&typed) {
+            Ok(number) => number,
+            Err(why) => return Ok(Reply::refused("invalid", why)),
+        };
+        let key = number.key().to_owned();
+        let Some(case) = self.store.read(move |r| r.case_id(&key)).await? else {
+            let case_no = number.display().to_owned();
+            return Ok(Reply::refused("not_found", Why::NoCase { case_no }));
+        };
+        let case_no = number.display().to_owned();
+        let told = |state: FilingState| Ok(Reply::Done(json!({ "case_no": case_no, "state": state.as_str() })));
+        match ask {
+            FilingAsk::Close { .. } => {
+                let asked = draft(EventKind::CaseClosed, caller);
+                self.store.write(move |tx| tx.close_case(case, asked)).await?;
+                told(FilingState::Closed)
+            }
+            FilingAsk::Bind { fonds_no, year, archival_code, title, term, .. } => {
+                let binding = match self.binding(fonds_no, year, &archival_code, title, &term, case).await? {
+                    Ok(binding) => binding,
+                    Err(refused) => return Ok(refused),
+                };
+                let asked = draft(EventKind::CaseBound, caller);
+                self.store.write(move |tx| tx.bind_case(case, &binding, asked)).await?;
+                told(FilingState::Bound)
+            }
+            FilingAsk::File { opinion, .. } => {
+                let opinion = match reason(&opinion) {
+                    Ok(opinion) => opinion,
+                    Err(refused) => return Ok(refused),
+                };
+                let (asked, allowed, zone) =
+                    (draft(EventKind::CaseFiled, caller), self.allowed, self.policy.zone.clone());
+                let report = self.store.write(move |tx| tx.file_case(case, &opinion, allowed, &zone, asked)).await?;
+                let state = if report.is_sound() { FilingState::Filed } else { FilingState::Bound };
+                Ok(Reply::Done(json!({ "case_no": case_no, "state": state.as_str(), "report": report_json(&report) })))
+            }
+            FilingAsk::Reopen { reason: why, .. } => {
+                let why = match reason(&why) {
+                    Ok(why) => why,
+                    Err(refused) => return Ok(refused),
+                };
+                let asked = draft(EventKind::CaseReopened, caller);
+                let open = self.store.write(move |tx| tx.ask_reopen(case, &why, asked)).await?;
+                told(if open { FilingState::Open } else { FilingState::Filed })
+            }
+            FilingAsk::DecideReopen { yes, .. } => {
+                let asked = draft(EventKind::CaseReopened, caller);
+                self.store.write(move |tx| tx.decide_reopen(case, yes, asked)).await?;
+                told(if yes { FilingState::Open } else { FilingState::Filed })
+            }
+        }
+    }
+
+    async fn binding(
+        &self,
+        fonds_no: Option<String>,
+        year: Option<String>,
+        archival_code: &str,
+        title: Option<String>,
+        term: &str,
+        case: i64,
+    ) -> Result<Result<Binding, Reply>, crate::store::StoreError> {
+        let filled = |t: Option<String>| t.filter(|t| !t.trim().is_empty());
+        let year = match filled(year) {
+            Some(typed) => typed,
+            None => {
+                let closed = self.store.read(move |r| Ok(r.filing(case)?.map(|f| f.closed.1))).await?;
+                UtcMs(closed.unwrap_or(self.clock.now().0)).zoned(&self.policy.zone).year().to_string()
+            }
+        };
+        let this_year = i64::from(self.this_year());
+        let fonds_no = filled(fonds_no).or_else(|| self.keeping.fonds_no.clone()).unwrap_or_default();
+        Ok((|| {
+            let year: i64 = match year.trim().parse() {
+                Ok(year) if (1949..=this_year + 1).contains(&year) => year,
+                _ => return Err(Reply::refused("invalid", Why::YearOfFile { latest: this_year + 1 })),
+            };
+            let term = line(Thing::Term, term, CODE_CHARS)?;
+            match Term::parse(&term) {
+                Some(Term::Months(_) | Term::Forever) => {}
+                _ => return Err(Reply::refused("invalid", Why::TermForm {})),
+            }
+            Ok(Binding {
+                fonds_no: line(Thing::FondsNo, &fonds_no, CODE_CHARS)?,
+                year,
+                archival_code: line(Thing::ArchiveNo, archival_code, CODE_CHARS)?,
+                title: match filled(title) {
+                    Some(title) => Some(line(Thing::Title, &title, MAX_VALUE_CHARS)?),
+                    None => None,
+                },
+                term,
+            })
+        })())
+    }
+}
+
+// -------------------------------------------------------------------------------------------------
+// The command line's end
+
+/// `evidock case file`.
+pub(super) fn file(verb: &FileVerb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let w = output.words(settings.station.language);
+    let ask_of = match verb {
+        FileVerb::Check { case_no } => return check(case_no, settings, output, w),
+        FileVerb::Close { case_no } => FilingAsk::Close { case_no: case_no.clone() },
+        FileVerb::Bind { case_no, code, term, fonds, year, title } => FilingAsk::Bind {
+            case_no: case_no.clone(),
+            fonds_no: fonds.clone(),
+            year: year.clone(),
+            archival_code: code.clone(),
+            title: title.clone(),
+            term: term.clone(),
+        },
+        FileVerb::Sign { case_no, opinion } => FilingAsk::File { case_no: case_no.clone(), opinion: opinion.clone() },
+        FileVerb::Reopen { case_no, reason: Some(reason), .. } => {
+            FilingAsk::Reopen { case_no: case_no.clone(), reason: reason.clone() }
+        }
+        FileVerb::Reopen { case_no, confirm, .. } => {
+            FilingAsk::DecideReopen { case_no: case_no.clone(), yes: *confirm }
+        }
+    };
+    let answer = ask::request(settings, &Request::Filing { ask: ask_of })?;
+    let (case_no, state) =
+        (answer["case_no"].as_str().unwrap_or_default(), answer["state"].as_str().unwrap_or_default());
+    let refused = matches!(verb, FileVerb::Sign { .. }) && state != FilingState::Filed.as_str();
+    if output.is_json() {
+        output.json(&answer)?;
+    } else {
+        output.line(&format!("{case_no}: {}", w.filing_state(state)))?;
+        told(&answer["report"], output, w)?;
+    }
+    match refused {
+        true => Err(Ended::with(Exit::Failure, w.keeping().not_filed_gaps)),
+        false => Ok(Exit::Ok),
+    }
+}
+
+/// Each gap and remark in a line.
+fn told(report: &Value, output: &Output, w: &Words) -> anyhow::Result<()> {
+    for (key, heading) in [("gaps", w.keeping().gaps), ("remarks", w.keeping().remarks)] {
+        let found = report[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        if found.is_empty() {
+            continue;
+        }
+        output.line(heading)?;
+        for f in found {
+            let text = |key: &str| f[key].as_str().unwrap_or_default();
+            let of = if text("clip").is_empty() { text("matter") } else { text("clip") };
+            output.line(&format!("  {of} {}", w.filing_gap(text("what"), text("detail"))))?;
+        }
+    }
+    Ok(())
+}
+
+fn check(typed: &str, settings: &Settings, output: &Output, w: &Words) -> anyhow::Result<Exit> {
+    let number = case_number(settings, typed)?;
+    let request = Request::LogAccess {
+        what: "find".into(),
+        clip: None,
+        case: Some(layout::case_hash(number.key())),
+        terms: Some(typed.to_owned()),
+        purpose: None,
+    };
+    log_access(settings, &request, output)?;
+    let (now, allowed) = (wall().0, allowed(&settings.casework.coverage));
+    let found = store(settings)?.read_blocking(|r| {
+        let Some(case) = r.case_id(number.key())? else { return Ok(None) };
+        Ok(Some((r.filing(case)?, r.filing_report(case, allowed, now)?)))
+    })?;
+    let Some((filing, report)) = found else {
+        return Err(Ended::with(Exit::NotFound, format!("there is no case {}", number.display())));
+    };
+    let state = filing.as_ref().map_or(FilingState::Open, crate::store::FilingRow::state).as_str();
+    let report = report_json(&report);
+    if output.is_json() {
+        let at = |ms: i64| UtcMs(ms).rfc3339_in(&settings.station.zone);
+        output.json(&json!({
+            "case_no": number.display(), "state": state, "report": report,
+            "archival_code": filing.as_ref().and_then(|f| f.archival_code.clone()),
+            "fonds_no": filing.as_ref().and_then(|f| f.fonds_no.clone()),
+            "year": filing.as_ref().and_then(|f| f.year),
+            "term": filing.as_ref().and_then(|f| f.term.clone()),
+            "filed_at": filing.as_ref().and_then(|f| f.filed.as_ref()).map(|(_, ms)| at(*ms)),
+            "reopening_asked_by": filing.as_ref().and_then(|f| f.asked.as_ref()).map(|(by, _)| by.clone()),
+        }))?;
+    } else {
+        output.line(&format!("{}: {}", number.display(), w.filing_state(state)))?;
+        told(&report, output, w)?;
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,332 @@
+//! Filing against the rows that it rules: its steps in order, what a filed case refuses, and who opens it again.
+
+use super::*;
+use crate::domain::case_number::{CaseKind, NumberRule, ShapeSpec, builtin_shapes};
+use crate::domain::clip::ProofLevel;
+use crate::domain::coverage::NoRecord;
+use crate::domain::disposal::Reason;
+use crate::domain::event::EventKind;
+use crate::domain::filing::What;
+use crate::domain::ports::{Abilities, MediaFacts, MediaHealth};
+use crate::domain::record::Origin;
+use crate::domain::register::{Entry, Register};
+use crate::store::tests::{Fixture, fixture};
+use crate::store::{Import, LinkRequest, NewEntry};
+
+const CASE: &str = "赵卫罚〔2026〕12号";
+const ALLOWED: Allowed = Allowed { gap_ms: 1_000, within_ms: 1_000 };
+
+fn draft(kind: EventKind, uid: u32) -> Draft {
+    Draft::by(kind, Actor::os(uid), "cli")
+}
+
+fn link(f: &Fixture, clip: ClipId, origin: Origin) -> Result<u32> {
+    link_to(f, clip, &NumberRule::builtin(), CASE, origin)
+}
+
+fn link_to(f: &Fixture, clip: ClipId, rule: &NumberRule, text: &str, origin: Origin) -> Result<u32> {
+    let request = LinkRequest {
+        clip,
+        rule_version: rule.version,
+        range_ms: (None, None),
+        stage: None,
+        matter: Some("现场检查".into()),
+        proves: Some("现场全貌".into()),
+        origin,
+        score: 100,
+        reason: None,
+        number: rule.parse(text, 2026).unwrap(),
+    };
+    f.store.write_blocking(move |tx| tx.link(&request, &Actor::os(1), "cli"))
+}
+
+fn binding(code: &str, term: &str) -> Binding {
+    Binding { fonds_no: "0123".into(), year: 2026, archival_code: code.into(), title: None, term: term.into() }
+}
+
+/// The numbers of an entry, and what its columns say.
+type Line<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
+fn import(f: &Fixture, register: Register, lines: &[Line<'_>]) {
+    let entries = lines.iter().zip(2..).map(|((numbers, values), line)| {
+        let entry = Entry(values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let rule = NumberRule::builtin();
+        let numbers = numbers.iter().map(|n| rule.parse(n, 2026).unwrap()).collect();
+        NewEntry { line, key: entry.key(register), entry, numbers }
+    });
+    let import = Import { register, name: "a.csv".into(), entries: entries.collect(), rule_version: 1 };
+    f.store.write_blocking(move |tx| tx.import_register(&import, false, &Actor::os(7), "cli")).unwrap();
+}
+
+/// A clip of a case, and a catalogue that asks every case for the matter that it shows.
+fn sound_case() -> (Fixture, ClipId, i64) {
+    let f = fixture();
+    import(&f, Register::Catalogue, &[(&[], &[("stage", "调查取证"), ("matter", "现场检查"), ("tier", "part")])]);
+    let clip = f.clip("a");
+    f.seal(clip, vec![("d".to_owned(), true)]);
+    link(&f, clip, Origin::Person).unwrap();
+    let key = NumberRule::builtin().parse(CASE, 2026).unwrap().key().to_owned();
+    let case = f.store.read_blocking(|r| r.case_id(&key)).unwrap().unwrap();
+    (f, clip, case)
+}
+
+fn complete(f: &Fixture, clip: ClipId) {
+    let health = MediaFacts { health: MediaHealth::Whole, ..MediaFacts::default() };
+    let facts = [(Field::CapturedStart, "2026-06-19T10:00:00+08:00"), (Field::Place, "东关街"), (Field::Officer, "甲")];
+    let facts: Vec<_> = facts.into_iter().map(|(field, value)| (field, Origin::Roster, value.to_owned())).collect();
+    let abilities = Abilities {
+        proof: ProofLevel::ReadBack,
+        lock: false,
+        same_device: false,
+        in_order: false,
+        detail: String::new(),
+    };
+    f.store
+        .write_blocking(move |tx| {
+            tx.probed(clip, &health, None)?;
+            tx.add_facts(clip, &Actor::daemon(), "daemon", &facts)?;
+            tx.destination_probed("d", &abilities)?;
+            tx.proven(clip, "d", ProofLevel::ReadBack, "x", None, None)?;
+            // A checkpoint that covers all of it stands there.
+            let station = crate::domain::ids::StationId::new("one")?;
+            let key = layout::checkpoint(&station, 1, 900);
+            tx.conn.execute(
+                "INSERT INTO outbox (destination, key, kind, content_type, made_ms, stored_ms) VALUES ('d', ?1, 'checkpoint', 'text/plain', 1, 1)",
+                [key],
+            )?;
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn file(f: &Fixture, case: i64) -> Result<Report> {
+    f.store.write_blocking(move |tx| {
+        tx.file_case(case, "四性检测通过", ALLOWED, &jiff::tz::TimeZone::UTC, draft(EventKind::CaseFiled, 1))
+    })
+}
+
+#[test]
+fn each_step_waits_for_the_one_before_and_gaps_file_nothing() {
+    let (f, clip, case) = sound_case();
+    let bind = |code: &'static str| {
+        f.store.write_blocking(move |tx| tx.bind_case(case, &binding(code, "10年"), draft(EventKind::CaseBound, 1)))
+    };
+    let close = || f.store.write_blocking(move |tx| tx.close_case(case, draft(EventKind::CaseClosed, 1)));
+    assert!(bind("A1").unwrap_err().to_string().contains("结案"));
+    close().unwrap();
+    assert!(close().unwrap_err().to_string().contains("closed already"));
+    assert!(file(&f, case).unwrap_err().to_string().contains("立卷"));
+    bind("A1").unwrap();
+    bind("A2").unwrap();
+    let report = file(&f, case).unwrap();
+    let whats: Vec<What> = report.gaps.iter().map(|g| g.what).collect();
+    assert_eq!(whats, [What::NotProven, What::LacksFacts, What::NotProbed], "{report:?}");
+    assert!(report.gaps.iter().all(|g| g.clip == Some(clip)));
+    assert_eq!(f.store.read_blocking(|r| Ok(r.filing(case)?.map(|f| f.state()))).unwrap(), Some(FilingState::Bound));
+    complete(&f, clip);
+    assert!(file(&f, case).unwrap().is_sound());
+    assert!(file(&f, case).unwrap_err().to_string().contains("filed already"));
+    // Another case cannot have its number while it stands.
+    let other = f.store.write_blocking(|tx| {
+        let number =
+            NumberRule::builtin().parse("赵卫罚〔2026〕13号", 2026).map_err(|e| StoreError::Odd(e.to_string()))?;
+        tx.case_of(&number, 1, &Actor::os(1), "cli")
+    });
+    let other = other.unwrap();
+    f.store.write_blocking(move |tx| tx.close_case(other, draft(EventKind::CaseClosed, 1))).unwrap();
+    let taken =
+        f.store.write_blocking(move |tx| tx.bind_case(other, &binding("A2", "永久"), draft(EventKind::CaseBound, 1)));
+    assert!(taken.unwrap_err().to_string().contains("given once"));
+    // Refused and filed, each is an entry.
+    let told = f.store.read_blocking(|r| r.log_entries(0, 500)).unwrap();
+    let of: Vec<String> = told.iter().map(|e| String::from_utf8_lossy(&e.bytes).into_owned()).collect();
+    assert!(of.iter().any(|e| e.contains("case.filed") && e.contains("refused") && e.contains("lacks_facts")));
+    assert!(
+        of.iter().any(|e| e.contains("case.filed") && e.contains(&clip.to_string())),
+        "the clip's own history tells it"
+    );
+    assert!(of.iter().all(|e| !e.contains("四性检测通过")), "the log only commits to the opinion");
+}
+
+#[test]
+fn a_filed_case_takes_no_changes_until_two_people_open_it() {
+    let (f, clip, case) = sound_case();
+    complete(&f, clip);
+    f.store
+        .write_blocking(move |tx| {
+            tx.close_case(case, draft(EventKind::CaseClosed, 1))?;
+            tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1))
+        })
+        .unwrap();
+    assert_eq!(f.store.read_blocking(|r| r.keep_reason(clip)).unwrap(), Reason::CaseOpen);
+    assert!(file(&f, case).unwrap().is_sound());
+    let Reason::Filed { until_ms: Some(until) } = f.store.read_blocking(|r| r.keep_reason(clip)).unwrap() else {
+        panic!("it is kept for a time");
+    };
+    assert_eq!(UtcMs(until).rfc3339(), "2036-06-19T02:03:24+00:00");
+
+    let later = f.clip("b");
+    f.seal(later, vec![]);
+    let refused = |outcome: Result<()>, what: &str| {
+        let words = outcome.unwrap_err().to_string();
+        assert!(words.contains("takes no changes") && words.contains("A1"), "{what}: {words}");
+    };
+    let key = NumberRule::builtin().parse(CASE, 2026).unwrap().key().to_owned();
+    assert!(f.store.read_blocking(|r| r.is_filed(&key)).unwrap());
+    refused(link(&f, later, Origin::Person).map(|_| ()), "link");
+    refused(link(&f, later, Origin::Roster).map(|_| ()), "a rule's link");
+    let of = key.clone();
+    refused(f.store.write_blocking(move |tx| tx.unlink(clip, &of, "x", &Actor::os(1), "cli")).map(|_| ()), "unlink");
+    let annotate = |field: Field, value: &'static str| {
+        let facts = vec![(field, Origin::Person, value.to_owned())];
+        f.store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(1), "cli", &facts)).map(|_| ())
+    };
+    refused(annotate(Field::Place, "别处"), "annotate");
+    let said = NoRecord { matter: "送达".into(), written: false, reason: "x".into(), ..NoRecord::default() };
+    refused(
+        f.store.write_blocking(move |tx| tx.say_no_record(case, &said, draft(EventKind::NoRecordSaid, 1))),
+        "no record",
+    );
+    // What protects is always taken.
+    annotate(Field::Sensitivity, "个人隐私").unwrap();
+    f.store.write_blocking(move |tx| tx.hold_clip(clip, "复议", None, draft(EventKind::Hold, 1))).unwrap();
+
+    let ask =
+        |uid| f.store.write_blocking(move |tx| tx.ask_reopen(case, "补充材料", draft(EventKind::CaseReopened, uid)));
+    let decide = |actor: Actor, yes| {
+        f.store.write_blocking(move |tx| tx.decide_reopen(case, yes, Draft::by(EventKind::CaseReopened, actor, "cli")))
+    };
+    assert!(decide(Actor::os(2), true).unwrap_err().to_string().contains("nobody has asked"));
+    assert!(!ask(1).unwrap(), "it waits");
+    assert!(decide(Actor::os(1), true).unwrap_err().to_string().contains("another person"));
+    decide(Actor::os(2), false).unwrap();
+    assert!(decide(Actor::os(2), true).is_err(), "what was refused is asked for anew");
+    ask(1).unwrap();
+    assert_eq!(f.store.read_blocking(|r| Ok(r.reopenings()?.len())).unwrap(), 1);
+    decide(Actor::os(2), true).unwrap();
+    assert_eq!(f.store.read_blocking(|r| r.keep_reason(clip)).unwrap(), Reason::CaseOpen, "nothing of it is over");
+    annotate(Field::Place, "别处").unwrap();
+    link(&f, later, Origin::Person).unwrap();
+    // A closed case that was not filed is opened by one.
+    f.store.write_blocking(move |tx| tx.close_case(case, draft(EventKind::CaseClosed, 1))).unwrap();
+    assert!(ask(1).unwrap());
+    assert!(f.store.read_blocking(|r| r.filing(case)).unwrap().is_none());
+}
+
+#[test]
+fn what_began_as_an_inspection_is_over_when_its_case_says_so() {
+    const TASK: &str = "JC-2026-0311";
+    const NOW: i64 = 1_781_834_604_000;
+    let shape = ShapeSpec {
+        name: "task".into(),
+        regex: "JC-(?<year>[0-9]{4})-(?<serial>[0-9]+)".into(),
+        display: "JC-{year}-{serial}".into(),
+        key: "JC-{year}-{serial#}".into(),
+        kind: CaseKind::Inspection,
+        example: TASK.into(),
+    };
+    let rule = NumberRule::with_shapes(2, [vec![shape], builtin_shapes()].concat()).unwrap();
+    let (f, clip, case) = sound_case();
+    let routine = f.clip("b");
+    f.seal(routine, vec![("d".to_owned(), true)]);
+    for clip in [clip, routine] {
+        link_to(&f, clip, &rule, TASK, Origin::Issue).unwrap();
+    }
+    complete(&f, clip);
+    f.store.write_blocking(move |tx| tx.proven(routine, "d", ProofLevel::ReadBack, "x", None, None)).unwrap();
+    let linked = |clip: ClipId| {
+        let jobs = f.store.read_blocking(|r| r.locks_due("d", i64::MAX, None, 9)).unwrap();
+        jobs.into_iter().find(|job| job.clip == clip).unwrap().facts.linked
+    };
+    assert!(linked(clip) && !linked(routine), "a routine check alone locks nothing month after month");
+    let reason = |clip: ClipId| f.store.read_blocking(move |r| r.keep_reason(clip)).unwrap();
+    assert_eq!(reason(clip), Reason::CaseOpen);
+    assert!(matches!(reason(routine), Reason::Unlinked { .. }));
+    let due = |unlinked_ms: i64, now_ms: i64| {
+        let rows = f.store.read_blocking(|r| r.disposal_due(unlinked_ms, now_ms, None, 9)).unwrap();
+        rows.into_iter().map(|row| row.clip).collect::<Vec<_>>()
+    };
+    assert_eq!(due(0, NOW), [routine]);
+    f.store
+        .write_blocking(move |tx| {
+            tx.close_case(case, draft(EventKind::CaseClosed, 1))?;
+            tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1))
+        })
+        .unwrap();
+    assert!(file(&f, case).unwrap().is_sound());
+    let Reason::Filed { until_ms: Some(until) } = reason(clip) else { panic!("{:?}", reason(clip)) };
+    assert_eq!(due(i64::MAX, until - 1), []);
+    assert_eq!(due(i64::MAX, until), [clip]);
+}
+
+#[test]
+fn a_case_of_which_nobody_ticked_a_stage_is_not_complete_by_that() {
+    let (f, clip, case) = sound_case();
+    complete(&f, clip);
+    f.store
+        .write_blocking(move |tx| {
+            tx.close_case(case, draft(EventKind::CaseClosed, 1))?;
+            tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1))
+        })
+        .unwrap();
+    let gaps = || {
+        let report = f.store.read_blocking(|r| r.filing_report(case, ALLOWED, 1_781_834_604_000)).unwrap();
+        report.gaps.into_iter().map(|g| (g.what, g.matter)).collect::<Vec<_>>()
+    };
+    assert_eq!(gaps(), [], "the catalogue asks every case alike");
+    let served = [("kind", "处罚"), ("stage", "送达"), ("matter", "送达"), ("tier", "part"), ("always", "yes")];
+    import(&f, Register::Catalogue, &[(&[], &served)]);
+    assert_eq!(gaps(), [(What::KindUnknown, None)], "the case is not in the register");
+    import(&f, Register::Case, &[(&[CASE], &[("number", CASE)])]);
+    assert_eq!(gaps(), [(What::KindUnknown, None)], "and that does not say of which kind it is");
+    import(&f, Register::Case, &[(&[CASE], &[("number", CASE), ("kind", "处罚")])]);
+    assert_eq!(gaps(), [(What::Missing, Some("送达".to_owned()))]);
+    assert!(!file(&f, case).unwrap().is_sound());
+    let said =
+        NoRecord { matter: "送达".into(), written: false, reason: "公告送达".into(), ..NoRecord::default() };
+    f.store.write_blocking(move |tx| tx.say_no_record(case, &said, draft(EventKind::NoRecordSaid, 1))).unwrap();
+    assert_eq!(gaps(), []);
+    assert!(file(&f, case).unwrap().is_sound());
+}
+
+#[test]
+fn without_a_catalogue_nobody_knows_whether_a_case_is_complete() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![("d".to_owned(), true)]);
+    link(&f, clip, Origin::Person).unwrap();
+    complete(&f, clip);
+    let key = NumberRule::builtin().parse(CASE, 2026).unwrap().key().to_owned();
+    let report = f.store.read_blocking(|r| {
+        let case = r.case_id(&key)?.unwrap();
+        r.filing_report(case, ALLOWED, 1_781_834_604_000)
+    });
+    assert_eq!(report.unwrap().gaps.iter().map(|g| g.what).collect::<Vec<_>>(), [What::NoCatalogue]);
+}
+
+#[test]
+fn rules_change_nothing_of_a_clip_that_was_filed() {
+    let (f, clip, case) = sound_case();
+    complete(&f, clip);
+    let policy = crate::store::Policy {
+        station: crate::domain::ids::StationId::new("one").unwrap(),
+        agency: None,
+        operator: String::new(),
+        uri_prefix: std::collections::BTreeMap::new(),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let linking = crate::config::Linking::default();
+    let judge = crate::casework::judge::Judge::new(NumberRule::builtin(), &policy, vec![], linking);
+    // No roster says any more what one had said.
+    let judged = || f.store.read_blocking(|r| judge.judge(r, clip, 0)).unwrap();
+    assert!(judged().facts.iter().any(|(field, _, value)| *field == Field::Place && value.is_empty()));
+    f.store
+        .write_blocking(move |tx| {
+            tx.close_case(case, draft(EventKind::CaseClosed, 1))?;
+            tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1))
+        })
+        .unwrap();
+    assert!(!judged().facts.is_empty(), "until it is filed it may still change");
+    assert!(file(&f, case).unwrap().is_sound());
+    assert!(judged().facts.is_empty(), "what was signed stays as it was");
+}

@@ -1,0 +1,200 @@
+//! Keeping from the store.
+
+use super::StationPages;
+use crate::domain::filing::FilingState;
+use crate::domain::ids::ClipId;
+use crate::domain::ports::BoxFuture;
+use crate::domain::rights::{Subject, Within};
+use crate::domain::time::UtcMs;
+use crate::store::{Reader, StoreError};
+use crate::web::site::ReadError;
+use crate::web::view::keeping::{CaseKept, DisposalView, FiledClip, FilingView, KeepingView, Kept, Named, Reading};
+
+/// Lists of disposal on the page.
+const LISTS: u32 = 50;
+/// Clips that are due, on the page.
+const DUE: usize = 200;
+
+fn found<T>(answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+impl StationPages {
+    async fn case_of(&self, number: &str) -> Result<Option<i64>, ReadError> {
+        let key = self.key_of(number)?;
+        self.read(move |r| r.case_id(&key)).await
+    }
+
+    async fn filing_inner(&self, number: &str) -> Result<Option<FilingView>, ReadError> {
+        let Some(case) = self.case_of(number).await? else { return Ok(None) };
+        let (allowed, now, policy) = (self.allowed, self.clock.now().0, self.policy.clone());
+        let fonds_no = self.keeping.fonds_no.clone();
+        let view = self.read(move |r| {
+            let filing = r.filing(case)?;
+            let filed = filing.as_ref().filter(|f| f.state() == FilingState::Filed);
+            let keeps = match filed {
+                Some(filing) => r.filed_clips(filing.filing)?,
+                None => Vec::new(),
+            };
+            let clip = |clip: ClipId| {
+                let id = clip.to_string();
+                if r.clip(clip)?.isolated_ms.is_some() {
+                    return Ok(FiledClip { id, ..FiledClip::default() });
+                }
+                let record = r.record(clip, &policy)?;
+                Ok::<_, StoreError>(FiledClip {
+                    id,
+                    captured: record.captured_start.clone(),
+                    officer: record.officer.clone(),
+                    officer_cert_no: record.officer_cert_no.clone(),
+                    officer_auxiliary: record.officer_registered.as_ref().is_some_and(|r| r.auxiliary),
+                    title: [record.title, record.proves, record.matter]
+                        .into_iter()
+                        .flatten()
+                        .next()
+                        .unwrap_or(record.original_filename),
+                    duration_ms: record.duration_ms,
+                    size_bytes: record.size_bytes,
+                    sha256: record.sha256.unwrap_or_default(),
+                    keep: keeps
+                        .iter()
+                        .find(|(of, ..)| *of == clip)
+                        .map(|(_, until, basis)| (until.map(UtcMs), basis.clone())),
+                })
+            };
+            Ok(FilingView {
+                case_no: r.aliases(case)?.into_iter().next().map(|(_, display)| display).unwrap_or_default(),
+                report: r.filing_report(case, allowed, now)?,
+                clips: r.clips_of_case(case)?.into_iter().map(clip).collect::<Result<_, _>>()?,
+                filing,
+                fonds_no,
+            })
+        });
+        view.await.map(Some)
+    }
+
+    async fn keeping_inner(
+        &self,
+        within: &Within,
+        isolated: &Within,
+        disposal: bool,
+    ) -> Result<KeepingView, ReadError> {
+        let (within, isolated, now) = (within.clone(), isolated.clone(), self.clock.now().0);
+        let unlinked_ms = self.unlinked_ms;
+        self.read(move |r| {
+            let mut view = KeepingView::default();
+            for hold in r.holds()? {
+                let clips = r.clips_of_hold(hold.hold)?;
+                if seen(r, &clips, &within, now)? {
+                    view.holds.push(hold);
+                }
+            }
+            for clip in r.kept_within(&r.isolated_clips()?, &isolated, now)? {
+                view.isolated.extend(r.isolation(clip)?);
+            }
+            for (filing, number) in r.reopenings()? {
+                if seen(r, &r.clips_of_case(filing.case_id)?, &within, now)? {
+                    view.reopenings.push((filing, number));
+                }
+            }
+            if disposal {
+                for list in r.disposals(LISTS)? {
+                    let (clips, gone) = r.disposal_figures(list.disposal)?;
+                    view.disposals.push((list, clips, gone));
+                }
+                view.due = r.disposal_due(unlinked_ms, now, None, DUE)?;
+            }
+            Ok(view)
+        })
+        .await
+    }
+}
+
+/// Whether any of these clips may stand in lists within these bounds; of none only what everybody may see, may.
+fn seen(r: &Reader<'_>, clips: &[ClipId], within: &Within, now_ms: i64) -> Result<bool, StoreError> {
+    let all = match within {
+        Within::Everything => true,
+        Within::Of { stretches, .. } => {
+            stretches.iter().any(|(over, _)| *over == crate::domain::rights::Over::All) && clips.is_empty()
+        }
+    };
+    Ok(all || !r.kept_within(clips, within, now_ms)?.is_empty())
+}
+
+impl Reading for StationPages {
+    fn named<'a>(&'a self, named: &'a Named) -> BoxFuture<'a, Result<Option<Vec<ClipId>>, ReadError>> {
+        Box::pin(async move {
+            match named {
+                Named::Case(number) => match self.case_of(number).await? {
+                    Some(case) => self.read(move |r| r.clips_of_case(case)).await.map(Some),
+                    None => Ok(None),
+                },
+                Named::Hold(hold) => {
+                    let hold = *hold;
+                    self.read(move |r| found(r.hold(hold).and_then(|_| r.clips_of_hold(hold)))).await
+                }
+            }
+        })
+    }
+
+    fn case_standing<'a>(&'a self, number: &'a str, account: i64) -> BoxFuture<'a, Result<Option<Subject>, ReadError>> {
+        Box::pin(async move {
+            let Some(case) = self.case_of(number).await? else { return Ok(None) };
+            let now = self.clock.now().0;
+            self.read(move |r| r.case_standing(case, account, now)).await.map(Some)
+        })
+    }
+
+    fn kept(&self, clip: ClipId) -> BoxFuture<'_, Result<Kept, ReadError>> {
+        Box::pin(self.read(move |r| {
+            let disposed = r.clip(clip)?.disposed_ms;
+            Ok(Kept {
+                holds: r.holds_on(clip)?,
+                isolation: r.isolation(clip)?,
+                disposed: disposed.map(UtcMs).zip(r.disposal_of(clip)?),
+                copies: r.disposal_copies(clip)?,
+                filed: r.filing_of_clip(clip, None)?.map(|(filing, until)| (filing, until.map(UtcMs))),
+            })
+        }))
+    }
+
+    fn case_kept<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseKept, ReadError>> {
+        Box::pin(async move {
+            let Some(case) = self.case_of(number).await? else { return Ok(CaseKept::default()) };
+            let now_ms = self.clock.now().0;
+            self.read(move |r| {
+                Ok(CaseKept { holds: r.holds_of_case(case)?, filing: r.filing(case)?, sent: r.sent_to(case, now_ms)? })
+            })
+            .await
+        })
+    }
+
+    fn keeping<'a>(
+        &'a self,
+        within: &'a Within,
+        isolated: &'a Within,
+        disposal: bool,
+    ) -> BoxFuture<'a, Result<KeepingView, ReadError>> {
+        Box::pin(self.keeping_inner(within, isolated, disposal))
+    }
+
+    fn disposal(&self, disposal: i64) -> BoxFuture<'_, Result<Option<DisposalView>, ReadError>> {
+        Box::pin(self.read(move |r| {
+            found(r.disposal(disposal))?
+                .map(|list| Ok(DisposalView { list, items: r.disposal_items(disposal)? }))
+                .transpose()
+        }))
+    }
+
+    fn filing<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<Option<FilingView>, ReadError>> {
+        Box::pin(self.filing_inner(number))
+    }
+
+    fn responsible(&self) -> Option<String> {
+        self.keeping.responsible.clone()
+    }
+}

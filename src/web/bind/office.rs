@@ -1,0 +1,489 @@
+//! Administration, desk, registers and parties from the store, the board and the premises.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{StationPages, row};
+use crate::domain::case_number::loose;
+use crate::domain::device::{DeviceKey, DeviceState, Mark};
+use crate::domain::ids::ClipId;
+use crate::domain::office::Premises;
+use crate::domain::ports::BoxFuture;
+use crate::domain::recorder::{HeldDevice, recorder_key};
+use crate::domain::register::{Entry, Register, name_key};
+use crate::domain::rights::Within;
+use crate::domain::time::UtcMs;
+use crate::store::{DockStay, IssueRow, Reader, StoreError};
+use crate::web::office::Office;
+use crate::web::site::ReadError;
+use crate::web::view::office::{
+    DestinationFacts, Done, ImportView, OfficerFound, Out, PartiesView, PartyCase, PartyRow, PartyView, RecorderEntry,
+    RecorderFound, RecorderView, RegistersView, Scanned, Stay,
+};
+
+/// Recorders that are listed at most; a province has thousands, one station hundreds.
+const RECORDERS: u32 = 5_000;
+/// Stays of one recorder that are shown.
+const STAYS: u32 = 50;
+/// A recorder in use that was not docked for so long is worth a word, milliseconds.
+const QUIET_MS: i64 = 3 * DAY_MS;
+const DAY_MS: i64 = 86_400_000;
+/// Imports that are shown.
+const IMPORTS: u32 = 50;
+/// Cases through which parties are looked for at a time.
+const CASES: u32 = 400;
+/// Clips of a party that are shown.
+const CLIPS: usize = 200;
+/// Clips that may name a party, looked through at most.
+const NAMED: u32 = 2_000;
+/// Columns of a case in the register that are numbers of its documents.
+const DOCUMENTS: [&str; 4] = ["filing_no", "notice_no", "decision_no", "coercion_no"];
+
+fn out(row: &IssueRow, now_ms: i64) -> Out {
+    Out {
+        issue: row.id,
+        recorder: row.recorder.clone(),
+        officer: row.officer.clone(),
+        since: UtcMs(row.from_ms),
+        due: row.due_ms.map(UtcMs),
+        overdue: row.is_overdue(now_ms),
+    }
+}
+
+fn done(row: &IssueRow, now_ms: i64) -> Done {
+    Done { out: out(row, now_ms), ended: row.ended.clone(), until: row.to_ms.map(UtcMs) }
+}
+
+fn stay(s: &DockStay) -> Stay {
+    Stay {
+        bay: s.bay.clone(),
+        from: UtcMs(s.opened_ms),
+        to: s.closed_ms.map(UtcMs),
+        files: s.files,
+        bytes: s.bytes,
+        clock_offset_ms: s.clock_offset_ms,
+    }
+}
+
+fn serial_of(key: &DeviceKey) -> Option<&str> {
+    match &key.mark {
+        Mark::Serial(serial) | Mark::Network(serial) => Some(serial),
+        Mark::Port(_) | Mark::Host(_) => None,
+    }
+}
+
+/// Every recorder that anything here knows: the gate, the bays, the register.
+fn recorders(r: &Reader<'_>, held: &[HeldDevice], now_ms: i64) -> Result<Vec<RecorderEntry>, StoreError> {
+    let registered: HashMap<String, Entry> = r
+        .entries(Register::Recorder, None, RECORDERS)?
+        .into_iter()
+        .map(|e| (recorder_key(e.entry.get("serial").unwrap_or_default()), e.entry))
+        .collect();
+    let outs: HashMap<String, Out> = r.issued()?.iter().map(|i| (recorder_key(&i.recorder), out(i, now_ms))).collect();
+    let seen = r.seen_recorders(RECORDERS)?;
+    let mut entries: Vec<RecorderEntry> = Vec::new();
+    let mut known: Vec<String> = Vec::new();
+    for d in r.devices()? {
+        let id = d.recorder.clone().or_else(|| serial_of(&d.key).map(str::to_owned));
+        known.extend(id.as_deref().map(recorder_key));
+        let stands = held.iter().find(|h| DeviceKey::of(h.usb_id, h.serial.as_deref(), &h.port) == d.key);
+        entries.push(RecorderEntry {
+            word: d.key.to_string(),
+            recorder: d.recorder.or(id),
+            name: d.name,
+            state: Some(d.state),
+            reason: d.reason,
+            decided_by: d.decided_by,
+            decided: d.decided_ms.map(UtcMs),
+            held: stands.map(|h| (h.bay.clone(), h.why.as_str())),
+            ..RecorderEntry::default()
+        });
+    }
+    for s in &seen {
+        if !known.contains(&recorder_key(&s.recorder)) {
+            known.push(recorder_key(&s.recorder));
+            let recorder = Some(s.recorder.clone());
+            entries.push(RecorderEntry { word: s.recorder.clone(), recorder, ..RecorderEntry::default() });
+        }
+    }
+    for entry in registered.values() {
+        let serial = entry.get("serial").unwrap_or_default();
+        if !known.contains(&recorder_key(serial)) {
+            let recorder = Some(serial.to_owned());
+            entries.push(RecorderEntry { word: serial.to_owned(), recorder, ..RecorderEntry::default() });
+        }
+    }
+    let by_key: HashMap<String, usize> = seen.iter().enumerate().map(|(n, s)| (recorder_key(&s.recorder), n)).collect();
+    for entry in &mut entries {
+        let Some(key) = entry.recorder.as_deref().map(recorder_key) else { continue };
+        let at = by_key.get(&key).and_then(|n| seen.get(*n));
+        if let Some(of) = registered.get(&key) {
+            entry.model = of.get("model").map(str::to_owned);
+            entry.unit = of.get("unit").map(str::to_owned);
+            entry.keeper = of.get("officer").map(str::to_owned);
+        }
+        if entry.model.is_none() {
+            entry.model = at.and_then(|s| s.model.clone());
+        }
+        let last = at.and_then(|s| s.last.as_ref());
+        entry.docked = last.map(|l| (l.bay.clone(), UtcMs(l.closed_ms.unwrap_or(l.opened_ms)), l.closed_ms.is_none()));
+        entry.out = outs.get(&key).cloned();
+        let since = match (&entry.docked, &entry.out) {
+            (Some((_, _, true)), _) => None,
+            (Some((_, at, false)), out) => Some(out.as_ref().map_or(at.0, |o| at.0.max(o.since.0))),
+            (None, Some(out)) => Some(out.since.0),
+            (None, None) => None,
+        };
+        let in_use = entry.state.is_none_or(DeviceState::admits);
+        let quiet_ms = since.map(|since| now_ms - since).filter(|ms| in_use && *ms > QUIET_MS);
+        entry.quiet_days = quiet_ms.map(|ms| (ms / DAY_MS) as u64);
+    }
+    // What waits for a decision, then what should be back, then the rest in the order of their names.
+    entries.sort_by_key(|e| {
+        let place = match () {
+            () if e.waits() => 0,
+            () if e.is_overdue() => 1,
+            () if e.quiet_days.is_some() => 2,
+            () if e.out.is_some() => 3,
+            () => 4,
+        };
+        (place, e.recorder.clone().unwrap_or_else(|| e.word.clone()))
+    });
+    Ok(entries)
+}
+
+/// What a code means: a card, a number or a name of somebody, or the code, serial number or id of a recorder.
+fn scanned(r: &Reader<'_>, code: &str, now_ms: i64) -> Result<Scanned, StoreError> {
+    let key = name_key(code);
+    if key.is_empty() {
+        return Ok(Scanned::Unknown);
+    }
+    let is = |entry: &Entry, columns: &[&str]| columns.iter().any(|c| entry.get(c).is_some_and(|v| name_key(v) == key));
+    let people = r.entries(Register::Officer, None, u32::MAX)?;
+    // A card or number is somebody's own; a name may be of several.
+    let own: Vec<&Entry> = people.iter().map(|e| &e.entry).filter(|e| is(e, &["card", "number", "cert_no"])).collect();
+    let officers =
+        if own.is_empty() { people.iter().map(|e| &e.entry).filter(|e| is(e, &["name"])).collect() } else { own };
+    let mut ids: Vec<String> = r
+        .entries(Register::Recorder, None, u32::MAX)?
+        .iter()
+        .filter(|e| is(&e.entry, &["code", "serial"]))
+        .filter_map(|e| e.entry.get("serial").map(str::to_owned))
+        .collect();
+    let devices = r.devices()?;
+    let seen = r.seen_recorders(RECORDERS)?;
+    if ids.is_empty() {
+        ids.extend(seen.iter().map(|s| s.recorder.clone()).filter(|id| name_key(id) == key));
+        ids.extend(devices.iter().filter_map(|d| match serial_of(&d.key) {
+            Some(serial) if name_key(serial) == key => Some(d.recorder.clone().unwrap_or_else(|| serial.to_owned())),
+            _ => None,
+        }));
+        ids.sort();
+        ids.dedup_by_key(|id| recorder_key(id));
+    }
+    Ok(match (officers.as_slice(), ids.as_slice()) {
+        ([], []) => Scanned::Unknown,
+        ([one], []) => {
+            let name = one.get("name").unwrap_or_default();
+            let twice = people.iter().filter(|e| e.entry.get("name") == Some(name)).count() > 1;
+            let number = one.get("number").map(str::to_owned);
+            Scanned::Officer(OfficerFound {
+                // Of two people with one name, the number tells whose the clips are.
+                name: number.clone().filter(|_| twice).unwrap_or_else(|| name.to_owned()),
+                unit: one.get("unit").map(str::to_owned),
+                gone: one.time_ms("until").is_some_and(|until| until < now_ms),
+                number,
+            })
+        }
+        ([], [id]) => {
+            let key = recorder_key(id);
+            let device = devices.iter().find(|d| {
+                let names = [d.recorder.as_deref(), serial_of(&d.key)];
+                names.into_iter().flatten().any(|name| recorder_key(name) == key)
+            });
+            let as_seen = seen.iter().find(|s| recorder_key(&s.recorder) == key);
+            Scanned::Recorder(RecorderFound {
+                recorder: as_seen.map_or_else(|| id.clone(), |s| s.recorder.clone()),
+                model: as_seen.and_then(|s| s.model.clone()),
+                state: device.map(|d| d.state),
+                out: r.out_now(&key)?.map(|i| out(&i, now_ms)),
+            })
+        }
+        _ => Scanned::Several,
+    })
+}
+
+impl StationPages {
+    fn now_ms(&self) -> i64 {
+        self.clock.now().0
+    }
+
+    async fn recorders_inner(&self) -> Result<Vec<RecorderEntry>, ReadError> {
+        let (held, now) = (self.board.held(), self.now_ms());
+        self.read(move |r| recorders(r, &held, now)).await
+    }
+
+    async fn recorder_inner(&self, word: &str) -> Result<Option<RecorderView>, ReadError> {
+        let (held, now, word) = (self.board.held(), self.now_ms(), word.to_owned());
+        self.read(move |r| {
+            let Some(entry) = recorders(r, &held, now)?.into_iter().find(|e| e.word == word) else { return Ok(None) };
+            let Some(id) = entry.recorder.clone() else {
+                return Ok(Some(RecorderView { entry, ..RecorderView::default() }));
+            };
+            let mut outs = r.issues_of(&recorder_key(&id))?;
+            outs.reverse();
+            outs.truncate(STAYS as usize);
+            let officers = r.entries(Register::Officer, None, 1_000)?;
+            Ok(Some(RecorderView {
+                stays: r.stays_of(&id, STAYS)?.iter().map(stay).collect(),
+                outs: outs.iter().map(|i| done(i, now)).collect(),
+                officers: officers.iter().filter_map(|e| e.entry.get("name").map(str::to_owned)).collect(),
+                entry,
+            }))
+        })
+        .await
+    }
+
+    async fn destinations_inner(&self) -> Result<Vec<DestinationFacts>, ReadError> {
+        let (places, mut trials) = (self.premises.places(), self.premises.trials());
+        let read = places.clone();
+        let (rows, waiting) = self
+            .read(move |r| {
+                let waiting = read.iter().map(|p| Ok(r.backlog(&p.name)?.waiting));
+                Ok((r.destinations()?, waiting.collect::<Result<Vec<u64>, StoreError>>()?))
+            })
+            .await?;
+        let facts = places.into_iter().zip(waiting).map(|(place, waiting)| {
+            let row = rows.iter().find(|row| row.name == place.name);
+            DestinationFacts {
+                proof: row.and_then(|r| r.proof),
+                can_lock: row.is_some_and(|r| r.can_lock),
+                same_device: row.is_some_and(|r| r.same_device),
+                detail: row.map(|r| r.detail.clone()).unwrap_or_default(),
+                probed: row.and_then(|r| r.probed_ms).map(UtcMs),
+                trouble: row
+                    .and_then(|r| Some((r.trouble.clone()?, r.trouble_retry, UtcMs(r.trouble_ms.unwrap_or_default())))),
+                waiting,
+                trial: trials.remove(&place.name),
+                place,
+            }
+        });
+        Ok(facts.collect())
+    }
+
+    async fn parties_inner(&self, query: &str, within: &Within, registered: bool) -> Result<PartiesView, ReadError> {
+        let (within, now) = (within.clone(), self.now_ms());
+        let wanted = Some(loose(query)).filter(|l| !l.is_empty());
+        self.read(move |r| {
+            let mut rows: Vec<PartyRow> = Vec::new();
+            let mut at: BTreeMap<String, usize> = BTreeMap::new();
+            let matches = |name: &str| wanted.as_ref().is_none_or(|w| loose(name).contains(w.as_str()));
+            let found = r.search_cases(wanted.as_deref(), None, CASES, &within, now)?;
+            let cut = found.len() == CASES as usize;
+            for case in &found {
+                let Some(entry) = r.case_entry(case.case_id)? else { continue };
+                let Some(name) = entry.entry.get("party").filter(|name| matches(name)) else { continue };
+                // Whose clip is in a case need not know whose case it is.
+                if !r.knows_case(case.case_id, &within, now)? {
+                    continue;
+                }
+                let clips = r.clips_within(&r.clips_of_case(case.case_id)?, &within, now)?.len() as u64;
+                let n = *at.entry(name_key(name)).or_insert_with(|| {
+                    rows.push(PartyRow { name: name.to_owned(), address: None, cases: 0, clips: 0, last: None });
+                    rows.len() - 1
+                });
+                if let Some(row) = rows.get_mut(n) {
+                    row.cases += 1;
+                    row.clips += clips;
+                    // What is not theirs does not tell its time either.
+                    row.last = row.last.max(case.last_ms.map(UtcMs).filter(|_| clips == case.clips));
+                }
+            }
+            for entry in r.entries(Register::Party, wanted.as_deref(), CASES)? {
+                let Some(name) = entry.entry.get("name") else { continue };
+                let address = entry.entry.get("address").map(str::to_owned);
+                match at.get(&name_key(name)).and_then(|n| rows.get_mut(*n)) {
+                    Some(row) => row.address = row.address.take().or(address),
+                    // Somebody without a case that they may see is told only to who keeps the registers.
+                    None if registered => {
+                        at.insert(name_key(name), rows.len());
+                        rows.push(PartyRow { name: name.to_owned(), address, cases: 0, clips: 0, last: None });
+                    }
+                    None => {}
+                }
+            }
+            Ok(PartiesView { rows, cut })
+        })
+        .await
+    }
+
+    async fn party_inner(&self, name: &str, within: &Within, registered: bool) -> Result<Option<PartyView>, ReadError> {
+        let (within, now, key, policy) = (within.clone(), self.now_ms(), name_key(name), self.policy.clone());
+        let (typed, wanted) = (name.trim().to_owned(), loose(name));
+        self.read(move |r| {
+            if key.is_empty() || wanted.is_empty() {
+                return Ok(None);
+            }
+            let mut view = PartyView { name: typed.clone(), ..PartyView::default() };
+            let mut clips: Vec<ClipId> = Vec::new();
+            for case in r.search_cases(Some(&wanted), None, CASES, &within, now)? {
+                let Some(entry) = r.case_entry(case.case_id)? else { continue };
+                let Some(party) = entry.entry.get("party").filter(|p| name_key(p) == key) else { continue };
+                if !r.knows_case(case.case_id, &within, now)? {
+                    continue;
+                }
+                view.name = party.to_owned();
+                let seen = r.clips_within(&r.clips_of_case(case.case_id)?, &within, now)?;
+                let incomplete = match seen.len() as u64 == case.clips {
+                    true => r.case_figures(case.case_id)?.incomplete,
+                    // Some of it is not theirs: only what is theirs counts.
+                    false => seen.iter().try_fold(0, |n, clip| {
+                        Ok::<u64, StoreError>(n + u64::from(!r.record(*clip, &policy)?.missing.is_empty()))
+                    })?,
+                };
+                view.cases.push(PartyCase {
+                    number: case.display,
+                    kind: case.kind,
+                    cause: entry.entry.get("cause").map(str::to_owned),
+                    documents: DOCUMENTS
+                        .iter()
+                        .filter_map(|column| Some((*column, entry.entry.get(column)?.to_owned())))
+                        .collect(),
+                    opened: entry.entry.time_ms("opened").map(UtcMs),
+                    closed: entry.entry.time_ms("closed").map(UtcMs),
+                    clips: seen.len() as u64,
+                    incomplete,
+                });
+                clips.extend(seen);
+            }
+            // Clips that name the party themselves, before or beside any case of it.
+            let named = r.clips_within(&r.clips_of_party(&typed, NAMED)?, &within, now)?;
+            for clip in named {
+                if !clips.contains(&clip)
+                    && r.record(clip, &policy)?.party_ref.as_deref().map(name_key) == Some(key.clone())
+                {
+                    clips.push(clip);
+                }
+            }
+            clips.sort_unstable_by(|a, b| b.cmp(a));
+            clips.dedup();
+            let entries: Vec<Entry> = r
+                .entries(Register::Party, Some(&wanted), CASES)?
+                .into_iter()
+                .map(|e| e.entry)
+                .filter(|e| e.get("name").map(name_key).as_deref() == Some(key.as_str()))
+                .collect();
+            if view.cases.is_empty() && clips.is_empty() && (entries.is_empty() || !registered) {
+                return Ok(None);
+            }
+            // Naming a party in a clip of one's own does not open what the register has of them.
+            let told = if registered || !view.cases.is_empty() { &entries[..] } else { &[] };
+            view.entries = told
+                .iter()
+                .map(|e| ["id_no", "address"].into_iter().filter_map(|c| Some((c, e.get(c)?.to_owned()))).collect())
+                .collect();
+            view.clips_total = clips.len() as u64;
+            view.clips = clips
+                .iter()
+                .take(CLIPS)
+                .map(|clip| row(r, *clip, &r.record(*clip, &policy)?))
+                .collect::<Result<_, StoreError>>()?;
+            Ok(Some(view))
+        })
+        .await
+    }
+}
+
+impl Office for StationPages {
+    fn premises(&self) -> &dyn Premises {
+        &*self.premises
+    }
+
+    fn out(&self) -> BoxFuture<'_, Result<Vec<Out>, ReadError>> {
+        let now = self.now_ms();
+        Box::pin(self.read(move |r| {
+            let mut outs: Vec<Out> = r.issued()?.iter().map(|i| out(i, now)).collect();
+            outs.sort_by_key(|o| (!o.overdue, o.due.is_none(), o.due, o.since));
+            Ok(outs)
+        }))
+    }
+
+    fn desk_done(&self, issue: i64) -> BoxFuture<'_, Result<Option<Done>, ReadError>> {
+        let now = self.now_ms();
+        Box::pin(self.read(move |r| Ok(r.issue_of(issue)?.map(|i| done(&i, now)))))
+    }
+
+    fn scanned<'a>(&'a self, code: &'a str) -> BoxFuture<'a, Result<Scanned, ReadError>> {
+        let (code, now) = (code.to_owned(), self.now_ms());
+        Box::pin(self.read(move |r| scanned(r, &code, now)))
+    }
+
+    fn recorders(&self) -> BoxFuture<'_, Result<Vec<RecorderEntry>, ReadError>> {
+        Box::pin(self.recorders_inner())
+    }
+
+    fn recorder<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Option<RecorderView>, ReadError>> {
+        Box::pin(self.recorder_inner(word))
+    }
+
+    fn destinations(&self) -> BoxFuture<'_, Result<Vec<DestinationFacts>, ReadError>> {
+        Box::pin(self.destinations_inner())
+    }
+
+    fn registers(&self) -> BoxFuture<'_, Result<RegistersView, ReadError>> {
+        Box::pin(self.read(|r| {
+            let registers = Register::ALL.into_iter().map(|register| Ok((register, r.entry_count(register)?)));
+            let imports = r.register_imports(None, IMPORTS)?.into_iter().map(|i| ImportView {
+                import: i.import,
+                register: i.register,
+                name: i.name,
+                entries: i.entries,
+                added: i.added,
+                changed: i.changed,
+                by: i.actor,
+                at: UtcMs(i.at_ms),
+                undone: i.undone_ms.map(UtcMs),
+            });
+            Ok(RegistersView { registers: registers.collect::<Result<_, StoreError>>()?, imports: imports.collect() })
+        }))
+    }
+
+    fn entries<'a>(
+        &'a self,
+        register: Register,
+        find: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, ReadError>> {
+        let wanted = Some(loose(find)).filter(|l| !l.is_empty());
+        Box::pin(self.read(move |r| {
+            let found = r.entries(register, wanted.as_deref(), limit)?;
+            Ok(found.into_iter().map(|e| e.entry).collect())
+        }))
+    }
+
+    fn parties<'a>(
+        &'a self,
+        query: &'a str,
+        within: &'a Within,
+        registered: bool,
+    ) -> BoxFuture<'a, Result<PartiesView, ReadError>> {
+        Box::pin(self.parties_inner(query, within, registered))
+    }
+
+    fn party<'a>(
+        &'a self,
+        name: &'a str,
+        within: &'a Within,
+        registered: bool,
+    ) -> BoxFuture<'a, Result<Option<PartyView>, ReadError>> {
+        Box::pin(self.party_inner(name, within, registered))
+    }
+
+    fn seen_among<'a>(
+        &'a self,
+        clips: &'a [ClipId],
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<Vec<ClipId>, ReadError>> {
+        let (clips, within, now) = (clips.to_vec(), within.clone(), self.now_ms());
+        Box::pin(self.read(move |r| r.clips_within(&clips, &within, now)))
+    }
+}

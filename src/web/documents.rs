@@ -1,0 +1,107 @@
+//! Filing documents to a case: page and API send a file's bytes as the body, as they are. They go to the disk as they come;
+//! what is too long, or no document, is refused before anything of it is kept.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::routes::{Need, Routes};
+use super::site::{Site, Visitor};
+use super::trouble::{Problem, Trouble};
+use crate::domain::command::{FileDocument, Incoming, Reply};
+use crate::domain::rights::Action;
+use crate::domain::why::Why;
+
+/// A refused body is read to its end up to this length, so that its sender hears the refusal.
+const READ_ON_BYTES: u64 = 512 << 20;
+
+/// Pages and API.
+pub fn routes(r: Routes) -> Routes {
+    let file = Need::Case(Action::FileDocument);
+    r.post_slow("/cases/{number}/documents", file, file_document).post_slow(
+        "/api/v1/cases/{number}/documents",
+        file,
+        file_document,
+    )
+}
+
+/// What a document is.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct DocumentQuery {
+    /// `record`, `evidence`, `approval`, `notice`, `decision`, `service`, `other`.
+    pub kind: Option<String>,
+    /// The file's name.
+    pub name: String,
+    /// What it is called; its name where nobody says.
+    pub title: Option<String>,
+    /// The matter (记录事项) of which it is the written record.
+    pub matter: Option<String>,
+    /// Stage (环节).
+    pub stage: Option<String>,
+}
+
+/// Files a document to a case, beside its clips. Answers once it is sealed.
+#[utoipa::path(post, path = "/api/v1/cases/{number}/documents",
+    params(("number" = String, Path, description = "Any number of the case, in any bracket style"), DocumentQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "PDF, OFD, a picture, an office file or plain text, with its `Content-Length`"),
+    responses((status = 201, description = "Its id, media type and digests", body = serde_json::Value), (status = 200, description = "The case has it already", body = serde_json::Value),
+        (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn file_document(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(number): Path<String>,
+    Query(q): Query<DocumentQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let answer = async {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+        let size_bytes: u64 = length.ok_or(Trouble::Invalid(Why::DocumentLength {}))?;
+        let document = FileDocument {
+            case_no: number,
+            kind: q.kind.unwrap_or_else(|| "other".into()),
+            name: q.name,
+            title: q.title,
+            matter: q.matter,
+            stage: q.stage,
+            size_bytes,
+        };
+        let (to_desk, from_here) = tokio::sync::mpsc::channel(4);
+        let coming = futures_util::stream::unfold(from_here, |mut from_here| async move {
+            from_here.recv().await.map(|chunk| (chunk, from_here))
+        });
+        // Its reader may look once more behind the end.
+        let bytes: Incoming = Box::pin(coming.fuse());
+        let reading = async move {
+            let (mut stream, mut wanted) = (body.into_data_stream(), true);
+            while let Some(chunk) = stream.next().await {
+                let chunk = chunk.map_err(io::Error::other);
+                let is_broken = chunk.is_err();
+                wanted = wanted && to_desk.send(chunk).await.is_ok();
+                if is_broken || (!wanted && size_bytes > READ_ON_BYTES) {
+                    break;
+                }
+            }
+        };
+        let (reply, ()) = tokio::join!(site.ask.file(&visitor.caller, document, bytes), reading);
+        match reply {
+            Reply::Done(done) => {
+                let status = if done["known"] == true { StatusCode::OK } else { StatusCode::CREATED };
+                Ok((status, Json(done)).into_response())
+            }
+            Reply::Refused { code, .. } if code == "too_large" => Err(Trouble::TooLarge),
+            Reply::Refused { code, why, .. } => Err(Trouble::refused(&code, why)),
+        }
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
+}

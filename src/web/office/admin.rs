@@ -1,0 +1,697 @@
+//! The box, for the system administrator: an overview, destinations with a trial, the self-check, the configuration in force,
+//! what the linking rules would do in figures. Nothing here tells of cases, people's footage or secrets.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::domain::command::Request;
+use crate::domain::error::Retry;
+use crate::domain::office::{Finding, Gravity, Looked, RulesTried, SettingFrom, Trial, TrialStep};
+use crate::domain::ports::Abilities;
+use crate::domain::rights::Action;
+use crate::domain::words::office::OfficeWords;
+use crate::store::SCHEMA_VERSION;
+use crate::web::present::clips::Pill;
+use crate::web::present::{Ctx, Nav, Stamp, segment};
+use crate::web::routes::{Need, Routes};
+use crate::web::site::{Site, Visitor};
+use crate::web::trouble::{Problem, Trouble};
+use crate::web::view::office::DestinationFacts;
+
+/// Version of the program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Its licence.
+const LICENCE: &str = env!("CARGO_PKG_LICENSE");
+
+/// Pages, forms and API.
+pub fn routes(r: Routes) -> Routes {
+    let keep = Need::May(Action::KeepStation);
+    r.get("/admin", keep, overview)
+        .get("/admin/destinations", keep, destinations)
+        .post("/admin/destinations/{destination}/try", keep, try_now)
+        .get("/admin/check", keep, check)
+        .post("/admin/check", keep, begin_check)
+        .get("/admin/configuration", keep, configuration)
+        .get("/admin/rules", keep, rules)
+        .post("/admin/rules", keep, begin_rules)
+        .get("/api/v1/destinations", keep, list_destinations)
+        .post("/api/v1/destinations/{destination}/trial", keep, try_destination)
+        .get("/api/v1/check", keep, last_check)
+        .post("/api/v1/check", keep, run_check)
+        .get("/api/v1/configuration", keep, show_configuration)
+        .get("/api/v1/rules", keep, rules_now)
+        .post("/api/v1/rules/trial", keep, try_rules)
+}
+
+// --- In words ------------------------------------------------------------------------------------
+
+/// A destination in words.
+struct DestLine {
+    name: String,
+    about: String,
+    address: String,
+    /// Whether it is well, how it proves, whether it locks.
+    pills: Vec<Pill>,
+    detail: String,
+    probed: Option<Stamp>,
+    trouble: Option<(String, Stamp)>,
+    waiting: String,
+    trial: Option<TrialLine>,
+    href: String,
+}
+
+/// A trial in words.
+struct TrialLine {
+    class: &'static str,
+    icon: &'static str,
+    begun: Stamp,
+    told: String,
+    /// What was found, or what to do.
+    detail: String,
+}
+
+fn dest_line(d: &DestinationFacts, c: &Ctx) -> DestLine {
+    let (w, o) = (c.w, c.w.office());
+    let mut pills = Vec::new();
+    pills.push(match (&d.trouble, d.proof) {
+        (Some(_), _) => Pill::new("fail", o.dest_trouble),
+        (None, Some(_)) => Pill::new("safe", o.dest_well),
+        (None, None) => Pill::new("idle", o.dest_never),
+    });
+    if let Some(proof) = d.proof {
+        pills.push(Pill::new(if proof.proves() { "sealed" } else { "ask" }, w.proof(proof)));
+    }
+    if d.proof.is_some() {
+        pills.push(Pill::new(
+            if d.can_lock { "sealed" } else { "idle" },
+            if d.can_lock { o.locks } else { o.locks_not },
+        ));
+    }
+    if d.same_device {
+        pills.push(Pill::new("ask", o.same_device));
+    }
+    let p = &d.place;
+    let required = if p.required { o.required } else { o.not_required };
+    DestLine {
+        name: p.name.clone(),
+        about: format!("{} · {required} · ≤ {} · {}", p.kind, p.max_sensitivity, w.lock_days(p.lock_days)),
+        address: p.address.clone(),
+        pills,
+        detail: d.detail.clone(),
+        probed: d.probed.map(|at| c.near(at)),
+        trouble: d.trouble.as_ref().map(|(words, _, since)| (words.clone(), c.near(*since))),
+        waiting: w.waiting_clips(d.waiting),
+        trial: d.trial.as_ref().map(|trial| trial_line(trial, c)),
+        href: format!("/admin/destinations/{}/try", segment(&p.name)),
+    }
+}
+
+fn trial_line(trial: &Trial, c: &Ctx) -> TrialLine {
+    let (w, o) = (c.w, c.w.office());
+    let (class, icon, told, detail) = match &trial.step {
+        TrialStep::Reaching => ("hold", "arrow", o.trial_reaching.to_owned(), String::new()),
+        TrialStep::Trying { reached_ms } => ("hold", "arrow", w.trial_trying(*reached_ms), String::new()),
+        TrialStep::Found { reached_ms, took_ms, abilities } => {
+            ("safe", "check", w.trial_found(*reached_ms, *took_ms), found(abilities, c))
+        }
+        TrialStep::Failed { took_ms, words, retry } => {
+            let todo = match retry {
+                Retry::Transient => o.trial_again,
+                Retry::Permanent | Retry::Operator => o.trial_operator,
+            };
+            ("fail", "cross", w.trial_failed(*took_ms), format!("{words} → {todo}"))
+        }
+    };
+    TrialLine { class, icon, begun: c.near(trial.begun), told, detail }
+}
+
+fn found(abilities: &Abilities, c: &Ctx) -> String {
+    let (w, o) = (c.w, c.w.office());
+    let locks = if abilities.lock { o.locks } else { o.locks_not };
+    format!("{} · {locks} · {}", w.proof(abilities.proof), abilities.detail)
+}
+
+/// A finding in words.
+struct FindingLine {
+    class: &'static str,
+    icon: &'static str,
+    gravity: &'static str,
+    part: String,
+    words: String,
+    todo: String,
+}
+
+fn finding(f: &Finding, o: &OfficeWords) -> FindingLine {
+    let (class, icon, gravity) = match f.gravity {
+        Gravity::Problem => ("fail", "cross", o.gravity_problem),
+        Gravity::Warning => ("ask", "warn", o.gravity_warning),
+        Gravity::Ok => ("safe", "check", o.gravity_ok),
+    };
+    FindingLine { class, icon, gravity, part: f.part.clone(), words: f.words.clone(), todo: f.todo.clone() }
+}
+
+/// How many problems and warnings a report has.
+fn counts(findings: &[Finding]) -> (u64, u64) {
+    let count = |gravity| findings.iter().filter(|f| f.gravity == gravity).count() as u64;
+    (count(Gravity::Problem), count(Gravity::Warning))
+}
+
+/// The last self-check as a pill; `None` where none was run.
+fn check_pill(check: &Looked<Vec<Finding>>, c: &Ctx) -> Option<Pill> {
+    let last = check.last.as_ref()?;
+    Some(match &last.found {
+        Err(_) => Pill::new("fail", c.w.office().check_failed),
+        Ok(findings) => match counts(findings) {
+            (0, 0) => Pill::new("safe", c.w.office().check_well),
+            (0, warnings) => Pill::new("ask", c.w.check_counts(0, warnings)),
+            (problems, warnings) => Pill::new("fail", c.w.check_counts(problems, warnings)),
+        },
+    })
+}
+
+// --- Pages ---------------------------------------------------------------------------------------
+
+type Answer = Result<Response, Trouble>;
+
+fn answered(site: &Site, visitor: &Visitor, answer: Answer) -> Response {
+    answer.unwrap_or_else(|trouble| trouble.page(site, visitor))
+}
+
+fn page<T: Template>(template: &T) -> Answer {
+    Ok(Html(template.render()?).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+struct AdminPage<'a> {
+    c: &'a Ctx,
+    o: &'static OfficeWords,
+    recorders: String,
+    recorder_pills: Vec<Pill>,
+    dests: Vec<DestLine>,
+    check: Option<Pill>,
+    checked: Option<Stamp>,
+    running: bool,
+    file: Option<String>,
+    changed_since: bool,
+    own_settings: String,
+    link_score: u32,
+    version: &'static str,
+    schema: i64,
+    licence: &'static str,
+    self_href: String,
+}
+
+async fn overview(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let c = site.ctx(&visitor, Nav::Admin).await?;
+        let (w, o, office) = (c.w, c.w.office(), site.pages.office());
+        let entries = office.recorders().await?;
+        let mut pills = Vec::new();
+        let waiting = entries.iter().filter(|e| e.waits()).count() as u64;
+        let overdue = entries.iter().filter(|e| e.is_overdue()).count() as u64;
+        let quiet = entries.iter().filter(|e| e.quiet_days.is_some()).count() as u64;
+        for (n, class, word) in
+            [(waiting, "ask", o.figure_waiting), (overdue, "fail", o.overdue), (quiet, "ask", o.figure_quiet)]
+        {
+            if n > 0 {
+                pills.push(Pill::new(class, format!("{word} {}", w.number(n))));
+            }
+        }
+        let premises = office.premises();
+        let (check, configuration) = (premises.check(), premises.configuration());
+        let own = configuration.settings.iter().filter(|s| s.from != SettingFrom::Default).count();
+        page(&AdminPage {
+            recorders: w.number(entries.len() as u64),
+            recorder_pills: pills,
+            dests: office.destinations().await?.iter().map(|d| dest_line(d, &c)).collect(),
+            checked: check.last.as_ref().map(|last| c.near(last.at)),
+            running: check.running_since.is_some(),
+            check: check_pill(&check, &c),
+            file: configuration.file,
+            changed_since: configuration.changed_since,
+            own_settings: w.own_settings(own as u64, configuration.settings.len() as u64),
+            link_score: premises.rules().link_score,
+            version: VERSION,
+            schema: SCHEMA_VERSION,
+            licence: LICENCE,
+            self_href: visitor.part_href(),
+            o,
+            c: &c,
+        })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+#[derive(Template)]
+#[template(path = "destinations.html")]
+struct DestinationsPage<'a> {
+    c: &'a Ctx,
+    o: &'static OfficeWords,
+    dests: Vec<DestLine>,
+    running: bool,
+    refusal: Option<String>,
+    self_href: String,
+}
+
+async fn destinations(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = show_destinations(&site, &visitor, None).await;
+    answered(&site, &visitor, answer)
+}
+
+async fn show_destinations(site: &Site, visitor: &Visitor, refusal: Option<String>) -> Answer {
+    let c = site.ctx(visitor, Nav::Admin).await?;
+    let facts = site.pages.office().destinations().await?;
+    page(&DestinationsPage {
+        running: facts.iter().any(|d| d.trial.as_ref().is_some_and(|t| t.step.is_running())),
+        dests: facts.iter().map(|d| dest_line(d, &c)).collect(),
+        refusal,
+        self_href: visitor.part_href(),
+        o: c.w.office(),
+        c: &c,
+    })
+}
+
+async fn try_now(State(site): State<Arc<Site>>, visitor: Visitor, Path(destination): Path<String>) -> Response {
+    match site.carry_out(&visitor.caller, Request::TryDestination { destination }).await {
+        Ok(_) => Redirect::to("/admin/destinations").into_response(),
+        Err(trouble @ (Trouble::Conflict(_) | Trouble::Missing(_))) => {
+            let refusal = Some(trouble.told(visitor.lang.words()).1);
+            let visitor = Visitor { path: "/admin/destinations".to_owned(), ..visitor };
+            match show_destinations(&site, &visitor, refusal).await {
+                Ok(page) => (trouble.status(), page).into_response(),
+                Err(other) => other.page(&site, &visitor),
+            }
+        }
+        Err(trouble) => trouble.page(&site, &visitor),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "check.html")]
+struct CheckPage<'a> {
+    c: &'a Ctx,
+    o: &'static OfficeWords,
+    pill: Option<Pill>,
+    at: Option<Stamp>,
+    took: String,
+    running: bool,
+    findings: Vec<FindingLine>,
+    failed: Option<String>,
+    version: &'static str,
+    self_href: String,
+}
+
+async fn check(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let c = site.ctx(&visitor, Nav::Admin).await?;
+        let o = c.w.office();
+        let check = site.pages.office().premises().check();
+        let last = check.last.as_ref();
+        page(&CheckPage {
+            pill: check_pill(&check, &c),
+            at: last.map(|last| c.stamp(last.at)),
+            took: last.map(|last| format!("{:.1} s", last.took_ms as f64 / 1000.0)).unwrap_or_default(),
+            running: check.running_since.is_some(),
+            findings: last
+                .and_then(|last| last.found.as_ref().ok())
+                .map(|all| all.iter().map(|f| finding(f, o)).collect())
+                .unwrap_or_default(),
+            failed: last.and_then(|last| last.found.as_ref().err().cloned()),
+            version: VERSION,
+            self_href: visitor.part_href(),
+            o,
+            c: &c,
+        })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+async fn begin_check(State(site): State<Arc<Site>>) -> Response {
+    site.pages.office().premises().begin_check();
+    Redirect::to("/admin/check").into_response()
+}
+
+/// Settings of one section in words.
+struct Section {
+    name: String,
+    /// Key, value, where it comes from, and its style.
+    settings: Vec<(String, String, String, &'static str)>,
+}
+
+#[derive(Template)]
+#[template(path = "configuration.html")]
+struct ConfigurationPage<'a> {
+    c: &'a Ctx,
+    o: &'static OfficeWords,
+    file: Option<String>,
+    changed_since: bool,
+    sections: Vec<Section>,
+}
+
+async fn configuration(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let c = site.ctx(&visitor, Nav::Admin).await?;
+        let o = c.w.office();
+        let found = site.pages.office().premises().configuration();
+        let mut sections: Vec<Section> = Vec::new();
+        for s in found.settings {
+            let (from, class) = match s.from {
+                SettingFrom::File(line) => (c.w.from_line(line as u64), "own"),
+                SettingFrom::Process => (o.from_process.to_owned(), "own"),
+                SettingFrom::Default => (o.from_default.to_owned(), ""),
+            };
+            if sections.last().is_none_or(|last| last.name != s.section) {
+                sections.push(Section { name: s.section.clone(), settings: Vec::new() });
+            }
+            if let Some(section) = sections.last_mut() {
+                section.settings.push((s.key, s.value, from, class));
+            }
+        }
+        page(&ConfigurationPage { file: found.file, changed_since: found.changed_since, sections, o, c: &c })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+/// What rules would do, in words.
+pub(super) struct TriedLine {
+    pub at: Stamp,
+    pub told: String,
+    pub by_rule: Vec<(String, String)>,
+    pub failed: Option<String>,
+}
+
+/// What rules would do, in words.
+pub(super) fn tried_line(tried: &Looked<RulesTried>, c: &Ctx) -> Option<TriedLine> {
+    let last = tried.last.as_ref()?;
+    let at = c.near(last.at);
+    Some(match &last.found {
+        Err(words) => TriedLine { at, told: String::new(), by_rule: Vec::new(), failed: Some(words.clone()) },
+        Ok(t) => TriedLine {
+            at,
+            told: c.w.rules_tried(t.clips, t.links, t.suggestions, t.conflicts),
+            by_rule: t.by_rule.iter().map(|(rule, n)| (c.w.linking_rule(rule).to_owned(), c.w.number(*n))).collect(),
+            failed: None,
+        },
+    })
+}
+
+#[derive(Template)]
+#[template(path = "rules.html")]
+struct RulesPage<'a> {
+    c: &'a Ctx,
+    o: &'static OfficeWords,
+    link_score: u32,
+    /// Name, highest score, and what that means.
+    rules: Vec<(String, u32, Pill)>,
+    number_rule: u32,
+    shapes: Vec<(String, String)>,
+    running: bool,
+    tried: Option<TriedLine>,
+    self_href: String,
+}
+
+async fn rules(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let answer = async {
+        let c = site.ctx(&visitor, Nav::Admin).await?;
+        let o = c.w.office();
+        let premises = site.pages.office().premises();
+        let (in_force, tried) = (premises.rules(), premises.rules_tried());
+        let pill = |most: u32| match most {
+            0 => Pill::new("idle", o.rule_off),
+            most if most >= in_force.link_score => Pill::new("safe", o.rule_links),
+            _ => Pill::new("ask", o.rule_suggests),
+        };
+        page(&RulesPage {
+            rules: in_force
+                .rules
+                .iter()
+                .map(|(rule, most)| (c.w.linking_rule(rule).to_owned(), *most, pill(*most)))
+                .collect(),
+            link_score: in_force.link_score,
+            number_rule: in_force.number_rule_version,
+            shapes: in_force.shapes,
+            running: tried.running_since.is_some(),
+            tried: tried_line(&tried, &c),
+            self_href: visitor.part_href(),
+            o,
+            c: &c,
+        })
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+async fn begin_rules(State(site): State<Arc<Site>>) -> Response {
+    site.pages.office().premises().begin_rules();
+    Redirect::to("/admin/rules").into_response()
+}
+
+// --- API -----------------------------------------------------------------------------------------
+
+/// A destination.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DestinationItem {
+    /// Its name.
+    pub name: String,
+    /// `folder`, `s3`, `tus`, `azure`, `sftp`, `ftp`, `webdav`.
+    pub kind: &'static str,
+    /// Where it is.
+    pub address: String,
+    /// A clip counts as proven only once it is proven there.
+    pub required: bool,
+    /// Up to which label clips go there.
+    pub max_sensitivity: String,
+    /// `remote_checksum`, `read_back`, `length_only`, `none`; null before it was reached.
+    pub proof: Option<&'static str>,
+    /// Objects can be locked there.
+    pub can_lock: bool,
+    /// The vault's own device.
+    pub same_device: bool,
+    /// What the last look found, in words.
+    pub detail: String,
+    /// When that was, RFC 3339.
+    pub probed_at: Option<String>,
+    /// Why nothing goes out now.
+    pub trouble: Option<String>,
+    /// Clips that wait for it.
+    pub waiting: u64,
+    /// The newest trial.
+    pub trial: Option<TrialItem>,
+}
+
+/// A trial.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrialItem {
+    /// When it was begun, RFC 3339.
+    pub begun_at: String,
+    /// `reaching`, `trying`, `found`, `failed`.
+    pub step: &'static str,
+    /// How long the first answer took, milliseconds.
+    pub reached_ms: Option<i64>,
+    /// How long all of it took, milliseconds.
+    pub took_ms: Option<i64>,
+    /// What was found, or why it failed.
+    pub detail: Option<String>,
+}
+
+impl From<&Trial> for TrialItem {
+    fn from(trial: &Trial) -> Self {
+        let (reached_ms, took_ms, detail) = match &trial.step {
+            TrialStep::Reaching => (None, None, None),
+            TrialStep::Trying { reached_ms } => (Some(*reached_ms), None, None),
+            TrialStep::Found { reached_ms, took_ms, abilities } => {
+                (Some(*reached_ms), Some(*took_ms), Some(abilities.detail.clone()))
+            }
+            TrialStep::Failed { took_ms, words, .. } => (None, Some(*took_ms), Some(words.clone())),
+        };
+        Self { begun_at: trial.begun.rfc3339(), step: trial.step.as_str(), reached_ms, took_ms, detail }
+    }
+}
+
+/// Destinations, how each is, and what the newest trial found.
+#[utoipa::path(get, path = "/api/v1/destinations", responses((status = 200, body = Vec<DestinationItem>), (status = 503, body = Problem)))]
+pub(in crate::web) async fn list_destinations(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+    let item = |d: DestinationFacts| DestinationItem {
+        name: d.place.name,
+        kind: d.place.kind,
+        address: d.place.address,
+        required: d.place.required,
+        max_sensitivity: d.place.max_sensitivity,
+        proof: d.proof.map(|p| p.as_str()),
+        can_lock: d.can_lock,
+        same_device: d.same_device,
+        detail: d.detail,
+        probed_at: d.probed.map(|at| at.rfc3339()),
+        trouble: d.trouble.map(|(words, ..)| words),
+        waiting: d.waiting,
+        trial: d.trial.as_ref().map(TrialItem::from),
+    };
+    match site.pages.office().destinations().await {
+        Ok(facts) => Json(facts.into_iter().map(item).collect::<Vec<_>>()).into_response(),
+        Err(e) => Trouble::from(e).problem(&visitor),
+    }
+}
+
+/// Tries a destination now, with an object of its own; the list tells how far it is and what it found.
+#[utoipa::path(post, path = "/api/v1/destinations/{destination}/trial", params(("destination" = String, Path, description = "Its name")),
+    responses((status = 202, description = "It goes on", body = serde_json::Value), (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn try_destination(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(destination): Path<String>,
+) -> Response {
+    match site.carry_out(&visitor.caller, Request::TryDestination { destination }).await {
+        Ok(told) => (axum::http::StatusCode::ACCEPTED, Json(told)).into_response(),
+        Err(trouble) => trouble.problem(&visitor),
+    }
+}
+
+/// A self-check.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckReport {
+    /// One goes on now.
+    pub running: bool,
+    /// When the newest ended, RFC 3339.
+    pub at: Option<String>,
+    /// No problem was found.
+    pub ok: Option<bool>,
+    /// Why it came to no end.
+    pub failed: Option<String>,
+    /// What was found, the worst first.
+    pub findings: Vec<FindingItem>,
+}
+
+/// A finding.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FindingItem {
+    /// `problem`, `warning`, `ok`.
+    pub level: &'static str,
+    /// What was looked at.
+    pub part: String,
+    /// What was found.
+    pub words: String,
+    /// What to do; empty where nothing needs to be done.
+    pub todo: String,
+}
+
+fn report(check: &Looked<Vec<Finding>>) -> CheckReport {
+    let last = check.last.as_ref();
+    let findings = last.and_then(|last| last.found.as_ref().ok());
+    let item = |f: &Finding| FindingItem {
+        level: f.gravity.as_str(),
+        part: f.part.clone(),
+        words: f.words.clone(),
+        todo: f.todo.clone(),
+    };
+    CheckReport {
+        running: check.running_since.is_some(),
+        at: last.map(|last| last.at.rfc3339()),
+        ok: findings.map(|all| counts(all).0 == 0),
+        failed: last.and_then(|last| last.found.as_ref().err().cloned()),
+        findings: findings.map(|all| all.iter().map(item).collect()).unwrap_or_default(),
+    }
+}
+
+/// The newest self-check: what `evidock doctor` says.
+#[utoipa::path(get, path = "/api/v1/check", responses((status = 200, body = CheckReport)))]
+pub(in crate::web) async fn last_check(State(site): State<Arc<Site>>) -> Response {
+    Json(report(&site.pages.office().premises().check())).into_response()
+}
+
+/// Begins a self-check, if none goes on.
+#[utoipa::path(post, path = "/api/v1/check", responses((status = 202, body = CheckReport)))]
+pub(in crate::web) async fn run_check(State(site): State<Arc<Site>>) -> Response {
+    let premises = site.pages.office().premises();
+    premises.begin_check();
+    (axum::http::StatusCode::ACCEPTED, Json(report(&premises.check()))).into_response()
+}
+
+/// The configuration in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConfigurationNow {
+    /// The file; null for the embedded defaults.
+    pub file: Option<String>,
+    /// The file says something else now than when the daemon started.
+    pub changed_since: bool,
+    /// Every setting; secrets are in none.
+    pub settings: Vec<SettingItem>,
+}
+
+/// A setting.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SettingItem {
+    /// Its section.
+    pub section: String,
+    /// Its key.
+    pub key: String,
+    /// As it would be written.
+    pub value: String,
+    /// `file`, `process`, `default`.
+    pub from: &'static str,
+    /// The line of the file.
+    pub line: Option<usize>,
+}
+
+/// The configuration in force, and where each value comes from. Secrets are never in it.
+#[utoipa::path(get, path = "/api/v1/configuration", responses((status = 200, body = ConfigurationNow)))]
+pub(in crate::web) async fn show_configuration(State(site): State<Arc<Site>>) -> Response {
+    let found = site.pages.office().premises().configuration();
+    let item = |s: crate::domain::office::Setting| SettingItem {
+        section: s.section,
+        key: s.key,
+        value: s.value,
+        from: s.from.as_str(),
+        line: match s.from {
+            SettingFrom::File(line) => Some(line),
+            SettingFrom::Process | SettingFrom::Default => None,
+        },
+    };
+    let settings = found.settings.into_iter().map(item).collect();
+    Json(ConfigurationNow { file: found.file, changed_since: found.changed_since, settings }).into_response()
+}
+
+/// What rules would do, in figures.
+pub(super) fn figures(tried: &Looked<RulesTried>) -> Value {
+    let last = tried.last.as_ref();
+    let found = last.and_then(|last| last.found.as_ref().ok()).map(|t| {
+        let by_rule: serde_json::Map<String, Value> =
+            t.by_rule.iter().map(|(rule, n)| (rule.clone(), json!(n))).collect();
+        json!({
+            "clips": t.clips, "links": t.links, "withdrawals": t.withdrawals, "suggestions": t.suggestions,
+            "conflicts": t.conflicts, "by_rule": by_rule,
+        })
+    });
+    json!({
+        "running": tried.running_since.is_some(), "at": last.map(|last| last.at.rfc3339()), "found": found,
+        "failed": last.and_then(|last| last.found.as_ref().err().cloned()),
+    })
+}
+
+/// Linking rules as configured, and what the newest dry run came to, in figures.
+#[utoipa::path(get, path = "/api/v1/rules", responses((status = 200, description = "Rules and figures", body = serde_json::Value)))]
+pub(in crate::web) async fn rules_now(State(site): State<Arc<Site>>) -> Response {
+    let premises = site.pages.office().premises();
+    let in_force = premises.rules();
+    let rules: serde_json::Map<String, Value> =
+        in_force.rules.iter().map(|(rule, most)| ((*rule).to_owned(), json!(most))).collect();
+    let told = json!({
+        "link_score": in_force.link_score, "rules": rules, "number_rule_version": in_force.number_rule_version,
+        "tried": figures(&premises.rules_tried()),
+    });
+    Json(told).into_response()
+}
+
+/// Begins a dry run of the linking rules, if none goes on. It changes nothing.
+#[utoipa::path(post, path = "/api/v1/rules/trial", responses((status = 202, description = "It goes on", body = serde_json::Value)))]
+pub(in crate::web) async fn try_rules(State(site): State<Arc<Site>>) -> Response {
+    let premises = site.pages.office().premises();
+    premises.begin_rules();
+    (axum::http::StatusCode::ACCEPTED, Json(figures(&premises.rules_tried()))).into_response()
+}

@@ -1,0 +1,134 @@
+//! What is held, isolated, filed or disposed of, and what waits for a second person.
+
+use crate::domain::filing::Report;
+use crate::domain::ids::ClipId;
+use crate::domain::ports::BoxFuture;
+use crate::domain::rights::{Subject, Within};
+use crate::domain::time::UtcMs;
+use crate::store::{CopyRow, DisposalItem, DisposalRow, DueRow, FilingRow, HoldRow, IsolationRow, SentRow};
+use crate::web::site::ReadError;
+
+/// What an address names, where a right is asked over all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// A case, by any of its numbers.
+    Case(String),
+    /// A hold.
+    Hold(i64),
+}
+
+/// What stands on one clip.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Holds.
+    pub holds: Vec<HoldRow>,
+    /// Its isolation.
+    pub isolation: Option<IsolationRow>,
+    /// When it was disposed of, and by which list.
+    pub disposed: Option<(UtcMs, i64)>,
+    /// What became of its copies then.
+    pub copies: Vec<CopyRow>,
+    /// The case that was filed with it, and until when it is kept; `None` inside: for ever.
+    pub filed: Option<(FilingRow, Option<UtcMs>)>,
+}
+
+/// What stands on one case.
+#[derive(Debug, Clone, Default)]
+pub struct CaseKept {
+    /// Holds on the case itself.
+    pub holds: Vec<HoldRow>,
+    /// Its filing, once it was closed.
+    pub filing: Option<FilingRow>,
+    /// To whom it stands sent for legal review.
+    pub sent: Vec<SentRow>,
+}
+
+/// The page of keeping, within the bounds of whoever looks.
+#[derive(Debug, Clone, Default)]
+pub struct KeepingView {
+    /// Holds that stand.
+    pub holds: Vec<HoldRow>,
+    /// Isolated clips.
+    pub isolated: Vec<IsolationRow>,
+    /// Filed cases whose re-opening waits, with their numbers.
+    pub reopenings: Vec<(FilingRow, String)>,
+    /// Lists of disposal, newest first, with how many clips they have and how many of them are gone.
+    pub disposals: Vec<(DisposalRow, u64, u64)>,
+    /// Clips whose retention is over.
+    pub due: Vec<DueRow>,
+}
+
+/// A list of disposal with its clips.
+#[derive(Debug, Clone)]
+pub struct DisposalView {
+    /// The list.
+    pub list: DisposalRow,
+    /// Its clips.
+    pub items: Vec<DisposalItem>,
+}
+
+/// The filing of a case.
+#[derive(Debug, Clone)]
+pub struct FilingView {
+    /// Its number, as displayed.
+    pub case_no: String,
+    /// How far it is; `None` while it is open.
+    pub filing: Option<FilingRow>,
+    /// What the check finds now.
+    pub report: Report,
+    /// Its clips, in the order of capture; of isolated ones the id alone.
+    pub clips: Vec<FiledClip>,
+    /// The configured fonds.
+    pub fonds_no: Option<String>,
+}
+
+/// A clip of a case, as lists for the archive have it.
+#[derive(Debug, Clone, Default)]
+pub struct FiledClip {
+    /// Its id.
+    pub id: String,
+    /// RFC 3339.
+    pub captured: Option<String>,
+    /// Who recorded.
+    pub officer: Option<String>,
+    /// The number of their certificate.
+    pub officer_cert_no: Option<String>,
+    /// They are auxiliary staff, who hold none.
+    pub officer_auxiliary: bool,
+    /// What it proves, or its matter or name.
+    pub title: String,
+    /// Milliseconds.
+    pub duration_ms: Option<i64>,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// Hex.
+    pub sha256: String,
+    /// Until when it is kept and by what; `None` inside: for ever. Known once the case is filed.
+    pub keep: Option<(Option<UtcMs>, String)>,
+}
+
+/// Reading of it all.
+pub trait Reading: Send + Sync {
+    /// The clips of what an address names; `None` where there is no such thing.
+    fn named<'a>(&'a self, named: &'a Named) -> BoxFuture<'a, Result<Option<Vec<ClipId>>, ReadError>>;
+    /// How a case, by any of its numbers, stands to an account; `None` where there is none of that number.
+    fn case_standing<'a>(&'a self, number: &'a str, account: i64) -> BoxFuture<'a, Result<Option<Subject>, ReadError>>;
+    /// What stands on a clip.
+    fn kept(&self, clip: ClipId) -> BoxFuture<'_, Result<Kept, ReadError>>;
+    /// What stands on a case, by any of its numbers.
+    fn case_kept<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseKept, ReadError>>;
+    /// The page of keeping: holds and cases `within` these bounds, isolated ids within others; with what is due where
+    /// `disposal` says so.
+    fn keeping<'a>(
+        &'a self,
+        within: &'a Within,
+        isolated: &'a Within,
+        disposal: bool,
+    ) -> BoxFuture<'a, Result<KeepingView, ReadError>>;
+    /// A list of disposal; `None` where there is none of that number.
+    fn disposal(&self, disposal: i64) -> BoxFuture<'_, Result<Option<DisposalView>, ReadError>>;
+    /// The filing of a case; `None` where there is no such case.
+    fn filing<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<Option<FilingView>, ReadError>>;
+    /// Whom to call about what is suspected classified.
+    fn responsible(&self) -> Option<String>;
+}

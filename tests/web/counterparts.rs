@@ -1,0 +1,131 @@
+//! Everything that the page does, the API does, too: each form has its counterpart with the same right, or a reason why a
+//! program has none. A new form without either fails here.
+
+#![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
+
+use std::collections::BTreeSet;
+
+use evidock::web::routes::{Declared, Need};
+
+use super::Visit;
+use super::fixtures::Scene;
+
+/// A form of the page, and what a program asks instead.
+const COUNTERPARTS: &[(&str, &str, &str)] = &[
+    ("/admin/check", "POST", "/api/v1/check"),
+    ("/admin/destinations/{destination}/try", "POST", "/api/v1/destinations/{destination}/trial"),
+    ("/admin/recorders/{device}/assign", "POST", "/api/v1/recorders/{device}/assign"),
+    ("/admin/recorders/{device}/{verdict}", "POST", "/api/v1/recorders/{device}/{verdict}"),
+    ("/admin/rules", "POST", "/api/v1/rules/trial"),
+    ("/alarms/{alarm}/acknowledge", "POST", "/api/v1/alarms/{alarm}/acknowledge"),
+    ("/cases/{number}/bind", "POST", "/api/v1/cases/{number}/bind"),
+    ("/cases/{number}/close", "POST", "/api/v1/cases/{number}/close"),
+    ("/cases/{number}/documents", "POST", "/api/v1/cases/{number}/documents"),
+    ("/cases/{number}/export", "POST", "/api/v1/exports"),
+    ("/cases/{number}/file", "POST", "/api/v1/cases/{number}/file"),
+    ("/cases/{number}/hold", "POST", "/api/v1/cases/{number}/holds"),
+    ("/cases/{number}/reasons", "POST", "/api/v1/cases/{number}/reasons"),
+    ("/cases/{number}/reopen", "POST", "/api/v1/cases/{number}/reopen"),
+    ("/cases/{number}/review", "POST", "/api/v1/cases/{number}/review"),
+    // The same form calls it back.
+    ("/cases/{number}/review", "DELETE", "/api/v1/cases/{number}/review"),
+    ("/clips/several", "POST", "/api/v1/clips/several"),
+    ("/clips/{id}/annotate", "PATCH", "/api/v1/clips/{id}"),
+    ("/clips/{id}/derive", "POST", "/api/v1/clips/{id}/derived"),
+    ("/clips/{id}/hold", "POST", "/api/v1/clips/{id}/holds"),
+    ("/clips/{id}/isolate", "POST", "/api/v1/clips/{id}/isolation"),
+    ("/clips/{id}/lift", "POST", "/api/v1/clips/{id}/isolation/lift"),
+    ("/clips/{id}/link", "POST", "/api/v1/clips/{id}/links"),
+    ("/clips/{id}/push", "POST", "/api/v1/clips/{id}/push"),
+    ("/clips/{id}/unlink", "DELETE", "/api/v1/clips/{id}/links/{case_no}"),
+    ("/desk", "POST", "/api/v1/desk/scan"),
+    ("/desk/issue", "POST", "/api/v1/desk/issue"),
+    ("/desk/return", "POST", "/api/v1/desk/return"),
+    ("/desk/undo", "POST", "/api/v1/desk/undo"),
+    ("/exports/{package}/again", "POST", "/api/v1/exports/{package}/{step}"),
+    ("/exports/{package}/confirm", "POST", "/api/v1/exports/{package}/{step}"),
+    ("/exports/{package}/refuse", "POST", "/api/v1/exports/{package}/{step}"),
+    ("/keeping/disposals", "POST", "/api/v1/disposals"),
+    ("/keeping/disposals/{disposal}", "POST", "/api/v1/disposals/{disposal}"),
+    ("/keeping/holds/{hold}", "POST", "/api/v1/holds/{hold}"),
+    ("/registers/imports/{import}/undo", "DELETE", "/api/v1/registers/imports/{import}"),
+    ("/registers/rules", "POST", "/api/v1/registers/rules/trial"),
+    ("/registers/{register}", "POST", "/api/v1/registers/{register}"),
+    ("/registers/{register}", "POST", "/api/v1/registers/{register}/trial"),
+    ("/review/{number}/note", "POST", "/api/v1/cases/{number}/review/notes"),
+    ("/review/{number}/opinion", "POST", "/api/v1/cases/{number}/review/opinion"),
+    ("/review/{number}/sheet", "POST", "/api/v1/cases/{number}/review/sheet"),
+    ("/review/{number}/withdraw", "DELETE", "/api/v1/cases/{number}/review/notes/{note}"),
+    ("/rooms/{stream}/start", "POST", "/api/v1/rooms/{stream}/start"),
+    ("/rooms/{stream}/stop", "POST", "/api/v1/rooms/{stream}/stop"),
+    ("/sampling/draw", "POST", "/api/v1/samples"),
+    ("/sampling/{sample}/{n}/answer", "POST", "/api/v1/samples/{sample}/{n}/answer"),
+    ("/sampling/{sample}/{n}/close", "POST", "/api/v1/samples/{sample}/{n}/close"),
+    ("/sampling/{sample}/{n}/judge", "POST", "/api/v1/samples/{sample}/{n}/judgement"),
+    ("/sampling/{sample}/{n}/return", "POST", "/api/v1/samples/{sample}/{n}/return"),
+    ("/sending/pause", "POST", "/api/v1/sending/pause"),
+    ("/sending/resume", "POST", "/api/v1/sending/resume"),
+    ("/triage/{id}/decide", "POST", "/api/v1/clips/{id}/decision"),
+];
+
+/// Forms that programs have no use for, or no business with.
+const PEOPLE_ONLY: &[(&str, &str)] = &[
+    ("/account/codes", "one-time codes are a person's"),
+    ("/account/password", "a password is a person's; a program has a token"),
+    ("/account/sessions/{session}/end", "sessions are a person's; a token is ended with `evidock token end`"),
+    ("/accounts", "no program makes accounts: a token has no such right"),
+    ("/accounts/{login}", "no program changes accounts: a token has no such right"),
+    ("/accounts/{login}/disable", "no program changes accounts: a token has no such right"),
+    ("/accounts/{login}/enable", "no program changes accounts: a token has no such right"),
+    ("/accounts/{login}/password", "no program gives out passwords: a token has no such right"),
+    ("/accounts/{login}/sessions/end", "no program ends people's sessions: a token has no such right"),
+    ("/accounts/{login}/unlock", "no program changes accounts: a token has no such right"),
+    ("/language", "a program sends Accept-Language"),
+    ("/purpose", "a program gives its purpose in x-purpose"),
+    ("/signin", "a program has a token"),
+    ("/signin/certificate", "a program has a token"),
+    ("/signin/code", "a program has a token"),
+    ("/signout", "a program has a token, which `evidock token end` ends"),
+];
+
+fn right(need: Need) -> Option<String> {
+    match need {
+        Need::May(action) | Need::Over(action) | Need::Case(action) => Some(format!("{action:?}")),
+        Need::Anyone | Need::SignedIn => None,
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_page_does_a_program_can_ask_for() {
+    let visit = Visit::to(Scene::Busy);
+    let declared = evidock::web::routes(&visit.site).declared().to_vec();
+    let document = visit.get("/api/v1/openapi.json").await.json();
+    let is_form = |r: &&Declared| {
+        // Another station's log asks for a signature there: a protocol of its own, for programs alone.
+        r.method != "GET" && !r.path.starts_with("/api/") && !r.path.ends_with("add-checkpoint")
+    };
+    let forms: BTreeSet<&str> = declared.iter().filter(is_form).map(|r| r.path).collect();
+    assert!(forms.len() > 50, "{forms:?}");
+    let known: BTreeSet<&str> =
+        COUNTERPARTS.iter().map(|c| c.0).chain(PEOPLE_ONLY.iter().map(|(path, _)| *path)).collect();
+    let lost: Vec<_> = forms.difference(&known).collect();
+    assert!(lost.is_empty(), "these forms have no counterpart in the API, and no reason why not: {lost:?}");
+    let gone: Vec<_> = known.difference(&forms).collect();
+    assert!(gone.is_empty(), "the page has these forms no more: {gone:?}");
+    for (path, why) in PEOPLE_ONLY {
+        assert!(!why.is_empty() && COUNTERPARTS.iter().all(|c| c.0 != *path), "{path}");
+    }
+
+    let of = |method: &str, path: &str| declared.iter().find(|r| r.method == method && r.path == path);
+    for (form, method, path) in COUNTERPARTS {
+        let asked = of(method, path).unwrap_or_else(|| panic!("{method} {path} is not there"));
+        assert_eq!(right(asked.need), right(of("POST", form).unwrap().need), "{form} and {method} {path}");
+        let told = &document["paths"][*path][method.to_lowercase()];
+        assert!(told.is_object(), "{method} {path} is not in the document");
+        let keys = told["parameters"].as_array().unwrap().iter().filter(|p| p["name"] == "idempotency-key");
+        assert_eq!(keys.count(), 1, "{method} {path}: a change takes a key");
+    }
+    // And the other way round: nobody's accounts are a program's.
+    let apart = |r: &&Declared| r.path.starts_with("/api/") && right(r.need).is_some_and(|a| a == "ManageAccounts");
+    assert_eq!(declared.iter().filter(apart).count(), 0, "accounts are beyond the API: PEOPLE_ONLY says why");
+}
