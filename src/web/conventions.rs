@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::repeat::{KEY_CHARS, KEY_HEADER};
+use super::repeat::{KEY_CHARS, KEY_HEADER, key_pattern};
 use super::routes::{Declared, Need};
 
 const PROBLEM: &str = "#/components/schemas/Problem";
@@ -51,7 +51,7 @@ fn dress_operation(path: &str, method: &str, operation: &mut Map<String, Value>)
             "description": "Asked again under the same key, the change is not made again: the first answer comes back, with \
                             `idempotency-replayed: true`. The same key for another change is refused.",
             "required": false,
-            "schema": { "type": "string", "minLength": 1, "maxLength": KEY_CHARS, "pattern": "^[ !#-~]+$" },
+            "schema": { "type": "string", "minLength": 1, "maxLength": KEY_CHARS + 2, "pattern": key_pattern() },
         });
         let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
         if let Some(parameters) = parameters.as_array_mut() {

@@ -228,11 +228,17 @@ impl Answer {
     }
 }
 
+/// What the document says of a key, as [`word`] reads it.
+pub(super) fn key_pattern() -> String {
+    let word = format!("[!#-~](?:[ !#-~]{{0,{}}}[!#-~])?", KEY_CHARS - 2);
+    format!("^(?:{word}|\"{word}\")$")
+}
+
 /// The key itself, with or without the quotes of a structured field.
 fn word(said: &str) -> Option<String> {
-    let word = said.trim();
-    let word = word.strip_prefix('"').and_then(|w| w.strip_suffix('"')).unwrap_or(word);
-    let good = (1..=KEY_CHARS).contains(&word.len()) && word.bytes().all(|b| (b' '..=b'~').contains(&b));
+    let word = said.strip_prefix('"').and_then(|w| w.strip_suffix('"')).unwrap_or(said);
+    let plain = |b: u8| (b' '..=b'~').contains(&b) && b != b'"';
+    let good = (1..=KEY_CHARS).contains(&word.len()) && word.trim() == word && word.bytes().all(plain);
     good.then(|| word.to_owned())
 }
 
@@ -279,8 +285,14 @@ mod tests {
     fn keys_are_short_and_plain() {
         assert_eq!(word("\"a b\"").as_deref(), Some("a b"));
         assert_eq!(word("018f-7").as_deref(), Some("018f-7"));
-        for bad in ["", "\"\"", "a\u{1}", &"x".repeat(KEY_CHARS + 1)] {
-            assert_eq!(word(bad), None, "{bad}");
+        let longest = "x".repeat(KEY_CHARS);
+        let good = ["a", "\"a b\"", "018f-7", &longest, &format!("\"{longest}\"")];
+        let longer = "x".repeat(KEY_CHARS + 1);
+        let bad = ["", "\"\"", "\"", "a\"b", "\"a", " a", "\" a\"", "a\u{1}", "\u{e9}", &longer, &format!("\"{longer}\"")];
+        let document = regex::Regex::new(&key_pattern()).expect("a pattern");
+        for (said, taken) in good.iter().map(|k| (k, true)).chain(bad.iter().map(|k| (k, false))) {
+            assert_eq!(word(said).is_some(), taken, "{said}");
+            assert_eq!(document.is_match(said), taken, "the document of {said}");
         }
     }
 }
