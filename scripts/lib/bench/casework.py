@@ -19,32 +19,59 @@ RULED, ROSTER_ROWS = 100_000, 10_000
 
 def casework(run, station, new_state, make_recorder):
     tool = program()
-    small = filled_state(run, "small", max(run.clips // 100, 1_000), station, new_state, make_recorder)
-    large = filled_state(run, "large", run.clips, station, new_state, make_recorder)
+    small = filled_state(run, tool, "small", max(run.clips // 100, 1_000), station, new_state, make_recorder)
+    large = filled_state(run, tool, "large", run.clips, station, new_state, make_recorder)
     before, after = (find_in_store(run, tool, *state) for state in (small, large))
-    state, numbers = large
+    state, world = large
     figures = {"case_find_store": [(after, None)], "case_find_growth": [(after, before)]}
+    look(tool, state)
     box = station(state)
     with box:
         box.until_ready()
         page = Page(box)
         draw = random.Random(1)
-        asked = [draw.choice(numbers) for _ in range(TIMES)]
+        asked = [numbers_of(case, draw) for case in draw.choices(world.cases, k=TIMES)]
         figures["case_find_http"] = [(slowest(page, [f"/api/v1/cases/{urllib.parse.quote(n)}" for n in asked]), None)]
         halves = [n.split("〕")[1].removesuffix("号") for n in asked[:50]]
         figures["case_half_http"] = [(slowest(page, [f"/api/v1/cases?query={half}" for half in halves]), None)]
+        figures["search_http"] = [(slowest(page, [found_by(world, draw) for _ in range(60)]), None)]
         figures["triage_page"] = [(slowest(page, ["/triage"] * 50), None)]
         figures["clips_page"] = [(slowest(page, ["/clips"] * 50), None)]
         figures["station_page"] = [(slowest(page, ["/"] * 50), None)]
-        roster = run.work / "roster.csv"
-        write_roster(roster)
-        figures["roster_import"] = [(seconds(box, "roster", "import", roster), None)]
-    ruled, _ = filled_state(run, "ruled", min(RULED, run.clips), station, new_state, make_recorder)
+    ruled, world = filled_state(run, tool, "ruled", min(RULED, run.clips), station, new_state, make_recorder)
     box = station(ruled)
     with box:
         box.until_ready()
         figures["rules_try"] = [(seconds(box, "rules", "try"), None)]
+        figures["roster_import"] = [(seconds(box, "roster", "import", next_roster(run, world)), None)]
     return figures
+
+
+def numbers_of(case, draw):
+    """One of a case's numbers."""
+    return draw.choice([n for n in (case.number, case.other) if n])
+
+
+def found_by(world, draw):
+    """The address of a search as people make it: a place and a day, a party, a place and a matter, or somebody's name."""
+    outing = draw.choice(world.outings)
+    said = draw.choice(
+        [
+            f"{outing.place} {outing.at:%Y-%m-%d}",
+            outing.place,
+            f"{outing.place[:3]} {draw.choice(filled.MATTERS)}",
+            outing.officer.split(" ")[0],
+            outing.officer,
+        ]
+    )
+    return f"/api/v1/clips?q={urllib.parse.quote(said)}"
+
+
+def look(tool, state):
+    """Prints how long each look that a page takes at the store takes, for whoever wants to know where time goes."""
+    told = subprocess.run([tool, "looks", state], check=True, stdout=subprocess.PIPE, text=True).stdout
+    for line in told.splitlines():
+        say(f"  {line}")
 
 
 def program():
@@ -52,9 +79,12 @@ def program():
     return EVIDOCK.parent / "examples" / "casework"
 
 
-def filled_state(run, name, clips, station, new_state, make_recorder):
+def filled_state(run, tool, name, clips, station, new_state, make_recorder):
     state = new_state(run, run.work / name)
     recorder = make_recorder(run.work / f"{name}-recorder", 1, 0)
+    world = filled.World(clips, max(clips // CLIPS_OF_A_CASE, 1))
+    folder = run.work / f"{name}-registers"
+    folder.mkdir()
     box = station(state)
     with box:
         box.until_ready()
@@ -64,18 +94,22 @@ def filled_state(run, name, clips, station, new_state, make_recorder):
         (clip,) = box.one("SELECT clip_id FROM clip")
         # All five facts, so that its twins have them.
         for words in (["link", clip, filled.NUMBER], ["annotate", clip, "place=新华路1号", "proves=现场检查情况"]):
-            subprocess.run([*command(box), *words], check=True, stdout=subprocess.DEVNULL)
+            seconds(box, *words)
+        for words, file in world.write_registers(folder, ROSTER_ROWS):
+            say(f"  {' '.join(words)}: {seconds(box, *words, file):.1f} s")
     began = time.monotonic()
-    numbers = filled.fill(state / "evidock.db", clips, max(clips // CLIPS_OF_A_CASE, 1))
-    say(f"  {clips} clips of {len(numbers)} cases made in {time.monotonic() - began:.0f} s")
-    return state, numbers
+    filled.fill(state / "evidock.db", world)
+    made = time.monotonic()
+    subprocess.run([tool, "index", state], check=True, stdout=subprocess.DEVNULL)
+    say(f"  {clips} clips of {len(world.cases)} cases made in {made - began:.0f} s, made to be found in {time.monotonic() - made:.0f} s")
+    return state, world
 
 
-def find_in_store(run, tool, state, numbers):
+def find_in_store(run, tool, state, world):
     """The slowest but one in a hundred, milliseconds."""
     asked = run.work / "asked"
     draw = random.Random(2)
-    asked.write_text("\n".join(draw.choice(numbers) for _ in range(1_000)))
+    asked.write_text("\n".join(numbers_of(case, draw) for case in draw.choices(world.cases, k=1_000)))
     told = subprocess.run([tool, "find", state, asked], check=True, stdout=subprocess.PIPE, text=True).stdout
     return float(told)
 
@@ -117,9 +151,11 @@ def seconds(box, *words):
     return time.monotonic() - began
 
 
-def write_roster(path):
-    rows = ["recorder,officer,from,to,case,place"]
+def next_roster(run, world):
+    """A roster of the month after the last, as it is imported each month."""
+    rows = []
     for n in range(ROSTER_ROWS):
-        recorder, day = 1_000_000 + n % filled.RECORDERS, 1 + n // filled.RECORDERS
-        rows.append(f"{recorder},王伟 ({110_000 + n % filled.OFFICERS}),2026-05-{day:02d} 08:00,2026-05-{day:02d} 17:30,,新华路")
-    path.write_text("\n".join(rows) + "\n")
+        recorder, day = world.recorders[n % len(world.recorders)], 1 + n // len(world.recorders)
+        officer = world.officers[n % len(world.officers)]
+        rows.append(f"{recorder},{officer},2026-08-{day:02d} 08:00,2026-08-{day:02d} 17:30,,新华路")
+    return filled.write_csv(run.work / "roster.csv", "recorder,officer,from,to,case,place", rows)

@@ -6,6 +6,7 @@
 //!                            one in a hundred, milliseconds
 //! casework looks DIR         what pages ask of the store, each once cold and then as it goes on; a line each, milliseconds
 //! casework try DIR           the dry run of the rules over every clip; tells clips and milliseconds
+//! casework index DIR         writes what is due for the index of searches
 //! casework migrate DIR ID    brings the database of station ID up to date; tells milliseconds
 //! ```
 
@@ -27,8 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["find", dir, numbers] => find(Path::new(dir), &std::fs::read_to_string(numbers)?),
         ["looks", dir] => looks(Path::new(dir)),
         ["try", dir] => try_rules(Path::new(dir)),
+        ["index", dir] => index(Path::new(dir)),
         ["migrate", dir, id] => migrate(Path::new(dir), id),
-        _ => Err("casework find DIR FILE | looks DIR | try DIR | migrate DIR ID".into()),
+        _ => Err("casework find DIR FILE | looks DIR | try DIR | index DIR | migrate DIR ID".into()),
     }
 }
 
@@ -139,6 +141,14 @@ fn migrate(dir: &Path, id: &str) -> Result<(), Box<dyn Error>> {
     let began = monotonic();
     let store = Store::open(&dir.join("evidock.db"), &StationId::new(id)?, SystemClock::new())?;
     println!("{:.0}", began.elapsed().as_secs_f64() * 1000.0);
+    store.close();
+    Ok(())
+}
+
+/// Writes what is due for the index of searches; the daemon would do so beside what is measured.
+fn index(dir: &Path) -> Result<(), Box<dyn Error>> {
+    let store = Store::open(&dir.join("evidock.db"), &StationId::new("bench")?, SystemClock::new())?;
+    while store.write_blocking(|tx| tx.index_due(20_000))? > 0 {}
     store.close();
     Ok(())
 }

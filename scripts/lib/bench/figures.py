@@ -84,6 +84,7 @@ FIGURES = [
     Figure("case_find_growth", "casework", "ms", "the same, against a hundredth of the clips", "a hundredth of the clips", 2.0),
     Figure("case_find_http", "casework", "ms", "a case with its records over HTTP, p99", target=30, target_is="ours"),
     Figure("case_half_http", "casework", "ms", "cases of half a number over HTTP, p99"),
+    Figure("search_http", "casework", "ms", "clips by place and day, party, matter or name over HTTP, p99"),
     Figure("triage_page", "casework", "ms", "the page of what waits, p99", target=100, target_is="ours"),
     Figure("clips_page", "casework", "ms", "the first page of all clips, p99"),
     Figure("station_page", "casework", "ms", "the station page, p99"),

@@ -6,6 +6,7 @@ in it, too; what differs from clip to clip (when, who, where, which case, what i
 Nothing but the database is made: no file of these clips is there."""
 
 import contextlib
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -14,16 +15,19 @@ import sqlite3
 import uuid
 
 # An agency as domain numbers go: recorders and officers of about ten stations, two years of shifts.
-RECORDERS, OFFICERS, PLACES, DAYS = 500, 600, 4_000, 730
+RECORDERS, OFFICERS, UNITS, PLACES, DAYS = 500, 600, 20, 4_000, 730
 # Of a hundred outings: those that belong to a case, and those whose clips lack one and wait in triage.
 LINKED, UNLINKED = 85, 10
+# Of a hundred outings without a case: those about which a rule suggested one, and those about which two did.
+SUGGESTED, DISPUTED = 60, 15
+# Of a hundred outings on the roster: those for which it names a case.
+ROSTER_NAMES_CASE = 30
 FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平"
 ROADS = "新华路 建设街 中山路 人民路 解放街 光明路 裕华路 和平路 友谊大街 槐安路".split()
 TRADES = "餐饮 诊所 美容院 药店 超市 宾馆 网吧 加油站 食品厂 建材店".split()
 MATTERS = "现场检查 调查取证 证据保全 听证 送达".split()
-# Above the ids of real ones.
-FIRST_CASE = 1_000_000
+CAUSES = "未取得卫生许可证 未公示卫生信息 未按规定消毒 超范围诊疗 使用非卫生技术人员".split()
 BEGIN = dt.datetime(2024, 7, 1, tzinfo=dt.timezone.utc)
 BATCH = 5_000
 # Entries of the log for each clip: sealed, probed, linked, sent, proven, looked at.
@@ -32,10 +36,115 @@ ENTRIES = 10
 NUMBER = "赵卫罚〔2024〕777号"
 
 
-def fill(database, clips, cases, seed=20260619):
-    """Fills the database of a stopped station in which one clip is docked, sealed and linked; gives the
-    numbers of the cases."""
-    draw = random.Random(seed)
+@dataclasses.dataclass
+class Outing:
+    """Of one officer with one recorder to one place; `case` is its place in `World.cases`, if there is one."""
+
+    at: dt.datetime
+    recorder: str
+    officer: str
+    place: str
+    case: int | None
+    owes: list[str]
+    clips: int
+    # Cases that rules suggest.
+    suggested: list[int]
+
+
+@dataclasses.dataclass
+class Case:
+    number: str
+    other: str | None
+    place: int
+    officers: tuple[str, str]
+    opened: dt.datetime
+
+
+class World:
+    """The agency: who is in it, where it goes, its cases and its outings, drawn from a fixed seed. What registers and
+    rosters say of it, evidock imports itself."""
+
+    def __init__(self, clips, cases, seed=20260619):
+        self.draw = draw = random.Random(seed)
+        self.officers = [f"{name(draw)} ({110_000 + n})" for n in range(OFFICERS)]
+        self.places = [f"{draw.choice(ROADS)}{n + 1}号{draw.choice(TRADES)}" for n in range(PLACES)]
+        self.recorders = [str(n) for n in range(1_000_000, 1_000_000 + RECORDERS)]
+        self.cases = [self.case(n) for n in range(cases)]
+        self.outings = []
+        left = clips
+        while left > 0:
+            self.outings.append(self.outing(min(draw.randrange(4, 17), left)))
+            left -= self.outings[-1].clips
+
+    def case(self, n):
+        # Beyond the serial of the real one.
+        year, serial = 2019 + n % 8, n // 8 + 1_000
+        other = f"赵卫立〔{year}〕{serial}号" if n % 2 else None
+        opened = BEGIN + dt.timedelta(days=self.draw.randrange(DAYS))
+        officers = tuple(self.draw.sample(self.officers, 2))
+        return Case(f"赵卫罚〔{year}〕{serial}号", other, self.draw.randrange(PLACES), officers, opened)
+
+    def outing(self, clips):
+        draw, kind = self.draw, self.draw.randrange(100)
+        known = draw.randrange(len(self.cases))
+        of_case = self.cases[known]
+        if kind < LINKED:
+            # A case is opened some days after the first outing, and there are more outings later.
+            day, place = of_case.opened + dt.timedelta(days=draw.randrange(-5, 20)), self.places[of_case.place]
+            officer, owes = draw.choice(of_case.officers), []
+        else:
+            day, place = BEGIN + dt.timedelta(days=draw.randrange(DAYS)), draw.choice(self.places)
+            officer = draw.choice(self.officers)
+            owes = ["case_no"] if kind < LINKED + UNLINKED else ["case_no", "place", "proves"]
+        lot = draw.randrange(100)
+        suggested = [] if kind < LINKED or lot >= SUGGESTED else draw.sample(range(len(self.cases)), 2 if lot < DISPUTED else 1)
+        at = day + dt.timedelta(minutes=draw.randrange(480, 1080))
+        return Outing(at, draw.choice(self.recorders), officer, place, known if kind < LINKED else None, owes, clips, suggested)
+
+    def write_registers(self, folder, roster_rows):
+        """Writes what evidock is to import; gives (words of its command line, file) in that order."""
+        places = [f"{place},{number(n)},{place},,," for n, place in enumerate(self.places)]
+        officers = [f"{split[0]},{split[1].rstrip(')')},0301330{n:04d},执法{n % UNITS + 1}科,,," for n, split in enumerate(o.split(" (") for o in self.officers)]
+        cases = [
+            f"{c.number},,{c.other or ''},,,,,{self.places[c.place]},{CAUSES[n % len(CAUSES)]},处罚,公共场所卫生,执法{n % UNITS + 1}科,"
+            f"{';'.join(c.officers)},{c.opened:%Y-%m-%d},,{self.places[c.place]},,,,立案;调查,"
+            for n, c in enumerate(self.cases)
+        ]
+        roster = [
+            f"{o.recorder},{o.officer},{o.at - dt.timedelta(hours=1):%Y-%m-%d %H:%M},{o.at + dt.timedelta(hours=7):%Y-%m-%d %H:%M},"
+            f"{self.cases[o.case].number if o.case is not None and n % 100 < ROSTER_NAMES_CASE else ''},{o.place if n % 2 else ''}"
+            for n, o in enumerate(self.outings[:roster_rows])
+        ]
+        registers = {
+            "party": ("当事人,统一社会信用代码,地址,纬度,经度,坐标系", places),
+            "officer": ("姓名,警号,执法证号,单位,辅助人员,离岗时间,卡号", officers),
+            "case": (
+                "案件编号,其他编号,立案号,告知书文号,决定书文号,强制文号,检查任务号,当事人,案由,执法类别,执法事项,承办单位,承办人,立案时间,结案时间,案发地点,"
+                "纬度,经度,坐标系,已完成环节,已完成事项",
+                cases,
+            ),
+        }
+        written = []
+        for register, (header, rows) in registers.items():
+            written.append((("register", "import", register), write_csv(folder / f"{register}.csv", header, rows)))
+        header = "recorder,officer,from,to,case,place"
+        written.append((("roster", "import"), write_csv(folder / "filled-roster.csv", header, roster)))
+        return written
+
+
+def write_csv(path, header, rows):
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def number(n):
+    """Like a unified social credit code of a business."""
+    return f"92130133MA{n:08d}"
+
+
+def fill(database, world):
+    """Fills the database of a stopped station that imported the world's registers, and in which one clip is docked, sealed
+    and linked."""
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
         db.execute("PRAGMA foreign_keys = OFF")
         # It is thrown away afterwards; a power cut would cost the minutes of making it.
@@ -43,24 +152,19 @@ def fill(database, clips, cases, seed=20260619):
         db.execute("PRAGMA cache_size = -400000")
         twin = Twin(db)
         db.execute("BEGIN")
-        numbers = make_cases(twin, cases)
-        make_clips(db, twin, clips, cases, draw)
+        make_clips(db, twin, world)
         make_log(db, twin)
-        # Their texts are twins, too: indexing each anew would go on beside what is measured.
-        db.execute("DELETE FROM search_due")
         db.execute("COMMIT")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return numbers
 
 
 class Twin:
-    """Rows of the one real clip and its case, table by table, as dictionaries."""
+    """Rows of the one real clip, table by table, as dictionaries."""
 
     def __init__(self, db):
         db.row_factory = sqlite3.Row
         self.db = db
         (self.clip,) = db.execute("SELECT l.clip_id FROM case_link l JOIN clip c USING (clip_id) WHERE c.role = 'clip' LIMIT 1").fetchone()
-        (self.case,) = db.execute("SELECT case_id FROM case_link WHERE clip_id = ?", [self.clip]).fetchone()
         self.rows = {}
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")]
         for table in tables:
@@ -68,10 +172,9 @@ class Twin:
             names = [c["name"] for c in columns]
             # A number that SQLite gives out itself.
             self_made = [c["name"] for c in columns if c["pk"] and c["type"] == "INTEGER" and sum(1 for d in columns if d["pk"]) == 1]
-            if "clip_id" in names and table not in ("log_entry", "outbox", "search_due"):
+            # What is found by a search evidock writes itself, from what the triggers say is due.
+            if "clip_id" in names and table not in ("log_entry", "outbox", "search_due", "search_text"):
                 self.keep(table, "clip_id = ?", self.clip, self_made)
-            elif "case_id" in names and table in ("case_file", "case_alias"):
-                self.keep(table, "case_id = ?", self.case, [])
         self.statements = {table: insert(table, rows[0]) for table, rows in self.rows.items()}
 
     def keep(self, table, where, what, without):
@@ -92,64 +195,36 @@ def name(draw):
     return draw.choice(FAMILY) + "".join(draw.choice(GIVEN) for _ in range(draw.choice((1, 2, 2))))
 
 
-def like(text, org, year, serial):
-    """The form of another number, made of that of `NUMBER`."""
-    return text.replace("赵卫罚", org).replace("2024", str(year)).replace("777", str(serial))
-
-
-def make_cases(twin, count):
-    """Cases, each with its number and, every other one, a second number; gives the numbers."""
-    alias, file = twin.rows["case_alias"][0], twin.rows["case_file"][0]
-    numbers, files, aliases = [], [], []
-    for n in range(count):
-        year, serial = year_and_serial(n)
-        files.append(tuple({**file, "case_id": FIRST_CASE + n}.values()))
-        for org in ("赵卫罚", "赵卫立")[: 1 + n % 2]:
-            row = {**alias, "case_id": FIRST_CASE + n}
-            for column in ("case_key", "display", "raw", "loose"):
-                row[column] = like(alias[column], org, year, serial)
-            # domain::layout::case_hash
-            row["case_hash"] = hashlib.sha256(row["case_key"].encode()).hexdigest()
-            aliases.append(tuple(row.values()))
-        numbers.append(like(NUMBER, "赵卫罚", year, serial))
-    twin.write("case_file", files)
-    twin.write("case_alias", aliases)
-    return numbers
-
-
-def year_and_serial(n):
-    # Beyond the serial of the real one.
-    return 2019 + n % 8, n // 8 + 1_000
-
-
-def make_clips(db, twin, count, cases, draw):
-    recorders = [f"{n:07d}" for n in range(1_000_000, 1_000_000 + RECORDERS)]
-    officers = [f"{name(draw)} ({110_000 + n})" for n in range(OFFICERS)]
-    places = [f"{draw.choice(ROADS)}{n + 1}号{draw.choice(TRADES)}" for n in range(PLACES)]
+def make_clips(db, twin, world):
+    draw = world.draw
+    keys = {row[0]: tuple(row[1:]) for row in db.execute("SELECT display, case_key, case_id FROM case_alias")}
     recorder_row = dict(db.execute("SELECT * FROM recorder LIMIT 1").fetchone())
-    db.executemany(insert("recorder", recorder_row), [tuple({**recorder_row, "recorder_id": r}.values()) for r in recorders])
-    pending = {table: [] for table in twin.rows if table not in ("case_file", "case_alias")}
-    made = 0
-    while made < count:
-        recorder, officer, place = draw.choice(recorders), draw.choice(officers), draw.choice(places)
-        at = BEGIN + dt.timedelta(days=draw.randrange(DAYS), minutes=draw.randrange(480, 1080))
-        kind = draw.randrange(100)
-        case = draw.randrange(cases)
-        for _ in range(min(draw.randrange(4, 17), count - made)):
+    db.executemany(insert("recorder", recorder_row), [tuple({**recorder_row, "recorder_id": r}.values()) for r in world.recorders])
+    pending = {table: [] for table in twin.rows}
+    suggestions, made = [], 0
+    for outing in world.outings:
+        at = outing.at
+        for _ in range(outing.clips):
             length = draw.randrange(60, 900)
-            facts = {"at": at, "length": length, "recorder": recorder, "officer": officer, "place": place, "n": made}
-            facts["case"] = case if kind < LINKED else None
-            facts["owes"] = [] if kind < LINKED else (["case_no"] if kind < LINKED + UNLINKED else ["case_no", "place", "proves"])
-            one(twin, pending, facts, draw)
+            case = None if outing.case is None else keys[world.cases[outing.case].number]
+            facts = {"at": at, "length": length, "recorder": outing.recorder, "officer": outing.officer, "place": outing.place}
+            clip = one(twin, pending, {**facts, "n": made, "case": case, "owes": outing.owes}, draw)
+            for score, suggested in zip((70, 62), outing.suggested):
+                text = world.cases[suggested].number
+                suggestions.append((clip, keys[text][0], text, score, int(at.timestamp() * 1000)))
             at += dt.timedelta(seconds=length + draw.randrange(5, 240))
             made += 1
         if len(pending["clip"]) >= BATCH:
             flush(twin, pending)
     flush(twin, pending)
+    db.executemany(
+        "INSERT INTO suggestion (clip_id, case_key, raw, rule, score, reason, made_ms) VALUES (?, ?, ?, 'register', ?, '', ?)",
+        suggestions,
+    )
 
 
 def one(twin, pending, facts, draw):
-    """Rows of one clip."""
+    """Rows of one clip; gives its id."""
     ms = int(facts["at"].timestamp() * 1000)
     clip, digest = uuid7(ms, draw), draw.randbytes(32)
     start = facts["at"].isoformat().replace("+00:00", "Z")
@@ -190,11 +265,12 @@ def one(twin, pending, facts, draw):
             elif table == "case_link":
                 if facts["case"] is None:
                     continue
-                key = like(row["case_key"], "赵卫罚", *year_and_serial(facts["case"]))
-                row.update(case_id=FIRST_CASE + facts["case"], case_key=key, rev=1, matter=draw.choice(MATTERS), withdrawn=0)
+                key, case = facts["case"]
+                row.update(case_id=case, case_key=key, rev=1, matter=draw.choice(MATTERS), withdrawn=0)
             elif table in ("upload_session", "upload_part", "suggestion", "hold", "isolation"):
                 continue
             rows.append(tuple(row.values()))
+    return clip
 
 
 def evidence(text, at, ms):
