@@ -291,3 +291,6 @@ impl Reader<'_> {
         )?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -514,3 +514,6 @@ impl Reader<'_> {
             .optional()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

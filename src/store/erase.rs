@@ -285,3 +285,6 @@ impl Reader<'_> {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -593,3 +593,6 @@ impl Reader<'_> {
             .query_row([clip.to_string()], |r| r.get(0))?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -274,3 +274,6 @@ impl Reader<'_> {
         Ok(recorder::whose(issued.as_ref().map(|i| i.officer.as_str()), clip, rostered))
     }
 }
+
+#[cfg(test)]
+mod tests;

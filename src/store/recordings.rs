@@ -479,3 +479,6 @@ fn between(previous: &SegmentRow, this: &SegmentRow) -> i64 {
     // The two differ by what the network delays, and no more.
     source_ms.filter(|ms| (ms - station_ms).abs() < 2_000).unwrap_or(station_ms)
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,6 @@ impl Reader<'_> {
         Ok(self.devices()?.into_iter().map(|d| (d.key, d.state)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -575,3 +575,6 @@ impl Reader<'_> {
         Ok(n as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

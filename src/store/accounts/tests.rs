@@ -1,7 +1,9 @@
 //! Sign-in against the rows that it rules.
 
 use super::*;
-use crate::domain::event::Actor;
+use crate::domain::event::{Actor, EventKind};
+use crate::domain::identity::SignInBy;
+use crate::domain::rights::Role;
 use crate::store::tests::{Fixture, fixture};
 
 fn asked(kind: EventKind) -> Draft {

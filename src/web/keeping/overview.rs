@@ -1,0 +1,174 @@
+//! The page of keeping: everything that is held, isolated or proposed, what is due, and what waits for a second person.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::blocks::{HoldLine, hold_line};
+use super::disposal::{ListLine, list_line};
+use super::{Asked, Posted, actor, asked, done, step, typed};
+use crate::domain::command::Request;
+use crate::domain::disposal::DisposalState;
+use crate::domain::rights::Action;
+use crate::domain::time::UtcMs;
+use crate::store::{DueRow, IsolationRow};
+use crate::web::present::{Ctx, Nav, Stamp, case_href};
+use crate::web::site::{Access, Site, Visitor};
+use crate::web::trouble::Trouble;
+use crate::web::view::keeping::KeepingView;
+
+struct IsolatedLine {
+    id: String,
+    who: String,
+    since: Stamp,
+    asked: Option<Asked>,
+}
+
+struct ReopenLine {
+    number: String,
+    code: String,
+    action: String,
+    asked: Asked,
+}
+
+struct DueLine {
+    id: String,
+    over: Stamp,
+    size: String,
+    cases: Vec<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "keeping.html")]
+struct KeepingPage<'a> {
+    c: &'a Ctx,
+    done: Option<&'static str>,
+    refusal: Option<String>,
+    holds: Vec<HoldLine>,
+    isolated: Vec<IsolatedLine>,
+    reopenings: Vec<ReopenLine>,
+    lists: Vec<ListLine>,
+    due: Vec<DueLine>,
+    waits: bool,
+    responsible: Option<String>,
+    opinion: String,
+    basis: String,
+}
+
+#[derive(Default)]
+pub(super) struct With {
+    pub(super) done: Option<&'static str>,
+    pub(super) refusal: Option<String>,
+    pub(super) opinion: String,
+    pub(super) basis: String,
+}
+
+pub(super) async fn seen(site: &Site, visitor: &Visitor) -> Result<KeepingView, Trouble> {
+    let (within, isolated) = (visitor.who.within(Action::SeeKeeping), visitor.who.within(Action::IsolateClip));
+    let disposal = visitor.who.may_ever(Action::DisposeClip);
+    Ok(site.pages.keeping(&within, &isolated, disposal).await?)
+}
+
+async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Trouble> {
+    site.log_access(visitor, Access { what: "list", terms: Some("keeping"), ..Access::default() }).await?;
+    let visitor = Visitor { path: "/keeping".to_owned(), ..visitor.clone() };
+    let c = site.ctx(&visitor, Nav::Keeping).await?;
+    let v = seen(site, &visitor).await?;
+    let isolated = |i: &IsolationRow| IsolatedLine {
+        id: i.clip.to_string(),
+        who: c.w.actor(&actor(&i.placed_by)),
+        since: c.stamp(UtcMs(i.placed_ms)),
+        asked: asked(i.asked_by.as_deref(), i.asked_why.as_deref(), &c),
+    };
+    let due = |d: &DueRow| DueLine {
+        id: d.clip.to_string(),
+        over: c.stamp(UtcMs(d.over_ms)),
+        size: c.w.size(d.size_bytes),
+        cases: d.cases.iter().map(|n| (n.clone(), case_href(n))).collect(),
+    };
+    let reopenings: Vec<ReopenLine> = v
+        .reopenings
+        .iter()
+        .filter_map(|(filing, number)| {
+            let (by, why) = filing.asked.as_ref()?;
+            Some(ReopenLine {
+                number: number.clone(),
+                code: filing.archival_code.clone().unwrap_or_default(),
+                action: format!("{}/reopen", case_href(number)),
+                asked: asked(Some(by), Some(why), &c)?,
+            })
+        })
+        .collect();
+    let html = KeepingPage {
+        waits: !reopenings.is_empty()
+            || v.holds.iter().any(|h| h.asked_by.is_some())
+            || v.isolated.iter().any(|i| i.asked_by.is_some())
+            || v.disposals.iter().any(|(d, ..)| d.state == DisposalState::Asked),
+        holds: v.holds.iter().map(|h| hold_line(h, &c)).collect(),
+        isolated: v.isolated.iter().map(isolated).collect(),
+        reopenings,
+        lists: v.disposals.iter().map(|(d, clips, gone)| list_line(d, *clips, *gone, &c)).collect(),
+        due: v.due.iter().map(due).collect(),
+        responsible: site.pages.responsible(),
+        done: with.done,
+        refusal: with.refusal,
+        opinion: with.opinion,
+        basis: with.basis,
+        c: &c,
+    };
+    Ok(Html(html.render()?).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DoneQuery {
+    done: String,
+}
+
+pub(super) async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
+    let done = done(&q.done, visitor.lang.words());
+    let shown = show(&site, &visitor, With { done, ..With::default() }).await;
+    shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
+}
+
+/// Carries a form of the page out, and goes back to it.
+pub(super) async fn on_page(
+    site: &Site,
+    visitor: &Visitor,
+    request: Result<Request, Trouble>,
+    done: &str,
+    with: With,
+) -> Response {
+    let answer = async {
+        match site.carry_out(&visitor.caller, request?).await {
+            Ok(_) => Ok(Redirect::to(&format!("/keeping?done={done}")).into_response()),
+            Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
+                let refusal = Some(trouble.told(visitor.lang.words()).1);
+                let html = show(site, visitor, With { refusal, ..with }).await?;
+                Ok((trouble.status(), html).into_response())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(site, visitor))
+}
+
+pub(super) async fn post_release(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(hold): Path<String>,
+    body: Posted,
+) -> Response {
+    let hold = hold.parse::<i64>().map_err(|_| Trouble::NoPage);
+    let asked = typed(body).and_then(|f| step(&f.step, f.reason)).and_then(|step| Ok((hold?, step)));
+    match asked {
+        Ok((hold, (reason, confirm, refuse, done))) => {
+            let request = Ok(Request::Unhold { hold, reason, confirm, refuse });
+            on_page(&site, &visitor, request, done, With::default()).await
+        }
+        Err(trouble) => trouble.page(&site, &visitor),
+    }
+}
