@@ -48,6 +48,7 @@ use crate::deliver::uplink::{Uplink, UplinkOptions, UplinkParts};
 use crate::deliver::welcome::Welcome;
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
+use crate::domain::office::Todo;
 use crate::domain::ports::{Clock, Destination, MediaProbe, SecondSigner, Signer};
 use crate::domain::record::Field;
 use crate::feedback::{self, Sight};
@@ -905,7 +906,10 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     for row in destinations {
         let part = parts.health.part(format!("destination {}", row.name));
         match (row.trouble, row.proof) {
-            (Some(words), _) => part.failed("destination_away", words, destinations::mend(&row.name)),
+            (Some(words), _) => {
+                let todo = Todo::RetryDestination { name: row.name };
+                part.failed("destination_away", words, todo.to_string());
+            }
             (None, Some(proof)) if !proof.proves() => part.degraded(
                 "proves_nothing",
                 "this destination gives no means to compare bytes",

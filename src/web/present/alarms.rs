@@ -3,6 +3,7 @@
 use super::station::{AlarmNote, alarm_note, icon};
 use super::{Ctx, Stamp};
 use crate::domain::words::Lang;
+use crate::domain::words::quoted::Quoted;
 use crate::web::view::alarms::{AlarmsView, OverView, ReceiverView};
 
 /// The page.
@@ -87,7 +88,7 @@ fn receiver(r: &ReceiverView, c: &Ctx) -> ReceiverLine {
         class,
         icon: icon(class),
         state,
-        words: r.words.clone().unwrap_or_default(),
+        words: r.words.clone().map(|words| Quoted::NotTold { words }.told(w.lang)).unwrap_or_default(),
         waiting: w.messages_wait(r.waiting),
         taken: r.taken.map(|at| c.near(at)),
     }

@@ -3,6 +3,7 @@
 use super::clips::Pill;
 use super::{Ctx, Stamp};
 use crate::domain::derivative::State;
+use crate::domain::words::quoted::Quoted;
 use crate::web::view::derived::DerivedView;
 
 /// One of them.
@@ -55,7 +56,7 @@ pub fn line(view: &DerivedView, c: &Ctx) -> DerivedLine {
         pill: Pill::new(class, w.derived_state(v.state)),
         asked: c.near(crate::domain::time::UtcMs(v.asked_ms)),
         facts,
-        words: v.words.clone(),
+        words: v.words.clone().map(|words| Quoted::DerivedFailed { words }.told(w.lang)),
         href: (v.state == State::Ready).then(|| format!("/clips/{}/derived/{}", v.clip, v.id)),
     }
 }

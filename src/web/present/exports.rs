@@ -2,6 +2,7 @@
 
 use super::{Ctx, Stamp, case_href};
 use crate::domain::export::{ExportState, Target};
+use crate::domain::words::quoted::Quoted;
 use crate::web::present::clips::Pill;
 use crate::web::view::exports::ExportView;
 
@@ -31,6 +32,13 @@ pub struct ExportLine {
     pub asks: bool,
     /// It stopped and can go on.
     pub stopped: bool,
+}
+
+fn quoted(state: ExportState, words: String) -> Quoted {
+    match state {
+        ExportState::Failed => Quoted::ExportFailed { words },
+        _ => Quoted::ExportWaits { words },
+    }
 }
 
 /// One package as its page and the lists show it.
@@ -82,7 +90,7 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
             let percent = done.saturating_mul(100) / of.max(1);
             (percent, format!("{percent} % · {} / {}", w.size(done), w.size(of)))
         }),
-        words: v.words.clone(),
+        words: v.words.clone().map(|words| quoted(v.state, words).told(w.lang)),
         zips: zips.collect(),
         asks: v.state == ExportState::Asked,
         stopped: v.state == ExportState::Failed,
