@@ -218,10 +218,10 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let w = output.words(settings.station.language);
     let (names, now): (Vec<String>, i64) =
         (notice::receivers(settings).into_iter().map(|r| r.name).collect(), wall().0);
-    let (standing, over, receivers) = store(settings)?.read_blocking(|r| {
+    let (standing, over, receivers, accounts) = store(settings)?.read_blocking(|r| {
         let receivers = names.iter().map(|name| Ok((name.clone(), r.receiver(name, now)?)));
         let receivers = receivers.collect::<Result<Vec<_>, crate::store::StoreError>>()?;
-        Ok((r.alarms_standing()?, r.alarms_over(OVER)?, receivers))
+        Ok((r.alarms_standing()?, r.alarms_over(OVER)?, receivers, r.names()?))
     })?;
     if output.is_json() {
         let receivers: Vec<Value> = receivers
@@ -244,7 +244,7 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             .map(|row| {
                 let words: Value = serde_json::from_str(&row.words).unwrap_or_default();
                 let said = |key: &str| words[w.lang.tag()][key].as_str().unwrap_or_default().to_owned();
-                let known = row.acknowledged.as_ref().map(|(by, _)| w.actor(by)).unwrap_or_default();
+                let known = row.acknowledged.as_ref().map(|(by, _)| w.named(by, &accounts)).unwrap_or_default();
                 let severity = w.severity(row.severity).to_owned();
                 vec![row.id.to_string(), severity, said("title"), at(row.risen_ms), said("action"), known]
             })

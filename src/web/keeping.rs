@@ -89,7 +89,7 @@ pub(super) fn asked(by: Option<&str>, why: Option<&str>, c: &Ctx) -> Option<Aske
     let by = by?;
     let me = c.who.actor();
     Some(Asked {
-        who: c.w.actor(&actor(by)),
+        who: c.named(&actor(by)),
         why: why.unwrap_or_default().to_owned(),
         mine: by == format!("{}:{}", me.kind, me.id),
     })
@@ -126,7 +126,7 @@ fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
         clips: c.w.on_clips(h.clips),
         reason: h.reason.clone(),
         basis: h.basis.clone(),
-        who: c.w.actor(&actor(&h.placed_by)),
+        who: c.named(&actor(&h.placed_by)),
         since: c.stamp(UtcMs(h.placed_ms)),
         asked: asked(h.asked_by.as_deref(), h.asked_why.as_deref(), c),
     }
@@ -406,7 +406,7 @@ fn list_line(d: &DisposalRow, clips: u64, gone: u64, c: &Ctx) -> ListLine {
         pill: Pill::new(class, c.w.disposal_state(d.state.as_str())),
         clips: format!("{} / {}", c.w.number(gone), c.w.videos(clips)),
         opinion: d.opinion.clone(),
-        who: c.w.actor(&actor(&d.asked_by)),
+        who: c.named(&actor(&d.asked_by)),
         at: c.stamp(UtcMs(d.asked_ms)),
         asks: d.state == DisposalState::Asked,
         mine: d.asked_by == format!("{}:{}", me.kind, me.id),
@@ -434,7 +434,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let v = seen(site, &visitor).await?;
     let isolated = |i: &IsolationRow| IsolatedLine {
         id: i.clip.to_string(),
-        who: c.w.actor(&actor(&i.placed_by)),
+        who: c.named(&actor(&i.placed_by)),
         since: c.stamp(UtcMs(i.placed_ms)),
         asked: asked(i.asked_by.as_deref(), i.asked_why.as_deref(), &c),
     };
@@ -603,7 +603,7 @@ async fn show_disposal(
         list: list_line(&list, items.len() as u64, gone, &c),
         refusal,
         basis: list.basis.clone(),
-        second: list.second.as_ref().map(|(by, at)| (c.w.actor(&actor(by)), c.stamp(UtcMs(*at)))),
+        second: list.second.as_ref().map(|(by, at)| (c.named(&actor(by)), c.stamp(UtcMs(*at)))),
         items: lines.collect(),
         c: &c,
     };

@@ -389,6 +389,8 @@ fn risen(alarms: &[Alarm]) -> Vec<Risen> {
 impl Pages for FixturePages {
     fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>> {
         let alarms = station(self.0).alarms.len() as u64;
+        let called = |name: &str| if self.0 == Scene::Hostile { NASTY.to_owned() } else { name.to_owned() };
+        let names = [(3, "档案员王芳"), (7, "李四")].map(|(id, name)| (Actor::user(id), called(name)));
         ready(Frame {
             station_name: if self.0 == Scene::Hostile { NASTY.into() } else { "卫生监督所采集站".into() },
             clock_synced: Some(self.0 != Scene::Failing),
@@ -399,6 +401,7 @@ impl Pages for FixturePages {
             },
             alarms,
             rooms: rooms(self.0).rooms.len() as u64,
+            names: Arc::new(names.into_iter().collect()),
         })
     }
 

@@ -71,7 +71,7 @@ fn over(o: &OverView, c: &Ctx) -> OverLine {
         title: if c.w.lang == Lang::Zh { zh.clone() } else { en.clone() },
         since: c.near(o.since),
         until: c.near(o.until),
-        known: o.known.as_ref().map(|by| c.w.actor(by)).unwrap_or_default(),
+        known: o.known.as_ref().map(|by| c.named(by)).unwrap_or_default(),
     }
 }
 

@@ -459,7 +459,7 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
         seq: entry.seq,
         at: ctx.stamp(entry.at),
         text: ctx.w.event(entry.kind, entry.place.as_deref()),
-        who: ctx.w.actor(&entry.actor),
+        who: ctx.named(&entry.actor),
         detail: entry.detail.as_deref().map(|detail| ctx.w.detail(detail).to_owned()),
         class: match entry.kind {
             _ if entry.outcome != "ok" => "fail",

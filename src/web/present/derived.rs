@@ -35,7 +35,7 @@ pub fn line(view: &DerivedView, c: &Ctx) -> DerivedLine {
     };
     let at = |ms: u64| format!("{}.{:03} s", ms / 1000, ms % 1000);
     let stretch = |from: u64, to: u64| if from == to { at(from) } else { format!("{} – {}", at(from), at(to)) };
-    let mut facts = vec![(w.derived_reason, v.reason.clone()), (w.pk_asked_by, w.actor(&v.asked_by))];
+    let mut facts = vec![(w.derived_reason, v.reason.clone()), (w.pk_asked_by, c.named(&v.asked_by))];
     match &v.file {
         None => {
             let to = v.order.to_ms.unwrap_or(v.order.from_ms);

@@ -65,9 +65,9 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
     if let Some(bytes) = v.disc_bytes {
         facts.push((w.export_disc, w.size(bytes)));
     }
-    facts.push((w.pk_asked_by, w.actor(&v.asked_by)));
+    facts.push((w.pk_asked_by, c.named(&v.asked_by)));
     if let Some(second) = &v.second_by {
-        facts.push((w.export_second, w.actor(second)));
+        facts.push((w.export_second, c.named(second)));
     }
     if v.state == ExportState::Ready {
         facts.push((w.pk_content, w.package_content(v.clips, v.bytes)));

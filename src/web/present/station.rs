@@ -449,7 +449,7 @@ pub fn alarm_note(alarm: &Alarm, risen: Option<&Risen>, ctx: &Ctx) -> AlarmNote 
         number: risen.filter(|_| alarm.is_told()).map(|r| r.id),
         known: risen
             .and_then(|r| r.acknowledged.as_ref())
-            .map(|(by, at)| w.known_by(&w.actor(by), &ctx.near(*at).text)),
+            .map(|(by, at)| w.known_by(&ctx.named(by), &ctx.near(*at).text)),
     }
 }
 
