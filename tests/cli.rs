@@ -210,6 +210,46 @@ fn doctor_tells_a_key_that_others_can_read_and_a_lost_one() {
 }
 
 #[test]
+fn doctor_speaks_the_language_of_whoever_asks() {
+    let station = Station::new();
+    station.start().stop();
+    let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    // As many things wrong as one box can have without its services.
+    fs::remove_file(station.path("log.key")).unwrap();
+    fs::write(station.path("tls.pem"), "no certificate").unwrap();
+    fs::set_permissions(station.dir.path(), fs::Permissions::from_mode(0o757)).unwrap();
+    let stray = station.path("vault/clips/2026/11/21").join(NOBODY);
+    fs::create_dir_all(stray.parent().unwrap()).unwrap();
+    fs::write(&stray, "footage").unwrap();
+    let config = fs::read_to_string(station.path("evidock.toml")).unwrap();
+    let config = config
+        + "tls_certificate = \"tls.pem\"\ntls_key = \"gone.key\"\n[custody]\nsm2 = true\n"
+        + "[[destination]]\nname = \"here\"\nkind = \"folder\"\ndir = \"copies\"\n"
+        + "[[stream]]\nname = \"room-1\"\nroom = \"1\"\nurl = \"rtsp://127.0.0.1:1/\"\n";
+    fs::write(station.path("evidock.toml"), config).unwrap();
+    let told = |lang: &str| {
+        let output = station.ask(&["doctor", "--lang", lang]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.lines().count() > 25, "{told}{}", String::from_utf8_lossy(&output.stderr));
+        told
+    };
+    let (zh, en) = (told("zh"), told("en"));
+    let findings = zh.lines().rev().skip(1);
+    for line in findings {
+        // Behind how bad it is and what was looked at.
+        let text: String = match line.trim_start().strip_prefix('→') {
+            Some(todo) => todo.to_owned(),
+            None => line.split_whitespace().skip(2).collect(),
+        };
+        assert!(text.chars().any(is_han), "English alone: {line}");
+    }
+    assert!(!en.chars().any(is_han), "{en}");
+    assert_eq!(zh.lines().count(), en.lines().count());
+    // What programs read has one language.
+    assert!(!station.ask(&["doctor", "--lang", "zh", "--json"]).stdout.iter().any(|b| *b > 0x7f));
+}
+
+#[test]
 fn doctor_reports_strays_and_leaves_them() {
     let station = Station::new();
     station.start().stop();

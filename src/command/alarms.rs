@@ -24,6 +24,7 @@ use crate::domain::notice::{Manners, ToldAlarm, alarm_body, kinds};
 use crate::domain::ports::Clock;
 use crate::domain::time::UtcMs;
 use crate::domain::words::Lang;
+use crate::domain::words::quoted::Quoted;
 use crate::notice::{self, Outcome, Receiver};
 use crate::runtime::clock::wall;
 use crate::runtime::health::Part;
@@ -217,10 +218,10 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let w = output.words(settings.station.language);
     let (names, now): (Vec<String>, i64) =
         (notice::receivers(settings).into_iter().map(|r| r.name).collect(), wall().0);
-    let (standing, over, receivers) = store(settings)?.read_blocking(|r| {
+    let (standing, over, receivers, accounts) = store(settings)?.read_blocking(|r| {
         let receivers = names.iter().map(|name| Ok((name.clone(), r.receiver(name, now)?)));
         let receivers = receivers.collect::<Result<Vec<_>, crate::store::StoreError>>()?;
-        Ok((r.alarms_standing()?, r.alarms_over(OVER)?, receivers))
+        Ok((r.alarms_standing()?, r.alarms_over(OVER)?, receivers, r.names()?))
     })?;
     if output.is_json() {
         let receivers: Vec<Value> = receivers
@@ -243,7 +244,7 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             .map(|row| {
                 let words: Value = serde_json::from_str(&row.words).unwrap_or_default();
                 let said = |key: &str| words[w.lang.tag()][key].as_str().unwrap_or_default().to_owned();
-                let known = row.acknowledged.as_ref().map(|(by, _)| w.actor(by)).unwrap_or_default();
+                let known = row.acknowledged.as_ref().map(|(by, _)| w.named(by, &accounts)).unwrap_or_default();
                 let severity = w.severity(row.severity).to_owned();
                 vec![row.id.to_string(), severity, said("title"), at(row.risen_ms), said("action"), known]
             })
@@ -264,7 +265,8 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
                     (false, _, Some(_)) => w.receiver_well(),
                     (false, _, None) => w.receiver_nothing_yet(),
                 };
-                vec![name, state.to_owned(), row.waiting.to_string(), row.words.unwrap_or_default()]
+                let why = row.words.map(|words| Quoted::NotTold { words }.told(w.lang)).unwrap_or_default();
+                vec![name, state.to_owned(), row.waiting.to_string(), why]
             })
             .collect();
         output.line("")?;
@@ -320,9 +322,13 @@ fn test(only: Option<&str>, settings: &Settings, output: &Output) -> anyhow::Res
             told.iter().map(|(name, taken, why)| json!({ "receiver": name, "taken": taken, "why": why })).collect();
         output.json(&told)?;
     } else {
+        let said = |taken: bool, words: String| match taken {
+            true => words,
+            false => Quoted::NotTold { words }.told(w.lang),
+        };
         let word = |taken: bool| if taken { w.alarm_test_taken() } else { w.alarm_test_not_taken() };
         let rows: Vec<Vec<String>> =
-            told.into_iter().map(|(name, taken, why)| vec![name, word(taken).to_owned(), why]).collect();
+            told.into_iter().map(|(name, taken, why)| vec![name, word(taken).to_owned(), said(taken, why)]).collect();
         output.table(&[w.alarm_col_receiver(), w.alarm_col_state(), w.col_detail], &rows, &[])?;
     }
     Ok(if all { Exit::Ok } else { Exit::Failure })

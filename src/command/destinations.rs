@@ -27,11 +27,6 @@ use crate::domain::ports::{AddressBook, Destination};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What a person does about a destination to which nothing goes.
-pub fn mend(name: &str) -> String {
-    format!("mend that, then `evidock retry {name}`; what is unreachable is tried again by itself")
-}
-
 /// Makes one destination. `used_before`: the store says that something was sent there. `book`: where objects stand at
 /// destinations that keep no keys; who has none cannot use such destinations.
 pub fn make(

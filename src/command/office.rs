@@ -286,7 +286,7 @@ impl Premises for Office {
     fn begin_check(&self) {
         let settings = Arc::clone(&self.settings);
         self.check.begin("self-check", &self.desk.clock, move || {
-            let mut found = doctor::report(&settings).map_err(|e| format!("{e:#}"))?;
+            let mut found = doctor::look(&settings).map_err(|e| format!("{e:#}"))?;
             // The worst comes first; within that, in the order of the looks.
             found.sort_by_key(|f| f.gravity);
             Ok(found)

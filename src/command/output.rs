@@ -160,6 +160,12 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// Text with blanks behind it, up to so many columns of a terminal: Chinese takes two a character.
+pub fn padded(text: &str, columns: usize) -> String {
+    let taken = text.chars().map(|c| if c < '\u{2e80}' { 1 } else { 2 }).sum();
+    format!("{text}{}", " ".repeat(columns.saturating_sub(taken)))
+}
+
 /// Rows below a header, columns aligned also where they hold Chinese; the columns in `numbers` to the right.
 /// Wraps cells to `width` columns where one is given. Control characters never reach the terminal.
 pub fn table(header: &[&str], rows: &[Vec<String>], numbers: &[usize], width: Option<u16>) -> String {
@@ -200,6 +206,14 @@ mod tests {
             vec!["A-1".to_owned(), "Li\u{1b}[31m Si".to_owned(), "1234".to_owned()],
         ];
         insta::assert_snapshot!(table(&["case", "officer", "clips"], &rows, &[2], None));
+    }
+
+    #[test]
+    fn chinese_takes_two_columns() {
+        assert_eq!(
+            (padded("ok", 4), padded("正常", 6), padded("正常", 3)),
+            ("ok  ".into(), "正常  ".into(), "正常".into())
+        );
     }
 
     #[test]

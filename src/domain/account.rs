@@ -1,14 +1,34 @@
 //! Accounts as people: the name with which somebody signs in, what a password must be, how long a lock lasts, and what is
 //! asked of accounts through the command channel. Pure; how passwords are hashed and sessions kept is `access`'s.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::event::Actor;
 use super::why::{Why, in_words_of_why};
 
 /// A name with which somebody signs in: 2 to 32 letters, digits and `. _ - @`, beginning with a letter or digit; letters of
 /// any script, Latin ones small. One account has one spelling.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LoginName(String);
+
+/// What accounts and programs are called: the log has their numbers alone, people read names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names(BTreeMap<(String, String), String>);
+
+impl Names {
+    /// The name of whoever acted, where there is one.
+    pub fn of(&self, actor: &Actor) -> Option<&str> {
+        self.0.get(&(actor.kind.clone(), actor.id.clone())).map(String::as_str)
+    }
+}
+
+impl FromIterator<(Actor, String)> for Names {
+    fn from_iter<I: IntoIterator<Item = (Actor, String)>>(names: I) -> Self {
+        Self(names.into_iter().map(|(actor, name)| ((actor.kind, actor.id), name)).collect())
+    }
+}
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

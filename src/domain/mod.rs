@@ -50,6 +50,7 @@ pub mod rights;
 pub mod search;
 pub mod sending;
 pub mod sensitivity;
+pub mod sentence;
 pub mod stream;
 pub mod supervision;
 pub mod tile;

@@ -10,6 +10,8 @@ use super::ids::ClipId;
 use super::ports::Abilities;
 use super::register::Register;
 use super::time::UtcMs;
+pub use super::words::check::{CheckPart, Found};
+pub use super::words::todo::Todo;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,12 +40,29 @@ impl Gravity {
 pub struct Finding {
     /// How bad.
     pub gravity: Gravity,
-    /// What was looked at; a stable word.
-    pub part: String,
+    /// What was looked at.
+    pub part: CheckPart,
     /// What was found.
-    pub words: String,
-    /// What to do; empty where nothing needs to be done.
-    pub todo: String,
+    pub found: Found,
+    /// What to do.
+    pub todo: Todo,
+}
+
+impl Finding {
+    /// As it should be.
+    pub fn ok(part: CheckPart, found: Found) -> Self {
+        Self { gravity: Gravity::Ok, part, found, todo: Todo::Nothing }
+    }
+
+    /// It works, with less than it could have.
+    pub fn warning(part: CheckPart, found: Found, todo: Todo) -> Self {
+        Self { gravity: Gravity::Warning, part, found, todo }
+    }
+
+    /// Something that must be is not.
+    pub fn problem(part: CheckPart, found: Found, todo: Todo) -> Self {
+        Self { gravity: Gravity::Problem, part, found, todo }
+    }
 }
 
 /// Something that takes a while and is looked at again: at most one of it goes on at a time.

@@ -5,46 +5,12 @@
 //! that is older than a key reads [`Why::Unsaid`] and goes by the English beside it.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::sentence::Told;
 use super::words::Lang;
 pub use super::words::refusals::{Thing, Why};
-
-/// A parameter of a reason as it stands in a sentence.
-pub(in crate::domain) trait Told {
-    /// In this language.
-    fn told(&self, lang: Lang) -> Cow<'_, str>;
-}
-
-impl Told for String {
-    fn told(&self, _: Lang) -> Cow<'_, str> {
-        self.into()
-    }
-}
-
-impl Told for i64 {
-    fn told(&self, _: Lang) -> Cow<'_, str> {
-        self.to_string().into()
-    }
-}
-
-impl Told for u64 {
-    fn told(&self, _: Lang) -> Cow<'_, str> {
-        self.to_string().into()
-    }
-}
-
-impl Told for Vec<String> {
-    fn told(&self, lang: Lang) -> Cow<'_, str> {
-        let joint = match lang {
-            Lang::Zh => "、",
-            Lang::En => ", ",
-        };
-        self.join(joint).into()
-    }
-}
 
 /// Some things of which one is to be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,13 +46,6 @@ impl Told for Vec<Why> {
             Lang::En => "; ",
         };
         self.iter().map(|why| why.told(lang)).collect::<Vec<_>>().join(joint).into()
-    }
-}
-
-/// In English, as logs and programs have it.
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told(Lang::En))
     }
 }
 

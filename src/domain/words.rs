@@ -10,6 +10,7 @@
 pub mod access;
 pub mod alarms;
 pub mod casework;
+pub mod check;
 pub mod derived;
 pub mod desk;
 pub mod door;
@@ -21,11 +22,14 @@ pub mod network;
 pub mod office;
 pub mod oversight;
 pub mod package;
+mod parts;
+pub mod quoted;
 pub mod refusals;
 pub mod retrieval;
 pub mod rooms;
 pub mod sentences;
 pub mod terminal;
+pub mod todo;
 pub mod together;
 
 /// A language of the page.

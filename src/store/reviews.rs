@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::exports::{actor, person};
 use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::account::Names;
 use crate::domain::event::{Actor, Draft};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
@@ -163,6 +164,18 @@ impl Reader<'_> {
         };
         let Ok(id) = actor.id.parse::<i64>() else { return Ok(None) };
         Ok(self.conn.prepare_cached(sql)?.query_row([id], |r| Ok((r.get(0)?, r.get(1)?))).optional()?)
+    }
+
+    /// What accounts and programs are called, those of earlier times among them.
+    pub fn names(&self) -> Result<Names> {
+        let sql = "SELECT 'user', account_id, CASE WHEN label = '' THEN login ELSE label END FROM account
+             UNION ALL SELECT 'token', token_id, name FROM token";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map([], |r| {
+            let (kind, id): (String, i64) = (r.get(0)?, r.get(1)?);
+            Ok((Actor { kind, id: id.to_string() }, r.get::<_, String>(2)?))
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// Whether a case stands sent for review to an account at `now_ms`.

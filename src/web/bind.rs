@@ -335,8 +335,8 @@ impl StationPages {
 impl Pages for StationPages {
     fn frame(&self) -> BoxFuture<'_, Result<Frame, ReadError>> {
         Box::pin(async move {
-            let view = self.station_view().await?;
-            Ok(self.frame_of(&view))
+            let (view, names) = (self.station_view().await?, self.read(|r| r.names()).await?);
+            Ok(self.frame_of(&view, names))
         })
     }
 

@@ -103,7 +103,7 @@ fn reason_lines(v: &CaseView, c: &Ctx) -> Vec<ReasonLine> {
         basis: told.basis,
         written: told.written,
         stands: told.stands,
-        who: said.said.as_ref().map(|s| c.w.actor(&actor(&s.actor))).unwrap_or_default(),
+        who: said.said.as_ref().map(|s| c.named(&actor(&s.actor))).unwrap_or_default(),
         at: said.said.as_ref().map(|s| c.stamp(UtcMs(s.at_ms))),
     };
     v.reasons.iter().zip(told).map(line).collect()

@@ -95,7 +95,7 @@ fn gap(found: &Found, number: &str, c: &Ctx) -> GapLine {
 
 fn now(f: &FilingRow, c: &Ctx) -> FilingNow {
     let w = c.w.keeping();
-    let who = |(by, ms): &(String, i64)| format!("{} · {}", c.w.actor(&actor(by)), c.stamp(UtcMs(*ms)).text);
+    let who = |(by, ms): &(String, i64)| format!("{} · {}", c.named(&actor(by)), c.stamp(UtcMs(*ms)).text);
     let mut facts = Vec::new();
     let mut add = |label, value: Option<String>| facts.extend(value.map(|v| (label, v)));
     add(w.fonds_no, f.fonds_no.clone());
@@ -250,7 +250,7 @@ async fn list(
         if let Some(filed) = v.filing.as_ref().and_then(|f| f.filed.as_ref()) {
             facts.push((
                 w.keeping().signed_by,
-                format!("{} · {}", w.actor(&actor(&filed.0)), c.stamp(UtcMs(filed.1)).text),
+                format!("{} · {}", c.named(&actor(&filed.0)), c.stamp(UtcMs(filed.1)).text),
             ));
         }
         let bytes = v.clips.iter().map(|clip| clip.size_bytes).sum();

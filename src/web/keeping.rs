@@ -85,7 +85,7 @@ pub(super) fn asked(by: Option<&str>, why: Option<&str>, c: &Ctx) -> Option<Aske
     let by = by?;
     let me = c.who.actor();
     Some(Asked {
-        who: c.w.actor(&actor(by)),
+        who: c.named(&actor(by)),
         why: why.unwrap_or_default().to_owned(),
         mine: by == format!("{}:{}", me.kind, me.id),
     })

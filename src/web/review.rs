@@ -90,7 +90,7 @@ impl At {
 }
 
 fn named(person: &Person, c: &Ctx) -> String {
-    person.name.clone().unwrap_or_else(|| c.w.actor(&person.actor))
+    person.name.clone().unwrap_or_else(|| c.named(&person.actor))
 }
 
 async fn read(site: &Site, visitor: &Visitor, number: &str) -> Result<ReviewView, Trouble> {

@@ -67,7 +67,7 @@ impl PeriodQuery {
 }
 
 fn named(person: &Person, c: &Ctx) -> String {
-    person.name.clone().unwrap_or_else(|| c.w.actor(&person.actor))
+    person.name.clone().unwrap_or_else(|| c.named(&person.actor))
 }
 
 fn unit_name(unit: &str, c: &Ctx) -> String {

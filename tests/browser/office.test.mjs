@@ -180,7 +180,7 @@ test('the box: recorders, a destination that is tried, the self-check; no case a
   await page.goto(`${station.url}/admin/check`);
   await page.getByRole('button', { name: '立即自检' }).click();
   await page.locator('.findings li').first().waitFor({ timeout: 60_000 });
-  assert.match(await page.locator('.findings').innerText(), /database/);
+  assert.match(await page.locator('.findings').innerText(), /数据库/);
   await page.goto(`${station.url}/admin/configuration`);
   assert.match(await page.locator('.config', { hasText: 'reserve_gb' }).innerText(), /配置文件第 \d+ 行/);
   await page.goto(`${station.url}/admin/rules`);

@@ -111,5 +111,6 @@ async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     }
     let filed = Visit::to(Scene::Busy).get(&format!("/cases/{}/filing", encoded(CASE))).await.text();
     assert!(filed.contains("0123-2026-30Y-0007") && filed.contains("已归档") && filed.contains("补充材料"));
+    assert!(filed.contains("档案员王芳 · ") && !filed.contains("账号 3"), "accounts are told by name");
     assert!(!filed.contains("/bind\"") && !filed.contains("/file\""), "what is filed is neither bound nor filed again");
 }

@@ -126,7 +126,12 @@ async fn the_box_tells_how_it_is_and_no_secret() {
     let trial = visit.get("/api/v1/destinations").await.json();
     assert_eq!((&trial[3]["trial"]["step"], &trial[4]["trial"]["step"]), (&"found".into(), &"failed".into()));
     let check = visit.get("/admin/check").await.text();
-    assert!(check.contains("问题 1，注意 1") && check.find("database").unwrap() < check.find("log key").unwrap());
+    assert!(check.contains("问题 1，注意 1") && check.find("数据库").unwrap() < check.find("日志密钥").unwrap());
+    for told in ["evidock.db 已损坏", "恢复最近的备份", "还没有一份备份到达任何地方", "以文件保存"]
+    {
+        assert!(check.contains(told), "{told}");
+    }
+    assert!(!check.contains("is damaged"), "{check}");
     assert_eq!(visit.get("/api/v1/check").await.json()["ok"], false);
     visit.post("/admin/check", "").await;
     visit.json("POST", "/api/v1/rules/trial", "").await;

@@ -1,9 +1,9 @@
 //! What becomes of clips after their proof: those that went from here, those that are wrong elsewhere, those that wait
 //! for a person.
 
-use super::Finding;
+use super::unread;
 use crate::config::Settings;
-use crate::domain::error::chain;
+use crate::domain::office::{CheckPart, Finding, Found, Todo};
 use crate::store::{Store, StoreError};
 
 /// Looks at all of it.
@@ -19,49 +19,43 @@ pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
     });
     let ((evicted, out_of_reach), (suspect, isolated), known, holds) = match read {
         Ok(read) => read,
-        Err(e) => return vec![Finding::problem("clips", chain(&e), "see the findings about the database")],
+        Err(e) => return vec![unread(CheckPart::Clips, &e)],
     };
     let mut findings = Vec::new();
     if let (clips @ 1.., Some(first)) = out_of_reach {
         findings.push(Finding::problem(
-            "eviction",
-            format!("{clips} clips went from here and have no proven copy at any destination that is configured now, {first} among them"),
-            "put the destination back that holds them; `evidock verify CLIP --remote` compares a copy that was called wrong",
+            CheckPart::Eviction,
+            Found::OutOfReach { clips, first: first.to_string() },
+            Todo::PutDestinationBack {},
         ));
     } else if evicted.0 > 0 {
-        let words =
-            format!("{} clips went from here after their proof; each has a proven copy that can be read", evicted.0);
-        findings.push(Finding::ok("eviction", words));
+        findings.push(Finding::ok(CheckPart::Eviction, Found::WentFromHere { clips: evicted.0 }));
     }
     let required = settings.destinations.iter().filter(|d| d.required);
     let elsewhere = |name: &str| known.iter().any(|k| k.name == name && k.probed_ms.is_some() && !k.same_device);
     if settings.vault.evict.is_some() && !required.clone().any(|d| elsewhere(d.name.as_str())) {
-        findings.push(Finding::warning(
-            "eviction",
-            "[vault] evict is on, and no required destination is known to stand off this station's own disk: nothing will go",
-            "add such a destination, or wait until the running daemon has reached it once",
-        ));
+        findings.push(Finding::warning(CheckPart::Eviction, Found::NothingWillGo {}, Todo::AddRequired {}));
     }
     if let (copies @ 1.., Some(first)) = suspect {
         findings.push(Finding::problem(
-            "copies",
-            format!("{copies} copies at destinations are not what was sealed, of {first} among others"),
-            "they are sent again by themselves while good bytes exist anywhere; see that the destination keeps what it is given",
+            CheckPart::Copies,
+            Found::WrongCopies { copies, first: first.to_string() },
+            Todo::SentAgain {},
         ));
     }
     if let (clips @ 1.., Some(first)) = isolated {
         findings.push(Finding::warning(
-            "isolation",
-            format!("{clips} clips are isolated as suspected classified, {first} among them"),
-            "a responsible person decides; `evidock holds` shows them, `evidock lift` takes two people",
+            CheckPart::Isolation,
+            Found::IsolatedClips { clips, first: first.to_string() },
+            Todo::DecideIsolation {},
         ));
     }
     for hold in holds.iter().filter(|h| h.asked_by.is_some()) {
-        let by = hold.asked_by.as_deref().unwrap_or_default();
+        let (hold, by) = (hold.hold.to_string(), hold.asked_by.clone().unwrap_or_default());
         findings.push(Finding::warning(
-            "holds",
-            format!("the release of hold {} was asked for by {by} and waits for another person", hold.hold),
-            format!("evidock unhold {} --confirm, under another user", hold.hold),
+            CheckPart::Holds,
+            Found::ReleaseAsked { hold: hold.clone(), by },
+            Todo::ConfirmRelease { hold },
         ));
     }
     findings

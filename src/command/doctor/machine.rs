@@ -9,10 +9,12 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, OFlags, access};
 
-use super::{Finding, existing};
+use super::{at, existing};
 use crate::command::output::size;
 use crate::config::Settings;
 use crate::domain::error::chain;
+use crate::domain::office::{CheckPart, Finding, Found, Todo};
+use crate::domain::words::check::{Measures, Uses};
 use crate::media::{MissingElement, WorkerProbe, missing_elements};
 use crate::worker::sandbox::Measure;
 
@@ -21,85 +23,71 @@ const ALIGN: usize = 4096;
 
 /// The state directory.
 pub fn state(settings: &Settings) -> Vec<Finding> {
-    let dir = &settings.station.state_dir;
+    let (part, dir) = (CheckPart::State, &settings.station.state_dir);
     let meta = match fs::metadata(dir) {
         Ok(meta) => meta,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return vec![not_yet("state", dir)],
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return vec![not_yet(part, dir)],
         Err(e) => {
             return vec![Finding::problem(
-                "state",
-                format!("{} cannot be looked at: {e}", dir.display()),
-                "run this as root or as evidock's user",
+                part,
+                Found::CannotBeLookedAt { path: at(dir), error: e.to_string() },
+                Todo::RunAsEvidock {},
             )];
         }
     };
-    let mode = meta.mode() & 0o777;
+    let (bits, path) = (meta.mode() & 0o777, at(dir));
     if !meta.is_dir() {
-        let todo = "give a directory with --state or [station] state_dir";
-        return vec![Finding::problem("state", format!("{} is no directory", dir.display()), todo)];
+        return vec![Finding::problem(part, Found::NoDirectory { path }, Todo::GiveStateDir {})];
     }
     if access(dir, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        return vec![Finding::warning(
-            "state",
-            format!("{} cannot be written by this user", dir.display()),
-            "run this as root or as evidock's user, to see what the daemon sees",
-        )];
+        return vec![Finding::warning(part, Found::NotWritable { path }, Todo::RunAsEvidockToSee {})];
     }
-    if mode & 0o007 != 0 {
-        return vec![Finding::warning(
-            "state",
-            format!("{} is open to every user of this box (mode {mode:03o})", dir.display()),
-            format!("chmod o= {}", dir.display()),
-        )];
+    let mode = format!("{bits:03o}");
+    if bits & 0o007 != 0 {
+        let found = Found::OpenToAll { path: path.clone(), mode };
+        return vec![Finding::warning(part, found, Todo::CloseDirectory { path })];
     }
-    vec![Finding::ok("state", format!("{} (mode {mode:03o})", dir.display()))]
+    vec![Finding::ok(part, Found::Directory { path, mode })]
 }
 
 /// A directory that the daemon will make.
-fn not_yet(part: &'static str, dir: &Path) -> Finding {
+fn not_yet(part: CheckPart, dir: &Path) -> Finding {
     let above = existing(dir);
     if access(above, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        return Finding::problem(
-            part,
-            format!("{} does not exist, and this user cannot make it in {}", dir.display(), above.display()),
-            "run this as root or as evidock's user, or make the directory for that user",
-        );
+        let found = Found::CannotBeMade { path: at(dir), above: at(above) };
+        return Finding::problem(part, found, Todo::RunAsEvidockOrMake {});
     }
-    Finding::warning(part, format!("{} does not exist yet", dir.display()), "the daemon makes it at its first start")
+    Finding::warning(part, Found::NotThereYet { path: at(dir) }, Todo::MadeAtFirstStart {})
 }
 
 /// The vault: its file system, its space, whether it can be read past the page cache.
 pub fn vault(settings: &Settings) -> Vec<Finding> {
-    let dir = &settings.vault.dir;
+    let (part, dir) = (CheckPart::Vault, &settings.vault.dir);
     let mut findings = Vec::new();
     if !dir.exists() {
-        findings.push(not_yet("vault", dir));
+        findings.push(not_yet(part, dir));
     }
-    let at = existing(dir);
-    match rustix::fs::statfs(at) {
+    let above = existing(dir);
+    match rustix::fs::statfs(above) {
         Ok(fs) => findings.push(file_system(dir, fs.f_type as u64 & 0xffff_ffff)),
         Err(e) => findings.push(Finding::problem(
-            "vault",
-            format!("the file system of {} cannot be asked: {e}", dir.display()),
-            "check the mount",
+            part,
+            Found::FileSystemUnknown { path: at(dir), error: e.to_string() },
+            Todo::CheckMount {},
         )),
     }
-    if let Ok(fs) = rustix::fs::statvfs(at) {
+    if let Ok(fs) = rustix::fs::statvfs(above) {
         let (free, total) = (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize);
         findings.push(space(free, total, settings.vault.reserve.bytes(total)));
     }
     if dir.exists() {
         findings.push(match reads_directly(dir) {
-            Ok(true) => Finding::ok("vault", "copies are read past the page cache when they are verified (O_DIRECT)"),
-            Ok(false) => Finding::warning(
-                "vault",
-                "this file system cannot be read past the page cache (no O_DIRECT); evidock drops cached pages instead, which proves less about the disk",
-                "put the vault on ext4, xfs or btrfs",
-            ),
+            Ok(true) => Finding::ok(part, Found::ReadFromDisk {}),
+            Ok(false) => Finding::warning(part, Found::ReadFromCache {}, Todo::PutOnExt4 {}),
             Err(e) => Finding::warning(
-                "vault",
-                format!("nothing can be written into {} by this user, so direct reading was not tried: {e}", dir.display()),
-                "run this as root or as evidock's user",
+                part,
+                Found::NotTriedToRead { path: at(dir), error: e.to_string() },
+                Todo::RunAsEvidock {},
             ),
         });
     }
@@ -108,39 +96,37 @@ pub fn vault(settings: &Settings) -> Vec<Finding> {
 
 /// What is known of file systems by their magic number (statfs(2)).
 fn file_system(dir: &Path, magic: u64) -> Finding {
-    let fine = |name: &str| Finding::ok("vault", format!("{} is on {name}", dir.display()));
-    let but = |name: &str, why: &str, todo: &str| {
-        Finding::warning("vault", format!("{} is on {name}: {why}", dir.display()), todo)
-    };
-    let disk = "put the vault on a local disk with ext4, xfs or btrfs ([vault] dir)";
+    let path = at(dir);
+    let fine =
+        |name: &str| Finding::ok(CheckPart::Vault, Found::OnFileSystem { path: path.clone(), name: name.to_owned() });
+    let but = |found: fn(String) -> Found| Finding::warning(CheckPart::Vault, found(path.clone()), Todo::PutOnDisk {});
     match magic {
         0xef53 => fine("ext4"),
         0x5846_5342 => fine("xfs"),
         0x9123_683e => fine("btrfs"),
         0x2fc1_2fc1 => fine("zfs"),
         0xf2f5_2010 => fine("f2fs"),
-        0x0102_1994 | 0x8584_58f6 => but("memory (tmpfs)", "everything in it is gone after a restart", disk),
-        0x794c_7630 => but("an overlay, as in a container", "what is written may go with the container", disk),
-        0x6969 | 0xff53_4d42 | 0xfe53_4d42 => {
-            but("a network mount", "it is durable only as far as that server is, and stops when the network does", disk)
+        0x0102_1994 | 0x8584_58f6 => but(|path| Found::OnMemory { path }),
+        0x794c_7630 => but(|path| Found::OnOverlay { path }),
+        0x6969 | 0xff53_4d42 | 0xfe53_4d42 => but(|path| Found::OnNetwork { path }),
+        0x4d44 | 0x2011_bab0 => but(|path| Found::OnFat { path }),
+        0x6573_5546 => but(|path| Found::OnFuse { path }),
+        other => {
+            let found = Found::OnOther { path: path.clone(), kind: format!("{other:#x}") };
+            Finding::warning(CheckPart::Vault, found, Todo::PutOnDisk {})
         }
-        0x4d44 | 0x2011_bab0 => but("FAT or exFAT", "it keeps no journal and no permissions", disk),
-        0x6573_5546 => {
-            but("a file system in user space (FUSE)", "what a sync means there depends on its program", disk)
-        }
-        other => but(&format!("a file system of type {other:#x}"), "evidock was not tried on it", disk),
     }
 }
 
 fn space(free: u64, total: u64, reserve: u64) -> Finding {
-    let words = format!("{} free of {}, {} are kept free", size(free), size(total), size(reserve));
+    let part = CheckPart::Disk;
+    let found = Found::Space { free: size(free), total: size(total), reserve: size(reserve) };
     if free <= reserve {
-        let todo = "free space or lower [vault] reserve_gb; until then nothing is taken in";
-        Finding::problem("disk", words, todo)
+        Finding::problem(part, found, Todo::FreeSpace {})
     } else if free < reserve.saturating_mul(2) {
-        Finding::warning("disk", words, "plan for space: intake stops at the reserve")
+        Finding::warning(part, found, Todo::PlanSpace {})
     } else {
-        Finding::ok("disk", words)
+        Finding::ok(part, found)
     }
 }
 
@@ -165,18 +151,17 @@ fn reads_directly(dir: &Path) -> io::Result<bool> {
 
 /// The docking folder.
 pub fn docks(settings: &Settings) -> Vec<Finding> {
-    let dir = &settings.folder_source.dir;
+    let (part, dir) = (CheckPart::Docks, &settings.folder_source.dir);
     vec![match fs::read_dir(dir) {
         Ok(entries) => {
             let bays = entries.flatten().filter(|e| e.path().is_dir()).count();
-            Finding::ok("docking folder", format!("{} can be read; {bays} recorders stand in it", dir.display()))
+            Finding::ok(part, Found::DocksRead { path: at(dir), bays })
         }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => not_yet("docking folder", dir),
-        Err(e) => Finding::problem(
-            "docking folder",
-            format!("{} cannot be read: {e}", dir.display()),
-            "check that it is mounted and may be read by evidock's user",
-        ),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => not_yet(part, dir),
+        Err(e) => {
+            let found = Found::DocksUnread { path: at(dir), error: e.to_string() };
+            Finding::problem(part, found, Todo::CheckDocks {})
+        }
     }]
 }
 
@@ -196,11 +181,8 @@ pub fn media(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
         }
         Err(e) => {
             let mut findings = elements(&missing_elements());
-            findings.push(Finding::problem(
-                "media worker",
-                chain(&e),
-                "clips are kept and sent all the same, but nobody looks into them; see the findings about GStreamer",
-            ));
+            let found = Found::MediaWorker { error: chain(&e) };
+            findings.push(Finding::problem(CheckPart::MediaWorker, found, Todo::SeeGStreamer {}));
             findings
         }
     })
@@ -208,22 +190,17 @@ pub fn media(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
 
 /// Documents as PDF.
 pub fn typeface(settings: &Settings) -> Vec<Finding> {
-    match crate::runtime::typeface::find(settings.export.font.as_deref()) {
-        Ok(_) => {
-            vec![Finding::ok("typeface", "there is one with Chinese: evidence packages have their documents as PDF")]
-        }
-        Err(e) => vec![Finding::warning(
-            "typeface",
-            format!("evidence packages go without PDFs: {e}"),
-            "their pages can be printed in any browser all the same",
-        )],
-    }
+    let part = CheckPart::Typeface;
+    vec![match crate::runtime::typeface::find(settings.export.font.as_deref()) {
+        Ok(_) => Finding::ok(part, Found::Typeface {}),
+        Err(e) => Finding::warning(part, Found::NoTypeface { error: e.to_string() }, Todo::PrintThem {}),
+    }]
 }
 
 /// One finding a Debian package.
 fn elements(missing: &[MissingElement]) -> Vec<Finding> {
     if missing.is_empty() {
-        return vec![Finding::ok("GStreamer", "every element that evidock uses is installed")];
+        return vec![Finding::ok(CheckPart::GStreamer, Found::Elements {})];
     }
     let mut packages: BTreeMap<&str, Vec<&MissingElement>> = BTreeMap::new();
     for element in missing {
@@ -231,14 +208,14 @@ fn elements(missing: &[MissingElement]) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for (package, missing) in packages {
-        let mut uses: Vec<&str> = missing.iter().map(|m| m.needed_for.as_str()).collect();
+        let mut uses: Vec<String> = missing.iter().map(|m| m.needed_for.clone()).collect();
         uses.sort_unstable();
         uses.dedup();
-        let names: Vec<&str> = missing.iter().map(|m| m.element.as_str()).collect();
+        let names = missing.iter().map(|m| m.element.clone()).collect();
         findings.push(Finding::problem(
-            "GStreamer",
-            format!("{} missing, needed for {}", names.join(", "), uses.join(", ")),
-            format!("apt-get install {package}"),
+            CheckPart::GStreamer,
+            Found::ElementsMissing { names, uses: Uses(uses) },
+            Todo::Install { package: package.to_owned() },
         ));
     }
     findings
@@ -246,36 +223,30 @@ fn elements(missing: &[MissingElement]) -> Vec<Finding> {
 
 fn sandbox(measures: &[Measure]) -> Vec<Finding> {
     let (held, open): (Vec<_>, Vec<_>) = measures.iter().partition(|m| m.in_force);
-    let names: Vec<&str> = held.iter().map(|m| m.name.as_str()).collect();
-    let mut findings = vec![Finding::ok("media worker", format!("held by {}", names.join(", ")))];
+    let part = CheckPart::MediaWorker;
+    let measures = Measures(held.iter().map(|m| m.name.clone()).collect());
+    let mut findings = vec![Finding::ok(part, Found::HeldBy { measures })];
     findings.extend(open.iter().map(|m| {
-        Finding::warning(
-            "media worker",
-            format!("{} is not in force: {}", m.name, m.detail),
-            "a newer kernel, or one less fenced in by a container, has it; media workers are weaker until then",
-        )
+        let found = Found::MeasureMissing { measure: Measures(vec![m.name.clone()]), detail: m.detail.clone() };
+        Finding::warning(part, found, Todo::NewerKernel {})
     }));
     findings
 }
 
 /// The time zone database and the clock.
 pub fn time(settings: &Settings) -> Vec<Finding> {
-    let name = &settings.station.zone_name;
-    let system = Path::new("/usr/share/zoneinfo").join(name).exists();
-    let whose = if system { "this system's" } else { "evidock's own (this system has none)" };
-    let mut findings = vec![Finding::ok("time zone", format!("{name}, from {whose} database"))];
-    findings.push(clock(synchronized()));
-    findings
+    let name = settings.station.zone_name.clone();
+    let system = Path::new("/usr/share/zoneinfo").join(&name).exists();
+    let zone = if system { Found::ZoneOfSystem { name } } else { Found::ZoneOfEvidock { name } };
+    vec![Finding::ok(CheckPart::TimeZone, zone), clock(synchronized())]
 }
 
 fn clock(synchronized: Option<bool>) -> Finding {
-    let todo = "apt-get install systemd-timesyncd (or chrony), and let it reach a time server";
+    let part = CheckPart::Clock;
     match synchronized {
-        Some(true) => Finding::ok("clock", "synchronized"),
-        Some(false) => {
-            Finding::warning("clock", "not synchronized: times in records and in the log may be wrong", todo)
-        }
-        None => Finding::warning("clock", "whether the clock is synchronized cannot be told here", todo),
+        Some(true) => Finding::ok(part, Found::ClockWell {}),
+        Some(false) => Finding::warning(part, Found::ClockLoose {}, Todo::SetClock {}),
+        None => Finding::warning(part, Found::ClockUnknown {}, Todo::SetClock {}),
     }
 }
 
@@ -300,24 +271,26 @@ fn synchronized() -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::doctor::Level;
+    use crate::domain::office::Gravity;
 
     #[test]
     fn space_is_judged_by_the_reserve() {
-        for (free, level) in [(9, Level::Problem), (10, Level::Problem), (11, Level::Warning), (20, Level::Ok)] {
-            assert_eq!(space(free, 100, 10).level, level, "{free}");
+        for (free, gravity) in
+            [(9, Gravity::Problem), (10, Gravity::Problem), (11, Gravity::Warning), (20, Gravity::Ok)]
+        {
+            assert_eq!(space(free, 100, 10).gravity, gravity, "{free}");
         }
     }
 
     #[test]
     fn a_vault_in_memory_is_warned_of() {
         let dir = Path::new("/v");
-        assert_eq!(file_system(dir, 0xef53).level, Level::Ok);
+        assert_eq!(file_system(dir, 0xef53).gravity, Gravity::Ok);
         for magic in [0x0102_1994, 0x6969, 0x4d44, 0x1234] {
             let finding = file_system(dir, magic);
-            assert!(finding.level == Level::Warning && !finding.todo.is_empty(), "{finding:?}");
+            assert!(finding.gravity == Gravity::Warning && finding.todo == Todo::PutOnDisk {}, "{finding:?}");
         }
-        assert!(file_system(dir, 0x0102_1994).words.contains("tmpfs"));
+        assert!(file_system(dir, 0x0102_1994).found.to_string().contains("tmpfs"));
     }
 
     #[test]
@@ -328,12 +301,13 @@ mod tests {
             needed_for: needed_for.to_owned(),
         };
         let found = elements(&[missing("a", "p", "MP4"), missing("b", "p", "MP4"), missing("c", "q", "AVI")]);
-        let told: Vec<_> = found.iter().map(|f| (f.words.as_str(), f.todo.as_str())).collect();
+        let told: Vec<_> = found.iter().map(|f| (f.found.to_string(), f.todo.to_string())).collect();
+        let told: Vec<_> = told.iter().map(|(found, todo)| (found.as_str(), todo.as_str())).collect();
         assert_eq!(
             told,
             [("a, b missing, needed for MP4", "apt-get install p"), ("c missing, needed for AVI", "apt-get install q")]
         );
-        assert_eq!(elements(&[])[0].level, Level::Ok);
+        assert_eq!(elements(&[])[0].gravity, Gravity::Ok);
     }
 
     #[test]
@@ -348,6 +322,6 @@ mod tests {
     fn a_directory_that_is_not_there_yet() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(existing(&dir.path().join("a/b")), dir.path());
-        assert_eq!(not_yet("state", &dir.path().join("a/b")).level, Level::Warning);
+        assert_eq!(not_yet(CheckPart::State, &dir.path().join("a/b")).gravity, Gravity::Warning);
     }
 }

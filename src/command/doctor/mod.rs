@@ -1,7 +1,7 @@
 //! `evidock doctor`: what is missing or wrong on this machine, and what to do about each finding.
 //!
 //! Looks and never mends: nothing is made, moved or removed, except one small file in the vault that is gone
-//! again when the look is over. Here: findings and the order of the looks. `machine` looks at the box, `usb` at
+//! again when the look is over. Here: the order of the looks; what each may find is told by `domain::words::check`. `machine` looks at the box, `usb` at
 //! recorders on USB, `streams` at rooms that are recorded live, `station` at what evidock keeps on it, `sm2` at the key of
 //! second signatures, `orphans` at the vault against the database, `keeping` at what becomes of clips after their proof, `notice` at who is told,
 //! `tallies` at figures that are kept as they go.
@@ -20,77 +20,18 @@ mod usb;
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::exit::Exit;
-use super::output::Output;
+use super::output::{Output, padded};
 use crate::config::Settings;
+use crate::domain::error::chain;
+use crate::domain::office::{CheckPart, Finding, Found, Gravity, Todo};
+use crate::domain::words::Lang;
+use crate::store::StoreError;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Level {
-    /// As it should be.
-    Ok,
-    /// evidock works, with less than it could have.
-    Warning,
-    /// Something that must be is not.
-    Problem,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Problem => "PROBLEM",
-        }
-    }
-}
-
-/// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
-    level: Level,
-    /// What was looked at; a stable word.
-    part: &'static str,
-    /// What was found.
-    words: String,
-    /// What to do; empty where nothing needs to be done.
-    todo: String,
-}
-
-impl Finding {
-    fn ok(part: &'static str, words: impl Into<String>) -> Self {
-        Self { level: Level::Ok, part, words: words.into(), todo: String::new() }
-    }
-
-    fn warning(part: &'static str, words: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { level: Level::Warning, part, words: words.into(), todo: todo.into() }
-    }
-
-    fn problem(part: &'static str, words: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { level: Level::Problem, part, words: words.into(), todo: todo.into() }
-    }
-}
-
-/// Looks at everything, and gives what was found in the words that administration shows. Blocks.
-pub(super) fn report(settings: &Settings) -> anyhow::Result<Vec<crate::domain::office::Finding>> {
-    use crate::domain::office::{Finding as Told, Gravity};
-    let told = |f: Finding| Told {
-        gravity: match f.level {
-            Level::Ok => Gravity::Ok,
-            Level::Warning => Gravity::Warning,
-            Level::Problem => Gravity::Problem,
-        },
-        part: f.part.to_owned(),
-        words: f.words,
-        todo: f.todo,
-    };
-    Ok(look(settings)?.into_iter().map(told).collect())
-}
-
-fn look(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
+/// Looks at everything, and gives what was found. Blocks.
+pub(super) fn look(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     let mut findings = station::configuration(settings);
     findings.extend(machine::state(settings));
     findings.extend(machine::vault(settings));
@@ -123,25 +64,40 @@ fn look(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
 /// Carries the verb out; ends with [`Exit::Failure`] when there is a problem. Warnings are allowed.
 pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let findings = look(settings)?;
-    let count = |level| findings.iter().filter(|f| f.level == level).count();
-    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+    let count = |gravity| findings.iter().filter(|f| f.gravity == gravity).count();
+    let (problems, warnings) = (count(Gravity::Problem), count(Gravity::Warning));
     let exit = if problems == 0 { Exit::Ok } else { Exit::Failure };
+    let w = output.words(settings.station.language);
     if output.is_json() {
-        output.json(&serde_json::json!({ "ok": problems == 0, "findings": findings }))?;
+        let findings: Vec<Value> = findings.iter().map(|f| told(f, w.lang)).collect();
+        output.json(&json!({ "ok": problems == 0, "findings": findings }))?;
         return Ok(exit);
     }
     for f in &findings {
-        output.line(&format!("{:<8} {:<14} {}", f.level.as_str(), f.part, f.words))?;
-        if !f.todo.is_empty() {
-            output.line(&format!("{:23} → {}", "", f.todo))?;
+        let (gravity, part) = (padded(w.gravity(f.gravity), 8), padded(f.part.name(w.lang), 14));
+        output.line(&format!("{gravity} {part} {}", f.found.told(w.lang)))?;
+        if f.todo != Todo::Nothing {
+            output.line(&format!("{:23} → {}", "", f.todo.told(w.lang)))?;
         }
     }
-    output.line(&format!("{}, {}", count_of(problems, "problem"), count_of(warnings, "warning")))?;
+    output.line(&w.check_ended(problems, warnings))?;
     Ok(exit)
 }
 
-fn count_of(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+fn told(f: &Finding, lang: Lang) -> Value {
+    json!({
+        "level": f.gravity.as_str(), "part": f.part.name(lang), "words": f.found.told(lang), "todo": f.todo.told(lang),
+    })
+}
+
+/// What the database does not say.
+fn unread(part: CheckPart, error: &StoreError) -> Finding {
+    Finding::problem(part, Found::DatabaseUnread { error: chain(error) }, Todo::SeeDatabase {})
+}
+
+/// A path as findings tell it.
+fn at(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// The path itself or, where it does not exist yet, the nearest directory above it that does.

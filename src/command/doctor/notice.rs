@@ -1,8 +1,9 @@
 //! Who is told of alarms and events, and whether they are reached.
 
-use super::Finding;
+use super::unread;
 use crate::config::Settings;
-use crate::domain::error::chain;
+use crate::domain::office::{CheckPart, Finding, Found, Todo};
+use crate::domain::words::check::Cause;
 use crate::notice;
 use crate::runtime::clock::wall;
 use crate::store::{ReceiverRow, Store, StoreError};
@@ -11,8 +12,7 @@ use crate::store::{ReceiverRow, Store, StoreError};
 pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
     let names: Vec<String> = notice::receivers(settings).into_iter().map(|r| r.name).collect();
     if settings.alarm.alarm_webhooks.is_empty() && settings.alarm.alarm_mail.is_none() {
-        let words = "nobody is told of alarms: they stand on the page alone";
-        return vec![Finding::ok("told", words)];
+        return vec![Finding::ok(CheckPart::Told, Found::NobodyTold {})];
     }
     let read = store.read_blocking(|r| {
         let rows = names.into_iter().map(|name| Ok((r.receiver(&name, wall().0)?, name)));
@@ -20,18 +20,18 @@ pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
     });
     match read {
         Ok(rows) => rows.iter().map(|(row, name)| finding(name, row)).collect(),
-        Err(e) => vec![Finding::problem("told", chain(&e), "see the findings about the database")],
+        Err(e) => vec![unread(CheckPart::Told, &e)],
     }
 }
 
 fn finding(name: &str, row: &ReceiverRow) -> Finding {
+    let (name, waiting, why) = (name.to_owned(), row.waiting, Cause(row.words.clone()));
     if !row.failing {
-        return Finding::ok("told", format!("{name} is told of what happens, {} waiting", row.waiting));
+        return Finding::ok(CheckPart::Told, Found::ReceiverWell { name, waiting });
     }
-    let why = row.words.as_deref().unwrap_or("it was not said why");
-    let words = match row.lost {
-        0 => format!("{name} is not reached, {} waiting: {why}", row.waiting),
-        lost => format!("{name} was not told of {lost} things within a day: {why}"),
+    let found = match row.lost {
+        0 => Found::ReceiverAway { name, waiting, why },
+        lost => Found::ReceiverGivenUp { name, lost, why },
     };
-    Finding::problem("told", words, "check its address, secret and certificate, then run `evidock alarm test`")
+    Finding::problem(CheckPart::Told, found, Todo::CheckReceiver {})
 }

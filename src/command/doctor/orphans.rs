@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::{fs, io};
 
-use super::Finding;
+use super::{at, unread};
 use crate::domain::clip::Local;
-use crate::domain::error::chain;
 use crate::domain::ids::ClipId;
+use crate::domain::office::{CheckPart, Finding, Found, Todo};
+use crate::domain::words::check::Listed;
 use crate::store::{ClipFilter, Store, StoreError};
 
 /// Names that are listed in a finding; all are counted.
@@ -24,17 +25,17 @@ struct Row {
 /// row by then has none at all.
 pub fn look(vault: &Path, store: &Store) -> Vec<Finding> {
     let mut files = Vec::new();
-    let unread = walk(&vault.join("clips"), &mut files);
+    let walked = walk(&vault.join("clips"), &mut files);
     let rows = match rows(store) {
         Ok(rows) => rows,
-        Err(e) => return vec![Finding::problem("vault", chain(&e), "see the findings about the database")],
+        Err(e) => return vec![unread(CheckPart::Vault, &e)],
     };
     let mut findings = Vec::new();
-    if let Err(e) = unread {
+    if let Err(e) = walked {
         findings.push(Finding::warning(
-            "vault",
-            format!("{} cannot be looked through: {e}", vault.display()),
-            "run this as root or as evidock's user",
+            CheckPart::Vault,
+            Found::VaultUnread { path: at(vault), error: e.to_string() },
+            Todo::RunAsEvidock {},
         ));
         return findings;
     }
@@ -42,9 +43,9 @@ pub fn look(vault: &Path, store: &Store) -> Vec<Finding> {
         files.iter().map(|(name, _)| name.as_str()).filter(|name| !explained(name, &rows)).collect();
     if !strays.is_empty() {
         findings.push(Finding::warning(
-            "vault",
-            format!("{} files that no row of the database explains: {}", strays.len(), listed(&strays)),
-            "nothing removes them; if the database was put back from a backup, they may be clips that it does not know",
+            CheckPart::Vault,
+            Found::Strays { n: strays.len(), names: listed(&strays) },
+            Todo::KeepStrays {},
         ));
     }
     let masters: HashMap<&str, u64> = files.iter().map(|(name, len)| (name.as_str(), *len)).collect();
@@ -60,22 +61,20 @@ pub fn look(vault: &Path, store: &Store) -> Vec<Finding> {
     if !lost.is_empty() {
         let names: Vec<&str> = lost.iter().map(String::as_str).collect();
         findings.push(Finding::problem(
-            "vault",
-            format!("{} sealed clips whose file is gone or has another length: {}", lost.len(), listed(&names)),
-            "`evidock verify CLIP --remote` says whether a destination still has it; look for the file before anything else",
+            CheckPart::Vault,
+            Found::FilesGone { n: lost.len(), names: listed(&names) },
+            Todo::FindElsewhere {},
         ));
     }
     if findings.is_empty() {
-        let words = format!("{} clips: every row has its file, every file its row", rows.len());
-        findings.push(Finding::ok("vault", words));
+        findings.push(Finding::ok(CheckPart::Vault, Found::VaultWell { n: rows.len() }));
     }
     findings
 }
 
-fn listed(names: &[&str]) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let shown = names[..names.len() - more].join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
+fn listed(names: &[&str]) -> Listed {
+    let named = names.iter().take(LISTED).map(|name| (*name).to_owned()).collect();
+    Listed { named, more: names.len().saturating_sub(LISTED) }
 }
 
 /// Whether a file's name belongs to a clip that may have such a file now.
@@ -162,7 +161,8 @@ mod tests {
 
     #[test]
     fn long_lists_are_cut() {
-        assert_eq!(listed(&["a", "b"]), "a, b");
-        assert_eq!(listed(&["1", "2", "3", "4", "5", "6", "7"]), "1, 2, 3, 4, 5 and 2 more");
+        assert_eq!(listed(&["a", "b"]).more, 0);
+        let many = listed(&["1", "2", "3", "4", "5", "6", "7"]);
+        assert_eq!((many.named.len(), many.more), (5, 2));
     }
 }

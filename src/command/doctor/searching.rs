@@ -1,7 +1,7 @@
 //! The index of searches: whether it is whole, and finds what it should.
 
-use super::Finding;
 use crate::domain::error::chain;
+use crate::domain::office::{CheckPart, Finding, Found, Todo};
 use crate::store::Store;
 
 /// Newest clips whose text is compared with what it should be.
@@ -11,39 +11,19 @@ const DUE: u64 = 5_000;
 
 /// Looks at it.
 pub fn look(store: &Store) -> Finding {
-    let again = "`evidock find --rebuild` makes it anew; nothing else is affected";
+    let part = CheckPart::Search;
+    let broken = |found| Finding::problem(part, found, Todo::RebuildIndex {});
     let check = match store.read_blocking(|r| r.check_search(SAMPLE)) {
         Ok(check) => check,
-        Err(e) => return Finding::problem("search", format!("the index cannot be read: {}", chain(&e)), again),
+        Err(e) => return broken(Found::IndexUnread { error: chain(&e) }),
     };
     let missing = check.clips.saturating_sub(check.indexed);
     match () {
-        () if !check.compiled_in => Finding::problem(
-            "search",
-            "this program's SQLite has no full text search",
-            "install evidock as it is released",
-        ),
-        () if check.verdict != "ok" => {
-            Finding::problem("search", format!("the index is broken: {}", check.verdict), again)
-        }
-        () if check.wrong > 0 => Finding::problem(
-            "search",
-            format!("{} of the newest clips are not found as they should be", check.wrong),
-            again,
-        ),
-        () if missing > check.due => Finding::problem(
-            "search",
-            format!("{missing} clips stand in no index, and only {} are due", check.due),
-            again,
-        ),
-        () if check.due > DUE => Finding::warning(
-            "search",
-            format!("{} clips wait for their place in the index", check.due),
-            "the running daemon catches up by itself",
-        ),
-        () => Finding::ok(
-            "search",
-            format!("{} of {} clips are indexed, {} are due", check.indexed, check.clips, check.due),
-        ),
+        () if !check.compiled_in => Finding::problem(part, Found::NoFullText {}, Todo::InstallRelease {}),
+        () if check.verdict != "ok" => broken(Found::IndexBroken { verdict: check.verdict }),
+        () if check.wrong > 0 => broken(Found::IndexWrong { n: check.wrong }),
+        () if missing > check.due => broken(Found::IndexMissing { missing, due: check.due }),
+        () if check.due > DUE => Finding::warning(part, Found::IndexDue { due: check.due }, Todo::CaughtUp {}),
+        () => Finding::ok(part, Found::IndexWell { indexed: check.indexed, clips: check.clips, due: check.due }),
     }
 }

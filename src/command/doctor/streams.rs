@@ -3,14 +3,15 @@
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use super::Finding;
+use super::unread;
 use crate::config::{Settings, Stream, address, port_of};
-use crate::domain::error::chain;
 use crate::domain::ids::StreamName;
+use crate::domain::office::{CheckPart, Finding, Found, Todo};
 use crate::domain::stream::SegmentEnd;
+use crate::domain::words::check::End;
 use crate::store::{Result, Store};
 
-const PART: &str = "stream";
+const PART: CheckPart = CheckPart::Stream;
 
 /// A camera in the same building answers in milliseconds.
 const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,13 +44,13 @@ fn door(stream: &Stream) -> Finding {
         }
         outcome
     });
-    let (name, room) = (&stream.name, &stream.room);
+    let (name, room, address) = (stream.name.to_string(), stream.room.clone(), format!("{host}:{port}"));
     match opened {
-        Ok(()) => Finding::ok(PART, format!("{name} ({room}): {host}:{port} answers")),
+        Ok(()) => Finding::ok(PART, Found::CameraAnswers { name, room, address }),
         Err(e) => Finding::warning(
             PART,
-            format!("{name} ({room}): {host}:{port} does not answer: {e}"),
-            format!("check the camera's power, address and network; then `evidock stream test {name}`"),
+            Found::CameraSilent { name: name.clone(), room, address, error: e.to_string() },
+            Todo::StreamTest { name },
         ),
     }
 }
@@ -58,12 +59,15 @@ fn door(stream: &Stream) -> Finding {
 fn last(stream: &Stream, store: &Store) -> Option<Finding> {
     let name = stream.name.clone();
     match store.read_blocking(move |r| ended(r, &name)) {
-        Err(e) => Some(Finding::problem(PART, chain(&e), "see the findings about the database")),
-        Ok(Some((why, words))) if is_trouble(why) => Some(Finding::warning(
-            PART,
-            format!("{}: the last clip ended with '{}'{}", stream.name, why.as_str(), told(&words)),
-            "its record names the gap; docs/streams.md says what each word means",
-        )),
+        Err(e) => Some(unread(PART, &e)),
+        Ok(Some((why, words))) if is_trouble(why) => {
+            let (name, why) = (stream.name.to_string(), End(why));
+            let found = match words.is_empty() {
+                true => Found::LastEnded { name, why },
+                false => Found::LastEndedSaying { name, why, words },
+            };
+            Some(Finding::warning(PART, found, Todo::ReadStreams {}))
+        }
         Ok(_) => None,
     }
 }
@@ -74,10 +78,6 @@ fn ended(r: &crate::store::Reader<'_>, stream: &StreamName) -> Result<Option<(Se
     let last =
         r.segments(newest.id)?.into_iter().rev().find_map(|s| Some((s.ended?, s.ended_detail.unwrap_or_default())));
     Ok(last)
-}
-
-fn told(words: &str) -> String {
-    if words.is_empty() { String::new() } else { format!(" ({words})") }
 }
 
 /// Whether it ended otherwise than somebody wanted.

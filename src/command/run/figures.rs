@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
-use crate::command::destinations;
+use crate::domain::office::Todo;
 use crate::runtime::supervise::{OnFailure, Phase, Supervisor, TaskSpec};
 use crate::runtime::task;
 
@@ -70,7 +70,10 @@ async fn figures(parts: &Arc<Parts>) -> Result<(), Box<dyn std::error::Error + S
     for row in destinations {
         let part = parts.health.part(format!("destination {}", row.name));
         match (row.trouble, row.proof) {
-            (Some(words), _) => part.failed("destination_away", words, destinations::mend(&row.name)),
+            (Some(words), _) => {
+                let todo = Todo::RetryDestination { name: row.name };
+                part.failed("destination_away", words, todo.to_string());
+            }
             (None, Some(proof)) if !proof.proves() => part.degraded(
                 "proves_nothing",
                 "this destination gives no means to compare bytes",

@@ -28,6 +28,7 @@ mod check;
 mod clip;
 mod clips;
 mod line;
+mod outage;
 mod parts;
 mod plan;
 mod small;
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::breaker::Permit;
 use self::line::{Line, LineOptions};
+use self::outage::Outage;
 use crate::deliver::pace::Pace;
 use crate::deliver::sweep::sweep;
 use crate::deliver::welcome::Welcome;
@@ -202,7 +204,7 @@ impl Uplink {
     /// Runs until `stop`: probes, then sends small objects and clips side by side. The destination being
     /// away is ordinary: it is said once, and tried again with backoff; what needs a person waits for one.
     pub async fn run(self, stop: CancellationToken, alive: impl Fn() + Send + Sync + 'static) {
-        let mut news = self.store.changes();
+        let (mut news, mut outage) = (self.store.changes(), Outage::default());
         while !stop.is_cancelled() {
             alive();
             let permit = self.line.permit();
@@ -220,10 +222,12 @@ impl Uplink {
                 } => outcome,
             };
             match outcome {
-                Ok(true) | Err(UplinkError::Parked | UplinkError::Superseded) => {}
+                // That nothing is due says nothing of the destination.
+                Ok(true) => outage.over(),
+                Err(UplinkError::Parked | UplinkError::Superseded) => {}
                 Ok(false) => self.idle(&mut news, &stop).await,
                 Err(UplinkError::Store(StoreError::Closed)) => return,
-                Err(e) => self.troubled(e, &mut news, &stop, &alive).await,
+                Err(e) => self.troubled(e, &mut outage, &mut news, &stop, &alive).await,
             }
         }
     }
@@ -232,6 +236,7 @@ impl Uplink {
     async fn troubled(
         &self,
         e: UplinkError,
+        outage: &mut Outage,
         news: &mut Receiver<Change>,
         stop: &CancellationToken,
         alive: &(impl Fn() + Send + Sync),
@@ -244,12 +249,12 @@ impl Uplink {
         // Permanent trouble of a whole destination needs a person, too.
         let retry = if e.retry() == Retry::Transient { Retry::Transient } else { Retry::Operator };
         let words = chain(&e);
-        tracing::warn!(
-            destination = self.name(),
-            error = words,
-            retry = retry.as_str(),
-            "nothing goes out to this destination now"
-        );
+        let (destination, how) = (self.name(), retry.as_str());
+        if outage.meets(&words, self.clock.monotonic_ms()) {
+            tracing::warn!(destination, error = words, retry = how, "nothing goes out to this destination now");
+        } else {
+            tracing::debug!(destination, error = words, retry = how, "still nothing goes out to this destination");
+        }
         self.metrics.delivery_failed(self.name(), retry.as_str());
         if retry == Retry::Operator {
             // Whatever the person changes there, it is probed anew.
@@ -261,6 +266,7 @@ impl Uplink {
         }
         if retry == Retry::Operator {
             self.wait(None, news, stop, alive).await;
+            outage.over();
         } else if self.line.is_well() {
             // What failed was not the line as such, or not often enough to tell.
             self.line.trip();

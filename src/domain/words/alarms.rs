@@ -3,6 +3,8 @@
 //! Titles and actions go out by webhook and e-mail, too: they tell of no person and no case, and repeat nothing that a server
 //! or a recorder said.
 
+use super::parts::part_name;
+use super::quoted::Quoted;
 use super::{Lang, Words};
 use crate::domain::alarm::{Alarm, PartFacts, Severity};
 use crate::domain::recorder::Held;
@@ -113,14 +115,17 @@ impl Words {
             Alarm::Untold { receiver, waiting, .. } => {
                 format!("{receiver} is not reached, {} waiting", self.number(*waiting))
             }
-            Alarm::Part(part) => match (part_words(part.code), self.lang) {
-                (Some((zh, ..)), Lang::Zh) => format!("{}：{zh}", part.name),
-                (Some((_, en, ..)), Lang::En) => format!("{}: {en}", part.name),
-                (None, Lang::Zh) if part.failed => format!("{}：工作不正常", part.name),
-                (None, Lang::Zh) => format!("{}：需要注意", part.name),
-                (None, Lang::En) if part.failed => format!("{} does not do what it must", part.name),
-                (None, Lang::En) => format!("{} is at risk", part.name),
-            },
+            Alarm::Part(part) => {
+                let name = part_name(&part.name, self.lang);
+                match (part_words(part.code), self.lang) {
+                    (Some((zh, ..)), Lang::Zh) => format!("{name}：{zh}"),
+                    (Some((_, en, ..)), Lang::En) => format!("{name}: {en}"),
+                    (None, Lang::Zh) if part.failed => format!("{name}：工作不正常"),
+                    (None, Lang::Zh) => format!("{name}：需要注意"),
+                    (None, Lang::En) if part.failed => format!("{name} does not do what it must"),
+                    (None, Lang::En) => format!("{name} is at risk"),
+                }
+            }
         }
     }
 
@@ -166,22 +171,34 @@ impl Words {
 
     /// More about it, for the page alone: the daemon's or a server's own words may be among it.
     pub fn alarm_detail(&self, alarm: &Alarm) -> String {
+        let of = |what: &String, quoted: fn(String) -> Quoted| match what.is_empty() {
+            true => String::new(),
+            false => quoted(what.clone()).told(self.lang),
+        };
         match alarm {
             Alarm::ToAnnotate { oldest_ms, .. } => self.oldest_waits(*oldest_ms),
-            Alarm::Refused { what, waiting, .. } => format!("{} · {what}", self.waiting_not_lost(*waiting)),
+            Alarm::Refused { what, waiting, .. } => {
+                let what = of(what, |words| Quoted::Refusing { words });
+                format!("{} · {what}", self.waiting_not_lost(*waiting))
+            }
             Alarm::Unreachable { waiting, .. } => self.waiting_not_lost(*waiting),
-            Alarm::DeliveriesFailed { what, .. }
-            | Alarm::Unreadable { what, .. }
-            | Alarm::Backup { what, .. }
-            | Alarm::Untold { what, .. } => what.clone(),
+            Alarm::DeliveriesFailed { what, .. } => of(what, |words| Quoted::NotDelivered { words }),
+            Alarm::Unreadable { what, .. } => of(what, |words| Quoted::FileUnread { words }),
+            Alarm::Backup { what, .. } => of(what, |words| Quoted::OfDaemon { words }),
+            Alarm::Untold { what, .. } => of(what, |words| Quoted::NotTold { words }),
             Alarm::SameDevice { .. } => self.same_device.to_owned(),
             Alarm::NoProof { level, .. } => self.proof(*level).to_owned(),
             Alarm::Isolated { .. } => self.isolated_detail.to_owned(),
-            Alarm::Held { why: Held::Broken(words), what, .. } => format!("{what} · {words}"),
+            Alarm::Held { why: Held::Broken(words), what, .. } => {
+                format!("{what} · {}", of(words, |words| Quoted::DeviceUnread { words }))
+            }
             Alarm::Held { why, what, .. } => format!("{what} · {}", self.held_detail(why)),
             Alarm::Clock => self.alarm_clock_detail(),
-            Alarm::Part(PartFacts { words, todo, .. }) if todo.is_empty() => words.clone(),
-            Alarm::Part(PartFacts { words, todo, .. }) => format!("{words} → {todo}"),
+            // In Chinese the alarm's own action says what to do.
+            Alarm::Part(PartFacts { words, todo, .. }) => match (self.lang, todo.is_empty()) {
+                (Lang::En, false) => format!("{words} → {todo}"),
+                _ => of(words, |words| Quoted::OfDaemon { words }),
+            },
             Alarm::Mismatch { .. }
             | Alarm::Damaged { .. }
             | Alarm::OutOfReach { .. }
@@ -341,6 +358,30 @@ fn part_words(code: &str) -> Option<(&'static str, &'static str, &'static str, &
             "请检查目录是否存在、evidock 是否有权限",
             "Check that the directory is there and that evidock's user may use it",
         ),
+        "documents_unreadable" => (
+            "放文书的文件夹无法使用",
+            "the folder of documents cannot be used",
+            "请建立该文件夹，并让 evidock 用户可以读写",
+            "Make the folder, and let evidock's user read and write it",
+        ),
+        "documents_refused" => (
+            "有文书未能收入",
+            "documents were refused",
+            "请查看文件旁的原因，改正后重新放入，或者移走",
+            "Read the reason beside each; correct them and put them in again, or remove them",
+        ),
+        "discovery_failed" => (
+            "在网络中查找记录仪失败",
+            "recorders in the network could not be looked for",
+            "请改正 [discovery]，或者不填",
+            "Correct [discovery], or leave it empty",
+        ),
+        "disposal_waits" => (
+            "销毁清册未能执行完",
+            "a list of disposal could not be carried out to its end",
+            "会自动重试；一直如此时请运行 evidock doctor",
+            "It is tried again by itself; if it stays, run evidock doctor",
+        ),
         "hook_failed" => {
             ("联动程序出错", "the hook failed", "请用同样的内容手工运行一次", "Run it by hand with such a document")
         }
@@ -406,5 +447,47 @@ mod tests {
             }
         }
         assert!(en.alarm_detail(&refused).contains("said by a server"));
+        assert!(zh.alarm_detail(&refused).ends_with("返回的原文：“said by a server”"));
+        assert_eq!(zh.alarm_detail(&part("witness_silent")), "程序的原文：“said by a server”");
+        assert_eq!(en.alarm_detail(&part("witness_silent")), "said by a server → do");
+    }
+
+    /// Conditions that `domain::alarm` makes alarms of without their parts' words.
+    const TOLD_OTHERWISE: &[&str] = &[
+        "backup_failing",
+        "backup_not_made",
+        "backup_old",
+        "destination_away",
+        "disk_full",
+        "disk_low",
+        "proves_nothing",
+    ];
+
+    /// A part that is not well says so by a code; a code without words of its own would be an alarm that says nothing.
+    #[test]
+    fn each_condition_of_a_part_has_its_words() {
+        fn files(dir: &std::path::Path, all: &mut Vec<std::path::PathBuf>) {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => files(&path, all),
+                    false => all.push(path),
+                }
+            }
+        }
+        let (root, mut all, mut codes) = (std::path::Path::new(env!("CARGO_MANIFEST_DIR")), Vec::new(), 0);
+        files(&root.join("src"), &mut all);
+        for file in all.iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
+            let text = std::fs::read_to_string(file).unwrap();
+            // What tests make up is their own affair.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let said = text.split(".failed(").skip(1).chain(text.split(".degraded(").skip(1));
+            let said = said.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+            for code in said.filter(|code| !TOLD_OTHERWISE.contains(code)) {
+                codes += 1;
+                assert!(part_words(code).is_some(), "{}: {code}", file.display());
+            }
+        }
+        assert!(codes > 20, "{codes} were found");
     }
 }

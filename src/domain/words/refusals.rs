@@ -1,12 +1,11 @@
 //! Why the daemon does not do what somebody asked, in both languages: the catalogue of [`Why`], one key a line. The first
 //! sentence says what stands in the way, the rest what to do next. English is also what logs and programs read.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use super::Lang;
-use crate::domain::why::{AnyOf, Told};
+use crate::domain::sentence::sentences;
+use crate::domain::why::AnyOf;
 
 macro_rules! things {
     ($($name:ident => $zh:literal, $en:literal;)+) => {
@@ -19,48 +18,6 @@ macro_rules! things {
             /// Its name in a sentence.
             pub fn name(self, lang: Lang) -> &'static str {
                 match (self, lang) { $((Self::$name, Lang::Zh) => $zh, (Self::$name, Lang::En) => $en,)+ }
-            }
-        }
-    };
-}
-
-macro_rules! whys {
-    ($($name:ident { $($field:ident: $type:ty),* } => $zh:literal, $en:literal;)+) => {
-        /// Why the daemon does not do what somebody asked. Each variant's documentation is its English.
-        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-        #[serde(tag = "why", rename_all = "snake_case")]
-        pub enum Why {
-            $(
-                #[doc = concat!("`", $en, "`")]
-                $name { $(#[doc = concat!("The `", stringify!($field), "` of that sentence.")] $field: $type),* },
-            )+
-            /// No reason was given, or one of a newer program: the words beside it hold.
-            #[default]
-            #[serde(other)]
-            Unsaid,
-        }
-
-        impl Why {
-            /// In the words of a language; nothing where no reason was given.
-            // A sentence need not use every parameter.
-            #[allow(unused_variables)]
-            pub fn told(&self, lang: Lang) -> String {
-                match self {
-                    Self::Unsaid => String::new(),
-                    $(Self::$name { $($field),* } => {
-                        $(let $field: Cow<'_, str> = Told::told($field, lang);)*
-                        match lang {
-                            Lang::Zh => format!($zh),
-                            Lang::En => format!($en),
-                        }
-                    })+
-                }
-            }
-
-            /// One of each, with empty parameters.
-            #[cfg(test)]
-            pub(crate) fn each() -> Vec<(&'static str, &'static str, &'static str, Self)> {
-                vec![$((stringify!($name), $zh, $en, Self::$name { $($field: Default::default()),* }),)+]
             }
         }
     };
@@ -101,7 +58,15 @@ things! {
     Rows => "行", "rows";
 }
 
-whys! {
+sentences! {
+    /// Why the daemon does not do what somebody asked. Each variant's documentation is its English.
+    #[derive(Serialize, Deserialize)]
+    #[serde(tag = "why", rename_all = "snake_case")]
+    Why else
+    /// No reason was given, or one of a newer program: the words beside it hold.
+    #[serde(other)]
+    Unsaid;
+
     // Whatever was asked
     Said { words: String } => "{words}", "{words}";
     Listed { each: Vec<String> } => "{each}", "{each}";

@@ -2,6 +2,7 @@
 //! log tells in words.
 
 use super::{Lang, Words};
+use crate::domain::account::Names;
 use crate::domain::event::{Actor, EventKind};
 use crate::domain::record::NO_STAY;
 
@@ -448,6 +449,15 @@ impl Words {
             "web" if actor.id == "nobody" => self.by_nobody.to_owned(),
             "web" => self.by_web.to_owned(),
             _ => format!("{} {}", actor.kind, actor.id),
+        }
+    }
+
+    /// Who acted: an account by its name where it has one, else as [`Self::actor`] tells.
+    pub fn named(&self, actor: &Actor, names: &Names) -> String {
+        match (names.of(actor), actor.kind.as_str()) {
+            (Some(name), "user") => name.to_owned(),
+            (Some(name), "token") => format!("{} {name}", self.by_token),
+            _ => self.actor(actor),
         }
     }
 

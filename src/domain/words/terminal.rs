@@ -1,5 +1,6 @@
 //! Sentences of the command line's tables (`status`, `find`, `show`). What programs read never comes from here.
 
+use super::quoted::Quoted;
 use super::{Lang, Words};
 
 /// What `status` knows of a docked recorder.
@@ -88,7 +89,8 @@ impl Words {
         trouble: Option<&str>,
     ) -> String {
         let proof = proof.unwrap_or(self.not_probed);
-        let trouble = trouble.map(|t| format!(" — {t}")).unwrap_or_default();
+        let words = trouble.map(|t| Quoted::Returned { words: t.to_owned() }.told(self.lang));
+        let trouble = words.map(|t| format!(" — {t}")).unwrap_or_default();
         match self.lang {
             Lang::Zh => {
                 let same = if same_device { format!("，{}", self.same_device) } else { String::new() };

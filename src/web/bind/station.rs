@@ -1,6 +1,9 @@
 //! The station at a glance, from figures, the board and the disk.
 
+use std::sync::Arc;
+
 use super::StationPages;
+use crate::domain::account::Names;
 use crate::domain::alarm::{self, DestinationFacts, PartFacts, Trouble};
 use crate::domain::erase::Refusal;
 use crate::domain::error::Retry;
@@ -120,7 +123,7 @@ impl StationPages {
         Ok(self.assemble(now, &facts, free, total))
     }
 
-    pub(super) fn frame_of(&self, view: &StationView) -> Frame {
+    pub(super) fn frame_of(&self, view: &StationView, names: Names) -> Frame {
         let to_annotate = view.alarms.iter().find_map(|a| match a {
             Alarm::ToAnnotate { clips, .. } => Some(*clips),
             _ => None,
@@ -136,6 +139,7 @@ impl StationPages {
                 .filter(|a| a.severity() < Severity::Info && !matches!(a, Alarm::ToAnnotate { .. }))
                 .count() as u64,
             rooms: self.streams.len() as u64,
+            names: Arc::new(names),
         }
     }
 

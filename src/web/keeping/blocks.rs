@@ -40,7 +40,7 @@ pub(super) fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
         clips: c.w.on_clips(h.clips),
         reason: h.reason.clone(),
         basis: h.basis.clone(),
-        who: c.w.actor(&actor(&h.placed_by)),
+        who: c.named(&actor(&h.placed_by)),
         since: c.stamp(UtcMs(h.placed_ms)),
         asked: asked(h.asked_by.as_deref(), h.asked_why.as_deref(), c),
     }

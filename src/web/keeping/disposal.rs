@@ -44,7 +44,7 @@ pub(super) fn list_line(d: &DisposalRow, clips: u64, gone: u64, c: &Ctx) -> List
         pill: Pill::new(class, c.w.disposal_state(d.state.as_str())),
         clips: format!("{} / {}", c.w.number(gone), c.w.videos(clips)),
         opinion: d.opinion.clone(),
-        who: c.w.actor(&actor(&d.asked_by)),
+        who: c.named(&actor(&d.asked_by)),
         at: c.stamp(UtcMs(d.asked_ms)),
         asks: d.state == DisposalState::Asked,
         mine: d.asked_by == format!("{}:{}", me.kind, me.id),
@@ -124,7 +124,7 @@ async fn show_disposal(
         list: list_line(&list, items.len() as u64, gone, &c),
         refusal,
         basis: list.basis.clone(),
-        second: list.second.as_ref().map(|(by, at)| (c.w.actor(&actor(by)), c.stamp(UtcMs(*at)))),
+        second: list.second.as_ref().map(|(by, at)| (c.named(&actor(by)), c.stamp(UtcMs(*at)))),
         items: lines.collect(),
         c: &c,
     };

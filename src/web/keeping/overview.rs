@@ -79,7 +79,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let v = seen(site, &visitor).await?;
     let isolated = |i: &IsolationRow| IsolatedLine {
         id: i.clip.to_string(),
-        who: c.w.actor(&actor(&i.placed_by)),
+        who: c.named(&actor(&i.placed_by)),
         since: c.stamp(UtcMs(i.placed_ms)),
         asked: asked(i.asked_by.as_deref(), i.asked_why.as_deref(), &c),
     };

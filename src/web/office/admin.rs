@@ -16,7 +16,9 @@ use crate::domain::error::Retry;
 use crate::domain::office::{Finding, Gravity, Looked, RulesTried, SettingFrom, Trial, TrialStep};
 use crate::domain::ports::Abilities;
 use crate::domain::rights::Action;
+use crate::domain::words::Lang;
 use crate::domain::words::office::OfficeWords;
+use crate::domain::words::quoted::Quoted;
 use crate::store::SCHEMA_VERSION;
 use crate::web::present::clips::Pill;
 use crate::web::present::{Ctx, Nav, Stamp, segment};
@@ -106,10 +108,17 @@ fn dest_line(d: &DestinationFacts, c: &Ctx) -> DestLine {
         pills,
         detail: d.detail.clone(),
         probed: d.probed.map(|at| c.near(at)),
-        trouble: d.trouble.as_ref().map(|(words, _, since)| (words.clone(), c.near(*since))),
+        trouble: d.trouble.clone().map(|(words, retry, since)| (trouble(words, retry).told(w.lang), c.near(since))),
         waiting: w.waiting_clips(d.waiting),
         trial: d.trial.as_ref().map(|trial| trial_line(trial, c)),
         href: format!("/admin/destinations/{}/try", segment(&p.name)),
+    }
+}
+
+fn trouble(words: String, retry: Option<Retry>) -> Quoted {
+    match retry {
+        Some(Retry::Transient) => Quoted::Unreachable { words },
+        _ => Quoted::Refusing { words },
     }
 }
 
@@ -126,7 +135,10 @@ fn trial_line(trial: &Trial, c: &Ctx) -> TrialLine {
                 Retry::Transient => o.trial_again,
                 Retry::Permanent | Retry::Operator => o.trial_operator,
             };
-            ("fail", "cross", w.trial_failed(*took_ms), format!("{words} → {todo}"))
+            {
+                let words = Quoted::Returned { words: words.clone() }.told(w.lang);
+                ("fail", "cross", w.trial_failed(*took_ms), format!("{words} → {todo}"))
+            }
         }
     };
     TrialLine { class, icon, begun: c.near(trial.begun), told, detail }
@@ -143,18 +155,19 @@ struct FindingLine {
     class: &'static str,
     icon: &'static str,
     gravity: &'static str,
-    part: String,
+    part: &'static str,
     words: String,
     todo: String,
 }
 
-fn finding(f: &Finding, o: &OfficeWords) -> FindingLine {
+fn finding(f: &Finding, c: &Ctx) -> FindingLine {
+    let (lang, o) = (c.w.lang, c.w.office());
     let (class, icon, gravity) = match f.gravity {
         Gravity::Problem => ("fail", "cross", o.gravity_problem),
         Gravity::Warning => ("ask", "warn", o.gravity_warning),
         Gravity::Ok => ("safe", "check", o.gravity_ok),
     };
-    FindingLine { class, icon, gravity, part: f.part.clone(), words: f.words.clone(), todo: f.todo.clone() }
+    FindingLine { class, icon, gravity, part: f.part.name(lang), words: f.found.told(lang), todo: f.todo.told(lang) }
 }
 
 /// How many problems and warnings a report has.
@@ -322,9 +335,11 @@ async fn check(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
             running: check.running_since.is_some(),
             findings: last
                 .and_then(|last| last.found.as_ref().ok())
-                .map(|all| all.iter().map(|f| finding(f, o)).collect())
+                .map(|all| all.iter().map(|f| finding(f, &c)).collect())
                 .unwrap_or_default(),
-            failed: last.and_then(|last| last.found.as_ref().err().cloned()),
+            failed: last
+                .and_then(|last| last.found.as_ref().err().cloned())
+                .map(|words| Quoted::NotChecked { words }.told(c.w.lang)),
             version: VERSION,
             self_href: visitor.part_href(),
             o,
@@ -393,7 +408,10 @@ pub(super) fn tried_line(tried: &Looked<RulesTried>, c: &Ctx) -> Option<TriedLin
     let last = tried.last.as_ref()?;
     let at = c.near(last.at);
     Some(match &last.found {
-        Err(words) => TriedLine { at, told: String::new(), by_rule: Vec::new(), failed: Some(words.clone()) },
+        Err(words) => {
+            let failed = Some(Quoted::RulesNotTried { words: words.clone() }.told(c.w.lang));
+            TriedLine { at, told: String::new(), by_rule: Vec::new(), failed }
+        }
         Ok(t) => TriedLine {
             at,
             told: c.w.rules_tried(t.clips, t.links, t.suggestions, t.conflicts),
@@ -574,7 +592,7 @@ pub struct FindingItem {
     /// `problem`, `warning`, `ok`.
     pub level: &'static str,
     /// What was looked at.
-    pub part: String,
+    pub part: &'static str,
     /// What was found.
     pub words: String,
     /// What to do; empty where nothing needs to be done.
@@ -586,9 +604,9 @@ fn report(check: &Looked<Vec<Finding>>) -> CheckReport {
     let findings = last.and_then(|last| last.found.as_ref().ok());
     let item = |f: &Finding| FindingItem {
         level: f.gravity.as_str(),
-        part: f.part.clone(),
-        words: f.words.clone(),
-        todo: f.todo.clone(),
+        part: f.part.name(Lang::En),
+        words: f.found.to_string(),
+        todo: f.todo.to_string(),
     };
     CheckReport {
         running: check.running_since.is_some(),

@@ -18,6 +18,7 @@ use crate::domain::rights::Action;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::domain::words::office::OfficeWords;
+use crate::web::keeping::actor;
 use crate::web::present::clips::Pill;
 use crate::web::present::{Ctx, Nav, Stamp, segment};
 use crate::web::routes::{Need, Routes};
@@ -90,7 +91,7 @@ fn line(e: &RecorderEntry, c: &Ctx) -> Line {
         out: e.out.as_ref().map(|out| out_line(out, c)),
         docked: e.docked.as_ref().map(|(bay, at, now)| (*now, bay.clone(), c.near(*at))),
         decided: e.decided.map(|at| {
-            let by = e.decided_by.clone().unwrap_or_default();
+            let by = e.decided_by.as_deref().map(|by| c.named(&actor(by))).unwrap_or_default();
             let reason = e.reason.as_deref().map(|r| format!(" · {r}")).unwrap_or_default();
             format!("{} · {by}{reason}", c.near(at).text)
         }),

@@ -26,6 +26,7 @@ use crate::domain::rights::Action;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::domain::words::office::OfficeWords;
+use crate::web::keeping::actor;
 use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::registers::REGISTER_BYTES;
 use crate::web::routes::{Need, Routes};
@@ -130,7 +131,7 @@ async fn show(
         register: w.register_name(i.register),
         name: i.name.clone(),
         told: w.import_line(i.entries, i.added, i.changed),
-        by: i.by.clone(),
+        by: c.named(&actor(&i.by)),
         at: c.near(i.at),
         undone: i.undone.map(|at| c.near(at)),
     });

@@ -3,6 +3,7 @@
 use super::station::{AlarmNote, alarm_note, icon};
 use super::{Ctx, Stamp};
 use crate::domain::words::Lang;
+use crate::domain::words::quoted::Quoted;
 use crate::web::view::alarms::{AlarmsView, OverView, ReceiverView};
 
 /// The page.
@@ -70,7 +71,7 @@ fn over(o: &OverView, c: &Ctx) -> OverLine {
         title: if c.w.lang == Lang::Zh { zh.clone() } else { en.clone() },
         since: c.near(o.since),
         until: c.near(o.until),
-        known: o.known.as_ref().map(|by| c.w.actor(by)).unwrap_or_default(),
+        known: o.known.as_ref().map(|by| c.named(by)).unwrap_or_default(),
     }
 }
 
@@ -87,7 +88,7 @@ fn receiver(r: &ReceiverView, c: &Ctx) -> ReceiverLine {
         class,
         icon: icon(class),
         state,
-        words: r.words.clone().unwrap_or_default(),
+        words: r.words.clone().map(|words| Quoted::NotTold { words }.told(w.lang)).unwrap_or_default(),
         waiting: w.messages_wait(r.waiting),
         taken: r.taken.map(|at| c.near(at)),
     }

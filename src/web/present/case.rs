@@ -54,7 +54,7 @@ fn detail(line: &Line, ctx: &Ctx) -> String {
     let told = ctx.w.coverage_detail(line, &ctx.zone);
     match &line.said {
         Some(said) => {
-            let who = ctx.w.actor(&crate::web::keeping::actor(&said.actor));
+            let who = ctx.named(&crate::web::keeping::actor(&said.actor));
             format!("{told} · {}", ctx.w.reason_said(&who, &ctx.stamp(UtcMs(said.at_ms)).text))
         }
         None => told,

@@ -8,6 +8,7 @@ use crate::domain::ports::MediaHealth;
 use crate::domain::record::{Field, REQUIRED, Record};
 use crate::domain::stream::{PublishedSegment, SegmentEnd};
 use crate::domain::words::Words;
+use crate::domain::words::quoted::Quoted;
 use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
 use crate::web::view::clips::state_class;
 
@@ -407,7 +408,8 @@ pub fn copies(view: &ClipView, ctx: &Ctx) -> Vec<CopyLine> {
             Delivery::Suspect | Delivery::Failed => "fail",
         };
         let how = match (view.failure(&copy.destination), copy.proof.as_deref().and_then(ProofLevel::parse)) {
-            (Some(why), _) => why.to_owned(),
+            (Some(why), _) if state == Delivery::Failed => Quoted::NotDelivered { words: why.to_owned() }.told(w.lang),
+            (Some(why), _) => Quoted::Returned { words: why.to_owned() }.told(w.lang),
             (None, Some(level)) => w.proof(level).to_owned(),
             (None, None) => String::new(),
         };
@@ -457,7 +459,7 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
         seq: entry.seq,
         at: ctx.stamp(entry.at),
         text: ctx.w.event(entry.kind, entry.place.as_deref()),
-        who: ctx.w.actor(&entry.actor),
+        who: ctx.named(&entry.actor),
         detail: entry.detail.as_deref().map(|detail| ctx.w.detail(detail).to_owned()),
         class: match entry.kind {
             _ if entry.outcome != "ok" => "fail",

@@ -3,6 +3,7 @@
 use super::clips::Pill;
 use super::{Ctx, Stamp};
 use crate::domain::derivative::State;
+use crate::domain::words::quoted::Quoted;
 use crate::web::view::derived::DerivedView;
 
 /// One of them.
@@ -34,7 +35,7 @@ pub fn line(view: &DerivedView, c: &Ctx) -> DerivedLine {
     };
     let at = |ms: u64| format!("{}.{:03} s", ms / 1000, ms % 1000);
     let stretch = |from: u64, to: u64| if from == to { at(from) } else { format!("{} – {}", at(from), at(to)) };
-    let mut facts = vec![(w.derived_reason, v.reason.clone()), (w.pk_asked_by, w.actor(&v.asked_by))];
+    let mut facts = vec![(w.derived_reason, v.reason.clone()), (w.pk_asked_by, c.named(&v.asked_by))];
     match &v.file {
         None => {
             let to = v.order.to_ms.unwrap_or(v.order.from_ms);
@@ -55,7 +56,7 @@ pub fn line(view: &DerivedView, c: &Ctx) -> DerivedLine {
         pill: Pill::new(class, w.derived_state(v.state)),
         asked: c.near(crate::domain::time::UtcMs(v.asked_ms)),
         facts,
-        words: v.words.clone(),
+        words: v.words.clone().map(|words| Quoted::DerivedFailed { words }.told(w.lang)),
         href: (v.state == State::Ready).then(|| format!("/clips/{}/derived/{}", v.clip, v.id)),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Ctx, Stamp, case_href};
 use crate::domain::export::{ExportState, Target};
+use crate::domain::words::quoted::Quoted;
 use crate::web::present::clips::Pill;
 use crate::web::view::exports::ExportView;
 
@@ -33,6 +34,13 @@ pub struct ExportLine {
     pub stopped: bool,
 }
 
+fn quoted(state: ExportState, words: String) -> Quoted {
+    match state {
+        ExportState::Failed => Quoted::ExportFailed { words },
+        _ => Quoted::ExportWaits { words },
+    }
+}
+
 /// One package as its page and the lists show it.
 pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
     let w = c.w;
@@ -57,9 +65,9 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
     if let Some(bytes) = v.disc_bytes {
         facts.push((w.export_disc, w.size(bytes)));
     }
-    facts.push((w.pk_asked_by, w.actor(&v.asked_by)));
+    facts.push((w.pk_asked_by, c.named(&v.asked_by)));
     if let Some(second) = &v.second_by {
-        facts.push((w.export_second, w.actor(second)));
+        facts.push((w.export_second, c.named(second)));
     }
     if v.state == ExportState::Ready {
         facts.push((w.pk_content, w.package_content(v.clips, v.bytes)));
@@ -82,7 +90,7 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
             let percent = done.saturating_mul(100) / of.max(1);
             (percent, format!("{percent} % · {} / {}", w.size(done), w.size(of)))
         }),
-        words: v.words.clone(),
+        words: v.words.clone().map(|words| quoted(v.state, words).told(w.lang)),
         zips: zips.collect(),
         asks: v.state == ExportState::Asked,
         stopped: v.state == ExportState::Failed,

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::view::Frame;
 use super::who::Who;
+use crate::domain::event::Actor;
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::domain::words::Words;
@@ -102,6 +103,11 @@ impl Ctx {
             Some(at) => self.stamp(at),
             None => Stamp { iso: String::new(), text: rfc3339.to_owned(), hover: String::new() },
         }
+    }
+
+    /// Who acted, by name where there is one.
+    pub fn named(&self, actor: &Actor) -> String {
+        self.w.named(actor, &self.frame.names)
     }
 
     /// The clock in the frame.

@@ -3,6 +3,7 @@
 use super::{Ctx, Stamp};
 use crate::domain::time::UtcMs;
 use crate::domain::words::Words;
+use crate::domain::words::quoted::Quoted;
 use crate::runtime::board::StreamState;
 use crate::web::view::rooms::{RoomView, RoomsView};
 
@@ -54,7 +55,7 @@ fn card(room: &RoomView, c: &Ctx) -> RoomCard {
         StreamState::Idle => ("idle", "hold"),
     };
     let trouble = match &room.state {
-        StreamState::Waiting { words, .. } => Some(words.clone()),
+        StreamState::Waiting { words, .. } => Some(Quoted::NotRecorded { words: words.clone() }.told(w.lang)),
         _ => None,
     };
     let about = room.recording.as_ref().map_or_else(String::new, |r| {

@@ -4,6 +4,7 @@ use super::Ctx;
 use crate::domain::clip::ClipState;
 use crate::domain::recorder::{Held, HeldDevice};
 use crate::domain::words::Words;
+use crate::domain::words::quoted::Quoted;
 use crate::web::view::station::{
     Alarm, Bay, BayState, DestinationView, Health, Risen, STAGES, Stage, Stall, StationView, Uplink, Verdict,
 };
@@ -301,7 +302,7 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         BayState::Safe { sealed: 0, unreadable: 0, .. } => w.nothing_on_it.into(),
         BayState::Safe { sealed, proven, .. } => w.sealed_and_proven(*sealed, *proven),
         BayState::Failing { at_percent: Some(percent), .. } => w.stopped_at(*percent),
-        BayState::Failing { reason, .. } => reason.clone(),
+        BayState::Failing { reason, .. } => Quoted::FileUnread { words: reason.clone() }.told(w.lang),
         BayState::NoRoom(_) => w.paused_disk_detail.into(),
     };
     let brief = match &bay.state {
@@ -324,7 +325,8 @@ fn bay_card(bay: &Bay, w: &Words) -> BayCard {
         verdict: verdict(&bay.state, w),
         percent: bay.state.progress().map(|p| p.percent()),
         reason: match &bay.state {
-            BayState::Failing { reason, .. } | BayState::Held(Held::Broken(reason)) => Some(reason.clone()),
+            BayState::Failing { reason, .. } => Some(Quoted::FileUnread { words: reason.clone() }.told(w.lang)),
+            BayState::Held(Held::Broken(reason)) => Some(Quoted::DeviceUnread { words: reason.clone() }.told(w.lang)),
             _ => None,
         },
     }
@@ -447,7 +449,7 @@ pub fn alarm_note(alarm: &Alarm, risen: Option<&Risen>, ctx: &Ctx) -> AlarmNote 
         number: risen.filter(|_| alarm.is_told()).map(|r| r.id),
         known: risen
             .and_then(|r| r.acknowledged.as_ref())
-            .map(|(by, at)| w.known_by(&w.actor(by), &ctx.near(*at).text)),
+            .map(|(by, at)| w.known_by(&ctx.named(by), &ctx.near(*at).text)),
     }
 }
 

@@ -22,6 +22,10 @@ pub mod timeline;
 pub mod together;
 pub mod triage;
 
+use std::sync::Arc;
+
+use crate::domain::account::Names;
+
 /// Somebody who did something, with the account's name where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
@@ -44,4 +48,6 @@ pub struct Frame {
     pub alarms: u64,
     /// Rooms that are recorded live.
     pub rooms: u64,
+    /// What accounts and programs are called, for pages that tell who did something.
+    pub names: Arc<Names>,
 }
