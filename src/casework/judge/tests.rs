@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::casework::roster;
+use crate::casework::{roster, roster_import};
 use crate::domain::case_number::{CaseKind, ShapeSpec, builtin_shapes};
 use crate::domain::digest::{Blake3, Sha256};
 use crate::domain::event::{Draft, EventKind};
@@ -13,7 +13,7 @@ use crate::domain::ports::Clock;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
 use crate::domain::register::{EARLIER_KEYS, Entry};
 use crate::runtime::clock::StoppedClock;
-use crate::store::{Import, NewClip, NewDock, NewEntry, PartRow, RosterEntry, SealedClip, Store};
+use crate::store::{Import, NewClip, NewDock, NewEntry, PartRow, SealedClip, Store};
 
 /// 2026-06-19T12:00:00+08:00.
 const NOON: i64 = 1_781_841_600_000;
@@ -88,18 +88,12 @@ fn judge() -> Judge {
 fn import_roster(store: &Store, lines: &str) {
     let text = format!("officer,recorder,from,to,case\n{lines}");
     let parsed = roster::parse(&text, &TimeZone::get(ZONE).unwrap(), &NumberRule::builtin(), 2026).unwrap();
-    let entries: Vec<RosterEntry> = parsed
-        .accept(false)
-        .unwrap()
-        .iter()
-        .map(|row| RosterEntry {
-            recorder: recorder_key(&row.recorder),
-            from_ms: row.from_ms,
-            to_ms: row.to_ms,
-            row: serde_json::to_string(row).unwrap(),
-        })
-        .collect();
-    store.write_blocking(move |tx| tx.import_roster("x", &entries, &Actor::os(7), "cli")).unwrap();
+    let rows = parsed.accept(false).unwrap();
+    let import = move |tx: &Tx<'_>| {
+        let change = roster_import::change(&tx.read(), "x", &rows, &TimeZone::get(ZONE).unwrap())?;
+        tx.import_roster("x", &change, &Actor::os(7), "cli")
+    };
+    store.write_blocking(import).unwrap();
 }
 
 fn judged(store: &Store, clip: ClipId) -> Judged {
