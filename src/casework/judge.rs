@@ -179,7 +179,8 @@ impl Judge {
         }
         let officers = r.entries(Register::Officer, None, u32::MAX)?;
         let parties = r.entries(Register::Party, None, u32::MAX)?;
-        let index = Arc::new(CaseIndex::of(r.registered_cases()?, &officers, &parties));
+        let index = CaseIndex::of(r.registered_cases()?, &officers, &parties).with_words_of(&r.catalogue_items()?);
+        let index = Arc::new(index);
         *kept = Some((version, Arc::clone(&index)));
         Ok(index)
     }
