@@ -54,7 +54,7 @@ fn a_clip_that_lacks_nothing_takes_the_certificate_that_the_register_learns_of()
     station.until("the clip has it", |s| number(s, &first) == "03013300123");
     assert_eq!(station.record(&first)["origins"]["officer_cert_no"]["origin"], "register");
     assert_eq!(station.record(&first)["officer_registered"]["import"], imported);
-    station.until("it is published", settled);
+    station.until("it is published", |s| settled(s));
     assert_eq!(revision(&station), before + 1, "once");
     // One that becomes complete later has it by then.
     complete(&mut station, &second);

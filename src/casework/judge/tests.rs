@@ -132,6 +132,29 @@ fn no_other_rule_settles_what_the_roster_disputes() {
     assert_eq!(waits(&disputed), [&[("tag", "赵卫罚(2026)3", 85)][..], &both[..]].concat());
 }
 
+#[test]
+fn next_week_s_roster_takes_no_fact_from_last_week_s_clip() {
+    let (_dir, store, clip) = station("a.mp4");
+    import_roster(&store, &line("赵卫罚〔2026〕1号"));
+    carried_out(&store, clip);
+    import_roster(&store, "李四,R1,2026-06-26 09:00,2026-06-26 12:00,赵卫罚〔2026〕2号\n");
+    let again = carried_out(&store, clip);
+    assert!(!again.is_news, "{again:?}");
+    import_roster(&store, &line("赵卫罚〔2026〕3号").replace("张三", "王五"));
+    let corrected = carried_out(&store, clip);
+    let said = |judged: &Judged, officer: &str| {
+        judged.facts.iter().any(|(f, by, value)| (*f, *by) == (Field::Officer, Origin::Roster) && value == officer)
+    };
+    assert!(said(&corrected, "王五"), "{corrected:?}");
+    assert_eq!(standing(&store, clip), [("赵卫罚〔2026〕3号".to_owned(), "roster".to_owned())]);
+    // Taken away by its name it says nothing any more; a link is not undone because a rule falls silent.
+    assert_eq!(store.write_blocking(|tx| tx.remove_roster("x", &Actor::os(7), "cli")).unwrap(), 2);
+    assert!(said(&carried_out(&store, clip), ""));
+    assert_eq!(standing(&store, clip).len(), 1);
+    let unknown = store.write_blocking(|tx| tx.remove_roster("x", &Actor::os(7), "cli"));
+    assert!(matches!(unknown, Err(StoreError::NotFound(_))), "{unknown:?}");
+}
+
 /// The built-in numbers, and those of inspection tasks.
 fn rule() -> NumberRule {
     let task = ShapeSpec {
