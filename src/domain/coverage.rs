@@ -317,22 +317,32 @@ pub fn cover(
         let elsewhere = |stage: &str| items.iter().any(|i| same(&i.matter, matter) && is_of_stage(i, stage));
         clip.stage.as_deref().is_none_or(|stage| is_of_stage(item, stage) || !elsewhere(stage))
     };
+    // Of each item the clips that show it, and those that show its matter in another stage.
+    let by_item = items.iter().map(|item| {
+        let of_matter = footage.iter().zip(&shown).filter_map(|(clip, matter)| {
+            let matter = matter.as_deref().filter(|m| same(m, &item.matter))?;
+            Some((clip, shows(clip, matter, item)))
+        });
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
+        of_matter.for_each(|(clip, is_ours)| if is_ours { ours.push(clip) } else { others.push(clip) });
+        (ours, others)
+    });
+    let by_item: Vec<(Vec<&Footage>, Vec<&Footage>)> = by_item.collect();
+    let is_bare_elsewhere = |item: &Item| {
+        let other = |i: &Item| same(&i.matter, &item.matter) && i.stage != item.stage;
+        items.iter().zip(&by_item).any(|(i, (clips, _))| other(i) && clips.is_empty())
+    };
     let lines: Vec<Line> = items
         .iter()
-        .map(|item| {
-            let of_matter = footage.iter().zip(&shown).filter_map(|(clip, matter)| {
-                let matter = matter.as_deref().filter(|m| same(m, &item.matter))?;
-                Some((clip, shows(clip, matter, item)))
-            });
-            let (clips, others): (Vec<_>, Vec<_>) = of_matter.partition(|(_, ours)| *ours);
-            let clips: Vec<&Footage> = clips.into_iter().map(|(clip, _)| clip).collect();
-            let others: Vec<&Footage> = others.into_iter().map(|(clip, _)| clip).collect();
-            // What a clip of another stage shows was carried out there.
+        .zip(&by_item)
+        .map(|(item, (clips, others))| {
             let mut done = done(item);
-            done.retain(|d| touches(d, &clips) || !touches(d, &others));
+            // What a clip of another stage shows was carried out there; what none shows, in the stage that has nothing to show.
+            let theirs = !clips.is_empty() && is_bare_elsewhere(item);
+            done.retain(|d| touches(d, clips) || !(theirs || touches(d, others)));
             let ticked = item.stage.as_deref().is_some_and(|stage| case.stages.iter().any(|over| same(over, stage)));
             let reason = said.iter().rev().find(|s| same(&s.matter, &item.matter));
-            line(item, &clips, &done, item.always && (case.over || ticked), reason, now_ms, allowed)
+            line(item, clips, &done, item.always && (case.over || ticked), reason, now_ms, allowed)
         })
         .collect();
     let beside = shown

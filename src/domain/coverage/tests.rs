@@ -303,8 +303,8 @@ fn the_same_matter_in_two_stages_is_two_items() {
     assert_eq!(standing(vec![time(1000)], &[shown(Some("告知"), 1000)]), [Present, NotYetDue], "carried out there");
     assert_eq!(
         standing(vec![time(1000), time(9000)], &[shown(Some("告知"), 1000)]),
-        [Missing, Missing],
-        "whose is unknown"
+        [Present, Missing],
+        "where nothing is shown"
     );
     assert_eq!(
         standing(vec![time(1000), time(9000)], &[shown(Some("告知"), 1000), shown(Some("决定"), 9000)]),
