@@ -67,6 +67,9 @@ impl Clerk {
             let outcome = async {
                 if again.all {
                     clerk.review(again.cases, &stop, &alive).await?;
+                    if again.cases {
+                        clerk.certify(&stop, &alive).await?;
+                    }
                     (again.all, again.cases) = (false, false);
                 }
                 let worked = clerk.run_once(&alive).await?;
@@ -143,6 +146,32 @@ impl Clerk {
                 let (from, clerk) = (after, Arc::clone(self));
                 // Years of clips without a case may be among them: only what the rules see anew is written.
                 let (last, news) = self.store.read(move |r| clerk.look_again(r, pass, from)).await?;
+                if last.is_none() {
+                    break;
+                }
+                after = last;
+                self.annotate_each(news, alive).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the rules again to clips that lack nothing, where the register of officers came to say another certificate of
+    /// whoever captured them.
+    async fn certify(self: &Arc<Self>, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
+        for officer in self.store.read(|r| r.officers_seen()).await? {
+            let mut after = None;
+            loop {
+                alive();
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                let (from, of, clerk) = (after, officer.clone(), Arc::clone(self));
+                let look = move |r: &Reader<'_>| {
+                    let (last, due) = r.certificates_due(&of, from, BATCH)?;
+                    Ok((last, clerk.news_of(r, &due)?))
+                };
+                let (last, news) = self.store.read(look).await?;
                 if last.is_none() {
                     break;
                 }

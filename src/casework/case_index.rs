@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::domain::coverage::Item;
 use crate::domain::place::{Degrees, wgs84};
 use crate::domain::register::{Entry, name_key};
 use crate::store::{CaseRecord, EntryRow};
@@ -43,6 +44,9 @@ pub struct CaseIndex {
     by_field: HashMap<(i32, i32), Vec<usize>>,
     /// A name or number of an officer to every one of theirs.
     names: HashMap<String, Vec<String>>,
+    /// Matters to be recorded, and stages, as the catalogue names them.
+    matters: Vec<String>,
+    stages: Vec<String>,
 }
 
 impl CaseIndex {
@@ -81,6 +85,24 @@ impl CaseIndex {
             index.add(known);
         }
         index
+    }
+
+    /// The same with the words of the catalogue.
+    pub fn with_words_of(self, items: &[Item]) -> Self {
+        let matters: BTreeSet<String> = items.iter().map(|item| item.matter.clone()).collect();
+        let stages: BTreeSet<String> = items.iter().filter_map(|item| item.stage.clone()).collect();
+        let filled = |words: BTreeSet<String>| words.into_iter().filter(|word| !word.is_empty()).collect();
+        Self { matters: filled(matters), stages: filled(stages), ..self }
+    }
+
+    /// Matters to be recorded, as the catalogue names them.
+    pub fn matters(&self) -> &[String] {
+        &self.matters
+    }
+
+    /// Stages, as the catalogue names them.
+    pub fn stages(&self) -> &[String] {
+        &self.stages
     }
 
     fn add(&mut self, case: Known) {

@@ -179,7 +179,8 @@ impl Judge {
         }
         let officers = r.entries(Register::Officer, None, u32::MAX)?;
         let parties = r.entries(Register::Party, None, u32::MAX)?;
-        let index = Arc::new(CaseIndex::of(r.registered_cases()?, &officers, &parties));
+        let index = CaseIndex::of(r.registered_cases()?, &officers, &parties).with_words_of(&r.catalogue_items()?);
+        let index = Arc::new(index);
         *kept = Some((version, Arc::clone(&index)));
         Ok(index)
     }
@@ -503,7 +504,7 @@ impl Judge {
 }
 
 /// The number of the officer's certificate as their register had it when capture began, where that is to be said anew; empty
-/// where the register now says that there is none. A register that was never imported says nothing.
+/// where the register now says that there is none. A register that was never imported says nothing, and takes nothing back.
 fn certificate(r: &Reader<'_>, said: &[Fact], new: &[Fact], now_ms: i64) -> Result<Option<Fact>> {
     let all: Vec<Fact> = said.iter().chain(new).cloned().collect();
     let settled = settle(&all);
@@ -514,8 +515,8 @@ fn certificate(r: &Reader<'_>, said: &[Fact], new: &[Fact], now_ms: i64) -> Resu
         None => Certificate::Unknown,
     };
     let value = match found {
-        Certificate::NoRegister => return Ok(None),
-        Certificate::Unknown | Certificate::None => String::new(),
+        // An import that was undone never was, though it were the only one.
+        Certificate::NoRegister | Certificate::Unknown | Certificate::None => String::new(),
         Certificate::Number(number) => number,
     };
     let (field, origin) = (Field::OfficerCertNo, Origin::Register);

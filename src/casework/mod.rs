@@ -7,7 +7,7 @@
 //! - [`times`]: the ways in which tables and sidecars write times.
 //!
 //! Nothing in these reads a file, a clock or the database. [`judge`] gathers what they look at and decides; what it
-//! decides is carried out by [`apply`], through the store.
+//! decides is carried out by [`apply`], through the store. [`roster_import`] holds a roster against the one that stands.
 
 pub mod annotate;
 pub mod apply;
@@ -15,6 +15,7 @@ pub mod case_index;
 pub mod judge;
 pub mod register;
 pub mod roster;
+pub mod roster_import;
 pub mod rules;
 pub mod times;
 pub mod value;

@@ -23,6 +23,10 @@ use crate::domain::record::Field;
 pub use crate::domain::recorder::recorder_key;
 use crate::domain::why::{Why, in_words_of_why};
 
+mod supersede;
+
+pub use supersede::{Superseded, span, supersede};
+
 /// Largest roster, in bytes of its file: 500 recorders in three shifts for three months come to 10 MB.
 pub const MAX_BYTES: usize = 16 << 20;
 /// Longest value, in characters.
@@ -43,6 +47,9 @@ pub struct RosterRow {
     pub from_ms: i64,
     /// Brought back, milliseconds since the Unix epoch; no longer part of the row.
     pub to_ms: i64,
+    /// Of what a later import left of a longer row: when that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_ms: Option<i64>,
     /// For which case.
     pub case: Option<RosterCase>,
     /// Where.
@@ -510,6 +517,7 @@ impl Values<'_> {
             recorder: recorder.unwrap_or_default(),
             from_ms: from_ms.unwrap_or_default(),
             to_ms: to_ms.unwrap_or_default(),
+            begun_ms: None,
             case,
             place: self.optional("place"),
             matter: self.optional("matter"),

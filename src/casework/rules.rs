@@ -18,13 +18,15 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use crate::config::Linking;
-use crate::domain::case_number::{CaseKind, NumberRule};
+use crate::domain::case_number::NumberRule;
 use crate::domain::place::{Degrees, distance_m};
 use crate::domain::register::{name_key, same_place};
 use crate::domain::time::UtcMs;
 use crate::store::{Neighbour, Suggestion, outing};
 
 use super::case_index::{CaseIndex, Known};
+
+mod tags;
 
 /// Another case so near to the best one in score makes it a conflict.
 pub const MARGIN: u32 = 15;
@@ -131,7 +133,7 @@ pub fn suggest(
     zone: &TimeZone,
 ) -> Vec<Suggestion> {
     let mut found = Vec::new();
-    found.extend(tags(about, rule, this_year).into_iter().map(|s| (Rule::Tag, s)));
+    found.extend(tags::tags(about, cases, rule, this_year).into_iter().map(|s| (Rule::Tag, s)));
     found.extend(earlier(about).into_iter().map(|s| (Rule::Earlier, s)));
     found.extend(neighbours(about, linking, zone).into_iter().map(|s| (Rule::Neighbour, s)));
     found.extend(registered(about, cases, linking, zone));
@@ -169,35 +171,6 @@ fn said(raw: &str, key: &str, score: u32, reason: String) -> Suggestion {
         matter: None,
         proves: None,
     }
-}
-
-/// Case numbers in names and sidecars: a whole text, or a part of it between separators.
-fn tags(about: &About<'_>, rule: &NumberRule, this_year: i16) -> Vec<Suggestion> {
-    let mut found: Vec<Suggestion> = Vec::new();
-    for (from, text) in &about.texts {
-        let stem = text.rsplit_once('.').filter(|(_, ext)| ext.len() <= 4 && ext.is_ascii()).map_or(*text, |(s, _)| s);
-        let parts = stem.split(['_', '/', '\\', ' ', ',', '，', ';', '；', '+', '#']).filter(|p| *p != stem);
-        for part in std::iter::once(stem).chain(parts) {
-            // The shortest number has a letter or two, a year and a serial number.
-            if part.chars().count() < 3 || !part.chars().any(|c| c.is_numeric()) {
-                continue;
-            }
-            let Some(number) = rule.accept(part, this_year) else { continue };
-            if number.kind() == CaseKind::Unfiled || found.iter().any(|s| s.case_key == number.key()) {
-                continue;
-            }
-            let bare = number.key().chars().all(|c| c.is_ascii_digit() || c == '-');
-            let score = if bare { BARE_DIGITS } else { 100 };
-            found.push(said(part, number.key(), score, format!("the {from} holds {}", number.display())));
-        }
-    }
-    // Two numbers in one name: neither is sure.
-    if found.len() > 1 {
-        for s in &mut found {
-            s.score = s.score.min(BARE_DIGITS);
-        }
-    }
-    found
 }
 
 /// Cases that name the reference to which the clip is linked. An inspection that led to several cases leaves a choice.

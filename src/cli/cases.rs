@@ -8,7 +8,8 @@ use clap::{Args, Subcommand, ValueEnum};
 /// `roster`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Roster {
-    /// Import a CSV file: officer, recorder, from, to, case, place, matter
+    /// Import a CSV file: officer, recorder, from, to, case, place, matter. Of the days on which its rows begin it replaces
+    /// what was imported under the same name; other days stay
     Import {
         /// The file
         #[arg(value_name = "FILE")]
@@ -16,6 +17,12 @@ pub enum Roster {
         /// Say what would change, change nothing
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Take away every row that files of this name brought, of whatever day
+    Remove {
+        /// The name of the file, without folders
+        #[arg(value_name = "NAME")]
+        name: String,
     },
 }
 

@@ -70,6 +70,7 @@ fn to_request(verb: &Verb) -> anyhow::Result<Request> {
             let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             Request::ImportRoster { name, csv, dry_run: *dry_run }
         }
+        Verb::Roster(Roster::Remove { name }) => Request::RemoveRoster { name: name.clone() },
         Verb::Retry { destination } => Request::Retry { destination: destination.clone() },
         Verb::Push(push) => Request::Push { clip: push.clip.clone(), case_no: push.case_no.clone() },
         Verb::Pause { destination, until } => {
@@ -87,11 +88,16 @@ fn words(verb: &Verb, answer: &Value) -> String {
         Verb::Link(_) => format!("{} is linked to {} (revision {})", text("clip"), text("case_no"), answer["rev"]),
         Verb::Unlink(_) => format!("the link of {} is withdrawn (revision {})", text("clip"), answer["rev"]),
         Verb::Annotate(_) => format!("{}: {} facts changed", text("clip"), answer["changed"]),
-        Verb::Roster(_) => {
+        Verb::Roster(Roster::Remove { .. }) => format!("{} rows of {} taken away", answer["rows"], text("name")),
+        Verb::Roster(Roster::Import { .. }) => {
+            let replaced = match answer["replaced"].as_u64() {
+                Some(n) if n > 0 => format!("; {n} earlier rows of the same days give way"),
+                _ => String::new(),
+            };
             let mut lines = vec![if answer["dry_run"] == true {
-                format!("{} rows would be imported; nothing was changed", answer["rows"])
+                format!("{} rows would be imported{replaced}; nothing was changed", answer["rows"])
             } else {
-                format!("{} rows imported", answer["rows"])
+                format!("{} rows imported{replaced}", answer["rows"])
             }];
             lines.extend(
                 answer["warnings"]

@@ -15,7 +15,7 @@ use super::pulls::PullOrders;
 use super::recorders;
 use super::triage::Verdict;
 use crate::access::Access;
-use crate::casework::{self, roster};
+use crate::casework::{self, roster, roster_import};
 use crate::config::{Keeping, Stream};
 use crate::custody::note::VerifierKey;
 use crate::domain::case_number::{CaseNumber, NumberRule};
@@ -32,7 +32,7 @@ use crate::domain::record::{Field, Origin};
 use crate::domain::why::Why;
 use crate::intake::Intake;
 use crate::runtime::board::{Bay, Board, Doing};
-use crate::store::{LinkRequest, Policy, RosterEntry, Store, StoreError, Tx};
+use crate::store::{LinkRequest, Policy, Store, StoreError, Tx};
 use crate::vault::Vault;
 
 /// Longest text that a person may put into one field, characters.
@@ -175,6 +175,7 @@ impl Desk {
                 Ok(Reply::Done(json!({ "clips": due })))
             }
             Request::ImportRoster { name, csv, dry_run } => self.import_roster(caller, name, &csv, dry_run).await,
+            Request::RemoveRoster { name } => self.remove_roster(caller, name).await,
             Request::ImportRegister { register, name, content, dry_run } => {
                 self.import_register(caller, &register, name, content, dry_run).await
             }
@@ -391,33 +392,36 @@ impl Desk {
             Ok(rows) => rows,
             Err(e) => return Ok(Reply::refused("invalid", e)),
         };
-        let entries = rows
-            .iter()
-            .map(|row| {
-                let json = serde_json::to_string(row).map_err(|e| StoreError::Odd(e.to_string()))?;
-                Ok(RosterEntry {
-                    recorder: roster::recorder_key(&row.recorder),
-                    from_ms: row.from_ms,
-                    to_ms: row.to_ms,
-                    row: json,
-                })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        let count = entries.len();
-        let caller = caller.clone();
-        let changed = self
+        let (caller, zone) = (caller.clone(), self.policy.zone.clone());
+        let change = self
             .store
             .write(move |tx| {
                 tx.on_behalf(&caller);
-                let changed = tx.read().roster_rows(&name)? != entries;
+                let change = roster_import::change(&tx.read(), &name, &rows, &zone)?;
                 // What a person asked for is told in the log, even where it changes nothing.
-                if !dry_run && (changed || caller.actor != Actor::daemon()) {
-                    tx.import_roster(&name, &entries, &caller.actor, caller.via)?;
+                if !dry_run && (change.is_news() || caller.actor != Actor::daemon()) {
+                    tx.import_roster(&name, &change, &caller.actor, caller.via)?;
                 }
-                Ok(changed)
+                Ok(change)
             })
             .await?;
-        Ok(Reply::Done(json!({ "rows": count, "changed": changed, "warnings": warnings, "dry_run": dry_run })))
+        Ok(Reply::Done(json!({
+            "rows": change.told, "changed": change.is_news(), "replaced": change.gone.len(), "warnings": warnings,
+            "dry_run": dry_run,
+        })))
+    }
+
+    async fn remove_roster(&self, caller: &Caller, name: String) -> Answer {
+        let caller = caller.clone();
+        let told = name.clone();
+        let rows = self
+            .store
+            .write(move |tx| {
+                tx.on_behalf(&caller);
+                tx.remove_roster(&name, &caller.actor, caller.via)
+            })
+            .await?;
+        Ok(Reply::Done(json!({ "name": told, "rows": rows })))
     }
 }
 

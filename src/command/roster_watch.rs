@@ -145,7 +145,7 @@ async fn import(file: &Path, desk: &dyn Ask, part: &Part) -> bool {
     match desk.ask(&caller, Request::ImportRoster { name, csv, dry_run: false }).await {
         Reply::Done(done) => {
             let warnings = done["warnings"].as_array().map_or(0, Vec::len);
-            tracing::info!(rows = %done["rows"], changed = %done["changed"], warnings, "the roster was read");
+            tracing::info!(rows = %done["rows"], replaced = %done["replaced"], changed = %done["changed"], warnings, "the roster was read");
             part.ok();
             true
         }

@@ -97,6 +97,11 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Takes away every row that rosters of this name brought.
+    RemoveRoster {
+        /// The name under which they were imported.
+        name: String,
+    },
     /// Imports a register: officers, recorders, units, parties, cases, or the catalogue of what is to be recorded.
     ImportRegister {
         /// Word of `domain::register::Register`.

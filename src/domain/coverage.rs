@@ -8,14 +8,20 @@
 //! situation asks; for what must be recorded whole it is only the reason why something is missing. What is missing with a
 //! reason on record stands apart from what is missing alone; both are gaps.
 //!
+//! A matter may be carried out more than once (告知书 and 决定书 are served weeks apart). Each time that somebody wrote down has
+//! to be recorded and may still come in until its own end is so long ago; a recording of another day is none of it. Where
+//! nobody wrote down when it was, a long pause lies between two such times, and is no gap.
+//!
 //! An item of one matter of enforcement (执法事项) is about cases of that matter or cause alone. Where no item names the
 //! matter or cause of a case, and the register no matter, only what was carried out counts.
 
+mod standing;
 mod told;
 
 pub use told::{CaseCoverage, CoverageLine, CoverageSaid, ReasonTold, Stretch, head, reasons, rows, told};
 
 use super::register::{Done, Entry, name_key};
+use standing::{line, touches};
 
 /// How much of a matter is to be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +98,8 @@ pub struct Footage {
     pub stage: Option<String>,
     /// From when to when, milliseconds since the Unix epoch; `None` while no time of it is known.
     pub span_ms: Option<(i64, i64)>,
+    /// Stretches within it of which nothing is there: a camera was cut off and its recording went on.
+    pub lost_ms: Vec<(i64, i64)>,
     /// When it was sealed here.
     pub sealed_ms: Option<i64>,
 }
@@ -303,18 +311,38 @@ pub fn cover(
         .iter()
         .map(|clip| clip.matter.clone().or_else(|| clip.stage.as_deref().and_then(&only_of_stage)))
         .collect();
+    // The same matter may be asked for in several stages; a clip that tells its stage is of that one.
+    let is_of_stage = |item: &Item, stage: &str| item.stage.as_deref().is_some_and(|of| same(of, stage));
+    let shows = |clip: &Footage, matter: &str, item: &Item| {
+        let elsewhere = |stage: &str| items.iter().any(|i| same(&i.matter, matter) && is_of_stage(i, stage));
+        clip.stage.as_deref().is_none_or(|stage| is_of_stage(item, stage) || !elsewhere(stage))
+    };
+    // Of each item the clips that show it, and those that show its matter in another stage.
+    let by_item = items.iter().map(|item| {
+        let of_matter = footage.iter().zip(&shown).filter_map(|(clip, matter)| {
+            let matter = matter.as_deref().filter(|m| same(m, &item.matter))?;
+            Some((clip, shows(clip, matter, item)))
+        });
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
+        of_matter.for_each(|(clip, is_ours)| if is_ours { ours.push(clip) } else { others.push(clip) });
+        (ours, others)
+    });
+    let by_item: Vec<(Vec<&Footage>, Vec<&Footage>)> = by_item.collect();
+    let is_bare_elsewhere = |item: &Item| {
+        let other = |i: &Item| same(&i.matter, &item.matter) && i.stage != item.stage;
+        items.iter().zip(&by_item).any(|(i, (clips, _))| other(i) && clips.is_empty())
+    };
     let lines: Vec<Line> = items
         .iter()
-        .map(|item| {
-            let clips: Vec<&Footage> = footage
-                .iter()
-                .zip(&shown)
-                .filter(|(_, matter)| matter.as_deref().is_some_and(|m| same(m, &item.matter)))
-                .map(|(clip, _)| clip)
-                .collect();
+        .zip(&by_item)
+        .map(|(item, (clips, others))| {
+            let mut done = done(item);
+            // What a clip of another stage shows was carried out there; what none shows, in the stage that has nothing to show.
+            let theirs = !clips.is_empty() && is_bare_elsewhere(item);
+            done.retain(|d| touches(d, clips) || !(theirs || touches(d, others)));
             let ticked = item.stage.as_deref().is_some_and(|stage| case.stages.iter().any(|over| same(over, stage)));
             let reason = said.iter().rev().find(|s| same(&s.matter, &item.matter));
-            line(item, &clips, &done(item), item.always && (case.over || ticked), reason, now_ms, allowed)
+            line(item, clips, &done, item.always && (case.over || ticked), reason, now_ms, allowed)
         })
         .collect();
     let beside = shown
@@ -324,322 +352,5 @@ pub fn cover(
     Coverage { lines, beside }
 }
 
-fn line(
-    item: &Item,
-    clips: &[&Footage],
-    done: &[&Done],
-    due_anyway: bool,
-    said: Option<&NoRecord>,
-    now_ms: i64,
-    allowed: Allowed,
-) -> Line {
-    let union = union(clips.iter().filter_map(|c| c.span_ms).collect());
-    let recorded_ms = union.iter().map(|(from, to)| to - from).sum();
-    let ended = done.iter().filter_map(|d| d.to_ms.or(d.from_ms)).max();
-    let due_ms = ended.map(|end| end.saturating_add(allowed.within_ms)).filter(|due| *due > now_ms);
-    let written = said.is_some_and(|s| s.written && !s.reason.is_empty());
-    let mut gaps_ms = Vec::new();
-    let standing = match (clips.is_empty(), item.tier) {
-        (true, Tier::Written) => Standing::Replaced,
-        (true, _) if done.is_empty() && !due_anyway => Standing::NotYetDue,
-        (true, Tier::Part) if written => Standing::Replaced,
-        (true, _) if due_ms.is_some() => Standing::NotYetDue,
-        (true, _) if said.is_some_and(|s| !s.reason.is_empty()) => Standing::Explained,
-        (true, _) => Standing::Missing,
-        (false, tier) => {
-            if tier == Tier::Whole {
-                gaps_ms = gaps(&union, done, allowed.gap_ms);
-            }
-            let last = union.last().map(|(_, to)| *to);
-            let deadline = ended.or(last).map(|end| end.saturating_add(allowed.within_ms));
-            let late =
-                deadline.is_some_and(|deadline| clips.iter().any(|c| c.sealed_ms.is_some_and(|at| at > deadline)));
-            match () {
-                // The recorder that fills the gap may still come.
-                () if !gaps_ms.is_empty() && due_ms.is_some() => Standing::NotYetDue,
-                () if !gaps_ms.is_empty() => Standing::Interrupted,
-                () if late => Standing::Late,
-                () => Standing::Present,
-            }
-        }
-    };
-    let said = said.filter(|s| !s.reason.is_empty());
-    Line {
-        item: item.clone(),
-        standing,
-        clips: clips.len(),
-        recorded_ms,
-        gaps_ms,
-        due_ms: due_ms.filter(|_| standing == Standing::NotYetDue),
-        reason: said.map(|s| s.reason.clone()),
-        basis: said.map(|s| s.basis.clone()).filter(|b| !b.is_empty()),
-        said: said.and_then(|s| s.said.clone()),
-    }
-}
-
-/// Stretches as they are when all recorders count together, in order.
-fn union(mut spans: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
-    spans.retain(|(from, to)| to >= from);
-    spans.sort_unstable();
-    let mut union: Vec<(i64, i64)> = Vec::new();
-    for (from, to) in spans {
-        match union.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(to),
-            _ => union.push((from, to)),
-        }
-    }
-    union
-}
-
-/// Gaps longer than is allowed: inside each time that the matter is said to have lasted, else between one recording
-/// and the next.
-fn gaps(union: &[(i64, i64)], done: &[&Done], allowed_ms: i64) -> Vec<(i64, i64)> {
-    let mut gaps = Vec::new();
-    let spans: Vec<(i64, i64)> = done.iter().filter_map(|d| Some((d.from_ms?, d.to_ms?))).collect();
-    let (Some(first), Some(last)) = (union.first(), union.last()) else { return spans };
-    let spans = if spans.is_empty() {
-        let from = done.iter().filter_map(|d| d.from_ms).min().unwrap_or(first.0);
-        vec![(from.min(first.0), last.1)]
-    } else {
-        spans
-    };
-    for (from, to) in spans {
-        let mut at = from;
-        for (begin, end) in union.iter().filter(|(begin, end)| *end > from && *begin < to) {
-            if begin - at > allowed_ms {
-                gaps.push((at, *begin));
-            }
-            at = at.max(*end);
-        }
-        if to - at > allowed_ms {
-            gaps.push((at, to));
-        }
-    }
-    gaps
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const ALLOWED: Allowed = Allowed { gap_ms: 10, within_ms: 1000 };
-    const NOW: i64 = 100_000;
-
-    fn item(matter: &str, tier: Tier) -> Item {
-        Item {
-            kind: None,
-            subject: None,
-            stage: Some("调查".into()),
-            matter: matter.into(),
-            tier,
-            always: false,
-            content: Default::default(),
-        }
-    }
-
-    fn clip(matter: &str, from: i64, to: i64) -> Footage {
-        Footage { matter: Some(matter.into()), stage: None, span_ms: Some((from, to)), sealed_ms: Some(to + 500) }
-    }
-
-    fn done(matter: &str, span: Option<(i64, i64)>) -> Done {
-        Done { matter: matter.into(), from_ms: span.map(|s| s.0), to_ms: span.map(|s| s.1) }
-    }
-
-    fn of(item: Item, done: Vec<Done>, clips: &[Footage], said: &[NoRecord]) -> Line {
-        let case = CaseFacts { done, ..CaseFacts::default() };
-        cover(&[item], &case, clips, said, NOW, ALLOWED).lines.remove(0)
-    }
-
-    #[test]
-    fn how_an_item_stands() {
-        use Standing::*;
-        use Tier::*;
-        let written =
-            |written| NoRecord {
-                matter: "现场检查".into(), written, reason: "设备故障".into(), ..NoRecord::default()
-            };
-        let withdrawn = NoRecord { reason: String::new(), ..written(false) };
-        let when = Some((1000, 2000));
-        let late = Footage { sealed_ms: Some(2000 + 1001), ..clip("现场检查", 1000, 2000) };
-        /// What it is, its tier, when it was carried out (if it was, and if that is known), footage, notes, the verdict.
-        type Row = (&'static str, Tier, Option<Option<(i64, i64)>>, Vec<Footage>, Vec<NoRecord>, Standing);
-        let table: Vec<Row> = vec![
-            ("not carried out", Whole, None, vec![], vec![], NotYetDue),
-            ("carried out, nothing there", Part, Some(when), vec![], vec![], Missing),
-            ("carried out at an unknown time", Part, Some(None), vec![], vec![], Missing),
-            ("its footage may still come", Part, Some(Some((NOW - 500, NOW - 10))), vec![], vec![], NotYetDue),
-            ("a written record stands for it", Part, Some(when), vec![], vec![written(true)], Replaced),
-            ("a reason is no record", Part, Some(when), vec![], vec![written(false)], Explained),
-            ("what must be whole has no stand-in", Whole, Some(when), vec![], vec![written(true)], Explained),
-            ("a reason that was taken back", Part, Some(when), vec![], vec![written(false), withdrawn], Missing),
-            ("a reason for what was not carried out", Part, None, vec![], vec![written(false)], NotYetDue),
-            ("no footage is asked for", Written, Some(when), vec![], vec![], Replaced),
-            ("footage where none is asked for", Written, Some(when), vec![clip("现场检查", 1, 2)], vec![], Present),
-            ("whole", Whole, Some(when), vec![clip("现场检查", 990, 2005)], vec![], Present),
-            (
-                "in two parts without a gap",
-                Whole,
-                Some(when),
-                vec![clip("现场检查", 990, 1500), clip("现场检查", 1510, 2000)],
-                vec![],
-                Present,
-            ),
-            (
-                "in two parts with a gap",
-                Whole,
-                Some(when),
-                vec![clip("现场检查", 990, 1500), clip("现场检查", 1511, 2000)],
-                vec![],
-                Interrupted,
-            ),
-            (
-                "another recorder fills the gap",
-                Whole,
-                Some(when),
-                vec![clip("现场检查", 990, 1500), clip("现场检查", 1400, 1800), clip("现场检查", 1790, 2000)],
-                vec![],
-                Present,
-            ),
-            ("begins too late", Whole, Some(when), vec![clip("现场检查", 1011, 2000)], vec![], Interrupted),
-            ("ends too early", Whole, Some(when), vec![clip("现场检查", 1000, 1989)], vec![], Interrupted),
-            ("a gap where parts are enough", Part, Some(when), vec![clip("现场检查", 1000, 1100)], vec![], Present),
-            (
-                "without a time of the matter",
-                Whole,
-                Some(None),
-                vec![clip("现场检查", 5, 50), clip("现场检查", 55, 90)],
-                vec![],
-                Present,
-            ),
-            (
-                "without a time, with a gap",
-                Whole,
-                None,
-                vec![clip("现场检查", 5, 50), clip("现场检查", 80, 90)],
-                vec![],
-                Interrupted,
-            ),
-            ("came in too late", Part, Some(when), vec![late], vec![], Late),
-            ("footage of another matter", Part, Some(when), vec![clip("送达", 1000, 2000)], vec![], Missing),
-        ];
-        for (what, tier, carried_out, clips, said, standing) in table {
-            let done = carried_out.map(|span| done("现场检查", span)).into_iter().collect();
-            let line = of(item("现场检查", tier), done, &clips, &said);
-            assert_eq!(line.standing, standing, "{what}: {line:?}");
-            assert_eq!(line.due_ms.is_some(), what.contains("still come"), "{what}");
-        }
-    }
-
-    #[test]
-    fn gaps_are_named_and_lengths_are_of_the_union() {
-        let clips = [clip("现场检查", 1000, 1400), clip("现场检查", 1300, 1500), clip("现场检查", 1700, 2000)];
-        let line = of(item("现场检查", Tier::Whole), vec![done("现场检查", Some((1000, 2000)))], &clips, &[]);
-        assert_eq!((line.gaps_ms, line.recorded_ms, line.clips), (vec![(1500, 1700)], 800, 3));
-    }
-
-    #[test]
-    fn what_belongs_to_every_case_is_due_when_its_stage_is_over() {
-        let always = Item { always: true, ..item("告知", Tier::Part) };
-        let hearing = item("听证", Tier::Whole);
-        let case = |stages: &[&str]| CaseFacts {
-            kind: Some("处罚".into()),
-            stages: stages.iter().map(|s| (*s).to_owned()).collect(),
-            ..CaseFacts::default()
-        };
-        let standing = |case: &CaseFacts| {
-            let found = cover(&[always.clone(), hearing.clone()], case, &[], &[], NOW, ALLOWED);
-            found.lines.iter().map(|l| l.standing).collect::<Vec<_>>()
-        };
-        assert_eq!(standing(&case(&[])), [Standing::NotYetDue, Standing::NotYetDue]);
-        assert_eq!(standing(&case(&["调查"])), [Standing::Missing, Standing::NotYetDue]);
-        let over = CaseFacts { over: true, ..case(&[]) };
-        assert_eq!(standing(&over), [Standing::Missing, Standing::NotYetDue], "with the case each stage of it");
-    }
-
-    #[test]
-    fn items_of_another_kind_are_no_business_of_the_case() {
-        let items = [
-            Item { kind: Some("处罚".into()), ..item("现场检查", Tier::Part) },
-            Item { kind: Some("许可".into()), ..item("核查", Tier::Part) },
-        ];
-        let case = CaseFacts { kind: Some("处罚".into()), ..CaseFacts::default() };
-        let stage_alone = Footage { matter: None, stage: Some("调查".into()), span_ms: None, sealed_ms: None };
-        let found = cover(&items, &case, &[stage_alone, clip("别的", 1, 2)], &[], NOW, ALLOWED);
-        assert_eq!(found.lines.len(), 1);
-        assert_eq!((found.lines[0].standing, found.beside), (Standing::Present, 1));
-        assert!(found.is_complete());
-        assert_eq!(found.count(Standing::Present), 1);
-        // Where nobody said of what kind it is, only what was carried out counts.
-        let unknown = CaseFacts { done: vec![done("核查", None)], ..CaseFacts::default() };
-        let found = cover(&items, &unknown, &[], &[], NOW, ALLOWED);
-        assert_eq!(found.lines.iter().map(|l| l.item.matter.as_str()).collect::<Vec<_>>(), ["核查"]);
-    }
-
-    #[test]
-    fn items_of_another_matter_of_enforcement_are_no_business_of_the_case() {
-        let of = |subject: &str, matter: &str| Item { subject: Some(subject.into()), ..item(matter, Tier::Part) };
-        let items = [
-            of("公共场所卫生", "现场检查"),
-            of("医疗废物、放射诊疗", "抽样取证"),
-            of("职业卫生", "送达"),
-            item("听证", Tier::Part),
-        ];
-        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        for (subject, cause, carried_out, wanted, placed) in [
-            ("公共场所卫生", "", vec![], vec!["现场检查", "听证"], true),
-            (" 放射 诊疗", "未取得许可", vec![], vec!["抽样取证", "听证"], true),
-            ("", "职业卫生", vec![], vec!["送达", "听证"], true),
-            ("", "职业卫生", vec!["现场检查"], vec!["送达", "听证"], true),
-            ("", "公共场所卫生许可证未公示", vec![], vec!["现场检查", "听证"], true),
-            ("学校卫生", "", vec!["现场检查"], vec!["听证"], true),
-            // Nobody said, and nothing tells: only what was carried out.
-            ("", "", vec![], vec!["听证"], false),
-            ("", "未公示许可证", vec!["现场检查"], vec!["现场检查", "听证"], false),
-        ] {
-            let case = CaseFacts {
-                subject: text(subject),
-                cause: text(cause),
-                done: carried_out.iter().map(|m| done(m, None)).collect(),
-                ..CaseFacts::default()
-            };
-            let found = cover(&items, &case, &[], &[], NOW, ALLOWED);
-            let matters: Vec<&str> = found.lines.iter().map(|l| l.item.matter.as_str()).collect();
-            assert_eq!((matters, case.is_placed(&items)), (wanted, placed), "{subject} {cause} {carried_out:?}");
-        }
-        assert!(CaseFacts::default().is_placed(&[item("听证", Tier::Part)]), "where no item asks, nothing is unknown");
-    }
-
-    #[test]
-    fn tiers_as_sheets_write_them() {
-        for (text, tier) in [
-            ("全过程", Some(Tier::Whole)),
-            (" 重点环节 ", Some(Tier::Part)),
-            ("文字", Some(Tier::Written)),
-            ("也许", None),
-        ] {
-            assert_eq!(Tier::parse(text), tier);
-        }
-        assert!(Tier::WORDS.iter().all(|(tier, word, _)| Tier::parse(word) == Some(*tier) && tier.as_str() == *word));
-    }
-
-    proptest! {
-        /// More footage never makes a case worse, and gaps never overlap what is recorded.
-        #[test]
-        fn more_footage_is_never_worse(spans in prop::collection::vec((0i64..3000, 0i64..800), 0..8), more in (0i64..3000, 0i64..800)) {
-            let make = |spans: &[(i64, i64)]| spans.iter().map(|(from, len)| Footage { sealed_ms: Some(0), ..clip("现场检查", *from, from + len) }).collect::<Vec<_>>();
-            let look = |clips: &[Footage]| of(item("现场检查", Tier::Whole), vec![done("现场检查", Some((500, 2500)))], clips, &[]);
-            let before = look(&make(&spans));
-            let after = look(&make(&[spans.clone(), vec![more]].concat()));
-            let missing = |l: &Line| l.gaps_ms.iter().map(|(from, to)| to - from).sum::<i64>();
-            if !spans.is_empty() {
-                prop_assert!(missing(&after) <= missing(&before), "{:?} {:?}", before, after);
-            }
-            for (from, to) in &after.gaps_ms {
-                prop_assert!(from < to && *from >= 500 && *to <= 2500);
-                prop_assert!(!make(&spans).iter().any(|c| c.span_ms.is_some_and(|(b, e)| b < *to && e > *from)));
-            }
-        }
-    }
-}
+mod tests;

@@ -242,8 +242,10 @@ kinds! {
     ReviewOpinion => "case.review_opinion",
     /// A case file was marked.
     CaseMarked => "case.marked",
-    /// A roster or register was imported.
+    /// A roster was imported.
     RosterImported => "register.roster",
+    /// What rosters of a name had brought was taken away.
+    RosterRemoved => "register.roster_removed",
     /// A register was imported: officers, recorders, parties, cases ...
     RegisterImported => "register.imported",
     /// An import of a register was undone.

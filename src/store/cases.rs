@@ -1,4 +1,4 @@
-//! Cases with their numbers, links with their revisions, rosters.
+//! Cases with their numbers, links with their revisions.
 
 use std::collections::BTreeMap;
 
@@ -119,19 +119,6 @@ pub struct CaseSummary {
     pub first_ms: Option<i64>,
     /// Latest capture.
     pub last_ms: Option<i64>,
-}
-
-/// A stored row of a roster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RosterEntry {
-    /// The recorder as written.
-    pub recorder: String,
-    /// From, milliseconds since the Unix epoch.
-    pub from_ms: i64,
-    /// To (exclusive), milliseconds since the Unix epoch.
-    pub to_ms: i64,
-    /// JSON of the whole row.
-    pub row: String,
 }
 
 impl Tx<'_> {
@@ -314,23 +301,6 @@ impl Tx<'_> {
         self.stale(clip)?;
         self.changed(Change::Cases);
         self.changed(Change::Outing(clip));
-        Ok(())
-    }
-
-    /// Replaces the rows of the import called `name`.
-    pub fn import_roster(&self, name: &str, rows: &[RosterEntry], actor: &Actor, via: &'static str) -> Result<()> {
-        self.conn.execute("DELETE FROM roster WHERE import = ?1", [name])?;
-        let mut insert = self
-            .conn
-            .prepare_cached("INSERT INTO roster (import, recorder, from_ms, to_ms, row) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        for row in rows {
-            insert.execute(params![name, row.recorder, row.from_ms, row.to_ms, row.row])?;
-        }
-        self.log(
-            &Draft::by(EventKind::RosterImported, actor.clone(), via).fact("rows", rows.len()).secret("name", name),
-        )?;
-        self.changed(Change::Cases);
-        self.changed(Change::Rules);
         Ok(())
     }
 }
@@ -541,28 +511,6 @@ impl Reader<'_> {
             first_ms,
             last_ms,
         })
-    }
-
-    /// Rows of the import called `name`, in the order in which they were imported.
-    pub fn roster_rows(&self, name: &str) -> Result<Vec<RosterEntry>> {
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT recorder, from_ms, to_ms, row FROM roster WHERE import = ?1 ORDER BY roster_id")?;
-        let rows = statement.query_map([name], |r| {
-            Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? })
-        })?;
-        Ok(rows.collect::<std::result::Result<_, _>>()?)
-    }
-
-    /// Rows of every roster for the recorder with this key (`casework::roster::recorder_key`), oldest first.
-    pub fn roster_of(&self, recorder_key: &str) -> Result<Vec<RosterEntry>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT recorder, from_ms, to_ms, row FROM roster WHERE recorder = ?1 ORDER BY from_ms, roster_id",
-        )?;
-        let rows = statement.query_map([recorder_key], |r| {
-            Ok(RosterEntry { recorder: r.get(0)?, from_ms: r.get(1)?, to_ms: r.get(2)?, row: r.get(3)? })
-        })?;
-        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// Sealed clips, oldest first, after `after`.

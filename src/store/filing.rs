@@ -428,6 +428,16 @@ impl Reader<'_> {
             None => Ok(false),
         }
     }
+
+    /// Whether any case of a clip is filed.
+    pub(super) fn is_of_filed_case(&self, clip: ClipId) -> Result<bool> {
+        for link in self.links(clip)? {
+            if self.is_filed(&link.case_key)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// A report as it is kept and given to programs.

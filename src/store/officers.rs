@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Reader, Result, StoreError};
+use crate::domain::ids::ClipId;
 use crate::domain::record::{Fact, Field, Origin, Registered};
 use crate::domain::register::{Entry, Register, name_key};
 use crate::domain::time::UtcMs;
@@ -54,21 +55,73 @@ impl Reader<'_> {
         }))
     }
 
+    /// Clips of an officer, by the text that names them, that have all five facts and of which the register now says another
+    /// certificate than their facts have; those of filed cases take nothing. Of `limit` clips after `after` at most, of which
+    /// the last is told.
+    pub fn certificates_due(
+        &self,
+        officer: &str,
+        after: Option<ClipId>,
+        limit: u32,
+    ) -> Result<(Option<ClipId>, Vec<ClipId>)> {
+        let now = match self.certificate(officer, None)? {
+            Certificate::Number(number) => number,
+            _ => String::new(),
+        };
+        // What the register says now is what it says of most clips: only the others are looked at one by one.
+        let mut statement = self.conn.prepare_cached(
+            "SELECT clip_id, captured_start_ms, said FROM (SELECT i.clip_id, i.captured_start_ms, coalesce((SELECT f.value FROM fact f
+                 WHERE f.clip_id = i.clip_id AND f.field = 'officer_cert_no' AND f.origin = 'register' ORDER BY f.fact_id DESC LIMIT 1), '') said
+               FROM clip_index i WHERE i.officer = ?1 AND i.missing_count = 0 AND i.clip_id > ?2)
+             WHERE said <> ?3 ORDER BY clip_id LIMIT ?4",
+        )?;
+        let from = after.map(|c| c.to_string()).unwrap_or_default();
+        let rows = statement.query_map(params![officer, from, now, limit], |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, Option<i64>>(1)?, r.get::<_, String>(2)?))
+        })?;
+        let (mut last, mut due) = (None, Vec::new());
+        for row in rows {
+            let (clip, captured_ms, said) = row?;
+            let clip: ClipId = clip.parse()?;
+            last = Some(clip);
+            let number = match self.certificate(officer, captured_ms)? {
+                Certificate::Number(number) => number,
+                _ => String::new(),
+            };
+            if number != said && !self.is_of_filed_case(clip)? {
+                due.push(clip);
+            }
+        }
+        Ok((last, due))
+    }
+
     /// An officer by name or number as the register had them at `at_ms`: the version that was imported last before it; where
-    /// all are younger, the oldest. `None` where it has nobody of that name or number, or several of that name.
+    /// all are younger, the oldest. `None` where it has nobody of that name or number, or had several of that name by then.
     fn officer_at(&self, name: &str, at_ms: Option<i64>) -> Result<Option<Version>> {
         let register = Register::Officer.as_str();
         let mut statement = self.conn.prepare_cached(
             "SELECT entry_key, entry, import_id FROM register_entry WHERE register = ?1 AND entry_key = ?2
-             UNION SELECT entry_key, entry, import_id FROM register_entry WHERE register = ?1 AND name = ?3 LIMIT 2",
+             UNION SELECT entry_key, entry, import_id FROM register_entry WHERE register = ?1 AND name = ?3 LIMIT 20",
         )?;
         let rows = statement.query_map(params![register, name_key(name), name.trim()], |r| {
             Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, i64>(2)?))
         })?;
-        let mut rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
-        let (Some((key, json, import)), true) = (rows.pop(), rows.is_empty()) else { return Ok(None) };
+        let rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut versions = rows
+            .iter()
+            .map(|(key, json, import)| self.version_at(key, json, *import, at_ms))
+            .collect::<Result<Vec<_>>>()?;
+        // Who came later under the same name takes nothing from what was captured before.
+        if let (Some(at), Some(first)) = (at_ms, versions.iter().map(|version| version.2).min()) {
+            versions.retain(|version| version.2 <= at.max(first));
+        }
+        Ok(versions.pop().filter(|_| versions.is_empty()))
+    }
+
+    /// An entry as it was at `at_ms`, from how it is now.
+    fn version_at(&self, key: &str, json: &str, import: i64, at_ms: Option<i64>) -> Result<Version> {
         let read = |json: &str| serde_json::from_str(json).map_err(|e| StoreError::Odd(format!("an officer: {e}")));
-        let mut version: Version = (read(&json)?, import, self.imported_ms(import)?);
+        let mut version: Version = (read(json)?, import, self.imported_ms(import)?);
         while at_ms.is_some_and(|at| version.2 > at) {
             let before: Option<(Option<String>, Option<i64>)> = self
                 .conn
@@ -85,7 +138,7 @@ impl Reader<'_> {
                 _ => break,
             }
         }
-        Ok(Some(version))
+        Ok(version)
     }
 
     fn imported_ms(&self, import: i64) -> Result<i64> {
@@ -123,11 +176,12 @@ pub(super) fn certificate_of<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::case_number::NumberRule;
     use crate::domain::event::Actor;
-    use crate::domain::ids::{ClipId, StationId};
+    use crate::domain::ids::StationId;
     use crate::domain::record::Record;
     use crate::store::tests::{Fixture, fixture};
-    use crate::store::{Import, NewEntry, Policy};
+    use crate::store::{Import, LinkRequest, NewEntry, Policy};
 
     fn import(f: &Fixture, lines: &[&[(&str, &str)]]) -> i64 {
         let entries = lines.iter().zip(2..).map(|(values, line)| {
@@ -189,6 +243,67 @@ mod tests {
         assert_eq!(record(&f, clip(&f, "张三", -5)).officer_registered.unwrap().import, first);
         f.store.write_blocking(move |tx| tx.undo_import(second, &Actor::os(7), "cli")).unwrap();
         assert_eq!(held("张三", days(5)), number("C-1"), "an import that was undone never was");
+    }
+
+    /// The same clip with all that it needs.
+    fn complete(f: &Fixture, clip: ClipId) -> ClipId {
+        say(f, clip, &[(Field::Place, Origin::Person, "东关街18号"), (Field::Proves, Origin::Person, "未公示许可证")]);
+        let number = NumberRule::builtin().parse("赵卫罚〔2026〕12号", 2026).unwrap();
+        let link = LinkRequest {
+            clip,
+            number,
+            rule_version: 1,
+            range_ms: (None, None),
+            stage: None,
+            matter: None,
+            proves: None,
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+        };
+        f.store.write_blocking(move |tx| tx.link(&link, &Actor::os(7), "cli")).unwrap();
+        clip
+    }
+
+    #[test]
+    fn clips_that_lack_nothing_are_due_when_the_register_learns_of_a_certificate() {
+        let f = fixture();
+        let due = |officer: &str| {
+            let mut all = Vec::new();
+            let mut after = None;
+            loop {
+                let (last, due) = f.store.read_blocking(|r| r.certificates_due(officer, after, 1)).unwrap();
+                all.extend(due);
+                let Some(last) = last else { return all };
+                after = Some(last);
+            }
+        };
+        let (old, new) = (complete(&f, clip(&f, "张三", -20)), complete(&f, clip(&f, "张三", 20)));
+        let mut both = [old, new];
+        both.sort();
+        let open = clip(&f, "张三", -3);
+        assert!(due("张三").is_empty(), "no register says anything");
+        let first = import(&f, &[&[("name", "张三"), ("number", "7"), ("cert_no", "C-1")]]);
+        assert_eq!(due("张三"), both, "what lacks something is looked at anyway: {open}");
+        let taken = |clip, number: &'static str| say(&f, clip, &[(Field::OfficerCertNo, Origin::Register, number)]);
+        taken(old, "C-1");
+        taken(new, "C-1");
+        assert!(due("张三").is_empty());
+        // A certificate that is changed counts for what is captured later; somebody else of that name, too.
+        f.clock.advance(10 * 86_400_000);
+        let second = import(&f, &[&[("name", "张三"), ("number", "7"), ("cert_no", "C-2")]]);
+        assert_eq!(due("张三"), [new]);
+        taken(new, "C-2");
+        assert!(due("张三").is_empty());
+        f.store.write_blocking(move |tx| tx.undo_import(second, &Actor::os(7), "cli")).unwrap();
+        assert_eq!(due("张三"), [new], "an import that was undone never was");
+        taken(new, "C-1");
+        f.clock.advance(30 * 86_400_000);
+        import(&f, &[&[("name", "张三"), ("number", "8"), ("cert_no", "C-9")]]);
+        assert!(due("张三").is_empty(), "who came later takes nothing from what was captured before");
+        let later = complete(&f, clip(&f, "张三", 21));
+        assert!(due("张三").is_empty(), "now nobody can tell by the name: {later}");
+        assert!(first < second);
     }
 
     #[test]

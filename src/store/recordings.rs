@@ -305,6 +305,15 @@ impl Tx<'_> {
 }
 
 impl Reader<'_> {
+    /// Stretches of a recording of which nothing came, milliseconds from its first frame.
+    pub(super) fn lost_in(&self, clip: ClipId) -> Result<Vec<(i64, i64)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT from_ms, to_ms FROM gap WHERE clip_id = ?1 AND kind IN ('loss', 'skip') ORDER BY from_ms",
+        )?;
+        let rows = statement.query_map([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
     fn recordings_where(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<RecordingRow>> {
         let mut statement =
             self.conn.prepare_cached(&format!("SELECT {RECORDING} FROM recording WHERE {condition}"))?;

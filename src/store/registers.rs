@@ -797,7 +797,11 @@ impl Reader<'_> {
                 let end = to.unwrap_or(length).clamp(0, length);
                 (start + from.unwrap_or(0).clamp(0, end), start + end)
             });
-            footage.push(Footage { matter, stage, span_ms, sealed_ms });
+            let lost_ms = match start {
+                Some(start) => self.lost_in(clip)?.into_iter().map(|(from, to)| (start + from, start + to)).collect(),
+                None => Vec::new(),
+            };
+            footage.push(Footage { matter, stage, span_ms, lost_ms, sealed_ms });
         }
         Ok(footage)
     }

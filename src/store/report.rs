@@ -140,7 +140,7 @@ impl Reader<'_> {
     }
 
     /// Everybody whom some recording names, each once; one step in the index for each.
-    fn officers_seen(&self) -> Result<Vec<String>> {
+    pub fn officers_seen(&self) -> Result<Vec<String>> {
         let mut statement = self.conn.prepare_cached(
             "WITH RECURSIVE o (officer) AS (SELECT min(officer) FROM clip_report WHERE officer IS NOT NULL
                UNION ALL SELECT (SELECT min(officer) FROM clip_report WHERE officer > o.officer) FROM o WHERE o.officer IS NOT NULL)

@@ -1,4 +1,4 @@
--- evidock's database, version 23. This file is the document of what is stored; a test proves that the
+-- evidock's database, version 25. This file is the document of what is stored; a test proves that the
 -- migrations lead to exactly this schema.
 --
 -- Conventions: *_ms are milliseconds since the Unix epoch, UTC. Sizes and offsets are bytes. Digests
@@ -204,6 +204,8 @@ CREATE TABLE fact (
   at_ms   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX fact_by_clip ON fact (clip_id);
+-- Whether the register of officers has spoken is asked of every clip when it changes.
+CREATE INDEX fact_certificate ON fact (clip_id) WHERE field = 'officer_cert_no' AND origin = 'register';
 CREATE INDEX fact_party ON fact (value) WHERE field = 'party_ref';
 
 -- The settled facts that lists filter by; derived from fact, rewritten whenever it changes.
@@ -274,7 +276,8 @@ CREATE TABLE case_link (
 ) STRICT;
 CREATE INDEX case_link_case ON case_link (case_id);
 
--- Who had which recorder, when, for what. Rows of an import replace those of an earlier import of the same name.
+-- Who had which recorder, when, for what. An import replaces the rows of earlier ones of the same name on the days of which
+-- it tells (casework::roster::supersede); other days stay.
 CREATE TABLE roster (
   roster_id INTEGER PRIMARY KEY,
   import    TEXT NOT NULL,
@@ -284,7 +287,8 @@ CREATE TABLE roster (
   row       TEXT NOT NULL                            -- JSON of casework::roster::RosterRow
 ) STRICT;
 CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
-CREATE INDEX roster_by_import ON roster (import);
+-- What an import may touch ends after it begins; years of rows do not.
+CREATE INDEX roster_by_import ON roster (import, to_ms);
 
 -- Imports of registers. Undoing one puts back what stood there before; its row stays.
 CREATE TABLE register_import (

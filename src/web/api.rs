@@ -57,6 +57,7 @@ const ROWS: u32 = 50;
         status,
         bays,
         import_roster,
+        remove_roster,
         super::derived::preview,
         super::derived::sheet,
         super::documents::file_document,
@@ -185,6 +186,7 @@ pub fn routes(r: Routes) -> Routes {
         .get("/api/v1/status", Need::May(SeeStation), status)
         .get("/api/v1/bays", Need::Anyone, bays)
         .post_up_to("/api/v1/roster", Need::May(ImportRoster), ROSTER_BYTES, import_roster)
+        .delete("/api/v1/roster", Need::May(ImportRoster), remove_roster)
         .get("/api/v1/openapi.json", Need::Anyone, openapi)
         .get("/healthz", Need::Anyone, healthz)
         .get("/metrics", Need::May(ReadMetrics), metrics)
@@ -432,7 +434,8 @@ async fn push_clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Pa
     answered(&visitor, answer.await)
 }
 
-/// Imports a roster (officer, recorder, from, to, case, place, matter) as CSV.
+/// Imports a roster (officer, recorder, from, to, case, place, matter) as CSV. Of the days on which its rows begin it
+/// replaces what was imported under the same name; other days stay.
 #[utoipa::path(post, path = "/api/v1/roster", params(RosterQuery), request_body(content = String, content_type = "text/csv"),
     responses((status = 200, description = "What changed, or would change", body = serde_json::Value),
         (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
@@ -448,6 +451,22 @@ async fn import_roster(
         let name = q.name.unwrap_or_else(|| "roster.csv".into());
         let done = site.carry_out(&visitor.caller, Request::ImportRoster { name, csv, dry_run: q.dry_run }).await?;
         Ok(Json(done).into_response())
+    };
+    answered(&visitor, answer.await)
+}
+
+/// Takes away every row that rosters of a name brought.
+#[utoipa::path(delete, path = "/api/v1/roster", params(RosterName),
+    responses((status = 200, description = "How many rows there were", body = serde_json::Value), (status = 404, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
+async fn remove_roster(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    q: Result<Query<RosterName>, QueryRejection>,
+) -> Response {
+    let answer = async {
+        let name = query(q)?.name;
+        Ok(Json(site.carry_out(&visitor.caller, Request::RemoveRoster { name }).await?).into_response())
     };
     answered(&visitor, answer.await)
 }

@@ -11,6 +11,7 @@ mod speaker;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod linking;
 mod power;
 mod trouble;
 

@@ -17,6 +17,7 @@ mod anchors;
 mod api;
 mod case_life;
 mod casework;
+mod certificates;
 mod clouds;
 mod destinations;
 mod destinations_files;

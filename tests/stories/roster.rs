@@ -61,3 +61,55 @@ fn the_configured_roster_is_imported_whenever_it_changes() {
     assert_eq!(imports(&station), "2", "the same rows are not imported again");
     assert_eq!(station.one("SELECT count(*) FROM roster", &[]), "1");
 }
+
+/// A unit that exports `roster.csv` each week: last week's clips keep what last week's sheet said, corrections of a shift
+/// count, and what was imported by mistake goes by its name.
+#[test]
+fn next_week_s_sheet_takes_nothing_from_last_week_s_clips() {
+    let mut station = Station::running("");
+    let file = station.path("roster.csv");
+    let file = file.to_str().unwrap();
+    let sheet = |rows: &[(&str, &str, &str)]| {
+        let line = |(officer, day, place): &(&str, &str, &str)| {
+            format!("{officer},36NCC009910,2026-06-{day} 08:00,2026-06-{day} 18:00,,{place},\n")
+        };
+        fs::write(file, HEAD.to_owned() + &rows.iter().map(line).collect::<String>()).unwrap();
+    };
+    let import = |s: &Station| s.json(["roster", "import", file]);
+    station.card("1").file(dsj("36NCC009910", "090211"), "footage", 60);
+    station.dock("1");
+    station.until_safe("1");
+    let clip = station.clip(dsj("36NCC009910", "090211"));
+    let says = |s: &Station| {
+        let record = s.record(&clip);
+        ["officer", "place"].map(|f| record[f].as_str().unwrap_or_default().to_owned())
+    };
+
+    // The clip's week, and the next one under the same name.
+    sheet(&[("采集人甲", "18", "西街3号"), ("采集人甲", "19", "东关街18号")]);
+    assert_eq!((import(&station)["replaced"].clone(), import(&station)["changed"].clone()), (0.into(), false.into()));
+    station.until("last week's sheet is followed", |s| says(s) == ["采集人甲", "东关街18号"]);
+    sheet(&[("采集人乙", "25", "北街1号"), ("采集人乙", "26", "北街1号")]);
+    let told = station.json(["roster", "import", "--dry-run", file]);
+    assert_eq!((&told["replaced"], &told["changed"]), (&0.into(), &true.into()));
+    import(&station);
+    assert_eq!(station.one("SELECT count(*) FROM roster", &[]), "4", "last week stays");
+    // Judged again, it loses nothing.
+    station.json(["annotate", &clip, "proves=经营场所未公示许可证"]);
+    station.until("it was judged again", |s| s.record(&clip)["proves"] == "经营场所未公示许可证");
+    assert_eq!(says(&station), ["采集人甲", "东关街18号"]);
+
+    // Last week's sheet corrected: the shift in it counts, and next week's stays.
+    sheet(&[("采集人甲", "18", "西街3号"), ("采集人丙", "19", "东关街20号")]);
+    assert_eq!(import(&station)["replaced"], 1);
+    station.until("the correction is followed", |s| says(s) == ["采集人丙", "东关街20号"]);
+    assert_eq!(station.one("SELECT count(*) FROM roster", &[]), "4");
+
+    // What a person said stands, whatever is taken away; what the sheet alone said goes with it.
+    station.json(["annotate", &clip, "place=东关街22号"]);
+    let (_, why) = station.refused(3, ["roster", "remove", "rooster.csv"]);
+    assert!(why.contains("roster.csv"), "{why}");
+    assert_eq!(station.json(["roster", "remove", "roster.csv"])["rows"], 4);
+    station.until("the sheet is forgotten", |s| says(s) == ["110203", "东关街22号"]);
+    assert_eq!(station.one("SELECT count(*) FROM log_entry WHERE kind = 'register.roster_removed'", &[]), "1");
+}

@@ -206,7 +206,7 @@ fn figures_registers_and_forms_tell_what_was_put_in() {
     sheets(&["form", place, "A1=x", "B3={{clipz}}"]);
     let (_, words) =
         station.refused(1, ["report", "fill", place, "--period", &period, "--out", filled.to_str().unwrap()]);
-    assert!(words.contains("{{clipz}} (sheet1 B3)") && words.contains("report fields"), "{words}");
+    assert!(words.contains("{{clipz}} (季度报表 B3)") && words.contains("report fields"), "{words}");
     fs::write(&form, b"no workbook").unwrap();
     let (_, words) =
         station.refused(1, ["report", "fill", place, "--period", &period, "--out", filled.to_str().unwrap()]);

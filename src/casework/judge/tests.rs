@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::casework::roster;
+use crate::casework::{roster, roster_import};
 use crate::domain::case_number::{CaseKind, ShapeSpec, builtin_shapes};
 use crate::domain::digest::{Blake3, Sha256};
 use crate::domain::event::{Draft, EventKind};
@@ -13,7 +13,7 @@ use crate::domain::ports::Clock;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
 use crate::domain::register::{EARLIER_KEYS, Entry};
 use crate::runtime::clock::StoppedClock;
-use crate::store::{Import, NewClip, NewDock, NewEntry, PartRow, RosterEntry, SealedClip, Store};
+use crate::store::{Import, NewClip, NewDock, NewEntry, PartRow, SealedClip, Store};
 
 /// 2026-06-19T12:00:00+08:00.
 const NOON: i64 = 1_781_841_600_000;
@@ -88,18 +88,12 @@ fn judge() -> Judge {
 fn import_roster(store: &Store, lines: &str) {
     let text = format!("officer,recorder,from,to,case\n{lines}");
     let parsed = roster::parse(&text, &TimeZone::get(ZONE).unwrap(), &NumberRule::builtin(), 2026).unwrap();
-    let entries: Vec<RosterEntry> = parsed
-        .accept(false)
-        .unwrap()
-        .iter()
-        .map(|row| RosterEntry {
-            recorder: recorder_key(&row.recorder),
-            from_ms: row.from_ms,
-            to_ms: row.to_ms,
-            row: serde_json::to_string(row).unwrap(),
-        })
-        .collect();
-    store.write_blocking(move |tx| tx.import_roster("x", &entries, &Actor::os(7), "cli")).unwrap();
+    let rows = parsed.accept(false).unwrap();
+    let import = move |tx: &Tx<'_>| {
+        let change = roster_import::change(&tx.read(), "x", &rows, &TimeZone::get(ZONE).unwrap())?;
+        tx.import_roster("x", &change, &Actor::os(7), "cli")
+    };
+    store.write_blocking(import).unwrap();
 }
 
 fn judged(store: &Store, clip: ClipId) -> Judged {
@@ -136,6 +130,29 @@ fn no_other_rule_settles_what_the_roster_disputes() {
     assert!(disputed.link.is_none() && disputed.conflict, "{disputed:?}");
     let both = [("roster", "赵卫罚(2026)1", 79), ("roster", "赵卫罚(2026)2", 79)];
     assert_eq!(waits(&disputed), [&[("tag", "赵卫罚(2026)3", 85)][..], &both[..]].concat());
+}
+
+#[test]
+fn next_week_s_roster_takes_no_fact_from_last_week_s_clip() {
+    let (_dir, store, clip) = station("a.mp4");
+    import_roster(&store, &line("赵卫罚〔2026〕1号"));
+    carried_out(&store, clip);
+    import_roster(&store, "李四,R1,2026-06-26 09:00,2026-06-26 12:00,赵卫罚〔2026〕2号\n");
+    let again = carried_out(&store, clip);
+    assert!(!again.is_news, "{again:?}");
+    import_roster(&store, &line("赵卫罚〔2026〕3号").replace("张三", "王五"));
+    let corrected = carried_out(&store, clip);
+    let said = |judged: &Judged, officer: &str| {
+        judged.facts.iter().any(|(f, by, value)| (*f, *by) == (Field::Officer, Origin::Roster) && value == officer)
+    };
+    assert!(said(&corrected, "王五"), "{corrected:?}");
+    assert_eq!(standing(&store, clip), [("赵卫罚〔2026〕3号".to_owned(), "roster".to_owned())]);
+    // Taken away by its name it says nothing any more; a link is not undone because a rule falls silent.
+    assert_eq!(store.write_blocking(|tx| tx.remove_roster("x", &Actor::os(7), "cli")).unwrap(), 2);
+    assert!(said(&carried_out(&store, clip), ""));
+    assert_eq!(standing(&store, clip).len(), 1);
+    let unknown = store.write_blocking(|tx| tx.remove_roster("x", &Actor::os(7), "cli"));
+    assert!(matches!(unknown, Err(StoreError::NotFound(_))), "{unknown:?}");
 }
 
 /// The built-in numbers, and those of inspection tasks.

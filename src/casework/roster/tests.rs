@@ -25,6 +25,7 @@ fn english_and_chinese_columns_in_any_order() {
         recorder: "36NCC009910".into(),
         from_ms: 1_781_830_800_000,
         to_ms: 1_781_841_600_000,
+        begun_ms: None,
         case: Some(RosterCase { raw: "赵卫罚[2026]12号".into(), key: "赵卫罚(2026)12".into() }),
         place: Some("东关街18号".into()),
         matter: Some("现场检查".into()),

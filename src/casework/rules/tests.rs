@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::config::Linking;
-use crate::domain::case_number::NumberRule;
+use crate::domain::case_number::{CaseKind, NumberRule, ShapeSpec, builtin_shapes};
+use crate::domain::coverage::{Item, Tier};
 use crate::domain::ids::ClipId;
 use crate::domain::register::Entry;
 use crate::store::CaseRecord;
@@ -64,6 +65,91 @@ fn numbers_in_names_and_sidecars() {
     };
     let both = ["赵卫罚(2026)1", "赵卫罚(2026)2"].map(|key| ("tag".to_owned(), key.to_owned(), BARE_DIGITS));
     assert_eq!(found(&two, &none), both, "two numbers: neither is sure");
+}
+
+/// The built-in numbers, those of inspection tasks, and what stands for no case.
+fn agency_rule() -> NumberRule {
+    let spec = |name: &str, regex: &str, display: &str, key: &str, kind, example: &str| ShapeSpec {
+        name: name.into(),
+        regex: regex.into(),
+        display: display.into(),
+        key: key.into(),
+        kind,
+        example: example.into(),
+    };
+    let task = "JC-(?<year>[0-9]{4})-(?<serial>[0-9]+)";
+    let (unfiled, unfiled_as) = (r"日常检查(?:\(未立案\))?", "日常检查(未立案)");
+    let mut shapes = vec![
+        spec("inspection", task, "JC-{year}-{serial}", "JC-{year}-{serial#}", CaseKind::Inspection, "JC-2026-311"),
+        spec("unfiled", unfiled, unfiled_as, unfiled_as, CaseKind::Unfiled, unfiled_as),
+    ];
+    shapes.extend(builtin_shapes());
+    NumberRule::with_shapes(2, shapes).unwrap()
+}
+
+/// A number stands in a title: what stands beside it tells the matter, and only another case contradicts it.
+#[test]
+fn a_title_is_about_its_case_and_tells_the_matter() {
+    let item = |stage: &str, matter: &str| Item {
+        kind: None,
+        subject: None,
+        stage: Some(stage.into()),
+        matter: matter.into(),
+        tier: Tier::Part,
+        always: false,
+        content: Default::default(),
+    };
+    let registered = cases(&[("行罚(2026)7", &[]), ("现场检查站罚(2026)8", &[])])
+        .with_words_of(&[item("催告", "水质快检"), item("调查", "现场检查")]);
+    let rule = agency_rule();
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let found = |texts: &[&'static str]| {
+        let texts = texts.iter().map(|text| ("sidecar", *text)).collect();
+        let about = About { texts, ..About::default() };
+        let all = suggest(&about, &registered, &Linking::default(), &rule, 2026, &zone);
+        let word = |word: Option<String>| word.unwrap_or_default();
+        all.into_iter().map(|s| (s.case_key, s.score, word(s.matter), word(s.stage))).collect::<Vec<_>>()
+    };
+    let key = "赵卫罚(2026)12";
+    let one = |key: &str, matter: &str, stage: &str| vec![(key.to_owned(), 85, matter.to_owned(), stage.to_owned())];
+    let unsure = |keys: &[&str]| {
+        keys.iter().map(|key| ((*key).to_owned(), BARE_DIGITS, String::new(), String::new())).collect::<Vec<_>>()
+    };
+    for (title, wanted) in [
+        ("现场检查 赵卫罚〔2026〕12号", one(key, "现场检查", "")),
+        ("现场检查　赵卫罚〔2026〕12号 某饭店", one(key, "现场检查", "")),
+        ("现场检查 某饭店 赵卫罚〔2026〕12号", one(key, "现场检查", "")),
+        ("赵卫罚〔2026〕12号 现场检查", one(key, "现场检查", "")),
+        ("赵卫罚[2026]012号_留置送达_001.mp4", one(key, "留置送达", "")),
+        ("现场检查赵卫罚〔2026〕12号", one(key, "现场检查", "")),
+        ("现场检查-赵卫罚〔2026〕12号.mp4", one(key, "现场检查", "")),
+        ("水质快检 赵卫罚〔2026〕12号", one(key, "水质快检", "")),
+        ("送达 赵卫罚〔2026〕12号", one(key, "送达", "")),
+        ("催告 赵卫罚〔2026〕12号", one(key, "", "催告")),
+        ("赵卫罚 〔2026〕 12号", one(key, "", "")),
+        // What there was before the case says nothing against it.
+        ("日常检查 赵卫罚〔2026〕12号", one(key, "日常检查", "")),
+        ("日常检查（未立案） 赵卫罚〔2026〕12号", one(key, "", "")),
+        ("JC-2026-0311 赵卫罚〔2026〕12号", one(key, "", "")),
+        ("JC-2026-0311_现场检查", one("JC-2026-311", "现场检查", "")),
+        ("日常检查", vec![]),
+        ("现场检查", vec![]),
+        // Two cases contradict each other, and so do two readings of one number.
+        ("赵卫罚〔2026〕12号_赵卫罚〔2026〕13号.mp4", unsure(&[key, "赵卫罚(2026)13"])),
+        ("赵公（治） 行罚〔2026〕9号", unsure(&["行罚(2026)9", "赵公(治)行罚(2026)9"])),
+        // A case that the register knows is meant, whatever else it might be.
+        ("赵公（治） 行罚〔2026〕7号", one("行罚(2026)7", "", "")),
+        ("现场检查站 罚〔2026〕8号", one("现场检查站罚(2026)8", "", "")),
+        ("现场检查站罚〔2026〕8号", one("现场检查站罚(2026)8", "", "")),
+    ] {
+        assert_eq!(found(&[title]), wanted, "{title}");
+    }
+    assert_eq!(found(&["JC-2026-0311", "赵卫罚〔2026〕12号"]), one(key, "", ""), "in two texts");
+    assert_eq!(
+        found(&["赵卫罚〔2026〕12号", "赵卫罚〔2026〕012号 送达"]),
+        one(key, "送达", ""),
+        "the same number twice"
+    );
 }
 
 #[test]

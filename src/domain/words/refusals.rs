@@ -294,6 +294,7 @@ sentences! {
     NotBase64 { detail: String } => "文件不是 base64 编码：{detail}", "the file is not in base64: {detail}";
     ImportNumber {} => "导入以编号指定。", "an import has a number";
     NoImport { import: i64 } => "没有第 {import} 号导入，请在“登记信息”页查看。", "there is no import {import}; `evidock register imports` shows them";
+    NoRoster { name: String, known: Vec<String> } => "没有以“{name}”导入的排班表；已有：{known}。", "no roster was imported as {name:?}; there are {known}";
     ImportUndone { import: i64 } => "第 {import} 号导入已经撤销。", "import {import} was undone already";
     ImportChanged { newer: i64, entries: i64 } => "第 {newer} 号导入之后又修改了其中 {entries} 条，请先撤销那一次。", "import {newer} changed {entries} of its entries since; undo that one first";
     NothingImported { each: Vec<Why> } => "没有导入：{each}", "nothing was imported: {each}";

@@ -5,6 +5,7 @@
 //! a placeholder inside a text is written into it. What formulas came to when the form was saved is taken out, and the
 //! workbook asks to be computed when it is opened. Rows are never inserted: a form has the rows that it has.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use quick_xml::Reader;
@@ -42,16 +43,18 @@ pub fn fill(form: &[u8], value: &dyn Fn(&str) -> Option<Cell>) -> Result<Vec<u8>
         Some(part) => shared_texts(&part.text().map_err(FillError::Odd)?)?,
         None => Vec::new(),
     };
+    let names = sheet_names(&parts)?;
     let (mut unknown, mut filled) = (Vec::new(), 0);
     for part in &mut parts {
-        let Some(sheet) = part.name.strip_prefix("xl/worksheets/").filter(|n| n.ends_with(".xml") && !n.contains('/'))
+        let Some(file) = part.name.strip_prefix("xl/worksheets/").filter(|n| n.ends_with(".xml") && !n.contains('/'))
         else {
             continue;
         };
+        let sheet = names.get(file).map_or(file.trim_end_matches(".xml"), String::as_str);
         let xml = part.text().map_err(FillError::Odd)?;
         let mut told = |at: &str, asked: &str| {
             if unknown.len() < TOLD {
-                unknown.push(format!("{{{{{asked}}}}} ({} {at})", sheet.trim_end_matches(".xml")));
+                unknown.push(format!("{{{{{asked}}}}} ({sheet} {at})"));
             }
         };
         if let Some(changed) = sheet_with(&xml, &shared, value, &mut told, &mut filled)? {
@@ -117,6 +120,40 @@ fn text_of(event: &Event<'_>) -> Result<String, FillError> {
         Event::GeneralRef(entity) => unescape(&format!("&{};", &**entity)).map_err(odd)?.into_owned(),
         _ => String::new(),
     })
+}
+
+/// What people call the sheets, by the files in which they are: the workbook names each with a relation, and that a file.
+fn sheet_names(parts: &[Part]) -> Result<HashMap<String, String>, FillError> {
+    let mut relations: HashMap<String, String> = HashMap::new();
+    let mut names = HashMap::new();
+    let text = |name: &str| match parts.iter().find(|p| p.name == name) {
+        Some(part) => part.text().map_err(FillError::Odd),
+        None => Ok(String::new()),
+    };
+    walk(&text("xl/_rels/workbook.xml.rels")?, |event, _| {
+        if let Event::Start(tag) | Event::Empty(tag) = event
+            && let (Some(id), Some(target)) = (attribute(tag, "Id")?, attribute(tag, "Target")?)
+            && let Some((folder, file)) = target.rsplit_once('/')
+            && folder.ends_with("worksheets")
+        {
+            relations.insert(id, file.to_owned());
+        }
+        Ok(())
+    })?;
+    walk(&text("xl/workbook.xml")?, |event, _| {
+        if let Event::Start(tag) | Event::Empty(tag) = event
+            && tag.local_name().as_ref() == "sheet"
+            && let Some(name) = attribute(tag, "name")?
+        {
+            // Its prefix is whatever the program calls the name space of relations.
+            let related = tag.attributes().take(64).filter_map(Result::ok).find(|a| a.key.as_ref().ends_with(":id"));
+            if let Some(file) = related.and_then(|id| relations.remove(&*id.value)) {
+                names.insert(file, name);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(names)
 }
 
 fn shared_texts(xml: &str) -> Result<Vec<String>, FillError> {
@@ -391,6 +428,15 @@ mod tests {
         let told = fill(&form(sheet, "<sst/>"), &value).unwrap_err();
         assert_eq!(told, FillError::Unknown(vec!["{{clipz}} (sheet1 B7)".into()]));
         assert!(told.to_string().contains("report fields"));
+        // Where the workbook tells what people call the sheet, that is said.
+        let relation = r#"<Relationships><Relationship Id="rId3" Type="t" Target="/xl/worksheets/sheet1.xml"/><Relationship Id="rId1" Type="t" Target="styles.xml"/></Relationships>"#;
+        let named = zip::write(&[
+            Part::new("xl/workbook.xml", BOOK.replace("sheetId=\"1\"", "sheetId=\"9\" r:id=\"rId3\"").as_bytes()),
+            Part::new("xl/_rels/workbook.xml.rels", relation.as_bytes()),
+            Part::new("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+        ]);
+        let told = fill(&named, &value).unwrap_err();
+        assert_eq!(told, FillError::Unknown(vec!["{{clipz}} (季度 B7)".into()]));
         let plain = sheet.replace("{{ clipz }}", "x {{ y");
         assert_eq!(fill(&form(&plain, "<sst/>"), &value).unwrap_err(), FillError::Nothing);
         assert!(FillError::Nothing.to_string().contains("{{clips}}"));

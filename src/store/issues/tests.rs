@@ -57,11 +57,12 @@ fn whose_a_docked_recorder_is_when_nobody_took_it_out() {
         row: format!(r#"{{"officer":"{officer}"}}"#),
     };
     let import = |rows: Vec<RosterEntry>| {
-        f.store.write_blocking(move |tx| tx.import_roster("x", &rows, &Actor::os(7), "cli")).unwrap()
+        let change = RosterChange { gone: vec![], told: rows.len(), rows };
+        f.store.write_blocking(move |tx| tx.import_roster("x", &change, &Actor::os(7), "cli")).unwrap()
     };
     import(vec![row("张三")]);
     assert_eq!(holder(), Some(("张三".into(), Origin::Roster)), "the roster comes before a name of a file");
-    import(vec![row("张三"), row("李四")]);
+    import(vec![row("李四")]);
     assert_eq!(holder(), Some(("110203".into(), Origin::FileName)), "a roster that disagrees says nothing");
     says(Field::Officer, Origin::Person, "王五");
     assert_eq!(holder(), Some(("王五".into(), Origin::Person)));
