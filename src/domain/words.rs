@@ -10,6 +10,7 @@
 pub mod access;
 pub mod alarms;
 pub mod casework;
+pub mod cut;
 pub mod derived;
 pub mod desk;
 pub mod door;

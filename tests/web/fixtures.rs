@@ -335,6 +335,7 @@ fn export(state: ExportState) -> ExportView {
         done: (state == ExportState::Making).then_some((1_200_000_000, 6_000_000_000)),
         place: "/var/lib/evidock/exports".into(),
         over: false,
+        isolated: 0,
     }
 }
 

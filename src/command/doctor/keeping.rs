@@ -4,7 +4,33 @@
 use super::Finding;
 use crate::config::Settings;
 use crate::domain::error::chain;
-use crate::store::{Store, StoreError};
+use crate::domain::export::{ExportState, Target};
+use crate::domain::layout;
+use crate::store::{IsolatedPackage, Store, StoreError};
+
+/// What is to be done about a package that holds what is isolated.
+const DECIDE: &str = "a responsible person decides what becomes of it, and of what was handed over; the log has who asked for it and who fetched it (`evidock log show`)";
+
+/// Where a package stands that holds an isolated clip. Nothing of it is made or given out; nothing was deleted.
+fn standing(package: &IsolatedPackage, settings: &Settings) -> String {
+    let (id, clips) = (&package.package, package.clips.len());
+    let holds = format!("the evidence package {id} holds {clips} isolated clips");
+    let Some(row) = &package.row else {
+        return format!("{holds}; `evidock export` wrote it, to where it was told");
+    };
+    let key = || layout::export(&settings.station.id, id);
+    let place = match (&row.target, row.state) {
+        (Target::Station, ExportState::Ready) => format!("it lies in {}", settings.export.dir.join(id).display()),
+        (Target::At(name), ExportState::Ready) if row.discs > 1 => {
+            format!("it stands at {name} as {} discs beside {}", row.discs, key())
+        }
+        (Target::At(name), ExportState::Ready) => format!("it stands at {name} as {}", key()),
+        (Target::At(name), _) => format!("it was stopped; what had come to {name} whole by then is in the log"),
+        (Target::Browser, ExportState::Ready) => "it was ready to be downloaded".to_owned(),
+        (Target::Station | Target::Browser, _) => "it was stopped, and what was written of it removed".to_owned(),
+    };
+    format!("{holds}: {place}; it is given out no longer, and was downloaded {} times before", package.taken)
+}
 
 /// Looks at all of it.
 pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
@@ -14,10 +40,10 @@ pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
             (r.evicted_figures()?, r.out_of_reach(&names)?),
             (r.suspect_figures()?, r.isolated_figures()?),
             r.destinations()?,
-            r.holds()?,
+            (r.holds()?, r.isolated_packages()?),
         ))
     });
-    let ((evicted, out_of_reach), (suspect, isolated), known, holds) = match read {
+    let ((evicted, out_of_reach), (suspect, isolated), known, (holds, packages)) = match read {
         Ok(read) => read,
         Err(e) => return vec![Finding::problem("clips", chain(&e), "see the findings about the database")],
     };
@@ -55,6 +81,9 @@ pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
             format!("{clips} clips are isolated as suspected classified, {first} among them"),
             "a responsible person decides; `evidock holds` shows them, `evidock lift` takes two people",
         ));
+    }
+    for package in &packages {
+        findings.push(Finding::warning("isolation", standing(package, settings), DECIDE));
     }
     for hold in holds.iter().filter(|h| h.asked_by.is_some()) {
         let by = hold.asked_by.as_deref().unwrap_or_default();
