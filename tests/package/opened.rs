@@ -1,5 +1,8 @@
 //! What a package opens of the log: what was said and decided in its case, and nothing of another one.
 
+use evidock::domain::event::EventKind;
+use evidock::domain::packaged::Packaged;
+
 use super::*;
 
 /// Every value that the package opens, with the kind of its event.
@@ -69,8 +72,7 @@ fn what_was_said_in_the_case_is_opened_and_of_another_case_nothing() {
     }
     // What it opens follows from the kind of event and from nothing else.
     for (kind, ..) in &told {
-        let kind = evidock::domain::event::EventKind::parse(kind).unwrap();
-        use evidock::domain::packaged::Packaged;
+        let kind = EventKind::parse(kind).unwrap();
         assert!(!matches!(kind.packaged(), Packaged::Closed | Packaged::Elsewhere), "{kind:?}");
     }
 
