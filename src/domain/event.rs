@@ -204,6 +204,8 @@ kinds! {
     ExportBegun => "access.export",
     /// An evidence package was finished and signed.
     ExportEnded => "access.export_ended",
+    /// A clip of an evidence package was isolated: what was under way of it ended, and nothing of it is given out.
+    ExportCut => "access.export_cut",
     /// Somebody signed in.
     SignedIn => "access.sign_in",
     /// Somebody could not sign in (reason in the body).

@@ -11,6 +11,7 @@ pub mod access;
 pub mod alarms;
 pub mod casework;
 pub mod check;
+pub mod cut;
 pub mod derived;
 pub mod desk;
 pub mod door;

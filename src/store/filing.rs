@@ -222,7 +222,7 @@ impl Reader<'_> {
         Ok(self.shown(case)?.iter().map(|(clip, shown)| (*clip, of(shown))).collect())
     }
 
-    fn case_hash(&self, case: i64) -> Result<String> {
+    pub(super) fn case_hash(&self, case: i64) -> Result<String> {
         let key = self.aliases(case)?.into_iter().next().map(|(key, _)| key).unwrap_or_default();
         Ok(layout::case_hash(&key))
     }

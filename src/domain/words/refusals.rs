@@ -218,6 +218,7 @@ sentences! {
     PackageClip {} => "导出包中有没有申请的资料，或资料与入库时不同，请重新申请。", "the package holds a clip that was not asked for with it, or is not as it was sealed";
     PackageEvent { seq: u64 } => "导出包中的第 {seq} 条日志与日志不一致，请重新申请。", "event {seq} in the package is not the one in the log";
     IsolatedSince { clip: String } => "资料 {clip} 在制作导出包期间被标为疑似涉密并阻断，导出包不予签名；请删除已写出的内容并重新申请。", "clip {clip} was isolated as suspected classified since this package was begun: it is not signed; remove what was written of it, and ask for another one";
+    PackageIsolated { clip: String } => "导出包含有疑似涉密、已阻断的资料 {clip}，不再制作，也不再提供下载；请重新申请，新的导出包不含这份资料。", "the package holds clip {clip}, which is isolated as suspected classified: it is neither made nor given out any more; ask for another one, which will be without it";
     NoPackage {} => "没有这个导出包。", "there is no such evidence package";
     PackageDecided {} => "这个导出包已不在等待第二人确认。", "this evidence package does not wait for a second person any more";
     PackageBySignedIn {} => "导出包须由登录的人确认：在页面上，或以其会话通过接口确认。", "an evidence package is confirmed by a person who signed in, on the page or through the API with their session";
