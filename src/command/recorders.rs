@@ -7,7 +7,7 @@ use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
 use super::exit::Exit;
 use super::find::store;
 use super::output::Output;
-use super::{Ended, ask, pulls};
+use super::{Ended, ask, looking, pulls};
 use crate::casework::roster::names_somebody;
 use crate::casework::times::{self, Reading};
 use crate::cli;
@@ -377,6 +377,7 @@ fn out(overdue: bool, settings: &Settings, output: &Output) -> anyhow::Result<Ex
     let now_ms = crate::runtime::clock::SystemClock::new().now().0;
     let zone = &settings.station.zone;
     let time = |ms: i64| UtcMs(ms).rfc3339_in(zone);
+    looking::list(settings, "desk")?;
     let mut rows: Vec<IssueRow> = store(settings)?.read_blocking(|r| r.issued())?;
     rows.retain(|i| !overdue || i.is_overdue(now_ms));
     if output.is_json() {
