@@ -4,6 +4,8 @@
 //! A case is filed with no gap: what cannot be mended any more has its reason on record (缺记原因), and is told as a remark
 //! that the archivist signs with. A case that was filed takes no changes before two people re-open it.
 
+mod compared;
+
 use jiff::Span;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ use super::ids::ClipId;
 use super::ports::MediaHealth;
 use super::register::name_key;
 use super::time::UtcMs;
+
+pub use compared::{ClipCompared, Comparing, Outcome};
 
 /// How far a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +72,11 @@ pub enum FilingAsk {
         title: Option<String>,
         /// 保管期限 of the case file.
         term: String,
+    },
+    /// Compares the data of each clip anew; goes on by itself.
+    Compare {
+        /// The case.
+        case_no: String,
     },
     /// 归档: checks, signs off.
     File {
@@ -131,8 +140,14 @@ pub enum What {
     NotAnchored,
     /// It is not proven at every required destination.
     NotProven,
-    /// No copy of it was ever compared, here or at a destination.
+    /// It was not compared since the filing check began, or too long ago.
     NotVerified,
+    /// Its bytes, its record or the log are not what was sealed.
+    Differs,
+    /// It gave its file up, and no copy elsewhere could be compared.
+    Unreached,
+    /// The filing check never began to compare.
+    NotCompared,
     /// It is suspected classified.
     Isolated,
     /// A person must look at it first.
@@ -159,12 +174,15 @@ pub enum What {
 
 impl What {
     /// Each of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::NoClips,
         Self::Copying,
         Self::NotAnchored,
         Self::NotProven,
         Self::NotVerified,
+        Self::Differs,
+        Self::Unreached,
+        Self::NotCompared,
         Self::Isolated,
         Self::Quarantined,
         Self::Damaged,
@@ -186,6 +204,9 @@ impl What {
             Self::NotAnchored => "not_anchored",
             Self::NotProven => "not_proven",
             Self::NotVerified => "not_verified",
+            Self::Differs => "differs",
+            Self::Unreached => "unreached",
+            Self::NotCompared => "not_compared",
             Self::Isolated => "isolated",
             Self::Quarantined => "quarantined",
             Self::Damaged => "damaged",
@@ -203,7 +224,9 @@ impl What {
     /// Which of the four it is about.
     pub fn aspect(self) -> Aspect {
         match self {
-            Self::NotAnchored | Self::NotVerified => Aspect::Authentic,
+            Self::NotAnchored | Self::NotVerified | Self::Differs | Self::Unreached | Self::NotCompared => {
+                Aspect::Authentic
+            }
             Self::NoClips
             | Self::Copying
             | Self::LacksFacts
@@ -231,7 +254,7 @@ pub struct Found {
     pub detail: String,
 }
 
-/// How a clip's digest was compared last.
+/// How a copy elsewhere was compared last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// Where: a destination.
@@ -261,8 +284,8 @@ pub struct ClipCheck {
     pub proven: bool,
     /// The entry that says so stands below a checkpoint off this box.
     pub anchored: bool,
-    /// How its digest was compared last.
-    pub compared: Option<Compared>,
+    /// How it was compared for this filing.
+    pub compared: Option<ClipCompared>,
     /// What the media worker found.
     pub health: Option<MediaHealth>,
     /// Which of the five it lacks.
@@ -280,6 +303,10 @@ pub struct Report {
     pub remarks: Vec<Found>,
     /// Clips that were looked at.
     pub clips: usize,
+    /// When the comparison of their data began, milliseconds since the Unix epoch.
+    pub begun_ms: Option<i64>,
+    /// How each of them was compared; isolated ones are left out.
+    pub compared: Vec<(ClipId, ClipCompared)>,
 }
 
 impl Report {
@@ -295,10 +322,13 @@ impl Report {
 }
 
 /// Checks a case against the catalogue as it stands when the case is over. `kind_unknown`: which items apply is not known.
-pub fn check(clips: &[ClipCheck], coverage: &Coverage, kind_unknown: bool) -> Report {
-    let mut report = Report { clips: clips.len(), ..Report::default() };
+pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, kind_unknown: bool) -> Report {
+    let mut report = Report { clips: clips.len(), begun_ms: comparing.begun_ms, ..Report::default() };
+    let of_case = |what: What| Found { what, clip: None, matter: None, detail: String::new() };
     if clips.is_empty() {
-        report.gaps.push(Found { what: What::NoClips, clip: None, matter: None, detail: String::new() });
+        report.gaps.push(of_case(What::NoClips));
+    } else if comparing.begun_ms.is_none() {
+        report.gaps.push(of_case(What::NotCompared));
     }
     for c in clips {
         let mut gap =
@@ -318,19 +348,18 @@ pub fn check(clips: &[ClipCheck], coverage: &Coverage, kind_unknown: bool) -> Re
         if c.quarantined {
             gap(What::Quarantined, String::new());
         }
+        if let Some((what, detail)) = comparing.gap(c.compared.as_ref()) {
+            gap(what, detail);
+        }
         if !c.proven {
             gap(What::NotProven, String::new());
-        } else {
-            if c.compared.is_none() {
-                gap(What::NotVerified, String::new());
-            }
-            if !c.anchored {
-                gap(What::NotAnchored, String::new());
-            }
+        } else if !c.anchored {
+            gap(What::NotAnchored, String::new());
         }
         if !c.missing.is_empty() {
             gap(What::LacksFacts, c.missing.join(","));
         }
+        report.compared.extend(c.compared.clone().map(|compared| (c.clip, compared)));
         if c.is_recording {
             let reason = c.gap_reason.clone().filter(|r| !r.is_empty());
             let at = |detail: String| Found { what: What::Unplayable, clip: Some(c.clip), matter: None, detail };
@@ -500,12 +529,22 @@ mod tests {
             isolated: false,
             proven: true,
             anchored: true,
-            compared: Some(Compared { place: "cloud".into(), how: "read_back".into(), at_ms: 1 }),
+            compared: Some(ClipCompared {
+                at_ms: 10,
+                outcome: Outcome::Same,
+                local: "same".into(),
+                log: "same".into(),
+                record: "same".into(),
+                cloud: None,
+                detail: None,
+            }),
             health: Some(MediaHealth::Whole),
             missing: vec![],
             gap_reason: None,
         }
     }
+
+    const COMPARING: Comparing = Comparing { begun_ms: Some(5), within_ms: 100, now_ms: 20 };
 
     fn item(matter: &str, term: Option<&str>) -> Item {
         let content = [None, None, None, term.map(str::to_owned)];
@@ -541,16 +580,17 @@ mod tests {
 
     #[test]
     fn each_gap_is_named_with_its_clip_or_matter() {
-        let sound = check(&[clip(1)], &recorded(), false);
+        let sound = check(&[clip(1)], &COMPARING, &recorded(), false);
         assert!(sound.is_sound() && Aspect::ALL.iter().all(|a| sound.has(*a)));
-        let whats = |c: ClipCheck| check(&[c], &recorded(), false).gaps.iter().map(|g| g.what).collect::<Vec<_>>();
+        let whats =
+            |c: ClipCheck| check(&[c], &COMPARING, &recorded(), false).gaps.iter().map(|g| g.what).collect::<Vec<_>>();
         let table: Vec<(ClipCheck, Vec<What>)> = vec![
             (ClipCheck { copying: true, ..clip(1) }, vec![What::Copying]),
             (
                 ClipCheck { isolated: true, proven: false, missing: vec!["place".into()], ..clip(1) },
                 vec![What::Isolated],
             ),
-            (ClipCheck { proven: false, compared: None, ..clip(1) }, vec![What::NotProven]),
+            (ClipCheck { proven: false, compared: None, ..clip(1) }, vec![What::NotVerified, What::NotProven]),
             (ClipCheck { compared: None, anchored: false, ..clip(1) }, vec![What::NotVerified, What::NotAnchored]),
             (ClipCheck { damaged: true, quarantined: true, ..clip(1) }, vec![What::Damaged, What::Quarantined]),
             (ClipCheck { health: None, ..clip(1) }, vec![What::NotProbed]),
@@ -562,18 +602,22 @@ mod tests {
         for (c, wanted) in table {
             assert_eq!(whats(c.clone()), wanted, "{c:?}");
         }
-        assert_eq!(check(&[], &recorded(), false).gaps[0].what, What::NoClips);
-        let lacks = check(&[ClipCheck { missing: vec!["place".into()], ..clip(1) }], &recorded(), false);
+        assert_eq!(check(&[], &COMPARING, &recorded(), false).gaps[0].what, What::NoClips);
+        let lacks = check(&[ClipCheck { missing: vec!["place".into()], ..clip(1) }], &COMPARING, &recorded(), false);
         assert!(!lacks.has(Aspect::Complete) && lacks.has(Aspect::Safe));
-        let asked_nothing = |kind_unknown| check(&[clip(1)], &Coverage::default(), kind_unknown).gaps[0].what;
+        let never = check(&[clip(1)], &Comparing { begun_ms: None, ..COMPARING }, &recorded(), false);
+        assert_eq!(never.gaps.iter().map(|g| (g.what, g.clip)).collect::<Vec<_>>(), [(What::NotCompared, None)]);
+        assert!(!never.has(Aspect::Authentic) && never.has(Aspect::Safe));
+        let asked_nothing =
+            |kind_unknown| check(&[clip(1)], &COMPARING, &Coverage::default(), kind_unknown).gaps[0].what;
         assert_eq!([asked_nothing(false), asked_nothing(true)], [What::NoCatalogue, What::KindUnknown]);
-        assert_eq!(check(&[clip(1)], &recorded(), true).gaps[0].what, What::KindUnknown);
+        assert_eq!(check(&[clip(1)], &COMPARING, &recorded(), true).gaps[0].what, What::KindUnknown);
     }
 
     #[test]
     fn what_should_be_recorded_is_there_or_has_its_reason() {
         let of = |c: &Coverage| {
-            let r = check(&[clip(1)], c, false);
+            let r = check(&[clip(1)], &COMPARING, c, false);
             (r.gaps.iter().map(|g| g.what).collect::<Vec<_>>(), r.remarks.len())
         };
         assert_eq!(of(&line(Standing::Missing, None, None)), (vec![What::Missing], 0));

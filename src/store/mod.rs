@@ -89,7 +89,7 @@ pub use erase::ErasableRow;
 pub use evict::EvictRow;
 pub use exports::{ExportRow, NewExport};
 pub use facts::MediaRow;
-pub use filing::{Binding, FilingRow, report_json};
+pub use filing::{Binding, FilingProgress, FilingRow, FilingRule, Signed, ToCompare, report_json};
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
 pub use keep::{HoldRow, IsolationRow, Standing};

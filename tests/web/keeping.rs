@@ -77,6 +77,7 @@ async fn forms_ask_for_what_they_say_with_their_reason() {
             Asked::Disposal { ask: DisposalAsk::Decide { disposal: 1, yes: true } },
         ),
         (format!("{case}/close"), "x=1", Asked::Filing { ask: FilingAsk::Close { case_no: CASE.into() } }),
+        (format!("{case}/compare"), "x=1", Asked::Filing { ask: FilingAsk::Compare { case_no: CASE.into() } }),
         (
             format!("{case}/file"),
             "opinion=好",
@@ -111,5 +112,16 @@ async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     }
     let filed = Visit::to(Scene::Busy).get(&format!("/cases/{}/filing", encoded(CASE))).await.text();
     assert!(filed.contains("0123-2026-30Y-0007") && filed.contains("已归档") && filed.contains("补充材料"));
+    // What was signed, by whom, when, and the digest that the log has; what is found now stands apart.
+    for text in ["归档检查报告（签署时）", &"cd".repeat(32), "#4711", "/filing/report", "不是签署的报告"]
+    {
+        assert!(filed.contains(text), "{text}");
+    }
+    assert!(!filed.contains("/compare\""), "what is filed is not compared again");
+    assert!(gaps.contains("2/3") && gaps.contains("正在比对") && gaps.contains("待比对") && gaps.contains("不一致"));
+    let printed = Visit::to(Scene::Busy).get(&format!("/cases/{}/filing/report", encoded(CASE))).await;
+    assert!(printed.status.is_success() && printed.text().contains("归档人"), "{}", printed.text());
+    let none = Visit::to(Scene::Overloaded).get(&format!("/cases/{}/filing/report", encoded(CASE))).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND, "nothing was signed");
     assert!(!filed.contains("/bind\"") && !filed.contains("/file\""), "what is filed is neither bound nor filed again");
 }
