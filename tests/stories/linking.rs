@@ -241,6 +241,25 @@ fn parts_of_one_clip_belong_to_several_cases_by_command_line_and_page() {
     for part in ["0:00 – 1:30", "1:30 – 1:02:04", "1:05 – 片尾"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
+    // The case tells which part of it is its own, and opens it there; so does the review; its package says so, too.
+    let encoded = percent_encoding::utf8_percent_encode(OTHER, percent_encoding::NON_ALPHANUMERIC).to_string();
+    for of in ["cases", "review"] {
+        let listed = page.get(&format!("/{of}/{encoded}")).text();
+        assert!(listed.contains("本案片段 1:30 – 1:02:04") && listed.contains("t=90.000"), "{of}: {listed}");
+    }
+    let to = station.path("package");
+    station.json(["export", "--case", OTHER, "--to", to.to_str().unwrap(), "--reason", "移送", "--basis", "通知书"]);
+    let inside = support::station::files_below(&to);
+    let read = |name: &str| {
+        let file = inside.iter().find(|f| f.file_name().is_some_and(|n| n == name)).unwrap();
+        std::fs::read_to_string(file).unwrap()
+    };
+    let csv = read("records.csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].ends_with("case_from_ms,case_to_ms") && lines[1].ends_with(",90000,3723500"), "{csv}");
+    let catalogue = inside.iter().filter(|f| f.extension().is_some_and(|e| e == "html"));
+    let told = |f: &std::path::PathBuf| std::fs::read_to_string(f).unwrap().contains("本案片段 1:30 – 1:02:04");
+    assert!(catalogue.clone().any(told), "{inside:?}");
     // Another stretch of the same case is another revision; taking one case back leaves the others.
     station.json(["link", &clip, CASE, "--from", "0:10", "--to", "1:30"]);
     assert_eq!(range(CASE), (Some(10_000), Some(90_000)));

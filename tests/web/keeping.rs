@@ -103,6 +103,24 @@ async fn forms_ask_for_what_they_say_with_their_reason() {
 }
 
 #[tokio::test]
+async fn a_clip_of_several_cases_shows_which_part_is_of_this_one() {
+    let visit = Visit::to(Scene::Busy);
+    for path in [format!("/cases/{}", encoded(CASE)), format!("/review/{}", encoded(CASE))] {
+        let html = visit.get(&path).await.text();
+        assert!(html.contains("本案片段 1:30 – 2:00") && html.contains("t=90.000"), "{path}");
+    }
+    // On the axis it stands where its part begins; its file begins before that.
+    let together = visit.get(&format!("/cases/{}/together", encoded(CASE))).await.text();
+    let bar = together.split("<rect class=\"clipbar").find(|bar| bar.contains("data-ms=\"30000\"")).unwrap();
+    let number = |name: &str| -> i64 {
+        let rest = bar.split(&format!("{name}=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    assert_eq!(number("data-start") - number("data-zero"), 90_000);
+    assert!(number("data-file") > 3_000_000 && together.contains("?t=90.000"));
+}
+
+#[tokio::test]
 async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     let gaps = Visit::to(Scene::Failing).get(&format!("/cases/{}/filing", encoded(CASE))).await.text();
     for text in
