@@ -415,6 +415,10 @@ impl Pages for StationPages {
         self.rule.search_keys(typed, self.this_year()).key
     }
 
+    fn meant(&self, typed: &str) -> Vec<String> {
+        self.rule.parse(typed, self.this_year()).err().map(|e| e.suggestions().to_vec()).unwrap_or_default()
+    }
+
     fn cases<'a>(
         &'a self,
         query: &'a str,

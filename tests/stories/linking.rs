@@ -205,6 +205,37 @@ fn rows_of_a_roster_that_disagree_both_wait_and_the_corrected_one_links() {
 }
 
 #[test]
+fn a_refused_number_comes_back_with_the_one_that_was_meant_as_a_choice() {
+    let mut station = Station::running("");
+    station.card("a").file(dsj("36NCC009910", "091200"), footage(40_000, 1), 60);
+    station.dock("a");
+    station.until_safe("a");
+    let clip = station.clip("091200.mp4");
+    let page = Browser::new(&station.page());
+    const TYPED: &str = "赵卫罚2026-12";
+    let choice = format!("<button class=\"btn\" name=\"case_no\" value=\"{CASE}\">");
+    let refused = page.form(&format!("/clips/{clip}/link"), &[("case_no", TYPED), ("from", "65"), ("stage", "送达")]);
+    let html = refused.text();
+    assert!(refused.status == 422 && html.contains(&choice), "{html}");
+    assert!(html.contains("name=\"stage\" value=\"送达\"") && html.contains("name=\"from\" value=\"65\""), "{html}");
+    let decide = format!("/triage/{clip}/decide");
+    let refused = page.form(&decide, &[("case_no", TYPED), ("verdict", "accept"), ("place", "东关街")]);
+    let html = refused.text();
+    assert!(refused.status == 422 && html.contains(&choice) && html.contains("value=\"东关街\""), "{html}");
+    // What nobody can guess offers nothing.
+    let refused = page.form(&decide, &[("case_no", "???"), ("verdict", "accept")]);
+    assert!(refused.status == 422 && !refused.text().contains("class=\"near\""), "{}", refused.text());
+    assert!(station.find(CASE).is_empty());
+
+    // Where somebody looks for it by a wrong number, the list of cases offers it as well.
+    station.json(["link", &clip, CASE]);
+    let typed = percent_encoding::utf8_percent_encode("赵卫罚〔26〕12号", percent_encoding::NON_ALPHANUMERIC);
+    let found = page.get(&format!("/cases?query={typed}")).text();
+    assert!(found.contains("class=\"near\"") && found.contains(&format!("{CASE}</a>")), "{found}");
+    assert!(!page.get("/cases?query=%E6%97%A0").text().contains("class=\"near\""));
+}
+
+#[test]
 fn parts_of_one_clip_belong_to_several_cases_by_command_line_and_page() {
     const OTHER: &str = "赵卫罚〔2026〕13号";
     const THIRD: &str = "赵卫罚〔2026〕14号";

@@ -193,6 +193,6 @@ fn a_recorder_of_any_kind_is_given_away_and_nothing_that_is_out_of_use_goes_out(
     let history = browser.get("/api/v1/recorders/36NCC009911").json()["marks"].clone();
     let states: Vec<&str> = history.as_array().unwrap().iter().map(|m| m["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["approved", "retired", "in_repair"], "{history}");
-    let log = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind LIKE 'recorder.%'", &[]).concat();
+    let log = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind LIKE 'register.%'", &[]).concat();
     assert!(log.iter().any(|e| e.contains("36NCC009911")) && log.iter().all(|e| !e.contains("报废")), "{log:?}");
 }
