@@ -230,7 +230,7 @@ fn take_back(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, caller: &Caller) ->
 /// The number that is suggested most surely; of what was decided, where that is to be taken back, the newest.
 fn surest(r: &Reader<'_>, clip: ClipId, decided: bool) -> Result<Option<String>, StoreError> {
     let wanted: &[&str] = if decided { &["accepted", "refused"] } else { &["open"] };
-    let found = r.suggestions(clip)?;
+    let found = if decided { r.suggestions(clip)? } else { r.suggestions_waiting(clip)?.0 };
     Ok(found.into_iter().find(|s| wanted.contains(&s.state.as_str())).map(|s| s.said.raw))
 }
 
@@ -274,7 +274,7 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
         let rows = page
             .rows
             .iter()
-            .map(|row| Ok((r.record(row.clip, &policy)?, r.suggestions(row.clip)?)))
+            .map(|row| Ok((r.record(row.clip, &policy)?, r.suggestions_waiting(row.clip)?.0)))
             .collect::<Result<Vec<_>, StoreError>>()?;
         Ok((page.total, r.not_yet_linkable(&Within::Everything, 0)?, rows))
     })?;

@@ -121,6 +121,12 @@ async fn a_clip_of_several_cases_shows_which_part_is_of_this_one() {
 }
 
 #[tokio::test]
+async fn what_the_outing_suggests_beside_its_case_is_told_on_the_page_of_a_clip() {
+    let html = Visit::to(Scene::Busy).get(&format!("/clips/{}", clip_id(1))).await.text();
+    assert!(html.contains("仅供参考") && html.contains("赵卫罚〔2026〕99号"), "{html}");
+}
+
+#[tokio::test]
 async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     let gaps = Visit::to(Scene::Failing).get(&format!("/cases/{}/filing", encoded(CASE))).await.text();
     for text in

@@ -58,6 +58,8 @@ struct ClipPage<'a> {
     custody: Vec<EntryLine>,
     custody_cut: bool,
     links: Vec<LinkLine>,
+    /// Other cases that its outing suggests: number, page, rule and reason.
+    hints: Vec<(String, String, String)>,
     inputs: Vec<Input>,
     blake3: String,
     sha256: String,
@@ -118,6 +120,14 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         custody: present::clip::custody(v, c),
         custody_cut: v.custody_cut,
         links: present::clip::links(v, w),
+        hints: v
+            .hints
+            .iter()
+            .map(|s| {
+                let told = format!("{} · {} · {}", w.linking_rule(&s.rule), s.score, s.reason);
+                (s.raw.clone(), present::case_href(&s.raw), told)
+            })
+            .collect(),
         inputs,
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
