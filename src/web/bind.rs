@@ -42,7 +42,7 @@ use crate::domain::ids::ClipId;
 use crate::domain::ports::{
     BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, Packages, PreviewPiece,
 };
-use crate::domain::record::{Part, REQUIRED, Record};
+use crate::domain::record::{self, REQUIRED, Record};
 use crate::domain::rights::Within;
 use crate::domain::search::SearchQuery;
 use crate::domain::time::UtcMs;
@@ -624,7 +624,7 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
 /// The same in the list of a case: with the part of it that is of that case.
 fn row_of_case(r: &Reader<'_>, clip: ClipId, record: &Record, case: i64) -> Result<ClipRow, StoreError> {
     let link = r.links(clip)?.into_iter().find(|l| l.case_id == case);
-    Ok(ClipRow { part: link.and_then(|l| Part::of(l.from_ms, l.to_ms)), ..row(r, clip, record)? })
+    Ok(ClipRow { part: link.and_then(|l| record::Part::of(l.from_ms, l.to_ms)), ..row(r, clip, record)? })
 }
 
 /// Documents among `clips`, and what is none.
