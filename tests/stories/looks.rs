@@ -146,7 +146,7 @@ fn holds_and_lists_of_disposal_are_shown_to_nobody_unseen() {
 fn registers_rules_and_the_desk_are_shown_to_nobody_unseen() {
     let (mut station, _) = station();
     let party = station.path("parties.csv");
-    fs::write(&party, "名称,证件号码\n赵县某饭店,91130133MA0000000X\n").unwrap();
+    fs::write(&party, "当事人,统一社会信用代码\n赵县某饭店,92130133MA0ABCDE1X\n").unwrap();
     station.json(["register", "import", "party", party.to_str().unwrap()]);
     station.json(["desk", "issue", "36NCC009910", "张三", "--case", CASE]);
     let searches = |what: &str| {
