@@ -163,7 +163,7 @@ fn a_fact_that_names_another_case_waits_however_far_below_it_stands() {
     register_cases(&store, &[&fits("赵卫罚〔2026〕2号")]);
     let contradicted = judged(&store, clip);
     assert!(contradicted.link.is_none() && contradicted.conflict, "{contradicted:?}");
-    assert_eq!(waits(&contradicted), [("roster", "赵卫罚(2026)1", 95), ("register", "赵卫罚(2026)2", 75)]);
+    assert_eq!(waits(&contradicted), [("roster", "赵卫罚(2026)1", 90), ("register", "赵卫罚(2026)2", 75)]);
     // Of the roster's case it says as much: that contradicts nothing.
     register_cases(&store, &[&fits("赵卫罚〔2026〕2号"), &fits("赵卫罚〔2026〕1号")]);
     let agreed = carried_out(&store, clip);
