@@ -43,6 +43,7 @@ impl EventKind {
             | Self::CaseClosed
             | Self::CaseBound
             | Self::CaseFiled
+            | Self::CaseCompared
             | Self::CaseReopened
             | Self::NoRecordSaid
             | Self::Reviewed
