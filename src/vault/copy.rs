@@ -6,25 +6,30 @@
 //! from the last durable report: the prefix on our disk is hashed again and must equal what was reported,
 //! so that a torn write after a power cut is never taken for footage.
 
+mod fill;
+mod lanes;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use rustix::fs::{Advice, fadvise};
-use sha2::Digest;
 
 use super::read::hash_uncached;
-use super::tree::TreeBuilder;
 use super::{Vault, VaultError, failed};
 use crate::domain::digest::{Blake3, Crc64, Sha256};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::SourceError;
 use crate::runtime::clock::monotonic;
+
+pub use fill::is_gone;
+use fill::{Then, fill, fill_once};
+use lanes::{Lane, Pump, hash_parts, hash_whole, unique};
 
 /// Bytes of a block on its way through the lanes, where few copies run.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -161,12 +166,6 @@ pub struct CopyJob<'a> {
     pub as_it_comes: Option<Duration>,
     /// Whether a durable report may be made at this length: where a stream's pieces are whole.
     pub whole: &'a dyn Fn(u64) -> bool,
-}
-
-enum Lane {
-    Block(Arc<Vec<u8>>),
-    /// Report the prefix that ends here as durable.
-    Mark,
 }
 
 /// Copies a clip into its `.part`, makes it durable and reads it back. Blocks for as long as it takes.
@@ -345,102 +344,6 @@ fn write_block(
     })
 }
 
-/// The block's bytes for filling; a block that a lane still holds is replaced by a new one.
-fn unique(block: &mut Arc<Vec<u8>>, want: usize) -> &mut Vec<u8> {
-    if Arc::get_mut(block).is_none() {
-        *block = Arc::new(vec![0; want]);
-    }
-    // The line above made it the only one; `make_mut` then does not clone.
-    Arc::make_mut(block)
-}
-
-/// What a look at the source brought.
-struct Came {
-    bytes: usize,
-    then: Then,
-}
-
-/// What comes after it.
-enum Then {
-    More,
-    Over,
-    Failed(CopyError),
-}
-
-/// Fills the buffer as far as the source gives; what was read before a failure counts.
-fn fill(source: &mut dyn Read, buf: &mut [u8]) -> Came {
-    let mut bytes = 0;
-    while bytes < buf.len() {
-        match source.read(&mut buf[bytes..]) {
-            Ok(0) => return Came { bytes, then: Then::Over },
-            Ok(n) => bytes += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Came { bytes, then: Then::Failed(CopyError::Source(source_error(e))) },
-        }
-    }
-    Came { bytes, then: if buf.is_empty() { Then::Over } else { Then::More } }
-}
-
-/// One piece of a source that gives its bytes as they come, or none where nothing comes for a moment.
-fn fill_once(source: &mut dyn Read, buf: &mut [u8]) -> Came {
-    loop {
-        return match source.read(buf) {
-            Ok(0) => Came { bytes: 0, then: Then::Over },
-            Ok(bytes) => Came { bytes, then: Then::More },
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Came { bytes: 0, then: Then::More },
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => Came { bytes: 0, then: Then::Failed(CopyError::Source(source_error(e))) },
-        };
-    }
-}
-
-/// Whether an error in the middle of a file means that its recorder was pulled: ENODEV, ENXIO and their like.
-pub fn is_gone(e: &io::Error) -> bool {
-    let gone = [rustix::io::Errno::NODEV, rustix::io::Errno::NXIO, rustix::io::Errno::STALE, rustix::io::Errno::NOENT];
-    gone.iter().any(|g| e.raw_os_error() == Some(g.raw_os_error()))
-}
-
-fn source_error(e: io::Error) -> SourceError {
-    if is_gone(&e) {
-        SourceError::Gone(e)
-    } else {
-        SourceError::Read { path: crate::domain::recorder::SourcePath::new("this file"), source: e }
-    }
-}
-
-/// Hands blocks to both lanes and reuses those that both have finished with.
-struct Pump {
-    lanes: [SyncSender<Lane>; 2],
-    ring: std::collections::VecDeque<Arc<Vec<u8>>>,
-    at: u64,
-}
-
-impl Pump {
-    fn take(&mut self, want: usize) -> Arc<Vec<u8>> {
-        let mut block = self.ring.pop_front().unwrap_or_default();
-        unique(&mut block, want).resize(want, 0);
-        block
-    }
-
-    fn push(&mut self, block: Arc<Vec<u8>>) {
-        self.at += block.len() as u64;
-        for lane in &self.lanes {
-            // A lane that panicked is noticed when it is joined.
-            let _ = lane.send(Lane::Block(Arc::clone(&block)));
-        }
-        self.ring.push_back(block);
-    }
-
-    /// A block into which nothing came.
-    fn give_back(&mut self, block: Arc<Vec<u8>>) {
-        self.ring.push_front(block);
-    }
-
-    fn mark(&mut self) {
-        let _ = self.lanes[1].send(Lane::Mark);
-    }
-}
-
 /// Feeds the lanes with the prefix that stands on our disk, and gives its digest.
 fn rehash_prefix(pump: &mut Pump, file: &mut File, bytes: u64, block_bytes: usize) -> io::Result<Blake3> {
     let mut hasher = blake3::Hasher::new();
@@ -452,85 +355,6 @@ fn rehash_prefix(pump: &mut Pump, file: &mut File, bytes: u64, block_bytes: usiz
         pump.push(block);
     }
     Ok(Blake3(*hasher.finalize().as_bytes()))
-}
-
-fn hash_whole(lane: &Receiver<Lane>) -> Sha256 {
-    let mut hasher = sha2::Sha256::new();
-    for message in lane {
-        if let Lane::Block(block) = message {
-            hasher.update(block.as_slice());
-        }
-    }
-    Sha256(hasher.finalize().into())
-}
-
-struct Hashed {
-    root: Blake3,
-    bytes: u64,
-    parts: Vec<PartDigest>,
-    prefixes: Vec<Prefix>,
-}
-
-fn hash_parts(
-    lane: &Receiver<Lane>,
-    grid: PartGrid,
-    tree_file: File,
-    prefixes_at: &[u64],
-    marks: &SyncSender<Durable>,
-) -> io::Result<Hashed> {
-    let mut tree = TreeBuilder::new(BufWriter::with_capacity(64 * 1024, tree_file));
-    let (mut part, mut crc) = (sha2::Sha256::new(), crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme));
-    let (mut n, mut in_part, mut at) = (0u64, 0u64, 0u64);
-    let (mut parts, mut reported, mut prefixes) = (Vec::<PartDigest>::new(), 0usize, Vec::new());
-    let mut wanted = prefixes_at.iter().copied().peekable();
-    let mut failure = None;
-    for message in lane {
-        match message {
-            Lane::Block(block) => {
-                let mut rest = block.as_slice();
-                while !rest.is_empty() {
-                    let full = grid.part_bytes(n);
-                    let to_prefix = wanted.peek().map_or(u64::MAX, |w| w.saturating_sub(at));
-                    if to_prefix == 0 {
-                        prefixes.push(Prefix { bytes: at, blake3: tree.root() });
-                        wanted.next();
-                        continue;
-                    }
-                    let take = (rest.len() as u64).min(full - in_part).min(to_prefix) as usize;
-                    let (now, later) = rest.split_at(take);
-                    part.update(now);
-                    crc.update(now);
-                    if let Err(e) = tree.update(now) {
-                        failure.get_or_insert(e);
-                    }
-                    (in_part, at, rest) = (in_part + take as u64, at + take as u64, later);
-                    if in_part == full {
-                        let sha256 = Sha256(std::mem::take(&mut part).finalize().into());
-                        parts.push((n, at - in_part, in_part, sha256, Crc64(crc.finalize_reset())));
-                        (n, in_part) = (n + 1, 0);
-                    }
-                }
-            }
-            Lane::Mark => {
-                let durable =
-                    Durable { prefix: Prefix { bytes: at, blake3: tree.root() }, parts: parts[reported..].to_vec() };
-                reported = parts.len();
-                let _ = marks.send(durable);
-            }
-        }
-    }
-    while wanted.next_if(|w| *w == at).is_some() {
-        prefixes.push(Prefix { bytes: at, blake3: tree.root() });
-    }
-    if in_part > 0 || parts.is_empty() {
-        parts.push((n, at - in_part, in_part, Sha256(part.finalize().into()), Crc64(crc.finalize())));
-    }
-    if let Some(e) = failure {
-        return Err(e);
-    }
-    let (root, sink) = tree.finish()?;
-    sink.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    Ok(Hashed { root, bytes: at, parts, prefixes })
 }
 
 enum SyncError {
@@ -609,236 +433,4 @@ impl Vault {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-    use crate::vault::Found;
-
-    const OPTIONS: CopyOptions = CopyOptions { durable_every_bytes: 3 << 20, reserve_bytes: 0 };
-
-    fn data(len: usize) -> Vec<u8> {
-        (0..len).map(|i| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
-    }
-
-    #[test]
-    fn many_copies_share_one_budget() {
-        for copies in [0, 1, 2, 4, 7, 16, 30] {
-            let block = block_bytes(copies);
-            assert!(block.is_multiple_of(65_536) && (SMALLEST_BLOCK_BYTES..=BLOCK_BYTES).contains(&block), "{copies}");
-            assert!(copies * RING * block <= BLOCKS_BUDGET_BYTES, "{copies}");
-        }
-        assert_eq!(block_bytes(2), BLOCK_BYTES);
-    }
-
-    struct Run {
-        outcome: Result<Copied, CopyError>,
-        reports: Vec<Durable>,
-        opened_at: Option<u64>,
-    }
-
-    /// Copies `bytes`, of which the source gives only the first `until`.
-    fn run(
-        vault: &Vault,
-        clip: ClipId,
-        bytes: &[u8],
-        until: usize,
-        resume: Option<Prefix>,
-        prefixes_at: &[u64],
-    ) -> Run {
-        let reports = Mutex::new(Vec::new());
-        let mut opened_at = None;
-        let outcome = copy_into(
-            vault,
-            CopyJob {
-                clip,
-                grid: PartGrid::for_size(Some(bytes.len() as u64)),
-                expected: Some(bytes.len() as u64),
-                resume,
-                prefixes_at,
-                options: OPTIONS,
-                block_bytes: block_bytes(3),
-                open: &mut |at| {
-                    opened_at = Some(at);
-                    Ok(Box::new(io::Cursor::new(bytes[at as usize..until.max(at as usize)].to_vec())))
-                },
-                progress: &mut |_| {},
-                durable: &|d| {
-                    reports.lock().unwrap().push(d);
-                    Ok(())
-                },
-                stopped: &|| false,
-                as_it_comes: None,
-                whole: &|_| true,
-            },
-        );
-        Run { outcome, reports: reports.into_inner().unwrap(), opened_at }
-    }
-
-    fn vault() -> (tempfile::TempDir, Vault) {
-        let dir = tempfile::tempdir().unwrap();
-        let vault = Vault::open(dir.path()).unwrap();
-        (dir, vault)
-    }
-
-    #[test]
-    fn digests_and_parts_are_those_of_the_bytes() {
-        let (_dir, vault) = vault();
-        for len in [0usize, 1, (8 << 20) - 1, 8 << 20, (17 << 20) + 5] {
-            let clip = ClipId::generate(1);
-            let bytes = data(len);
-            let copied = run(&vault, clip, &bytes, len, None, &[5, 1 << 20]).outcome.unwrap();
-            assert_eq!(copied.size_bytes, len as u64);
-            assert_eq!(copied.blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
-            assert_eq!(copied.sha256.0[..], sha2::Sha256::digest(&bytes)[..]);
-            assert_eq!(copied.parts.iter().map(|p| p.2).sum::<u64>(), len as u64);
-            let mut whole = Crc64::EMPTY;
-            for (_, offset, len, sha256, crc) in &copied.parts {
-                assert_eq!(sha256.0[..], sha2::Sha256::digest(&bytes[*offset as usize..(*offset + *len) as usize])[..]);
-                whole = whole.join(*crc, *len);
-            }
-            assert_eq!(whole.0, crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
-            for prefix in &copied.prefixes {
-                assert_eq!(prefix.blake3.as_bytes(), blake3::hash(&bytes[..prefix.bytes as usize]).as_bytes());
-            }
-            assert_eq!(copied.prefixes.len(), [5u64, 1 << 20].iter().filter(|p| **p <= len as u64).count());
-            vault.seal(clip).unwrap();
-            assert_eq!(vault.found(clip).unwrap(), Found::Final(len as u64));
-            assert_eq!(fs::read(vault.master(clip)).unwrap(), bytes);
-        }
-    }
-
-    #[test]
-    fn a_short_source_is_an_error_and_the_next_attempt_goes_on() {
-        let (_dir, vault) = vault();
-        let clip = ClipId::generate(1);
-        let bytes = data(10 << 20);
-        let first = run(&vault, clip, &bytes, (7 << 20) + 123, None, &[]);
-        assert!(matches!(first.outcome, Err(CopyError::Short { .. })), "{:?}", first.outcome);
-        let prefix = first.reports.last().unwrap().prefix;
-        assert_eq!(prefix.bytes, (7 << 20) + 123);
-        let second = run(&vault, clip, &bytes, bytes.len(), Some(prefix), &[]);
-        assert_eq!(second.opened_at, Some(prefix.bytes), "the recorder is read from where it stopped");
-        assert_eq!(second.outcome.unwrap().blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
-    }
-
-    #[test]
-    fn a_torn_prefix_is_found_and_never_sealed() {
-        let (_dir, vault) = vault();
-        let clip = ClipId::generate(1);
-        let bytes = data(6 << 20);
-        let prefix = run(&vault, clip, &bytes, 5 << 20, None, &[]).reports.last().unwrap().prefix;
-        // As after a power cut with a disk that lied: the length is right, some bytes are not.
-        let mut torn = fs::read(vault.part(clip)).unwrap();
-        torn[4_000_000] ^= 1;
-        fs::write(vault.part(clip), torn).unwrap();
-        let second = run(&vault, clip, &bytes, bytes.len(), Some(prefix), &[]);
-        assert!(matches!(second.outcome, Err(CopyError::ReadBack(_))), "{:?}", second.outcome);
-        vault.restart(clip).unwrap();
-        let third = run(&vault, clip, &bytes, bytes.len(), None, &[]);
-        assert_eq!(third.outcome.unwrap().blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
-    }
-
-    /// A stream: pieces, and then nothing for as long as somebody wants it to stand.
-    struct Stream<'a> {
-        pieces: std::collections::VecDeque<Vec<u8>>,
-        looks: usize,
-        stands: &'a dyn Fn(usize) -> bool,
-    }
-
-    impl Read for Stream<'_> {
-        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-            if let Some(piece) = self.pieces.pop_front() {
-                buf[..piece.len()].copy_from_slice(&piece);
-                return Ok(piece.len());
-            }
-            self.looks += 1;
-            if (self.stands)(self.looks) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(0) }
-        }
-    }
-
-    fn record(
-        vault: &Vault,
-        pieces: &[&[u8]],
-        every: Duration,
-        stands: &dyn Fn(usize) -> bool,
-        durable: &(dyn Fn(Durable) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Sync),
-    ) -> Result<Copied, CopyError> {
-        let mut stream = Some(Stream { pieces: pieces.iter().map(|p| p.to_vec()).collect(), looks: 0, stands });
-        copy_into(
-            vault,
-            CopyJob {
-                clip: ClipId::generate(1),
-                grid: PartGrid::Growing,
-                expected: None,
-                resume: None,
-                prefixes_at: &[],
-                options: OPTIONS,
-                block_bytes: SMALLEST_BLOCK_BYTES,
-                open: &mut |_| Ok(Box::new(stream.take().unwrap())),
-                progress: &mut |_| {},
-                durable,
-                stopped: &|| false,
-                as_it_comes: Some(every),
-                whole: &|_| true,
-            },
-        )
-    }
-
-    #[test]
-    fn what_a_stream_gave_before_it_stalled_becomes_durable_without_another_byte() {
-        let (_dir, vault) = vault();
-        let reported = Mutex::new(Vec::new());
-        let begun = monotonic();
-        // It stands until all of it was reported: without another byte nothing else could bring that about.
-        let stands = |looks: usize| {
-            std::thread::yield_now();
-            assert!(begun.elapsed() < Duration::from_secs(30), "nothing was reported in {looks} looks");
-            reported.lock().unwrap().last() != Some(&9)
-        };
-        let durable = |d: Durable| {
-            reported.lock().unwrap().push(d.prefix.bytes);
-            Ok(())
-        };
-        let copied = record(&vault, &[b"four", b"fives"], Duration::from_millis(50), &stands, &durable).unwrap();
-        assert_eq!((copied.size_bytes, reported.into_inner().unwrap().last()), (9, Some(&9)));
-    }
-
-    #[test]
-    fn a_stream_whose_bytes_cannot_be_made_durable_ends() {
-        let (_dir, vault) = vault();
-        let begun = monotonic();
-        let stands = |_| {
-            std::thread::yield_now();
-            assert!(begun.elapsed() < Duration::from_secs(30), "it goes on and nothing of it is safe");
-            true
-        };
-        let failed = record(&vault, &[b"four"], Duration::ZERO, &stands, &|_| Err("the database is full".into()));
-        assert!(matches!(failed, Err(CopyError::Report(_))), "{failed:?}");
-    }
-
-    #[test]
-    fn the_reserve_stops_a_copy_before_its_first_byte() {
-        let (_dir, vault) = vault();
-        let options = CopyOptions { reserve_bytes: u64::MAX / 2, ..OPTIONS };
-        let outcome = copy_into(
-            &vault,
-            CopyJob {
-                clip: ClipId::generate(1),
-                grid: PartGrid::Growing,
-                expected: Some(1),
-                resume: None,
-                prefixes_at: &[],
-                options,
-                block_bytes: BLOCK_BYTES,
-                open: &mut |_| panic!("must not be read"),
-                progress: &mut |_| {},
-                durable: &|_| Ok(()),
-                stopped: &|| false,
-                as_it_comes: None,
-                whole: &|_| true,
-            },
-        );
-        assert!(matches!(outcome, Err(CopyError::Full { .. })));
-    }
-}
+mod tests;
