@@ -1,0 +1,299 @@
+//! The page of a clip, and the forms on it: link, unlink, annotate, push. What keeps or ends a clip is in `keeping`.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::{Answer, DoneQuery, answered, filled, form, page};
+use crate::domain::clip::Delivery;
+use crate::domain::command::Request;
+use crate::domain::ids::ClipId;
+use crate::domain::record::Field;
+use crate::domain::rights::Action;
+use crate::domain::time::position_ms;
+use crate::domain::why::Why;
+use crate::web::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
+use crate::web::present::clips::Pill;
+use crate::web::present::derived::DerivedLine;
+use crate::web::present::{self, Ctx, Nav, Stamp};
+use crate::web::site::{Access, Site, Visitor};
+use crate::web::trouble::Trouble;
+use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
+use crate::web::view::derived::DerivedView;
+use crate::web::view::keeping::Kept;
+use crate::web::{escape, keeping, routes};
+
+#[derive(Template)]
+#[template(path = "clip.html")]
+struct ClipPage<'a> {
+    c: &'a Ctx,
+    /// What it is and its media type, where it is a document.
+    document: Option<(String, String)>,
+    id: String,
+    heading: String,
+    done: Option<&'static str>,
+    refusal: Option<String>,
+    typed_case: String,
+    playable: Playable,
+    screen: Option<Screen>,
+    read_from: Option<String>,
+    has_bytes: bool,
+    kept: keeping::ClipBlock,
+    pills: Vec<Pill>,
+    required: Vec<FactLine>,
+    others: Vec<FactLine>,
+    media: Vec<(&'static str, String)>,
+    health: Pill,
+    remarks: Vec<String>,
+    gaps: Vec<(Stamp, String)>,
+    copies: Vec<CopyLine>,
+    can_push: bool,
+    custody: Vec<EntryLine>,
+    custody_cut: bool,
+    links: Vec<LinkLine>,
+    inputs: Vec<Input>,
+    blake3: String,
+    sha256: String,
+    derived: Vec<DerivedLine>,
+    at: String,
+}
+
+/// What a form left behind: a word of success, or a refusal with what was typed.
+#[derive(Default)]
+pub(in crate::web) struct After {
+    done: Option<&'static str>,
+    pub(in crate::web) refusal: Option<String>,
+    typed_case: String,
+    fields: Vec<(String, String)>,
+    /// The place in the clip that the address names.
+    t: Option<String>,
+}
+
+fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView], after: After) -> ClipPage<'a> {
+    let (r, w) = (&v.record, c.w);
+    let mut inputs = present::clip::inputs(v, w);
+    for input in &mut inputs {
+        if let Some((_, typed)) = after.fields.iter().find(|(name, _)| name == input.name) {
+            input.value.clone_from(typed);
+        }
+    }
+    let digest = |d: &Option<String>| d.clone().unwrap_or_else(|| w.none_dash.into());
+    let heading = match r.title.as_deref().or(r.matter.as_deref()).or(r.proves.as_deref()) {
+        Some(text) => text.to_owned(),
+        None => r.original_filename.clone(),
+    };
+    ClipPage {
+        document: r.document.as_ref().map(|d| (w.document_kind_word(&d.kind).to_owned(), d.media_type.clone())),
+        id: v.id.to_string(),
+        heading,
+        done: after.done,
+        refusal: after.refusal,
+        typed_case: after.typed_case,
+        playable: if kept.disposed.is_some() { Playable::Gone } else { v.playable() },
+        screen: present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none()),
+        read_from: v.read_from().map(str::to_owned).filter(|_| kept.disposed.is_none()),
+        has_bytes: v.has_bytes() && kept.disposed.is_none(),
+        kept: keeping::clip_block(kept, c),
+        pills: present::clip::pills(v, w),
+        required: present::clip::required(v, c),
+        others: present::clip::others(v, c),
+        media: present::clip::media(v, w),
+        remarks: present::clip::remarks(v, w),
+        gaps: present::clip::gaps(v, c),
+        health: present::clip::health(v, w),
+        copies: present::clip::copies(v, c),
+        can_push: v.record.copies.iter().any(|copy| copy.state != Delivery::Proven.as_str()),
+        custody: present::clip::custody(v, c),
+        custody_cut: v.custody_cut,
+        links: present::clip::links(v, w),
+        inputs,
+        blake3: digest(&r.blake3),
+        sha256: digest(&r.sha256),
+        derived: derived.iter().map(|d| present::derived::line(d, c)).collect(),
+        at: after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default().to_owned(),
+        c,
+    }
+}
+
+pub(super) async fn clip(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Query(q): Query<DoneQuery>,
+) -> Response {
+    let answer = async {
+        let w = visitor.lang.words();
+        let done = match q.done.as_deref() {
+            Some("linked") => Some(w.done_linked),
+            Some("unlinked") => Some(w.done_unlinked),
+            Some("annotated") => Some(w.done_annotated),
+            Some("pushed") => Some(w.done_pushed),
+            Some("derived") => Some(w.done_derived),
+            Some(word) => keeping::done(word, w),
+            None => None,
+        };
+        show(&site, &visitor, &id, After { done, t: q.t, ..After::default() }).await
+    };
+    answered(&site, &visitor, answer.await)
+}
+
+/// Renders the page of a clip after its access was logged.
+pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
+    let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    site.log_access(visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
+    let mut view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+    let mut kept = site.pages.kept(clip).await?;
+    // That it is held, its record says to everybody; why, and what was asked since, is for who sees to keeping.
+    if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
+        kept.holds.clear();
+        view.custody.iter_mut().for_each(CustodyEntry::without_keeping);
+    }
+    let c = site.ctx(visitor, Nav::Clips).await?;
+    if view.isolated.is_some() {
+        let copies = present::clip::copies(&view, &c);
+        let responsible = site.pages.responsible();
+        return page(&keeping::IsolatedPage::of(&c, clip, &kept, copies, responsible, after.done, after.refusal));
+    }
+    let derived = site.pages.derived(clip).await?;
+    page(&clip_page(&c, &view, &kept, &derived, after))
+}
+
+/// The page of a clip again, with why what its form asked for was not done.
+pub(in crate::web) async fn refused(site: &Site, visitor: &Visitor, id: &str, refusal: String) -> Answer {
+    // The page belongs to the clip, not to the form's address.
+    let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
+    show(site, &visitor, id, After { refusal: Some(refusal), ..After::default() }).await
+}
+
+/// Carries a form's request out: back to the clip with a word, or the clip again with the refusal and what was typed.
+pub(in crate::web) async fn change(
+    site: &Site,
+    visitor: &Visitor,
+    id: &str,
+    request: Request,
+    done: &str,
+    typed: After,
+) -> Response {
+    let answer = async {
+        id.parse::<ClipId>().map_err(|_| Trouble::NoClip)?;
+        match site.carry_out(&visitor.caller, request).await {
+            Ok(_) => Ok(Redirect::to(&format!("/clips/{id}?done={done}")).into_response()),
+            Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
+                let refusal = Some(trouble.told(visitor.lang.words()).1);
+                // The page belongs to the clip, not to the form's address.
+                let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
+                let html = show(site, &visitor, id, After { refusal, ..typed }).await?;
+                Ok((trouble.status(), html).into_response())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    };
+    answered(site, visitor, answer.await)
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LinkForm {
+    case_no: String,
+    /// Only this part of the clip, as people write positions in it.
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    stage: String,
+    #[serde(default)]
+    matter: String,
+    #[serde(default)]
+    proves: String,
+}
+
+pub(super) async fn link(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Form<LinkForm>, FormRejection>,
+) -> Response {
+    let f = match form(body) {
+        Ok(f) => f,
+        Err(trouble) => return trouble.page(&site, &visitor),
+    };
+    let position = |text: String| filled(text).map(|text| position_ms(&text)).transpose();
+    let (Ok(from_ms), Ok(to_ms)) = (position(f.from), position(f.to)) else {
+        let hint = visitor.lang.words().link_range_hint;
+        return Trouble::Invalid(Why::said(hint)).page(&site, &visitor);
+    };
+    let typed = After { typed_case: f.case_no.clone(), ..After::default() };
+    let request = Request::Link {
+        clip: id.clone(),
+        case_no: f.case_no,
+        from_ms,
+        to_ms,
+        stage: filled(f.stage),
+        matter: filled(f.matter),
+        proves: filled(f.proves),
+    };
+    change(&site, &visitor, &id, request, "linked", typed).await
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct UnlinkForm {
+    case_no: String,
+    reason: String,
+}
+
+pub(super) async fn unlink(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Form<UnlinkForm>, FormRejection>,
+) -> Response {
+    match form(body) {
+        Ok(f) => {
+            let request = Request::Unlink { clip: id.clone(), case_no: f.case_no, reason: f.reason };
+            change(&site, &visitor, &id, request, "unlinked", After::default()).await
+        }
+        Err(trouble) => trouble.page(&site, &visitor),
+    }
+}
+
+pub(super) async fn annotate(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Response {
+    let answer = async {
+        let mut fields = form(body)?;
+        if fields.iter().any(|(name, _)| Field::parse(name).is_none()) {
+            return Err(Trouble::Invalid(Why::Unsaid));
+        }
+        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+        let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+        // The form carries every field; only what differs is said by this person.
+        let before = present::clip::inputs(&view, visitor.lang.words());
+        for (_, value) in &mut fields {
+            *value = value.trim().to_owned();
+        }
+        fields.retain(|(name, value)| {
+            before.iter().find(|b| b.name == name).is_none_or(|b| escape::visible(&b.value) != *value)
+        });
+        Ok(fields)
+    };
+    match answer.await {
+        Err(trouble) => trouble.page(&site, &visitor),
+        Ok(fields) if fields.is_empty() => Redirect::to(&format!("/clips/{id}")).into_response(),
+        Ok(fields) => {
+            let request = Request::Annotate { clip: id.clone(), fields: fields.clone() };
+            change(&site, &visitor, &id, request, "annotated", After { fields, ..After::default() }).await
+        }
+    }
+}
+
+pub(super) async fn push(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let request = Request::Push { clip: Some(id.clone()), case_no: None };
+    change(&site, &visitor, &id, request, "pushed", After::default()).await
+}
