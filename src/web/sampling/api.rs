@@ -14,15 +14,19 @@ use crate::domain::command::Request;
 use crate::domain::oversight::OversightAsk;
 use crate::domain::rights::Action;
 use crate::web::asked::json;
+use crate::web::paging::AfterQuery;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
 use crate::web::view::Person;
+use crate::web::view::sampling::SamplesQuery;
 
 /// Samples and the ranking of units.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Samples {
     /// Newest first.
     pub samples: Vec<SampleNow>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
     /// Units by what was found.
     pub ranking: Vec<UnitRank>,
 }
@@ -167,17 +171,19 @@ fn by(person: &Person) -> String {
 }
 
 /// Samples, newest first, and the ranking of units.
-#[utoipa::path(get, path = "/api/v1/samples", params(PeriodQuery), responses(
+#[utoipa::path(get, path = "/api/v1/samples", params(PeriodQuery, AfterQuery), responses(
     (status = 200, body = Samples), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn list_samples(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
     Query(q): Query<PeriodQuery>,
+    Query(from): Query<AfterQuery>,
 ) -> Response {
     let answer = async {
-        let period = q.resolve()?;
+        let after = from.place().map(str::to_owned);
+        let asked = SamplesQuery { period: q.resolve()?, after, ..SamplesQuery::default() };
         site.log_access(&visitor, Access { what: "list", terms: Some("samples"), ..Access::default() }).await?;
-        let v = site.pages.samples(period, &visitor.who.within(Action::SeeSamples)).await?;
+        let v = site.pages.samples(&asked, &visitor.who.within(Action::SeeSamples)).await?;
         let samples = v
             .rows
             .iter()
@@ -202,7 +208,7 @@ pub(in crate::web) async fn list_samples(
             overdue: r.overdue,
             closed: r.closed,
         });
-        Ok(Json(Samples { samples, ranking: ranking.collect() }).into_response())
+        Ok(Json(Samples { samples, next: v.next, ranking: ranking.collect() }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
