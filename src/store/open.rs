@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0022.sql"),
     include_str!("migrations/0023.sql"),
     include_str!("migrations/0026.sql"),
+    include_str!("migrations/0028.sql"),
 ];
 
 /// The schema version that this program writes.

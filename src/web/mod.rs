@@ -129,6 +129,7 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         vouched::routes,
         account::routes,
         accounts::routes,
+        accounts::tokens::routes,
         logs::routes,
         alarms::routes,
         office::routes,

@@ -233,7 +233,7 @@ pub struct Site {
     pub viewings: Arc<Viewings>,
     /// What open pages share of the station.
     pub(super) shared: super::shared::Shared,
-    /// Changes that were made under a key.
+    /// Changes under a key that go on.
     pub repeats: super::repeat::Repeats,
     /// Who is let in, and where the page listens.
     pub door: Door,
@@ -253,6 +253,8 @@ pub struct Door {
     pub tls: bool,
     /// Who signs the certificates of people, where browsers are asked for one.
     pub client_ca: Option<crate::access::certificate::ClientCa>,
+    /// Where keys of changes and their answers are kept.
+    pub repeats: Option<crate::store::Store>,
 }
 
 impl Site {

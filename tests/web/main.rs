@@ -8,9 +8,11 @@ mod fixtures;
 mod keeping;
 mod lasting;
 mod office;
+mod pace;
 mod people;
 mod promises;
 mod reasons;
+mod repeats;
 mod states;
 
 use std::io::Read;
