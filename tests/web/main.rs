@@ -9,6 +9,7 @@ mod keeping;
 mod lasting;
 mod office;
 mod pace;
+mod paging;
 mod people;
 mod promises;
 mod reasons;

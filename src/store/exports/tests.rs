@@ -82,3 +82,22 @@ fn two_people_ask_and_confirm_and_a_program_is_neither() {
     // Where no second person is wanted, a program gets its package at once.
     assert_eq!(ask(&f, ("c", case), false, Actor::token(7)).unwrap(), ExportState::Making);
 }
+
+#[test]
+fn packages_are_read_in_pages_and_none_is_passed_over() {
+    let (f, case) = with_a_case();
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        // All of them at one moment.
+        ask(&f, (name, case), false, Actor::user(3)).unwrap();
+    }
+    let (mut read, mut before) = (Vec::new(), None);
+    loop {
+        let from = before.clone();
+        let page = f.store.read_blocking(move |r| r.exports_before(Some(case), from.as_ref(), 2)).unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some((last.asked_ms, last.package.clone()));
+        read.extend(page.into_iter().map(|row| row.package));
+    }
+    assert_eq!(read, ["e", "d", "c", "b", "a"]);
+}
