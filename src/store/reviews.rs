@@ -200,8 +200,11 @@ impl Reader<'_> {
         let values = params![account, now_ms, below.unwrap_or(i64::MAX), limit];
         let cases: Vec<(i64, i64)> =
             statement.query_map(values, |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<std::result::Result<_, _>>()?;
-        let number = |case| Ok(self.aliases(case)?.into_iter().next().map(|(_, n)| n).unwrap_or_default());
-        cases.into_iter().map(|(place, case)| Ok((place, case, number(case)?))).collect()
+        let told = |(place, case): (i64, i64)| {
+            let number = self.aliases(case)?.into_iter().next().map(|(_, number)| number);
+            Ok((place, case, number.unwrap_or_default()))
+        };
+        cases.into_iter().map(told).collect()
     }
 
     /// Notes on a case that stand, by clip and place.

@@ -271,7 +271,10 @@ mod tests {
                 RepeatEnd::Answered(answer) => {
                     assert!(kept, "{status}");
                     let response = again(answer);
-                    assert_eq!((response.status().as_u16(), &response.headers()[REPLAYED]), (status, "true"));
+                    assert_eq!(
+                        (response.status().as_u16(), response.headers()[REPLAYED].as_bytes()),
+                        (status, &b"true"[..])
+                    );
                 }
                 RepeatEnd::NotMade => assert!(!kept, "{status}"),
                 RepeatEnd::ToldOnce => panic!("{status}"),
