@@ -5,6 +5,11 @@
 //! hash, one makes the file durable at intervals and reports how far. A copy that was interrupted goes on
 //! from the last durable report: the prefix on our disk is hashed again and must equal what was reported,
 //! so that a torn write after a power cut is never taken for footage.
+//!
+//! The order of all this stands here and nowhere else; [`lanes`] only hash, [`fill`] only reads.
+
+mod fill;
+mod lanes;
 
 mod fill;
 mod lanes;
