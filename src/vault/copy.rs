@@ -11,9 +11,6 @@
 mod fill;
 mod lanes;
 
-mod fill;
-mod lanes;
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
