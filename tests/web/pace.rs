@@ -80,8 +80,12 @@ async fn a_session_has_a_pace_that_nobody_meets_by_reading() {
     let cookie = |role| format!("evidock-session={}", token_of(role));
     let (officer, archivist) = (cookie(Role::Officer), cookie(Role::Archivist));
     let at = "10.0.0.8:1000";
-    let n = p.until_told_to_wait(at, "/api/v1/status", Some(("cookie", &officer)), 200).await;
+    let n = p.until_told_to_wait(at, "/api/v1/status", Some(("cookie", officer.as_str())), 200).await;
     assert!(n >= 2_000, "{n}");
-    assert_eq!(p.ask(at, "/api/v1/status", Some(("cookie", &archivist))).await.status, 200, "another session goes on");
+    assert_eq!(
+        p.ask(at, "/api/v1/status", Some(("cookie", archivist.as_str()))).await.status,
+        200,
+        "another session goes on"
+    );
     assert_eq!(p.ask(at, "/api/v1/bays", None).await.status, 200);
 }
