@@ -19,7 +19,7 @@ use crate::web::view::keeping::FiledClip;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ListQuery {
+pub(super) struct ListQuery {
     kind: String,
 }
 
