@@ -231,6 +231,7 @@ mod tests {
                 "case.closed",
                 "case.bound",
                 "case.filed",
+                "case.compared",
                 "case.reopened",
                 "case.no_record",
                 "desk.issued",

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::range::{Wanted, wanted};
 use super::routes::{self, Need, Routes};
 use super::site::{Access, Media, MediaFile, Site, Visitor};
-use super::trouble::Trouble;
+use super::trouble::{Problem, Trouble};
 use super::viewing::Watching;
 use crate::domain::document::PDF;
 use crate::domain::ids::ClipId;
@@ -25,9 +25,10 @@ use crate::domain::rights::Action;
 
 /// Media and stills.
 pub fn routes(r: Routes) -> Routes {
-    r.get("/clips/{id}/media", Need::May(Action::PlayClip), media).get(
-        "/clips/{id}/thumbnail",
-        Need::May(Action::PlayClip),
+    let play = Need::May(Action::PlayClip);
+    r.get("/clips/{id}/media", play, media).get("/clips/{id}/thumbnail", play, thumbnail).get(
+        "/api/v1/clips/{id}/thumbnail",
+        play,
         thumbnail,
     )
 }
@@ -171,6 +172,13 @@ fn disposition(file: &MediaFile, download: bool) -> String {
     let full = percent_encoding::utf8_percent_encode(&file.file_name, percent_encoding::NON_ALPHANUMERIC);
     format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{full}")
 }
+
+/// A still of a clip; it is logged like the footage that it shows.
+#[utoipa::path(get, path = "/api/v1/clips/{id}/thumbnail", params(("id" = String, Path, description = "Record id")),
+    responses((status = 200, content_type = "image/jpeg", description = "The still"), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
+#[allow(dead_code)] // The document's entry for `thumbnail`, which serves the page too.
+pub(super) async fn get_still() {}
 
 async fn thumbnail(
     State(site): State<Arc<Site>>,

@@ -12,7 +12,8 @@
 //! rooms     what is recorded live: page and API           (rooms.rs)
 //! exports   evidence packages: page, API, zip            (exports.rs)
 //! keeping   holds, isolation, disposal after appraisal    (keeping.rs, filing.rs: a case's way to the archive)
-//! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
+//! proofs    entries of the log with their proofs, the witness's door (proofs.rs, proofs/)
+//! paging    where a page of a list begins, its cursors        (paging.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
 //! derivatives  frame grabs, stretches, watermarked copies (derivatives.rs)
@@ -66,6 +67,7 @@ pub mod media;
 pub mod office;
 pub mod oversight;
 pub mod pages;
+pub mod paging;
 pub mod present;
 pub mod proofs;
 pub mod range;
@@ -122,10 +124,12 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         registers::routes,
         coverage::routes,
         proofs::routes,
+        proofs::api::routes,
         signin::routes,
         vouched::routes,
         account::routes,
         accounts::routes,
+        accounts::tokens::routes,
         logs::routes,
         alarms::routes,
         office::routes,

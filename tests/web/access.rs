@@ -103,6 +103,7 @@ pub fn real(path: &str, clip: i64) -> String {
         .replace("{sample}", "1")
         .replace("{n}", "1")
         .replace("{note}", "1")
+        .replace("{token}", "1")
 }
 
 #[tokio::test]
@@ -192,8 +193,10 @@ const TELLS_NO_CASE: &[&str] = &[
     "/api/v1/recorders",
     "/api/v1/recorders/{device}",
     "/api/v1/registers",
+    "/api/v1/registers/{register}/template",
     "/api/v1/rules",
     "/api/v1/status",
+    "/api/v1/tokens",
     "/desk",
     "/metrics",
     "/registers",

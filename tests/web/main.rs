@@ -8,9 +8,12 @@ mod fixtures;
 mod keeping;
 mod lasting;
 mod office;
+mod pace;
+mod paging;
 mod people;
 mod promises;
 mod reasons;
+mod repeats;
 mod states;
 
 use std::io::Read;
