@@ -21,6 +21,7 @@ pub mod network;
 pub mod office;
 pub mod oversight;
 pub mod package;
+pub mod player;
 pub mod refusals;
 pub mod retrieval;
 pub mod rooms;
