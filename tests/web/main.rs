@@ -10,6 +10,7 @@ mod lasting;
 mod office;
 mod people;
 mod promises;
+mod purpose;
 mod reasons;
 mod states;
 
