@@ -41,13 +41,13 @@ pub fn routes(r: Routes) -> Routes {
 /// The form that asks.
 pub struct Question {
     /// What the answer is remembered for.
-    about: String,
+    pub(super) about: String,
     /// Where to go on.
-    next: String,
+    pub(super) next: String,
     /// Answers that are usual.
-    usual: [&'static str; 4],
+    pub(super) usual: [&'static str; 4],
     /// The page asks nothing else: the field has the focus.
-    alone: bool,
+    pub(super) alone: bool,
 }
 
 impl Question {

@@ -272,7 +272,7 @@ pub(super) async fn may(
             Some(clip) => {
                 let asking = purpose::asking(clip, case);
                 let said = purpose::said(site, signed, &asking.about, headers);
-                said.map_or(Err(Trouble::Purpose(asking)), |said| Ok(Some(said)))
+                said.map(Some).ok_or(Trouble::Purpose(asking))
             }
         },
         Decision::Refused(refusal) => {

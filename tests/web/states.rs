@@ -376,10 +376,11 @@ pub async fn all(worlds: &[World]) -> Vec<State> {
     states
 }
 
-/// What is opened in a browser and is no page: a file to save, and the two ways through an identity provider, which the
-/// tests of the door go with one.
+/// What is opened in a browser and is no page: a file to save, what a player asks, and the two ways through an identity
+/// provider, which the tests of the door go with one.
 const NO_PAGES: &[&str] = &[
     "/clips/{id}/derived/{derived}",
+    "/clips/{id}/verified",
     "/signin/oidc",
     "/signin/oidc/return",
     "/reports/form/{name}",
