@@ -14,6 +14,7 @@ use super::site::{Access, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::case::CaseAnswer;
 use super::view::together::Together;
+use crate::domain::ids::ClipId;
 use crate::domain::rights::Action;
 
 /// The page.
@@ -70,8 +71,9 @@ async fn together(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
 
 /// The first reason that must be said before all of it can be watched: one of several pictures could not ask for it.
 async fn question(site: &Site, visitor: &Visitor, t: &Together, c: &Ctx) -> Result<Option<Question>, Trouble> {
-    for piece in t.lanes.iter().flat_map(|lane| &lane.clips) {
-        if let Some(asking) = purpose::missing(site, visitor, Action::PlayClip, piece.clip).await? {
+    let clips: Vec<ClipId> = t.lanes.iter().flat_map(|lane| lane.clips.iter().map(|piece| piece.clip)).collect();
+    for clip in clips {
+        if let Some(asking) = purpose::missing(site, visitor, Action::PlayClip, clip).await? {
             return Ok(Some(Question::on_page(&asking, c.path.clone(), c.w)));
         }
     }

@@ -103,7 +103,7 @@ fn clip_page<'a>(
     let has_bytes = v.has_bytes() && kept.disposed.is_none();
     let derived: Vec<DerivedLine> = derived.iter().map(|d| present::derived::line(d, c)).collect();
     let save = match after.save.as_deref() {
-        Some("original") => has_bytes.then(|| original(&v.id)),
+        Some("original") => has_bytes.then(|| original(v.id)),
         Some(id) => derived.iter().find(|d| d.id == id).and_then(|d| d.href.clone()),
         None => None,
     };
@@ -156,7 +156,7 @@ fn clip_page<'a>(
 }
 
 /// Where the original bytes are saved.
-fn original(clip: &ClipId) -> String {
+fn original(clip: ClipId) -> String {
     format!("/clips/{clip}/media?download=1")
 }
 
