@@ -185,7 +185,7 @@ mod tests {
         let t = Together::of(&rows, &TimeZone::UTC);
         assert_eq!((t.lanes.len(), t.stretches.len(), t.untimed), (2, 2, 0));
         assert_eq!(t.lanes[0].clips.len(), 3);
-        let slow = [ClipRow { fps: Some(15.0), ..row("a", 0, 60) }, ClipRow { fps: Some(0.0), ..row("b", 0, 60) }];
+        let slow = [ClipRow { fps: Some(15.0), ..row("a", 0, 60) }, ClipRow { fps: Some(0.0), ..row("b", 10, 60) }];
         let rates = Together::of(&slow, &TimeZone::UTC).lanes;
         assert_eq!((rates[0].clips[0].fps, rates[1].clips[0].fps), (Some(15.0), None), "each at its own rate");
         assert_eq!(t.total_ms(), 180_000, "what nobody recorded for long is cut out");
