@@ -28,7 +28,7 @@ use clips::clips;
 use station::{kiosk, station};
 
 pub(super) use cases::show_case;
-pub(super) use clip::{After, change, not_derived, refused};
+pub(super) use clip::{After, change, not_derived};
 
 /// All pages and forms.
 pub fn routes(r: Routes) -> Routes {

@@ -205,12 +205,7 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     page(&clip_page(&c, &view, &kept, &derived, asking.as_ref(), after))
 }
 
-/// The page of a clip again, with why what its form asked for was not done.
-pub(in crate::web) async fn refused(site: &Site, visitor: &Visitor, id: &str, refusal: String) -> Answer {
-    again(site, visitor, id, After { refusal: Some(refusal), ..After::default() }).await
-}
-
-/// The same with what was typed to have a file derived.
+/// The page of a clip again, with why no file was derived of it and what was typed for one.
 pub(in crate::web) async fn not_derived(
     site: &Site,
     visitor: &Visitor,
@@ -221,6 +216,7 @@ pub(in crate::web) async fn not_derived(
     again(site, visitor, id, After { refusal: Some(refusal), derive: Some(typed), ..After::default() }).await
 }
 
+/// The page of a clip again, after a form on it.
 async fn again(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
     // The page belongs to the clip, not to the form's address.
     let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
