@@ -54,8 +54,8 @@ const BESIDE: &[&str] = &[
 const ALSO_POSTED: &[(&str, &str)] = &[("/signin", "name=codes&password=a+long+sentence&next=%2F")];
 /// Addresses of one route in one scene: a station has ten clips that differ.
 const OF_ONE_ROUTE: usize = 12;
-/// Forms that end the sign-in of whoever walks about.
-const ENDS: &[&str] = &["/signout", "/account/sessions/"];
+/// Forms that end the sign-in of whoever walks about, or after which an address that asked why answers with footage.
+const ENDS: &[&str] = &["/signout", "/account/sessions/", "/purpose"];
 
 /// A station to look at.
 pub struct World {
