@@ -24,6 +24,7 @@ pub mod office;
 pub mod oversight;
 pub mod package;
 mod parts;
+pub mod player;
 pub mod quoted;
 pub mod refusals;
 pub mod retrieval;

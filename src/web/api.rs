@@ -377,8 +377,7 @@ async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
             incomplete: v.incomplete,
             size_bytes: v.bytes,
         };
-        let detail =
-            CaseDetail { case, duration_ms: v.duration_ms, stations: v.stations, items: page.items, next: page.next };
+        let detail = CaseDetail { case, duration_ms: v.duration_ms, items: page.items, next: page.next };
         Ok(Json(detail).into_response())
     };
     answered(&visitor, answer.await)

@@ -253,7 +253,6 @@ impl StationPages {
                 bytes: summary.bytes,
                 proven: figures.proven,
                 incomplete: figures.incomplete,
-                stations: 1,
             };
             Ok(CaseAnswer::Found(Box::new(view)))
         })
@@ -614,6 +613,7 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
         captured: record.captured_start.as_deref().and_then(UtcMs::parse_rfc3339),
         duration_ms: duration,
         size_bytes: record.size_bytes,
+        fps: record.fps,
         file_name: record.original_filename.clone(),
         recorder: record.device_id.clone(),
         officer: record.officer.clone(),

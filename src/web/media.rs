@@ -6,12 +6,13 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::range::{Wanted, wanted};
 use super::routes::{self, Need, Routes};
@@ -23,14 +24,13 @@ use crate::domain::ids::ClipId;
 use crate::domain::ports::ClipBytes;
 use crate::domain::rights::Action;
 
-/// Media and stills.
+/// Media, stills, and what was verified.
 pub fn routes(r: Routes) -> Routes {
     let play = Need::May(Action::PlayClip);
-    r.get("/clips/{id}/media", play, media).get("/clips/{id}/thumbnail", play, thumbnail).get(
-        "/api/v1/clips/{id}/thumbnail",
-        play,
-        thumbnail,
-    )
+    r.get("/clips/{id}/media", play, media)
+        .get("/clips/{id}/verified", play, verified)
+        .get("/clips/{id}/thumbnail", play, thumbnail)
+        .get("/api/v1/clips/{id}/thumbnail", play, thumbnail)
 }
 
 /// How the media is asked for.
@@ -159,6 +159,23 @@ async fn body(bytes: Arc<dyn ClipBytes>, span: Range<u64>, watching: Watching) -
             None => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the clip ends before its recorded length")),
         }
     })))
+}
+
+/// What a player shows as verified.
+#[derive(Debug, Serialize)]
+struct Verified {
+    /// Bytes `[from, to)` of the clip that were compared with the seal and then given out, in this viewing.
+    ranges: Vec<(u64, u64)>,
+}
+
+/// What the station itself says of the bytes that a player has had. It tells nothing of the clip, and so is no access.
+async fn verified(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let answer = async {
+        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+        site.not_isolated(clip).await?;
+        Ok(Json(Verified { ranges: site.viewings.given(&visitor.caller, clip, "play") }).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))
 }
 
 /// `Content-Disposition` with an ASCII name for old programs and the full one beside it (RFC 6266, RFC 8187).

@@ -6,6 +6,7 @@
 //! guard     every request: Host, Origin, who it is, headers (guard.rs, who.rs)
 //! routes    what each route needs, checked before it reads  (routes.rs)
 //! sign-in   signing in and out, the own account, accounts   (signin.rs, account.rs, accounts.rs)
+//! purpose   saying what one looks for, before it is shown  (purpose.rs)
 //! vouched   signing in by a provider or a certificate       (vouched.rs, shown.rs; scan.rs draws codes to scan)
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
@@ -70,6 +71,7 @@ pub mod pages;
 pub mod paging;
 pub mod present;
 pub mod proofs;
+pub mod purpose;
 pub mod range;
 pub mod registers;
 pub mod repeat;
@@ -126,6 +128,7 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         proofs::routes,
         proofs::api::routes,
         signin::routes,
+        purpose::routes,
         vouched::routes,
         account::routes,
         accounts::routes,

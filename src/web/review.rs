@@ -370,7 +370,14 @@ async fn change(
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 // The page belongs to the case, not to the form's address.
                 let visitor = Visitor { path: back, ..visitor.clone() };
-                let html = show(site, &visitor, number, (at, headers), (refusal, form)).await?;
+                let again = (refusal.clone(), form.clone());
+                let html = match show(site, &visitor, number, (at, headers), again).await {
+                    // Why they look was forgotten meanwhile: what was typed is worth more than the picture beside it.
+                    Err(Trouble::Purpose(_)) => {
+                        show(site, &visitor, number, (At::default(), headers), (refusal, form)).await?
+                    }
+                    shown => shown?,
+                };
                 Ok((trouble.status(), html).into_response())
             }
             Err(trouble) => Err(trouble),

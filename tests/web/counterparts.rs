@@ -179,7 +179,9 @@ const PEOPLE_ONLY: &[(&str, &str)] = &[
 
 fn right(need: Need) -> Option<String> {
     match need {
-        Need::May(action) | Need::Over(action) | Need::Case(action) => Some(format!("{action:?}")),
+        Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action) => {
+            Some(format!("{action:?}"))
+        }
         Need::Anyone | Need::SignedIn => None,
     }
 }

@@ -12,6 +12,7 @@ mod pace;
 mod paging;
 mod people;
 mod promises;
+mod purpose;
 mod reasons;
 mod repeats;
 mod states;
