@@ -65,6 +65,7 @@ pub mod triage;
 mod usb;
 pub mod user;
 pub mod verify;
+mod verifying;
 mod watched;
 mod witness;
 pub mod worker;

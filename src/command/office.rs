@@ -21,6 +21,7 @@ use crate::config::{self, DestinationKind, Settings};
 use crate::domain::command::{Caller, Reply};
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::event::EventKind;
+use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::office::{
     Configuration, Ended, Finding, Looked, Place, Premises, RegisterColumn, RulesInForce, RulesTried, SendingWindow,
@@ -31,6 +32,7 @@ use crate::domain::record::Field;
 use crate::domain::register::Register;
 use crate::domain::sending::{DAY_MIN, next_window};
 use crate::domain::time::UtcMs;
+use crate::domain::verifying::Verifying;
 use crate::domain::why::Why;
 use crate::runtime::task;
 use crate::store::{Import, StoreError, Tx};
@@ -291,6 +293,10 @@ impl Premises for Office {
             found.sort_by_key(|f| f.gravity);
             Ok(found)
         });
+    }
+
+    fn verifying(&self, clip: ClipId) -> Option<Verifying> {
+        self.desk.verifications.of(clip)
     }
 
     fn configuration(&self) -> Configuration {

@@ -10,6 +10,7 @@ use super::ids::ClipId;
 use super::ports::Abilities;
 use super::register::Register;
 use super::time::UtcMs;
+use super::verifying::Verifying;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -276,6 +277,8 @@ pub trait Premises: Send + Sync {
     fn check(&self) -> Looked<Vec<Finding>>;
     /// Begins one, if none goes on.
     fn begin_check(&self);
+    /// The newest comparison of a clip's copies since the daemon started.
+    fn verifying(&self, clip: ClipId) -> Option<Verifying>;
     /// The configuration in force.
     fn configuration(&self) -> Configuration;
     /// Destinations as configured.

@@ -16,17 +16,20 @@ pub mod door;
 pub mod format;
 pub mod keep;
 pub mod keeping;
+pub mod looks;
 pub mod names;
 pub mod network;
 pub mod office;
 pub mod oversight;
 pub mod package;
+pub mod plot;
 pub mod refusals;
 pub mod retrieval;
 pub mod rooms;
 pub mod sentences;
 pub mod terminal;
 pub mod together;
+pub mod verifying;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -564,6 +567,7 @@ catalogue! {
     f_lon => "经度", "Longitude";
     coordinates => "坐标", "Coordinates";
     f_datum => "坐标系", "Datum";
+    f_track => "轨迹", "Track";
     f_sensitivity => "敏感标记", "Sensitivity";
     f_gap_reason => "未记录原因", "Reason for no recording";
 

@@ -30,6 +30,7 @@ mod issues;
 mod keep;
 mod listed;
 mod log;
+mod looks;
 mod messages;
 mod narrow;
 mod office;

@@ -288,7 +288,8 @@ mod tests {
         let longest = "x".repeat(KEY_CHARS);
         let good = ["a", "\"a b\"", "018f-7", &longest, &format!("\"{longest}\"")];
         let longer = "x".repeat(KEY_CHARS + 1);
-        let bad = ["", "\"\"", "\"", "a\"b", "\"a", " a", "\" a\"", "a\u{1}", "\u{e9}", &longer, &format!("\"{longer}\"")];
+        let bad =
+            ["", "\"\"", "\"", "a\"b", "\"a", " a", "\" a\"", "a\u{1}", "\u{e9}", &longer, &format!("\"{longer}\"")];
         let document = regex::Regex::new(&key_pattern()).expect("a pattern");
         for (said, taken) in good.iter().map(|k| (k, true)).chain(bad.iter().map(|k| (k, false))) {
             assert_eq!(word(said).is_some(), taken, "{said}");

@@ -301,9 +301,7 @@ fn by_its_settings(written: &Destination) -> Option<Finding> {
 fn destination(name: &str, row: Option<&DestinationRow>) -> Finding {
     let part = "destination";
     match row.map(|row| (row, &row.trouble, row.proof)) {
-        Some((_, Some(trouble), _)) => {
-            Finding::problem(part, format!("{name}: {trouble}"), destinations::mend(name))
-        }
+        Some((_, Some(trouble), _)) => Finding::problem(part, format!("{name}: {trouble}"), destinations::mend(name)),
         Some((row, None, Some(proof))) if proof.proves() => {
             let lock = if row.can_lock { ", can lock objects" } else { ", cannot lock objects" };
             Finding::ok(part, format!("{name}: proves by {}{lock}", proof.as_str()))

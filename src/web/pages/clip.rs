@@ -19,6 +19,8 @@ use crate::domain::why::Why;
 use crate::web::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
 use crate::web::present::clips::Pill;
 use crate::web::present::derived::DerivedLine;
+use crate::web::present::plot::Plot;
+use crate::web::present::verify::VerifyBlock;
 use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::Trouble;
@@ -50,6 +52,7 @@ struct ClipPage<'a> {
     health: Pill,
     remarks: Vec<String>,
     gaps: Vec<(Stamp, String)>,
+    plot: Option<Plot>,
     copies: Vec<CopyLine>,
     can_push: bool,
     custody: Vec<EntryLine>,
@@ -59,6 +62,7 @@ struct ClipPage<'a> {
     blake3: String,
     sha256: String,
     derived: Vec<DerivedLine>,
+    verify: Option<VerifyBlock>,
     at: String,
 }
 
@@ -104,6 +108,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         media: present::clip::media(v, w),
         remarks: present::clip::remarks(v, w),
         gaps: present::clip::gaps(v, c),
+        plot: present::plot::plot(r, w),
         health: present::clip::health(v, w),
         copies: present::clip::copies(v, c),
         can_push: v.record.copies.iter().any(|copy| copy.state != Delivery::Proven.as_str()),
@@ -114,6 +119,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
         derived: derived.iter().map(|d| present::derived::line(d, c)).collect(),
+        verify: None,
         at: after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default().to_owned(),
         c,
     }
@@ -133,6 +139,7 @@ pub(super) async fn clip(
             Some("annotated") => Some(w.done_annotated),
             Some("pushed") => Some(w.done_pushed),
             Some("derived") => Some(w.done_derived),
+            Some("verifying") => Some(w.verify_begun()),
             Some(word) => keeping::done(word, w),
             None => None,
         };
@@ -159,7 +166,12 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
         return page(&keeping::IsolatedPage::of(&c, clip, &kept, copies, responsible, after.done, after.refusal));
     }
     let derived = site.pages.derived(clip).await?;
-    page(&clip_page(&c, &view, &kept, &derived, after))
+    let mut shown = clip_page(&c, &view, &kept, &derived, after);
+    if shown.has_bytes && routes::shows(site, visitor, Action::PlayClip, clip).await? {
+        let newest = site.pages.office().premises().verifying(clip);
+        shown.verify = Some(present::verify::block(clip.to_string(), newest.as_ref(), &c));
+    }
+    page(&shown)
 }
 
 /// The page of a clip again, with why what its form asked for was not done.

@@ -7,9 +7,11 @@ pub mod clip;
 pub mod clips;
 pub mod derived;
 pub mod exports;
+pub mod plot;
 pub mod reports;
 pub mod rooms;
 pub mod station;
+pub mod verify;
 
 use jiff::tz::TimeZone;
 
