@@ -142,6 +142,7 @@ catalogue! {
     language => "语言", "Language";
     clock_set => "已校时", "Clock set";
     clock_unset => "未校时", "Clock not set";
+    live_news => "有新的变化；填完或清空后自动更新。", "Something changed; this page follows when you have finished typing.";
     live_lost => "连接已断开，正在重连。下面的内容可能不是最新的。", "Connection lost, reconnecting. What you see may be out of date.";
     back => "返回", "Back";
     show => "查看", "Show";

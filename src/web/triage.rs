@@ -125,6 +125,8 @@ struct TriagePage<'a> {
     last: Option<Last>,
     refusal: Option<String>,
     next: Option<String>,
+    /// What refreshes the list: never a form's own address, and without what was decided last.
+    self_href: String,
 }
 
 fn card(waiting: &TriageCard, c: &Ctx) -> Card {
@@ -189,6 +191,10 @@ async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<Stri
         }),
         last,
         refusal,
+        self_href: match q.after.as_deref() {
+            Some(after) => format!("/triage?after={}&part=live", present::segment(after)),
+            None => "/triage?part=live".to_owned(),
+        },
         next: v.next.map(|after| format!("/triage?after={}", present::segment(&after))),
         c: &c,
     }
