@@ -15,6 +15,7 @@ mod comparing;
 pub mod completions;
 pub mod config;
 mod control;
+mod counted;
 mod coverage;
 pub mod derive;
 mod deriving;

@@ -27,6 +27,7 @@ pub mod evidence;
 pub mod export;
 pub mod filing;
 pub mod grid;
+pub mod how_far;
 pub mod identity;
 pub mod ids;
 pub mod layout;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::Retry;
+use super::how_far::HowFar;
 use super::ids::ClipId;
 use super::ports::Abilities;
 use super::register::Register;
@@ -52,19 +53,21 @@ pub struct Finding {
 pub struct Looked<T> {
     /// Since when it goes on.
     pub running_since: Option<UtcMs>,
+    /// How far it is, while it goes on.
+    pub far: Option<HowFar>,
     /// The newest that came to its end.
     pub last: Option<Arc<Ended<T>>>,
 }
 
 impl<T> Default for Looked<T> {
     fn default() -> Self {
-        Self { running_since: None, last: None }
+        Self { running_since: None, far: None, last: None }
     }
 }
 
 impl<T> Clone for Looked<T> {
     fn clone(&self) -> Self {
-        Self { running_since: self.running_since, last: self.last.clone() }
+        Self { running_since: self.running_since, far: self.far, last: self.last.clone() }
     }
 }
 

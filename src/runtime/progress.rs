@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::clock::monotonic;
+use crate::domain::how_far::HowFar;
 
 /// Before so much time has passed a pace says nothing.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(2);
@@ -31,9 +32,9 @@ impl Progress {
         (self.done, self.of) = (done, of);
     }
 
-    /// Cut off and not rounded, so that 100 % never shows early.
-    pub fn percent(&self) -> u64 {
-        percent(self.done, self.of)
+    /// As it is told.
+    pub fn how_far(&self) -> HowFar {
+        HowFar { done: self.done, of: self.of, left_ms: self.left_ms() }
     }
 
     /// Milliseconds that the rest takes at the pace so far; `None` while that says nothing.
@@ -49,11 +50,6 @@ impl Progress {
         let left = u128::from(self.of.saturating_sub(self.done)) * passed.as_millis() / u128::from(went);
         i64::try_from(left).ok()
     }
-}
-
-/// `done` of `of`, per cent, cut off.
-pub fn percent(done: u64, of: u64) -> u64 {
-    (u128::from(done) * 100 / u128::from(of.max(1))).min(100) as u64
 }
 
 #[cfg(test)]
@@ -72,7 +68,6 @@ mod tests {
         resumed.reach(800, 1_000);
         assert_eq!(resumed.left_after(Duration::from_secs(10)), Some(10_000));
         resumed.reach(1_000, 1_000);
-        assert_eq!((resumed.left_after(Duration::from_secs(10)), resumed.percent()), (Some(0), 100));
-        assert_eq!((percent(999, 1_000), percent(5, 0), percent(u64::MAX, u64::MAX)), (99, 100, 100));
+        assert_eq!((resumed.left_after(Duration::from_secs(10)), resumed.how_far().percent()), (Some(0), 100));
     }
 }

@@ -31,13 +31,20 @@ pub fn routes(r: Routes) -> Routes {
 
 /// One look in words.
 pub struct LookLine {
-    at: Stamp,
-    who: String,
-    called: String,
-    what: &'static str,
-    failed: bool,
-    clip: Option<(String, String)>,
-    purpose: String,
+    /// When.
+    pub at: Stamp,
+    /// Who: the name where it is known, else the number.
+    pub who: String,
+    /// The number beside a name.
+    pub called: String,
+    /// What they did.
+    pub what: &'static str,
+    /// It was refused or failed.
+    pub failed: bool,
+    /// The clip's page and its name; `None`: the case.
+    pub clip: Option<(String, String)>,
+    /// Why, as they said it.
+    pub purpose: String,
 }
 
 /// What stands on the page of the case.

@@ -20,10 +20,10 @@ use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use crate::domain::command::Request;
+use crate::domain::how_far::percent;
 use crate::domain::ids::ClipId;
 use crate::domain::rights::Action;
 use crate::domain::verifying::{Compared, Stage, Verifying};
-use crate::runtime::progress::percent;
 
 /// The form, how far it is, the API.
 pub fn routes(r: Routes) -> Routes {

@@ -698,6 +698,26 @@ async fn a_clip_is_verified_from_its_page_and_says_what_came_of_it() {
 }
 
 #[tokio::test]
+async fn every_long_action_says_how_far_it_is_and_how_long_it_takes() {
+    let busy = Visit::to(Scene::Busy);
+    let exports = busy.get("/exports").await.text();
+    assert!(exports.contains("20 % · ") && exports.contains("还需"), "{exports}");
+    let clip = busy.get(&format!("/clips/{}", clip_id(2))).await.text();
+    assert!(
+        clip.contains("<progress max=\"100\" value=\"25\"") && clip.contains("25 % · 还需"),
+        "a derived file: {clip}"
+    );
+    assert!(clip.contains("live:clip from:body, every 2s"), "it is looked at while it is made");
+    let derived = busy.get(&format!("/api/v1/clips/{}/derived", clip_id(2))).await.json();
+    let making = derived["items"].as_array().and_then(|all| all.iter().find(|d| d["state"] == "making")).expect("one");
+    assert_eq!((&making["percent"], &making["left_ms"]), (&25.into(), &95_000.into()));
+    let over = Visit::to(Scene::Overloaded);
+    let check = over.get("/admin/check").await.text();
+    assert!(check.contains("39 % · 还需"), "{check}");
+    assert_eq!(over.get("/api/v1/check").await.json()["percent"], 39);
+}
+
+#[tokio::test]
 async fn a_case_says_who_looked() {
     let visit = Visit::to(Scene::Busy);
     let case = format!("/cases/{}", encoded(CASE));

@@ -81,7 +81,7 @@ pub async fn run(context: TaskContext, exports: Exports) -> Result<(), StoreErro
                 () = context.heart.beat_until(&context.cancel) => return Ok(()),
                 done = exports.make(&row) => exports.settle(&row, done, &mut waiting).await?,
             }
-            exports.board.export(&row.package, None);
+            exports.board.making(&row.package, None);
         }
         exports.sweep().await?;
         let next = waiting.values().map(|(_, at)| at.saturating_duration_since(monotonic())).min();
@@ -172,7 +172,7 @@ impl Exports {
         let (board, package) = (self.board.clone(), row.package.clone());
         let mut look = move |n: u64| {
             done += n;
-            board.export(&package, Some((done.min(bytes * passes), bytes * passes)));
+            board.making(&package, Some((done.min(bytes * passes), bytes * passes)));
         };
         look(0);
         let mut digests = digests;

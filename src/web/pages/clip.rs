@@ -62,6 +62,8 @@ struct ClipPage<'a> {
     blake3: String,
     sha256: String,
     derived: Vec<DerivedLine>,
+    /// Something is being derived of it: how far that is changes without an entry of the log.
+    making: bool,
     verify: Option<VerifyBlock>,
     at: String,
 }
@@ -119,6 +121,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
         derived: derived.iter().map(|d| present::derived::line(d, c)).collect(),
+        making: derived.iter().any(|d| d.1.is_some()),
         verify: None,
         at: after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default().to_owned(),
         c,

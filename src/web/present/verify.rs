@@ -2,9 +2,9 @@
 
 use super::clips::Pill;
 use super::{Ctx, Stamp};
+use crate::domain::how_far::percent;
 use crate::domain::verifying::{Compared, Stage, Verifying};
 use crate::domain::words::Words;
-use crate::runtime::progress::percent;
 
 /// What stands on the page of the clip.
 pub struct VerifyBlock {
