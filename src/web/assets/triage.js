@@ -77,7 +77,14 @@
   });
   document.body.addEventListener("htmx:afterSettle", function () {
     look();
-    if (!before) return;
+    if (!before) {
+      // The list was empty: the first key chooses, the next one decides.
+      if (!gone && cards.length && !document.querySelector(".triage > .card.current")) {
+        gone = true;
+        at = 0;
+      }
+      return;
+    }
     var to = -1;
     for (var i = 0; i < cards.length; i++) if (cards[i].id === before.id) to = i;
     if (to < 0) {
