@@ -478,10 +478,10 @@ mod tests {
                 ("lat", "42.38".into()),
                 ("datum", "WGS84".into()),
                 ("lon", "-72.52".into()),
+                ("track", "42.38000,-72.52000 1.00000,1.00000".into()),
                 ("captured_start", "2026-06-19T10:03:24+08:00".into()),
                 ("captured_raw", "2026-06-19T10:03:24+08:00".into()),
                 ("captured_end", "2026-06-19T10:04:00+08:00".into()),
-                ("track", "42.38000,-72.52000 1.00000,1.00000".into()),
             ]
         );
         assert!(said(&s, "v/Y.mp4").is_empty());

@@ -142,8 +142,8 @@ mod tests {
         assert!(points[1].0 > points[0].0 && points[2].1 < points[1].1, "{points:?}");
         let scale: f64 = plot.scale.1.parse::<f64>().unwrap() - plot.scale.0.parse::<f64>().unwrap();
         let east = points[1].0 - points[0].0;
-        assert_eq!(plot.scale_words, "50 米");
-        assert!((scale / 50.0 - east / 88.0).abs() < 0.05, "the scale is that of the way: {scale} {east}");
+        assert_eq!(plot.scale_words, "100 米");
+        assert!((scale / 100.0 - east / 88.0).abs() < 0.05, "the scale is that of the way: {scale} {east}");
         assert!(plot.told.contains("全长约 199 米") || plot.told.contains("全长约 200 米"), "{}", plot.told);
     }
 
