@@ -70,6 +70,7 @@ impl EventKind {
             // Who looked, and what for: people's own business, and the supervision's.
             | Self::ViewBegun
             | Self::ViewEnded
+            | Self::VerifyAsked
             | Self::Searched
             | Self::Shown
             | Self::LogRead
