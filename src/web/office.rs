@@ -6,6 +6,7 @@
 //! recorders  recorders: who has which, approve, refuse, repair, retire, assign    (office/recorders.rs)
 //! desk       issue and return by scanning                                        (office/desk.rs)
 //! registers  importing registers, taking an import back                           (office/registers.rs)
+//! rosters    importing rosters, taking away what one brought                      (office/rosters.rs)
 //! parties    一户一档                                                              (office/parties.rs)
 //! bulk       several clips at once                                                (office/bulk.rs)
 //! ```
@@ -16,11 +17,13 @@ pub mod desk;
 pub mod parties;
 pub mod recorders;
 pub mod registers;
+pub mod rosters;
 
 use super::routes::Routes;
 use super::site::ReadError;
 use super::view::office::{
-    DestinationFacts, Done, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView, Scanned,
+    DestinationFacts, Done, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView, RosterView,
+    Scanned,
 };
 use crate::domain::ids::ClipId;
 use crate::domain::office::Premises;
@@ -30,7 +33,7 @@ use crate::domain::rights::Within;
 
 /// Every route of these pages.
 pub fn routes(r: Routes) -> Routes {
-    [admin::routes, recorders::routes, desk::routes, registers::routes, parties::routes, bulk::routes]
+    [admin::routes, recorders::routes, desk::routes, registers::routes, rosters::routes, parties::routes, bulk::routes]
         .into_iter()
         .fold(r, |all, some: fn(Routes) -> Routes| some(all))
 }
@@ -51,6 +54,8 @@ pub trait Office: Send + Sync {
     fn recorder<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Option<RecorderView>, ReadError>>;
     /// Destinations in the order of the configuration.
     fn destinations(&self) -> BoxFuture<'_, Result<Vec<DestinationFacts>, ReadError>>;
+    /// Imports of rosters, newest first.
+    fn rosters(&self) -> BoxFuture<'_, Result<Vec<RosterView>, ReadError>>;
     /// Registers and their imports.
     fn registers(&self) -> BoxFuture<'_, Result<RegistersView, ReadError>>;
     /// Entries of a register that contain `find`.

@@ -192,12 +192,15 @@ const TELLS_NO_CASE: &[&str] = &[
     "/api/v1/recorders",
     "/api/v1/recorders/{device}",
     "/api/v1/registers",
+    "/api/v1/roster",
     "/api/v1/rules",
     "/api/v1/status",
     "/desk",
     "/metrics",
     "/registers",
     "/registers/{register}/template",
+    "/rosters",
+    "/rosters/template",
 ];
 
 /// Every route that is asked for something and tells of clips or cases: thumbnails, previews, sheets, derived files, zips of

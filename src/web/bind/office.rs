@@ -12,12 +12,12 @@ use crate::domain::recorder::{HeldDevice, recorder_key};
 use crate::domain::register::{Entry, Register, name_key};
 use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
-use crate::store::{DockStay, IssueRow, Reader, StoreError};
+use crate::store::{DockStay, IssueRow, Reader, RosterImport, StoreError};
 use crate::web::office::Office;
 use crate::web::site::ReadError;
 use crate::web::view::office::{
     DestinationFacts, Done, ImportView, OfficerFound, Out, PartiesView, PartyCase, PartyRow, PartyView, RecorderEntry,
-    RecorderFound, RecorderView, RegistersView, Scanned, Stay,
+    RecorderFound, RecorderView, RegistersView, RosterView, Scanned, Stay,
 };
 
 /// Recorders that are listed at most; a province has thousands, one station hundreds.
@@ -444,6 +444,24 @@ impl Office for StationPages {
                 undone: i.undone_ms.map(UtcMs),
             });
             Ok(RegistersView { registers: registers.collect::<Result<_, StoreError>>()?, imports: imports.collect() })
+        }))
+    }
+
+    fn rosters(&self) -> BoxFuture<'_, Result<Vec<RosterView>, ReadError>> {
+        Box::pin(self.read(|r| {
+            let view = |i: RosterImport| RosterView {
+                import: i.import,
+                name: i.name,
+                rows: i.rows,
+                days: i.days,
+                from: UtcMs(i.from_ms),
+                to: UtcMs(i.to_ms),
+                replaced: i.replaced,
+                by: i.by.map(|(who, at)| (who, UtcMs(at))),
+                removed: i.removed_ms.map(UtcMs),
+                standing: i.standing,
+            };
+            Ok(r.roster_imports(IMPORTS)?.into_iter().map(view).collect())
         }))
     }
 
