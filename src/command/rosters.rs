@@ -195,6 +195,6 @@ fn list(imports: &[RosterImport], w: &Words, settings: &Settings, output: &Outpu
             ]
         })
         .collect();
-    let header = ["#", w.col_file, w.office().roster_covers, w.col_when, w.col_undone];
+    let header = ["#", w.col_file, w.office().roster_covers, w.col_when, w.office().roster_gone];
     Ok(output.table(&header, &rows, &[0])?)
 }

@@ -177,3 +177,38 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::fixture;
+
+    #[test]
+    fn imports_are_listed_and_what_a_name_brought_goes_by_it() {
+        let f = fixture();
+        let import = |name: &'static str, gone: Vec<i64>, rows: i64| {
+            let row = |n| RosterEntry { recorder: "r1".into(), from_ms: n, to_ms: n + 1, row: "{}".into() };
+            let rows: Vec<_> = (0..rows).map(row).collect();
+            let change = RosterChange { gone, told: rows.len(), rows, days: 2, span_ms: (5, 9) };
+            f.store.write_blocking(move |tx| tx.import_roster(name, &change, &Actor::os(7), "cli")).unwrap();
+        };
+        let listed = || f.store.read_blocking(|r| r.roster_imports(10)).unwrap();
+        let standing =
+            || listed().into_iter().map(|i| (i.name, i.standing, i.removed_ms.is_some())).collect::<Vec<_>>();
+        import("a", vec![], 3);
+        import("b", vec![], 1);
+        import("a", vec![1], 2);
+        let newest = listed().remove(0);
+        assert_eq!((newest.rows, newest.days, newest.from_ms, newest.to_ms, newest.replaced), (2, 2, 5, 9, 1));
+        assert_eq!(newest.by.unwrap().0, "os:7");
+        let expected = [("a".into(), Some(4), false), ("b".into(), Some(1), false), ("a".into(), None, false)];
+        assert_eq!(standing(), expected, "by the newest of its name");
+        assert_eq!(f.store.write_blocking(|tx| tx.remove_roster("a", &Actor::os(7), "cli")).unwrap(), 4);
+        let expected = [("a".into(), None, true), ("b".into(), Some(1), false), ("a".into(), None, true)];
+        assert_eq!(standing(), expected);
+        // The same name again is another import, and what was taken away stays told.
+        import("a", vec![], 1);
+        assert_eq!(standing()[..2], [("a".into(), Some(1), false), ("a".into(), None, true)]);
+        assert_eq!(f.store.read_blocking(|r| r.roster_imports(1)).unwrap().len(), 1);
+    }
+}

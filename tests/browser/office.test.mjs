@@ -162,9 +162,9 @@ test('a roster is tried, its mistakes are told by their lines, then imported and
   await line.getByText('2026-01-05 至 2026-01-06').waitFor();
   assert.match(await line.innerText(), /2 行.*共 2 天[\s\S]*现有 2 行/);
   await line.locator('summary').click();
-  await line.getByText('撤去以这个名称导入的全部内容？').waitFor();
-  await line.getByRole('button', { name: '撤去' }).click();
-  await page.locator('.notice.safe', { hasText: '已撤去' }).waitFor();
+  await line.getByText('删除以这个名称导入的全部内容？').waitFor();
+  await line.getByRole('button', { name: '删除' }).click();
+  await page.locator('.notice.safe', { hasText: '已删除' }).waitFor();
   assert.equal(await page.locator('form[action="/rosters/remove"] [value="排班<i>.csv"]').count(), 0);
   assert.deepEqual(page.complaints, []);
   await page.context().close();

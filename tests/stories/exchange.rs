@@ -163,7 +163,10 @@ fn files_of_a_front_end_machine_are_imported_once_and_changes_come_out() {
     drop_file(&station, "pb-0602.csv", &sheet(&[shift("02", "王五", "08:00"), shift("03", "李四", "08:00")]));
     station.until("the next one, too", |s| stands(s) == 3);
     let listed = station.json(["roster", "imports"]);
-    assert_eq!((&listed[0]["name"], &listed[0]["replaced"], &listed[0]["standing"]), (&"pb*".into(), &1.into(), &3.into()));
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["replaced"], &listed[0]["standing"]),
+        (&"pb*".into(), &1.into(), &3.into())
+    );
     // Before this there were a refused file and its report.
     drop_file(&station, "pb-0603.csv", &sheet(&[shift("04", "张三", "8点")]));
     station.until("one is refused", |s| files(s, "in/refused").len() == 4);

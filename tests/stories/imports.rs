@@ -281,10 +281,10 @@ fn every_mistake_of_a_roster_s_row_is_told_and_nothing_of_it_counts() {
             let (found, all) = (&found["mistakes"][0], &found["mistakes_in_all"]);
             assert_eq!((status, all, &found["line"]), (200, &1.into(), &line.into()), "{what}: {told}");
             assert!(found["column"] == *column && found["problem"].as_str().unwrap().contains(words), "{what}: {told}");
-            let (status, page) = post(&browser, "/rosters?name=a&dry_run=true", &bytes);
+            let (status, page) = post(&browser, "/rosters/upload?name=a&dry_run=true", &bytes);
             let row = format!("<td class=\"num\">{line}</td><td>{column}</td>");
             assert!(status == 200 && page.contains(&row), "{what}: {page}");
-            let (status, page) = post(&browser, "/rosters?name=a", &bytes);
+            let (status, page) = post(&browser, "/rosters/upload?name=a", &bytes);
             assert!(status == 422 && page.contains("nothing was imported"), "{what}: {page}");
         }
     }

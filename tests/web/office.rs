@@ -206,7 +206,7 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
         visit.send(request.unwrap()).await
     };
     let page = visit.get("/rosters").await.text();
-    for words in ["排班 6月.xlsx", "140 行", "共 7 天", "现有 137 行", "已撤去", "采集人*、案件编号"]
+    for words in ["排班 6月.xlsx", "140 行", "共 7 天", "现有 137 行", "已删除", "采集人*、案件编号"]
     {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -218,15 +218,15 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
         "mistakes": [{ "line": 3, "column": "起", "value": "<b>上午", "problem": "there is no such date", "why": Why::NoSuchTime {} }],
     });
     *visit.asked.refuse.lock().unwrap() = Some(Reply::Done(reply));
-    let page = send("/rosters?name=a.csv&dry_run=true").await.text();
+    let page = send("/rosters/upload?name=a.csv&dry_run=true").await.text();
     assert!(page.contains("data-ready=\"no\"") && page.contains("没有这个日期或时间") && !page.contains("<b>上午"));
     assert!(page.contains("第 4 行与第 2 行相同") && !page.contains("repeats"), "{page}");
     assert!(matches!(&visit.asked.taken()[..], [Asked::TryRoster { name, .. }] if name == "a.csv"));
     let sound = serde_json::json!({ "rows": 2, "days": 1, "replaced": 1, "mistakes": [], "mistakes_in_all": 0 });
     *visit.asked.refuse.lock().unwrap() = Some(Reply::Done(sound));
-    assert!(send("/rosters?name=a.csv&dry_run=true").await.text().contains("data-ready=\"yes\""));
+    assert!(send("/rosters/upload?name=a.csv&dry_run=true").await.text().contains("data-ready=\"yes\""));
     visit.asked.taken();
-    assert!(send("/rosters?name=a.csv&dry_run=false").await.text().contains("/rosters?done=imported"));
+    assert!(send("/rosters/upload?name=a.csv&dry_run=false").await.text().contains("/rosters?done=imported"));
     assert!(matches!(&visit.asked.taken()[..], [Asked::ImportRoster { dry_run: false, .. }]));
     assert_eq!(visit.post("/rosters/remove", "name=a.csv").await.status, StatusCode::SEE_OTHER);
     assert!(matches!(&visit.asked.taken()[..], [Asked::RemoveRoster { name }] if name == "a.csv"));
@@ -235,7 +235,7 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
     let answer = visit.post("/rosters/remove", "name=b.csv").await;
     assert!(answer.status == StatusCode::NOT_FOUND && answer.text().contains("没有以“b.csv”导入的排班表"));
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", Why::TableEmpty {}));
-    let refused = send("/rosters?name=a.csv&dry_run=false").await;
+    let refused = send("/rosters/upload?name=a.csv&dry_run=false").await;
     assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text().contains("没有内容：第一行是列名"));
     // What programs are told, and the template.
     *visit.asked.refuse.lock().unwrap() = None;

@@ -144,7 +144,7 @@ impl Words {
     pub fn roster_removed(&self, name: &str, rows: u64) -> String {
         let rows = self.number(rows);
         match self.lang {
-            Lang::Zh => format!("“{name}”导入的 {rows} 行已撤去"),
+            Lang::Zh => format!("“{name}”导入的 {rows} 行已删除"),
             Lang::En => format!("taken away: {rows} rows of {name}"),
         }
     }

@@ -175,10 +175,10 @@ office! {
     roster_columns => "列（带 * 的必填）：", "Columns (those with * must be filled in):";
     roster_covers => "范围", "covers";
     roster_done => "排班表已导入", "The roster was imported";
-    roster_gone => "已撤去", "Taken away";
+    roster_gone => "已删除", "Taken away";
     roster_before => "导入人和时间只见于日志", "who and when is in the log alone";
-    roster_remove => "撤去", "Take away";
-    roster_remove_ask => "撤去以这个名称导入的全部内容？不论哪一天、由哪一次导入。只由排班表得来的采集人、地点和案件会随之改变，人工填写的不变。", "Take away everything that was imported under this name, of whatever day, by whichever import? What clips have from the roster alone changes with it; what people said stays.";
+    roster_remove => "删除", "Take away";
+    roster_remove_ask => "删除以这个名称导入的全部内容？不论哪一天、由哪一次导入。资料重新判断时，只由排班表得来的采集人、地点和案件会随之改变，人工填写的不变。", "Take away everything that was imported under this name, of whatever day, by whichever import? When a clip is judged again, what it has from the roster alone changes with it; what people said stays.";
     no_rosters_detail => "下载模板，用表格软件填写后在上面导入；也可以由 [casework] roster 或前置机自动导入。", "Take the template, fill it in with a spreadsheet program, and import it above; [casework] roster or a front-end machine import by themselves.";
     imports_title => "导入记录", "Imports";
     no_imports => "还没有导入过", "Nothing was imported yet";

@@ -67,8 +67,8 @@
       say(outcome.dataset.busy);
       var token = form.elements.csrf;
       // Of registers there are several, and each has its own address.
-      var which = form.elements.register;
-      var to = form.getAttribute("action") + (which ? "/" + encodeURIComponent(which.value) : "") + "?name=" + encodeURIComponent(file.name) + "&dry_run=" + dry;
+      var base = form.dataset.import || "/registers/" + encodeURIComponent(form.elements.register.value);
+      var to = base + "?name=" + encodeURIComponent(file.name) + "&dry_run=" + dry;
       fetch(to, { method: "POST", body: file, headers: { "content-type": "application/octet-stream", "x-csrf-token": token ? token.value : "" } })
         .then(function (answer) { return answer.text(); })
         .then(function (html) {

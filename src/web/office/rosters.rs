@@ -39,7 +39,7 @@ pub fn routes(r: Routes) -> Routes {
     let import = Need::May(Action::ImportRoster);
     r.get("/rosters", import, rosters)
         .get("/rosters/template", import, template)
-        .post_up_to("/rosters", import, REGISTER_BYTES, upload)
+        .post_up_to("/rosters/upload", import, REGISTER_BYTES, upload)
         .post("/rosters/remove", import, remove)
         .get("/api/v1/roster", import, list_rosters)
         .post_up_to("/api/v1/roster", import, REGISTER_BYTES, import_roster)
