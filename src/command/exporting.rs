@@ -15,7 +15,7 @@ use crate::domain::clip::Local;
 use crate::domain::command::{Caller, Reply};
 use crate::domain::digest::{Sha256, to_hex};
 use crate::domain::event::{Envelope, EventKind};
-use crate::domain::export::Target;
+use crate::domain::export::{ExportState, Target};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::rights::Action;
@@ -167,9 +167,11 @@ impl Desk {
         }
         let told = case_no.clone();
         let of_clip = draft(EventKind::ExportBegun, caller).case(layout::case_hash(number.key())).fact("package", id);
+        let asked_before = package.clone();
         let seq = self
             .store
             .write(move |tx| {
+                tx.no_isolated_in(&asked_before)?;
                 let read = tx.read();
                 let Some(case) = read.case_id(&key)? else {
                     return Err(StoreError::NotFound(Why::NoCaseNumber { case_no: told }));
@@ -212,6 +214,7 @@ impl Desk {
         }
         let (looked, id) = (Arc::clone(&listed), package.clone());
         let case = self.store.read(move |r| vouched(r, &looked, &id, begun_seq)).await?;
+        let request = listed.facts.request().to_owned();
         let (signer, station, files) = (Arc::clone(&self.anchor.signer), self.policy.station.clone(), listed.files);
         let event = draft(EventKind::ExportEnded, caller)
             .fact("package", package.as_str())
@@ -223,6 +226,9 @@ impl Desk {
             .store
             .write(move |tx| {
                 // In the transaction that says the package is finished: an isolation is before it or after it.
+                if tx.read().asked_export(&request)?.is_some_and(|row| row.state != ExportState::Making) {
+                    tx.no_isolated_in(&request)?;
+                }
                 for clip in tx.read().begun_clips(begun_seq)? {
                     let packed = tx.read().clip(clip)?.sha256.is_some_and(|sha256| listed.clips.contains_key(&sha256));
                     if packed && tx.read().isolation(clip)?.is_some() {

@@ -73,6 +73,17 @@ fn isolated(answer: &Value, clip: &str, settings: &Settings, output: &Output, w:
         }
     }
     output.line(if stands { w.stands_decide } else { w.stands_nowhere })?;
+    for package in answer["packages"].as_array().into_iter().flatten() {
+        let id = package["package"].as_str().unwrap_or_default();
+        let place = match (package["state"].as_str(), package["target"].as_str()) {
+            (Some("written"), _) => Some(w.package_written_elsewhere().to_owned()),
+            (Some("ready"), Some("station")) => Some(settings.export.dir.join(id).display().to_string()),
+            (Some("ready"), Some(target)) => package["key"].as_str().map(|key| format!("{target} {key}")),
+            _ => None,
+        };
+        let taken = package["taken"].as_u64().unwrap_or(0);
+        output.line(&w.package_stands_line(id, place.as_deref(), taken))?;
+    }
     if let Some(call) = answer["call"].as_str() {
         output.line(&w.call_line(call))?;
     }

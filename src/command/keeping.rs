@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
 use crate::domain::command::{Caller, Reply};
 use crate::domain::event::EventKind;
+use crate::domain::export::{ExportState, Target};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::why::Why;
-use crate::store::Standing;
+use crate::store::{IsolatedPackage, Standing};
 
 /// A reason as it is kept; why it is refused where it is none.
 pub(super) fn reason(text: &str) -> Result<String, Reply> {
@@ -121,7 +122,7 @@ impl Desk {
             Err(refused) => return Ok(refused),
         };
         let asked = draft(EventKind::Isolated, caller);
-        let (isolated, standing) = self
+        let (isolated, standing, packages) = self
             .store
             .write(move |tx| {
                 let isolated = tx.isolate(clip, &why, &asked)?;
@@ -129,7 +130,10 @@ impl Desk {
                 for one in isolated.iter().chain(if isolated.contains(&clip) { None } else { Some(&clip) }) {
                     standing.push((*one, tx.read().standing(*one)?));
                 }
-                Ok((isolated, standing))
+                let its =
+                    |package: &IsolatedPackage| package.clips.iter().any(|one| *one == clip || isolated.contains(one));
+                let packages: Vec<_> = tx.read().isolated_packages()?.into_iter().filter(its).collect();
+                Ok((isolated, standing, packages))
             })
             .await?;
         tracing::warn!(%clip, clips = isolated.len(), "suspected classified: isolated; nothing of it goes out or is shown");
@@ -137,9 +141,21 @@ impl Desk {
             json!({ "clip": clip.to_string(), "standing": at.iter().map(standing_now).collect::<Vec<_>>() })
         });
         let isolated: Vec<String> = isolated.iter().map(ToString::to_string).collect();
-        Ok(Reply::Done(
-            json!({ "clip": clip.to_string(), "isolated": isolated, "clips": standing.collect::<Vec<_>>(), "call": self.keeping.responsible }),
-        ))
+        Ok(Reply::Done(json!({ "clip": clip.to_string(), "isolated": isolated, "clips": standing.collect::<Vec<_>>(),
+                "packages": packages.iter().map(|package| self.package_now(package)).collect::<Vec<_>>(), "call": self.keeping.responsible })))
+    }
+
+    /// A package that holds what was isolated: how far it is, and where it stands.
+    fn package_now(&self, package: &IsolatedPackage) -> Value {
+        let row = package.row.as_ref();
+        let key = row.and_then(|row| match (&row.target, row.state) {
+            (Target::At(_), ExportState::Ready) => Some(layout::export(&self.policy.station, &package.package)),
+            _ => None,
+        });
+        json!({
+            "package": package.package, "state": row.map_or("written", |row| row.state.as_str()),
+            "target": row.map(|row| row.target.to_word()), "key": key, "discs": row.map(|row| row.discs), "taken": package.taken,
+        })
     }
 
     pub(super) async fn lift(

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -17,6 +18,7 @@ use crate::domain::layout;
 use crate::domain::ports::{
     BoxFuture, ByteSource, ByteStream, ClipBytes, Destination, Footage, FootageError, FootageStream, SendError,
 };
+use crate::runtime::clock::monotonic;
 use crate::runtime::task;
 use crate::store::{Store, StoreError};
 use crate::vault::tree::{Checker, GROUP_BYTES, Outboard, TreeError, build};
@@ -24,6 +26,9 @@ use crate::vault::{SealedFile, Vault};
 
 /// Bytes that are verified and given at a time: whole groups.
 const STRETCH_BYTES: u64 = 16 * GROUP_BYTES as u64;
+
+/// Who reads beside the daemon looks so often whether the clip was isolated.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The way to the bytes of a station's clips. Cheap to clone.
 #[derive(Clone)]
@@ -42,10 +47,16 @@ impl Footage for Reach {
     fn open(&self, clip: ClipId) -> BoxFuture<'_, Result<Arc<dyn ClipBytes>, FootageError>> {
         Box::pin(async move { Ok(Arc::new(self.open_clip(clip).await?) as Arc<dyn ClipBytes>) })
     }
+
+    fn isolations(&self) -> u64 {
+        self.store.isolations()
+    }
 }
 
 impl Reach {
     async fn open_clip(&self, clip: ClipId) -> Result<Opened, FootageError> {
+        // What is isolated behind this look is seen by whoever reads.
+        let seen = Seen { isolations: self.store.isolations(), at: monotonic() };
         let looked = self
             .store
             .read(move |r| match r.clip(clip) {
@@ -75,7 +86,8 @@ impl Reach {
             places.extend(self.remotes.iter().filter(holds).cloned().map(Place::Remote));
         }
         let checker = Checker { root, size_bytes };
-        Ok(Opened { reach: self.clone(), clip, checker, places, file: Mutex::default(), tree: Mutex::default() })
+        let (file, tree) = (Mutex::default(), Mutex::default());
+        Ok(Opened { reach: self.clone(), clip, checker, places, seen, file, tree })
     }
 }
 
@@ -98,12 +110,20 @@ impl Place {
     }
 }
 
+/// When it was last looked whether a clip is isolated.
+#[derive(Clone, Copy)]
+struct Seen {
+    isolations: u64,
+    at: Instant,
+}
+
 /// A clip that was opened.
 struct Opened {
     reach: Reach,
     clip: ClipId,
     checker: Checker,
     places: Vec<Place>,
+    seen: Seen,
     /// The local file, once it was opened.
     file: Mutex<Option<Arc<SealedFile>>>,
     /// The tree that was found sound last, with its place among the candidates.
@@ -117,7 +137,8 @@ impl ClipBytes for Opened {
 
     fn read(self: Arc<Self>, range: Range<u64>) -> FootageStream {
         let end = range.end.min(self.checker.size_bytes);
-        let reading = Reading { of: self, at: range.start, end, place: 0, open: None };
+        let seen = self.seen;
+        let reading = Reading { of: self, at: range.start, end, place: 0, open: None, seen };
         Box::pin(stream::try_unfold(reading, |mut reading| async move {
             Ok(reading.next().await?.map(|bytes| (bytes, reading)))
         }))
@@ -144,6 +165,7 @@ struct Reading {
     /// Which place is asked first.
     place: usize,
     open: Option<Stream>,
+    seen: Seen,
 }
 
 /// An answer of a destination that is being taken.
@@ -161,6 +183,32 @@ impl Reading {
         if self.at >= self.end {
             return Ok(None);
         }
+        let bytes = self.stretch().await?;
+        // Behind the reading, which may have taken its time: what was isolated meanwhile is not given out.
+        self.unless_isolated().await?;
+        Ok(Some(bytes))
+    }
+
+    async fn unless_isolated(&mut self) -> Result<(), FootageError> {
+        let store = &self.of.reach.store;
+        let now = Seen { isolations: store.isolations(), at: monotonic() };
+        let looks = match store.is_writable() {
+            true => now.isolations != self.seen.isolations,
+            // Beside the daemon nothing rings.
+            false => now.at.saturating_duration_since(self.seen.at) >= LOOK_EVERY,
+        };
+        if looks {
+            let clip = self.of.clip;
+            let row = store.read(move |r| r.clip(clip)).await.map_err(stored)?;
+            if row.isolated_ms.is_some() {
+                return Err(FootageError::Isolated);
+            }
+            self.seen = now;
+        }
+        Ok(())
+    }
+
+    async fn stretch(&mut self) -> Result<Bytes, FootageError> {
         let group = GROUP_BYTES as u64;
         let start = self.at / group * group;
         let last = self.end.div_ceil(group).saturating_mul(group).min(self.of.checker.size_bytes);
@@ -184,7 +232,7 @@ impl Reading {
                     let from = (self.at - start) as usize;
                     let to = (self.end.min(stretch.end) - start) as usize;
                     self.at = self.end.min(stretch.end);
-                    return Ok(Some(bytes.slice(from..to)));
+                    return Ok(bytes.slice(from..to));
                 }
                 Err(why) => {
                     self.open = None;

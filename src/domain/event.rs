@@ -204,6 +204,8 @@ kinds! {
     ExportBegun => "access.export",
     /// An evidence package was finished and signed.
     ExportEnded => "access.export_ended",
+    /// A clip of an evidence package was isolated: what was under way of it ended, and nothing of it is given out.
+    ExportCut => "access.export_cut",
     /// Somebody signed in.
     SignedIn => "access.sign_in",
     /// Somebody could not sign in (reason in the body).
@@ -260,6 +262,8 @@ kinds! {
     CaseClosed => "case.closed",
     /// A closed case got its place in the archive (立卷).
     CaseBound => "case.bound",
+    /// The data of a case's clips are compared for its filing.
+    CaseCompared => "case.compared",
     /// A case was checked, signed off and filed (归档), or refused with what is missing.
     CaseFiled => "case.filed",
     /// Re-opening a case was asked for, refused, or carried out.

@@ -34,6 +34,7 @@ pub mod merkle;
 pub mod notice;
 pub mod office;
 pub mod oversight;
+pub mod packaged;
 pub mod paper;
 pub mod place;
 pub mod ports;

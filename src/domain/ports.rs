@@ -539,6 +539,8 @@ pub struct ObjectAddress {
 pub trait Footage: Send + Sync {
     /// Opens a sealed clip; a single byte is read only when it is asked for.
     fn open(&self, clip: ClipId) -> BoxFuture<'_, Result<Arc<dyn ClipBytes>, FootageError>>;
+    /// Goes up with each isolation: who gives out what is made of several clips looks at all of them again then.
+    fn isolations(&self) -> u64;
 }
 
 /// A sealed clip's bytes.
@@ -547,7 +549,7 @@ pub trait ClipBytes: Send + Sync {
     fn size_bytes(&self) -> u64;
     /// These bytes in order, in chunks of bounded size. Each was verified against the clip's BLAKE3 tree before it
     /// comes out; where one place holds other bytes the next place is asked, and where none holds the right ones the
-    /// stream ends with an error. What nobody takes is not read.
+    /// stream ends with an error, as it does once the clip is isolated. What nobody takes is not read.
     fn read(self: Arc<Self>, range: Range<u64>) -> FootageStream;
 }
 

@@ -27,7 +27,7 @@ macro_rules! numbers {
     };
 }
 
-numbers!(i64, u64, usize);
+numbers!(i64, u32, u64, usize);
 
 impl Told for Vec<String> {
     fn told(&self, lang: Lang) -> Cow<'_, str> {

@@ -1,6 +1,10 @@
 //! Evidence packages that were asked for on the page or through the API: asking, the second person, how far each is.
 
+mod cut;
+
 use rusqlite::{OptionalExtension, Row, params};
+
+pub use cut::IsolatedPackage;
 
 use super::keep::{a_person, another_person};
 use super::{Change, LogRow, Reader, Result, StoreError, Tx};
@@ -254,32 +258,38 @@ impl Tx<'_> {
         let row = self.read().export(package)?;
         match row.state {
             ExportState::Failed => {
+                self.no_isolated_in(package)?;
                 self.log(&continued.fact("package", package).case(self.case_of_export(package)?))?;
-                self.export_is(package, ExportState::Making, None)
+                self.conn.execute(
+                    "UPDATE export SET state = 'making', words = NULL, ended_ms = NULL WHERE package = ?1",
+                    [package],
+                )?;
+                self.changed(Change::Exports);
+                Ok(())
             }
             ExportState::Making => Ok(()),
             _ => Err(StoreError::Conflict(Why::PackageNotStopped {})),
         }
     }
 
-    /// Why it waits, while it is tried again by itself; or why it stopped.
+    /// Why it waits, while it is tried again by itself; or why it stopped. What an isolation ended meanwhile stays so.
     pub fn export_is(&self, package: &str, state: ExportState, words: Option<&str>) -> Result<()> {
         self.conn.execute(
-            "UPDATE export SET state = ?2, words = ?3, ended_ms = ?4 WHERE package = ?1 AND state IN ('making', 'failed')",
+            "UPDATE export SET state = ?2, words = ?3, ended_ms = ?4 WHERE package = ?1 AND state = 'making'",
             params![package, state.as_str(), words, (state == ExportState::Failed).then(|| self.now_ms())],
         )?;
         self.changed(Change::Exports);
         Ok(())
     }
 
-    /// It is signed and whole.
-    pub fn export_ready(&self, package: &str, discs: u32, clips: u64, bytes: u64) -> Result<()> {
-        self.conn.execute(
-            "UPDATE export SET state = 'ready', words = NULL, discs = ?2, clips = ?3, bytes = ?4, ended_ms = ?5 WHERE package = ?1",
+    /// It is signed and whole; gives whether it is so: what an isolation ended meanwhile is not.
+    pub fn export_ready(&self, package: &str, discs: u32, clips: u64, bytes: u64) -> Result<bool> {
+        let changed = self.conn.execute(
+            "UPDATE export SET state = 'ready', words = NULL, discs = ?2, clips = ?3, bytes = ?4, ended_ms = ?5 WHERE package = ?1 AND state = 'making'",
             params![package, discs, clips as i64, bytes as i64, self.now_ms()],
         )?;
         self.changed(Change::Exports);
-        Ok(())
+        Ok(changed == 1)
     }
 
     /// Logs that bytes of it are about to be given out; gives the entry's number.
@@ -288,13 +298,14 @@ impl Tx<'_> {
         if row.state != ExportState::Ready {
             return Err(StoreError::Conflict(Why::PackageNotFinished {}));
         }
+        self.no_isolated_in(package)?;
         debug_assert_eq!(taken.kind, EventKind::ExportTaken);
         let event = taken.fact("package", package).fact("disc", disc).fact("from_byte", from_byte);
         self.log(&event.case(self.case_of_export(package)?))
     }
 
     /// The hashed case of a package, as its first event has it.
-    fn case_of_export(&self, package: &str) -> Result<String> {
+    pub fn case_of_export(&self, package: &str) -> Result<String> {
         let sql = "SELECT a.case_hash FROM export e JOIN case_alias a ON a.case_id = e.case_id WHERE e.package = ?1 ORDER BY a.added_ms, a.rowid";
         Ok(self.conn.query_row(sql, [package], |r| r.get(0))?)
     }

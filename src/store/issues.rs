@@ -79,10 +79,19 @@ fn issue(r: &Row<'_>) -> rusqlite::Result<IssueRow> {
     })
 }
 
+/// What becomes of a stay out that was for a case is told with the case, as its beginning is.
+fn of_case(event: Draft, issue: &IssueRow) -> Draft {
+    match &issue.case {
+        Some((_, key)) => event.case(layout::case_hash(key)),
+        None => event,
+    }
+}
+
 impl Tx<'_> {
     /// A recorder is taken out now. A stay out that was never closed ends here, and is given back so that it can be
-    /// told. Answers with the number of the new one.
+    /// told. Answers with the number of the new one. What is in repair, retired or refused, and who has left, goes nowhere.
     pub fn issue(&self, new: &NewIssue, actor: &Actor, via: &'static str) -> Result<(i64, Option<IssueRow>)> {
+        self.read().may_go_out(&new.recorder, &new.officer, self.now_ms())?;
         let earlier = self.end_issue(&new.recorder, "reissued", actor)?;
         let by = format!("{}:{}", actor.kind, actor.id);
         let case = new.case.as_ref();
@@ -130,7 +139,7 @@ impl Tx<'_> {
         let event = Draft::by(EventKind::Returned, actor.clone(), via)
             .fact("issue", ended.id)
             .fact("recorder", ended.recorder.as_str());
-        self.log(&event)?;
+        self.log(&of_case(event, &ended))?;
         self.changed(Change::Docks);
         self.changed(Change::Recorders);
         Ok(ended)
@@ -178,7 +187,7 @@ impl Tx<'_> {
             .fact("issue", issue)
             .fact("recorder", row.recorder.as_str())
             .fact("what", if was_out { "issued" } else { "returned" });
-        self.log(&event)?;
+        self.log(&of_case(event, &row))?;
         self.changed(Change::Docks);
         self.changed(Change::Recorders);
         self.read().issue_of(issue)?.ok_or_else(|| StoreError::Odd(format!("issue {issue} is gone")))

@@ -174,17 +174,18 @@ impl Tx<'_> {
     /// Holds on the cases that a sealed clip is linked to take hold of it, too. Called when it is linked or sealed.
     pub(super) fn hold_by_cases(&self, clip: ClipId) -> Result<()> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT o.order_id, o.reason FROM hold_order o JOIN case_link l ON l.case_id = o.case_id AND l.clip_id = ?1 AND l.withdrawn = 0
+            "SELECT o.order_id, o.reason, o.case_id FROM hold_order o JOIN case_link l ON l.case_id = o.case_id AND l.clip_id = ?1 AND l.withdrawn = 0
              JOIN clip c ON c.clip_id = l.clip_id AND c.local <> 'copying'
              WHERE o.released_ms IS NULL AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
                AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = ?1 AND h.order_id = o.order_id)",
         )?;
-        let orders: Vec<(i64, String)> = statement
-            .query_map([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?)))?
+        let orders: Vec<(i64, String, i64)> = statement
+            .query_map([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
             .collect::<std::result::Result<_, _>>()?;
-        for (order, reason) in orders {
+        for (order, reason, case) in orders {
             self.put_hold(clip, order, &reason)?;
-            self.log(&Draft::daemon(EventKind::Hold).clip(clip).fact("hold", order).fact("step", "placed_by_case"))?;
+            let event = Draft::daemon(EventKind::Hold).clip(clip).case(self.read().case_hash(case)?);
+            self.log(&event.fact("hold", order).fact("step", "placed_by_case"))?;
         }
         Ok(())
     }
@@ -197,7 +198,7 @@ impl Tx<'_> {
             "UPDATE hold_order SET asked_by = ?2, asked_why = ?3, asked_ms = ?4 WHERE order_id = ?1",
             params![order, person, why, self.now_ms()],
         )?;
-        let event = asked.fact("hold", order).fact("step", "release_asked").secret("reason", why);
+        let event = self.of_order(asked, order)?.fact("step", "release_asked").secret("reason", why);
         self.log(&match row.clip {
             Some(clip) => event.clip(clip),
             None => event,
@@ -218,7 +219,7 @@ impl Tx<'_> {
             "UPDATE hold SET released_ms = ?2 WHERE order_id = ?1 AND released_ms IS NULL RETURNING clip_id",
             params![order, self.now_ms()],
         )?;
-        let event = asked.fact("hold", order).fact("step", "released").fact("asked_by", row.asked_by);
+        let event = self.of_order(asked, order)?.fact("step", "released").fact("asked_by", row.asked_by);
         for clip in &clips {
             self.log(&event.clone().clip(*clip))?;
             self.stale(*clip)?;
@@ -241,7 +242,7 @@ impl Tx<'_> {
             "UPDATE hold_order SET asked_by = NULL, asked_why = NULL, asked_ms = NULL WHERE order_id = ?1",
             [order],
         )?;
-        let event = asked.fact("hold", order).fact("step", "release_refused").fact("asked_by", row.asked_by);
+        let event = self.of_order(asked, order)?.fact("step", "release_refused").fact("asked_by", row.asked_by);
         let event = event.outcome("refused");
         self.log(&match row.clip {
             Some(clip) => event.clip(clip),
@@ -249,6 +250,17 @@ impl Tx<'_> {
         })?;
         self.changed(Change::Holds);
         Ok(())
+    }
+
+    /// An event about a hold names the case that it stands on: what is said of one case is no other one's business.
+    fn of_order(&self, event: Draft, order: i64) -> Result<Draft> {
+        let case: Option<i64> =
+            self.conn.query_row("SELECT case_id FROM hold_order WHERE order_id = ?1", [order], |r| r.get(0))?;
+        let event = event.fact("hold", order);
+        Ok(match case {
+            Some(case) => event.case(self.read().case_hash(case)?),
+            None => event,
+        })
     }
 
     /// A legal hold of ours was set on a copy at a destination, or taken off.
@@ -300,6 +312,7 @@ impl Tx<'_> {
             params![clip.to_string(), STOPPED, Retry::Operator.as_str()],
         )?;
         self.restate(clip)?;
+        self.cut_exports(clip, asked)?;
         // The parts of an upload under way stay where they are: nothing is deleted before a person has decided, and whoever
         // decides is told what stands there.
         self.changed(Change::Isolated);

@@ -30,6 +30,7 @@ mod issues;
 mod keep;
 mod listed;
 mod log;
+mod marks;
 mod messages;
 mod narrow;
 mod office;
@@ -58,6 +59,7 @@ mod views;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use rusqlite::Connection;
@@ -88,14 +90,15 @@ pub use docks::{NewDock, OpenDock};
 pub use documents::{DOCUMENT, DocumentRow};
 pub use erase::ErasableRow;
 pub use evict::EvictRow;
-pub use exports::{ExportRow, NewExport};
+pub use exports::{ExportRow, IsolatedPackage, NewExport};
 pub use facts::MediaRow;
-pub use filing::{Binding, FilingRow, report_json};
+pub use filing::{Binding, FilingProgress, FilingRow, FilingRule, Signed, ToCompare, report_json};
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
 pub use keep::{HoldRow, IsolationRow, Standing};
 pub use listed::Marked;
 pub use log::{CheckpointRow, LogRow};
+pub use marks::MarkRow;
 pub use messages::{MessageEnd, MessageRow, NewMessage, ReceiverRow};
 pub use office::{DockStay, SeenRecorder};
 pub use officers::Certificate;
@@ -329,6 +332,7 @@ struct Inner {
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     readers: Mutex<Vec<Connection>>,
     changes: broadcast::Sender<Change>,
+    isolations: Arc<AtomicU64>,
     clock: Arc<dyn Clock>,
     writable: bool,
 }
@@ -376,6 +380,7 @@ impl Store {
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
             changes,
+            isolations: Arc::default(),
             clock,
             writable,
         };
@@ -405,6 +410,7 @@ impl Store {
         let (done, wait) = oneshot::channel();
         let clock = Arc::clone(&self.inner.clock);
         let announce = self.inner.changes.clone();
+        let isolations = Arc::clone(&self.inner.isolations);
         let job: Job = Box::new(move |conn| {
             // Work parses what people and recorders wrote. Should it panic, what it did is rolled back, and the writer
             // goes on: without it nothing would be taken in any more, and nobody told.
@@ -415,6 +421,9 @@ impl Store {
             Box::new(move |committed| {
                 let outcome = committed.and(outcome).map(|(value, changes)| {
                     for change in changes {
+                        if change == Change::Isolated {
+                            isolations.fetch_add(1, Ordering::AcqRel);
+                        }
                         // Nobody listening is fine.
                         let _ = announce.send(change);
                     }
@@ -471,6 +480,12 @@ impl Store {
     /// What changes from now on. A receiver that lags is told so and should look at everything.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.inner.changes.subscribe()
+    }
+
+    /// Goes up with each isolation that is placed or lifted, before whoever did that is answered: who gives bytes out compares
+    /// it for every stretch. One that only reads hears of none.
+    pub fn isolations(&self) -> u64 {
+        self.inner.isolations.load(Ordering::Acquire)
     }
 
     /// Ends the writer after what is queued, and folds the write-ahead log in. Blocks.

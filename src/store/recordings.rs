@@ -207,12 +207,14 @@ impl Tx<'_> {
             "UPDATE recording SET ended = ?2, ended_by = ?3, ended_ms = max(?4, begun_ms) WHERE recording_id = ?1",
             params![open.id.to_string(), how.as_str(), format!("{}:{}", actor.kind, actor.id), self.now_ms()],
         )?;
-        self.log(
-            &Draft::by(EventKind::RecordingEnded, actor.clone(), via)
-                .fact("recording", open.id.to_string())
-                .fact("stream", stream.as_str())
-                .fact("why", how.as_str()),
-        )?;
+        let event = Draft::by(EventKind::RecordingEnded, actor.clone(), via)
+            .fact("recording", open.id.to_string())
+            .fact("stream", stream.as_str())
+            .fact("why", how.as_str());
+        self.log(&match &open.asked.case {
+            Some((_, key)) => event.case(layout::case_hash(key)),
+            None => event,
+        })?;
         self.segments_stale(open.id)?;
         self.changed(Change::Recordings);
         Ok(open)

@@ -389,6 +389,8 @@ pub struct ExportNow {
     pub clips: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Clips of it that were isolated since: it is neither made nor given out any more.
+    pub isolated: u64,
     /// Where each disc can be fetched.
     pub zips: Vec<String>,
 }
@@ -402,7 +404,7 @@ pub struct ExportList {
 
 impl From<&ExportView> for ExportNow {
     fn from(v: &ExportView) -> Self {
-        let fetched = v.state == ExportState::Ready && !v.over && !matches!(v.target, Target::At(_));
+        let fetched = v.state == ExportState::Ready && !v.over && v.isolated == 0 && !matches!(v.target, Target::At(_));
         let zips = 1..=if fetched { v.discs } else { 0 };
         let actor = |a: &crate::domain::event::Actor| format!("{}:{}", a.kind, a.id);
         Self {
@@ -418,6 +420,7 @@ impl From<&ExportView> for ExportNow {
             bytes_in_all: v.done.map(|(_, of)| of),
             clips: v.clips,
             bytes: v.bytes,
+            isolated: v.isolated,
             zips: zips.map(|disc| format!("/api/v1/exports/{}/zip?disc={disc}", v.package)).collect(),
         }
     }

@@ -7,25 +7,25 @@ use super::http::{Answer, Browser};
 use super::support::station::folder;
 use super::*;
 
-fn open_json(browser: &Browser, path: &str, body: &Value) -> Answer {
+pub fn open_json(browser: &Browser, path: &str, body: &Value) -> Answer {
     browser.send("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
 }
 
-fn wanted(target: &str) -> Value {
+pub fn wanted(target: &str) -> Value {
     serde_json::json!({ "case_no": CASE, "reason": REASON, "basis": BASIS, "recipient": "县人民法院", "target": target })
 }
 
-fn ask(browser: &Browser, body: &Value) -> String {
+pub fn ask(browser: &Browser, body: &Value) -> String {
     let answer = open_json(browser, "/api/v1/exports", body);
     assert_eq!(answer.status, 202, "{}", answer.text());
     answer.json()["package"].as_str().unwrap().to_owned()
 }
 
-fn state(station: &Station, package: &str) -> String {
+pub fn state(station: &Station, package: &str) -> String {
     station.one("SELECT state FROM export WHERE package = ?1", &[&package])
 }
 
-fn until_ready(station: &mut Station, package: &str) {
+pub fn until_ready(station: &mut Station, package: &str) {
     station.until("the package is ready", |s| match state(s, package).as_str() {
         "failed" => panic!("it stopped: {}", s.one("SELECT words FROM export WHERE package = ?1", &[&package])),
         state => state == "ready",
@@ -33,7 +33,7 @@ fn until_ready(station: &mut Station, package: &str) {
 }
 
 /// Clips of these lengths, linked to the case.
-fn with_clips(station: &mut Station, lengths: &[usize]) {
+pub fn with_clips(station: &mut Station, lengths: &[usize]) {
     take_in(station, lengths);
     for n in 0..lengths.len() {
         station.json(["link", &station.clip(format!("0912{n:02}.mp4")), CASE]);

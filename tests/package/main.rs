@@ -8,9 +8,11 @@ mod support;
 
 mod aics;
 mod asked;
+mod cut;
 mod export;
 #[path = "../access/http.rs"]
 mod http;
+mod opened;
 mod paper;
 mod room;
 mod signed;

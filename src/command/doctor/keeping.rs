@@ -3,8 +3,29 @@
 
 use super::unread;
 use crate::config::Settings;
+use crate::domain::export::{ExportState, Target};
+use crate::domain::layout;
 use crate::domain::office::{CheckPart, Finding, Found, Todo};
-use crate::store::{Store, StoreError};
+use crate::store::{IsolatedPackage, Store, StoreError};
+
+/// Where a package stands that holds an isolated clip. Nothing of it is made or given out; nothing was deleted.
+fn standing(package: &IsolatedPackage, settings: &Settings) -> Found {
+    let (id, clips, taken) = (package.package.clone(), package.clips.len(), package.taken);
+    let Some(row) = &package.row else { return Found::PackageWritten { id, clips } };
+    let key = layout::export(&settings.station.id, &id);
+    match (&row.target, row.state) {
+        (Target::Station, ExportState::Ready) => {
+            let dir = settings.export.dir.join(&id).display().to_string();
+            Found::PackageLies { id, clips, dir, taken }
+        }
+        (Target::At(name), ExportState::Ready) => {
+            Found::PackageStands { id, clips, name: name.to_string(), key, discs: row.discs, taken }
+        }
+        (Target::At(name), _) => Found::PackageStoppedAt { id, clips, name: name.to_string(), taken },
+        (Target::Browser, ExportState::Ready) => Found::PackageWasReady { id, clips, taken },
+        (Target::Station | Target::Browser, _) => Found::PackageStopped { id, clips, taken },
+    }
+}
 
 /// Looks at all of it.
 pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
@@ -14,10 +35,10 @@ pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
             (r.evicted_figures()?, r.out_of_reach(&names)?),
             (r.suspect_figures()?, r.isolated_figures()?),
             r.destinations()?,
-            r.holds()?,
+            (r.holds()?, r.isolated_packages()?),
         ))
     });
-    let ((evicted, out_of_reach), (suspect, isolated), known, holds) = match read {
+    let ((evicted, out_of_reach), (suspect, isolated), known, (holds, packages)) = match read {
         Ok(read) => read,
         Err(e) => return vec![unread(CheckPart::Clips, &e)],
     };
@@ -49,6 +70,9 @@ pub fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
             Found::IsolatedClips { clips, first: first.to_string() },
             Todo::DecideIsolation {},
         ));
+    }
+    for package in &packages {
+        findings.push(Finding::warning(CheckPart::Isolation, standing(package, settings), Todo::DecidePackage {}));
     }
     for hold in holds.iter().filter(|h| h.asked_by.is_some()) {
         let (hold, by) = (hold.hold.to_string(), hold.asked_by.clone().unwrap_or_default());

@@ -159,6 +159,24 @@ pub(super) async fn send(
     Ok(())
 }
 
+/// Gives up an upload that an isolation ended; gives whether the object is there all the same: made whole just before, or
+/// with an earlier disc.
+pub(super) async fn give_up(dest: &dyn Destination, key: &str, notes: &Path) -> anyhow::Result<bool> {
+    if let Some(under) = Under::read(notes) {
+        // Only key and session are looked at.
+        let object = ObjectSpec {
+            key: key.to_owned(),
+            size_bytes: 0,
+            grid: PartGrid::for_size(None),
+            content_type: String::new(),
+            sha256: Sha256([0; 32]),
+            lock_until: None,
+        };
+        dest.abort(&object, &SessionId(under.session)).await?;
+    }
+    Ok(dest.head(key).await?.is_some())
+}
+
 /// An upload that the destination no longer knows, or that went wrong there, is of no use.
 fn begin_anew(e: SendError, notes: &Path) -> SendError {
     if matches!(e, SendError::SessionLost { .. } | SendError::Mismatch { .. }) {

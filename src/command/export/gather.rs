@@ -23,6 +23,7 @@ use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::merkle::{Hash, leaf_hash};
+use crate::domain::packaged::About;
 use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
 use crate::domain::time::UtcMs;
@@ -244,22 +245,15 @@ fn packed(n: usize, of: usize, clip: ClipId, record: &Record) -> Result<PackedCl
     })
 }
 
-/// Kinds of events whose values a package opens: what was said about the clips, and this request.
-fn is_opened(envelope: &Envelope, package: &str) -> bool {
-    match EventKind::parse(&envelope.kind) {
-        Some(
-            EventKind::Annotated
-            | EventKind::Linked
-            | EventKind::DocumentFiled
-            | EventKind::Unlinked
-            | EventKind::Quarantine
-            | EventKind::Mismatch,
-        ) => true,
-        Some(EventKind::ExportBegun | EventKind::ExportAsked) => {
-            envelope.body.get("package").and_then(|v| v.as_str()) == Some(package)
-        }
-        _ => false,
-    }
+/// Whether a package opens the values of an event that it has: none of another case. `shared` are clips that other cases
+/// have or had, too. A kind of a newer program is not opened.
+fn is_opened(envelope: &Envelope, package: &str, shared: &BTreeSet<String>) -> bool {
+    let about = About {
+        this_case: envelope.case.is_some(),
+        clip_of_no_other: envelope.clip.as_ref().is_some_and(|clip| !shared.contains(clip)),
+        this_package: envelope.body.get("package").and_then(|v| v.as_str()) == Some(package),
+    };
+    EventKind::parse(&envelope.kind).is_some_and(|kind| kind.packaged().opens(about))
 }
 
 fn custody(
@@ -284,10 +278,25 @@ fn custody(
     for (seq, row) in rows.range(checkpoint.size..) {
         let envelope: Envelope =
             serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {seq}: {e}")))?;
-        let said = [EventKind::Annotated, EventKind::Linked, EventKind::Unlinked, EventKind::CasesJoined];
+        let said = [
+            EventKind::Annotated,
+            EventKind::Linked,
+            EventKind::Unlinked,
+            EventKind::CasesJoined,
+            // The table of what is missing tells the reasons.
+            EventKind::NoRecordSaid,
+        ];
         let here = envelope.clip.as_ref().is_none_or(|clip| ids.contains(clip));
         if here && EventKind::parse(&envelope.kind).is_some_and(|kind| said.contains(&kind)) {
             return Err(StoreError::Conflict(Why::NewerEntry { seq: *seq }));
+        }
+    }
+    let mut shared = BTreeSet::new();
+    for (seq, row) in &rows {
+        let envelope: Envelope =
+            serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {seq}: {e}")))?;
+        if envelope.case.is_some_and(|case| !hashes.contains(&case)) {
+            shared.extend(envelope.clip);
         }
     }
     for (seq, row) in rows.into_iter().filter(|(seq, _)| *seq < checkpoint.size) {
@@ -307,7 +316,7 @@ fn custody(
             withheld.push(WithheldEvent { seq, leaf: to_hex(&leaf_hash(&row.bytes)) });
             continue;
         }
-        if is_opened(&envelope, package) {
+        if is_opened(&envelope, package, &shared) {
             opened.extend(r.log_secrets(seq)?.into_iter().map(|o| OpenedValue {
                 seq,
                 field: o.field,

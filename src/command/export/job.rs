@@ -80,10 +80,17 @@ pub async fn run(context: TaskContext, exports: Exports) -> Result<(), StoreErro
             tokio::select! {
                 () = context.heart.beat_until(&context.cancel) => return Ok(()),
                 done = exports.make(&row) => exports.settle(&row, done, &mut waiting).await?,
+                () = exports.ended(&row.package, exports.store.changes()) => {
+                    tracing::warn!(package = row.package, "an evidence package is stopped: a clip of it was isolated");
+                    waiting.remove(&row.package);
+                }
             }
             exports.board.export(&row.package, None);
         }
-        exports.sweep().await?;
+        tokio::select! {
+            () = context.heart.beat_until(&context.cancel) => return Ok(()),
+            swept = exports.sweep() => swept?,
+        }
         let next = waiting.values().map(|(_, at)| at.saturating_duration_since(monotonic())).min();
         let pause = next.unwrap_or(LOOK_EVERY).clamp(Duration::from_millis(100), LOOK_EVERY);
         tokio::select! {
@@ -128,7 +135,8 @@ impl Exports {
             Ok(Done { discs, clips, bytes }) => {
                 tracing::info!(package, discs, clips, "an evidence package is finished");
                 waiting.remove(&package);
-                self.store.write(move |tx| tx.export_ready(&package, discs, clips, bytes)).await
+                // An isolation in the last moment has ended it: then it is cleared away like any other.
+                self.store.write(move |tx| tx.export_ready(&package, discs, clips, bytes)).await.map(drop)
             }
             Err(e) => {
                 let (words, passing) = (format!("{e:#}"), is_passing(&e));
@@ -342,7 +350,12 @@ impl Exports {
     /// Removes what can be fetched no longer, and what stopped and nobody let go on: both hold names in clear.
     async fn sweep(&self) -> Result<(), StoreError> {
         let before = self.clock.now().0 - self.settings.export.keep.as_millis() as i64;
+        let isolated = self.store.read(|r| r.clips_isolated_in_packages()).await?;
         for row in self.store.read(|r| r.exports(None, 10_000)).await? {
+            if row.state == ExportState::Failed && isolated.contains_key(&row.package) {
+                self.clear(&row, &self.dir(&row.package)).await;
+                continue;
+            }
             // What was made on the station is there for people to take.
             let goes = match row.state {
                 ExportState::Ready => row.target != Target::Station,
@@ -377,7 +390,7 @@ fn caller(row: &ExportRow) -> Caller {
 }
 
 /// What an earlier run left. Blocks.
-fn there(dir: &Path) -> anyhow::Result<(Option<Plan>, BTreeMap<String, Digests>)> {
+pub(super) fn there(dir: &Path) -> anyhow::Result<(Option<Plan>, BTreeMap<String, Digests>)> {
     let read = |name: &str| match fs::read(dir.join(name)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

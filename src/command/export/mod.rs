@@ -7,6 +7,7 @@
 
 mod bucket;
 mod clips;
+mod cut;
 mod documents;
 mod gather;
 pub mod job;
@@ -27,6 +28,7 @@ use crate::config::Settings;
 use crate::custody::package::discs;
 use crate::deliver::footage::Reach;
 use crate::domain::command::Request;
+use crate::domain::why::Why;
 use crate::domain::words::Lang;
 use crate::runtime::typeface;
 use crate::store::Store;
@@ -59,6 +61,11 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
                         facts.case_no
                     ),
                 ));
+            }
+            if let Some(clip) = cut::isolated_of(&store, &plan)? {
+                let removed = cut::remove_written(&export.to, is_zip, &plan);
+                output.note(output.words(settings.station.language).export_cut(removed));
+                return Err(Ended::why(Exit::Mismatch, Why::PackageIsolated { clip: clip.to_string() }));
             }
             ask::request(settings, &begin(export, Some(plan.request().to_owned())))?;
             output.note(&format!("going on with the package that was begun at {}", facts.asked_at));
@@ -117,16 +124,30 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
             progress.advance(package.facts.bytes);
             continue;
         }
-        let (sink, there) = Sink::open(&to, is_zip, &package.facts, &settings.station.zone, plan.sm3, &package.clips)?;
         let mut look = |bytes| progress.advance(bytes);
-        let written = block_on(clips::write_all(&reach, &package.clips, sink, there, &mut look))?;
-        let (sink, digests) = written;
-        block_on(clips::still_there(&reach, &package.clips))?;
-        let sign = |request| signed(settings, &request);
-        let (lang, sm3, zone) = (plan.lang(), plan.sm3, &settings.station.zone);
-        let how = How { lang, sm3, zone, typeface: typeface.as_ref(), derived: &settings.derived.dir };
-        let one = documents::finish(sink, package, &digests, &how, &sign)?;
-        made.push((to, one));
+        let mut write = || {
+            let (sink, there) =
+                Sink::open(&to, is_zip, &package.facts, &settings.station.zone, plan.sm3, &package.clips)?;
+            let writing = clips::write_all(&reach, &package.clips, sink, there, &mut look);
+            let (sink, digests) = block_on(cut::unless_isolated(&store, &plan, writing))?;
+            block_on(clips::still_there(&reach, &package.clips))?;
+            let sign = |request| signed(settings, &request);
+            let (lang, sm3, zone) = (plan.lang(), plan.sm3, &settings.station.zone);
+            let how = How { lang, sm3, zone, typeface: typeface.as_ref(), derived: &settings.derived.dir };
+            documents::finish(sink, package, &digests, &how, &sign)
+        };
+        match write() {
+            Ok(one) => made.push((to, one)),
+            Err(e) => match cut::isolated_of(&store, &plan)? {
+                // Whatever it stopped at: it cannot go on any more.
+                Some(clip) => {
+                    let removed = cut::remove_written(&export.to, is_zip, &plan);
+                    output.note(output.words(settings.station.language).export_cut(removed));
+                    return Err(Ended::why(Exit::Mismatch, Why::PackageIsolated { clip: clip.to_string() }));
+                }
+                None => return Err(e),
+            },
+        }
     }
     drop(progress);
     notes.remove(&plan_path);

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -145,6 +146,8 @@ pub(super) struct Zip {
     index: Index,
     laid: Laid,
     footage: Arc<dyn Footage>,
+    /// What `footage` counted when the clips were last looked at.
+    isolations: AtomicU64,
 }
 
 fn odd(e: io::Error) -> FootageError {
@@ -154,13 +157,14 @@ fn odd(e: io::Error) -> FootageError {
 impl Zip {
     pub async fn open(dir: &Path, disc: u32, footage: Arc<dyn Footage>) -> Result<Option<Arc<Self>>, FootageError> {
         let (at, folder) = (dir.to_owned(), folder(dir, disc));
+        let isolations = AtomicU64::new(footage.isolations());
         let read =
             task::blocking("export", move || Index::read(&at, disc)).await.map_err(|e| odd(io::Error::other(e)))?;
         let Some(index) = read.map_err(odd)? else { return Ok(None) };
         let items: Vec<Item> =
             index.files.iter().map(|f| Item { name: f.name.clone(), size: f.size, crc32: f.crc32 }).collect();
         let laid = Laid::new(&items, index.dos_time);
-        Ok(Some(Arc::new(Self { folder, index, laid, footage })))
+        Ok(Some(Arc::new(Self { folder, index, laid, footage, isolations })))
     }
 
     /// That no clip of it was isolated since, or is gone: told before the first byte is given out, and before what was
@@ -169,6 +173,17 @@ impl Zip {
         for clip in self.index.files.iter().filter_map(|file| file.clip.as_deref()) {
             let id: ClipId = clip.parse().map_err(|e| odd(io::Error::other(e)))?;
             self.footage.open(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks again at every clip when one was isolated somewhere: a stretch of one clip goes out as little as the rest of the
+    /// package does once another clip of it may not.
+    async fn unless_isolated(&self) -> Result<(), FootageError> {
+        let now = self.footage.isolations();
+        if now != self.isolations.load(Ordering::Acquire) {
+            self.all_there().await?;
+            self.isolations.store(now, Ordering::Release);
         }
         Ok(())
     }
@@ -254,6 +269,11 @@ impl ClipBytes for Zip {
 
     fn read(self: Arc<Self>, range: Range<u64>) -> FootageStream {
         let pieces = self.laid.pieces(&range);
-        Box::pin(stream::iter(pieces).then(move |piece| Arc::clone(&self).piece(piece)).try_flatten())
+        let zip = Arc::clone(&self);
+        let bytes = stream::iter(pieces).then(move |piece| Arc::clone(&self).piece(piece)).try_flatten();
+        Box::pin(bytes.and_then(move |bytes| {
+            let zip = Arc::clone(&zip);
+            async move { zip.unless_isolated().await.map(|()| bytes) }
+        }))
     }
 }

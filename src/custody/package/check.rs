@@ -6,6 +6,7 @@
 
 mod clips;
 mod keys;
+mod missing;
 mod second;
 mod told;
 
@@ -192,6 +193,7 @@ impl Check<'_> {
         self.clips(&records, &events, note.as_ref());
         self.derived(&records, &events);
         self.told(facts.as_ref(), &records, &events, &clear);
+        self.reasons_for_missing(&events, &clear);
         self.read_by_people(facts.as_ref(), &records);
     }
 

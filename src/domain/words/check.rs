@@ -325,6 +325,12 @@ sentences! {
     NothingWillGo {} => "[vault] evict 已启用，但没有一个必需的上传目标确定不在本站自己的盘上，不会腾出任何空间", "[vault] evict is on, and no required destination is known to stand off this station's own disk: nothing will go";
     WrongCopies { copies: u64, first: String } => "上传目标处有 {copies} 份副本与入库内容不一致，例如 {first}", "{copies} copies at destinations are not what was sealed, of {first} among others";
     IsolatedClips { clips: u64, first: String } => "{clips} 个资料疑似涉密，已阻断，例如 {first}", "{clips} clips are isolated as suspected classified, {first} among them";
+    PackageWritten { id: String, clips: usize } => "证据包 {id} 含 {clips} 个已阻断的资料；由 evidock export 写到了指定的位置", "the evidence package {id} holds {clips} isolated clips; `evidock export` wrote it, to where it was told";
+    PackageLies { id: String, clips: usize, dir: String, taken: u64 } => "证据包 {id} 含 {clips} 个已阻断的资料，存放在 {dir}；不再提供下载，此前已下载 {taken} 次", "the evidence package {id} holds {clips} isolated clips and lies in {dir}; it is given out no longer, and was downloaded {taken} times before";
+    PackageStands { id: String, clips: usize, name: String, key: String, discs: u32, taken: u64 } => "证据包 {id} 含 {clips} 个已阻断的资料，在 {name} 的 {key}（{discs} 张光盘）；不再提供下载，此前已下载 {taken} 次", "the evidence package {id} holds {clips} isolated clips and stands at {name} as {key} ({discs} discs); it is given out no longer, and was downloaded {taken} times before";
+    PackageStoppedAt { id: String, clips: usize, name: String, taken: u64 } => "证据包 {id} 含 {clips} 个已阻断的资料，制作已停止；此前完整写到 {name} 的部分见日志", "the evidence package {id} holds {clips} isolated clips and was stopped; what had come to {name} whole by then is in the log";
+    PackageWasReady { id: String, clips: usize, taken: u64 } => "证据包 {id} 含 {clips} 个已阻断的资料，原可下载；不再提供下载，此前已下载 {taken} 次", "the evidence package {id} holds {clips} isolated clips and was ready to be downloaded; it is given out no longer, and was downloaded {taken} times before";
+    PackageStopped { id: String, clips: usize, taken: u64 } => "证据包 {id} 含 {clips} 个已阻断的资料，制作已停止，已写出的内容已清除", "the evidence package {id} holds {clips} isolated clips; it was stopped, and what was written of it removed";
     ReleaseAsked { hold: String, by: String } => "{by} 已申请解除暂停销毁 {hold}，等待另一人确认", "the release of hold {hold} was asked for by {by} and waits for another person";
 
     // Who is told

@@ -218,6 +218,7 @@ sentences! {
     PackageClip {} => "导出包中有没有申请的资料，或资料与入库时不同，请重新申请。", "the package holds a clip that was not asked for with it, or is not as it was sealed";
     PackageEvent { seq: u64 } => "导出包中的第 {seq} 条日志与日志不一致，请重新申请。", "event {seq} in the package is not the one in the log";
     IsolatedSince { clip: String } => "资料 {clip} 在制作导出包期间被标为疑似涉密并阻断，导出包不予签名；请删除已写出的内容并重新申请。", "clip {clip} was isolated as suspected classified since this package was begun: it is not signed; remove what was written of it, and ask for another one";
+    PackageIsolated { clip: String } => "导出包含有疑似涉密、已阻断的资料 {clip}，不再制作，也不再提供下载；请重新申请，新的导出包不含这份资料。", "the package holds clip {clip}, which is isolated as suspected classified: it is neither made nor given out any more; ask for another one, which will be without it";
     NoPackage {} => "没有这个导出包。", "there is no such evidence package";
     PackageDecided {} => "这个导出包已不在等待第二人确认。", "this evidence package does not wait for a second person any more";
     PackageBySignedIn {} => "导出包须由登录的人确认：在页面上，或以其会话通过接口确认。", "an evidence package is confirmed by a person who signed in, on the page or through the API with their session";
@@ -279,6 +280,11 @@ sentences! {
     KeyForm { typed: String, what: String } => "“{typed}”不能用作名称：1 到 32 个 a-z、0-9 和 -，以字母或数字开头。", "{typed:?} cannot be a {what}: use 1 to 32 of a-z, 0-9 and '-', beginning with a letter or digit";
     NotARecordingId { typed: String } => "“{typed}”不是录制编号。", "{typed:?} is not the id of a recording; `evidock record list` shows them";
     NotOut { recorder: String } => "{recorder} 没有被领用，无需归还；请在“领用归还”页查看。", "nobody has taken {recorder} out; `evidock desk list` shows what is out";
+    RecorderInRepair { recorder: String } => "{recorder} 已送修，不能领用；请换一台，修好后先由系统管理员恢复使用。", "{recorder} was given away for repair and cannot be taken out; take another one, and once it is mended have the system administrator take it into use again";
+    RecorderRetired { recorder: String } => "{recorder} 已停用，不能领用；请换一台，或由系统管理员恢复使用。", "{recorder} is retired and cannot be taken out; take another one, or have the system administrator take it into use again";
+    RecorderRefused { recorder: String } => "{recorder} 已被拒绝准入，不能领用；请换一台，或由系统管理员重新准入。", "{recorder} was refused and cannot be taken out; take another one, or have the system administrator approve it again";
+    OfficerLeft { officer: String } => "{officer} 已离岗，不能领用；若已返岗，请更新人员登记的离岗时间。", "{officer} has left and cannot take a recorder out; whoever is back needs a new date in the register of officers";
+    GateAlone { recorder: String } => "{recorder} 没有经过 USB 或网络准入，不能拒绝准入；不再使用时请停用。", "{recorder} never came through the gate for USB or network, so it cannot be refused; retire it when it is no longer used";
     NoIssue { issue: i64 } => "没有第 {issue} 号领用。", "there is no issue {issue}; `evidock desk list` shows what is out";
     NotTheLast { recorder: String } => "这不是 {recorder} 的最后一次登记；请按实际情况重新领用或归还。", "that was not the last thing done about {recorder}; issue or return it as it should be";
     TooLongAgo { recorder: String, minutes: i64 } => "已超过 {minutes} 分钟，不能撤销；请按实际情况重新登记 {recorder} 的领用或归还。", "that was more than {minutes} minutes ago; issue or return {recorder} as it should be";

@@ -86,6 +86,7 @@ sentences! {
     AddRequired {} => "请添加这样的上传目标，或者等采集站程序连通一次", "add such a destination, or wait until the running daemon has reached it once";
     SentAgain {} => "只要某处还有正确的内容，就会自动补传；请查明上传目标为何没有原样保存", "they are sent again by themselves while good bytes exist anywhere; see that the destination keeps what it is given";
     DecideIsolation {} => "由负责人决定；evidock holds 可查看，evidock lift 解除须两人", "a responsible person decides; `evidock holds` shows them, `evidock lift` takes two people";
+    DecidePackage {} => "由负责人决定如何处理该证据包和已交出的部分；谁申请、谁下载见 evidock log show", "a responsible person decides what becomes of it, and of what was handed over; the log has who asked for it and who fetched it (`evidock log show`)";
     ConfirmRelease { hold: String } => "请由另一用户运行 evidock unhold {hold} --confirm", "evidock unhold {hold} --confirm, under another user";
     CheckReceiver {} => "请检查其地址、密钥和证书，再运行 evidock alarm test", "check its address, secret and certificate, then run `evidock alarm test`";
     RebuildIndex {} => "evidock find --rebuild 可重新生成，不影响其他内容", "`evidock find --rebuild` makes it anew; nothing else is affected";

@@ -16,20 +16,25 @@ const SHOWN: u32 = 200;
 impl StationPages {
     pub(super) async fn exports_view(&self, case: Option<&str>) -> Result<ExportsView, ReadError> {
         let key = case.map(|typed| self.key_of(typed)).transpose()?;
-        let rows = self
+        let (rows, isolated) = self
             .read(move |r| {
                 let case = match key {
                     Some(key) => match r.case_id(&key)? {
                         Some(case) => Some(case),
-                        None => return Ok(Vec::new()),
+                        None => return Ok(Default::default()),
                     },
                     None => None,
                 };
-                r.exports(case, SHOWN)
+                Ok((r.exports(case, SHOWN)?, r.clips_isolated_in_packages()?))
             })
             .await?;
+        let isolated = |row: &ExportRow| isolated.get(&row.package).map_or(0, |clips| clips.len() as u64);
         Ok(ExportsView {
-            exports: rows.into_iter().map(|row| self.export_view(row)).collect(),
+            exports: rows
+                .into_iter()
+                .map(|row| (isolated(&row), row))
+                .map(|(n, row)| self.export_view(row, n))
+                .collect(),
             destinations: self.destinations.iter().map(|(name, _)| name.clone()).collect(),
             second_person: self.exporting.second_person,
         })
@@ -39,20 +44,21 @@ impl StationPages {
         let package = package.to_owned();
         let row = self
             .read(move |r| match r.export(&package) {
-                Ok(row) => Ok(Some(row)),
+                Ok(row) => Ok(Some((row, r.isolated_in_package(&package)?.len() as u64))),
                 Err(StoreError::NotFound(_)) => Ok(None),
                 Err(e) => Err(e),
             })
             .await?;
-        Ok(row.map(|row| self.export_view(row)))
+        Ok(row.map(|(row, isolated)| self.export_view(row, isolated)))
     }
 
-    fn export_view(&self, row: ExportRow) -> ExportView {
+    fn export_view(&self, row: ExportRow, isolated: u64) -> ExportView {
         let over_ms = self.clock.now().0 - self.exporting.keep.as_millis() as i64;
         ExportView {
             done: self.board.exports().get(&row.package).copied(),
             place: self.exporting.dir.join(&row.package).display().to_string(),
             over: row.target == Target::Browser && row.ended_ms.is_some_and(|at| at < over_ms),
+            isolated,
             package: row.package,
             case_no: row.case_no,
             reason: row.reason,
@@ -78,9 +84,13 @@ impl StationPages {
         disc: u32,
     ) -> Result<Option<Arc<dyn ClipBytes>>, FootageError> {
         let id = package.to_owned();
-        let row = self.store.read(move |r| r.export(&id)).await;
+        let row = self.store.read(move |r| Ok((r.export(&id)?, r.isolated_in_package(&id)?))).await;
         match row {
-            Ok(row) if row.state == ExportState::Ready && !matches!(row.target, Target::At(_)) => {
+            // Of several discs, those that do not hold the clip are stopped with the one that does.
+            Ok((row, isolated)) if row.state == ExportState::Ready && !isolated.is_empty() => {
+                Err(FootageError::Isolated)
+            }
+            Ok((row, _)) if row.state == ExportState::Ready && !matches!(row.target, Target::At(_)) => {
                 self.packages.open(package, disc).await
             }
             Ok(_) | Err(StoreError::NotFound(_)) => Ok(None),

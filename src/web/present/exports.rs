@@ -45,6 +45,7 @@ fn quoted(state: ExportState, words: String) -> Quoted {
 pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
     let w = c.w;
     let (class, icon, text) = match v.state {
+        _ if v.isolated > 0 => ("fail", "warn", w.export_isolated()),
         ExportState::Asked => ("ask", "people", w.export_asked),
         ExportState::Refused => ("idle", "cross", w.export_refused),
         ExportState::Making => ("busy", "arrow", w.export_making),
@@ -73,7 +74,7 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
         facts.push((w.pk_content, w.package_content(v.clips, v.bytes)));
     }
     facts.push((w.pk_package, v.package.clone()));
-    let fetched = v.state == ExportState::Ready && !v.over && !matches!(v.target, Target::At(_));
+    let fetched = v.state == ExportState::Ready && !v.over && v.isolated == 0 && !matches!(v.target, Target::At(_));
     let zips = (1..=if fetched { v.discs } else { 0 }).map(|disc| {
         let name =
             if v.discs == 1 { w.export_fetch.to_owned() } else { format!("{} {disc}/{}", w.export_fetch, v.discs) };
@@ -90,10 +91,13 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
             let percent = done.saturating_mul(100) / of.max(1);
             (percent, format!("{percent} % · {} / {}", w.size(done), w.size(of)))
         }),
-        words: v.words.clone().map(|words| quoted(v.state, words).told(w.lang)),
+        words: match v.isolated {
+            0 => v.words.clone().map(|words| quoted(v.state, words).told(w.lang)),
+            n => Some(w.export_isolated_detail(v.state, &v.target, n)),
+        },
         zips: zips.collect(),
         asks: v.state == ExportState::Asked,
-        stopped: v.state == ExportState::Failed,
+        stopped: v.state == ExportState::Failed && v.isolated == 0,
         package: v.package.clone(),
         case_no: v.case_no.clone(),
     }

@@ -45,6 +45,8 @@ pub struct ExportView {
     pub place: String,
     /// It can be fetched no longer.
     pub over: bool,
+    /// Clips of it that are isolated now: nothing of it is made or given out.
+    pub isolated: u64,
 }
 
 /// Packages, newest first, and where new ones may go.
