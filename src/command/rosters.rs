@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::find::store;
 use super::office::TOLD;
 use super::output::Output;
-use super::{ask, registers};
+use super::{ask, looking, registers};
 use crate::casework::roster::{self, Roster, RosterRow, RosterWarning, RowError};
 use crate::casework::roster_import;
 use crate::cli;
@@ -159,6 +159,7 @@ pub fn roster(verb: &cli::Roster, settings: &Settings, output: &Output) -> anyho
             }
         }
         cli::Roster::Imports => {
+            looking::list(settings, "roster imports")?;
             let imports = store(settings)?.read_blocking(|r| r.roster_imports(IMPORTS))?;
             list(&imports, w, settings, output)?;
         }
