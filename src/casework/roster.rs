@@ -260,7 +260,7 @@ impl From<&RosterWarning> for Why {
                 line: *line,
                 recorder: recorder.clone(),
                 differ: differ.iter().map(|column| (*column).to_owned()).collect(),
-                columns: differ.iter().map(|column| columns::chinese(column).to_owned()).collect(),
+                columns: differ.iter().copied().map(columns::chinese).map(str::to_owned).collect(),
             },
             RosterWarning::Number { line, warning: NumberWarning::MismatchedBrackets } => {
                 Self::RosterBrackets { line: *line }
