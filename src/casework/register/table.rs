@@ -1,5 +1,5 @@
-//! The file of a register or a roster as a table of text, whatever it was saved as: CSV with commas or tabs in the encodings of spreadsheet
-//! programs, an XLSX workbook, or JSON (a list of objects).
+//! The file of a register or a roster as a table of text, whatever it was saved as: CSV with commas or tabs in the encodings
+//! of spreadsheet programs, an XLSX workbook, or JSON (a list of objects).
 
 use std::fmt;
 

@@ -3,7 +3,8 @@
 //!
 //! A workbook is a zip of XML. Every length in it is a claim of the file's: what is unpacked is counted against one budget,
 //! rows and columns are bounded, document types are refused. Dates are numbers with a format: they come out as
-//! `2026-06-19 09:00:00`, midnight as `2026-06-19` unless the format shows the time of day. Formulas give the value that was saved with them.
+//! `2026-06-19 09:00:00`, midnight as `2026-06-19` unless the format shows the time of day. Formulas give the value that was
+//! saved with them.
 
 use std::collections::BTreeMap;
 use std::io::Read;
