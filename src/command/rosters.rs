@@ -160,7 +160,7 @@ pub fn roster(verb: &cli::Roster, settings: &Settings, output: &Output) -> anyho
         }
         cli::Roster::Imports => {
             looking::list(settings, "roster imports")?;
-            let imports = store(settings)?.read_blocking(|r| r.roster_imports(IMPORTS))?;
+            let imports = store(settings)?.read_blocking(|r| r.roster_imports(None, IMPORTS))?;
             list(&imports, w, settings, output)?;
         }
     }

@@ -43,6 +43,7 @@ impl EventKind {
             | Self::CaseClosed
             | Self::CaseBound
             | Self::CaseFiled
+            | Self::CaseCompared
             | Self::CaseReopened
             | Self::NoRecordSaid
             | Self::Reviewed
@@ -230,6 +231,7 @@ mod tests {
                 "case.closed",
                 "case.bound",
                 "case.filed",
+                "case.compared",
                 "case.reopened",
                 "case.no_record",
                 "desk.issued",

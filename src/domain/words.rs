@@ -18,12 +18,15 @@ pub mod door;
 pub mod format;
 pub mod keep;
 pub mod keeping;
+pub mod looks;
 pub mod names;
 pub mod network;
 pub mod office;
 pub mod oversight;
 pub mod package;
 mod parts;
+pub mod player;
+pub mod plot;
 pub mod quoted;
 pub mod refusals;
 pub mod retrieval;
@@ -32,6 +35,8 @@ pub mod sentences;
 pub mod terminal;
 pub mod todo;
 pub mod together;
+pub mod tokens;
+pub mod verifying;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -144,6 +149,7 @@ catalogue! {
     language => "语言", "Language";
     clock_set => "已校时", "Clock set";
     clock_unset => "未校时", "Clock not set";
+    live_news => "有新的变化；填完或清空后自动更新。", "Something changed; this page follows when you have finished typing.";
     live_lost => "连接已断开，正在重连。下面的内容可能不是最新的。", "Connection lost, reconnecting. What you see may be out of date.";
     back => "返回", "Back";
     show => "查看", "Show";
@@ -151,6 +157,7 @@ catalogue! {
 
     // A change that is asked for twice
     repeat_under_way => "同一请求正在处理，请稍后再试", "the same change is under way; ask again in a moment";
+    repeat_told => "这项更改已经完成，其答复没有保留（令牌只显示一次），请直接查看结果", "the change was made, and its answer was not kept (a token is shown once); look at what came of it";
     repeat_another => "该 Idempotency-Key 已用于另一请求，请换一个", "this idempotency-key was used for another change; take a new one";
 
     // Stages of the flow strip
@@ -571,6 +578,7 @@ catalogue! {
     f_lon => "经度", "Longitude";
     coordinates => "坐标", "Coordinates";
     f_datum => "坐标系", "Datum";
+    f_track => "轨迹", "Track";
     f_sensitivity => "敏感标记", "Sensitivity";
     f_gap_reason => "未记录原因", "Reason for no recording";
 

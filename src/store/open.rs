@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0028.sql"),
     include_str!("migrations/0030.sql"),
     include_str!("migrations/0031.sql"),
+    include_str!("migrations/0034.sql"),
 ];
 
 /// The schema version that this program writes.
@@ -354,7 +355,7 @@ mod tests {
         old.pragma_update(None, "user_version", before as i64).unwrap();
         drop(old);
         let conn = writable(&path, &StationId::new("one").unwrap(), 0).unwrap();
-        let listed = Reader { conn: &conn }.roster_imports(9).unwrap();
+        let listed = Reader { conn: &conn }.roster_imports(None, 9).unwrap();
         let told: Vec<_> = listed.iter().map(|i| (i.name.as_str(), i.rows, i.days, i.standing)).collect();
         assert_eq!(told, [("b", 1, 1, Some(1)), ("a", 2, 2, Some(2))]);
         assert_eq!(

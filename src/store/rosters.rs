@@ -142,15 +142,15 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Imports, newest first.
-    pub fn roster_imports(&self, limit: u32) -> Result<Vec<RosterImport>> {
+    /// Imports below a number, newest first, at most `limit`.
+    pub fn roster_imports(&self, below: Option<i64>, limit: u32) -> Result<Vec<RosterImport>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT import_id, name, rows, days, from_ms, to_ms, replaced, actor, at_ms, removed_ms,
                CASE WHEN removed_ms IS NULL AND import_id = (SELECT max(n.import_id) FROM roster_import n WHERE n.name = i.name)
                  THEN (SELECT count(*) FROM roster WHERE import = i.name) END
-             FROM roster_import i ORDER BY import_id DESC LIMIT ?1",
+             FROM roster_import i WHERE import_id < ?1 ORDER BY import_id DESC LIMIT ?2",
         )?;
-        let rows = statement.query_map([limit], |r| {
+        let rows = statement.query_map(params![below.unwrap_or(i64::MAX), limit], |r| {
             let (actor, at): (Option<String>, Option<i64>) = (r.get(7)?, r.get(8)?);
             Ok(RosterImport {
                 import: r.get(0)?,
@@ -192,7 +192,7 @@ mod tests {
             let change = RosterChange { gone, told: rows.len(), rows, days: 2, span_ms: (5, 9) };
             f.store.write_blocking(move |tx| tx.import_roster(name, &change, &Actor::os(7), "cli")).unwrap();
         };
-        let listed = || f.store.read_blocking(|r| r.roster_imports(10)).unwrap();
+        let listed = || f.store.read_blocking(|r| r.roster_imports(None, 10)).unwrap();
         let standing =
             || listed().into_iter().map(|i| (i.name, i.standing, i.removed_ms.is_some())).collect::<Vec<_>>();
         import("a", vec![], 3);
@@ -209,6 +209,7 @@ mod tests {
         // The same name again is another import, and what was taken away stays told.
         import("a", vec![], 1);
         assert_eq!(standing()[..2], [("a".into(), Some(1), false), ("a".into(), None, true)]);
-        assert_eq!(f.store.read_blocking(|r| r.roster_imports(1)).unwrap().len(), 1);
+        let second = f.store.read_blocking(|r| r.roster_imports(Some(4), 1)).unwrap();
+        assert_eq!(second.iter().map(|i| i.import).collect::<Vec<_>>(), [3]);
     }
 }

@@ -6,15 +6,18 @@
 //! guard     every request: Host, Origin, who it is, headers (guard.rs, who.rs)
 //! routes    what each route needs, checked before it reads  (routes.rs)
 //! sign-in   signing in and out, the own account, accounts   (signin.rs, account.rs, accounts.rs)
+//! purpose   saying what one looks for, before it is shown  (purpose.rs)
 //! vouched   signing in by a provider or a certificate       (vouched.rs, shown.rs; scan.rs draws codes to scan)
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
 //! rooms     what is recorded live: page and API           (rooms.rs)
 //! exports   evidence packages: page, API, zip            (exports.rs)
 //! keeping   holds, isolation, disposal after appraisal    (keeping.rs, filing.rs: a case's way to the archive)
-//! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
+//! proofs    entries of the log with their proofs, the witness's door (proofs.rs, proofs/)
+//! paging    where a page of a list begins, its cursors        (paging.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
+//! verify    comparing a clip's copies on request        (verify.rs)
 //! derivatives  frame grabs, stretches, watermarked copies (derivatives.rs)
 //! triage    what waits for a person, one key a decision   (triage.rs, assets/triage.js)
 //! registers importing registers                            (registers.rs)
@@ -22,6 +25,7 @@
 //! reports   statistics, registers of clips, the unit's forms (reports.rs)
 //! sampling  random samples, findings, ranking             (sampling.rs)
 //! review    legal review of a case, its review sheet      (review.rs)
+//! looks     who looked at a case                        (looks.rs)
 //! logs      the log, for the security auditor               (logs.rs)
 //! alarms    what stands and stood, who is told and who knows (alarms.rs, hooks.rs)
 //! office    administration, desk, registers, parties, bulk  (office/, assets/office.js)
@@ -62,12 +66,15 @@ pub mod keeping;
 pub mod lasting;
 pub mod live;
 pub mod logs;
+pub mod looks;
 pub mod media;
 pub mod office;
 pub mod oversight;
 pub mod pages;
+pub mod paging;
 pub mod present;
 pub mod proofs;
+pub mod purpose;
 pub mod range;
 pub mod registers;
 pub mod repeat;
@@ -87,6 +94,7 @@ pub mod site;
 pub mod together;
 pub mod triage;
 pub mod trouble;
+pub mod verify;
 pub mod view;
 pub mod viewing;
 pub mod vouched;
@@ -111,6 +119,7 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         documents::routes,
         elsewhere::routes,
         derivatives::routes,
+        verify::routes,
         live::routes,
         assets::routes,
         api::routes,
@@ -121,11 +130,15 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         triage::routes,
         registers::routes,
         coverage::routes,
+        looks::routes,
         proofs::routes,
+        proofs::api::routes,
         signin::routes,
+        purpose::routes,
         vouched::routes,
         account::routes,
         accounts::routes,
+        accounts::tokens::routes,
         logs::routes,
         alarms::routes,
         office::routes,

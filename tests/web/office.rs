@@ -249,10 +249,12 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
     assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text().contains("没有内容：第一行是列名"));
     // What programs are told, and the template.
     *visit.asked.refuse.lock().unwrap() = None;
-    let told = visit.get("/api/v1/roster").await.json();
+    let told = visit.get("/api/v1/roster").await.json()["imports"].clone();
     assert_eq!((&told[0]["rows"], &told[0]["standing"], &told[2]["at"]), (&140.into(), &137.into(), &().into()));
-    let template = visit.get("/rosters/template").await;
-    assert_eq!(template.header("content-disposition"), "attachment; filename=\"roster.csv\"");
+    for path in ["/rosters/template", "/api/v1/roster/template"] {
+        let template = visit.get(path).await;
+        assert_eq!(template.header("content-disposition"), "attachment; filename=\"roster.csv\"", "{path}");
+    }
 }
 
 #[tokio::test]

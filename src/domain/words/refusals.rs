@@ -81,6 +81,7 @@ sentences! {
     NoSuchDay { detail: String } => "没有这一天，请检查年、月、日。", "there is no such day: {detail}";
     AskConfirmRefuse {} => "请选择：申请、确认或不同意。", "ask, confirm or refuse";
     ConfirmRefuse {} => "请选择：确认或不同意。", "confirm or refuse";
+    RepeatUnknown { asked: String, since: String } => "采集站在答复这项更改（{asked}，{since}）之前停止过，不能确定它是否已经完成。请先查看它所涉及的内容（日志中也有记录）；确认没有完成后，换一个 Idempotency-Key 再提交。", "the station stopped before it had answered this change ({asked}, {since}); whether it was made is not known. Look at what it is about, or at the log from then on; where it was not made, ask again under another idempotency-key";
     IdempotencyKey { header: String, most: u64 } => "{header} 应为 1 到 {most} 个 ASCII 字符。", "{header}: 1 ... {most} ASCII";
     LooksOnly {} => "数据库只读打开，不能修改；请在运行中的采集站上办理。", "the database is open for reading only";
     NoSuchAccess { known: Vec<String> } => "没有这种访问，只有：{known}。", "there is no such kind of access; it is one of {known}";
@@ -153,6 +154,7 @@ sentences! {
     ValueTooLong { most: u64 } => "最多 {most} 个字。", "at most {most} characters";
     ControlCharacters {} => "不能含有控制字符，请删去。", "control characters cannot be stored";
     DegreesBetween { limit: i64 } => "应为 -{limit} 到 {limit} 之间的度数。", "degrees from -{limit} to {limit}";
+    TrackForm {} => "轨迹写作“纬度,经度 纬度,经度 …”，2 至 90 个位置", "a track is `lat,lon lat,lon …`, 2 to 90 positions";
     DatumOneOf {} => "应为 WGS84 或 GCJ-02。", "WGS84 or GCJ-02";
     OneOf { known: Vec<String> } => "应为以下之一：{known}。", "one of {known}";
 
@@ -201,6 +203,7 @@ sentences! {
 
     // Sending
     NoDestination { name: String, known: Vec<String> } => "没有上传目标“{name}”；配置中有：{known}。", "there is no destination {name:?}; the configuration names {known}";
+    BeingVerified {} => "该资料正在校验，请等待结果。", "this clip is being verified already; wait for what comes of it";
     BeingTried { name: String } => "正在测试 {name}，请等待结果。", "{name} is being tried already; wait for what comes of it";
     TargetForm {} => "导出到：采集站（station）、浏览器下载（browser），或 at: 加上传目标名称。", "a package goes to `station`, `browser`, or `at:` and the name of a destination";
 

@@ -46,11 +46,6 @@ impl Words {
         self.either(|| format!("{} 台记录仪", self.number(n)), || counted(n, self.number(n), "recorder", "recorders"))
     }
 
-    /// `2 个采集站`, `2 stations`.
-    pub fn station_count(&self, n: u64) -> String {
-        self.either(|| format!("{} 个采集站", self.number(n)), || counted(n, self.number(n), "station", "stations"))
-    }
-
     /// Age of the oldest item in a stage, from milliseconds.
     pub fn oldest(&self, age_ms: i64) -> String {
         self.either(|| format!("最久 {}", self.age(age_ms)), || format!("oldest {}", self.age(age_ms)))
@@ -518,6 +513,7 @@ impl Words {
             EventKind::Evicted => ("本地已腾出空间", "The local copy is gone, its space is free"),
             EventKind::Recalled => ("已从云端取回本地副本", "The local copy was made anew from copies elsewhere"),
             EventKind::Damaged => ("发现本地文件损坏", "The local file was found damaged"),
+            EventKind::VerifyAsked => ("要求立即校验", "Verifying its copies was asked for"),
             EventKind::Verified => ("重新校验", "Verified again"),
             EventKind::ViewBegun => ("调阅开始", "A viewing began"),
             EventKind::ViewEnded => ("调阅结束", "A viewing ended"),

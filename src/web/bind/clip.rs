@@ -7,13 +7,14 @@ use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::leaf_hash;
 use crate::domain::proof::TlogProof;
+use crate::domain::record::Field;
 use crate::domain::time::UtcMs;
 use crate::store::{LogRow, Reader, StoreError};
 use crate::web::site::ReadError;
 use crate::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
 
 /// Entries of the log on the page of a clip.
-const ENTRIES: usize = 200;
+const ENTRIES: u32 = 200;
 
 impl StationPages {
     pub(super) async fn clip_view(&self, clip: ClipId) -> Result<Option<ClipView>, ReadError> {
@@ -25,10 +26,9 @@ impl StationPages {
                 Err(e) => return Err(e),
             };
             let record = r.record(clip, &policy)?;
-            let mut custody =
-                r.log_of_clip(clip)?.iter().rev().map(|row| entry(r, row)).collect::<Result<Vec<_>, _>>()?;
-            let custody_cut = custody.len() > ENTRIES;
-            custody.truncate(ENTRIES);
+            let mut custody = custody(r, clip, None, ENTRIES + 1)?;
+            let custody_cut = custody.len() > ENTRIES as usize;
+            custody.truncate(ENTRIES as usize);
             Ok(Some(ClipView {
                 id: clip,
                 state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
@@ -59,7 +59,20 @@ impl StationPages {
     }
 }
 
+fn custody(r: &Reader<'_>, clip: ClipId, before: Option<u64>, limit: u32) -> Result<Vec<CustodyEntry>, StoreError> {
+    r.log_of_clip_before(clip, before, limit)?.iter().map(|row| entry(r, row)).collect()
+}
+
 impl StationPages {
+    pub(super) async fn custody_entries(
+        &self,
+        clip: ClipId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<CustodyEntry>, ReadError> {
+        self.read(move |r| custody(r, clip, before, limit)).await
+    }
+
     pub(super) async fn proof_view(&self, clip: ClipId, seq: u64) -> Result<Option<ProofView>, ReadError> {
         self.read(move |r| {
             let row = match r.log_entry(seq) {
@@ -104,7 +117,8 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
     let changes: Vec<String> = opened
         .iter()
         .filter_map(|o| {
-            let name = o.field.strip_suffix(".after")?;
+            // A way is drawn, not read.
+            let name = o.field.strip_suffix(".after").filter(|name| *name != Field::Track.as_str())?;
             Some(format!("{name}: {}", if o.value.is_empty() { "—" } else { &o.value }))
         })
         .collect();

@@ -24,6 +24,7 @@ use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::domain::words::office::OfficeWords;
 use crate::web::keeping::actor;
+use crate::web::paging::{AfterQuery, filled, href};
 use crate::web::present::{Ctx, Nav, Stamp};
 use crate::web::registers::REGISTER_BYTES;
 use crate::web::routes::{Need, Routes};
@@ -42,6 +43,7 @@ pub fn routes(r: Routes) -> Routes {
         .post_up_to("/rosters/upload", import, REGISTER_BYTES, upload)
         .post("/rosters/remove", import, remove)
         .get("/api/v1/roster", import, list_rosters)
+        .get("/api/v1/roster/template", import, template)
         .post_up_to("/api/v1/roster", import, REGISTER_BYTES, import_roster)
         .post_up_to("/api/v1/roster/trial", import, REGISTER_BYTES, try_roster)
         .delete("/api/v1/roster", import, remove_roster)
@@ -66,6 +68,7 @@ struct RostersPage<'a> {
     o: &'static OfficeWords,
     columns: String,
     lines: Vec<RosterLine>,
+    next: Option<String>,
     done: Option<&'static str>,
     refusal: Option<String>,
 }
@@ -77,12 +80,14 @@ async fn rosters(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Quer
         "removed" => Some(o.roster_gone),
         _ => None,
     };
-    show(&site, &visitor, done, None).await.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
+    let shown = show(&site, &visitor, filled(q.after.as_deref()), done, None).await;
+    shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
 }
 
 async fn show(
     site: &Site,
     visitor: &Visitor,
+    after: Option<&str>,
     done: Option<&'static str>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
@@ -96,9 +101,11 @@ async fn show(
         standing: i.standing.map(|rows| w.standing_rows(rows)),
         name: i.name,
     };
+    let view = office.rosters(after).await?;
     let page = RostersPage {
         columns: columns_line(&office.premises().roster_columns(), w),
-        lines: office.rosters().await?.into_iter().map(line).collect(),
+        lines: view.imports.into_iter().map(line).collect(),
+        next: view.next.as_deref().map(|next| href("/rosters", &[], next)),
         done,
         refusal,
         o: w.office(),
@@ -107,7 +114,9 @@ async fn show(
     Ok(Html(page.render()?).into_response())
 }
 
-async fn template(State(site): State<Arc<Site>>) -> Response {
+/// A file for a roster, with its columns and nothing in them.
+#[utoipa::path(get, path = "/api/v1/roster/template", responses((status = 200, content_type = "text/csv", body = String), (status = 503, body = Problem)))]
+pub(in crate::web) async fn template(State(site): State<Arc<Site>>) -> Response {
     let head = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"roster.csv\""),
@@ -183,7 +192,7 @@ async fn remove(
             Err(trouble @ Trouble::Missing(_)) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 let visitor = Visitor { path: "/rosters".to_owned(), ..visitor.clone() };
-                Ok((trouble.status(), show(&site, &visitor, None, refusal).await?).into_response())
+                Ok((trouble.status(), show(&site, &visitor, None, None, refusal).await?).into_response())
             }
             Err(trouble) => Err(trouble),
         }
@@ -192,6 +201,15 @@ async fn remove(
 }
 
 // --- API -----------------------------------------------------------------------------------------
+
+/// Imports of rosters.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RosterPage {
+    /// Newest first.
+    pub imports: Vec<RosterItem>,
+    /// Cursor of the next page; absent at the end.
+    pub next: Option<String>,
+}
 
 /// An import of a roster.
 #[derive(Debug, Serialize, ToSchema)]
@@ -221,10 +239,15 @@ pub struct RosterItem {
 }
 
 /// Imports of rosters, newest first.
-#[utoipa::path(get, path = "/api/v1/roster", responses((status = 200, body = Vec<RosterItem>), (status = 503, body = Problem)))]
-pub(in crate::web) async fn list_rosters(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
-    match site.pages.office().rosters().await {
-        Ok(imports) => {
+#[utoipa::path(get, path = "/api/v1/roster", params(AfterQuery),
+    responses((status = 200, body = RosterPage), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn list_rosters(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Query(q): Query<AfterQuery>,
+) -> Response {
+    match site.pages.office().rosters(q.place()).await {
+        Ok(view) => {
             let item = |i: RosterView| {
                 let (by, at) = i.by.unzip();
                 RosterItem {
@@ -241,7 +264,7 @@ pub(in crate::web) async fn list_rosters(State(site): State<Arc<Site>>, visitor:
                     standing: i.standing,
                 }
             };
-            Json(imports.into_iter().map(item).collect::<Vec<_>>()).into_response()
+            Json(RosterPage { imports: view.imports.into_iter().map(item).collect(), next: view.next }).into_response()
         }
         Err(e) => Trouble::from(e).problem(&visitor),
     }
