@@ -129,6 +129,8 @@ const SHOWN: &[(&str, &str)] = &[
     ("/registers/rules", "/api/v1/registers/rules"),
     ("/registers/{register}", "/api/v1/registers/{register}"),
     ("/registers/{register}/template", "/api/v1/registers/{register}/template"),
+    ("/rosters", "/api/v1/roster"),
+    ("/rosters/template", "/api/v1/roster/template"),
     ("/reports", "/api/v1/reports"),
     ("/reports/cases", "/api/v1/reports/cases"),
     ("/reports/form/{name}", "/api/v1/reports/form/{name}"),
