@@ -1,8 +1,5 @@
-//! Rosters: who takes which recorder out, from when to when, and for what; read from a table (CSV).
-//!
-//! Columns `officer`, `recorder`, `from`, `to`, and, where known, `case`, `place`, `matter`, `proves`, `stage`,
-//! `officer_cert_no`, `co_officers`, `enforcement_kind`, `party`; their Chinese names ([`COLUMNS`]) serve as well.
-//! Commas or tabs part the values, the first line names the columns. A row holds in `[from, to)`.
+//! Rosters: who takes which recorder out, from when to when, and for what; read from a table as registers are
+//! ([`table`]: CSV, XLSX or JSON). Its columns are in [`COLUMNS`]. A row holds in `[from, to)`.
 //!
 //! Every mistake is reported with its line and column, all of them at once. Unless it is asked for, a roster
 //! with a mistake gives no row at all ([`Roster::accept`]): half a roster would link half a shift.
@@ -12,10 +9,11 @@
 
 use std::collections::HashMap;
 
-use encoding_rs::{Encoding, GB18030};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::register::TOLD;
+use super::register::table::{self, Table, TableError};
 use super::times::{self, Reading, TimeError};
 use crate::domain::case_number::{NumberError, NumberRule, NumberWarning, half_width};
 use crate::domain::ids::{IdError, RecorderId};
@@ -23,12 +21,13 @@ use crate::domain::record::Field;
 pub use crate::domain::recorder::recorder_key;
 use crate::domain::why::{Why, in_words_of_why};
 
+mod columns;
 mod supersede;
 
-pub use supersede::{Superseded, span, supersede};
+pub use columns::{COLUMNS, template};
+use columns::{Places, places};
+pub use supersede::{Superseded, days, span, supersede};
 
-/// Largest roster, in bytes of its file: 500 recorders in three shifts for three months come to 10 MB.
-pub const MAX_BYTES: usize = 16 << 20;
 /// Longest value, in characters.
 pub const MAX_VALUE_CHARS: usize = 500;
 /// Overlaps that are reported; after that many the roster is beyond help.
@@ -121,23 +120,12 @@ impl Roster {
 /// Why a roster gives nothing. All of it is for the person who imports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RosterError {
-    /// Too long.
-    TooLarge,
-    /// Not text.
-    NotText,
-    /// No rows.
-    Empty,
+    /// No table.
+    Table(TableError),
     /// The columns cannot be told.
     Header {
         /// Each.
         problems: Vec<Why>,
-    },
-    /// Not a table.
-    Csv {
-        /// The line.
-        line: u64,
-        /// Why.
-        why: String,
     },
     /// Rows with mistakes.
     Rows {
@@ -146,18 +134,25 @@ pub enum RosterError {
     },
 }
 
-in_words_of_why!(RosterError, RowError, RowProblem);
+in_words_of_why!(RosterError, RowError, RowProblem, RosterWarning);
+
+impl From<TableError> for RosterError {
+    fn from(error: TableError) -> Self {
+        Self::Table(error)
+    }
+}
 
 impl From<&RosterError> for Why {
     fn from(error: &RosterError) -> Self {
         match error {
-            RosterError::TooLarge => Self::RosterTooLarge { mb: (MAX_BYTES >> 20) as u64 },
-            RosterError::NotText => Self::RosterNotText {},
-            RosterError::Empty => Self::RosterEmpty {},
+            RosterError::Table(error) => error.into(),
             RosterError::Header { problems } => Self::Several { each: problems.clone() },
-            RosterError::Csv { line, why } => Self::TableCsv { line: *line, detail: why.clone() },
             RosterError::Rows { errors } => {
-                Self::Mistakes { n: errors.len() as u64, each: errors.iter().map(Self::from).collect() }
+                let mut each: Vec<Self> = errors.iter().take(TOLD).map(Self::from).collect();
+                if errors.len() > TOLD {
+                    each.push(Self::AndMore { n: (errors.len() - TOLD) as u64 });
+                }
+                Self::Mistakes { n: errors.len() as u64, each }
             }
         }
     }
@@ -253,42 +248,27 @@ pub enum RosterWarning {
     },
 }
 
-impl std::fmt::Display for RosterWarning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Repeated { first, line } => write!(f, "line {line} repeats line {first}; it counts once"),
-            Self::Overlap { recorder, first, line, differ } if differ.is_empty() => {
-                write!(f, "lines {first} and {line} overlap for recorder {recorder} and say the same")
+impl From<&RosterWarning> for Why {
+    fn from(warning: &RosterWarning) -> Self {
+        match warning {
+            RosterWarning::Repeated { first, line } => Self::RosterRepeated { first: *first, line: *line },
+            RosterWarning::Overlap { recorder, first, line, differ } if differ.is_empty() => {
+                Self::RosterOverlap { first: *first, line: *line, recorder: recorder.clone() }
             }
-            Self::Overlap { recorder, first, line, differ } => write!(
-                f,
-                "lines {first} and {line} overlap for recorder {recorder} and differ in {}; for clips of both times a person must decide",
-                differ.join(", ")
-            ),
-            Self::Number { line, warning } => write!(f, "line {line}, column case: {warning}"),
+            RosterWarning::Overlap { recorder, first, line, differ } => Self::RosterDisagree {
+                first: *first,
+                line: *line,
+                recorder: recorder.clone(),
+                differ: differ.iter().map(|column| (*column).to_owned()).collect(),
+                columns: differ.iter().copied().map(columns::chinese).map(str::to_owned).collect(),
+            },
+            RosterWarning::Number { line, warning: NumberWarning::MismatchedBrackets } => {
+                Self::RosterBrackets { line: *line }
+            }
+            RosterWarning::Number { line, warning: NumberWarning::JoinedDigits } => Self::RosterDigits { line: *line },
         }
     }
 }
-
-/// Columns: the name that we use, and other names that are read as it. The first four are required.
-pub const COLUMNS: [(&str, &[&str]); 13] = [
-    ("officer", &["采集人", "执法人员", "领用人"]),
-    ("recorder", &["记录仪", "记录仪编号", "执法记录仪", "设备编号"]),
-    ("from", &["领用时间", "起", "开始时间"]),
-    ("to", &["归还时间", "止", "结束时间"]),
-    ("case", &["案件编号", "案号", "case_no"]),
-    ("place", &["地点", "采集地点"]),
-    ("matter", &["记录事项", "事项"]),
-    ("proves", &["证明对象"]),
-    ("stage", &["环节", "执法环节"]),
-    ("officer_cert_no", &["执法证号"]),
-    ("co_officers", &["协办人员", "协办"]),
-    ("enforcement_kind", &["执法类别"]),
-    ("party", &["当事人"]),
-];
-const REQUIRED: usize = 4;
-/// Columns of working sheets that say nothing about a clip.
-const IGNORED: [&str; 5] = ["序号", "备注", "no", "note", "remark"];
 
 /// False for what stands where an officer should and names nobody: nothing, or only zeros (`000000` is what
 /// recorders are delivered with).
@@ -296,61 +276,25 @@ pub fn names_somebody(officer: &str) -> bool {
     half_width(officer).chars().any(|c| c.is_alphanumeric() && c != '0')
 }
 
-/// The text of a roster's file: UTF-8 with or without a mark, UTF-16 with one, else GB18030, in which
-/// spreadsheet programs save CSV in China.
-pub fn decode(bytes: &[u8]) -> Result<String, RosterError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(RosterError::TooLarge);
-    }
-    let (encoding, mark) = match Encoding::for_bom(bytes) {
-        Some(found) => found,
-        None if std::str::from_utf8(bytes).is_ok() => (encoding_rs::UTF_8, 0),
-        None => (GB18030, 0),
-    };
-    let text =
-        encoding.decode_without_bom_handling_and_without_replacement(&bytes[mark..]).ok_or(RosterError::NotText)?;
-    // A workbook is full of them; no CSV has one.
-    if text.contains('\0') { Err(RosterError::NotText) } else { Ok(text.into_owned()) }
+/// Reads a roster's file. Times without an offset are of `zone`; `this_year` bounds case numbers.
+pub fn read(bytes: &[u8], zone: &TimeZone, rule: &NumberRule, this_year: i16) -> Result<Roster, RosterError> {
+    read_table(&table::read(bytes)?, zone, rule, this_year)
 }
 
-/// Reads a roster. Times without an offset are of `zone`; `this_year` bounds case numbers.
-pub fn parse(text: &str, zone: &TimeZone, rule: &NumberRule, this_year: i16) -> Result<Roster, RosterError> {
-    if text.len() > MAX_BYTES {
-        return Err(RosterError::TooLarge);
-    }
-    let text = text.trim_start_matches('\u{feff}');
-    let first_line = text.lines().next().unwrap_or_default();
-    let tabs = first_line.contains('\t') && !first_line.contains(',');
-    let mut csv = csv::ReaderBuilder::new()
-        .delimiter(if tabs { b'\t' } else { b',' })
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let names = csv.headers().map_err(csv_error)?.clone();
-    let columns = columns(&names)?;
-
+/// The same of a table that was read already.
+pub fn read_table(table: &Table, zone: &TimeZone, rule: &NumberRule, this_year: i16) -> Result<Roster, RosterError> {
+    let places = places(&table.names).map_err(|problems| RosterError::Header { problems })?;
     let mut roster = Roster::default();
     let mut seen: HashMap<RosterRow, u64> = HashMap::new();
-    let mut any = false;
-    let mut lines = Lines::of(text);
-    for record in csv.records() {
-        let record = record.map_err(csv_error)?;
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        any = true;
-        let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        let mut values = Values { names: &names, record: &record, columns: &columns, line, errors: Vec::new() };
+    for (line, row) in &table.rows {
+        let mut values = Values { names: &table.names, row, places: &places, line: *line, errors: Vec::new() };
         match values.row(zone, rule, this_year, &mut roster.warnings) {
-            Some(row) => match seen.insert(RosterRow { line: 0, ..row.clone() }, line) {
-                Some(first) => roster.warnings.push(RosterWarning::Repeated { first, line }),
+            Some(row) => match seen.insert(RosterRow { line: 0, ..row.clone() }, *line) {
+                Some(first) => roster.warnings.push(RosterWarning::Repeated { first, line: *line }),
                 None => roster.rows.push(row),
             },
             None => roster.errors.append(&mut values.errors),
         }
-    }
-    if !any {
-        return Err(RosterError::Empty);
     }
     roster.warnings.extend(overlaps(&roster.rows));
     Ok(roster)
@@ -393,81 +337,11 @@ fn differ(a: &RosterRow, b: &RosterRow) -> Vec<&'static str> {
     differ
 }
 
-fn csv_error(error: csv::Error) -> RosterError {
-    RosterError::Csv { line: error.position().map_or(0, csv::Position::line), why: error.to_string() }
-}
-
-/// Where each of [`COLUMNS`] stands.
-fn columns(names: &csv::StringRecord) -> Result<[Option<usize>; COLUMNS.len()], RosterError> {
-    if names.iter().all(str::is_empty) {
-        return Err(RosterError::Empty);
-    }
-    let mut found = [None; COLUMNS.len()];
-    let mut problems = Vec::new();
-    for (at, name) in names.iter().enumerate() {
-        let plain: String = half_width(name).to_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
-        if plain.is_empty() || IGNORED.contains(&plain.as_str()) {
-            continue;
-        }
-        match COLUMNS.iter().position(|(known, others)| *known == plain || others.contains(&plain.as_str())) {
-            None => problems.push(unknown(name, &plain)),
-            Some(column) => {
-                if found[column].replace(at).is_some() {
-                    problems.push(Why::ColumnTwice { name: name.to_owned(), column: COLUMNS[column].0.to_owned() });
-                }
-            }
-        }
-    }
-    for ((name, others), place) in COLUMNS.iter().zip(&found).take(REQUIRED) {
-        if place.is_none() {
-            let others = others.iter().map(|other| (*other).to_owned()).collect();
-            problems.push(Why::ColumnMissing { column: (*name).to_owned(), others });
-        }
-    }
-    if problems.is_empty() { Ok(found) } else { Err(RosterError::Header { problems }) }
-}
-
-fn unknown(name: &str, plain: &str) -> Why {
-    let short: String = plain.chars().take(40).collect();
-    let known = COLUMNS.iter().flat_map(|(name, others)| std::iter::once(name).chain(others.iter()));
-    let best = known.map(|known| (strsim::normalized_damerau_levenshtein(&short, known), known));
-    match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((likeness, known)) if likeness >= 0.7 => {
-            Why::ColumnNearly { name: name.to_owned(), nearest: (*known).to_owned() }
-        }
-        _ => Why::ColumnStrange { name: name.to_owned() },
-    }
-}
-
-/// Lines as an editor counts them. The CSV reader's own count stands before the blank lines, or the second
-/// half of a line end, that it skips.
-pub(super) struct Lines<'a> {
-    text: &'a [u8],
-    at: usize,
-    line: u64,
-}
-
-impl<'a> Lines<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
-        Self { text: text.as_bytes(), at: 0, line: 1 }
-    }
-
-    /// The line of the record that is found at or after a byte; bytes must not go back.
-    pub(super) fn at(&mut self, byte: u64) -> u64 {
-        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
-        while let Some(c) = self.text.get(self.at).filter(|c| self.at < byte || matches!(c, b'\r' | b'\n')) {
-            self.at += 1;
-            self.line += u64::from(*c == b'\n' || (*c == b'\r' && self.text.get(self.at) != Some(&b'\n')));
-        }
-        self.line
-    }
-}
-
 /// One line while it is read.
 struct Values<'a> {
-    names: &'a csv::StringRecord,
-    record: &'a csv::StringRecord,
-    columns: &'a [Option<usize>; COLUMNS.len()],
+    names: &'a [String],
+    row: &'a [String],
+    places: &'a Places,
     line: u64,
     errors: Vec<RowError>,
 }
@@ -480,8 +354,7 @@ impl Values<'_> {
         this_year: i16,
         warnings: &mut Vec<RosterWarning>,
     ) -> Option<RosterRow> {
-        if let Some((at, surplus)) = self.record.iter().enumerate().skip(self.names.len()).find(|(_, v)| !v.is_empty())
-        {
+        if let Some((at, surplus)) = self.row.iter().enumerate().skip(self.names.len()).find(|(_, v)| !v.is_empty()) {
             self.mistake_at(&(at + 1).to_string(), surplus, RowProblem::Surplus);
         }
         let officer =
@@ -550,15 +423,15 @@ impl Values<'_> {
     }
 
     fn place(&self, column: &str) -> Option<usize> {
-        COLUMNS.iter().position(|(name, _)| *name == column).and_then(|at| self.columns[at])
+        self.places.get(column).copied()
     }
 
     fn value(&self, column: &str) -> &str {
-        self.place(column).and_then(|at| self.record.get(at)).unwrap_or_default()
+        self.place(column).and_then(|at| self.row.get(at)).map_or("", String::as_str)
     }
 
     fn mistake(&mut self, column: &str, problem: RowProblem) {
-        let named = self.place(column).and_then(|at| self.names.get(at)).unwrap_or(column).to_owned();
+        let named = self.place(column).and_then(|at| self.names.get(at)).map_or(column, String::as_str).to_owned();
         let value = self.value(column).to_owned();
         self.mistake_at(&named, &value, problem);
     }

@@ -27,5 +27,6 @@ pub fn change(r: &Reader<'_>, name: &str, file: &[RosterRow], zone: &TimeZone) -
         })
     };
     let rows = found.left.iter().chain(&found.new).map(entry).collect::<Result<_>>()?;
-    Ok(RosterChange { gone: found.gone, rows, told: file.len() })
+    let (days, span_ms) = (roster::days(file, zone).len(), roster::span(file).unwrap_or_default());
+    Ok(RosterChange { gone: found.gone, rows, told: file.len(), days, span_ms })
 }

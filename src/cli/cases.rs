@@ -8,8 +8,8 @@ use clap::{Args, Subcommand, ValueEnum};
 /// `roster`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Roster {
-    /// Import a CSV file: officer, recorder, from, to, case, place, matter. Of the days on which its rows begin it replaces
-    /// what was imported under the same name; other days stay
+    /// Import a table: CSV, XLSX (its first sheet) or JSON; `roster template` names its columns. Of the days on which its rows
+    /// begin it replaces what was imported under the same name; other days stay
     Import {
         /// The file
         #[arg(value_name = "FILE")]
@@ -18,6 +18,10 @@ pub enum Roster {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Print the header line of a table, to be filled in by a spreadsheet program; --json says what stands in each column
+    Template,
+    /// Show what was imported, newest first
+    Imports,
     /// Take away every row that files of this name brought, of whatever day
     Remove {
         /// The name of the file, without folders

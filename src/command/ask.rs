@@ -1,4 +1,4 @@
-//! Verbs that ask the running daemon for one thing: link, unlink, annotate, roster, retry, push, pause, resume, checkpoint.
+//! Verbs that ask the running daemon for one thing: link, unlink, annotate, retry, push, pause, resume, checkpoint.
 
 use anyhow::Context;
 use serde_json::Value;
@@ -6,8 +6,7 @@ use serde_json::Value;
 use super::exit::Exit;
 use super::output::Output;
 use super::{Ended, control};
-use crate::casework::roster;
-use crate::cli::{Roster, Verb};
+use crate::cli::Verb;
 use crate::config::Settings;
 use crate::domain::command::{Reply, Request};
 
@@ -64,13 +63,6 @@ fn to_request(verb: &Verb) -> anyhow::Result<Request> {
             clip: a.clip.clone(),
             fields: a.facts.iter().map(|(field, value)| (field.as_str().to_owned(), value.clone())).collect(),
         },
-        Verb::Roster(Roster::Import { file, dry_run }) => {
-            let bytes = std::fs::read(file).with_context(|| format!("the roster {} cannot be read", file.display()))?;
-            let csv = roster::decode(&bytes)?;
-            let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            Request::ImportRoster { name, csv, dry_run: *dry_run }
-        }
-        Verb::Roster(Roster::Remove { name }) => Request::RemoveRoster { name: name.clone() },
         Verb::Retry { destination } => Request::Retry { destination: destination.clone() },
         Verb::Push(push) => Request::Push { clip: push.clip.clone(), case_no: push.case_no.clone() },
         Verb::Pause { destination, until } => {
@@ -88,27 +80,6 @@ fn words(verb: &Verb, answer: &Value) -> String {
         Verb::Link(_) => format!("{} is linked to {} (revision {})", text("clip"), text("case_no"), answer["rev"]),
         Verb::Unlink(_) => format!("the link of {} is withdrawn (revision {})", text("clip"), answer["rev"]),
         Verb::Annotate(_) => format!("{}: {} facts changed", text("clip"), answer["changed"]),
-        Verb::Roster(Roster::Remove { .. }) => format!("{} rows of {} taken away", answer["rows"], text("name")),
-        Verb::Roster(Roster::Import { .. }) => {
-            let replaced = match answer["replaced"].as_u64() {
-                Some(n) if n > 0 => format!("; {n} earlier rows of the same days give way"),
-                _ => String::new(),
-            };
-            let mut lines = vec![if answer["dry_run"] == true {
-                format!("{} rows would be imported{replaced}; nothing was changed", answer["rows"])
-            } else {
-                format!("{} rows imported{replaced}", answer["rows"])
-            }];
-            lines.extend(
-                answer["warnings"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .map(|w| format!("warning: {w}")),
-            );
-            lines.join("\n")
-        }
         Verb::Retry { .. } => format!("{} deliveries are tried again now", answer["deliveries"]),
         Verb::Push(_) => format!("{} clips go first from now on", answer["clips"]),
         Verb::Pause { .. } => {

@@ -17,7 +17,7 @@ use super::recorders;
 use super::triage::Verdict;
 use super::verifying::Verifications;
 use crate::access::Access;
-use crate::casework::{self, roster, roster_import};
+use crate::casework;
 use crate::config::{Keeping, Stream};
 use crate::custody::note::VerifierKey;
 use crate::domain::case_number::{CaseNumber, NumberRule};
@@ -27,7 +27,7 @@ use crate::domain::derivative::Order;
 use crate::domain::device::DeviceState;
 use crate::domain::digest::Sha256;
 use crate::domain::error::chain;
-use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{BoxFuture, Clock};
 use crate::domain::record::{Field, Origin};
@@ -178,7 +178,10 @@ impl Desk {
                 let due = self.store.write(|tx| tx.rebuild_search()).await?;
                 Ok(Reply::Done(json!({ "clips": due })))
             }
-            Request::ImportRoster { name, csv, dry_run } => self.import_roster(caller, name, &csv, dry_run).await,
+            Request::ImportRoster { name, content, dry_run } => {
+                self.import_roster(caller, name, content, dry_run).await
+            }
+            Request::TryRoster { name, content } => self.try_roster(name, content).await,
             Request::RemoveRoster { name } => self.remove_roster(caller, name).await,
             Request::ImportRegister { register, name, content, dry_run } => {
                 self.import_register(caller, &register, name, content, dry_run).await
@@ -387,49 +390,6 @@ impl Desk {
             })
             .await?;
         Ok(Reply::Done(json!({ "clip": clip.to_string(), "changed": added })))
-    }
-
-    async fn import_roster(&self, caller: &Caller, name: String, csv: &str, dry_run: bool) -> Answer {
-        let parsed = roster::parse(csv, &self.policy.zone, &self.rule, self.this_year());
-        let roster = match parsed {
-            Ok(roster) => roster,
-            Err(e) => return Ok(Reply::refused("invalid", e)),
-        };
-        let warnings: Vec<String> = roster.warnings.iter().map(ToString::to_string).collect();
-        let rows = match roster.accept(false) {
-            Ok(rows) => rows,
-            Err(e) => return Ok(Reply::refused("invalid", e)),
-        };
-        let (caller, zone) = (caller.clone(), self.policy.zone.clone());
-        let change = self
-            .store
-            .write(move |tx| {
-                tx.on_behalf(&caller);
-                let change = roster_import::change(&tx.read(), &name, &rows, &zone)?;
-                // What a person asked for is told in the log, even where it changes nothing.
-                if !dry_run && (change.is_news() || caller.actor != Actor::daemon()) {
-                    tx.import_roster(&name, &change, &caller.actor, caller.via)?;
-                }
-                Ok(change)
-            })
-            .await?;
-        Ok(Reply::Done(json!({
-            "rows": change.told, "changed": change.is_news(), "replaced": change.gone.len(), "warnings": warnings,
-            "dry_run": dry_run,
-        })))
-    }
-
-    async fn remove_roster(&self, caller: &Caller, name: String) -> Answer {
-        let caller = caller.clone();
-        let told = name.clone();
-        let rows = self
-            .store
-            .write(move |tx| {
-                tx.on_behalf(&caller);
-                tx.remove_roster(&name, &caller.actor, caller.via)
-            })
-            .await?;
-        Ok(Reply::Done(json!({ "name": told, "rows": rows })))
     }
 }
 

@@ -54,6 +54,7 @@ pub mod registers;
 pub mod reports;
 mod restore;
 mod roster_watch;
+mod rosters;
 mod rotate;
 pub mod run;
 mod sealings;
@@ -143,6 +144,7 @@ fn dispatch(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Restore(verb) => restore::restore(verb, &settings(&cli.global)?, output),
         Verb::User(_) | Verb::Token(_) | Verb::Review(_) => user::user(&cli.verb, &settings(&cli.global)?, output),
         Verb::Register(verb) => registers::register(verb, &settings(&cli.global)?, output),
+        Verb::Roster(verb) => rosters::roster(verb, &settings(&cli.global)?, output),
         Verb::Rules(verb) => triage::rules(verb, &settings(&cli.global)?, output),
         Verb::Triage(verb) => triage::triage(verb, &settings(&cli.global)?, output),
         Verb::Dispose(verb) => disposing::dispose(verb, &settings(&cli.global)?, output),

@@ -16,6 +16,7 @@ use super::registers::new_entries;
 use super::{destinations, doctor};
 use crate::casework::judge::Judge;
 use crate::casework::register as registers;
+use crate::casework::roster;
 use crate::casework::rules::Rule;
 use crate::config::{self, DestinationKind, Settings};
 use crate::domain::command::{Caller, Reply};
@@ -42,7 +43,7 @@ use crate::store::{Import, StoreError, Tx};
 /// A trial that has not come to its end by then is given up: a few small requests, over the slowest line.
 const TRIAL_WITHIN: Duration = Duration::from_secs(180);
 /// Mistakes of a file that are told; whoever made more has made the same again.
-const TOLD: usize = 200;
+pub(super) const TOLD: usize = 200;
 
 /// The newest trial of each destination.
 #[derive(Default)]
@@ -182,6 +183,11 @@ impl Desk {
         }
         Ok(Reply::Done(told))
     }
+}
+
+/// A column as the page tells it.
+fn told_column(c: &registers::Column) -> RegisterColumn {
+    RegisterColumn { name: c.name, chinese: c.names[0], required: c.required, example: c.example }
 }
 
 /// Something slow of which at most one goes on.
@@ -425,16 +431,18 @@ impl Premises for Office {
     }
 
     fn columns(&self, register: Register) -> Vec<RegisterColumn> {
-        let column = |c: &registers::Column| RegisterColumn {
-            name: c.name,
-            chinese: c.names[0],
-            required: c.required,
-            example: c.example,
-        };
-        registers::columns(register).iter().map(column).collect()
+        registers::columns(register).iter().map(told_column).collect()
     }
 
     fn template(&self, register: Register) -> String {
         registers::template(register)
+    }
+
+    fn roster_columns(&self) -> Vec<RegisterColumn> {
+        roster::COLUMNS.iter().map(told_column).collect()
+    }
+
+    fn roster_template(&self) -> String {
+        roster::template()
     }
 }

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::find::store;
 use super::output::Output;
 use super::{Ended, ask, control, document_watch, looking};
-use crate::casework::register::{self as registers, Form};
+use crate::casework::register::{self as registers, Column, Form};
 use crate::cli;
 use crate::config::Settings;
 use crate::domain::case_number::loose;
@@ -199,8 +199,13 @@ pub fn register(verb: &cli::Register, settings: &Settings, output: &Output) -> a
 }
 
 fn template(register: Register, output: &Output) -> anyhow::Result<()> {
+    header(registers::columns(register), &registers::template(register), output)
+}
+
+/// A table's header line, or what stands in each of its columns.
+pub(super) fn header(columns: &[Column], line: &str, output: &Output) -> anyhow::Result<()> {
     if !output.is_json() {
-        return Ok(output.line(registers::template(register).trim_end())?);
+        return Ok(output.line(line.trim_end())?);
     }
     let form = |form: Form| match form {
         Form::Text => "text",
@@ -215,7 +220,7 @@ fn template(register: Register, output: &Output) -> anyhow::Result<()> {
         Form::YesNo => "yes_no",
         Form::Tier => "tier",
     };
-    let columns: Vec<Value> = registers::columns(register)
+    let columns: Vec<Value> = columns
         .iter()
         .map(|c| {
             json!({ "name": c.name, "names": c.names, "form": form(c.form), "required": c.required, "example": c.example })

@@ -1,16 +1,19 @@
-//! `[casework] roster`: keeps an eye on one CSV file and imports it through the desk whenever it has changed.
+//! `[casework] roster`: keeps an eye on one file and imports it through the desk whenever it has changed.
 //!
 //! [`Watch`] decides from what each look saw; the task around it reads and asks. What is wrong with the file is said
 //! by line and column where a person asked for it (`evidock roster import --dry-run`), not in the health report, which
 //! anybody may read: a roster names people.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::casework::roster;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::casework::register::table::MAX_BYTES;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::event::Actor;
 use crate::runtime::health::{Health, Part};
@@ -128,21 +131,18 @@ async fn run(file: &Path, desk: &dyn Ask, part: &Part, context: TaskContext) {
 /// `false` where the same file may do at the next look.
 async fn import(file: &Path, desk: &dyn Ask, part: &Part) -> bool {
     let path = file.to_owned();
-    let csv = match task::blocking("roster-read", move || read(&path)).await {
-        Ok(Ok(csv)) => csv,
-        Ok(Err(ReadError::Io(e))) => {
+    let bytes = match task::blocking("roster-read", move || read(&path)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(e)) => {
             unreadable(file, part, &e.to_string());
             return false;
-        }
-        Ok(Err(ReadError::Roster(e))) => {
-            part.failed("roster_wrong", format!("{}: {e}", file.display()), "save it again as CSV");
-            return true;
         }
         Err(_) => return false,
     };
     let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let caller = Caller::new(Actor::daemon(), "daemon", "the configured roster");
-    match desk.ask(&caller, Request::ImportRoster { name, csv, dry_run: false }).await {
+    let content = STANDARD.encode(bytes);
+    match desk.ask(&caller, Request::ImportRoster { name, content, dry_run: false }).await {
         Reply::Done(done) => {
             let warnings = done["warnings"].as_array().map_or(0, Vec::len);
             tracing::info!(rows = %done["rows"], replaced = %done["replaced"], changed = %done["changed"], warnings, "the roster was read");
@@ -176,14 +176,6 @@ fn unreadable(file: &Path, part: &Part, why: &str) {
     );
 }
 
-#[derive(Debug, thiserror::Error)]
-enum ReadError {
-    #[error(transparent)]
-    Io(std::io::Error),
-    #[error(transparent)]
-    Roster(roster::RosterError),
-}
-
 fn look_at(file: &Path) -> Seen {
     match std::fs::metadata(file) {
         Ok(m) if m.is_file() => Seen::File(Stamp {
@@ -197,12 +189,11 @@ fn look_at(file: &Path) -> Seen {
     }
 }
 
-fn read(file: &Path) -> Result<String, ReadError> {
+fn read(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than may be, so that what is too long is told and not cut off.
-    let most = roster::MAX_BYTES as u64 + 1;
-    std::fs::File::open(file).and_then(|f| f.take(most).read_to_end(&mut bytes)).map_err(ReadError::Io)?;
-    roster::decode(&bytes).map_err(ReadError::Roster)
+    std::fs::File::open(file)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -247,11 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn a_roster_that_is_too_long_is_told_and_not_cut_off() {
+    fn a_roster_that_is_too_long_is_not_cut_off_to_what_may_be() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.csv");
-        std::fs::File::create(&path).unwrap().set_len(roster::MAX_BYTES as u64 + 5).unwrap();
-        assert!(matches!(read(&path), Err(ReadError::Roster(roster::RosterError::TooLarge))));
+        std::fs::File::create(&path).unwrap().set_len(MAX_BYTES as u64 + 5).unwrap();
+        assert_eq!(read(&path).unwrap().len(), MAX_BYTES + 1);
         assert!(matches!(look_at(dir.path()), Seen::Unreadable(_)));
         assert_eq!(look_at(&dir.path().join("nowhere")), Seen::Nothing);
     }

@@ -7,13 +7,12 @@ use globset::Glob;
 
 use super::resolve::{Places, Problem, choice, label, one_of, problem, sensitivity, whole};
 use super::settings::{
-    AlarmMail, AlarmRules, AlarmWebhook, DataWebhook, DropRule, Exchange, HookTarget, MailTls, Messages, Settings,
-    WriteRule,
+    AlarmMail, AlarmRules, AlarmWebhook, DataWebhook, DropRule, Dropped, Exchange, HookTarget, MailTls, Messages,
+    Settings, WriteRule,
 };
 use super::written;
 use crate::domain::alarm::Severity;
 use crate::domain::record::Record;
-use crate::domain::register::Register;
 use crate::domain::sensitivity::Sensitivity;
 use crate::domain::webhook::{DataEvent, Tells};
 
@@ -232,10 +231,10 @@ pub(super) fn exchange(written: written::Exchange, places: &Places<'_>) -> Resul
             }
         };
         let word = rule.register.unwrap_or_default();
-        let Some(register) = Register::parse(&word) else {
-            return problem(at("register"), one_of(&Register::ALL.map(Register::as_str), &word));
+        let Some(what) = Dropped::parse(&word) else {
+            return problem(at("register"), one_of(&Dropped::words(), &word));
         };
-        take.push(DropRule { files: glob, register, columns: columns(&at("columns"), rule.columns)? });
+        take.push(DropRule { files: glob, what, columns: columns(&at("columns"), rule.columns)? });
     }
     let mut give: Vec<WriteRule> = Vec::new();
     for (n, rule) in written.give.unwrap_or_default().into_iter().enumerate() {
@@ -387,7 +386,7 @@ pub(super) fn exchange_to_written(e: &Exchange) -> written::Exchange {
         .iter()
         .map(|rule| written::Take {
             files: Some(rule.files.glob().to_owned()),
-            register: Some(rule.register.as_str().to_owned()),
+            register: Some(rule.what.as_str().to_owned()),
             columns: lines(&rule.columns),
         })
         .collect();
@@ -443,6 +442,7 @@ mod tests {
             ("[[exchange.take]]\nfiles = 'a*.csv'\nregister = 'case'".to_owned(), "in_dir is missing"),
             ("[[exchange.take]]\nfiles = '../a'\nregister = 'case'".to_owned(), "must be a pattern of file names"),
             ("[[exchange.take]]\nfiles = 'a'\nregister = 'cases'".to_owned(), "did you mean \"case\""),
+            ("[[exchange.take]]\nfiles = 'a'\nregister = 'rosters'".to_owned(), "did you mean \"roster\""),
             ("[exchange]\nout_dir = 'o'\n[[exchange.give]]\nname = 'a'".to_owned(), "columns is missing"),
             (
                 "[exchange]\nout_dir = 'o'\n[[exchange.give]]\nname = 'a'\ncolumns = ['x = officr']".to_owned(),
@@ -462,7 +462,7 @@ mod tests {
             "[alarm]\ntell_after_s = 0\n[[alarm.webhook]]\n{HOOK}timeout_s = 3\n{MAIL}user = 'u'\npassword_file = 'p'\n\
              [[webhook]]\n{HOOK}events = ['clip.sealed', 'case.changed']\ntells = 'record'\nmax_sensitivity = 'privacy'\n\
              [outbox]\nqueue = 10\n[exchange]\nin_dir = 'i'\nout_dir = 'o'\n[[exchange.take]]\nfiles = 'c*.csv'\nregister = 'case'\n\
-             columns = ['案号 = number']\n[[exchange.give]]\nname = 'clips'\nformat = 'json'\ncolumns = ['资料 = record_id']\n"
+             columns = ['案号 = number']\n[[exchange.take]]\nfiles = 'pb*'\nregister = 'roster'\n[[exchange.give]]\nname = 'clips'\nformat = 'json'\ncolumns = ['资料 = record_id']\n"
         );
         let settings = read(&text, None, &Surroundings::default()).unwrap();
         let shown = toml::to_string(&settings.to_written()).unwrap();

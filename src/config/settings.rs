@@ -288,7 +288,7 @@ pub struct Media {
 /// Facts and case numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Casework {
-    /// CSV file, imported whenever it changes.
+    /// File, imported whenever it changes.
     pub roster: Option<PathBuf>,
     /// Place of clips of which nothing better is known.
     pub default_place: Option<String>,

@@ -307,7 +307,7 @@ sections! {
 
     /// `[casework]`
     Casework {
-        /// CSV file that says who took which recorder out; imported whenever it changes.
+        /// File that says who took which recorder out; imported whenever it changes.
         roster: PathBuf,
         /// Place of clips of which nothing better is known.
         default_place: String,

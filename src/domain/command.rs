@@ -91,11 +91,18 @@ pub enum Request {
     ImportRoster {
         /// The file's name, for the log.
         name: String,
-        /// The CSV text.
-        csv: String,
+        /// The file (CSV, XLSX or JSON) in base64.
+        content: String,
         /// Say what would change, change nothing.
         #[serde(default)]
         dry_run: bool,
+    },
+    /// Says what importing a roster would come to, every mistake by itself.
+    TryRoster {
+        /// The file's name.
+        name: String,
+        /// The file in base64.
+        content: String,
     },
     /// Takes away every row that rosters of this name brought.
     RemoveRoster {

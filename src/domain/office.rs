@@ -319,4 +319,8 @@ pub trait Premises: Send + Sync {
     fn columns(&self, register: Register) -> Vec<RegisterColumn>;
     /// A register's template: a CSV file with nothing but its header line.
     fn template(&self, register: Register) -> String;
+    /// The columns of a roster.
+    fn roster_columns(&self) -> Vec<RegisterColumn>;
+    /// A roster's template.
+    fn roster_template(&self) -> String;
 }

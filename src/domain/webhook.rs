@@ -68,7 +68,7 @@ events! {
     DisposalDecided => "disposal.decided",
     /// Nothing of a clip is left at the station but its record.
     Disposed => "clip.disposed",
-    /// A register was imported, or an import taken back.
+    /// A register or a roster was imported, or an import taken back.
     RegisterChanged => "register.changed",
     /// An evidence package was finished and signed.
     ExportFinished => "export.finished",
@@ -129,7 +129,10 @@ pub fn of_entry(envelope: &Envelope) -> Option<DataEvent> {
         EventKind::DisposalAsked => DataEvent::DisposalAsked,
         EventKind::DisposalDecided => DataEvent::DisposalDecided,
         EventKind::Disposed => DataEvent::Disposed,
-        EventKind::RegisterImported | EventKind::RegisterUndone => DataEvent::RegisterChanged,
+        EventKind::RegisterImported
+        | EventKind::RegisterUndone
+        | EventKind::RosterImported
+        | EventKind::RosterRemoved => DataEvent::RegisterChanged,
         EventKind::ExportEnded if envelope.outcome == "ok" => DataEvent::ExportFinished,
         _ => return None,
     })
@@ -155,6 +158,9 @@ pub fn ids(envelope: &Envelope, station: &str) -> Map<String, Value> {
     if EventKind::parse(&envelope.kind) == Some(EventKind::DisposalDecided) {
         data.insert("outcome".into(), envelope.outcome.as_str().into());
     }
+    if let Some(EventKind::RosterImported | EventKind::RosterRemoved) = EventKind::parse(&envelope.kind) {
+        data.insert("register".into(), "roster".into());
+    }
     for key in ["destination", "package", "register", "import", "rev", "hold", "disposal"] {
         // A commitment is an object, and says nothing to anybody.
         if let Some(value) = envelope.body.get(key).filter(|v| v.is_string() || v.is_number()) {
@@ -178,6 +184,16 @@ mod tests {
     fn envelope(draft: &Draft) -> Envelope {
         let place = Place { epoch: 1, seq: 7, wall_ms: 0, boot: "b".into(), mono_ms: 0 };
         serde_json::from_slice(&encode(draft, &place, || [0; 32]).unwrap().0).unwrap()
+    }
+
+    #[test]
+    fn a_roster_is_a_register_of_its_own_to_receivers_and_its_name_stays_here() {
+        for kind in [EventKind::RosterImported, EventKind::RosterRemoved] {
+            let entry = envelope(&Draft::daemon(kind).fact("rows", 2).secret("name", "张三的排班.xlsx"));
+            assert_eq!(of_entry(&entry), Some(DataEvent::RegisterChanged));
+            let told = ids(&entry, "one");
+            assert_eq!((&told["register"], told.contains_key("name")), (&"roster".into(), false), "{told:?}");
+        }
     }
 
     #[test]

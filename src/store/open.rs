@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0028.sql"),
     include_str!("migrations/0030.sql"),
     include_str!("migrations/0031.sql"),
+    include_str!("migrations/0034.sql"),
 ];
 
 /// The schema version that this program writes.
@@ -333,6 +334,34 @@ mod tests {
             .collect::<std::result::Result<_, _>>()
             .unwrap();
         assert_eq!(unprobed, ["019aa2c4-7f00-7abc-8def-000000000004"]);
+    }
+
+    #[test]
+    fn what_was_imported_before_rosters_were_listed_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.db");
+        let old = Connection::open(&path).unwrap();
+        let before = MIGRATIONS.iter().position(|sql| sql.contains("CREATE TABLE roster_import")).unwrap();
+        for sql in &MIGRATIONS[..before] {
+            old.execute_batch(sql).unwrap();
+        }
+        // 2026-06-19 and the night after it, and another name.
+        old.execute_batch(
+            "INSERT INTO station (one, station_id, epoch, created_ms) VALUES (1, 'one', 1, 0);
+             INSERT INTO roster (import, recorder, from_ms, to_ms, row) VALUES
+               ('a', 'r1', 1781830800000, 1781841600000, '{}'), ('a', 'r1', 1781888400000, 1781892000000, '{}'), ('b', 'r1', 5, 9, '{}');",
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", before as i64).unwrap();
+        drop(old);
+        let conn = writable(&path, &StationId::new("one").unwrap(), 0).unwrap();
+        let listed = Reader { conn: &conn }.roster_imports(None, 9).unwrap();
+        let told: Vec<_> = listed.iter().map(|i| (i.name.as_str(), i.rows, i.days, i.standing)).collect();
+        assert_eq!(told, [("b", 1, 1, Some(1)), ("a", 2, 2, Some(2))]);
+        assert_eq!(
+            (listed[1].by.as_ref(), listed[1].from_ms, listed[1].to_ms),
+            (None, 1_781_830_800_000, 1_781_892_000_000)
+        );
     }
 
     /// Whether a start reads a table shows by what it says of a page that is none.

@@ -289,6 +289,23 @@ CREATE TABLE roster (
 CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
 -- What an import may touch ends after it begins; years of rows do not.
 CREATE INDEX roster_by_import ON roster (import, to_ms);
+-- Imports of rosters, as people look them up: the log tells of them without their names.
+CREATE TABLE roster_import (
+  import_id  INTEGER PRIMARY KEY,
+  name       TEXT NOT NULL,                          -- roster.import of its rows
+  rows       INTEGER NOT NULL,                       -- of the file
+  days       INTEGER NOT NULL,                       -- on which they begin
+  from_ms    INTEGER NOT NULL,                       -- the first row's begin
+  to_ms      INTEGER NOT NULL,                       -- the last row's end
+  replaced   INTEGER NOT NULL,                       -- rows that gave way
+  actor      TEXT,                                   -- kind:id; NULL: imported before this table was there
+  at_ms      INTEGER,
+  removed_by TEXT,
+  removed_ms INTEGER,
+  CHECK ((actor IS NULL) = (at_ms IS NULL)),
+  CHECK ((removed_by IS NULL) = (removed_ms IS NULL))
+) STRICT;
+CREATE INDEX roster_import_name ON roster_import (name);
 
 -- Imports of registers. Undoing one puts back what stood there before; its row stays.
 CREATE TABLE register_import (

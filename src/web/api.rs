@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection, StringRejection};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,8 +27,6 @@ use crate::domain::record::{CaseLink, Copy, Field, Provenance, Record};
 use crate::domain::rights::Action;
 use crate::domain::why::Why;
 
-/// A roster is at most this long: a year of a large agency is under 2 MB.
-const ROSTER_BYTES: usize = 8 * 1024 * 1024;
 /// Rows of a page where nothing else is asked for.
 const ROWS: u32 = 50;
 
@@ -62,8 +60,6 @@ const ROWS: u32 = 50;
         get_case,
         status,
         bays,
-        import_roster,
-        remove_roster,
         super::derived::preview,
         super::derived::sheet,
         super::documents::list_documents,
@@ -136,6 +132,11 @@ const ROWS: u32 = 50;
         super::office::desk::issue_recorder,
         super::office::desk::return_recorder,
         super::office::desk::undo_last,
+        super::office::rosters::list_rosters,
+        super::office::rosters::import_roster,
+        super::office::rosters::try_roster,
+        super::office::rosters::template,
+        super::office::rosters::remove_roster,
         super::office::registers::list_registers,
         super::office::registers::list_entries,
         super::office::registers::template,
@@ -205,8 +206,6 @@ pub fn routes(r: Routes) -> Routes {
         .get("/api/v1/cases/{number}", Need::May(FindCase), get_case)
         .get("/api/v1/status", Need::May(SeeStation), status)
         .get("/api/v1/bays", Need::Anyone, bays)
-        .post_up_to("/api/v1/roster", Need::May(ImportRoster), ROSTER_BYTES, import_roster)
-        .delete("/api/v1/roster", Need::May(ImportRoster), remove_roster)
         .get("/api/v1/openapi.json", Need::Anyone, openapi)
         .get("/healthz", Need::Anyone, healthz)
         .get("/metrics", Need::May(ReadMetrics), metrics)
@@ -449,43 +448,6 @@ async fn push_clip(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Pa
     let answer = async {
         let request = Request::Push { clip: Some(clip_id(&id)?.to_string()), case_no: None };
         Ok(Json(site.carry_out(&visitor.caller, request).await?).into_response())
-    };
-    answered(&visitor, answer.await)
-}
-
-/// Imports a roster (officer, recorder, from, to, case, place, matter) as CSV. Of the days on which its rows begin it
-/// replaces what was imported under the same name; other days stay.
-#[utoipa::path(post, path = "/api/v1/roster", params(RosterQuery), request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, description = "What changed, or would change", body = serde_json::Value),
-        (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
-async fn import_roster(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    q: Result<Query<RosterQuery>, QueryRejection>,
-    body: Result<String, StringRejection>,
-) -> Response {
-    let answer = async {
-        let q = query(q)?;
-        let csv = body.map_err(Trouble::from)?;
-        let name = q.name.unwrap_or_else(|| "roster.csv".into());
-        let done = site.carry_out(&visitor.caller, Request::ImportRoster { name, csv, dry_run: q.dry_run }).await?;
-        Ok(Json(done).into_response())
-    };
-    answered(&visitor, answer.await)
-}
-
-/// Takes away every row that rosters of a name brought.
-#[utoipa::path(delete, path = "/api/v1/roster", params(RosterName),
-    responses((status = 200, description = "How many rows there were", body = serde_json::Value), (status = 404, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)))]
-async fn remove_roster(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    q: Result<Query<RosterName>, QueryRejection>,
-) -> Response {
-    let answer = async {
-        let name = query(q)?.name;
-        Ok(Json(site.carry_out(&visitor.caller, Request::RemoveRoster { name }).await?).into_response())
     };
     answered(&visitor, answer.await)
 }

@@ -2,7 +2,7 @@
 //! what a program asks for is carried out.
 
 use axum::Json;
-use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection, StringRejection};
+use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -28,7 +28,7 @@ macro_rules! told_to_programs {
     };
 }
 
-told_to_programs!(JsonRejection, QueryRejection, StringRejection);
+told_to_programs!(JsonRejection, QueryRejection);
 
 fn unread(status: StatusCode, why: impl FnOnce() -> Why) -> Trouble {
     match status {

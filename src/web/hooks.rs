@@ -50,7 +50,7 @@ fn event_words(event: DataEvent) -> &'static str {
         DataEvent::DisposalAsked => "A list of clips was proposed for disposal after appraisal.",
         DataEvent::DisposalDecided => "A second person confirmed or refused that list.",
         DataEvent::Disposed => "Nothing of a clip is left at the station but its record.",
-        DataEvent::RegisterChanged => "A register was imported, or an import taken back.",
+        DataEvent::RegisterChanged => "A register or a roster was imported, or an import taken back.",
         DataEvent::ExportFinished => "An evidence package was finished and signed.",
     }
 }
@@ -97,7 +97,7 @@ fn event_schema() -> Value {
             "case": text("Hex SHA-256 of the case key, as in object keys"),
             "destination": text("Name of the destination"),
             "package": text("Id of the evidence package"),
-            "register": text("unit, officer, recorder, party, case or catalogue"),
+            "register": text("unit, officer, recorder, party, case, catalogue or roster"),
             "import": { "type": "integer", "description": "Number of the import" },
             "rev": { "type": "integer", "description": "Revision" },
             "hold": { "type": "integer", "description": "Number of the hold" },

@@ -6,6 +6,7 @@
 //! recorders  recorders: who has which, approve, refuse, repair, retire, assign    (office/recorders.rs)
 //! desk       issue and return by scanning                                        (office/desk.rs)
 //! registers  importing registers, taking an import back                           (office/registers.rs)
+//! rosters    importing rosters, taking away what one brought                      (office/rosters.rs)
 //! parties    一户一档                                                              (office/parties.rs)
 //! bulk       several clips at once                                                (office/bulk.rs)
 //! ```
@@ -16,12 +17,13 @@ pub mod desk;
 pub mod parties;
 pub mod recorders;
 pub mod registers;
+pub mod rosters;
 
 use super::routes::Routes;
 use super::site::ReadError;
 use super::view::office::{
     DestinationFacts, Done, EntriesView, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView,
-    Scanned,
+    RostersView, Scanned,
 };
 use crate::domain::ids::ClipId;
 use crate::domain::office::Premises;
@@ -31,7 +33,7 @@ use crate::domain::rights::Within;
 
 /// Every route of these pages.
 pub fn routes(r: Routes) -> Routes {
-    [admin::routes, recorders::routes, desk::routes, registers::routes, parties::routes, bulk::routes]
+    [admin::routes, recorders::routes, desk::routes, registers::routes, rosters::routes, parties::routes, bulk::routes]
         .into_iter()
         .fold(r, |all, some: fn(Routes) -> Routes| some(all))
 }
@@ -52,6 +54,8 @@ pub trait Office: Send + Sync {
     fn recorder<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Option<RecorderView>, ReadError>>;
     /// Destinations in the order of the configuration.
     fn destinations(&self) -> BoxFuture<'_, Result<Vec<DestinationFacts>, ReadError>>;
+    /// A page of the imports of rosters.
+    fn rosters<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<RostersView, ReadError>>;
     /// Registers and a page of their imports.
     fn registers<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<RegistersView, ReadError>>;
     /// A page of the entries of a register that contain `find`.

@@ -150,25 +150,6 @@ pub struct UnlinkQuery {
     pub reason: String,
 }
 
-/// Which rosters are taken away.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct RosterName {
-    /// The name under which they were imported.
-    pub name: String,
-}
-
-/// How a roster is imported.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default)]
-pub struct RosterQuery {
-    /// The file's name: what was imported under the same one gives way; without it `roster.csv`.
-    pub name: Option<String>,
-    /// Say what would change, change nothing.
-    pub dry_run: bool,
-}
-
 /// How cases are searched.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -138,6 +138,38 @@ test('a register is tried, its mistakes are told by their lines, then imported a
   await page.context().close();
 });
 
+test('a roster is tried, its mistakes are told by their lines, then imported and taken away', { timeout: 60_000 }, async () => {
+  const page = await open(chrome);
+  await signIn(page, 'dang');
+  await page.goto(`${station.url}/rosters`);
+  const file = path.join(station.dir, '排班<i>.csv');
+  const head = '采集人,记录仪,领用时间,归还时间,地点\n';
+  await writeFile(file, `${head}采集人甲,36NCC009910,上午,2026-01-05 12:00,\n,36NCC009910,2026-01-05 13:00,2026-01-05 17:00,\n`);
+  await page.locator('[name=file]').setInputFiles(file);
+  await page.getByRole('button', { name: '试导入' }).click();
+  await page.locator('.outcome tbody tr').nth(1).waitFor();
+  assert.match(await page.locator('.outcome tbody').innerText(), /2\s+领用时间\s+上午/);
+  assert.ok(await page.locator('[data-real]').isDisabled());
+  // Of a time long before any clip, so that it changes none of them.
+  await writeFile(file, `${head}采集人甲,36NCC009910,2026-01-05 08:00,2026-01-05 12:00,西街\n采集人乙,36NCC009910,2026-01-06 08:00,2026-01-06 12:00,西街\n`);
+  await page.locator('[name=file]').setInputFiles([]);
+  await page.locator('[name=file]').setInputFiles(file);
+  await page.getByRole('button', { name: '试导入' }).click();
+  await page.locator('.outcome .notice.safe', { hasText: '将导入 2 行，涉及 2 天' }).waitFor();
+  await page.locator('[data-real]').click();
+  await page.getByRole('link', { name: '查看导入记录' }).click();
+  const line = page.locator('.things li', { hasText: '排班<i>.csv' });
+  await line.getByText('2026-01-05 至 2026-01-06').waitFor();
+  assert.match(await line.innerText(), /2 行.*共 2 天[\s\S]*现有 2 行/);
+  await line.locator('summary').click();
+  await line.getByText('删除以这个名称导入的全部内容？').waitFor();
+  await line.getByRole('button', { name: '删除' }).click();
+  await page.locator('.notice.safe', { hasText: '已删除' }).waitFor();
+  assert.equal(await page.locator('form[action="/rosters/remove"] [value="排班<i>.csv"]').count(), 0);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('a party is found from its case, and several clips are set at once', { timeout: 60_000 }, async () => {
   const page = await open(chrome);
   await signIn(page, 'head');
@@ -205,7 +237,7 @@ test('the box: recorders, a destination that is tried, the self-check; no case a
   await page.getByRole('button', { name: '试运行规则' }).click();
   await page.getByText('未作任何改动').first().waitFor({ timeout: 30_000 });
   assert.ok(!(await page.content()).includes(CASE));
-  for (const at of ['/desk', '/registers', '/parties', '/clips']) {
+  for (const at of ['/desk', '/registers', '/rosters', '/parties', '/clips']) {
     await page.goto(station.url + at);
     await page.getByText('没有权限').waitFor();
   }
@@ -213,7 +245,7 @@ test('the box: recorders, a destination that is tried, the self-check; no case a
   await page.context().close();
   const officer = await open(chrome);
   await signIn(officer, 'jia');
-  for (const at of ['/desk', '/registers', '/admin', '/admin/recorders']) {
+  for (const at of ['/desk', '/registers', '/rosters', '/admin', '/admin/recorders']) {
     await officer.goto(station.url + at);
     await officer.getByText('没有权限').waitFor();
   }
@@ -223,7 +255,7 @@ test('the box: recorders, a destination that is tried, the self-check; no case a
 });
 
 test('every page of the office in both languages, wide and narrow', { timeout: 240_000 }, async () => {
-  await look('dang', ['/registers', '/registers/officer', '/registers/rules']);
+  await look('dang', ['/registers', '/registers/officer', '/registers/rules', '/rosters']);
   await look('head', ['/desk', '/parties', `/parties/${encodeURIComponent(PARTY)}`, '/clips', '/']);
   await look('box', ['/admin', '/admin/recorders', '/admin/recorders/36NCC009910', '/admin/destinations', '/admin/check', '/admin/configuration', '/admin/rules', '/']);
 });

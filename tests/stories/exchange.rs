@@ -104,6 +104,7 @@ fn files_of_a_front_end_machine_are_imported_once_and_changes_come_out() {
         "{}[exchange]\nin_dir = \"in\"\npoll_s = 1\nout_dir = \"out\"\nout_every_minutes = 1\n\
          [[exchange.take]]\nfiles = \"aj*.csv\"\nregister = \"case\"\ncolumns = [\"AJBH = number\", \"AY = cause\", \"DSR = party\"]\n\
          [[exchange.take]]\nfiles = \"ry*.csv\"\nregister = \"officer\"\n\
+         [[exchange.take]]\nfiles = \"pb*\"\nregister = \"roster\"\ncolumns = [\"XM = officer\", \"SB = recorder\", \"KSSJ = from\", \"JSSJ = to\", \"BZ = matter\"]\n\
          [[exchange.give]]\nname = \"clips\"\ncolumns = [\"ZLBH = record_id\", \"AJBH = case_no\", \"CJR = officer\", \"SHA = sha256\"]\n",
         folder("near", "near")
     ));
@@ -150,6 +151,29 @@ fn files_of_a_front_end_machine_are_imported_once_and_changes_come_out() {
         "AJBH,LX,AY,DSR\n赵卫罚〔2026〕12号,x,无证经营,赵县某饭店\n赵卫罚〔2026〕13号,x,超范围,\n",
     );
     station.until("it is imported again", |s| s.query("SELECT 1 FROM register_import", &[]).len() == imports + 2);
+
+    // Rosters come as registers do: under their names of the columns, one roster from all files of a rule, day by day.
+    let shift = |day: &str, officer: &str, from: &str| {
+        format!("{officer},36NCC009910,2026-06-{day} {from},2026-06-{day} 18:00,现场检查\n")
+    };
+    let sheet = |rows: &[String]| format!("XM,SB,KSSJ,JSSJ,BZ\n{}", rows.concat());
+    let stands = |s: &Station| s.query("SELECT json_extract(row, '$.officer') FROM roster ORDER BY from_ms", &[]).len();
+    drop_file(&station, "pb-0601.csv", &sheet(&[shift("01", "张三", "08:00"), shift("02", "李四", "08:00")]));
+    station.until("the roster is imported", |s| stands(s) == 2);
+    drop_file(&station, "pb-0602.csv", &sheet(&[shift("02", "王五", "08:00"), shift("03", "李四", "08:00")]));
+    station.until("the next one, too", |s| stands(s) == 3);
+    let listed = station.json(["roster", "imports"]);
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["replaced"], &listed[0]["standing"]),
+        (&"pb*".into(), &1.into(), &3.into())
+    );
+    // Before this there were a refused file and its report.
+    drop_file(&station, "pb-0603.csv", &sheet(&[shift("04", "张三", "8点")]));
+    station.until("one is refused", |s| files(s, "in/refused").len() == 4);
+    let report = files(&station, "in/refused").into_iter().find(|f| f.ends_with("pb-0603.csv.report.csv")).unwrap();
+    let report = fs::read_to_string(station.path(format!("in/refused/{report}"))).unwrap();
+    assert!(report.contains("\n2,KSSJ,2026-06-04 8点,"), "{report}");
+    assert_eq!(stands(&station), 3);
 
     // What changed comes out, whole, under their names; a clip above the label does not.
     station.card("a").file(dsj("36NCC009910", "091200"), footage(200_000, 1), 60);

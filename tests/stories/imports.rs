@@ -259,17 +259,33 @@ fn every_mistake_of_a_roster_s_row_is_told_and_nothing_of_it_counts() {
         ("李四,R1,2026-06-19 09:00,2026-06-19 09:00,,".into(), "归还时间", "later than the time of taking out"),
         ("李四,R1,2026-06-19 09:00,2026-06-19 12:00,赵卫罚2026-12,".into(), "案件编号", "is 赵卫罚〔2026〕12号 meant?"),
     ];
+    let browser = Browser::new(&station.page());
     let file = station.path("roster.csv");
     let path = file.to_str().unwrap().to_owned();
     for (wrong, column, words) in &table {
-        fs::write(&file, format!("{HEAD}\n{SOUND}\n\n{wrong}\n")).unwrap();
-        for more in [&["--dry-run"][..], &[]] {
-            let output = station.evidock(["roster", "import", path.as_str()].iter().chain(more));
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(1), "{wrong}: {said}");
-            assert!(said.contains("nothing was imported"), "{wrong}: {said}");
-            // The blank line counts, as in an editor.
-            assert!(said.contains(&format!("line 4, column {column}")) && said.contains(words), "{wrong}: {said}");
+        for (form, bytes, line) in roster_forms(HEAD, SOUND, wrong) {
+            let what = format!("{wrong} as {form}");
+            fs::write(&file, &bytes).unwrap();
+            for more in [&["--dry-run"][..], &[]] {
+                let output = station.evidock(["roster", "import", path.as_str()].iter().chain(more));
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+                assert!(said.contains("nothing was imported"), "{what}: {said}");
+                assert!(
+                    said.contains(&format!("line {line}, column {column}")) && said.contains(words),
+                    "{what}: {said}"
+                );
+            }
+            let (status, told) = post(&browser, "/api/v1/roster/trial?name=a", &bytes);
+            let found: Value = serde_json::from_str(&told).unwrap();
+            let (found, all) = (&found["mistakes"][0], &found["mistakes_in_all"]);
+            assert_eq!((status, all, &found["line"]), (200, &1.into(), &line.into()), "{what}: {told}");
+            assert!(found["column"] == *column && found["problem"].as_str().unwrap().contains(words), "{what}: {told}");
+            let (status, page) = post(&browser, "/rosters/upload?name=a&dry_run=true", &bytes);
+            let row = format!("<td class=\"num\">{line}</td><td>{column}</td>");
+            assert!(status == 200 && page.contains(&row), "{what}: {page}");
+            let (status, page) = post(&browser, "/rosters/upload?name=a", &bytes);
+            assert!(status == 422 && page.contains("nothing was imported"), "{what}: {page}");
         }
     }
     // All of them at once are told at once.
@@ -278,19 +294,61 @@ fn every_mistake_of_a_roster_s_row_is_told_and_nothing_of_it_counts() {
     let (_, said) = station.refused(1, ["roster", "import", &path]);
     assert!(said.contains("9 mistake(s)"), "{said}");
     assert!(table.iter().all(|(_, column, words)| said.contains(column) && said.contains(words)), "{said}");
-    // A workbook and JSON are no roster, and the refusal says what is.
-    fs::write(&file, sheet::write("表", "", &["领用人"], &[vec![Cell::from("张三")]])).unwrap();
-    let (_, said) = station.refused(1, ["roster", "import", &path]);
-    assert!(said.contains("save it as CSV"), "{said}");
-    fs::write(&file, "[{\"领用人\": \"张三\"}]").unwrap();
-    let (_, said) = station.refused(1, ["roster", "import", &path]);
-    assert!(said.contains("column"), "{said}");
     assert_eq!(station.one("SELECT count(*) FROM roster", &[]), "0", "nothing of any of them");
+    assert_eq!(station.json(["roster", "imports"]), json!([]));
 
-    fs::write(&file, format!("{HEAD}\n{SOUND}\n")).unwrap();
-    let tried = station.json(["roster", "import", &path, "--dry-run"]);
-    assert_eq!((&tried["rows"], &tried["changed"], &tried["dry_run"]), (&1.into(), &true.into(), &true.into()));
-    assert_eq!(station.one("SELECT count(*) FROM roster", &[]), "0");
-    station.json(["roster", "import", &path]);
-    assert_eq!(station.one("SELECT count(*) FROM roster", &[]), "1");
+    // Tried, imported and taken away in each form.
+    for (form, bytes, _) in roster_forms(HEAD, SOUND, SOUND) {
+        fs::write(&file, &bytes).unwrap();
+        let tried = station.json(["roster", "import", &path, "--dry-run"]);
+        assert_eq!(
+            (&tried["rows"], &tried["days"], &tried["changed"], &tried["dry_run"]),
+            (&1.into(), &1.into(), &true.into(), &true.into()),
+            "{form}"
+        );
+        assert!(tried["warnings"][0].as_str().unwrap().contains("it counts once"), "{form}: {tried}");
+        let rows = || station.one("SELECT count(*) FROM roster", &[]);
+        assert_eq!(rows(), "0", "{form}");
+        station.json(["roster", "import", &path]);
+        assert_eq!(rows(), "1", "{form}");
+        let listed = station.json(["roster", "imports"])[0].clone();
+        assert_eq!((&listed["name"], &listed["standing"]), (&"roster.csv".into(), &1.into()), "{form}: {listed}");
+        assert!(browser.get("/rosters").text().contains("roster.csv"), "{form}");
+        assert_eq!(browser.form("/rosters/remove", &[("name", "roster.csv")]).status, 303, "{form}");
+        assert_eq!(rows(), "0", "{form}");
+        let listed = station.json(["roster", "imports"])[0].clone();
+        assert!(listed["removed_at"].is_string() && listed["standing"].is_null(), "{form}: {listed}");
+        // And once by a program.
+        let (status, done) = post(&browser, "/api/v1/roster?name=b", &bytes);
+        assert!(status == 200 && done.contains("\"rows\":1"), "{form}: {done}");
+        let told = browser.get("/api/v1/roster").json()["imports"].clone();
+        assert_eq!((&told[0]["name"], &told[0]["days"], &told[0]["standing"]), (&"b".into(), &1.into(), &1.into()));
+        assert_eq!(browser.send("DELETE", "/api/v1/roster?name=b", &[], b"").status, 200, "{form}");
+    }
+    assert_eq!(browser.send("DELETE", "/api/v1/roster?name=b", &[], b"").status, 404);
+
+    let template = station.evidock(["roster", "template"]);
+    let header = String::from_utf8(template.stdout).unwrap();
+    assert!(header.starts_with("\u{feff}采集人,记录仪,领用时间,归还时间,案件编号"), "{header}");
+    assert_eq!(station.json(["roster", "template"])[0]["name"], "officer");
+}
+
+/// A roster in each form, with the line under which its second row is told.
+fn roster_forms(head: &str, sound: &str, wrong: &str) -> Vec<(&'static str, Vec<u8>, u64)> {
+    let head: Vec<&str> = head.split(',').collect();
+    let rows: [Vec<&str>; 2] = [sound, wrong].map(|row| row.split(',').collect());
+    let cells: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(|v| Cell::from(*v)).collect()).collect();
+    let mut forms = vec![
+        // A blank line counts, as in an editor.
+        ("csv", format!("{}\n{sound}\n\n{wrong}\n", head.join(",")).into_bytes(), 4),
+        ("xlsx", sheet::write("排班表", "", &head, &cells), 4),
+    ];
+    // An object has a name for each of its values.
+    if rows[1].len() <= head.len() {
+        let object = |row: &Vec<&str>| -> Value {
+            Value::Object(head.iter().zip(row).map(|(name, v)| ((*name).to_owned(), json!(v))).collect())
+        };
+        forms.push(("json", serde_json::to_vec(&rows.iter().map(object).collect::<Vec<_>>()).unwrap(), 2));
+    }
+    forms
 }

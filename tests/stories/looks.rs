@@ -152,11 +152,12 @@ fn registers_rules_and_the_desk_are_shown_to_nobody_unseen() {
     let searches = |what: &str| {
         entries(&station, "access.search").iter().filter(|e| e["body"]["what"] == what && e["via"] == "cli").count()
     };
-    let shown: [(&[&str], &str); 7] = [
+    let shown: [(&[&str], &str); 8] = [
         (&["register", "list", "case"], "search"),
         (&["register", "list", "party", "--find", "饭店"], "search"),
         (&["register", "list", "officer"], "search"),
         (&["register", "imports"], "list"),
+        (&["roster", "imports"], "list"),
         (&["rules", "try"], "list"),
         (&["desk", "list"], "list"),
         (&["desk", "list", "--overdue"], "list"),

@@ -198,6 +198,8 @@ const TELLS_NO_CASE: &[&str] = &[
     "/api/v1/recorders/{device}",
     "/api/v1/registers",
     "/api/v1/registers/{register}/template",
+    "/api/v1/roster",
+    "/api/v1/roster/template",
     "/api/v1/rules",
     "/api/v1/status",
     "/api/v1/tokens",
@@ -207,6 +209,8 @@ const TELLS_NO_CASE: &[&str] = &[
     "/metrics",
     "/registers",
     "/registers/{register}/template",
+    "/rosters",
+    "/rosters/template",
 ];
 
 /// Every route that is asked for something and tells of clips or cases: thumbnails, previews, sheets, derived files, zips of

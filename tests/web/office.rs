@@ -27,6 +27,7 @@ pub fn pages() -> Vec<String> {
         "/registers",
         "/registers/officer",
         "/registers/rules",
+        "/rosters",
         "/parties",
         "/parties?query=%E6%97%A0",
         "/parties/%E9%A5%AD%E5%BA%97",
@@ -201,6 +202,59 @@ async fn a_register_is_tried_before_it_is_imported() {
     assert_eq!(send("/registers/nothing").await.status, StatusCode::NOT_FOUND);
     let template = visit.get("/registers/officer/template").await;
     assert_eq!(template.header("content-disposition"), "attachment; filename=\"officer.csv\"");
+}
+
+#[tokio::test]
+async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
+    let visit = Visit::to(Scene::Busy);
+    let send = async |path: &str| {
+        let request = Request::post(path)
+            .header("host", "127.0.0.1:8080")
+            .header("origin", "http://127.0.0.1:8080")
+            .header("content-type", "application/octet-stream")
+            .body(Body::from("采集人\n张三\n"));
+        visit.send(request.unwrap()).await
+    };
+    let page = visit.get("/rosters").await.text();
+    for words in ["排班 6月.xlsx", "140 行", "共 7 天", "现有 137 行", "已删除", "采集人*、案件编号"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert_eq!(page.matches("action=\"/rosters/remove\"").count(), 1, "by the newest of its name alone");
+    // A mistake, in the reader's words, with its line and as text.
+    let reply = serde_json::json!({
+        "rows": 1, "warnings": ["line 4 repeats line 2"], "warnings_why": [Why::RosterRepeated { first: 2, line: 4 }],
+        "mistakes_in_all": 1,
+        "mistakes": [{ "line": 3, "column": "起", "value": "<b>上午", "problem": "there is no such date", "why": Why::NoSuchTime {} }],
+    });
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::Done(reply));
+    let page = send("/rosters/upload?name=a.csv&dry_run=true").await.text();
+    assert!(page.contains("data-ready=\"no\"") && page.contains("没有这个日期或时间") && !page.contains("<b>上午"));
+    assert!(page.contains("第 4 行与第 2 行相同") && !page.contains("repeats"), "{page}");
+    assert!(matches!(&visit.asked.taken()[..], [Asked::TryRoster { name, .. }] if name == "a.csv"));
+    let sound = serde_json::json!({ "rows": 2, "days": 1, "replaced": 1, "mistakes": [], "mistakes_in_all": 0 });
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::Done(sound));
+    assert!(send("/rosters/upload?name=a.csv&dry_run=true").await.text().contains("data-ready=\"yes\""));
+    visit.asked.taken();
+    assert!(send("/rosters/upload?name=a.csv&dry_run=false").await.text().contains("/rosters?done=imported"));
+    assert!(matches!(&visit.asked.taken()[..], [Asked::ImportRoster { dry_run: false, .. }]));
+    assert_eq!(visit.post("/rosters/remove", "name=a.csv").await.status, StatusCode::SEE_OTHER);
+    assert!(matches!(&visit.asked.taken()[..], [Asked::RemoveRoster { name }] if name == "a.csv"));
+    let missing = Why::NoRoster { name: "b.csv".into(), known: vec!["a.csv".into()] };
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("not_found", missing));
+    let answer = visit.post("/rosters/remove", "name=b.csv").await;
+    assert!(answer.status == StatusCode::NOT_FOUND && answer.text().contains("没有以“b.csv”导入的排班表"));
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", Why::TableEmpty {}));
+    let refused = send("/rosters/upload?name=a.csv&dry_run=false").await;
+    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text().contains("没有内容：第一行是列名"));
+    // What programs are told, and the template.
+    *visit.asked.refuse.lock().unwrap() = None;
+    let told = visit.get("/api/v1/roster").await.json()["imports"].clone();
+    assert_eq!((&told[0]["rows"], &told[0]["standing"], &told[2]["at"]), (&140.into(), &137.into(), &().into()));
+    for path in ["/rosters/template", "/api/v1/roster/template"] {
+        let template = visit.get(path).await;
+        assert_eq!(template.header("content-disposition"), "attachment; filename=\"roster.csv\"", "{path}");
+    }
 }
 
 #[tokio::test]

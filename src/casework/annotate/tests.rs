@@ -44,7 +44,7 @@ fn ms(text: &str) -> i64 {
 fn rows(lines: &str) -> Vec<RosterRow> {
     let text = format!("officer,recorder,from,to,case,place,matter,proves,stage\n{lines}");
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
-    let roster = roster::parse(&text, &zone, &NumberRule::builtin(), 2026).unwrap();
+    let roster = roster::read(text.as_bytes(), &zone, &NumberRule::builtin(), 2026).unwrap();
     roster.accept(false).unwrap()
 }
 

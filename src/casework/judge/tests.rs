@@ -87,7 +87,7 @@ fn judge() -> Judge {
 
 fn import_roster(store: &Store, lines: &str) {
     let text = format!("officer,recorder,from,to,case\n{lines}");
-    let parsed = roster::parse(&text, &TimeZone::get(ZONE).unwrap(), &NumberRule::builtin(), 2026).unwrap();
+    let parsed = roster::read(text.as_bytes(), &TimeZone::get(ZONE).unwrap(), &NumberRule::builtin(), 2026).unwrap();
     let rows = parsed.accept(false).unwrap();
     let import = move |tx: &Tx<'_>| {
         let change = roster_import::change(&tx.read(), "x", &rows, &TimeZone::get(ZONE).unwrap())?;

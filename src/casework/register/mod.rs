@@ -67,11 +67,21 @@ pub struct Column {
     pub example: &'static str,
 }
 
-const fn column(name: &'static str, names: &'static [&'static str], form: Form, example: &'static str) -> Column {
+pub(in crate::casework) const fn column(
+    name: &'static str,
+    names: &'static [&'static str],
+    form: Form,
+    example: &'static str,
+) -> Column {
     Column { name, names, form, required: false, example }
 }
 
-const fn required(name: &'static str, names: &'static [&'static str], form: Form, example: &'static str) -> Column {
+pub(in crate::casework) const fn required(
+    name: &'static str,
+    names: &'static [&'static str],
+    form: Form,
+    example: &'static str,
+) -> Column {
     Column { name, names, form, required: true, example }
 }
 
@@ -156,7 +166,12 @@ pub fn columns(register: Register) -> &'static [Column] {
 
 /// The template of a register: its header line, marked as UTF-8 so that spreadsheet programs read it as it is.
 pub fn template(register: Register) -> String {
-    let names: Vec<&str> = columns(register).iter().map(|c| c.names[0]).collect();
+    header_line(columns(register))
+}
+
+/// A table with nothing but the Chinese names of its columns.
+pub(in crate::casework) fn header_line(columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|c| c.names[0]).collect();
     format!("\u{feff}{}\r\n", names.join(","))
 }
 
@@ -202,7 +217,7 @@ pub enum RegisterError {
 }
 
 /// Mistakes that are spelled out; whoever made more has made the same again.
-const TOLD: usize = 100;
+pub(in crate::casework) const TOLD: usize = 100;
 
 in_words_of_why!(RegisterError, EntryError, Problem);
 
@@ -381,18 +396,22 @@ impl Found {
     }
 }
 
+/// A column's name as it is compared; `None` of one that says nothing that we keep.
+pub(in crate::casework) fn plain(name: &str) -> Option<String> {
+    let plain: String = half_width(name).to_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
+    // Templates of agencies mark what is required by a star.
+    let plain = plain.trim_matches('*');
+    (!plain.is_empty() && !IGNORED.contains(&plain)).then(|| plain.to_owned())
+}
+
 /// Where each column of the register stands in the file.
 fn header(register: Register, names: &[String]) -> Result<BTreeMap<&'static str, usize>, RegisterError> {
     let columns = columns(register);
     let mut at = BTreeMap::new();
     let mut problems = Vec::new();
     for (n, name) in names.iter().enumerate() {
-        let plain: String = half_width(name).to_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
-        // Templates of agencies mark what is required by a star.
-        let plain = plain.trim_matches('*');
-        if plain.is_empty() || IGNORED.contains(&plain) {
-            continue;
-        }
+        let Some(plain) = plain(name) else { continue };
+        let plain = plain.as_str();
         match columns.iter().find(|c| c.name == plain || c.names.contains(&plain)) {
             None => {
                 let known = columns.iter().map(|c| c.names[0].to_owned()).collect();

@@ -1,13 +1,13 @@
-//! A register's file as a table of text, whatever it was saved as: CSV with commas or tabs in the encodings of spreadsheet
-//! programs, an XLSX workbook, or JSON (a list of objects).
+//! The file of a register or a roster as a table of text, whatever it was saved as: CSV with commas or tabs in the encodings
+//! of spreadsheet programs, an XLSX workbook, or JSON (a list of objects).
 
 use std::fmt;
 
+use encoding_rs::{Encoding, GB18030};
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::xlsx::{self, XlsxError};
-use crate::casework::roster::{self, Lines, RosterError};
 use crate::domain::why::{Why, in_words_of_why};
 
 /// Largest file, bytes: 100,000 cases with twenty values each.
@@ -82,10 +82,7 @@ pub fn read(bytes: &[u8]) -> Result<Table, TableError> {
     let table = if xlsx::is_workbook(bytes) {
         of_rows(xlsx::rows(bytes)?)
     } else {
-        let text = roster::decode(bytes).map_err(|e| match e {
-            RosterError::TooLarge => TableError::TooLarge,
-            _ => TableError::NotText,
-        })?;
+        let text = decode(bytes)?;
         let text = text.trim_start_matches('\u{feff}');
         if text.trim_start().starts_with('[') { json(text)? } else { csv(text)? }
     };
@@ -94,6 +91,20 @@ pub fn read(bytes: &[u8]) -> Result<Table, TableError> {
         n if n > MAX_ROWS => Err(TableError::TooLarge),
         _ => Ok(table),
     }
+}
+
+/// The text of a file: UTF-8 with or without a mark, UTF-16 with one, else GB18030, in which spreadsheet programs save CSV
+/// in China.
+fn decode(bytes: &[u8]) -> Result<String, TableError> {
+    let (encoding, mark) = match Encoding::for_bom(bytes) {
+        Some(found) => found,
+        None if std::str::from_utf8(bytes).is_ok() => (encoding_rs::UTF_8, 0),
+        None => (GB18030, 0),
+    };
+    let text =
+        encoding.decode_without_bom_handling_and_without_replacement(&bytes[mark..]).ok_or(TableError::NotText)?;
+    // Files of programs are full of them; no CSV has one.
+    if text.contains('\0') { Err(TableError::NotText) } else { Ok(text.into_owned()) }
 }
 
 /// The first row that is not empty names the columns.
@@ -127,6 +138,30 @@ fn csv(text: &str) -> Result<Table, TableError> {
         }
     }
     Ok(of_rows(rows))
+}
+
+/// Lines as an editor counts them. The CSV reader's own count stands before the blank lines, or the second
+/// half of a line end, that it skips.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text: text.as_bytes(), at: 0, line: 1 }
+    }
+
+    /// The line of the record that is found at or after a byte; bytes must not go back.
+    fn at(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(c) = self.text.get(self.at).filter(|c| self.at < byte || matches!(c, b'\r' | b'\n')) {
+            self.at += 1;
+            self.line += u64::from(*c == b'\n' || (*c == b'\r' && self.text.get(self.at) != Some(&b'\n')));
+        }
+        self.line
+    }
 }
 
 /// What the rows so far take in memory.

@@ -3,7 +3,8 @@
 //!
 //! A workbook is a zip of XML. Every length in it is a claim of the file's: what is unpacked is counted against one budget,
 //! rows and columns are bounded, document types are refused. Dates are numbers with a format: they come out as
-//! `2026-06-19 09:00:00`. Formulas give the value that was saved with them.
+//! `2026-06-19 09:00:00`, midnight as `2026-06-19` unless the format shows the time of day. Formulas give the value that was
+//! saved with them.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -85,12 +86,12 @@ pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, XlsxError> {
         Some(xml) => shared_texts(&xml)?,
         None => Vec::new(),
     };
-    let dates = match parts.read("xl/styles.xml")? {
-        Some(xml) => date_styles(&xml)?,
+    let styles = match parts.read("xl/styles.xml")? {
+        Some(xml) => styles(&xml)?,
         None => Vec::new(),
     };
     let xml = parts.read(&sheet)?.ok_or_else(|| odd(format!("{sheet} is not in it")))?;
-    cells(&xml, &texts, &dates, from_1904)
+    cells(&xml, &texts, &styles, from_1904)
 }
 
 /// The files of a zip.
@@ -254,15 +255,24 @@ fn shared_texts(xml: &str) -> Result<Vec<String>, XlsxError> {
     Ok(texts)
 }
 
-/// For each cell style, whether it shows its number as a date or time.
-fn date_styles(xml: &str) -> Result<Vec<bool>, XlsxError> {
+/// What a cell's format makes of its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Number,
+    Day,
+    /// A time of day, by itself or beside the day.
+    Time,
+}
+
+/// For each cell style, what it shows.
+fn styles(xml: &str) -> Result<Vec<Shows>, XlsxError> {
     let (mut own, mut styles, mut in_cells) = (BTreeMap::new(), Vec::new(), false);
     walk(xml, |seen| {
         match seen {
             Seen::Open(tag) => match tag.local_name().as_ref() {
                 "numFmt" => {
                     if let (Some(id), Some(code)) = (attribute(tag, "numFmtId")?, attribute(tag, "formatCode")?) {
-                        own.insert(id, is_date_code(&code));
+                        own.insert(id, shows(&code));
                     }
                 }
                 "cellXfs" => in_cells = true,
@@ -270,7 +280,11 @@ fn date_styles(xml: &str) -> Result<Vec<bool>, XlsxError> {
                     let id = attribute(tag, "numFmtId")?.unwrap_or_default();
                     let built_in = || {
                         // ECMA-376 18.8.30: 14-22 and 45-47 everywhere, 27-36 and 50-58 in Chinese and Japanese.
-                        id.parse::<u32>().is_ok_and(|n| matches!(n, 14..=22 | 27..=36 | 45..=47 | 50..=58))
+                        match id.parse::<u32>() {
+                            Ok(18..=22 | 32..=35 | 45..=47 | 55 | 56) => Shows::Time,
+                            Ok(14..=17 | 27..=31 | 36 | 50..=54 | 57 | 58) => Shows::Day,
+                            _ => Shows::Number,
+                        }
                     };
                     styles.push(own.get(&id).copied().unwrap_or_else(built_in));
                 }
@@ -284,23 +298,26 @@ fn date_styles(xml: &str) -> Result<Vec<bool>, XlsxError> {
     Ok(styles)
 }
 
-/// Whether a format's code shows a date or time: one of its letters outside quotes, brackets and escapes.
-fn is_date_code(code: &str) -> bool {
+/// What a format's code shows: by its letters outside quotes, brackets and escapes.
+fn shows(code: &str) -> Shows {
     let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
-    code.chars().any(|c| {
+    let mut found = Shows::Number;
+    for c in code.chars() {
         if std::mem::take(&mut escaped) {
-            return false;
+            continue;
         }
         match c {
             '"' => quoted = !quoted,
             '\\' | '_' | '*' => escaped = true,
             '[' if !quoted => bracketed = true,
             ']' if !quoted => bracketed = false,
-            'y' | 'Y' | 'm' | 'M' | 'd' | 'D' | 'h' | 'H' | 's' | 'S' => return !quoted && !bracketed,
+            _ if quoted || bracketed => {}
+            'h' | 'H' | 's' | 'S' => return Shows::Time,
+            'y' | 'Y' | 'm' | 'M' | 'd' | 'D' => found = Shows::Day,
             _ => {}
         }
-        false
-    })
+    }
+    found
 }
 
 /// The form of a cell's value.
@@ -311,10 +328,10 @@ enum Form {
     Text,
 }
 
-fn cells(xml: &str, texts: &[String], dates: &[bool], from_1904: bool) -> Result<Vec<Row>, XlsxError> {
+fn cells(xml: &str, texts: &[String], styles: &[Shows], from_1904: bool) -> Result<Vec<Row>, XlsxError> {
     let mut rows: Vec<Row> = Vec::new();
     let (mut number, mut row) = (0u64, Vec::<String>::new());
-    let (mut column, mut form, mut is_date) = (0usize, Form::Number, false);
+    let (mut column, mut form, mut shown) = (0usize, Form::Number, Shows::Number);
     let (mut value, mut in_value) = (String::new(), false);
     // A text that cells share counts as often as it is pointed to, and so do cells that only fill up a row.
     let mut held = Held::default();
@@ -335,7 +352,7 @@ fn cells(xml: &str, texts: &[String], dates: &[bool], from_1904: bool) -> Result
                         _ => Form::Number,
                     };
                     let style = attribute(tag, "s")?.and_then(|s| s.parse::<usize>().ok()).unwrap_or(0);
-                    is_date = dates.get(style).copied().unwrap_or(false);
+                    shown = styles.get(style).copied().unwrap_or(Shows::Number);
                     value.clear();
                 }
                 "v" | "t" => in_value = true,
@@ -354,7 +371,7 @@ fn cells(xml: &str, texts: &[String], dates: &[bool], from_1904: bool) -> Result
                         let n = value.trim().parse::<usize>().ok();
                         n.and_then(|n| texts.get(n)).cloned().ok_or_else(|| odd("a cell points to no text"))?
                     }
-                    Form::Number => number_text(value.trim(), is_date, from_1904),
+                    Form::Number => number_text(value.trim(), shown, from_1904),
                 };
                 if !text.is_empty() {
                     if !held.add(text.len() + (column + 1).saturating_sub(row.len()) * size_of::<String>()) {
@@ -388,9 +405,11 @@ fn column_of(reference: &str) -> Option<usize> {
 }
 
 /// A number as people see it in the cell: a date where it is formatted as one, else as it was saved.
-fn number_text(value: &str, is_date: bool, from_1904: bool) -> String {
+fn number_text(value: &str, shown: Shows, from_1904: bool) -> String {
     match value.parse::<f64>() {
-        Ok(days) if is_date && (0.0..2_958_466.0).contains(&days) => date_text(days, from_1904),
+        Ok(days) if shown != Shows::Number && (0.0..2_958_466.0).contains(&days) => {
+            date_text(days, shown == Shows::Time, from_1904)
+        }
         // Long numbers are saved as 1.30133201900001E+15.
         Ok(n) if value.contains(['E', 'e']) && n.fract() == 0.0 && n.abs() < 9.0e15 => format!("{n:.0}"),
         _ => value.to_owned(),
@@ -399,7 +418,7 @@ fn number_text(value: &str, is_date: bool, from_1904: bool) -> String {
 
 /// Days and parts of days since the epoch of the workbook. 1900 was no leap year, but counts as one there, so that days
 /// before March 1900 are one off: nobody's register reaches back so far.
-fn date_text(days: f64, from_1904: bool) -> String {
+fn date_text(days: f64, with_time: bool, from_1904: bool) -> String {
     let epoch = if from_1904 {
         DateTime::constant(1904, 1, 1, 0, 0, 0, 0)
     } else {
@@ -408,7 +427,7 @@ fn date_text(days: f64, from_1904: bool) -> String {
     // Parts of days are rounded to the second: 9:00 is saved as 0.375, 9:01 as 0.37569444444444444.
     let seconds = (days * 86_400.0).round() as i64;
     match epoch.checked_add(seconds.seconds()) {
-        Ok(at) if seconds % 86_400 == 0 => at.strftime("%Y-%m-%d").to_string(),
+        Ok(at) if seconds % 86_400 == 0 && !with_time => at.strftime("%Y-%m-%d").to_string(),
         Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => days.to_string(),
     }
@@ -420,35 +439,39 @@ mod tests {
 
     #[test]
     fn numbers_and_dates_come_out_as_they_are_seen() {
-        for (value, is_date, text) in [
-            ("12", false, "12"),
-            ("110203", false, "110203"),
-            ("1.30133201900001E+15", false, "1301332019000010"),
-            ("0.5", false, "0.5"),
-            ("46192", true, "2026-06-19"),
-            ("46192.375", true, "2026-06-19 09:00:00"),
-            ("46192.375694444444", true, "2026-06-19 09:01:00"),
-            ("text", true, "text"),
-            ("-1", true, "-1"),
+        use Shows::{Day, Number, Time};
+        for (value, shown, text) in [
+            ("12", Number, "12"),
+            ("110203", Number, "110203"),
+            ("1.30133201900001E+15", Number, "1301332019000010"),
+            ("0.5", Number, "0.5"),
+            ("46192", Day, "2026-06-19"),
+            ("46192.375", Day, "2026-06-19 09:00:00"),
+            // A shift that begins at midnight begins at a time.
+            ("46192", Time, "2026-06-19 00:00:00"),
+            ("46192.375694444444", Time, "2026-06-19 09:01:00"),
+            ("text", Time, "text"),
+            ("-1", Day, "-1"),
         ] {
-            assert_eq!(number_text(value, is_date, false), text, "{value}");
+            assert_eq!(number_text(value, shown, false), text, "{value}");
         }
-        assert_eq!(number_text("44730", true, true), "2026-06-19");
+        assert_eq!(number_text("44730", Day, true), "2026-06-19");
     }
 
     #[test]
     fn formats_of_dates_are_told_from_others() {
-        for (code, date) in [
-            ("yyyy\\-mm\\-dd", true),
-            ("yyyy\"年\"m\"月\"d\"日\"", true),
-            ("[$-804]aaaa;@", false),
-            ("h:mm", true),
-            ("General", false),
-            ("0.00", false),
-            ("\"day\"0", false),
-            ("#,##0_);[Red]\\(#,##0\\)", false),
+        for (code, shown) in [
+            ("yyyy\\-mm\\-dd", Shows::Day),
+            ("yyyy\"年\"m\"月\"d\"日\"", Shows::Day),
+            ("yyyy/m/d\\ h:mm", Shows::Time),
+            ("[$-804]aaaa;@", Shows::Number),
+            ("h:mm", Shows::Time),
+            ("General", Shows::Number),
+            ("0.00", Shows::Number),
+            ("\"day\"0", Shows::Number),
+            ("#,##0_);[Red]\\(#,##0\\)", Shows::Number),
         ] {
-            assert_eq!(is_date_code(code), date, "{code}");
+            assert_eq!(shows(code), shown, "{code}");
         }
         assert_eq!(["A1", "Z9", "AA1", "IV3"].map(column_of), [Some(0), Some(25), Some(26), Some(255)]);
         assert_eq!(column_of("12"), None);

@@ -34,12 +34,17 @@ pub fn span(rows: &[RosterRow]) -> Option<(i64, i64)> {
     Some((first, rows.iter().map(|row| row.to_ms).max()?))
 }
 
+/// The days on which rows begin, in a zone.
+pub fn days(rows: &[RosterRow], zone: &TimeZone) -> BTreeSet<Date> {
+    rows.iter().map(|row| UtcMs(row.from_ms).zoned(zone).date()).collect()
+}
+
 /// Holds what stands, each row with its number, against the rows of a file. What does not reach into its [`span`] may be
 /// left out. Days are those of `zone`.
 pub fn supersede(standing: &[(i64, RosterRow)], file: &[RosterRow], zone: &TimeZone) -> Superseded {
     let Some((first, last)) = span(file) else { return Superseded::default() };
     let day = |ms: i64| UtcMs(ms).zoned(zone).date();
-    let days: BTreeSet<Date> = file.iter().map(|row| day(row.from_ms)).collect();
+    let days = days(file, zone);
     let mut of_recorder: HashMap<String, Vec<&RosterRow>> = HashMap::new();
     for row in file {
         of_recorder.entry(recorder_key(&row.recorder)).or_default().push(row);

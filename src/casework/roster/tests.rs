@@ -1,11 +1,18 @@
 //! Rosters as people write them: good ones, each mistake with its line and column, other encodings.
 
+use encoding_rs::GB18030;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::words::Lang;
+use crate::domain::workbook::{Cell, sheet};
+
+fn read_bytes(bytes: &[u8]) -> Result<Roster, RosterError> {
+    super::read(bytes, &TimeZone::get("Asia/Shanghai").unwrap(), &NumberRule::builtin(), 2026)
+}
 
 fn read(text: &str) -> Result<Roster, RosterError> {
-    parse(text, &TimeZone::get("Asia/Shanghai").unwrap(), &NumberRule::builtin(), 2026)
+    read_bytes(text.as_bytes())
 }
 
 const GOOD: &str = "\
@@ -68,21 +75,58 @@ fn english_and_chinese_columns_in_any_order() {
 
 #[test]
 fn the_encodings_of_spreadsheet_programs() {
-    let with = |mark: &[u8], bytes: Vec<u8>| decode(&[mark, &bytes].concat()).unwrap();
-    assert_eq!(with(b"", GOOD.into()), GOOD);
-    assert_eq!(with(b"\xef\xbb\xbf", GOOD.into()), GOOD);
-    assert_eq!(with(b"", GB18030.encode(GOOD).0.into_owned()), GOOD);
+    let with = |mark: &[u8], bytes: Vec<u8>| read_bytes(&[mark, &bytes].concat());
+    let good = read(GOOD);
+    assert_eq!(with(b"\xef\xbb\xbf", GOOD.into()), good);
+    assert_eq!(with(b"", GB18030.encode(GOOD).0.into_owned()), good);
     let tabs = GOOD.replace(',', "\t");
-    let utf16 = with(b"\xff\xfe", tabs.encode_utf16().flat_map(u16::to_le_bytes).collect());
-    assert_eq!(read(&utf16).unwrap(), read(GOOD).unwrap(), "Unicode text as spreadsheets save it");
+    let utf16 = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(with(b"\xff\xfe", utf16), good, "Unicode text as spreadsheets save it");
     for line_end in ["\r\n", "\r"] {
-        let text = format!("\u{feff}{}", GOOD.replace('\n', line_end));
-        assert_eq!(read(&text).unwrap(), read(GOOD).unwrap(), "{line_end:?}");
+        assert_eq!(with(b"\xef\xbb\xbf", GOOD.replace('\n', line_end).into()), good, "{line_end:?}");
     }
+    assert_eq!(read_bytes(b"officer\xff\xff"), Err(RosterError::Table(TableError::NotText)));
+    assert_eq!(read_bytes(&vec![b'a'; table::MAX_BYTES + 1]), Err(RosterError::Table(TableError::TooLarge)));
+    let book = read_bytes(b"PK\x03\x04\x14\x00\x06\x00").unwrap_err().to_string();
+    assert!(book.contains("workbook cannot be read"), "{book}");
+}
 
-    assert_eq!(decode(b"PK\x03\x04\x14\x00\x06\x00"), Err(RosterError::NotText), "a workbook");
-    assert_eq!(decode(b"officer\xff\xff"), Err(RosterError::NotText));
-    assert_eq!(decode(&vec![b'a'; MAX_BYTES + 1]), Err(RosterError::TooLarge));
+/// The same rows as a workbook and as JSON, whose lines are those of the sheet and places in the list.
+#[test]
+fn workbooks_and_json_say_the_same() {
+    let wanted = read(GOOD).unwrap().rows;
+    let lines: Vec<Vec<&str>> = GOOD.lines().map(|line| line.split(',').collect()).collect();
+    let cells: Vec<Vec<Cell>> = lines[1..].iter().map(|row| row.iter().map(|v| Cell::from(*v)).collect()).collect();
+    let book = read_bytes(&sheet::write("排班表", "", &lines[0], &cells)).unwrap();
+    let objects: Vec<serde_json::Value> = lines[1..]
+        .iter()
+        .map(|row| lines[0].iter().zip(row).map(|(name, v)| ((*name).to_owned(), (*v).into())).collect())
+        .map(serde_json::Value::Object)
+        .collect();
+    let json = read_bytes(&serde_json::to_vec(&objects).unwrap()).unwrap();
+    for (form, found, first) in [("xlsx", book, 3), ("json", json, 1)] {
+        assert_eq!((&found.errors, &found.warnings), (&vec![], &vec![]), "{form}");
+        let at = |(n, row): (usize, &RosterRow)| RosterRow { line: first + n as u64, ..row.clone() };
+        assert_eq!(found.rows, wanted.iter().enumerate().map(at).collect::<Vec<_>>(), "{form}");
+    }
+    let wrong = read(r#"[{"采集人": "张三", "记录仪": "R1", "起": "上午", "止": "2026-06-19 12:00"}]"#).unwrap();
+    let told = Why::from(&wrong.errors[0]).told(Lang::Zh);
+    assert!(told.starts_with("第 1 行，起 列，“上午”："), "{told}");
+}
+
+#[test]
+fn the_template_is_a_roster_without_rows() {
+    let header = template();
+    assert!(header.starts_with("\u{feff}采集人,记录仪,领用时间,归还时间,案件编号,"), "{header}");
+    assert_eq!(read(&header), Err(RosterError::Table(TableError::Empty)));
+    let examples: Vec<&str> = COLUMNS.iter().map(|c| c.example).collect();
+    let found = read(&format!("{header}{}\n", examples.join(","))).unwrap();
+    assert_eq!((found.errors, found.rows.len()), (vec![], 1));
+    // Each of its columns is told by its own Chinese name.
+    for column in COLUMNS {
+        assert_eq!(columns::chinese(column.name), column.names[0]);
+    }
+    assert_eq!(columns::chinese("party_ref"), "当事人");
 }
 
 #[test]
@@ -135,12 +179,12 @@ fn files_that_are_no_roster() {
     .map(|text| read(text).unwrap_err().to_string())
     .collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    the roster holds no rows; the first line names the columns, each line below it is one taking-out
-    the roster holds no rows; the first line names the columns, each line below it is one taking-out
-    the roster holds no rows; the first line names the columns, each line below it is one taking-out
-    column "recoder" is not known; is recorder meant? Otherwise remove it; column recorder (记录仪, 记录仪编号, 执法记录仪, 设备编号) is missing; column to (归还时间, 止, 结束时间) is missing
+    there are no rows; the first line names the columns, each line below it is one entry
+    there are no rows; the first line names the columns, each line below it is one entry
+    there are no rows; the first line names the columns, each line below it is one entry
+    column "recoder" is not known; is recorder meant? Otherwise remove it; column recorder (记录仪, 记录仪编号, 执法记录仪, 设备编号, 序列号) is missing; column to (归还时间, 止, 结束时间, 收队时间) is missing
     column "采集人" is there twice as officer; remove one; column "weather" is not known; rename or remove it
-    column "县执法记录仪领用登记表" is not known; rename or remove it; column officer (采集人, 执法人员, 领用人) is missing; column recorder (记录仪, 记录仪编号, 执法记录仪, 设备编号) is missing; column from (领用时间, 起, 开始时间) is missing; column to (归还时间, 止, 结束时间) is missing
+    column "县执法记录仪领用登记表" is not known; rename or remove it; column officer (采集人, 执法人员, 领用人, 姓名, 值班人员) is missing; column recorder (记录仪, 记录仪编号, 执法记录仪, 设备编号, 序列号) is missing; column from (领用时间, 起, 开始时间, 出勤时间) is missing; column to (归还时间, 止, 结束时间, 收队时间) is missing
     "#);
 }
 
@@ -167,6 +211,8 @@ officer,recorder,from,to,case,place
     lines 6 and 8 overlap for recorder R2 and differ in officer; for clips of both times a person must decide
     lines 7 and 8 overlap for recorder R2 and say the same
     "#);
+    let chinese = Why::from(&roster.warnings[3]).told(Lang::Zh);
+    assert!(chinese.contains("第 6 行和第 7 行") && chinese.contains("采集人不一致"), "{chinese}");
     assert!(roster.accept(false).is_ok());
 }
 
@@ -190,9 +236,7 @@ fn recorders_and_nobodies() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), rows in "[张0R,\"\n\t -:/2026]{0,80}") {
-        if let Ok(text) = decode(&bytes) {
-            let _ = read(&text);
-        }
+        let _ = read_bytes(&bytes);
         let _ = read(&format!("officer,recorder,from,to,case\n{rows}"));
     }
 }

@@ -17,10 +17,13 @@ use sha2::{Digest, Sha256};
 use super::super::desk::Desk;
 use super::super::registers::new_entries;
 use super::{columns, sync_dir};
-use crate::casework::register::table::{self, MAX_BYTES};
+use crate::casework::register::table::{self, MAX_BYTES, Table};
 use crate::casework::register::{self as registers, RegisterError};
-use crate::config::{DropRule, Exchange};
+use crate::casework::roster::{self, RosterError, RosterRow};
+use crate::casework::roster_import;
+use crate::config::{DropRule, Dropped, Exchange};
 use crate::domain::event::Actor;
+use crate::domain::register::Register;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::domain::workbook::harmless;
@@ -57,6 +60,13 @@ pub(super) struct Taker {
 
 /// What a report has a line for: line of the file, column, what stands there, what is wrong.
 type Mistake = (u64, String, String, String);
+
+/// What a file holds, without a mistake.
+enum Held {
+    Register(Import),
+    /// Under which name, and its rows.
+    Roster(String, Vec<RosterRow>),
+}
 
 /// Why a file was not imported.
 enum Refusal {
@@ -208,44 +218,41 @@ impl Taker {
     /// Imports a file and notes that it was, in one transaction; gives the note's number.
     fn import(&self, name: &str, rule: &DropRule, bytes: &[u8], sha256: [u8; 32]) -> Result<i64, Refusal> {
         let lang = self.words.lang;
-        let whole = |why: Why| Refusal::Mistakes(vec![(0, String::new(), String::new(), why.told(lang))]);
-        let table = table::read(bytes).map_err(|e| whole(e.into()))?;
+        let table = table::read(bytes).map_err(|e| self.whole(e.into()))?;
         let table = columns::ours(table, &rule.columns).map_err(|missing| {
             let line = |column: String| (1, column, String::new(), Why::ColumnNotThere {}.told(lang));
             Refusal::Mistakes(missing.into_iter().map(line).collect())
         })?;
-        let (rule_of_numbers, zone) = (&self.desk.rule, &self.desk.policy.zone);
-        let found = registers::read_table(rule.register, &table, zone, rule_of_numbers, self.desk.this_year());
-        let entries = match found.and_then(registers::Found::accept) {
-            Ok(entries) => entries,
-            Err(RegisterError::Entries { errors }) => {
-                let line = |e: registers::EntryError| {
-                    let column = columns::theirs(&e.column, &rule.columns).to_owned();
-                    (e.line, column, e.value, Why::from(&e.problem).told(lang))
-                };
-                return Err(Refusal::Mistakes(errors.into_iter().map(line).collect()));
-            }
-            Err(other) => return Err(whole(other.into())),
+        let held = match rule.what {
+            Dropped::Register(register) => Held::Register(self.register(name, register, rule, &table)?),
+            // Names of dropped files mostly hold the time: what comes by one rule is one roster, told day by day.
+            Dropped::Roster => Held::Roster(rule.files.glob().to_owned(), self.roster(rule, &table)?),
         };
-        let import = Import {
-            register: rule.register,
-            name: name.to_owned(),
-            entries: new_entries(rule.register, entries),
-            rule_version: self.desk.rule.version,
-        };
-        let name = name.to_owned();
+        let (name, zone) = (name.to_owned(), self.desk.policy.zone.clone());
         let work = move |tx: &Tx<'_>| {
-            let done = tx.import_register(&import, false, &Actor::daemon(), "daemon")?;
-            if !done.conflicts.is_empty() {
-                return Ok(Err(done.conflicts));
-            }
+            let import = match &held {
+                Held::Register(import) => {
+                    let done = tx.import_register(import, false, &Actor::daemon(), "daemon")?;
+                    if !done.conflicts.is_empty() {
+                        return Ok(Err(done.conflicts));
+                    }
+                    done.import
+                }
+                Held::Roster(standing, rows) => {
+                    let change = roster_import::change(&tx.read(), standing, rows, &zone)?;
+                    if change.is_news() {
+                        tx.import_roster(standing, &change, &Actor::daemon(), "daemon")?;
+                    }
+                    None
+                }
+            };
             // What lies under this name now is another file than one that was imported under it before.
             for (number, other) in tx.read().exchange_all_unmoved()? {
                 if other == name {
                     tx.exchange_moved(number)?;
                 }
             }
-            Ok(Ok(tx.exchange_taken(&name, sha256, done.import)?))
+            Ok(Ok(tx.exchange_taken(&name, sha256, import)?))
         };
         match self.desk.store.write_blocking(work)? {
             Ok(number) => Ok(number),
@@ -254,6 +261,47 @@ impl Taker {
                 Err(Refusal::Mistakes(conflicts.into_iter().map(line).collect()))
             }
         }
+    }
+
+    fn register(&self, name: &str, register: Register, rule: &DropRule, table: &Table) -> Result<Import, Refusal> {
+        let (rule_of_numbers, zone) = (&self.desk.rule, &self.desk.policy.zone);
+        let found = registers::read_table(register, table, zone, rule_of_numbers, self.desk.this_year());
+        match found.and_then(registers::Found::accept) {
+            Ok(entries) => Ok(Import {
+                register,
+                name: name.to_owned(),
+                entries: new_entries(register, entries),
+                rule_version: rule_of_numbers.version,
+            }),
+            Err(RegisterError::Entries { errors }) => {
+                let line =
+                    |e: registers::EntryError| self.mistake(rule, e.line, &e.column, e.value, (&e.problem).into());
+                Err(Refusal::Mistakes(errors.into_iter().map(line).collect()))
+            }
+            Err(other) => Err(self.whole(other.into())),
+        }
+    }
+
+    fn roster(&self, rule: &DropRule, table: &Table) -> Result<Vec<RosterRow>, Refusal> {
+        let found = roster::read_table(table, &self.desk.policy.zone, &self.desk.rule, self.desk.this_year());
+        match found.and_then(|found| found.accept(false)) {
+            Ok(rows) => Ok(rows),
+            Err(RosterError::Rows { errors }) => {
+                let line = |e: roster::RowError| self.mistake(rule, e.line, &e.column, e.value, (&e.problem).into());
+                Err(Refusal::Mistakes(errors.into_iter().map(line).collect()))
+            }
+            Err(other) => Err(self.whole(other.into())),
+        }
+    }
+
+    /// One mistake, under their name of the column.
+    fn mistake(&self, rule: &DropRule, line: u64, column: &str, value: String, why: Why) -> Mistake {
+        (line, columns::theirs(column, &rule.columns).to_owned(), value, why.told(self.words.lang))
+    }
+
+    /// What is wrong with a file as a whole.
+    fn whole(&self, why: Why) -> Refusal {
+        Refusal::Mistakes(vec![(0, String::new(), String::new(), why.told(self.words.lang))])
     }
 
     /// Writes why a file was refused, beside where it will lie.

@@ -144,13 +144,45 @@ pub struct Exchange {
     pub write_every: Duration,
 }
 
-/// Which dropped files are which register.
+/// What a dropped file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// A register.
+    Register(Register),
+    /// A roster.
+    Roster,
+}
+
+impl Dropped {
+    /// The word for a roster; registers have theirs.
+    const ROSTER: &'static str = "roster";
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Register(register) => register.as_str(),
+            Self::Roster => Self::ROSTER,
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        if word == Self::ROSTER { Some(Self::Roster) } else { Register::parse(word).map(Self::Register) }
+    }
+
+    /// Every word.
+    pub fn words() -> Vec<&'static str> {
+        Register::ALL.into_iter().map(Register::as_str).chain([Self::ROSTER]).collect()
+    }
+}
+
+/// Which dropped files are which register, or rosters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DropRule {
     /// File names.
     pub files: Glob,
-    /// Which register they are.
-    pub register: Register,
+    /// What they are.
+    pub what: Dropped,
     /// Their column and ours; empty: the columns have names that are known.
     pub columns: Vec<(String, String)>,
 }

@@ -117,6 +117,51 @@ impl Words {
         }
     }
 
+    /// What an import of a roster came to, or would come to.
+    pub fn roster_imported(&self, rows: u64, days: u64, replaced: u64, dry_run: bool) -> String {
+        let [rows, days, gone] = [rows, days, replaced].map(|n| self.number(n));
+        let (mut text, more) = match (self.lang, dry_run) {
+            (Lang::Zh, false) => (format!("已导入 {rows} 行，涉及 {days} 天"), format!("，替换同名排班表的 {gone} 行")),
+            (Lang::Zh, true) => {
+                (format!("试导入，未作改动：将导入 {rows} 行，涉及 {days} 天"), format!("，替换同名排班表的 {gone} 行"))
+            }
+            (Lang::En, false) => (
+                format!("imported rows: {rows}, days: {days}"),
+                format!("; earlier rows of these days that give way: {gone}"),
+            ),
+            (Lang::En, true) => (
+                format!("nothing was changed; rows: {rows}, days: {days}"),
+                format!("; earlier rows of these days that would give way: {gone}"),
+            ),
+        };
+        if replaced > 0 {
+            text.push_str(&more);
+        }
+        text
+    }
+
+    /// What rosters of a name had brought is gone.
+    pub fn roster_removed(&self, name: &str, rows: u64) -> String {
+        let rows = self.number(rows);
+        match self.lang {
+            Lang::Zh => format!("“{name}”导入的 {rows} 行已删除"),
+            Lang::En => format!("taken away: {rows} rows of {name}"),
+        }
+    }
+
+    /// What a roster covers: its rows, and the days of the zone on which they begin.
+    pub fn roster_line(&self, rows: u64, days: u64, from: UtcMs, to: UtcMs, zone: &TimeZone) -> String {
+        let [rows, days] = [rows, days].map(|n| self.number(n));
+        // A row that ends at midnight does not reach into the next day.
+        let (from, to) = (self.day(from, zone), self.day(UtcMs((to.0 - 1).max(from.0)), zone));
+        match (self.lang, from == to) {
+            (Lang::Zh, true) => format!("{rows} 行，{from}"),
+            (Lang::Zh, false) => format!("{rows} 行，{from} 至 {to}，共 {days} 天"),
+            (Lang::En, true) => format!("rows: {rows}, {from}"),
+            (Lang::En, false) => format!("rows: {rows}, {from} to {to}, days: {days}"),
+        }
+    }
+
     /// Cases that turned out to be one.
     pub fn cases_joined(&self, n: u64) -> String {
         match self.lang {

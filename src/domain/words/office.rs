@@ -174,6 +174,18 @@ office! {
     import_see => "查看导入记录", "See what was imported";
     import_undo => "撤销", "Take back";
     import_undo_about => "恢复导入之前的内容；此后又被其他导入修改过的，须先撤销后来的导入。", "Every entry becomes as it was. What a later import changed must be taken back first.";
+    rosters_title => "排班表", "Rosters";
+    rosters_about => "谁在什么时间领用哪台记录仪、办什么事：资料的采集人、地点和案件由此而来。", "Who takes out which recorder, when and for what: whom a clip is of, where, and for which case comes from here.";
+    roster_import_about => "先试导入：逐行指出错误，不作改动。有一处错误则全部不导入。同名文件再次导入时，只替换它所涉及的日期，其他日期保留。", "A dry run names every mistake by its line and changes nothing. With one mistake nothing is imported. A file that is imported again under its name replaces the days of which it tells; other days stay.";
+    roster_import_no_script => "此页导入需要浏览器脚本；也可以在采集站上运行 evidock roster import。", "Importing here needs scripts; evidock roster import on the station does it, too.";
+    roster_columns => "列（带 * 的必填）：", "Columns (those with * must be filled in):";
+    roster_covers => "范围", "covers";
+    roster_done => "排班表已导入", "The roster was imported";
+    roster_gone => "已删除", "Taken away";
+    roster_before => "导入人和时间只见于日志", "who and when is in the log alone";
+    roster_remove => "删除", "Take away";
+    roster_remove_ask => "删除以这个名称导入的全部内容？不论哪一天、由哪一次导入。资料重新判断时，只由排班表得来的采集人、地点和案件会随之改变，人工填写的不变。", "Take away everything that was imported under this name, of whatever day, by whichever import? When a clip is judged again, what it has from the roster alone changes with it; what people said stays.";
+    no_rosters_detail => "下载模板，用表格软件填写后在上面导入；也可以由 [casework] roster 或前置机自动导入。", "Take the template, fill it in with a spreadsheet program, and import it above; [casework] roster or a front-end machine import by themselves.";
     imports_title => "导入记录", "Imports";
     no_imports => "还没有导入过", "Nothing was imported yet";
     no_imports_detail => "下载模板，用表格软件填写后在上面导入。", "Take a template, fill it in with a spreadsheet program, and import it above.";
@@ -345,6 +357,21 @@ impl Words {
             format!("{entries} 条，新增 {added}，变更 {changed}"),
             format!("{entries} entries, {added} new, {changed} changed"),
         )
+    }
+
+    /// A roster with mistakes.
+    pub fn roster_mistakes(&self, mistakes: u64) -> String {
+        let mistakes = self.number(mistakes);
+        self.either_of(
+            format!("错误 {mistakes} 处；未作任何改动"),
+            format!("mistakes: {mistakes}; nothing was changed"),
+        )
+    }
+
+    /// Rows of a roster that stand.
+    pub fn standing_rows(&self, rows: u64) -> String {
+        let rows = self.number(rows);
+        self.either_of(format!("现有 {rows} 行"), format!("rows that stand: {rows}"))
     }
 
     /// A file with mistakes.

@@ -343,9 +343,11 @@ sentences! {
     CellYesNo {} => "请填写“是”或“否”", "write 是 or 否";
     CellTier {} => "请填写“全过程”“重点”或“文字”", "write 全过程 (whole), 重点 (part) or 文字 (written)";
     CellTwice { first: u64 } => "第 {first} 行已有相同内容；请各给一个编号（警号、证件号、编号），或删去一行", "is there already in line {first}; give each a number of its own (警号, 证件号, 编号), or remove one";
-    RosterTooLarge { mb: u64 } => "领用登记表大于 {mb} MB，请按月导入。", "the roster is larger than {mb} MB; import it month by month";
-    RosterNotText {} => "领用登记表不是 UTF-8、UTF-16 或 GB18030 文字；请另存为 CSV（不是工作簿）再导入。", "the roster is neither UTF-8, UTF-16 nor GB18030 text; save it as CSV (not as a workbook) and import that";
-    RosterEmpty {} => "领用登记表没有内容：第一行是列名，以下每行一次领用。", "the roster holds no rows; the first line names the columns, each line below it is one taking-out";
+    RosterRepeated { first: u64, line: u64 } => "第 {line} 行与第 {first} 行相同，只计一次", "line {line} repeats line {first}; it counts once";
+    RosterOverlap { first: u64, line: u64, recorder: String } => "第 {first} 行和第 {line} 行的时间重叠（记录仪 {recorder}），内容一致", "lines {first} and {line} overlap for recorder {recorder} and say the same";
+    RosterDisagree { first: u64, line: u64, recorder: String, differ: Vec<String>, columns: Vec<String> } => "第 {first} 行和第 {line} 行的时间重叠（记录仪 {recorder}），{columns}不一致；同时属于两行的资料须由人认定", "lines {first} and {line} overlap for recorder {recorder} and differ in {differ}; for clips of both times a person must decide";
+    RosterBrackets { line: u64 } => "第 {line} 行，案件编号列：两个括号不是一对，请核对编号是否完整", "line {line}, column case: the two brackets are of different kinds; check that the number is whole";
+    RosterDigits { line: u64 } => "第 {line} 行，案件编号列：两个数字之间的空格已去掉，请核对是否为同一个数", "line {line}, column case: a space between two digits was dropped; check that it was one number";
 
     // Accounts
     AccountsExist {} => "已经有账号了；请用 evidock user add 添加，evidock user list 查看。", "there are accounts already; `evidock user add` makes another one, `evidock user list` shows them";

@@ -57,7 +57,7 @@ fn whose_a_docked_recorder_is_when_nobody_took_it_out() {
         row: format!(r#"{{"officer":"{officer}"}}"#),
     };
     let import = |rows: Vec<RosterEntry>| {
-        let change = RosterChange { gone: vec![], told: rows.len(), rows };
+        let change = RosterChange { told: rows.len(), rows, ..RosterChange::default() };
         f.store.write_blocking(move |tx| tx.import_roster("x", &change, &Actor::os(7), "cli")).unwrap()
     };
     import(vec![row("张三")]);

@@ -1,5 +1,5 @@
 // The office's pages. Desk: the field of the scanner has the focus whenever nothing else needs it. Clips: how many are
-// selected, and no refresh under somebody's hands. Registers: a file goes up as it is, what came of it comes back as a part
+// selected, and no refresh under somebody's hands. Registers and rosters: a file goes up as it is, what came of it comes back as a part
 // of the page. Everything else of these pages works without a script.
 (function () {
   "use strict";
@@ -66,7 +66,9 @@
       for (var i = 0; i < buttons.length; i++) buttons[i].disabled = true;
       say(outcome.dataset.busy);
       var token = form.elements.csrf;
-      var to = "/registers/" + encodeURIComponent(form.elements.register.value) + "?name=" + encodeURIComponent(file.name) + "&dry_run=" + dry;
+      // Of registers there are several, and each has its own address.
+      var base = form.dataset.import || "/registers/" + encodeURIComponent(form.elements.register.value);
+      var to = base + "?name=" + encodeURIComponent(file.name) + "&dry_run=" + dry;
       fetch(to, { method: "POST", body: file, headers: { "content-type": "application/octet-stream", "x-csrf-token": token ? token.value : "" } })
         .then(function (answer) { return answer.text(); })
         .then(function (html) {

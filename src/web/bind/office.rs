@@ -12,13 +12,13 @@ use crate::domain::recorder::{HeldDevice, recorder_key};
 use crate::domain::register::{Entry, Register, name_key};
 use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
-use crate::store::{DockStay, IssueRow, Reader, StoreError};
+use crate::store::{DockStay, IssueRow, Reader, RosterImport, StoreError};
 use crate::web::office::Office;
 use crate::web::paging::{cut, number, texts, two};
 use crate::web::site::ReadError;
 use crate::web::view::office::{
     DestinationFacts, Done, EntriesView, ImportView, Marked, OfficerFound, Out, PartiesView, PartyCase, PartyRow,
-    PartyView, RecorderEntry, RecorderFound, RecorderView, RegistersView, Scanned, Stay,
+    PartyView, RecorderEntry, RecorderFound, RecorderView, RegistersView, RosterView, RostersView, Scanned, Stay,
 };
 
 /// Recorders that are listed at most; a province has thousands, one station hundreds.
@@ -310,6 +310,28 @@ impl StationPages {
         .await
     }
 
+    async fn rosters_inner(&self, after: Option<&str>) -> Result<RostersView, ReadError> {
+        let below = number(after)?;
+        self.read(move |r| {
+            let mut imports = r.roster_imports(below, IMPORTS + 1)?;
+            let next = cut(&mut imports, IMPORTS, |i| i.import.to_string());
+            let view = |i: RosterImport| RosterView {
+                import: i.import,
+                name: i.name,
+                rows: i.rows,
+                days: i.days,
+                from: UtcMs(i.from_ms),
+                to: UtcMs(i.to_ms),
+                replaced: i.replaced,
+                by: i.by.map(|(who, at)| (who, UtcMs(at))),
+                removed: i.removed_ms.map(UtcMs),
+                standing: i.standing,
+            };
+            Ok(RostersView { imports: imports.into_iter().map(view).collect(), next })
+        })
+        .await
+    }
+
     async fn entries_inner(
         &self,
         register: Register,
@@ -486,6 +508,10 @@ impl Office for StationPages {
 
     fn registers<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<RegistersView, ReadError>> {
         Box::pin(self.registers_inner(after))
+    }
+
+    fn rosters<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<RostersView, ReadError>> {
+        Box::pin(self.rosters_inner(after))
     }
 
     fn entries<'a>(

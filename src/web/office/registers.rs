@@ -89,9 +89,9 @@ struct RegistersPage<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct DoneQuery {
-    done: String,
-    after: Option<String>,
+pub(super) struct DoneQuery {
+    pub(super) done: String,
+    pub(super) after: Option<String>,
 }
 
 async fn registers(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
@@ -105,7 +105,7 @@ async fn registers(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Qu
     shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
 }
 
-fn columns_line(columns: &[RegisterColumn], w: &Words) -> String {
+pub(super) fn columns_line(columns: &[RegisterColumn], w: &Words) -> String {
     let name = |c: &RegisterColumn| {
         let star = if c.required { "*" } else { "" };
         format!("{}{star}", w.column(c.chinese, c.name))
@@ -228,7 +228,7 @@ pub(in crate::web) async fn template(
 }
 
 /// A mistake, in the order of its table.
-struct Mistake {
+pub(super) struct Mistake {
     line: String,
     column: String,
     value: String,
@@ -238,26 +238,28 @@ struct Mistake {
 /// What came of a file: a part of the page.
 #[derive(Template)]
 #[template(path = "register_outcome.html")]
-struct Outcome {
-    o: &'static OfficeWords,
-    name: String,
+pub(super) struct Outcome {
+    pub(super) o: &'static OfficeWords,
+    pub(super) name: String,
     /// It may be imported as it is.
-    ready: bool,
-    imported: bool,
-    told: String,
-    mistakes: Vec<Mistake>,
-    more: Option<String>,
-    conflicts: Vec<String>,
-    warnings: Vec<String>,
-    refusal: Option<String>,
+    pub(super) ready: bool,
+    pub(super) imported: bool,
+    /// Where imports are listed.
+    pub(super) see: &'static str,
+    pub(super) told: String,
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) more: Option<String>,
+    pub(super) conflicts: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) refusal: Option<String>,
 }
 
 /// How a file is sent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct UploadQuery {
-    name: String,
-    dry_run: bool,
+pub(super) struct UploadQuery {
+    pub(super) name: String,
+    pub(super) dry_run: bool,
 }
 
 async fn upload(
@@ -285,17 +287,21 @@ async fn upload(
             Err(trouble) => Err(trouble),
         }
     };
-    let page = match answer.await {
-        Ok((status, outcome)) => {
-            outcome.render().map(|html| (status, Html(html)).into_response()).map_err(Trouble::from)
-        }
-        Err(trouble) => Err(trouble),
-    };
-    page.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
+    part_of_page(answer.await, &site, &visitor)
+}
+
+/// What came of a file, as the part of the page that it is.
+pub(super) fn part_of_page(
+    answer: Result<(axum::http::StatusCode, Outcome), Trouble>,
+    site: &Site,
+    visitor: &Visitor,
+) -> Response {
+    let page = answer.and_then(|(status, outcome)| Ok((status, Html(outcome.render()?)).into_response()));
+    page.unwrap_or_else(|trouble| trouble.page(site, visitor))
 }
 
 /// The reason in `of` in words; what a program that knows none wrote beside it, else.
-fn why(of: &Value, beside: &str, w: &Words) -> String {
+pub(super) fn why(of: &Value, beside: &str, w: &Words) -> String {
     let why: Why = serde_json::from_value(of["why"].clone()).unwrap_or_default();
     match why {
         Why::Unsaid => of[beside].as_str().unwrap_or_default().to_owned(),
@@ -303,23 +309,24 @@ fn why(of: &Value, beside: &str, w: &Words) -> String {
     }
 }
 
+/// Mistakes of a file, each in words.
+pub(super) fn mistakes(done: &Value, w: &Words) -> Vec<Mistake> {
+    let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    let mistake = |m: &Value| Mistake {
+        line: text(&m["line"]),
+        column: text(&m["column"]),
+        value: text(&m["value"]),
+        problem: why(m, "problem", w),
+    };
+    done["mistakes"].as_array().into_iter().flatten().map(mistake).collect()
+}
+
 fn outcome(done: &Value, name: &str, dry_run: bool, w: &'static Words) -> Outcome {
     let n = |key: &str| done[key].as_u64().unwrap_or(0);
     let texts = |key: &str| -> Vec<String> {
         done[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
     };
-    let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-    let mistakes: Vec<Mistake> = done["mistakes"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|m| Mistake {
-            line: text(&m["line"]),
-            column: text(&m["column"]),
-            value: text(&m["value"]),
-            problem: why(m, "problem", w),
-        })
-        .collect();
+    let mistakes = mistakes(done, w);
     let conflicts: Vec<String> =
         done["conflicts"].as_array().into_iter().flatten().map(|c| why(c, "words", w)).collect();
     let more = n("mistakes_in_all").saturating_sub(mistakes.len() as u64);
@@ -337,6 +344,7 @@ fn outcome(done: &Value, name: &str, dry_run: bool, w: &'static Words) -> Outcom
         o: w.office(),
         name: name.to_owned(),
         imported: ready && !dry_run,
+        see: "/registers?done=imported",
         ready,
         told,
         mistakes,

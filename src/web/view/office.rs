@@ -296,6 +296,40 @@ pub struct ImportView {
     pub undone: Option<UtcMs>,
 }
 
+/// A page of the imports of rosters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RostersView {
+    /// Newest first.
+    pub imports: Vec<RosterView>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
+/// An import of a roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RosterView {
+    /// Its number.
+    pub import: i64,
+    /// Of the file; its rows stand under it.
+    pub name: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Days on which they begin.
+    pub days: u64,
+    /// When the first begins.
+    pub from: UtcMs,
+    /// When the last ends.
+    pub to: UtcMs,
+    /// Rows that gave way.
+    pub replaced: u64,
+    /// Who, as `kind:id`, and when; `None` of what was imported before this was written down.
+    pub by: Option<(String, UtcMs)>,
+    /// When what its name had brought was taken away.
+    pub removed: Option<UtcMs>,
+    /// Rows that stand under its name now, where this is the newest import of it.
+    pub standing: Option<u64>,
+}
+
 /// Parties.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PartiesView {
