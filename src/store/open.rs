@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0023.sql"),
     include_str!("migrations/0026.sql"),
     include_str!("migrations/0028.sql"),
+    include_str!("migrations/0030.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -73,6 +73,11 @@ impl ByteSource for SealedFile {
 /// Hashes a whole file as the disk holds it, past the page cache: O_DIRECT where the file system has it,
 /// else after dropping the cached pages. The file must have been synced. Gives its length, too.
 pub fn hash_uncached(path: &Path) -> Result<(Blake3, u64), VaultError> {
+    hash_uncached_beside(path, |_| {})
+}
+
+/// The same, while `beside` gets every block in order: another digest of the same reading.
+pub fn hash_uncached_beside(path: &Path, mut beside: impl FnMut(&[u8])) -> Result<(Blake3, u64), VaultError> {
     let plain = File::open(path).map_err(failed("opening", path))?;
     fadvise(&plain, 0, None, Advice::DontNeed).map_err(|e| failed("dropping the cache of", path)(e.into()))?;
     let direct = open_direct(path);
@@ -109,6 +114,7 @@ pub fn hash_uncached(path: &Path) -> Result<(Blake3, u64), VaultError> {
         });
         for (block, start, n) in blocks {
             hasher.update(&block[start..start + n]);
+            beside(&block[start..start + n]);
             total += n as u64;
             let _ = empty.send(block);
         }

@@ -58,6 +58,8 @@ struct ClipPage<'a> {
     inputs: Vec<Input>,
     blake3: String,
     sha256: String,
+    /// Empty where it was sealed without.
+    sm3: String,
     derived: Vec<DerivedLine>,
     at: String,
 }
@@ -113,6 +115,7 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         inputs,
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
+        sm3: digest(&r.sm3),
         derived: derived.iter().map(|d| present::derived::line(d, c)).collect(),
         at: after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default().to_owned(),
         c,
