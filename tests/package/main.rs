@@ -10,6 +10,7 @@ mod aics;
 mod asked;
 mod bucket;
 mod cut;
+mod disposed;
 mod export;
 mod forked;
 #[path = "../access/http.rs"]
@@ -18,6 +19,7 @@ mod opened;
 mod paper;
 mod room;
 mod signed;
+mod sm3;
 mod tampering;
 
 use std::fs;
