@@ -1,5 +1,6 @@
 //! The lanes on which blocks are hashed while they pass: SHA-256 of the whole on one, SM3 of it on another where it is
-//! asked for, everything else on the last. Opens no file and orders nothing, but for the tree, which its lane makes durable as its last act.
+//! asked for, everything else on the last. Opens no file and orders nothing, but for the tree, which its lane makes
+//! durable as its last act.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
