@@ -3,7 +3,8 @@
 //!
 //! A person's decision outranks every rule: a clip that a person linked or unlinked gets no link from a rule, a case that a
 //! person refused is not suggested again, and what desk or roster say for another officer than the one whom a person named
-//! only waits. Where two cases are almost equally likely, or the roster names two, neither is linked. A rule's own link is
+//! only waits. Where two cases are almost equally likely, the roster names two, or two sources that state facts (desk, roster,
+//! a number in a name, the register) name different ones, none is linked. A rule's own link is
 //! withdrawn where the same rule now says another case (the roster was corrected), and never because it fell silent. A clip
 //! of a filed case takes no changes at all from rules.
 
@@ -17,7 +18,7 @@ use super::case_index::CaseIndex;
 use super::roster::{RosterRow, recorder_key};
 use super::rules::{self, About, MARGIN, Rule};
 use crate::config::Linking;
-use crate::domain::case_number::NumberRule;
+use crate::domain::case_number::{CaseKind, NumberRule};
 use crate::domain::event::Actor;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{ClipId, RecorderId};
@@ -65,7 +66,7 @@ pub struct Judged {
     pub withdrawn: Vec<(i64, String)>,
     /// What waits for a person.
     pub suggestions: Vec<Suggestion>,
-    /// Two cases are almost equally likely.
+    /// Two cases are almost equally likely, or facts name different ones.
     pub conflict: bool,
     /// Anything of it is not stored yet.
     pub is_news: bool,
@@ -276,6 +277,16 @@ impl Judge {
         let elsewhere = standing.iter().any(|l| l.kind == "case" && !replaced.contains(&l.case_id));
         // What a person took a decision back about waits for them again.
         let reopened = |key: &str| of.known.iter().any(|s| s.state == "open" && s.said.case_key == key);
+        let mut said_of: Vec<(Option<i64>, Rule, String, u32)> = Vec::new();
+        for (rule, said) in &found {
+            said_of.push((r.case_id(&said.case_key)?, *rule, said.case_key.clone(), said.score));
+        }
+        // What a source states of one case is no word against another one of which it says as much.
+        let says_as_much = |rule: Rule, score: u32, case: Option<i64>, key: &str| {
+            said_of.iter().any(|(c, of, k, s)| *of == rule && *s >= score && (k == key || (c.is_some() && *c == case)))
+        };
+        let linked: Vec<&LinkRow> =
+            standing.iter().filter(|l| l.kind == "case" && !replaced.contains(&l.case_id)).collect();
         // One suggestion a case, whatever number of it a rule found.
         let mut kept: Vec<(Option<i64>, Rule, Suggestion)> = Vec::new();
         found.sort_by_key(|(_, said)| std::cmp::Reverse(said.score));
@@ -297,7 +308,14 @@ impl Judge {
             // was before a case (日常检查, an inspection task) said nothing about the case that may follow.
             let guess = matches!(rule, Rule::Neighbour | Rule::Register | Rule::Place);
             let settled = case_by_person && (guess || said.score < self.linking.link_score);
-            if settled || (guess && of_case) {
+            // Beside a rule's link a fact that names another case is not passed over, nor is what the outing suggests: the
+            // one waits for a person, the other is only told ([`crate::store::Reader::suggestions_waiting`]).
+            let over = match rule {
+                Rule::Place => of_case,
+                Rule::Register => linked.iter().any(|l| says_as_much(rule, said.score, Some(l.case_id), &l.case_key)),
+                _ => false,
+            };
+            if settled || over {
                 continue;
             }
             kept.push((case, rule, said));
@@ -314,7 +332,16 @@ impl Judge {
         if let Some((rule, said)) = best
             && said.score >= self.linking.link_score
         {
-            judged.conflict |= kept.get(1).is_some_and(|(_, _, second)| second.score + MARGIN > said.score);
+            let case = r.case_id(&said.case_key)?;
+            judged.conflict |= kept.iter().skip(1).any(|(_, of, other)| {
+                let is_near = other.score + MARGIN > said.score;
+                match (rule.states(), of.states()) {
+                    // The company of other clips blocks no fact.
+                    (true, false) => false,
+                    (false, false) => is_near,
+                    (_, true) => is_near || (*of != rule && !says_as_much(*of, other.score, case, &said.case_key)),
+                }
+            });
             // A filed case takes no changes: what would belong to it waits in triage.
             let filed = r.is_filed(&said.case_key)?;
             // Nor does a second case beside one that has the clip, whoever says so: that is a person's to see.
@@ -333,8 +360,15 @@ impl Judge {
                         score: said.score,
                         reason: Some(said.reason.clone()),
                     };
+                    let is_case = link.number.kind() == CaseKind::Case;
                     judged.link = Some((rule, link));
                     kept.remove(0);
+                    // As the next look will have it beside a case.
+                    kept.retain(|(_, of, other)| match of {
+                        Rule::Place => !is_case,
+                        Rule::Register => !is_case || !says_as_much(*of, other.score, case, &said.case_key),
+                        _ => true,
+                    });
                 }
                 Ok(_) => {}
                 Err(e) => {

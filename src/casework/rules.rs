@@ -10,8 +10,10 @@
 //! | `register` | officer, place, party and time of a registered case fit | 75 |
 //! | `place` | captured near the address of a case, and nothing else is known | 50 |
 //!
-//! A rule links by itself where its score reaches the configured one, and no other case is almost as likely
-//! ([`MARGIN`]). Everything else waits for a person.
+//! A rule links by itself where its score reaches the configured one, no other case is almost as likely ([`MARGIN`]), and
+//! nothing that states a fact names another case ([`Rule::states`]): what desk, roster, a number in a name and the register
+//! say of two cases is a person's to judge, however far apart their scores are. What only the company of other clips suggests
+//! blocks nothing and stays to be seen. Everything else waits for a person.
 
 use std::collections::BTreeMap;
 
@@ -83,6 +85,11 @@ impl Rule {
             Self::Register => "register",
             Self::Place => "place",
         }
+    }
+
+    /// Whether it states something about the clip itself, written down by somebody; the others guess by its company or place.
+    pub fn states(self) -> bool {
+        !matches!(self, Self::Neighbour | Self::Place)
     }
 
     /// The highest score that it may give; 0: it is off.

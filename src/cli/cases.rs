@@ -193,6 +193,14 @@ pub enum FileVerb {
         #[arg(value_name = "CASE")]
         case_no: String,
     },
+    /// Compare the data of each clip with what was sealed, and wait for the end of it
+    ///
+    /// Begins by itself when the case gets its place in the archive; signing off needs it.
+    Compare {
+        /// Any number of the case
+        #[arg(value_name = "CASE")]
+        case_no: String,
+    },
     /// Close it (结案)
     Close {
         /// Any number of the case

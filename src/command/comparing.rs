@@ -14,7 +14,7 @@ use crate::domain::clip::{Delivery, Local, ProofLevel};
 use crate::domain::command::{Caller, Reply};
 use crate::domain::digest::{Blake3, Sha256, Sm3};
 use crate::domain::error::chain;
-use crate::domain::event::EventKind;
+use crate::domain::event::{Draft, EventKind};
 use crate::domain::evict::Audit;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
@@ -42,9 +42,58 @@ struct Must {
     size_bytes: u64,
 }
 
+/// What comparing a clip came to, in the words of `evidock verify`.
+pub(super) struct Found {
+    pub local: &'static str,
+    pub log: &'static str,
+    pub record: &'static str,
+    /// Each copy elsewhere that was looked for.
+    pub copies: Vec<Value>,
+    pub detail: Option<String>,
+    /// Something is not as it was sealed.
+    pub bad: bool,
+}
+
+impl Found {
+    /// The event that tells it. Words of servers stay out of the log; what came of each comparison stands in it.
+    pub fn tell(&self, event: Draft, clip: ClipId) -> Draft {
+        let told: Vec<Value> = self
+            .copies
+            .iter()
+            .map(|c| json!({ "destination": c["destination"], "result": c["result"], "record": c["record"] }))
+            .collect();
+        event
+            .clip(clip)
+            .fact("log", self.log)
+            .fact("record", self.record)
+            .fact("local", self.local)
+            .fact("copies", json!(told))
+            .outcome(if self.bad { "failed" } else { "ok" })
+    }
+}
+
 impl Desk {
     pub(super) async fn verify(&self, caller: &Caller, clip: &str, remote: bool) -> Answer {
         let clip: ClipId = clip.parse()?;
+        // Of an evicted clip the copies elsewhere are all there is to verify.
+        let Some(found) = self.compare(caller, clip, |evicted| remote || evicted).await? else {
+            return Ok(Reply::refused("conflict", Why::NotSealedCompared { clip: clip.to_string() }));
+        };
+        self.log(found.tell(draft(EventKind::Verified, caller), clip)).await?;
+        Ok(Reply::Done(json!({
+            "clip": clip.to_string(), "local": found.local, "log": found.log, "record": found.record,
+            "detail": found.detail, "copies": found.copies, "ok": !found.bad,
+        })))
+    }
+
+    /// Compares a clip with what was sealed; `None` where nothing was. `elsewhere` says whether its copies are read back,
+    /// given whether its file was given up. What was found is stored; whoever asks logs it.
+    pub(super) async fn compare(
+        &self,
+        caller: &Caller,
+        clip: ClipId,
+        elsewhere: impl FnOnce(bool) -> bool + Send,
+    ) -> Result<Option<Found>, StoreError> {
         let (row, parts, deliveries, told, published) = self
             .store
             .read(move |r| {
@@ -52,7 +101,7 @@ impl Desk {
             })
             .await?;
         let (Some(blake3), Some(sha256), Some(size_bytes)) = (row.blake3, row.sha256, row.size_bytes) else {
-            return Ok(Reply::refused("conflict", Why::NotSealedCompared { clip: clip.to_string() }));
+            return Ok(None);
         };
         let row_says = Must { blake3, sha256, sm3: row.sm3, size_bytes };
         let log = self.in_log(&told, row_says).await?;
@@ -65,10 +114,8 @@ impl Desk {
         });
         let record = of_record(published.as_ref(), must);
         let (local, detail) = self.here(&row, must).await?;
-        let evicted = row.local == Local::Evicted;
         let mut copies = Vec::new();
-        // Of an evicted clip the copies elsewhere are all there is to verify.
-        if remote || evicted {
+        if elsewhere(row.local == Local::Evicted) {
             let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
             let expected = Expected {
                 size_bytes: must.size_bytes,
@@ -106,25 +153,9 @@ impl Desk {
             || record.0 == "differs"
             || !matches!(local, "same" | "evicted")
             || copies.iter().any(|c| c["result"] == "differs" || c["record"] == "differs");
-        // Words of servers stay out of the log; what came of each comparison stands in it.
-        let told: Vec<Value> = copies
-            .iter()
-            .map(|c| json!({ "destination": c["destination"], "result": c["result"], "record": c["record"] }))
-            .collect();
-        let event = draft(EventKind::Verified, caller)
-            .clip(clip)
-            .fact("log", log.0)
-            .fact("record", record.0)
-            .fact("local", local)
-            .fact("copies", json!(told))
-            .outcome(if bad { "failed" } else { "ok" });
-        self.log(event).await?;
         let detail: Vec<String> = [detail, log.1, record.1].into_iter().flatten().collect();
         let detail = if detail.is_empty() { None } else { Some(detail.join("; ")) };
-        Ok(Reply::Done(json!({
-            "clip": clip.to_string(), "local": local, "log": log.0, "record": record.0, "detail": detail, "copies": copies,
-            "ok": !bad,
-        })))
+        Ok(Some(Found { local, log: log.0, record: record.0, copies, detail, bad }))
     }
 
     /// Whether the log says of the row's digests that they were sealed, and stands as it was signed.

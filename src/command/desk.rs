@@ -125,7 +125,7 @@ impl Desk {
     pub(super) fn number(&self, typed: &str) -> Result<CaseNumber, Why> {
         self.rule.parse(typed, self.this_year()).map_err(|e| match e.suggestions() {
             [] => e.into(),
-            some => Why::DidYouMean { meant: some.join(" / "), because: Box::new((&e).into()) },
+            some => Why::did_you_mean(some, (&e).into()),
         })
     }
 

@@ -13,17 +13,19 @@ use super::{Ended, ask};
 use crate::cli::FileVerb;
 use crate::config::Settings;
 use crate::domain::command::{Caller, Reply, Request};
-use crate::domain::event::EventKind;
+use crate::domain::event::{Actor, EventKind};
 use crate::domain::filing::{FilingAsk, FilingState, Term};
 use crate::domain::layout;
 use crate::domain::time::UtcMs;
 use crate::domain::why::{Thing, Why};
 use crate::domain::words::Words;
 use crate::runtime::clock::wall;
-use crate::store::{Binding, report_json};
+use crate::store::{Binding, FilingProgress, FilingRule, report_json};
 
 /// Longest archive number, characters.
 const CODE_CHARS: usize = 100;
+/// How far a comparison is is looked at so often.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(300);
 
 // -------------------------------------------------------------------------------------------------
 // The daemon's end
@@ -44,6 +46,7 @@ impl Desk {
         let typed = match &ask {
             FilingAsk::Close { case_no }
             | FilingAsk::Bind { case_no, .. }
+            | FilingAsk::Compare { case_no }
             | FilingAsk::File { case_no, .. }
             | FilingAsk::Reopen { case_no, .. }
             | FilingAsk::DecideReopen { case_no, .. } => case_no.clone(),
@@ -74,14 +77,18 @@ impl Desk {
                 self.store.write(move |tx| tx.bind_case(case, &binding, asked)).await?;
                 told(FilingState::Bound)
             }
+            FilingAsk::Compare { .. } => {
+                let asked = draft(EventKind::CaseCompared, caller);
+                told(self.store.write(move |tx| tx.compare_case(case, asked)).await?)
+            }
             FilingAsk::File { opinion, .. } => {
                 let opinion = match reason(&opinion) {
                     Ok(opinion) => opinion,
                     Err(refused) => return Ok(refused),
                 };
-                let (asked, allowed, zone) =
-                    (draft(EventKind::CaseFiled, caller), self.allowed, self.policy.zone.clone());
-                let report = self.store.write(move |tx| tx.file_case(case, &opinion, allowed, &zone, asked)).await?;
+                let (asked, rule, zone) =
+                    (draft(EventKind::CaseFiled, caller), self.filing_rule(), self.policy.zone.clone());
+                let report = self.store.write(move |tx| tx.file_case(case, &opinion, rule, &zone, asked)).await?;
                 let state = if report.is_sound() { FilingState::Filed } else { FilingState::Bound };
                 Ok(Reply::Done(json!({ "case_no": case_no, "state": state.as_str(), "report": report_json(&report) })))
             }
@@ -153,6 +160,7 @@ pub(super) fn file(verb: &FileVerb, settings: &Settings, output: &Output) -> any
     let w = output.words(settings.station.language);
     let ask_of = match verb {
         FileVerb::Check { case_no } => return check(case_no, settings, output, w),
+        FileVerb::Compare { case_no } => return compare(case_no, settings, output, w),
         FileVerb::Close { case_no } => FilingAsk::Close { case_no: case_no.clone() },
         FileVerb::Bind { case_no, code, term, fonds, year, title } => FilingAsk::Bind {
             case_no: case_no.clone(),
@@ -203,6 +211,29 @@ fn told(report: &Value, output: &Output, w: &Words) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Begins to compare the data of a case, and waits for the end of it.
+fn compare(typed: &str, settings: &Settings, output: &Output, w: &Words) -> anyhow::Result<Exit> {
+    let ask_of = FilingAsk::Compare { case_no: typed.to_owned() };
+    ask::request(settings, &Request::Filing { ask: ask_of })?;
+    let (number, store) = (case_number(settings, typed)?, store(settings)?);
+    let far = || {
+        store.read_blocking(|r| match r.case_id(number.key())? {
+            Some(case) => r.filing_progress(case),
+            None => Ok(FilingProgress::default()),
+        })
+    };
+    let (mut now, mut told) = (far()?, None);
+    while now.is_going() {
+        if told != Some(now.done) && !output.is_json() {
+            output.note(&format!("{} {}/{}", w.keeping().compare_going, now.done, now.clips));
+            told = Some(now.done);
+        }
+        std::thread::sleep(LOOK);
+        now = far()?;
+    }
+    check(typed, settings, output, w)
+}
+
 fn check(typed: &str, settings: &Settings, output: &Output, w: &Words) -> anyhow::Result<Exit> {
     let number = case_number(settings, typed)?;
     let request = Request::LogAccess {
@@ -213,30 +244,68 @@ fn check(typed: &str, settings: &Settings, output: &Output, w: &Words) -> anyhow
         purpose: None,
     };
     log_access(settings, &request, output)?;
-    let (now, allowed) = (wall().0, allowed(&settings.casework.coverage));
+    let (now, rule) = (wall().0, rule(settings));
     let found = store(settings)?.read_blocking(|r| {
         let Some(case) = r.case_id(number.key())? else { return Ok(None) };
-        Ok(Some((r.filing(case)?, r.filing_report(case, allowed, now)?)))
+        let filing = r.filing(case)?;
+        let signed = filing.as_ref().map(|f| r.signed_report(f)).transpose()?.flatten();
+        Ok(Some((filing, r.filing_report(case, rule, now)?, signed, r.filing_progress(case)?)))
     })?;
-    let Some((filing, report)) = found else {
+    let Some((filing, report, signed, progress)) = found else {
         return Err(Ended::with(Exit::NotFound, format!("there is no case {}", number.display())));
     };
     let state = filing.as_ref().map_or(FilingState::Open, crate::store::FilingRow::state).as_str();
     let report = report_json(&report);
+    let at = |ms: i64| UtcMs(ms).rfc3339_in(&settings.station.zone);
+    let filed = filing.as_ref().and_then(|f| f.filed.as_ref());
     if output.is_json() {
-        let at = |ms: i64| UtcMs(ms).rfc3339_in(&settings.station.zone);
         output.json(&json!({
             "case_no": number.display(), "state": state, "report": report,
             "archival_code": filing.as_ref().and_then(|f| f.archival_code.clone()),
             "fonds_no": filing.as_ref().and_then(|f| f.fonds_no.clone()),
             "year": filing.as_ref().and_then(|f| f.year),
             "term": filing.as_ref().and_then(|f| f.term.clone()),
-            "filed_at": filing.as_ref().and_then(|f| f.filed.as_ref()).map(|(_, ms)| at(*ms)),
+            "filed_by": filed.map(|(by, _)| by), "filed_at": filed.map(|(_, ms)| at(*ms)),
+            "comparing": { "clips": progress.clips, "done": progress.done, "going": progress.is_going() },
+            "signed": signed.as_ref().map(|s| json!({
+                "report": s.report.as_ref().map(report_json), "sha256": s.sha256, "altered": s.is_altered(),
+                "log_seq": s.logged.as_ref().map(|(seq, _)| seq),
+            })),
             "reopening_asked_by": filing.as_ref().and_then(|f| f.asked.as_ref()).map(|(by, _)| by.clone()),
         }))?;
     } else {
         output.line(&format!("{}: {}", number.display(), w.filing_state(state)))?;
+        let k = w.keeping();
+        if let Some((signed, (by, ms))) = signed.as_ref().zip(filed) {
+            output.line(k.report_signed)?;
+            output.line(&format!("  {}: {} · {}", k.signed_by, w.actor(&actor(by)), at(*ms)))?;
+            let label = if signed.logged.is_some() { k.report_digest } else { k.report_digest_before };
+            output.line(&format!("  {label}: SHA-256 {}", signed.sha256))?;
+            if let Some(report) = &signed.report {
+                told(&report_json(report), output, w)?;
+            }
+            if signed.is_altered() {
+                output.note(k.report_altered);
+                return Ok(Exit::Mismatch);
+            }
+            output.line(k.report_now)?;
+        } else if progress.is_going() {
+            output.line(&format!("{} {}/{}", k.compare_going, progress.done, progress.clips))?;
+        }
         told(&report, output, w)?;
     }
-    Ok(Exit::Ok)
+    Ok(if signed.is_some_and(|s| s.is_altered()) { Exit::Mismatch } else { Exit::Ok })
+}
+
+/// What a case must be to be filed.
+fn rule(settings: &Settings) -> FilingRule {
+    FilingRule {
+        allowed: allowed(&settings.casework.coverage),
+        compared_ms: i64::from(settings.keeping.compared_days) * 86_400_000,
+    }
+}
+
+fn actor(text: &str) -> Actor {
+    let (kind, id) = text.split_once(':').unwrap_or((text, ""));
+    Actor { kind: kind.to_owned(), id: id.to_owned() }
 }

@@ -109,6 +109,28 @@ pub(super) fn list(settings: &Settings, of: &str) -> anyhow::Result<()> {
     store_first(settings, &[look])
 }
 
+/// Something is looked for by its name, and what is found is about to be shown.
+pub(super) fn searched(settings: &Settings, terms: &str) -> anyhow::Result<()> {
+    let look =
+        Request::LogAccess { what: "search".into(), clip: None, case: None, terms: Some(terms.into()), purpose: None };
+    store_first(settings, &[look])
+}
+
+/// What a recorder in the network lists is about to be shown. A machine without a station's database has no log.
+pub(super) fn listed_by(settings: &Settings, recorder: &str) -> anyhow::Result<()> {
+    if !database(settings).exists() {
+        return Ok(());
+    }
+    list(settings, &format!("recorder {recorder}"))
+}
+
+/// Who records in the rooms, and for which case, is about to be shown.
+pub(super) fn rooms(settings: &Settings) -> anyhow::Result<()> {
+    let look =
+        Request::LogAccess { what: "room".into(), clip: None, case: None, terms: Some("rooms".into()), purpose: None };
+    store_first(settings, &[look])
+}
+
 /// A look at a case by what a destination holds of it. On the station itself it is stored like any other; a machine that
 /// has nothing but the bucket has no log of the station's to write into.
 pub(super) fn at_destination(settings: &Settings, number: &CaseNumber, from: &str) -> anyhow::Result<()> {

@@ -32,6 +32,7 @@ pub mod export;
 mod exporting;
 pub mod fetch;
 mod filing;
+mod filing_check;
 pub mod find;
 pub mod gatekeeper;
 mod holdings;

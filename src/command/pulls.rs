@@ -13,7 +13,7 @@ use super::desk::{Answer, Desk};
 use super::exit::Exit;
 use super::find::store;
 use super::output::Output;
-use super::{Ended, ask, streams};
+use super::{Ended, ask, looking, streams};
 use crate::config::{NetworkRecorder, PullMode, Settings};
 use crate::domain::command::{Reply, Request};
 use crate::domain::device::{DeviceKey, DeviceState, NETWORK_PORT, NO_USB, Standings, means_something};
@@ -303,6 +303,7 @@ pub fn look(name: &str, settings: &Settings, output: &Output) -> anyhow::Result<
     let Some(recorder) = settings.network_recorders.iter().find(|r| r.name.as_str() == name) else {
         return Err(Ended::with(Exit::NotFound, format!("no [[network_recorder]] is called {name:?}")));
     };
+    looking::listed_by(settings, name)?;
     let program = streams::program(&settings.station.state_dir);
     let looked = replay::look(&program, recorder, true, &|| false).map_err(|e| Ended::with(exit_of(&e), chain(&e)))?;
     let id = RecorderId::new(Some(looked.device.serial.as_str()).filter(|s| means_something(s)).unwrap_or(name))?;

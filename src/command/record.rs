@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::desk::{Answer, Desk, MAX_VALUE_CHARS};
 use super::exit::Exit;
 use super::output::Output;
-use super::{Ended, ask, streams};
+use super::{Ended, ask, looking, streams};
 use crate::casework::roster::names_somebody;
 use crate::cli;
 use crate::config::{SecretFile, Settings, Stream, StreamMode, address};
@@ -177,6 +177,9 @@ pub fn record(verb: &cli::Record, settings: &Settings, output: &Output) -> anyho
         cli::Record::Stop { room } => Request::StopRecording { room: room.clone() },
         cli::Record::List => Request::Rooms,
     };
+    if matches!(verb, cli::Record::List) {
+        looking::rooms(settings)?;
+    }
     let answer = ask::request(settings, &request)?;
     if output.is_json() {
         output.json(&answer)?;

@@ -7,7 +7,7 @@ use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
 use super::exit::Exit;
 use super::find::store;
 use super::output::Output;
-use super::{Ended, ask, pulls};
+use super::{Ended, ask, looking, pulls};
 use crate::casework::roster::names_somebody;
 use crate::casework::times::{self, Reading};
 use crate::cli;
@@ -114,6 +114,17 @@ pub(super) fn coming(text: &str, zone: &jiff::tz::TimeZone, now_ms: i64, thing: 
     Ok(at)
 }
 
+/// The event that tells a decision; nobody decides that something is unknown.
+fn kind_of(state: DeviceState) -> Option<EventKind> {
+    Some(match state {
+        DeviceState::Approved => EventKind::RecorderApproved,
+        DeviceState::Refused => EventKind::RecorderRefused,
+        DeviceState::InRepair => EventKind::RecorderInRepair,
+        DeviceState::Retired => EventKind::RecorderRetired,
+        DeviceState::Unknown => return None,
+    })
+}
+
 impl Desk {
     pub(super) async fn decide_device(
         &self,
@@ -134,22 +145,31 @@ impl Desk {
                 let keys = AnyOf(keys.iter().map(DeviceKey::to_string).collect());
                 return Ok(Reply::refused("conflict", Why::SeveralDevices { word: word.to_owned(), keys }));
             }
-            Err(Unnamed::Nothing) => {
-                return Ok(Reply::refused("not_found", Why::NoDevice { word: word.to_owned() }));
-            }
+            Err(Unnamed::Nothing) => return self.mark_recorder(caller, word, state, reason).await,
         };
-        let kind = match state {
-            DeviceState::Approved => EventKind::RecorderApproved,
-            DeviceState::Refused => EventKind::RecorderRefused,
-            DeviceState::InRepair => EventKind::RecorderInRepair,
-            DeviceState::Retired => EventKind::RecorderRetired,
-            DeviceState::Unknown => return Ok(Reply::refused("invalid", Why::NotUnknownAgain {})),
-        };
+        let Some(kind) = kind_of(state) else { return Ok(Reply::refused("invalid", Why::NotUnknownAgain {})) };
         let (asked, decided) = (draft(kind, caller), key.clone());
         let changed = self.store.write(move |tx| tx.decide_device(&decided, state, reason.as_deref(), asked)).await?;
         Ok(Reply::Done(json!({
             "device": key.to_string(), "state": state.as_str(), "changed": changed, "note": note(&key, en()),
         })))
+    }
+
+    /// A recorder that never stood at the gate, known by the register, a folder or the desk: it is given away for repair,
+    /// retired, or taken into use again all the same.
+    async fn mark_recorder(&self, caller: &Caller, word: &str, state: DeviceState, reason: Option<String>) -> Answer {
+        let wanted = word.to_owned();
+        let Some(named) = self.store.read(move |r| r.known_recorder(&wanted)).await? else {
+            return Ok(Reply::refused("not_found", Why::NoDevice { word: word.to_owned() }));
+        };
+        let kind = match (kind_of(state), state) {
+            (_, DeviceState::Refused) => return Ok(Reply::refused("conflict", Why::GateAlone { recorder: named })),
+            (Some(kind), _) => kind,
+            (None, _) => return Ok(Reply::refused("invalid", Why::NotUnknownAgain {})),
+        };
+        let (asked, marked) = (draft(kind, caller), named.clone());
+        let changed = self.store.write(move |tx| tx.mark_recorder(&marked, state, reason.as_deref(), asked)).await?;
+        Ok(Reply::Done(json!({ "device": named, "state": state.as_str(), "changed": changed, "note": null })))
     }
 
     pub(super) async fn issue(
@@ -278,7 +298,11 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => None,
         Err(e) => return Err(e),
     };
-    let devices = store(settings)?.read_blocking(|r| r.devices())?;
+    let (devices, marks) = store(settings)?.read_blocking(|r| Ok((r.devices()?, r.marks()?)))?;
+    // What a device at the gate stands for is told with it.
+    let at_gate: Vec<String> = devices.iter().filter_map(|d| d.recorder.as_deref()).map(recorder_key).collect();
+    let mut marks: Vec<_> = marks.into_iter().filter(|(key, _)| !at_gate.contains(key)).collect();
+    marks.sort_by(|a, b| a.0.cmp(&b.0));
     let time = |ms: Option<i64>| ms.map(|ms| UtcMs(ms).rfc3339_in(&settings.station.zone));
     if output.is_json() {
         output.json(&json!({
@@ -287,6 +311,9 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
                 "device": d.key.to_string(), "state": d.state.as_str(), "name": d.name, "recorder": d.recorder, "bay": d.bay, "port": d.port,
                 "first_seen": time(d.first_seen_ms), "last_seen": time(d.last_seen_ms), "decided_by": d.decided_by,
                 "decided_at": time(d.decided_ms), "reason": d.reason, "note": note(&d.key, en()),
+            })).collect::<Vec<_>>(),
+            "marked": marks.iter().map(|(key, m)| json!({
+                "recorder": key, "state": m.state.as_str(), "reason": m.reason, "decided_by": m.by, "decided_at": time(Some(m.at_ms)),
             })).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Ok);
@@ -303,6 +330,10 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         }
     }
     let dash = |t: Option<String>| t.unwrap_or_else(|| "—".to_owned());
+    let marked = marks.iter().filter(|(key, _)| !devices.iter().any(|d| serial_is(d, key))).map(|(key, m)| {
+        let state = w.device_state(m.state).to_owned();
+        vec![dash(None), state, key.clone(), String::new(), dash(None), dash(None), m.by.clone()]
+    });
     let rows: Vec<Vec<String>> = devices
         .iter()
         .map(|d| {
@@ -316,6 +347,7 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
                 dash(d.decided_by.clone()),
             ]
         })
+        .chain(marked)
         .collect();
     if rows.is_empty() {
         output.note(w.no_devices);
@@ -328,6 +360,13 @@ fn list(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         output.note(w.gate_unwatched);
     }
     Ok(Exit::Ok)
+}
+
+fn serial_is(device: &DeviceRow, key: &str) -> bool {
+    match &device.key.mark {
+        Mark::Serial(serial) | Mark::Network(serial) => recorder_key(serial) == key,
+        Mark::Port(_) | Mark::Host(_) => false,
+    }
 }
 
 /// `evidock desk`.
@@ -377,6 +416,7 @@ fn out(overdue: bool, settings: &Settings, output: &Output) -> anyhow::Result<Ex
     let now_ms = crate::runtime::clock::SystemClock::new().now().0;
     let zone = &settings.station.zone;
     let time = |ms: i64| UtcMs(ms).rfc3339_in(zone);
+    looking::list(settings, "desk")?;
     let mut rows: Vec<IssueRow> = store(settings)?.read_blocking(|r| r.issued())?;
     rows.retain(|i| !overdue || i.is_overdue(now_ms));
     if output.is_json() {

@@ -10,7 +10,7 @@ use super::desk::{Answer, Desk};
 use super::exit::Exit;
 use super::find::store;
 use super::output::Output;
-use super::{Ended, ask, control, document_watch};
+use super::{Ended, ask, control, document_watch, looking};
 use crate::casework::register::{self as registers, Form};
 use crate::cli;
 use crate::config::Settings;
@@ -147,6 +147,7 @@ pub fn register(verb: &cli::Register, settings: &Settings, output: &Output) -> a
         cli::Register::List { register, find } => {
             let loosened = find.as_deref().map(loose);
             let register = Register::from(*register);
+            looking::searched(settings, &format!("{} {}", register.as_str(), find.as_deref().unwrap_or_default()))?;
             let entries = store(settings)?.read_blocking(|r| r.entries(register, loosened.as_deref(), LISTED))?;
             if output.is_json() {
                 output.json(&entries.iter().map(|e| &e.entry).collect::<Vec<_>>())?;
@@ -161,6 +162,7 @@ pub fn register(verb: &cli::Register, settings: &Settings, output: &Output) -> a
             }
         }
         cli::Register::Imports => {
+            looking::list(settings, "register imports")?;
             let imports = store(settings)?.read_blocking(|r| r.register_imports(None, IMPORTS))?;
             let zone = &settings.station.zone;
             let at = |ms: i64| UtcMs(ms).rfc3339_in(zone);

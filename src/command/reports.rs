@@ -196,6 +196,7 @@ pub fn sample(verb: &cli::Sample, settings: &Settings, output: &Output) -> anyho
         },
         cli::Sample::Judge { at, no, na, words, due } => {
             let (sample, n) = (at.sample, at.n);
+            logged(&format!("sample {sample}"), settings, output)?;
             let row = store(settings)?.read_blocking(|r| r.sample(sample)).map_err(ended)?;
             let points = points(&row, no, na)?;
             OversightAsk::JudgeSample { sample, n, points, words: words.clone().unwrap_or_default(), due: due.clone() }
@@ -320,6 +321,7 @@ fn show_sample(sample: i64, settings: &Settings, output: &Output) -> anyhow::Res
 
 /// Draws a sample again, from what the log says alone.
 fn verify(sample: i64, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    logged(&format!("sample {sample}"), settings, output)?;
     let (row, population, drawn, root, said) = store(settings)?
         .read_blocking(|r| {
             let row = r.sample(sample)?;

@@ -2,7 +2,7 @@
 //! database was sealed. The tree shows that entries are as they were signed; nothing but this that anybody goes by them.
 
 use crate::domain::as_sealed::AsSealed;
-use crate::domain::event::Envelope;
+use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
 use crate::store::{SealedRow, Store, StoreError};
 
@@ -45,7 +45,13 @@ impl Sealings {
     pub fn entry(&mut self, seq: u64, bytes: &[u8]) {
         // Most entries are of other kinds, and are not taken apart for that.
         let names = |kind: &str| std::str::from_utf8(bytes).is_ok_and(|text| text.contains(kind));
-        if self.failed.is_some() || !(names("\"clip.sealed\"") || names("\"clip.restored\"")) {
+        if self.failed.is_some() {
+            return;
+        }
+        if names("\"report_sha256\"") {
+            return self.filed(seq, bytes);
+        }
+        if !(names("\"clip.sealed\"") || names("\"clip.restored\"")) {
             return;
         }
         let Ok(entry) = serde_json::from_slice::<Envelope>(bytes) else { return };
@@ -64,6 +70,22 @@ impl Sealings {
                     "entry {seq} says that clip {clip} was sealed, and the database has no such clip"
                 ));
             }
+            Err(e) => self.failed = Some(e),
+        }
+    }
+
+    /// An entry that may say with which report a case was filed.
+    fn filed(&mut self, seq: u64, bytes: &[u8]) {
+        let Ok(entry) = serde_json::from_slice::<Envelope>(bytes) else { return };
+        if entry.kind != EventKind::CaseFiled.as_str() || entry.clip.is_some() {
+            return;
+        }
+        let Some(sha256) = entry.body.get("report_sha256").and_then(serde_json::Value::as_str) else { return };
+        match self.store.read_blocking(|r| r.reports_signed_at(seq, sha256)) {
+            Ok((0, _)) => {}
+            Ok(_) => self.problem(format!(
+                "the report with which a case was filed is not the one whose digest entry {seq} tells"
+            )),
             Err(e) => self.failed = Some(e),
         }
     }

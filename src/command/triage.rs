@@ -230,7 +230,7 @@ fn take_back(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, caller: &Caller) ->
 /// The number that is suggested most surely; of what was decided, where that is to be taken back, the newest.
 fn surest(r: &Reader<'_>, clip: ClipId, decided: bool) -> Result<Option<String>, StoreError> {
     let wanted: &[&str] = if decided { &["accepted", "refused"] } else { &["open"] };
-    let found = r.suggestions(clip)?;
+    let found = if decided { r.suggestions(clip)? } else { r.suggestions_waiting(clip)?.0 };
     Ok(found.into_iter().find(|s| wanted.contains(&s.state.as_str())).map(|s| s.said.raw))
 }
 
@@ -274,7 +274,7 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
         let rows = page
             .rows
             .iter()
-            .map(|row| Ok((r.record(row.clip, &policy)?, r.suggestions(row.clip)?)))
+            .map(|row| Ok((r.record(row.clip, &policy)?, r.suggestions_waiting(row.clip)?.0)))
             .collect::<Result<Vec<_>, StoreError>>()?;
         Ok((page.total, r.not_yet_linkable(&Within::Everything, 0)?, rows))
     })?;
@@ -339,6 +339,7 @@ pub fn rules(verb: &cli::Rules, settings: &Settings, output: &Output) -> anyhow:
     let defaults = [(Field::Place, &casework.default_place), (Field::Proves, &casework.default_proves)];
     let defaults = defaults.into_iter().filter_map(|(field, value)| Some((field, value.clone()?))).collect();
     let judge = Judge::new(casework.number_rule()?, &policy(settings), defaults, casework.linking.clone());
+    looking::list(settings, "rules")?;
     let tried = judge.try_rules(&store(settings)?, wall().0)?;
     if output.is_json() {
         let told: Vec<Value> = tried

@@ -75,6 +75,7 @@ pub(super) fn keeping(written: written::Keeping, known: &[Destination]) -> Resul
         responsible: label("keeping.responsible", written.responsible)?,
         fonds_no: label("keeping.fonds_no", written.fonds_no)?,
         dispose_at: dispose_at.collect::<Result<_, _>>()?,
+        compared_days: whole("keeping.compared_days", written.compared_days, 90, 1..=3650)? as u32,
     })
 }
 

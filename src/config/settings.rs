@@ -514,6 +514,9 @@ pub struct Keeping {
     pub fonds_no: Option<String>,
     /// Destinations at which copies of what was disposed of are removed.
     pub dispose_at: Vec<DestinationName>,
+    /// To file a case, its clips must have been compared within so many days; of clips that gave their file up, a copy
+    /// elsewhere.
+    pub compared_days: u32,
 }
 
 /// How uploads behave.

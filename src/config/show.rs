@@ -85,6 +85,7 @@ impl Settings {
                 responsible: self.keeping.responsible.clone(),
                 fonds_no: self.keeping.fonds_no.clone(),
                 dispose_at: Some(self.keeping.dispose_at.iter().map(ToString::to_string).collect()),
+                compared_days: Some(u64::from(self.keeping.compared_days)),
             }),
             upload: Some(written::Upload {
                 clips_in_flight: Some(self.upload.clips_in_flight as u64),

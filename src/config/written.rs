@@ -607,6 +607,8 @@ sections! {
         fonds_no: String,
         /// Destinations at which copies of what was disposed of are removed.
         dispose_at: Vec<String>,
+        /// To file a case, its clips must have been compared within so many days.
+        compared_days: u64,
     }
 
     /// An entry of `limit`.

@@ -266,6 +266,8 @@ kinds! {
     CaseClosed => "case.closed",
     /// A closed case got its place in the archive (立卷).
     CaseBound => "case.bound",
+    /// The data of a case's clips are compared for its filing.
+    CaseCompared => "case.compared",
     /// A case was checked, signed off and filed (归档), or refused with what is missing.
     CaseFiled => "case.filed",
     /// Re-opening a case was asked for, refused, or carried out.

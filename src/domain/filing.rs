@@ -4,6 +4,8 @@
 //! A case is filed with no gap: what cannot be mended any more has its reason on record (缺记原因), and is told as a remark
 //! that the archivist signs with. A case that was filed takes no changes before two people re-open it.
 
+mod compared;
+
 use jiff::Span;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ use super::ids::ClipId;
 use super::ports::MediaHealth;
 use super::register::name_key;
 use super::time::UtcMs;
+
+pub use compared::{ClipCompared, Comparing, Outcome};
 
 /// How far a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +72,11 @@ pub enum FilingAsk {
         title: Option<String>,
         /// 保管期限 of the case file.
         term: String,
+    },
+    /// Compares the data of each clip anew; goes on by itself.
+    Compare {
+        /// The case.
+        case_no: String,
     },
     /// 归档: checks, signs off.
     File {
@@ -131,8 +140,14 @@ pub enum What {
     NotAnchored,
     /// It is not proven at every required destination.
     NotProven,
-    /// No copy of it was ever compared, here or at a destination.
+    /// It was not compared since the filing check began, or too long ago.
     NotVerified,
+    /// Its bytes, its record or the log are not what was sealed.
+    Differs,
+    /// It gave its file up, and no copy elsewhere could be compared.
+    Unreached,
+    /// The filing check never began to compare.
+    NotCompared,
     /// It is suspected classified.
     Isolated,
     /// A person must look at it first.
@@ -159,12 +174,15 @@ pub enum What {
 
 impl What {
     /// Each of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::NoClips,
         Self::Copying,
         Self::NotAnchored,
         Self::NotProven,
         Self::NotVerified,
+        Self::Differs,
+        Self::Unreached,
+        Self::NotCompared,
         Self::Isolated,
         Self::Quarantined,
         Self::Damaged,
@@ -186,6 +204,9 @@ impl What {
             Self::NotAnchored => "not_anchored",
             Self::NotProven => "not_proven",
             Self::NotVerified => "not_verified",
+            Self::Differs => "differs",
+            Self::Unreached => "unreached",
+            Self::NotCompared => "not_compared",
             Self::Isolated => "isolated",
             Self::Quarantined => "quarantined",
             Self::Damaged => "damaged",
@@ -203,7 +224,9 @@ impl What {
     /// Which of the four it is about.
     pub fn aspect(self) -> Aspect {
         match self {
-            Self::NotAnchored | Self::NotVerified => Aspect::Authentic,
+            Self::NotAnchored | Self::NotVerified | Self::Differs | Self::Unreached | Self::NotCompared => {
+                Aspect::Authentic
+            }
             Self::NoClips
             | Self::Copying
             | Self::LacksFacts
@@ -231,7 +254,7 @@ pub struct Found {
     pub detail: String,
 }
 
-/// How a clip's digest was compared last.
+/// How a copy elsewhere was compared last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// Where: a destination.
@@ -261,8 +284,8 @@ pub struct ClipCheck {
     pub proven: bool,
     /// The entry that says so stands below a checkpoint off this box.
     pub anchored: bool,
-    /// How its digest was compared last.
-    pub compared: Option<Compared>,
+    /// How it was compared for this filing.
+    pub compared: Option<ClipCompared>,
     /// What the media worker found.
     pub health: Option<MediaHealth>,
     /// Which of the five it lacks.
@@ -280,6 +303,10 @@ pub struct Report {
     pub remarks: Vec<Found>,
     /// Clips that were looked at.
     pub clips: usize,
+    /// When the comparison of their data began, milliseconds since the Unix epoch.
+    pub begun_ms: Option<i64>,
+    /// How each of them was compared; isolated ones are left out.
+    pub compared: Vec<(ClipId, ClipCompared)>,
 }
 
 impl Report {
@@ -295,10 +322,13 @@ impl Report {
 }
 
 /// Checks a case against the catalogue as it stands when the case is over. `kind_unknown`: which items apply is not known.
-pub fn check(clips: &[ClipCheck], coverage: &Coverage, kind_unknown: bool) -> Report {
-    let mut report = Report { clips: clips.len(), ..Report::default() };
+pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, kind_unknown: bool) -> Report {
+    let mut report = Report { clips: clips.len(), begun_ms: comparing.begun_ms, ..Report::default() };
+    let of_case = |what: What| Found { what, clip: None, matter: None, detail: String::new() };
     if clips.is_empty() {
-        report.gaps.push(Found { what: What::NoClips, clip: None, matter: None, detail: String::new() });
+        report.gaps.push(of_case(What::NoClips));
+    } else if comparing.begun_ms.is_none() {
+        report.gaps.push(of_case(What::NotCompared));
     }
     for c in clips {
         let mut gap =
@@ -318,19 +348,18 @@ pub fn check(clips: &[ClipCheck], coverage: &Coverage, kind_unknown: bool) -> Re
         if c.quarantined {
             gap(What::Quarantined, String::new());
         }
+        if let Some((what, detail)) = comparing.gap(c.compared.as_ref()) {
+            gap(what, detail);
+        }
         if !c.proven {
             gap(What::NotProven, String::new());
-        } else {
-            if c.compared.is_none() {
-                gap(What::NotVerified, String::new());
-            }
-            if !c.anchored {
-                gap(What::NotAnchored, String::new());
-            }
+        } else if !c.anchored {
+            gap(What::NotAnchored, String::new());
         }
         if !c.missing.is_empty() {
             gap(What::LacksFacts, c.missing.join(","));
         }
+        report.compared.extend(c.compared.clone().map(|compared| (c.clip, compared)));
         if c.is_recording {
             let reason = c.gap_reason.clone().filter(|r| !r.is_empty());
             let at = |detail: String| Found { what: What::Unplayable, clip: Some(c.clip), matter: None, detail };
@@ -486,154 +515,4 @@ pub fn keep(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::coverage::{Line, Tier};
-
-    fn clip(n: u64) -> ClipCheck {
-        ClipCheck {
-            clip: ClipId::generate(n as i64),
-            is_recording: true,
-            copying: false,
-            damaged: false,
-            quarantined: false,
-            isolated: false,
-            proven: true,
-            anchored: true,
-            compared: Some(Compared { place: "cloud".into(), how: "read_back".into(), at_ms: 1 }),
-            health: Some(MediaHealth::Whole),
-            missing: vec![],
-            gap_reason: None,
-        }
-    }
-
-    fn item(matter: &str, term: Option<&str>) -> Item {
-        let content = [None, None, None, term.map(str::to_owned)];
-        Item {
-            kind: None,
-            subject: None,
-            stage: Some("调查取证".into()),
-            matter: matter.into(),
-            tier: Tier::Whole,
-            always: false,
-            content,
-        }
-    }
-
-    fn line(standing: Standing, reason: Option<&str>, due_ms: Option<i64>) -> Coverage {
-        let line = Line {
-            item: item("现场检查", None),
-            standing,
-            clips: 0,
-            recorded_ms: 0,
-            gaps_ms: vec![],
-            due_ms,
-            reason: reason.map(str::to_owned),
-            basis: None,
-            said: None,
-        };
-        Coverage { lines: vec![line], beside: 0 }
-    }
-
-    fn recorded() -> Coverage {
-        line(Standing::Present, None, None)
-    }
-
-    #[test]
-    fn each_gap_is_named_with_its_clip_or_matter() {
-        let sound = check(&[clip(1)], &recorded(), false);
-        assert!(sound.is_sound() && Aspect::ALL.iter().all(|a| sound.has(*a)));
-        let whats = |c: ClipCheck| check(&[c], &recorded(), false).gaps.iter().map(|g| g.what).collect::<Vec<_>>();
-        let table: Vec<(ClipCheck, Vec<What>)> = vec![
-            (ClipCheck { copying: true, ..clip(1) }, vec![What::Copying]),
-            (
-                ClipCheck { isolated: true, proven: false, missing: vec!["place".into()], ..clip(1) },
-                vec![What::Isolated],
-            ),
-            (ClipCheck { proven: false, compared: None, ..clip(1) }, vec![What::NotProven]),
-            (ClipCheck { compared: None, anchored: false, ..clip(1) }, vec![What::NotVerified, What::NotAnchored]),
-            (ClipCheck { damaged: true, quarantined: true, ..clip(1) }, vec![What::Damaged, What::Quarantined]),
-            (ClipCheck { health: None, ..clip(1) }, vec![What::NotProbed]),
-            (ClipCheck { health: None, is_recording: false, ..clip(1) }, vec![]),
-            (ClipCheck { health: Some(MediaHealth::Broken), ..clip(1) }, vec![What::Unplayable]),
-            (ClipCheck { health: Some(MediaHealth::Truncated), gap_reason: Some("断电".into()), ..clip(1) }, vec![]),
-            (ClipCheck { missing: vec!["place".into(), "proves".into()], ..clip(1) }, vec![What::LacksFacts]),
-        ];
-        for (c, wanted) in table {
-            assert_eq!(whats(c.clone()), wanted, "{c:?}");
-        }
-        assert_eq!(check(&[], &recorded(), false).gaps[0].what, What::NoClips);
-        let lacks = check(&[ClipCheck { missing: vec!["place".into()], ..clip(1) }], &recorded(), false);
-        assert!(!lacks.has(Aspect::Complete) && lacks.has(Aspect::Safe));
-        let asked_nothing = |kind_unknown| check(&[clip(1)], &Coverage::default(), kind_unknown).gaps[0].what;
-        assert_eq!([asked_nothing(false), asked_nothing(true)], [What::NoCatalogue, What::KindUnknown]);
-        assert_eq!(check(&[clip(1)], &recorded(), true).gaps[0].what, What::KindUnknown);
-    }
-
-    #[test]
-    fn what_should_be_recorded_is_there_or_has_its_reason() {
-        let of = |c: &Coverage| {
-            let r = check(&[clip(1)], c, false);
-            (r.gaps.iter().map(|g| g.what).collect::<Vec<_>>(), r.remarks.len())
-        };
-        assert_eq!(of(&line(Standing::Missing, None, None)), (vec![What::Missing], 0));
-        assert_eq!(of(&line(Standing::Explained, Some("设备故障"), None)), (vec![], 1));
-        assert_eq!(of(&line(Standing::Interrupted, None, None)), (vec![What::Interrupted], 0));
-        assert_eq!(of(&line(Standing::NotYetDue, Some("x"), Some(9))), (vec![What::MayCome], 0));
-        assert_eq!(of(&line(Standing::NotYetDue, None, None)), (vec![], 0));
-        assert_eq!(of(&line(Standing::Replaced, Some("x"), None)), (vec![], 0));
-    }
-
-    #[test]
-    fn terms_as_people_write_them() {
-        for (text, wanted) in [
-            ("永久", Some(Term::Forever)),
-            ("同案卷", Some(Term::AsFile)),
-            ("6个月", Some(Term::Months(6))),
-            ("６ 个月", Some(Term::Months(6))),
-            ("不少于6个月", Some(Term::Months(6))),
-            ("定期10年", Some(Term::Months(120))),
-            ("三十年", Some(Term::Months(360))),
-            ("十五年", Some(Term::Months(180))),
-            ("两年", Some(Term::Months(24))),
-            ("P6M", Some(Term::Months(6))),
-            ("10 years", Some(Term::Months(120))),
-            ("0年", None),
-            ("很久", None),
-            ("年", None),
-            ("", None),
-            ("99999999999年", None),
-            ("P", None),
-        ] {
-            assert_eq!(Term::parse(text), wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_catalogue_says_how_long_and_the_longest_counts() {
-        let zone = TimeZone::UTC;
-        let filed = UtcMs::parse_rfc3339("2026-08-31T10:00:00Z").unwrap();
-        let at = |text: &str| UtcMs::parse_rfc3339(text).map(|t| t.0);
-        let items = [
-            item("现场检查", Some("6个月")),
-            item("现场检查", Some("2年")),
-            item("听证", Some("永久")),
-            item("送达", Some("看情况")),
-        ];
-        let until = |matter: Option<&str>, term: Term| {
-            let shown = Shown { stage: None, matter: matter.map(str::to_owned) };
-            keep(&items, None, &shown, ("10年", term), filed, &zone).until_ms
-        };
-        let ten = Term::Months(120);
-        assert_eq!(until(Some("现场检查"), ten), at("2028-08-31T10:00:00Z"));
-        assert_eq!(until(Some("听证"), ten), None);
-        assert_eq!(until(Some("送达"), ten), at("2036-08-31T10:00:00Z"), "what cannot be read shortens nothing");
-        assert_eq!(until(None, ten), at("2036-08-31T10:00:00Z"));
-        assert_eq!(until(None, Term::Forever), None);
-        assert_eq!(
-            Term::Months(6).until(filed, ten, &zone).map(|t| t.0),
-            at("2027-02-28T10:00:00Z"),
-            "the month's end"
-        );
-    }
-}
+mod tests;

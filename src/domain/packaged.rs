@@ -145,6 +145,7 @@ impl EventKind {
             | Self::TokenEnded
             | Self::SampleAsked
             | Self::RosterImported
+            | Self::RosterRemoved
             | Self::RegisterImported
             | Self::RegisterUndone
             // Lists of clips of many cases, with the reasons for all of them.

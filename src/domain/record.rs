@@ -236,6 +236,42 @@ pub struct CaseLink {
     pub rule_version: u32,
 }
 
+/// The part of a clip that is of a case, milliseconds from its start: begin, and end where it has one before the clip's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Begin.
+    pub from_ms: i64,
+    /// End; `None`: the clip's.
+    pub to_ms: Option<i64>,
+}
+
+impl Part {
+    /// As a link names it: `None` where it names no part.
+    pub fn of(from_ms: Option<i64>, to_ms: Option<i64>) -> Option<Self> {
+        (from_ms.is_some() || to_ms.is_some()).then(|| Self {
+            from_ms: from_ms.unwrap_or(0).max(0),
+            to_ms: to_ms.filter(|to| *to > from_ms.unwrap_or(0)),
+        })
+    }
+
+    /// In an address: `t=90,120`, seconds ([`super::derived::parse_span`]).
+    pub fn query(self) -> String {
+        let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
+        match self.to_ms {
+            Some(to) => format!("t={},{}", seconds(self.from_ms), seconds(to)),
+            None => format!("t={}", seconds(self.from_ms)),
+        }
+    }
+}
+
+impl Record {
+    /// The part of it that is of the case with this number, as displayed; `None`: all of it.
+    pub fn stretch_in(&self, case_no: &str) -> Option<Part> {
+        let link = self.cases.iter().find(|l| l.case_no == case_no || l.aliases.iter().any(|a| a == case_no))?;
+        Part::of(link.from_ms, link.to_ms)
+    }
+}
+
 /// A place of the recorder's file that could not be read; our copy has zeros there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hole {
@@ -464,6 +500,17 @@ pub struct Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_a_clip_stands_in_an_address() {
+        assert_eq!(Part::of(None, None), None);
+        let query = |from, to| Part::of(from, to).map(Part::query);
+        assert_eq!(query(Some(90_000), Some(3_723_500)).as_deref(), Some("t=90.000,3723.500"));
+        assert_eq!(query(Some(1_005), None).as_deref(), Some("t=1.005"));
+        assert_eq!(query(None, Some(2_000)).as_deref(), Some("t=0.000,2.000"));
+        let read = query(Some(90_000), Some(120_000)).and_then(|q| crate::domain::derived::parse_span(&q[2..]));
+        assert_eq!(read, Some((90_000, Some(120_000))));
+    }
 
     fn fact(field: Field, value: &str, origin: Origin) -> Fact {
         Fact { field, value: value.into(), origin, at_ms: 0 }

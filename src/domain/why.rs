@@ -12,6 +12,24 @@ use super::sentence::Told;
 use super::words::Lang;
 pub use super::words::refusals::{Thing, Why};
 
+/// Stands between numbers that were perhaps meant. Numbers have no white space.
+const MEANT_JOINT: &str = " / ";
+
+impl Why {
+    /// A refusal of a number, with what was perhaps meant.
+    pub fn did_you_mean(meant: &[String], because: Self) -> Self {
+        Self::DidYouMean { meant: meant.join(MEANT_JOINT), because: Box::new(because) }
+    }
+
+    /// What was perhaps meant, each by itself: to be offered as a choice.
+    pub fn meant(&self) -> Vec<String> {
+        match self {
+            Self::DidYouMean { meant, .. } => meant.split(MEANT_JOINT).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// Some things of which one is to be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -83,3 +101,17 @@ macro_rules! in_words_of_why {
 }
 
 pub(crate) use in_words_of_why;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_perhaps_meant_is_read_back_one_by_one() {
+        let meant = ["赵卫罚〔2019〕12号".to_owned(), "赵卫罚〔2019〕2号".to_owned()];
+        let why = Why::did_you_mean(&meant, Why::Unsaid);
+        assert_eq!(why.meant(), meant);
+        assert!(Why::Unsaid.meant().is_empty());
+        assert!(why.told(Lang::Zh).contains("赵卫罚〔2019〕12号 / 赵卫罚〔2019〕2号"));
+    }
+}

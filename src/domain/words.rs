@@ -536,6 +536,8 @@ catalogue! {
     link_to => "至", "Up to";
     link_range_hint => "只关联一段时填写片内起止时间，如 90、1:30 或 1:02:03.5；不填即全片", "For a part of the clip alone write where it begins and ends, as 90, 1:30 or 1:02:03.5; left empty, it is the whole clip";
     whole_clip_end => "片尾", "end";
+    hints_title => "同一次外出的其他资料属于下列案件，仅供参考：", "Other clips of the same outing are of these cases; for information only:";
+    of_this_case => "本案片段", "of this case";
     link_case_hint => "例如 赵卫罚〔2026〕12号；立案前可填检查任务号", "For example 赵卫罚〔2026〕12号; before a case is opened, an inspection number will do";
     unlink => "取消关联", "Unlink";
     unlink_reason => "取消的原因", "Why";

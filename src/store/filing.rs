@@ -1,6 +1,9 @@
 //! Filing of cases (归档): each step with its event, what the check looks at, and that a filed case takes no changes.
 //! Decides nothing: that is `domain::filing`.
 
+mod compared;
+mod signed;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::keep::{a_person, another_person};
@@ -15,6 +18,18 @@ use crate::domain::record::{self, Field};
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::domain::why::{Thing, Why};
+
+pub use compared::{FilingProgress, ToCompare};
+pub use signed::{Signed, report_json};
+
+/// What a case must be to be filed.
+#[derive(Debug, Clone, Copy)]
+pub struct FilingRule {
+    /// What counts as recorded.
+    pub allowed: Allowed,
+    /// A comparison of a clip's data counts for so long, milliseconds.
+    pub compared_ms: i64,
+}
 
 /// A round of filing.
 #[derive(Debug, Clone)]
@@ -43,6 +58,8 @@ pub struct FilingRow {
     pub opinion: Option<String>,
     /// Who asked to re-open it, and why.
     pub asked: Option<(String, String)>,
+    /// What the check found when it was signed, as it was stored.
+    pub report: Option<String>,
 }
 
 impl FilingRow {
@@ -72,7 +89,7 @@ pub struct Binding {
 }
 
 const COLUMNS: &str = "filing_id, case_id, closed_by, closed_ms, bound_by, bound_ms, fonds_no, year, archival_code, title, term, \
-    filed_by, filed_ms, opinion, asked_by, asked_why";
+    filed_by, filed_ms, opinion, asked_by, asked_why, report";
 
 fn row(r: &Row<'_>) -> rusqlite::Result<FilingRow> {
     let pair = |by: Option<String>, at: Option<i64>| by.zip(at);
@@ -89,6 +106,7 @@ fn row(r: &Row<'_>) -> rusqlite::Result<FilingRow> {
         filed: pair(r.get(11)?, r.get(12)?),
         opinion: r.get(13)?,
         asked: r.get::<_, Option<String>>(14)?.zip(r.get(15)?),
+        report: r.get(16)?,
     })
 }
 
@@ -110,7 +128,7 @@ impl Reader<'_> {
              FROM filing WHERE reopened_ms IS NULL AND asked_by IS NOT NULL ORDER BY asked_ms, filing_id"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let rows = statement.query_map([], |r| Ok((row(r)?, r.get::<_, Option<String>>(16)?.unwrap_or_default())))?;
+        let rows = statement.query_map([], |r| Ok((row(r)?, r.get::<_, Option<String>>(17)?.unwrap_or_default())))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
@@ -138,13 +156,15 @@ impl Reader<'_> {
         Ok(self
             .conn
             .prepare_cached(&sql)?
-            .query_row(params![clip.to_string(), case], |r| Ok((row(r)?, r.get(16)?)))
+            .query_row(params![clip.to_string(), case], |r| Ok((row(r)?, r.get(17)?)))
             .optional()?)
     }
 
     /// What the check finds about a case now.
-    pub fn filing_report(&self, case: i64, allowed: Allowed, now_ms: i64) -> Result<Report> {
+    pub fn filing_report(&self, case: i64, rule: FilingRule, now_ms: i64) -> Result<Report> {
         let anchors = self.anchors()?;
+        let filing = self.filing(case)?.map(|f| f.filing);
+        let comparing = self.comparing(filing, rule, now_ms)?;
         let mut clips = Vec::new();
         for clip in self.clips_of_case(case)? {
             let (stored, facts) = (self.clip(clip)?, self.clip_facts(clip)?);
@@ -168,14 +188,14 @@ impl Reader<'_> {
                 isolated: facts.isolated,
                 proven: matches!(project(&facts), ClipState::Proven | ClipState::Released),
                 anchored: proof_seq.is_some_and(|seq| seq < anchors.stored),
-                compared: self.compared(clip)?,
+                compared: filing.map(|f| self.filing_compared(f, clip)).transpose()?.flatten(),
                 health: self.media(clip)?.map(|m| m.facts.health),
                 missing,
                 gap_reason: settled.get(&Field::GapReason).map(|f| f.value.clone()),
             });
         }
-        let (coverage, kind_unknown) = self.coverage_when_over(case, now_ms, allowed)?;
-        Ok(check(&clips, &coverage, kind_unknown))
+        let (coverage, kind_unknown) = self.coverage_when_over(case, now_ms, rule.allowed)?;
+        Ok(check(&clips, &comparing, &coverage, kind_unknown))
     }
 
     /// How a clip's copies at destinations were compared last: what counts is a proof or a reading since.
@@ -272,6 +292,10 @@ impl Tx<'_> {
                 binding.term
             ],
         )?;
+        // The case is put to filing: its data are compared from now on.
+        if self.read().filing_check(standing.filing)?.is_none() {
+            self.begin_check(standing.filing, &asked.actor)?;
+        }
         let event = asked
             .case(self.read().case_hash(case)?)
             .fact("fonds_no", binding.fonds_no.as_str())
@@ -288,13 +312,13 @@ impl Tx<'_> {
         &self,
         case: i64,
         opinion: &str,
-        allowed: Allowed,
+        rule: FilingRule,
         zone: &jiff::tz::TimeZone,
         asked: Draft,
     ) -> Result<Report> {
         let standing = self.standing_filing(case, FilingState::Bound, Why::BindFirst {})?;
         let (read, now_ms) = (self.read(), self.now_ms());
-        let report = read.filing_report(case, allowed, now_ms)?;
+        let report = read.filing_report(case, rule, now_ms)?;
         let hash = read.case_hash(case)?;
         let event = asked
             .case(hash.as_str())
@@ -310,9 +334,11 @@ impl Tx<'_> {
         }
         let term = standing.term.unwrap_or_default();
         let keeps = read.keeps(case, &term, now_ms, zone)?;
+        let text = report_json(&report).to_string();
+        let (sha256, blake3) = signed::digests(&text);
         self.conn.execute(
             "UPDATE filing SET filed_by = ?2, filed_ms = ?3, opinion = ?4, report = ?5 WHERE filing_id = ?1",
-            params![standing.filing, by(&event.actor), now_ms, opinion, report_json(&report).to_string()],
+            params![standing.filing, by(&event.actor), now_ms, opinion, text],
         )?;
         for (clip, keep) in &keeps {
             self.conn.execute(
@@ -321,13 +347,16 @@ impl Tx<'_> {
             )?;
             self.stale(*clip)?;
         }
-        let event = event.secret("opinion", opinion);
-        self.log(&event)?;
+        let event = event
+            .fact("report_sha256", sha256.as_str())
+            .fact("report_blake3", blake3.as_str())
+            .secret("opinion", opinion);
+        self.signed_at(standing.filing, self.log(&event)?)?;
         for (clip, keep) in &keeps {
             // Each clip's own history tells it.
             let mut of = Draft::by(event.kind, event.actor.clone(), event.via).clip(*clip).case(hash.as_str());
             (of.from, of.session) = (event.from.clone(), event.session.clone());
-            self.log(&of.fact("keep_until_ms", keep.until_ms))?;
+            self.log(&of.fact("keep_until_ms", keep.until_ms).fact("report_sha256", sha256.as_str()))?;
         }
         self.changed(Change::Cases);
         Ok(report)
@@ -438,21 +467,6 @@ impl Reader<'_> {
         }
         Ok(false)
     }
-}
-
-/// A report as it is kept and given to programs.
-pub fn report_json(report: &Report) -> serde_json::Value {
-    let found = |all: &[crate::domain::filing::Found]| {
-        all.iter()
-            .map(|f| {
-                serde_json::json!({
-                    "what": f.what.as_str(), "aspect": f.what.aspect().as_str(), "clip": f.clip.map(|c| c.to_string()),
-                    "matter": f.matter, "detail": f.detail,
-                })
-            })
-            .collect::<Vec<_>>()
-    };
-    serde_json::json!({ "clips": report.clips, "gaps": found(&report.gaps), "remarks": found(&report.remarks) })
 }
 
 #[cfg(test)]

@@ -89,8 +89,9 @@ fn of_case(event: Draft, issue: &IssueRow) -> Draft {
 
 impl Tx<'_> {
     /// A recorder is taken out now. A stay out that was never closed ends here, and is given back so that it can be
-    /// told. Answers with the number of the new one.
+    /// told. Answers with the number of the new one. What is in repair, retired or refused, and who has left, goes nowhere.
     pub fn issue(&self, new: &NewIssue, actor: &Actor, via: &'static str) -> Result<(i64, Option<IssueRow>)> {
+        self.read().may_go_out(&new.recorder, &new.officer, self.now_ms())?;
         let earlier = self.end_issue(&new.recorder, "reissued", actor)?;
         let by = format!("{}:{}", actor.kind, actor.id);
         let case = new.case.as_ref();

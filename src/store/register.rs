@@ -142,6 +142,12 @@ impl Tx<'_> {
                 self.now_ms()
             ],
         )?;
+        let serial = match &key.mark {
+            Mark::Serial(serial) | Mark::Network(serial) => Some(serial.as_str()),
+            Mark::Port(_) | Mark::Host(_) => None,
+        };
+        let of = before.as_ref().and_then(|d| d.recorder.as_deref()).or(serial);
+        self.note_mark(of.unwrap_or(&key.to_string()), state, reason, &asked)?;
         let mut event = asked
             .fact("device", key.to_string())
             .fact("before", before.as_ref().map_or(DeviceState::Unknown, |d| d.state).as_str())

@@ -389,6 +389,19 @@ CREATE TABLE no_record (
 ) STRICT;
 CREATE INDEX no_record_case ON no_record (case_id);
 
+-- Repairs and retirements of recorders (维修, 停用), and that they came back into use: one row each time that somebody said so. By
+-- the recorder's key, whether a device at the gate is known for it or not; the newest row is how it stands.
+CREATE TABLE recorder_mark (
+  mark_id  INTEGER PRIMARY KEY,
+  recorder TEXT NOT NULL,                            -- domain::recorder::recorder_key
+  named    TEXT NOT NULL,                            -- as typed or registered
+  state    TEXT NOT NULL CHECK (state IN ('in_use', 'in_repair', 'retired')),
+  reason   TEXT,
+  actor    TEXT NOT NULL,                            -- kind:id
+  at_ms    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX recorder_mark_of ON recorder_mark (recorder, mark_id);
+
 -- Who took which recorder out, and when it came back (领用/归还). An open row has no to_ms; a recorder has at most one.
 CREATE TABLE issue (
   issue_id    INTEGER PRIMARY KEY,
@@ -902,6 +915,34 @@ CREATE TABLE filing_clip (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX filing_clip_clip ON filing_clip (clip_id);
 CREATE INDEX filing_clip_until ON filing_clip (keep_until_ms) WHERE keep_until_ms IS NOT NULL;
+-- The filing check compares the data of each clip (真实): when it began, in each round of filing. The newest beginning counts.
+CREATE TABLE filing_check (
+  filing_id INTEGER PRIMARY KEY REFERENCES filing,
+  begun_by  TEXT NOT NULL,                           -- kind:id of the actor
+  begun_ms  INTEGER NOT NULL
+) STRICT;
+-- How a clip was compared for it: the words of evidock verify about its file, its sealing in the log and its record, and the
+-- newest comparison of a copy elsewhere.
+CREATE TABLE filing_compared (
+  filing_id INTEGER NOT NULL REFERENCES filing,
+  clip_id   TEXT NOT NULL REFERENCES clip,
+  at_ms     INTEGER NOT NULL,
+  outcome   TEXT NOT NULL CHECK (outcome IN ('same', 'differs', 'unreached')),
+  local     TEXT NOT NULL,
+  log       TEXT NOT NULL,
+  record    TEXT NOT NULL,
+  cloud     TEXT,                                    -- the destination, how it was compared there, and when
+  cloud_how TEXT,
+  cloud_ms  INTEGER,
+  detail    TEXT,                                    -- what is wrong, in words
+  PRIMARY KEY (filing_id, clip_id),
+  CHECK ((cloud IS NULL) = (cloud_ms IS NULL) AND (cloud IS NULL) = (cloud_how IS NULL))
+) STRICT, WITHOUT ROWID;
+-- The entry of the log that tells the digest of the report that was signed. Rounds that were filed earlier have none.
+CREATE TABLE filing_signed (
+  filing_id INTEGER PRIMARY KEY REFERENCES filing,
+  seq       INTEGER NOT NULL
+) STRICT;
 
 -- Disposal after appraisal (鉴定销毁): a list that one person proposes and another one confirms. The rows are the record
 -- of what was destroyed (销毁清册) and stay.

@@ -1,7 +1,8 @@
 //! Triage (待标注): what rules suggest, what people decided about it, and which clips wait for a person, best-known first.
 //!
 //! A clip's place is ten times the score of the best suggestion that stands open, and one for each of the five facts that
-//! it has: so those come first that one key settles. It is kept in `clip_index.triage`, so that a page of a million clips
+//! it has: so those come first that one key settles; what its outing suggests beside a case that it has is told, and waits
+//! for nobody. It is kept in `clip_index.triage`, so that a page of a million clips
 //! is a walk along an index.
 
 use rusqlite::{OptionalExtension, params};
@@ -264,7 +265,10 @@ impl Tx<'_> {
                 "UPDATE clip_index SET triage = (
                    SELECT CASE WHEN clip_index.missing_count = 0 AND best IS NULL THEN NULL
                      ELSE 10 * coalesce(best, 0) + max(5 - clip_index.missing_count, 0) END
-                   FROM (SELECT max(score) AS best FROM suggestion WHERE clip_id = ?1 AND state = 'open'))
+                   FROM (SELECT max(score) AS best FROM suggestion WHERE clip_id = ?1 AND state = 'open'
+                     AND NOT (rule = 'neighbour' AND EXISTS (SELECT 1 FROM case_link l JOIN case_file f ON f.case_id = l.case_id
+                       WHERE l.clip_id = ?1 AND l.withdrawn = 0 AND f.kind = 'case'
+                         AND l.rev = (SELECT max(x.rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)))))
                  WHERE clip_id = ?1",
             )?
             .execute([clip.to_string()])?;
@@ -280,6 +284,14 @@ impl Reader<'_> {
         ))?;
         let rows = statement.query_map([clip.to_string()], suggestion)?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// What rules suggest for a clip and waits for a person, the surest first; and beside that what is only told: of a clip
+    /// that has its case, what its company suggests keeps nobody busy.
+    pub fn suggestions_waiting(&self, clip: ClipId) -> Result<(Vec<SuggestionRow>, Vec<SuggestionRow>)> {
+        let open = self.suggestions(clip)?.into_iter().filter(|s| s.state == "open");
+        let has_case = self.links(clip)?.iter().any(|l| l.kind == "case");
+        Ok(open.partition(|s| !has_case || s.said.rule != "neighbour"))
     }
 
     /// Whether a person refused that a rule links this clip to this case.

@@ -105,6 +105,7 @@ const ROWS: u32 = 50;
         super::filing::close_case,
         super::filing::bind_case,
         super::filing::file_case,
+        super::filing::compare_case,
         super::filing::reopen_case,
         super::office::admin::list_destinations,
         super::office::admin::try_destination,

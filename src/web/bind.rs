@@ -42,7 +42,7 @@ use crate::domain::ids::ClipId;
 use crate::domain::ports::{
     BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, Packages, PreviewPiece,
 };
-use crate::domain::record::{REQUIRED, Record};
+use crate::domain::record::{self, REQUIRED, Record};
 use crate::domain::rights::Within;
 use crate::domain::search::SearchQuery;
 use crate::domain::time::UtcMs;
@@ -244,7 +244,10 @@ impl StationPages {
                 party: first("party", |r| r.party_ref.as_ref()),
                 enforcement_kind: first("kind", |r| r.enforcement_kind.as_ref()),
                 clips_total: clips.len() as u64,
-                clips: records.iter().map(|(c, rec)| row(r, *c, rec)).collect::<Result<_, _>>()?,
+                clips: records
+                    .iter()
+                    .map(|(c, rec)| row_of_case(r, *c, rec, summary.case_id))
+                    .collect::<Result<_, _>>()?,
                 duration_ms: summary.duration_ms,
                 documents,
                 bytes: summary.bytes,
@@ -410,6 +413,10 @@ impl Pages for StationPages {
 
     fn case_key(&self, typed: &str) -> Option<String> {
         self.rule.search_keys(typed, self.this_year()).key
+    }
+
+    fn meant(&self, typed: &str) -> Vec<String> {
+        self.rule.parse(typed, self.this_year()).err().map(|e| e.suggestions().to_vec()).unwrap_or_default()
     }
 
     fn cases<'a>(
@@ -610,7 +617,14 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
         missing: REQUIRED.into_iter().filter(|name| record.missing.iter().any(|m| m == name)).collect(),
         elsewhere: None,
         document: record.document.as_ref().map(|d| d.kind.clone()),
+        part: None,
     })
+}
+
+/// The same in the list of a case: with the part of it that is of that case.
+fn row_of_case(r: &Reader<'_>, clip: ClipId, record: &Record, case: i64) -> Result<ClipRow, StoreError> {
+    let link = r.links(clip)?.into_iter().find(|l| l.case_id == case);
+    Ok(ClipRow { part: link.and_then(|l| record::Part::of(l.from_ms, l.to_ms)), ..row(r, clip, record)? })
 }
 
 /// Documents among `clips`, and what is none.

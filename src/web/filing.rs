@@ -1,6 +1,8 @@
 //! Filing of a case (归档): the check with each gap and a way to it, closing, the place in the archive, signing off,
 //! re-opening, and the lists that are printed (移交清单, 卷内目录).
 
+mod report;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -21,16 +23,21 @@ use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::keeping::FilingView;
 use crate::domain::command::Request;
-use crate::domain::filing::{Aspect, FilingAsk, FilingState, Found, What};
+use crate::domain::filing::{FilingAsk, FilingState, Found, What};
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::store::FilingRow;
+
+use report::{ComparedLine, Going, SignedLines, aspects, compared_lines, going, signed_lines};
+pub use report::{ComparingNow, SignedReport};
 
 /// Pages, forms, API.
 pub fn routes(r: Routes) -> Routes {
     use Action::*;
     r.get("/cases/{number}/filing", Need::Over(CloseCase), page)
         .get("/cases/{number}/filing/list", Need::Over(CloseCase), list)
+        .get("/cases/{number}/filing/report", Need::Over(CloseCase), report::report)
+        .post("/cases/{number}/compare", Need::Over(CloseCase), post_compare)
         .post("/cases/{number}/close", Need::Over(CloseCase), post_close)
         .post("/cases/{number}/bind", Need::Over(FileCase), post_bind)
         .post("/cases/{number}/file", Need::Over(FileCase), post_file)
@@ -38,6 +45,7 @@ pub fn routes(r: Routes) -> Routes {
         .get("/api/v1/cases/{number}/filing", Need::Over(CloseCase), get_filing)
         .post("/api/v1/cases/{number}/close", Need::Over(CloseCase), close_case)
         .post("/api/v1/cases/{number}/bind", Need::Over(FileCase), bind_case)
+        .post("/api/v1/cases/{number}/compare", Need::Over(CloseCase), compare_case)
         .post("/api/v1/cases/{number}/file", Need::Over(FileCase), file_case)
         .post("/api/v1/cases/{number}/reopen", Need::Over(ReopenCase), reopen_case)
 }
@@ -71,6 +79,10 @@ struct FilingPage<'a> {
     aspects: Vec<(&'static str, Pill)>,
     gaps: Vec<GapLine>,
     remarks: Vec<GapLine>,
+    compared: Vec<ComparedLine>,
+    going: Going,
+    signed: Option<SignedLines>,
+    self_href: String,
     now: Option<FilingNow>,
     typed: BindForm,
     opinion: String,
@@ -137,11 +149,6 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         FilingState::Closed | FilingState::Bound => "idle",
         FilingState::Filed => "safe",
     };
-    let aspects = Aspect::ALL.map(|a| {
-        let (class, text) =
-            if v.report.has(a) { ("safe", w.keeping().aspect_ok) } else { ("fail", w.keeping().aspect_gap) };
-        (w.aspect(a), Pill::new(class, text))
-    });
     let f = v.filing.as_ref();
     let typed = with.typed.unwrap_or_else(|| BindForm {
         fonds_no: f.and_then(|f| f.fonds_no.clone()).or(v.fonds_no.clone()).unwrap_or_default(),
@@ -158,7 +165,11 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         refusal: with.refusal,
         state,
         pill: Pill::new(class, w.filing_state(state.as_str())),
-        aspects: aspects.into(),
+        aspects: aspects(&v.report, &c).into(),
+        compared: compared_lines(&v.report, &c),
+        going: going(&v.progress, &c),
+        signed: f.zip(v.signed.as_ref()).and_then(|(f, s)| signed_lines(f, s, &v.case_no, &c)),
+        self_href: visitor.part_href(),
         gaps: v.report.gaps.iter().map(|g| gap(g, &v.case_no, &c)).collect(),
         remarks: v.report.remarks.iter().map(|g| gap(g, &v.case_no, &c)).collect(),
         now: f.map(|f| now(f, &c)),
@@ -337,6 +348,11 @@ async fn post_bind(
     carry_out(&site, &visitor, &number, ask, "bound", With { typed: Some(f), ..With::default() }).await
 }
 
+async fn post_compare(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
+    let ask = FilingAsk::Compare { case_no: number.clone() };
+    carry_out(&site, &visitor, &number, ask, "comparing", With::default()).await
+}
+
 async fn post_file(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
@@ -399,8 +415,13 @@ pub struct CaseFiling {
     pub filed_at: Option<String>,
     /// Who asked to re-open it.
     pub reopening_asked_by: Option<String>,
-    /// The check: `clips`, `gaps` and `remarks`, each with `what`, `aspect`, `clip`, `matter`, `detail`.
+    /// The check as it would be now: `clips`, `gaps` and `remarks`, each with `what`, `aspect`, `clip`, `matter`, `detail`;
+    /// `compared`, how the data of each clip were compared, with `clip`, `at_ms`, `outcome`, `local`, `log`, `record`, `copy`.
     pub report: serde_json::Value,
+    /// How far the comparison of the data is.
+    pub comparing: ComparingNow,
+    /// The report as it was signed, once the case is filed.
+    pub signed: Option<SignedReport>,
 }
 
 /// The place in the archive.
@@ -449,6 +470,8 @@ pub(super) async fn get_filing(
             filed_at: f.and_then(|f| f.filed.as_ref()).map(|(_, ms)| UtcMs(*ms).rfc3339_in(&site.zone)),
             reopening_asked_by: f.and_then(|f| f.asked.as_ref()).map(|(by, _)| by.clone()),
             report: crate::store::report_json(&v.report),
+            comparing: ComparingNow::of(&v.progress, &site.zone),
+            signed: v.signed.as_ref().map(SignedReport::from),
             case_no: v.case_no,
         };
         Ok(Json(told).into_response())
@@ -487,6 +510,18 @@ pub(super) async fn bind_case(
         term: b.term,
     });
     carried_out(&site, &visitor, ask.map(|ask| Request::Filing { ask })).await
+}
+
+/// Compares the data of each clip of a case with what was sealed, anew; it goes on by itself.
+#[utoipa::path(post, path = "/api/v1/cases/{number}/compare", params(("number" = String, Path, description = "Any number of the case")),
+    responses((status = 200, description = "How far the case is", body = serde_json::Value), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn compare_case(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(number): Path<String>,
+) -> Response {
+    carried_out(&site, &visitor, Ok(Request::Filing { ask: FilingAsk::Compare { case_no: number } })).await
 }
 
 /// Checks a case and signs it off; where the check finds gaps, `state` stays `bound` and `report` names each of them.

@@ -65,6 +65,7 @@ pub(super) fn done(word: &str, words: &Words) -> Option<&'static str> {
         "isolated" => w.done_isolated,
         "closed" => w.done_closed,
         "bound" => w.done_bound,
+        "comparing" => w.done_comparing,
         "filed" => w.done_filed,
         "reopened" => w.done_reopened,
         "sent" => words.oversight().done_sent,

@@ -20,6 +20,7 @@ use super::site::{Access, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::Person;
 use super::view::clip::ClipView;
+use super::view::clips::ClipRow;
 use super::view::review::ReviewView;
 use crate::domain::command::{Caller, Request};
 use crate::domain::coverage::Standing;
@@ -288,7 +289,11 @@ async fn show(
         opened = documents::opened(&v, &open(site, visitor, doc, headers).await?);
     }
     let id = |id: Option<ClipId>| id.map(|id| id.to_string()).unwrap_or_default();
-    let beside = |clip: ClipId| At { clip: Some(clip), t: None, doc: at.doc }.href(&v.number);
+    // A clip that is of the case in part begins where that part does.
+    let beside = |r: &ClipRow| {
+        let t = r.part.map(|part| part.query().trim_start_matches("t=").to_owned());
+        At { clip: Some(r.id), t, doc: at.doc }.href(&v.number)
+    };
     let base = href(&v.number);
     let html = ReviewPage {
         number: &v.number,
@@ -296,7 +301,7 @@ async fn show(
         refusal,
         facts: facts(&v, &c),
         coverage: coverage_lines(&v, &c),
-        clips: v.clips.iter().map(|r| (row(r, &c), beside(r.id), Some(r.id) == at.clip)).collect(),
+        clips: v.clips.iter().map(|r| (row(r, &c), beside(r), Some(r.id) == at.clip)).collect(),
         documents: documents::lines(&v, &at, &c),
         opened,
         doc: id(at.doc),

@@ -67,6 +67,8 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     fn case<'a>(&'a self, number: &'a str, within: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
     /// The key of a case number as typed, where it can be read as one: all ways to write a number give one key.
     fn case_key(&self, typed: &str) -> Option<String>;
+    /// What was perhaps meant by what is refused as a case number.
+    fn meant(&self, typed: &str) -> Vec<String>;
     /// Cases whose numbers contain `query` (all where it is empty), after a cursor, of those that whoever looks may see.
     fn cases<'a>(
         &'a self,

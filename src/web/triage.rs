@@ -114,6 +114,13 @@ struct Last {
     undone: bool,
 }
 
+/// Numbers that were perhaps meant by one that was refused, and what else was asked with it.
+struct Meant {
+    clip: String,
+    numbers: Vec<String>,
+    typed: [(&'static str, String); 4],
+}
+
 #[derive(Template)]
 #[template(path = "triage.html")]
 struct TriagePage<'a> {
@@ -124,6 +131,7 @@ struct TriagePage<'a> {
     early: Option<(String, String)>,
     last: Option<Last>,
     refusal: Option<String>,
+    meant: Option<Meant>,
     next: Option<String>,
 }
 
@@ -156,11 +164,17 @@ fn card(waiting: &TriageCard, c: &Ctx) -> Card {
 }
 
 async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<PageQuery>) -> Response {
-    let answer = async { show(&site, &visitor, q, None).await };
+    let answer = async { show(&site, &visitor, q, None, None).await };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
 
-async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<String>) -> Result<Response, Trouble> {
+async fn show(
+    site: &Site,
+    visitor: &Visitor,
+    q: PageQuery,
+    refusal: Option<String>,
+    meant: Option<Meant>,
+) -> Result<Response, Trouble> {
     site.log_access(visitor, Access { what: "list", terms: Some("triage"), ..Access::default() }).await?;
     let c = site.ctx(visitor, Nav::Annotate).await?;
     let v = site.pages.triage(q.after.as_deref(), &visitor.who.within(Action::ListClips)).await?;
@@ -189,6 +203,7 @@ async fn show(site: &Site, visitor: &Visitor, q: PageQuery, refusal: Option<Stri
         }),
         last,
         refusal,
+        meant,
         next: v.next.map(|after| format!("/triage?after={}", present::segment(&after))),
         c: &c,
     }
@@ -260,6 +275,9 @@ async fn decide(
 ) -> Response {
     let answer = async {
         let Form(form) = body?;
+        let typed =
+            [("verdict", &form.verdict), ("also", &form.also), ("place", &form.place), ("proves", &form.proves)]
+                .map(|(name, value)| (name, value.clone()));
         let done = async {
             let asked = form.asked(visitor.lang.words())?;
             let done = carry_out(&site, &visitor, &headers, &id, &asked).await?;
@@ -270,7 +288,9 @@ async fn decide(
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 let visitor = Visitor { path: "/triage".to_owned(), ..visitor.clone() };
-                let html = show(&site, &visitor, PageQuery::default(), refusal).await?;
+                let numbers = trouble.meant();
+                let meant = (!numbers.is_empty()).then(|| Meant { clip: id.clone(), numbers, typed });
+                let html = show(&site, &visitor, PageQuery::default(), refusal, meant).await?;
                 return Ok((trouble.status(), html).into_response());
             }
             Err(trouble) => return Err(trouble),

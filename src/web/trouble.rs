@@ -188,6 +188,11 @@ impl Trouble {
         }
     }
 
+    /// Case numbers that were perhaps meant, each by itself.
+    pub fn meant(&self) -> Vec<String> {
+        self.why().map(Why::meant).unwrap_or_default()
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {

@@ -148,11 +148,23 @@ test('a case is closed, bound, checked and filed, and takes no changes then', { 
   await page.getByText('已立卷').first().waitFor();
   for (const end = Date.now() + 30_000; Date.now() < end && await page.locator('#h-check ~ ul .chip').count() > 0;) await page.reload();
   assert.equal(await page.locator('#h-check ~ ul .chip').count(), 0, 'the check finds no gap');
+  // Put to filing, its data are compared by themselves; the page tells how far that is, and of each clip.
+  const compared = page.locator('section[aria-labelledby=h-compared]');
+  await compared.getByText('比对完成').waitFor();
+  assert.ok(await compared.locator('tbody tr').count() > 0);
+  assert.equal(await compared.locator('tbody .pill').first().innerText(), '一致');
+  await page.getByRole('button', { name: '重新比对' }).click();
+  await compared.getByText('比对完成').waitFor({ timeout: 30_000 });
+  for (const end = Date.now() + 30_000; Date.now() < end && await page.locator('#h-check ~ ul .chip').count() > 0;) await page.reload();
   await everyLook([`${at}/filing`], 'bound');
   await page.locator('[name=opinion]').fill('四性检测通过');
   await page.getByRole('button', { name: '检查并归档' }).click();
   await page.getByText('已归档').first().waitFor();
-  await everyLook([`${at}/filing`, `${at}/filing/list?kind=transfer`, `${at}/filing/list?kind=contents`, at], 'filed');
+  // What was signed stands there with its digest, and is printed.
+  const signed = page.locator('section[aria-labelledby=h-signed]');
+  assert.match(await signed.innerText(), /归档检查报告[^]*四性检测通过[^]*SHA-256 [0-9a-f]{64}/);
+  assert.equal(await page.getByRole('link', { name: '打印检查报告' }).count(), 1);
+  await everyLook([`${at}/filing`, `${at}/filing/report`, `${at}/filing/list?kind=transfer`, `${at}/filing/list?kind=contents`, at], 'filed');
   await page.goto(`${station.url}/clips/${clip}`);
   await page.locator('#annotate [name=place]').fill('别处');
   await page.locator('#annotate button').click();

@@ -173,6 +173,24 @@ test('the box: recorders, a destination that is tried, the self-check; no case a
   await page.getByRole('button', { name: '配发', exact: true }).click();
   await page.locator('.notice.safe').waitFor();
   assert.match(await page.locator('body').innerText(), /采集人甲 · 领用时间/);
+  // It comes by a folder, no gate knows it: it is given away for repair all the same, goes to nobody meanwhile, and its page
+  // tells who said so, when and why.
+  const decide = async (word, reason) => {
+    await page.locator('details.decide summary', { hasText: word }).click();
+    const form = page.locator('details.decide[open] form');
+    await form.locator('[name=reason]').fill(reason);
+    await form.getByRole('button', { name: word, exact: true }).click();
+    await page.locator('.notice.safe').waitFor();
+  };
+  await decide('送修', '按键失灵');
+  const history = page.locator('section[aria-labelledby=h-marks]');
+  assert.match(await history.innerText(), /维修[^]*按键失灵/);
+  await page.locator('form[action$="/assign"] [name=officer][list]').fill('采集人乙');
+  await page.getByRole('button', { name: '配发', exact: true }).click();
+  assert.match(await page.locator('.notice.fail').innerText(), /已送修，不能领用/);
+  await page.goto(`${station.url}/admin/recorders/36NCC009910`);
+  await decide('恢复使用', '已修复');
+  assert.match(await history.innerText(), /恢复使用[^]*已修复[^]*按键失灵/);
   await page.goto(`${station.url}/admin/destinations`);
   await page.getByRole('button', { name: /立即测试/ }).first().click();
   // It goes on by itself, and the page with it.

@@ -220,12 +220,31 @@ test('without a script the same form takes the same words', { timeout: 60_000 },
   const first = page.locator('.triage > .card').first();
   const id = (await first.getAttribute('id')).slice(2);
   assert.equal(await first.locator('[data-choice]').first().isVisible(), false, 'no key does anything here');
-  await first.locator('[name=case_no]').fill(OTHER);
+  // A number that is refused comes back with the one that was perhaps meant: one press takes it, with all that was typed.
+  await first.locator('[name=case_no]').fill('赵卫罚2026-40');
   await first.locator('[name=place]').fill('南门外');
   await first.locator('[name=proves]').fill('听证');
   await first.locator('button[value=accept]').click();
+  await page.locator('.notice.fail').waitFor();
+  assert.match(await page.locator('form.near').innerText(), /您要找的是/);
+  await page.locator('form.near').getByRole('button', { name: OTHER, exact: true }).click();
   await page.locator('[role=status]', { hasText: `1 个资料已关联 ${OTHER}` }).waitFor();
   const record = await station.evidock('show', id);
   assert.deepEqual([record.case_no, record.place, record.proves, record.missing], [OTHER, '南门外', '听证', []]);
+  // The form of a clip and the list of cases offer the same.
+  await page.goto(`${station.url}/clips/${id}`);
+  const link = page.locator(`form[action="/clips/${id}/link"]`).last();
+  await link.locator('[name=case_no]').fill('赵卫罚2026-77');
+  await link.locator('[name=from]').fill('0:01');
+  await link.getByRole('button').last().click();
+  await page.locator('form.near').getByRole('button', { name: '赵卫罚〔2026〕77号', exact: true }).click();
+  await page.locator('.notice.safe').waitFor();
+  const linked = (await station.evidock('show', id)).cases.find((c) => c.case_no === '赵卫罚〔2026〕77号');
+  assert.equal(linked.from_ms, 1000, 'what was typed beside it is not lost');
+  await page.goto(`${station.url}/cases`);
+  await page.locator('[name=query]').fill('赵卫罚〔26〕40号');
+  await page.locator('form.filters button').click();
+  await page.locator('.near .chip', { hasText: OTHER }).click();
+  await page.getByRole('heading', { name: OTHER }).waitFor();
   await page.context().close();
 });

@@ -249,6 +249,21 @@ fn a_case_goes_to_the_archive_takes_no_changes_and_is_opened_again_by_two() {
         (&filed["state"], &filed["archival_code"], &filed["fonds_no"]),
         (&"filed".into(), &"0123-2026-0007".into(), &"0123".into())
     );
+    // The report stands as it was signed, with its digest in the log, and is printed.
+    let signed = filed["signed"].clone();
+    let sha256 = signed["sha256"].as_str().unwrap().to_owned();
+    assert_eq!((&signed["altered"], signed["report"]["compared"].as_array().map(Vec::len)), (&false.into(), Some(2)));
+    assert_eq!(signed["report"]["remarks"][0]["what"], "unplayable", "{signed}");
+    let entry = station.one(
+        "SELECT CAST(bytes AS TEXT) FROM log_entry WHERE seq = CAST(?1 AS INTEGER)",
+        &[&signed["log_seq"].to_string()],
+    );
+    assert!(entry.contains("case.filed") && entry.contains(&sha256), "{entry}");
+    let printed = archivist.get(&format!("{case}/filing/report"));
+    assert_eq!(printed.status, 200);
+    let printed = printed.text();
+    assert!(printed.contains(&sha256) && printed.contains("四性检测通过，缺陷已说明") && printed.contains("一致"));
+    assert_eq!(station.json(["case", "file", "check", CASE])["signed"]["sha256"], sha256.as_str());
     let list = archivist.get(&format!("{case}/filing/list?kind=transfer")).text();
     let sha256 = station.one("SELECT lower(hex(sha256)) FROM clip WHERE clip_id = ?1", &[&one]);
     assert!(list.contains(&sha256) && list.contains("移交清单") && list.contains("0123-2026-0007"));
@@ -556,4 +571,51 @@ fn after_a_power_cut_no_footage_is_gone_of_which_the_log_says_nothing() {
         }
     }
     assert!(tried > 50 && gone > 5, "{tried} states, footage gone in {gone} of them");
+}
+
+#[test]
+fn a_case_whose_footage_is_not_what_was_sealed_is_not_signed() {
+    let (mut station, _far) = station("");
+    station.start();
+    let register = station.path("catalogue.csv");
+    fs::write(&register, "执法类别,记录环节,记录事项,记录方式,存储期限\n,调查取证,现场检查,重点,2年\n").unwrap();
+    station.json(["register", "import", "catalogue", register.to_str().unwrap()]);
+    roster(&station, CASE);
+    station.card("a").file(dsj("36NCC009910", "091200"), footage(50_000, 1), 90);
+    station.dock("a");
+    station.until_proven(1);
+    let clip = station.clip("091200.mp4");
+    station.until("it is of the case", |s| s.find(CASE).len() == 1);
+    station.until("it was looked at", |s| s.one("SELECT count(*) FROM media", &[]) == "1");
+    station.json(["annotate", &clip, "gap_reason=设备故障，无法补录"]);
+    station.json(["case", "file", "close", CASE]);
+    let whats = |v: &Value| -> Vec<String> {
+        let gaps = v["report"]["gaps"].as_array().unwrap();
+        gaps.iter().map(|g| g["what"].as_str().unwrap().to_owned()).collect()
+    };
+    let before = station.json(["case", "file", "check", CASE]);
+    assert!(whats(&before).contains(&"not_compared".to_owned()), "{before}");
+    station.json(["case", "file", "bind", CASE, "--code", "A-1", "--term", "30年"]);
+    station.until("no gap is left", |s| whats(&s.json(["case", "file", "check", CASE])).is_empty());
+
+    // It was the same a moment ago; it is compared anew, and is not any more.
+    let master = station.masters().remove(0);
+    fs::set_permissions(&master, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut bytes = fs::read(&master).unwrap();
+    bytes[25_000] ^= 1;
+    fs::write(&master, bytes).unwrap();
+    let told = station.json(["case", "file", "compare", CASE]);
+    assert!(whats(&told).contains(&"differs".to_owned()), "{told}");
+    assert_eq!(told["comparing"], serde_json::json!({ "clips": 1, "done": 1, "going": false }));
+    let (told, _) = station.refused(1, ["case", "file", "sign", CASE, "--opinion", "好"]);
+    assert_eq!(told["state"], "bound");
+    let verified = station.query(
+        "SELECT CAST(bytes AS TEXT) FROM log_entry WHERE clip_id = ?1 AND kind = 'access.verify' ORDER BY seq",
+        &[&clip],
+    );
+    let last: Value = serde_json::from_str(&verified.last().unwrap()[0]).unwrap();
+    assert_eq!(
+        (&last["outcome"], &last["body"]["local"], &last["body"]["filing"]),
+        (&"failed".into(), &"differs".into(), &1.into())
+    );
 }

@@ -205,6 +205,37 @@ fn rows_of_a_roster_that_disagree_both_wait_and_the_corrected_one_links() {
 }
 
 #[test]
+fn a_refused_number_comes_back_with_the_one_that_was_meant_as_a_choice() {
+    let mut station = Station::running("");
+    station.card("a").file(dsj("36NCC009910", "091200"), footage(40_000, 1), 60);
+    station.dock("a");
+    station.until_safe("a");
+    let clip = station.clip("091200.mp4");
+    let page = Browser::new(&station.page());
+    const TYPED: &str = "赵卫罚2026-12";
+    let choice = format!("<button class=\"btn\" name=\"case_no\" value=\"{CASE}\">");
+    let refused = page.form(&format!("/clips/{clip}/link"), &[("case_no", TYPED), ("from", "65"), ("stage", "送达")]);
+    let html = refused.text();
+    assert!(refused.status == 422 && html.contains(&choice), "{html}");
+    assert!(html.contains("name=\"stage\" value=\"送达\"") && html.contains("name=\"from\" value=\"65\""), "{html}");
+    let decide = format!("/triage/{clip}/decide");
+    let refused = page.form(&decide, &[("case_no", TYPED), ("verdict", "accept"), ("place", "东关街")]);
+    let html = refused.text();
+    assert!(refused.status == 422 && html.contains(&choice) && html.contains("value=\"东关街\""), "{html}");
+    // What nobody can guess offers nothing.
+    let refused = page.form(&decide, &[("case_no", "???"), ("verdict", "accept")]);
+    assert!(refused.status == 422 && !refused.text().contains("class=\"near\""), "{}", refused.text());
+    assert!(station.find(CASE).is_empty());
+
+    // Where somebody looks for it by a wrong number, the list of cases offers it as well.
+    station.json(["link", &clip, CASE]);
+    let typed = percent_encoding::utf8_percent_encode("赵卫罚〔26〕12号", percent_encoding::NON_ALPHANUMERIC);
+    let found = page.get(&format!("/cases?query={typed}")).text();
+    assert!(found.contains("class=\"near\"") && found.contains(&format!("{CASE}</a>")), "{found}");
+    assert!(!page.get("/cases?query=%E6%97%A0").text().contains("class=\"near\""));
+}
+
+#[test]
 fn parts_of_one_clip_belong_to_several_cases_by_command_line_and_page() {
     const OTHER: &str = "赵卫罚〔2026〕13号";
     const THIRD: &str = "赵卫罚〔2026〕14号";
@@ -241,6 +272,25 @@ fn parts_of_one_clip_belong_to_several_cases_by_command_line_and_page() {
     for part in ["0:00 – 1:30", "1:30 – 1:02:04", "1:05 – 片尾"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
+    // The case tells which part of it is its own, and opens it there; so does the review; its package says so, too.
+    let encoded = percent_encoding::utf8_percent_encode(OTHER, percent_encoding::NON_ALPHANUMERIC).to_string();
+    for of in ["cases", "review"] {
+        let listed = page.get(&format!("/{of}/{encoded}")).text();
+        assert!(listed.contains("本案片段 1:30 – 1:02:04") && listed.contains("t=90.000"), "{of}: {listed}");
+    }
+    let to = station.path("package");
+    station.json(["export", "--case", OTHER, "--to", to.to_str().unwrap(), "--reason", "移送", "--basis", "通知书"]);
+    let inside = support::station::files_below(&to);
+    let read = |name: &str| {
+        let file = inside.iter().find(|f| f.file_name().is_some_and(|n| n == name)).unwrap();
+        std::fs::read_to_string(file).unwrap()
+    };
+    let csv = read("records.csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].ends_with("case_from_ms,case_to_ms") && lines[1].ends_with(",90000,3723500"), "{csv}");
+    let catalogue = inside.iter().filter(|f| f.extension().is_some_and(|e| e == "html"));
+    let told = |f: &std::path::PathBuf| std::fs::read_to_string(f).unwrap().contains("本案片段 1:30 – 1:02:04");
+    assert!(catalogue.clone().any(told), "{inside:?}");
     // Another stretch of the same case is another revision; taking one case back leaves the others.
     station.json(["link", &clip, CASE, "--from", "0:10", "--to", "1:30"]);
     assert_eq!(range(CASE), (Some(10_000), Some(90_000)));

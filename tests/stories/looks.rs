@@ -143,6 +143,52 @@ fn holds_and_lists_of_disposal_are_shown_to_nobody_unseen() {
 }
 
 #[test]
+fn registers_rules_and_the_desk_are_shown_to_nobody_unseen() {
+    let (mut station, _) = station();
+    let party = station.path("parties.csv");
+    fs::write(&party, "当事人,统一社会信用代码\n赵县某饭店,92130133MA0ABCDE1X\n").unwrap();
+    station.json(["register", "import", "party", party.to_str().unwrap()]);
+    station.json(["desk", "issue", "36NCC009910", "张三", "--case", CASE]);
+    let searches = |what: &str| {
+        entries(&station, "access.search").iter().filter(|e| e["body"]["what"] == what && e["via"] == "cli").count()
+    };
+    let shown: [(&[&str], &str); 7] = [
+        (&["register", "list", "case"], "search"),
+        (&["register", "list", "party", "--find", "饭店"], "search"),
+        (&["register", "list", "officer"], "search"),
+        (&["register", "imports"], "list"),
+        (&["rules", "try"], "list"),
+        (&["desk", "list"], "list"),
+        (&["desk", "list", "--overdue"], "list"),
+    ];
+    for (verb, what) in shown {
+        let before = searches(what);
+        let (code, _, error) = run(&station, verb);
+        assert_eq!(code, Some(0), "{verb:?}: {error}");
+        assert_eq!(searches(what), before + 1, "{verb:?}");
+    }
+    // What was looked for is committed, not told.
+    let told = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'access.search'", &[]);
+    assert!(told.iter().all(|row| !row[0].contains("饭店")));
+    let rooms = || entries(&station, "access.search").iter().filter(|e| e["body"]["what"] == "room").count();
+    let before = rooms();
+    assert_eq!(run(&station, &["record", "list"]).0, Some(0));
+    assert_eq!(rooms(), before + 1);
+
+    station.stop();
+    let lock = File::options().write(true).open(station.path("state/evidock.lock")).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let before = count(&station);
+    for (verb, _) in shown {
+        let output = station.evidock(verb.iter().copied());
+        let error = text(&output.stderr);
+        assert!(output.status.code() == Some(5) && output.stdout.is_empty(), "{verb:?}: {error}");
+        assert!(error.contains("nothing is shown"), "{verb:?}: {error}");
+    }
+    assert_eq!(count(&station), before);
+}
+
+#[test]
 fn rooms_and_what_a_clip_is_called_are_shown_to_nobody_unseen() {
     let (station, clip) = station();
     let browser = Browser::new(&station.page());

@@ -142,3 +142,57 @@ fn devices_are_let_in_kept_out_and_taken_out_of_use() {
     assert!(station.json(["recorders", "list"])["at_the_gate"].is_null());
     station.refused(5, ["recorders", "approve", "36NCC009910"]);
 }
+
+#[test]
+fn a_recorder_of_any_kind_is_given_away_and_nothing_that_is_out_of_use_goes_out() {
+    let station = Station::running("");
+    let import = |register: &str, table: &str| {
+        let file = station.path(format!("{register}.csv"));
+        std::fs::write(&file, table).unwrap();
+        station.json(["register", "import", register, file.to_str().unwrap()]);
+    };
+    // No gate ever saw it: the register knows it, and so does the desk.
+    import("recorder", "记录仪编号,型号\n36NCC009911,DSJ-A1\n");
+    import("officer", "姓名,警号,离岗时间\n张三,110203,\n王五,110205,2020-01-01\n");
+    station.json(["desk", "issue", "36NCC009911", "张三"]);
+    let told = station.json(["recorders", "repair", "３６ncc009911", "--reason", "按键失灵"]);
+    assert_eq!((&told["device"], &told["state"]), (&"36NCC009911".into(), &"in_repair".into()));
+    let (_, error) = station.refused(1, ["recorders", "repair", "36NCC009999"]);
+    assert!(error.contains("36NCC009999"), "{error}");
+    let (_, error) = station.refused(1, ["recorders", "refuse", "36NCC009911"]);
+    assert!(error.contains("retire it"), "{error}");
+
+    // The command line, the form and programs are refused in the same words; what was out stays so.
+    let browser = Browser::new(&station.page());
+    let (_, error) = station.refused(1, ["desk", "issue", "36NCC009911", "张三"]);
+    assert!(error.contains("given away for repair"), "{error}");
+    let form = browser.form("/desk/issue", &[("recorder", "36ncc009911"), ("officer", "张三")]);
+    assert!(form.status == 409 && form.text().contains("已送修，不能领用"), "{}", form.text());
+    let json_type = [("content-type", "application/json")];
+    let asked = |officer: &str| {
+        let body = json!({ "recorder": "36NCC009911", "officer": officer }).to_string();
+        browser.send("POST", "/api/v1/desk/issue", &json_type, body.as_bytes())
+    };
+    assert_eq!(asked("张三").status, 409);
+    assert_eq!(station.json(["desk", "list"])[0]["officer"], "张三");
+    station.json(["recorders", "retire", "36NCC009911", "--reason", "报废"]);
+    assert!(station.refused(1, ["desk", "issue", "36NCC009911", "张三"]).1.contains("retired"));
+    station.json(["recorders", "approve", "36NCC009911", "--reason", "已修复"]);
+    for gone in ["王五", "110205"] {
+        let answer = asked(gone);
+        assert!(answer.status == 409, "{gone}: {}", answer.text());
+        assert!(station.refused(1, ["desk", "issue", "36NCC009911", gone]).1.contains("has left"));
+    }
+    assert_eq!(asked("张三").status, 200);
+
+    // Its page tells who said what, when and why; the log tells it, and commits to the reasons.
+    let page = browser.get("/admin/recorders/36NCC009911").text();
+    for told in ["维修与停用记录", "按键失灵", "报废", "已修复"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let history = browser.get("/api/v1/recorders/36NCC009911").json()["marks"].clone();
+    let states: Vec<&str> = history.as_array().unwrap().iter().map(|m| m["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["approved", "retired", "in_repair"], "{history}");
+    let log = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind LIKE 'register.%'", &[]).concat();
+    assert!(log.iter().any(|e| e.contains("36NCC009911")) && log.iter().all(|e| !e.contains("报废")), "{log:?}");
+}

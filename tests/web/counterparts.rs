@@ -19,6 +19,7 @@ const COUNTERPARTS: &[(&str, &str, &str)] = &[
     ("/admin/rules", "POST", "/api/v1/rules/trial"),
     ("/alarms/{alarm}/acknowledge", "POST", "/api/v1/alarms/{alarm}/acknowledge"),
     ("/cases/{number}/bind", "POST", "/api/v1/cases/{number}/bind"),
+    ("/cases/{number}/compare", "POST", "/api/v1/cases/{number}/compare"),
     ("/cases/{number}/close", "POST", "/api/v1/cases/{number}/close"),
     ("/cases/{number}/documents", "POST", "/api/v1/cases/{number}/documents"),
     ("/cases/{number}/export", "POST", "/api/v1/exports"),

@@ -77,6 +77,7 @@ async fn forms_ask_for_what_they_say_with_their_reason() {
             Asked::Disposal { ask: DisposalAsk::Decide { disposal: 1, yes: true } },
         ),
         (format!("{case}/close"), "x=1", Asked::Filing { ask: FilingAsk::Close { case_no: CASE.into() } }),
+        (format!("{case}/compare"), "x=1", Asked::Filing { ask: FilingAsk::Compare { case_no: CASE.into() } }),
         (
             format!("{case}/file"),
             "opinion=好",
@@ -102,6 +103,30 @@ async fn forms_ask_for_what_they_say_with_their_reason() {
 }
 
 #[tokio::test]
+async fn a_clip_of_several_cases_shows_which_part_is_of_this_one() {
+    let visit = Visit::to(Scene::Busy);
+    for path in [format!("/cases/{}", encoded(CASE)), format!("/review/{}", encoded(CASE))] {
+        let html = visit.get(&path).await.text();
+        assert!(html.contains("本案片段 1:30 – 2:00") && html.contains("t=90.000"), "{path}");
+    }
+    // On the axis it stands where its part begins; its file begins before that.
+    let together = visit.get(&format!("/cases/{}/together", encoded(CASE))).await.text();
+    let bar = together.split("<rect class=\"clipbar").find(|bar| bar.contains("data-ms=\"30000\"")).unwrap();
+    let number = |name: &str| -> i64 {
+        let rest = bar.split(&format!("{name}=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    assert_eq!(number("data-start") - number("data-zero"), 90_000);
+    assert!(number("data-file") > 3_000_000 && together.contains("?t=90.000"));
+}
+
+#[tokio::test]
+async fn what_the_outing_suggests_beside_its_case_is_told_on_the_page_of_a_clip() {
+    let html = Visit::to(Scene::Busy).get(&format!("/clips/{}", clip_id(1))).await.text();
+    assert!(html.contains("仅供参考") && html.contains("赵卫罚〔2026〕99号"), "{html}");
+}
+
+#[tokio::test]
 async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     let gaps = Visit::to(Scene::Failing).get(&format!("/cases/{}/filing", encoded(CASE))).await.text();
     for text in
@@ -112,5 +137,16 @@ async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     let filed = Visit::to(Scene::Busy).get(&format!("/cases/{}/filing", encoded(CASE))).await.text();
     assert!(filed.contains("0123-2026-30Y-0007") && filed.contains("已归档") && filed.contains("补充材料"));
     assert!(filed.contains("档案员王芳 · ") && !filed.contains("账号 3"), "accounts are told by name");
+    // What was signed, by whom, when, and the digest that the log has; what is found now stands apart.
+    for text in ["归档检查报告（签署时）", &"cd".repeat(32), "#4711", "/filing/report", "不是签署的报告"]
+    {
+        assert!(filed.contains(text), "{text}");
+    }
+    assert!(!filed.contains("/compare\""), "what is filed is not compared again");
+    assert!(gaps.contains("2/3") && gaps.contains("正在比对") && gaps.contains("待比对") && gaps.contains("不一致"));
+    let printed = Visit::to(Scene::Busy).get(&format!("/cases/{}/filing/report", encoded(CASE))).await;
+    assert!(printed.status.is_success() && printed.text().contains("归档人"), "{}", printed.text());
+    let none = Visit::to(Scene::Overloaded).get(&format!("/cases/{}/filing/report", encoded(CASE))).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND, "nothing was signed");
     assert!(!filed.contains("/bind\"") && !filed.contains("/file\""), "what is filed is neither bound nor filed again");
 }

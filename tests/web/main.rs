@@ -138,7 +138,7 @@ fn every_page() -> Vec<String> {
     pages.extend(office::pages());
     pages.extend((1..=10).map(clip));
     pages.push(format!("/cases/{}", encoded(CASE)));
-    for more in ["filing", "filing/list?kind=transfer", "filing/list?kind=contents", "coverage"] {
+    for more in ["filing", "filing/list?kind=transfer", "filing/list?kind=contents", "filing/report", "coverage"] {
         pages.push(format!("/cases/{}/{more}", encoded(CASE)));
     }
     let beside = format!("?clip={}&t=75&doc={}", clip_id(3), clip_id(90));

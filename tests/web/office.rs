@@ -102,6 +102,12 @@ async fn recorders_are_decided_about_and_assigned() {
         matches!(&asked[..], [Asked::IssueRecorder { officer, due: None, .. }, Asked::ReturnRecorder { .. }] if officer == "李四"),
         "{asked:?}"
     );
+    // What never came through the gate is given away and retired all the same, and neither approved nor refused.
+    let folder = "/admin/recorders/0951%3A1666%3A36NCC000004";
+    let page = visit.get(folder).await.text();
+    assert!(page.contains(&format!("{folder}/repair")) && page.contains(&format!("{folder}/retire")), "{page}");
+    assert!(!page.contains(&format!("{folder}/refuse")) && !page.contains(&format!("{folder}/approve")));
+    assert!(page.contains("维修与停用记录") && page.contains("按键失灵") && page.contains("恢复使用"));
     // What was never read is no recorder yet.
     let unread = visit.post("/admin/recorders/0951%3A1666%3A36NCC000001/assign", "officer=x").await;
     assert_eq!(unread.status, StatusCode::CONFLICT);
@@ -110,6 +116,10 @@ async fn recorders_are_decided_about_and_assigned() {
     assert_eq!((&list[0]["state"], &list[2]["out"]["overdue"]), (&"approved".into(), &true.into()));
     let history = visit.get("/api/v1/recorders/0951%3A1666%3A36NCC009910").await.json();
     assert_eq!((history["stays"].as_array().unwrap().len(), &history["outs"][2]["ended"]), (2, &"reissued".into()));
+    assert_eq!(
+        (&history["marks"][2]["state"], &history["marks"][2]["reason"]),
+        (&"in_repair".into(), &"按键失灵".into())
+    );
 }
 
 #[tokio::test]

@@ -156,6 +156,64 @@ fn next_week_s_roster_takes_no_fact_from_last_week_s_clip() {
     assert!(matches!(unknown, Err(StoreError::NotFound(_))), "{unknown:?}");
 }
 
+fn register_cases(store: &Store, cases: &[&[(&str, &str)]]) {
+    let entries = cases.iter().zip(2..).map(|(values, line)| {
+        let entry = Entry(values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let number = NumberRule::builtin().parse(values[0].1, 2026).unwrap();
+        NewEntry { line, entry, key: None, numbers: vec![number] }
+    });
+    let entries = entries.collect();
+    let import = Import { register: Register::Case, name: "a.csv".into(), entries, rule_version: 1 };
+    store.write_blocking(move |tx| tx.import_register(&import, false, &Actor::os(7), "cli")).unwrap();
+}
+
+#[test]
+fn a_fact_that_names_another_case_waits_however_far_below_it_stands() {
+    const OPENED: &str = "2026-06-18T10:00:00+08:00";
+    let (_dir, store, clip) = station("a.mp4");
+    import_roster(&store, &line("赵卫罚〔2026〕1号"));
+    let place = (Field::Place, Origin::Person, "东关街18号".to_owned());
+    store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &[place])).unwrap();
+    assert!(judged(&store, clip).link.is_some_and(|(rule, _)| rule == Rule::Roster));
+    let fits =
+        |number: &'static str| [("number", number), ("officers", "张三"), ("place", "东关街18号"), ("opened", OPENED)];
+    // The register knows a case of that officer, place and time, and it is not the roster's.
+    register_cases(&store, &[&fits("赵卫罚〔2026〕2号")]);
+    let contradicted = judged(&store, clip);
+    assert!(contradicted.link.is_none() && contradicted.conflict, "{contradicted:?}");
+    assert_eq!(waits(&contradicted), [("roster", "赵卫罚(2026)1", 90), ("register", "赵卫罚(2026)2", 75)]);
+    // Of the roster's case it says as much: that contradicts nothing.
+    register_cases(&store, &[&fits("赵卫罚〔2026〕2号"), &fits("赵卫罚〔2026〕1号")]);
+    let agreed = carried_out(&store, clip);
+    assert!(
+        !agreed.conflict && agreed.link.is_some_and(|(rule, _)| rule == Rule::Roster),
+        "{:?}",
+        standing(&store, clip)
+    );
+    let again = carried_out(&store, clip);
+    assert!(!again.is_news && again.suggestions.is_empty(), "{again:?}");
+}
+
+#[test]
+fn what_contradicts_a_link_that_stands_is_not_passed_over() {
+    let (_dir, store, clip) = station("a.mp4");
+    import_roster(&store, &line("赵卫罚〔2026〕1号"));
+    let place = (Field::Place, Origin::Person, "东关街18号".to_owned());
+    store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &[place])).unwrap();
+    carried_out(&store, clip);
+    let opened = ("opened", "2026-06-18T10:00:00+08:00");
+    register_cases(
+        &store,
+        &[&[("number", "赵卫罚〔2026〕2号"), ("officers", "张三"), ("place", "东关街18号"), opened]],
+    );
+    let later = carried_out(&store, clip);
+    assert_eq!(waits(&later), [("register", "赵卫罚(2026)2", 75)]);
+    assert_eq!(standing(&store, clip), [("赵卫罚〔2026〕1号".to_owned(), "roster".to_owned())], "the link stands");
+    let (waiting, told) = store.read_blocking(|r| r.suggestions_waiting(clip)).unwrap();
+    assert_eq!((waiting.len(), told.len()), (1, 0), "a person sees it in triage");
+    assert!(!carried_out(&store, clip).is_news);
+}
+
 /// The built-in numbers, and those of inspection tasks.
 fn rule() -> NumberRule {
     let task = ShapeSpec {

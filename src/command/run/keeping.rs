@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Parts, SLOW_BEAT};
 use crate::command::deriving::{self, Deriving};
 use crate::command::export::job::Exports;
-use crate::command::{anchored, export};
+use crate::command::{anchored, export, filing_check};
 use crate::deliver::audit::{AuditOptions, Auditor};
 use crate::deliver::dispose::Disposer;
 use crate::deliver::evict::Evictor;
@@ -136,6 +136,11 @@ pub(super) fn start(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
     supervisor.start(slow("exports"), move |context| {
         let exports = exports.clone();
         async move { Ok(export::job::run(context, exports).await?) }
+    });
+    let desk = Arc::clone(&parts.desk);
+    supervisor.start(slow("filing check"), move |context| {
+        let desk = Arc::clone(&desk);
+        async move { Ok(filing_check::run(context, desk).await?) }
     });
     let deriving = Deriving {
         settings: settings.derived.clone(),

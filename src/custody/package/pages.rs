@@ -183,7 +183,7 @@ impl Told<'_> {
         let mut rows = String::new();
         for (n, (clip, record, _)) in self.clips.iter().enumerate() {
             let text = |value: &Option<String>| escape(value.as_deref().unwrap_or(w.none_dash));
-            let length = record.duration_ms.map_or_else(|| w.none_dash.to_owned(), |ms| w.footage(ms));
+            let length = self.length(record);
             let source = format!("{} {}", record.device_id, record.original_filename);
             let seal = record.sealed_log_index.map_or_else(|| w.none_dash.to_owned(), |seq| format!("#{seq}"));
             let name = clip.path.rsplit('/').next().unwrap_or_default();
@@ -238,6 +238,16 @@ impl Told<'_> {
         page(w, w.pk_catalogue, &body)
     }
 
+    /// How long a clip is, and which part of it is of this case.
+    pub(super) fn length(&self, record: &Record) -> String {
+        let w = self.w;
+        let length = record.duration_ms.map_or_else(|| w.none_dash.to_owned(), |ms| w.footage(ms));
+        match record.stretch_in(&self.facts.case_no) {
+            Some(part) => format!("{length} {}", w.stretch_of_case(part)),
+            None => length,
+        }
+    }
+
     /// 移交登记表.
     pub fn transfer(&self) -> String {
         let w = self.w;
@@ -283,6 +293,9 @@ impl Told<'_> {
             "officer_cert_no",
             "officer_auxiliary",
             "officer_register_import",
+            // The part of the clip that is of this case; empty: all of it.
+            "case_from_ms",
+            "case_to_ms",
         ];
         let mut row = |cells: Vec<String>| {
             let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
@@ -293,6 +306,7 @@ impl Told<'_> {
         for (n, (clip, r, _)) in self.clips.iter().enumerate() {
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
             let number = |value: Option<u64>| value.map(|n| n.to_string()).unwrap_or_default();
+            let part = r.stretch_in(&self.facts.case_no);
             row(vec![
                 (n + 1).to_string(),
                 clip.path.clone(),
@@ -320,6 +334,8 @@ impl Told<'_> {
                 text(&r.officer_cert_no),
                 r.officer_registered.as_ref().map(|o| o.auxiliary.to_string()).unwrap_or_default(),
                 r.officer_registered.as_ref().map(|o| o.import.to_string()).unwrap_or_default(),
+                part.map(|p| p.from_ms.to_string()).unwrap_or_default(),
+                part.and_then(|p| p.to_ms).map(|ms| ms.to_string()).unwrap_or_default(),
             ]);
         }
         out

@@ -67,7 +67,7 @@ impl Told<'_> {
         let mut rows = Vec::new();
         for (n, (clip, record, _)) in self.clips.iter().enumerate() {
             let text = |value: &Option<String>| value.clone().unwrap_or_else(|| w.none_dash.to_owned());
-            let length = record.duration_ms.map_or_else(|| w.none_dash.to_owned(), |ms| w.footage(ms));
+            let length = self.length(record);
             let seal = record.sealed_log_index.map_or_else(|| w.none_dash.to_owned(), |seq| format!("#{seq}"));
             rows.push(Row::of([
                 (n + 1).to_string(),

@@ -5,6 +5,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Lang, Words};
+use crate::domain::record::Part;
 use crate::domain::time::UtcMs;
 
 /// Joins a number to its unit.
@@ -74,6 +75,17 @@ impl Words {
             (0, m, s) => format!("{m}:{s:02}"),
             (h, m, s) => format!("{h}:{m:02}:{s:02}"),
         }
+    }
+
+    /// A part of a clip: `1:30 – 2:00`, or to its end.
+    pub fn stretch(&self, part: Part) -> String {
+        let to = part.to_ms.map_or_else(|| self.whole_clip_end.to_owned(), |to| self.footage(to));
+        format!("{} – {to}", self.footage(part.from_ms))
+    }
+
+    /// The same, where a case is told of.
+    pub fn stretch_of_case(&self, part: Part) -> String {
+        format!("{} {}", self.of_this_case, self.stretch(part))
     }
 
     /// Day and time to the second in `zone`: `2026-06-19 10:03:24`.

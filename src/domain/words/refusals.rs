@@ -280,6 +280,11 @@ sentences! {
     KeyForm { typed: String, what: String } => "“{typed}”不能用作名称：1 到 32 个 a-z、0-9 和 -，以字母或数字开头。", "{typed:?} cannot be a {what}: use 1 to 32 of a-z, 0-9 and '-', beginning with a letter or digit";
     NotARecordingId { typed: String } => "“{typed}”不是录制编号。", "{typed:?} is not the id of a recording; `evidock record list` shows them";
     NotOut { recorder: String } => "{recorder} 没有被领用，无需归还；请在“领用归还”页查看。", "nobody has taken {recorder} out; `evidock desk list` shows what is out";
+    RecorderInRepair { recorder: String } => "{recorder} 已送修，不能领用；请换一台，修好后先由系统管理员恢复使用。", "{recorder} was given away for repair and cannot be taken out; take another one, and once it is mended have the system administrator take it into use again";
+    RecorderRetired { recorder: String } => "{recorder} 已停用，不能领用；请换一台，或由系统管理员恢复使用。", "{recorder} is retired and cannot be taken out; take another one, or have the system administrator take it into use again";
+    RecorderRefused { recorder: String } => "{recorder} 已被拒绝准入，不能领用；请换一台，或由系统管理员重新准入。", "{recorder} was refused and cannot be taken out; take another one, or have the system administrator approve it again";
+    OfficerLeft { officer: String } => "{officer} 已离岗，不能领用；若已返岗，请更新人员登记的离岗时间。", "{officer} has left and cannot take a recorder out; whoever is back needs a new date in the register of officers";
+    GateAlone { recorder: String } => "{recorder} 没有经过 USB 或网络准入，不能拒绝准入；不再使用时请停用。", "{recorder} never came through the gate for USB or network, so it cannot be refused; retire it when it is no longer used";
     NoIssue { issue: i64 } => "没有第 {issue} 号领用。", "there is no issue {issue}; `evidock desk list` shows what is out";
     NotTheLast { recorder: String } => "这不是 {recorder} 的最后一次登记；请按实际情况重新领用或归还。", "that was not the last thing done about {recorder}; issue or return it as it should be";
     TooLongAgo { recorder: String, minutes: i64 } => "已超过 {minutes} 分钟，不能撤销；请按实际情况重新登记 {recorder} 的领用或归还。", "that was more than {minutes} minutes ago; issue or return {recorder} as it should be";

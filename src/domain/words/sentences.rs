@@ -563,6 +563,7 @@ impl Words {
             EventKind::CasesJoined => ("案件合并（同一案件的不同编号）", "Two cases turned out to be one"),
             EventKind::CaseClosed => ("结案", "The case was closed"),
             EventKind::CaseBound => ("立卷", "The case got its place in the archive"),
+            EventKind::CaseCompared => ("归档检查：开始比对", "The data of the case are compared for filing"),
             EventKind::CaseFiled => ("归档", "The case was filed"),
             EventKind::CaseReopened => ("重新打开已归档案件", "Re-opening the filed case"),
             EventKind::DisposalAsked => ("提出鉴定销毁", "Disposal after appraisal was proposed"),

@@ -6,7 +6,7 @@ use crate::domain::clip::ProofLevel;
 use crate::domain::coverage::NoRecord;
 use crate::domain::disposal::Reason;
 use crate::domain::event::EventKind;
-use crate::domain::filing::What;
+use crate::domain::filing::{ClipCompared, Outcome, What};
 use crate::domain::ports::{Abilities, MediaFacts, MediaHealth};
 use crate::domain::record::Origin;
 use crate::domain::register::{Entry, Register};
@@ -14,7 +14,8 @@ use crate::store::tests::{Fixture, fixture};
 use crate::store::{Import, LinkRequest, NewEntry};
 
 const CASE: &str = "赵卫罚〔2026〕12号";
-const ALLOWED: Allowed = Allowed { gap_ms: 1_000, within_ms: 1_000 };
+const RULE: FilingRule =
+    FilingRule { allowed: Allowed { gap_ms: 1_000, within_ms: 1_000 }, compared_ms: 90 * 86_400_000 };
 
 fn draft(kind: EventKind, uid: u32) -> Draft {
     Draft::by(kind, Actor::os(uid), "cli")
@@ -99,9 +100,31 @@ fn complete(f: &Fixture, clip: ClipId) {
         .unwrap();
 }
 
+/// Everything that waits is compared, and ends so; how many there were.
+fn compare(f: &Fixture, outcome: Outcome) -> usize {
+    let mut n = 0;
+    while let Some(due) = f.store.read_blocking(|r| r.next_to_compare()).unwrap() {
+        n += 1;
+        f.store
+            .write_blocking(move |tx| {
+                let [local, log, record] = ["same"; 3].map(str::to_owned);
+                let found = ClipCompared { at_ms: tx.now_ms(), outcome, local, log, record, cloud: None, detail: None };
+                let event = Draft::daemon(EventKind::Verified).clip(due.clip);
+                tx.clip_compared(due.filing, due.clip, &found, &event)
+            })
+            .unwrap();
+    }
+    n
+}
+
 fn file(f: &Fixture, case: i64) -> Result<Report> {
+    compare(f, Outcome::Same);
+    sign(f, case)
+}
+
+fn sign(f: &Fixture, case: i64) -> Result<Report> {
     f.store.write_blocking(move |tx| {
-        tx.file_case(case, "四性检测通过", ALLOWED, &jiff::tz::TimeZone::UTC, draft(EventKind::CaseFiled, 1))
+        tx.file_case(case, "四性检测通过", RULE, &jiff::tz::TimeZone::UTC, draft(EventKind::CaseFiled, 1))
     })
 }
 
@@ -269,8 +292,9 @@ fn a_case_of_which_nobody_ticked_a_stage_is_not_complete_by_that() {
             tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1))
         })
         .unwrap();
+    assert_eq!(compare(&f, Outcome::Same), 1);
     let gaps = || {
-        let report = f.store.read_blocking(|r| r.filing_report(case, ALLOWED, 1_781_834_604_000)).unwrap();
+        let report = f.store.read_blocking(|r| r.filing_report(case, RULE, 1_781_834_604_000)).unwrap();
         report.gaps.into_iter().map(|g| (g.what, g.matter)).collect::<Vec<_>>()
     };
     assert_eq!(gaps(), [], "the catalogue asks every case alike");
@@ -299,9 +323,9 @@ fn without_a_catalogue_nobody_knows_whether_a_case_is_complete() {
     let key = NumberRule::builtin().parse(CASE, 2026).unwrap().key().to_owned();
     let report = f.store.read_blocking(|r| {
         let case = r.case_id(&key)?.unwrap();
-        r.filing_report(case, ALLOWED, 1_781_834_604_000)
+        r.filing_report(case, RULE, 1_781_834_604_000)
     });
-    assert_eq!(report.unwrap().gaps.iter().map(|g| g.what).collect::<Vec<_>>(), [What::NoCatalogue]);
+    assert_eq!(report.unwrap().gaps.iter().map(|g| g.what).collect::<Vec<_>>(), [What::NotCompared, What::NoCatalogue]);
 }
 
 #[test]
@@ -329,4 +353,79 @@ fn rules_change_nothing_of_a_clip_that_was_filed() {
     assert!(!judged().facts.is_empty(), "until it is filed it may still change");
     assert!(file(&f, case).unwrap().is_sound());
     assert!(judged().facts.is_empty(), "what was signed stays as it was");
+}
+
+#[test]
+fn a_case_is_signed_only_with_what_was_compared_since_its_check_began() {
+    let (f, clip, case) = sound_case();
+    complete(&f, clip);
+    let again =
+        || f.store.write_blocking(move |tx| tx.compare_case(case, draft(EventKind::CaseCompared, 1)).map(|_| ()));
+    let far = || f.store.read_blocking(|r| r.filing_progress(case)).map(|p| (p.done, p.clips, p.is_going())).unwrap();
+    assert!(again().is_err(), "it is not closed");
+    f.store.write_blocking(move |tx| tx.close_case(case, draft(EventKind::CaseClosed, 1))).unwrap();
+    assert_eq!((compare(&f, Outcome::Same), far()), (0, (0, 1, false)), "nobody put it to filing");
+    f.store
+        .write_blocking(move |tx| tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1)))
+        .unwrap();
+    assert_eq!(far(), (0, 1, true), "that begins it");
+    let whats = || sign(&f, case).unwrap().gaps.into_iter().map(|g| (g.what, g.clip)).collect::<Vec<_>>();
+    assert_eq!(whats(), [(What::NotVerified, Some(clip))]);
+    assert_eq!(compare(&f, Outcome::Differs), 1);
+    assert_eq!((whats(), far()), (vec![(What::Differs, Some(clip))], (1, 1, false)));
+    f.clock.advance(1_000);
+    again().unwrap();
+    assert_eq!(whats(), [(What::NotVerified, Some(clip))], "what was compared before counts no more");
+    assert_eq!(compare(&f, Outcome::Same), 1);
+    f.clock.advance(91 * 86_400_000);
+    assert_eq!(whats(), [(What::NotVerified, Some(clip))], "it is too long ago");
+    again().unwrap();
+    compare(&f, Outcome::Same);
+    // A clip that comes to the case meanwhile is compared by itself.
+    let later = f.clip("b");
+    f.seal(later, vec![]);
+    link(&f, later, Origin::Person).unwrap();
+    assert_eq!(far(), (1, 2, true));
+    assert_eq!(compare(&f, Outcome::Same), 1);
+    assert!(again().is_ok());
+}
+
+#[test]
+fn the_signed_report_stands_with_its_digest_in_the_log() {
+    let (f, clip, case) = sound_case();
+    complete(&f, clip);
+    f.store
+        .write_blocking(move |tx| {
+            tx.close_case(case, draft(EventKind::CaseClosed, 1))?;
+            tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1))
+        })
+        .unwrap();
+    assert!(f.store.read_blocking(|r| r.signed_report(&r.filing(case)?.unwrap())).unwrap().is_none());
+    let found = file(&f, case).unwrap();
+    let signed = || f.store.read_blocking(|r| r.signed_report(&r.filing(case)?.unwrap())).unwrap().unwrap();
+    let first = signed();
+    assert_eq!(first.report.as_ref(), Some(&found), "it is read as it was signed");
+    assert_eq!(first.report.as_ref().map(|r| r.compared.len()), Some(1));
+    let (seq, told) = first.logged.clone().unwrap();
+    assert_eq!(told, first.sha256);
+    assert!(!first.is_altered());
+    let entry = f.store.read_blocking(|r| r.log_entry(seq)).unwrap();
+    let event: serde_json::Value = serde_json::from_slice(&entry.bytes).unwrap();
+    assert_eq!((&event["kind"], &event["body"]["report_sha256"]), (&"case.filed".into(), &told.as_str().into()));
+    assert_eq!(event["body"]["report_blake3"].as_str().map(str::len), Some(64));
+    let of_clip = f.store.read_blocking(|r| r.log_of_clip(clip)).unwrap();
+    assert!(
+        of_clip.iter().any(|e| String::from_utf8_lossy(&e.bytes).contains(&told)),
+        "the clip's own history names the report with which it was filed"
+    );
+    assert_eq!(f.store.read_blocking(|r| r.reports_signed_at(seq, &told)).unwrap(), (0, 1));
+    // What is put into the row later is told apart.
+    f.store
+        .write_blocking(|tx| {
+            tx.conn.execute("UPDATE filing SET report = replace(report, '\"clips\":1', '\"clips\":2')", [])?;
+            Ok(())
+        })
+        .unwrap();
+    assert!(signed().is_altered());
+    assert_eq!(f.store.read_blocking(|r| r.reports_signed_at(seq, &told)).unwrap(), (1, 1));
 }

@@ -386,3 +386,28 @@ fn a_person_s_word_about_a_clip_is_not_hidden_by_a_link_of_a_rule() {
     linked(Origin::Person, "签字");
     assert_eq!(proves().as_deref(), Some("签字"), "what a person says of this very case");
 }
+
+#[test]
+fn what_an_outing_suggests_beside_a_case_is_told_and_waits_for_nobody() {
+    let f = fixture();
+    let clip = sealed(&f, "a");
+    let of = |rule: &str| Suggestion { rule: rule.to_owned(), ..said(B, 75) };
+    let complete = [
+        (Field::CapturedStart, "2026-06-19T10:00:00+08:00"),
+        (Field::Place, "东关街"),
+        (Field::Officer, "甲"),
+        (Field::Proves, "全貌"),
+    ];
+    let facts = complete.map(|(field, value)| (field, Origin::Person, value.to_owned()));
+    f.store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &facts)).unwrap();
+    suggest(&f, clip, vec![of("neighbour")]);
+    assert_eq!(waiting(&f), [clip], "it has no case yet");
+    link(&f, clip, A, Origin::Roster).unwrap();
+    suggest(&f, clip, vec![Suggestion { score: 74, ..of("neighbour") }]);
+    assert!(waiting(&f).is_empty());
+    let split = || f.store.read_blocking(|r| r.suggestions_waiting(clip)).unwrap();
+    assert_eq!((split().0.len(), split().1.len()), (0, 1), "its page tells it");
+    // What somebody wrote down waits, whatever the clip has.
+    suggest(&f, clip, vec![of("register")]);
+    assert_eq!((waiting(&f), split().0.len()), (vec![clip], 1));
+}

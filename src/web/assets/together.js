@@ -25,7 +25,9 @@
   });
   var lanes = all(".tile").map(function (tile, n) {
     var clips = all('rect[data-lane="' + n + '"]').map(function (rect) {
-      return { id: rect.dataset.clip, start: Number(rect.dataset.start), end: Number(rect.dataset.start) + Number(rect.dataset.ms) };
+      // Of a clip that is of the case in part, the file begins before that part does.
+      var start = Number(rect.dataset.start);
+      return { id: rect.dataset.clip, zero: Number(rect.dataset.zero), file: Number(rect.dataset.file), start: start, end: start + Number(rect.dataset.ms) };
     });
     return { tile: tile, media: tile.querySelector("video"), clips: clips, clip: null, preview: null, seen: {}, state: "nothing" };
   });
@@ -94,7 +96,7 @@
     var clip = lane.clip;
     lane.media.removeAttribute("src");
     part("derived", lane.tile).hidden = false;
-    lane.preview = new window.EvidockPreview(lane.media, "/clips/" + clip.id + "/preview", (clip.end - clip.start) / 1000, (now - clip.start) / 1000, function (what) {
+    lane.preview = new window.EvidockPreview(lane.media, "/clips/" + clip.id + "/preview", clip.file / 1000, (now - clip.zero) / 1000, function (what) {
       if (lane.clip === clip && what === "none") show(lane, "refused");
     });
     lane.preview.start();
@@ -127,7 +129,7 @@
       }
       if (!clip || lane.state === "refused") return;
       var media = lane.media;
-      var wanted = (now - clip.start) / 1000;
+      var wanted = (now - clip.zero) / 1000;
       part("open", lane.tile).href = "/clips/" + clip.id + "?t=" + Math.max(0, wanted).toFixed(3);
       if (media.readyState < 1) {
         ready = false;
@@ -202,8 +204,8 @@
       if (!lane.clip || lane.preview) return;
       var group = root.querySelector('[data-seen="' + n + '"]');
       for (var i = 0; i < lane.media.buffered.length; i++) {
-        var from = lane.clip.start + Math.round(lane.media.buffered.start(i) * 1000);
-        var to = Math.min(lane.clip.end, lane.clip.start + Math.round(lane.media.buffered.end(i) * 1000));
+        var from = Math.max(lane.clip.start, lane.clip.zero + Math.round(lane.media.buffered.start(i) * 1000));
+        var to = Math.min(lane.clip.end, lane.clip.zero + Math.round(lane.media.buffered.end(i) * 1000));
         var key = lane.clip.id + Math.round(from / 2000);
         var rect = lane.seen[key];
         if (!rect) {

@@ -51,6 +51,7 @@ impl StationPages {
                     .collect(),
                 custody,
                 custody_cut,
+                hints: r.suggestions_waiting(clip)?.1.into_iter().map(|s| s.said).collect(),
                 record,
             }))
         })

@@ -6,7 +6,7 @@ use crate::domain::ids::ClipId;
 use crate::domain::ports::BoxFuture;
 use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
-use crate::store::{Reader, StoreError};
+use crate::store::{FilingRule, Reader, StoreError};
 use crate::web::site::ReadError;
 use crate::web::view::keeping::{CaseKept, DisposalView, FiledClip, FilingView, KeepingView, Kept, Named, Reading};
 
@@ -31,7 +31,9 @@ impl StationPages {
 
     async fn filing_inner(&self, number: &str) -> Result<Option<FilingView>, ReadError> {
         let Some(case) = self.case_of(number).await? else { return Ok(None) };
-        let (allowed, now, policy) = (self.allowed, self.clock.now().0, self.policy.clone());
+        let (now, policy) = (self.clock.now().0, self.policy.clone());
+        let compared_ms = i64::from(self.keeping.compared_days) * 86_400_000;
+        let rule = FilingRule { allowed: self.allowed, compared_ms };
         let fonds_no = self.keeping.fonds_no.clone();
         let view = self.read(move |r| {
             let filing = r.filing(case)?;
@@ -68,7 +70,9 @@ impl StationPages {
             };
             Ok(FilingView {
                 case_no: r.aliases(case)?.into_iter().next().map(|(_, display)| display).unwrap_or_default(),
-                report: r.filing_report(case, allowed, now)?,
+                report: r.filing_report(case, rule, now)?,
+                signed: filing.as_ref().map(|f| r.signed_report(f)).transpose()?.flatten(),
+                progress: r.filing_progress(case)?,
                 clips: r.clips_of_case(case)?.into_iter().map(clip).collect::<Result<_, _>>()?,
                 filing,
                 fonds_no,

@@ -16,8 +16,8 @@ use crate::store::{DockStay, IssueRow, Reader, StoreError};
 use crate::web::office::Office;
 use crate::web::site::ReadError;
 use crate::web::view::office::{
-    DestinationFacts, Done, ImportView, OfficerFound, Out, PartiesView, PartyCase, PartyRow, PartyView, RecorderEntry,
-    RecorderFound, RecorderView, RegistersView, Scanned, Stay,
+    DestinationFacts, Done, ImportView, Marked, OfficerFound, Out, PartiesView, PartyCase, PartyRow, PartyView,
+    RecorderEntry, RecorderFound, RecorderView, RegistersView, Scanned, Stay,
 };
 
 /// Recorders that are listed at most; a province has thousands, one station hundreds.
@@ -90,6 +90,7 @@ fn recorders(r: &Reader<'_>, held: &[HeldDevice], now_ms: i64) -> Result<Vec<Rec
             word: d.key.to_string(),
             recorder: d.recorder.or(id),
             name: d.name,
+            gated: true,
             state: Some(d.state),
             reason: d.reason,
             decided_by: d.decided_by,
@@ -112,6 +113,7 @@ fn recorders(r: &Reader<'_>, held: &[HeldDevice], now_ms: i64) -> Result<Vec<Rec
             entries.push(RecorderEntry { word: serial.to_owned(), recorder, ..RecorderEntry::default() });
         }
     }
+    let marks = r.marks()?;
     let by_key: HashMap<String, usize> = seen.iter().enumerate().map(|(n, s)| (recorder_key(&s.recorder), n)).collect();
     for entry in &mut entries {
         let Some(key) = entry.recorder.as_deref().map(recorder_key) else { continue };
@@ -123,6 +125,13 @@ fn recorders(r: &Reader<'_>, held: &[HeldDevice], now_ms: i64) -> Result<Vec<Rec
         }
         if entry.model.is_none() {
             entry.model = at.and_then(|s| s.model.clone());
+        }
+        if let Some(mark) = marks.get(&key).filter(|_| !entry.gated) {
+            // In use is what everything is of which nobody said otherwise.
+            entry.state = Some(mark.state).filter(|s| !s.admits());
+            entry.reason = mark.reason.clone();
+            entry.decided_by = Some(mark.by.clone());
+            entry.decided = Some(UtcMs(mark.at_ms));
         }
         let last = at.and_then(|s| s.last.as_ref());
         entry.docked = last.map(|l| (l.bay.clone(), UtcMs(l.closed_ms.unwrap_or(l.opened_ms)), l.closed_ms.is_none()));
@@ -196,15 +205,11 @@ fn scanned(r: &Reader<'_>, code: &str, now_ms: i64) -> Result<Scanned, StoreErro
         }
         ([], [id]) => {
             let key = recorder_key(id);
-            let device = devices.iter().find(|d| {
-                let names = [d.recorder.as_deref(), serial_of(&d.key)];
-                names.into_iter().flatten().any(|name| recorder_key(name) == key)
-            });
             let as_seen = seen.iter().find(|s| recorder_key(&s.recorder) == key);
             Scanned::Recorder(RecorderFound {
                 recorder: as_seen.map_or_else(|| id.clone(), |s| s.recorder.clone()),
                 model: as_seen.and_then(|s| s.model.clone()),
-                state: device.map(|d| d.state),
+                state: r.standing_of(id)?,
                 out: r.out_now(&key)?.map(|i| out(&i, now_ms)),
             })
         }
@@ -226,14 +231,23 @@ impl StationPages {
         let (held, now, word) = (self.board.held(), self.now_ms(), word.to_owned());
         self.read(move |r| {
             let Some(entry) = recorders(r, &held, now)?.into_iter().find(|e| e.word == word) else { return Ok(None) };
+            let mut keys = vec![recorder_key(&entry.word)];
+            keys.extend(entry.recorder.as_deref().map(recorder_key));
+            keys.extend(DeviceKey::parse(&entry.word).as_ref().and_then(serial_of).map(recorder_key));
+            keys.sort();
+            keys.dedup();
+            let marks = r.marks_of(&keys)?.into_iter();
+            let marks =
+                marks.map(|m| Marked { state: m.state, at: UtcMs(m.at_ms), by: m.by, reason: m.reason }).collect();
             let Some(id) = entry.recorder.clone() else {
-                return Ok(Some(RecorderView { entry, ..RecorderView::default() }));
+                return Ok(Some(RecorderView { entry, marks, ..RecorderView::default() }));
             };
             let mut outs = r.issues_of(&recorder_key(&id))?;
             outs.reverse();
             outs.truncate(STAYS as usize);
             let officers = r.entries(Register::Officer, None, 1_000)?;
             Ok(Some(RecorderView {
+                marks,
                 stays: r.stays_of(&id, STAYS)?.iter().map(stay).collect(),
                 outs: outs.iter().map(|i| done(i, now)).collect(),
                 officers: officers.iter().filter_map(|e| e.entry.get("name").map(str::to_owned)).collect(),

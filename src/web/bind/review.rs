@@ -1,7 +1,7 @@
 //! The legal review of a case from the store.
 
 use super::sampling::person;
-use super::{StationPages, documents_of, parted, row};
+use super::{StationPages, documents_of, parted, row_of_case};
 use crate::domain::rights::{Over, Within};
 use crate::domain::time::UtcMs;
 use crate::store::StoreError;
@@ -88,7 +88,10 @@ impl StationPages {
                 cause: text("cause").or_else(|| records.iter().find_map(|(_, rec)| rec.cause.clone())),
                 kind: text("kind").or_else(|| records.iter().find_map(|(_, rec)| rec.enforcement_kind.clone())),
                 coverage,
-                clips: records.iter().map(|(clip, record)| row(r, *clip, record)).collect::<Result<_, StoreError>>()?,
+                clips: records
+                    .iter()
+                    .map(|(clip, record)| row_of_case(r, *clip, record, case.case_id))
+                    .collect::<Result<_, StoreError>>()?,
                 documents,
                 notes: r
                     .review_notes(case.case_id)?

@@ -41,8 +41,7 @@ impl StationPages {
                 .map(|waiting| {
                     let clip = waiting.clip;
                     let around = r.outing_of(clip, gap_ms)?;
-                    let open: Vec<Suggestion> =
-                        r.suggestions(clip)?.into_iter().filter(|s| s.state == "open").map(|s| s.said).collect();
+                    let open: Vec<Suggestion> = r.suggestions_waiting(clip)?.0.into_iter().map(|s| s.said).collect();
                     let best = open.first();
                     let unlinked = r.clips_within(&r.unlinked_among(clip, &around)?, &within, now)?;
                     let mut outing = r.undecided_among(unlinked, best.map(|s| s.case_key.as_str()))?;

@@ -100,10 +100,17 @@ fn line(e: &RecorderEntry, c: &Ctx) -> Line {
     }
 }
 
-/// What may be decided about it: only what came through the gate can be, and nothing that stands already.
+/// What may be decided about it, and nothing that stands already: only what came through the gate is approved and refused,
+/// every recorder is given away for repair, retired, and taken into use again.
 fn verbs(e: &RecorderEntry, w: &Words) -> Vec<(&'static str, &'static str)> {
     let o = w.office();
-    let Some(state) = e.state else { return Vec::new() };
+    let (repair, retire, back) = (("repair", o.verb_repair), ("retire", o.verb_retire), ("approve", o.verb_back));
+    let state = match (e.gated, e.state) {
+        (false, Some(DeviceState::Retired)) => return vec![back],
+        (false, Some(DeviceState::InRepair)) => return vec![back, retire],
+        (false, _) => return vec![repair, retire],
+        (true, state) => state.unwrap_or_default(),
+    };
     [
         ("approve", o.verb_approve, DeviceState::Approved),
         ("refuse", o.verb_refuse, DeviceState::Refused),
@@ -186,8 +193,11 @@ struct RecorderPage<'a> {
     c: &'a Ctx,
     o: &'static OfficeWords,
     line: Line,
+    gated: bool,
     stays: Vec<StayLine>,
     outs: Vec<OutTold>,
+    /// Repairs and retirements: when, who, what, why.
+    marks: Vec<(Stamp, String, Pill, String)>,
     officers: Vec<String>,
     recorder: Option<String>,
     done: Option<&'static str>,
@@ -224,6 +234,7 @@ async fn show_one(
     };
     let page = RecorderPage {
         line: line(&view.entry, &c),
+        gated: view.entry.gated,
         stays: view.stays.iter().map(stay).collect(),
         outs: view
             .outs
@@ -237,6 +248,18 @@ async fn show_one(
                 };
                 let due = done.out.due.map(|due| c.near(due));
                 (done.out.officer.clone(), c.near(done.out.since), done.until.map(|at| c.near(at)), due, pill)
+            })
+            .collect(),
+        marks: view
+            .marks
+            .iter()
+            .map(|m| {
+                let pill = match m.state {
+                    DeviceState::Approved => Pill::new("safe", o.mark_in_use),
+                    state => Pill::new("idle", w.device_state(state)),
+                };
+                let who = w.actor(&crate::web::keeping::actor(&m.by));
+                (c.near(m.at), who, pill, m.reason.clone().unwrap_or_default())
             })
             .collect(),
         recorder: view.entry.recorder.clone(),
@@ -346,7 +369,7 @@ pub struct RecorderItem {
     pub unit: Option<String>,
     /// Keeper, as the register has them.
     pub keeper: Option<String>,
-    /// `unknown`, `approved`, `refused`, `in_repair`, `retired`; null of what never came through the gate.
+    /// `unknown`, `approved`, `refused`, `in_repair`, `retired`; null of what never came through the gate and is in use.
     pub state: Option<&'static str>,
     /// Why it was decided so.
     pub reason: Option<String>,
@@ -397,6 +420,21 @@ pub struct RecorderHistory {
     pub stays: Vec<StayItem>,
     /// Stays out, newest first.
     pub outs: Vec<PastOut>,
+    /// Repairs, retirements and returns into use, newest first.
+    pub marks: Vec<MarkItem>,
+}
+
+/// What was said about a recorder.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MarkItem {
+    /// `in_repair`, `retired`; `approved`: in use again.
+    pub state: &'static str,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who, as the log has it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// A stay in a bay.
@@ -460,6 +498,16 @@ pub(in crate::web) async fn show_recorder(
             recorder: RecorderItem::from(&view.entry),
             stays: view.stays.iter().map(stay).collect(),
             outs: outs.collect(),
+            marks: view
+                .marks
+                .iter()
+                .map(|m| MarkItem {
+                    state: m.state.as_str(),
+                    at: m.at.rfc3339(),
+                    by: m.by.clone(),
+                    reason: m.reason.clone(),
+                })
+                .collect(),
         };
         Ok(Json(told).into_response())
     };
@@ -474,7 +522,8 @@ pub struct VerdictBody {
     pub reason: Option<String>,
 }
 
-/// Decides about a device: `approve`, `refuse`, `repair` or `retire`.
+/// Decides about a device: `approve`, `refuse`, `repair` or `retire`. A recorder that never came through the gate is given
+/// away for repair, retired, or taken into use again with `approve`.
 #[utoipa::path(post, path = "/api/v1/recorders/{device}/{verdict}",
     params(("device" = String, Path, description = "Its key, bay, serial number, or the recorder that it is"), ("verdict" = String, Path, description = "approve, refuse, repair, retire")),
     request_body = VerdictBody, responses((status = 200, description = "What holds now", body = serde_json::Value),

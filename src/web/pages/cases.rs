@@ -49,6 +49,13 @@ async fn list_cases(site: &Site, visitor: &Visitor, query: &str, after: Option<&
     site.log_access(visitor, Access { what, terms: Some(query), ..Access::default() }).await?;
     let c = site.ctx(visitor, Nav::Cases).await?;
     let v = site.pages.cases(query, after, &visitor.who.within(Action::FindCase)).await?;
+    // What is refused as a number is told what was perhaps meant, however it was looked for.
+    let mut near = near;
+    if v.rows.is_empty() && !query.is_empty() {
+        near.extend(site.pages.meant(query));
+        let mut told = std::collections::BTreeSet::new();
+        near.retain(|n| told.insert(n.clone()));
+    }
     let blank = v.rows.is_empty().then_some(match v.nothing_yet {
         true => (c.w.no_cases, c.w.no_cases_detail),
         false => (c.w.no_case_match, c.w.no_case_match_detail),

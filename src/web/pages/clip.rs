@@ -37,6 +37,9 @@ struct ClipPage<'a> {
     heading: String,
     done: Option<&'static str>,
     refusal: Option<String>,
+    /// Numbers that were perhaps meant, and what else was typed.
+    meant: Vec<String>,
+    typed_link: Vec<(&'static str, String)>,
     typed_case: String,
     playable: Playable,
     screen: Option<Screen>,
@@ -55,6 +58,8 @@ struct ClipPage<'a> {
     custody: Vec<EntryLine>,
     custody_cut: bool,
     links: Vec<LinkLine>,
+    /// Other cases that its outing suggests: number, page, rule and reason.
+    hints: Vec<(String, String, String)>,
     inputs: Vec<Input>,
     blake3: String,
     sha256: String,
@@ -70,6 +75,9 @@ pub(in crate::web) struct After {
     done: Option<&'static str>,
     pub(in crate::web) refusal: Option<String>,
     typed_case: String,
+    /// What else was typed beside the number of a case.
+    typed_link: Vec<(&'static str, String)>,
+    meant: Vec<String>,
     fields: Vec<(String, String)>,
     /// The place in the clip that the address names.
     t: Option<String>,
@@ -95,6 +103,8 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         done: after.done,
         refusal: after.refusal,
         typed_case: after.typed_case,
+        meant: after.meant,
+        typed_link: after.typed_link,
         playable: if kept.disposed.is_some() { Playable::Gone } else { v.playable() },
         screen: present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none()),
         read_from: v.read_from().map(str::to_owned).filter(|_| kept.disposed.is_none()),
@@ -112,6 +122,14 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         custody: present::clip::custody(v, c),
         custody_cut: v.custody_cut,
         links: present::clip::links(v, w),
+        hints: v
+            .hints
+            .iter()
+            .map(|s| {
+                let told = format!("{} · {} · {}", w.linking_rule(&s.rule), s.score, s.reason);
+                (s.raw.clone(), present::case_href(&s.raw), told)
+            })
+            .collect(),
         inputs,
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
@@ -187,9 +205,10 @@ pub(in crate::web) async fn change(
             Ok(_) => Ok(Redirect::to(&format!("/clips/{id}?done={done}")).into_response()),
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
+                let meant = trouble.meant();
                 // The page belongs to the clip, not to the form's address.
                 let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
-                let html = show(site, &visitor, id, After { refusal, ..typed }).await?;
+                let html = show(site, &visitor, id, After { refusal, meant, ..typed }).await?;
                 Ok((trouble.status(), html).into_response())
             }
             Err(trouble) => Err(trouble),
@@ -224,12 +243,15 @@ pub(super) async fn link(
         Ok(f) => f,
         Err(trouble) => return trouble.page(&site, &visitor),
     };
+    let typed_link =
+        [("from", &f.from), ("to", &f.to), ("stage", &f.stage), ("matter", &f.matter), ("proves", &f.proves)];
+    let typed_link = typed_link.map(|(name, value)| (name, value.clone()));
     let position = |text: String| filled(text).map(|text| position_ms(&text)).transpose();
     let (Ok(from_ms), Ok(to_ms)) = (position(f.from), position(f.to)) else {
         let hint = visitor.lang.words().link_range_hint;
         return Trouble::Invalid(Why::said(hint)).page(&site, &visitor);
     };
-    let typed = After { typed_case: f.case_no.clone(), ..After::default() };
+    let typed = After { typed_case: f.case_no.clone(), typed_link: typed_link.into(), ..After::default() };
     let request = Request::Link {
         clip: id.clone(),
         case_no: f.case_no,

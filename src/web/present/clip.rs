@@ -5,7 +5,7 @@ use super::{Ctx, Stamp, case_href};
 use crate::domain::clip::{Delivery, Local, ProofLevel, SightingState};
 use crate::domain::derived::{SHEET_COLUMNS, SHEET_PICTURES, TILE_HEIGHT_PX, TILE_WIDTH_PX, parse_span, sheet_points};
 use crate::domain::ports::MediaHealth;
-use crate::domain::record::{Field, REQUIRED, Record};
+use crate::domain::record::{Field, Part, REQUIRED, Record};
 use crate::domain::stream::{PublishedSegment, SegmentEnd};
 use crate::domain::words::Words;
 use crate::domain::words::quoted::Quoted;
@@ -475,10 +475,7 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
 pub fn links(view: &ClipView, w: &Words) -> Vec<LinkLine> {
     let line = |link: &crate::domain::record::CaseLink| {
         let mut about: Vec<String> = [&link.stage, &link.matter, &link.proves].into_iter().flatten().cloned().collect();
-        if link.from_ms.is_some() || link.to_ms.is_some() {
-            let to = link.to_ms.map_or_else(|| w.whole_clip_end.to_owned(), |to| w.footage(to));
-            about.push(format!("{} – {to}", w.footage(link.from_ms.unwrap_or(0))));
-        }
+        about.extend(Part::of(link.from_ms, link.to_ms).map(|part| w.stretch(part)));
         LinkLine {
             number: link.case_no.clone(),
             href: case_href(&link.case_no),

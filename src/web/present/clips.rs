@@ -31,6 +31,8 @@ pub struct Row {
     pub proves: String,
     /// Length of the footage.
     pub length: String,
+    /// The part of it that is of the case in whose list it stands, and the page at its begin.
+    pub part: Option<(String, String)>,
     /// Size.
     pub size: String,
     /// Its state.
@@ -77,6 +79,7 @@ pub fn row(clip: &ClipRow, ctx: &Ctx) -> Row {
         place: or_dash(&clip.place),
         proves: or_dash(&clip.proves),
         length: clip.duration_ms.map_or_else(|| w.none_dash.to_owned(), |ms| w.footage(ms)),
+        part: clip.part.map(|part| (w.stretch_of_case(part), format!("/clips/{}?{}", clip.id, part.query()))),
         size: w.size(clip.size_bytes),
         pill: state_pill(clip, w),
         notes: notes(clip, w),

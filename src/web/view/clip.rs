@@ -6,6 +6,7 @@ use crate::domain::event::{Actor, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::record::Record;
 use crate::domain::time::UtcMs;
+use crate::store::Suggestion;
 
 /// Everything on the page of a clip.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct ClipView {
     pub custody: Vec<CustodyEntry>,
     /// There are older entries than shown.
     pub custody_cut: bool,
+    /// Other cases that its outing suggests beside the one that it has: told, and nobody's work.
+    pub hints: Vec<Suggestion>,
 }
 
 /// One sighting of a clip on a recorder.
@@ -223,6 +226,7 @@ mod tests {
             same_device: vec![],
             sightings: vec![],
             custody: vec![],
+            hints: vec![],
             custody_cut: false,
         }
     }

@@ -3,7 +3,7 @@
 use crate::domain::clip::ClipState;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::MediaHealth;
-use crate::domain::record::REQUIRED;
+use crate::domain::record::{Part, REQUIRED};
 use crate::domain::report::{Figure, Period};
 use crate::domain::time::UtcMs;
 
@@ -192,6 +192,8 @@ pub struct ClipRow {
     pub elsewhere: Option<String>,
     /// What it is, where it is a document.
     pub document: Option<String>,
+    /// The part of it that is of the case in whose list it stands; `None`: all of it, or the list is of no case.
+    pub part: Option<Part>,
 }
 
 /// What is wrong with a clip.

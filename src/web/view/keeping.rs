@@ -5,7 +5,9 @@ use crate::domain::ids::ClipId;
 use crate::domain::ports::BoxFuture;
 use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
-use crate::store::{CopyRow, DisposalItem, DisposalRow, DueRow, FilingRow, HoldRow, IsolationRow, SentRow};
+use crate::store::{
+    CopyRow, DisposalItem, DisposalRow, DueRow, FilingProgress, FilingRow, HoldRow, IsolationRow, SentRow, Signed,
+};
 use crate::web::site::ReadError;
 
 /// What an address names, where a right is asked over all of it.
@@ -76,6 +78,10 @@ pub struct FilingView {
     pub filing: Option<FilingRow>,
     /// What the check finds now.
     pub report: Report,
+    /// The report as it was signed.
+    pub signed: Option<Signed>,
+    /// How far the comparison of its data is.
+    pub progress: FilingProgress,
     /// Its clips, in the order of capture; of isolated ones the id alone.
     pub clips: Vec<FiledClip>,
     /// The configured fonds.

@@ -153,7 +153,9 @@ pub struct RecorderEntry {
     pub unit: Option<String>,
     /// Keeper, as the register has them.
     pub keeper: Option<String>,
-    /// What was decided; `None` of what never came through the gate.
+    /// It came through the gate, which alone approves and refuses.
+    pub gated: bool,
+    /// What was decided; `None` of what never came through the gate and is in use.
     pub state: Option<DeviceState>,
     /// Why.
     pub reason: Option<String>,
@@ -192,8 +194,23 @@ pub struct RecorderView {
     pub stays: Vec<Stay>,
     /// Stays out, newest first.
     pub outs: Vec<Done>,
+    /// Repairs, retirements and returns into use, newest first.
+    pub marks: Vec<Marked>,
     /// Officers of the register, to choose from.
     pub officers: Vec<String>,
+}
+
+/// What was said about a recorder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// In repair, retired, or approved: in use again.
+    pub state: DeviceState,
+    /// When.
+    pub at: UtcMs,
+    /// Who, `kind:id`.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// A stay in a bay.

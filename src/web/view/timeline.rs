@@ -304,6 +304,7 @@ mod tests {
             missing: vec![],
             elsewhere: None,
             document: None,
+            part: None,
         }
     }
 

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::clips::{ClipRow, state_class};
 use crate::domain::ids::ClipId;
+use crate::domain::record::Part;
 use crate::domain::time::UtcMs;
 
 /// A pause of everybody that is longer is cut out of the axis, milliseconds.
@@ -60,9 +61,13 @@ pub struct Lane {
 pub struct Piece {
     /// Which.
     pub clip: ClipId,
-    /// Begin of capture, corrected as the record has it.
+    /// When the first picture of its file was captured, corrected as the record has it.
+    pub zero: UtcMs,
+    /// Length of its file, milliseconds.
+    pub file_ms: i64,
+    /// Begin of what is of the case; where all of it is, that of its file.
     pub start: UtcMs,
-    /// Its length, milliseconds.
+    /// Length of that, milliseconds.
     pub ms: i64,
     /// Percent.
     pub x: f64,
@@ -72,10 +77,26 @@ pub struct Piece {
     pub class: &'static str,
 }
 
+impl Piece {
+    /// Of its page's address: where what is of the case begins; empty where that is the begin of its file.
+    pub fn query(&self) -> String {
+        match self.start.0 - self.zero.0 {
+            0 => String::new(),
+            from_ms => format!("?{}", Part { from_ms, to_ms: None }.query()),
+        }
+    }
+}
+
 impl Together {
     /// Puts `clips` on one axis.
     pub fn of(clips: &[ClipRow], zone: &TimeZone) -> Self {
-        let timed = |row: &ClipRow| Some((row.captured?.0, row.duration_ms.filter(|ms| *ms > 0)?));
+        let timed = |row: &ClipRow| {
+            let (zero, ms) = (row.captured?.0, row.duration_ms.filter(|ms| *ms > 0)?);
+            // Only the part that is of the case stands on its axis.
+            let from = row.part.map_or(0, |p| p.from_ms).clamp(0, ms - 1);
+            let to = row.part.and_then(|p| p.to_ms).unwrap_or(ms).clamp(from + 1, ms);
+            Some((zero + from, to - from))
+        };
         let mut rows: Vec<(i64, i64, &ClipRow)> =
             clips.iter().filter_map(|row| timed(row).map(|(start, ms)| (start, ms, row))).collect();
         rows.sort_by_key(|(start, _, row)| (*start, row.id));
@@ -87,6 +108,8 @@ impl Together {
             let x = place(&stretches, *start);
             let piece = Piece {
                 clip: row.id,
+                zero: row.captured.unwrap_or(UtcMs(*start)),
+                file_ms: row.duration_ms.unwrap_or(*ms),
                 start: UtcMs(*start),
                 ms: *ms,
                 x,
@@ -169,6 +192,7 @@ mod tests {
             missing: vec![],
             elsewhere: None,
             document: None,
+            part: None,
         }
     }
 
@@ -183,6 +207,20 @@ mod tests {
         assert!(one.x < two.x && two.x < one.x + one.width, "{one:?} {two:?}");
         let last = t.lanes[0].clips.last().unwrap();
         assert!(last.x + last.width <= 100.01, "{last:?}");
+    }
+
+    #[test]
+    fn of_a_clip_of_several_cases_only_the_part_of_this_one_is_played() {
+        let part = |from_ms, to_ms| ClipRow { part: Some(Part { from_ms, to_ms }), ..row("a", 0, 600) };
+        let t = Together::of(&[part(90_000, Some(120_000))], &TimeZone::UTC);
+        let piece = &t.lanes[0].clips[0];
+        assert_eq!((piece.start.0 - piece.zero.0, piece.ms, piece.file_ms), (90_000, 30_000, 600_000));
+        assert_eq!(t.total_ms(), 30_000);
+        let open = Together::of(&[part(590_000, None)], &TimeZone::UTC);
+        assert_eq!(open.lanes[0].clips[0].ms, 10_000, "to its end");
+        // A link that names more than there is shows what there is.
+        let past = Together::of(&[part(900_000, Some(990_000))], &TimeZone::UTC);
+        assert_eq!(past.lanes[0].clips[0].ms, 1);
     }
 
     #[test]
