@@ -49,7 +49,7 @@ async fn a_kill_on_the_way_to_a_bucket_sends_no_finished_part_again() {
     proxy.set(|rules| rules.rate = Some(100_000));
     let now = browser.get(&format!("/api/v1/exports/{package}")).json();
     let (done, all) = (now["bytes_done"].as_u64().unwrap(), now["bytes_in_all"].as_u64().unwrap());
-    assert!(done > all / 2 && done < all, "read once, and partly sent: {now}");
+    assert!(done >= all / 2 && done < all, "read once, and partly sent: {now}");
     station.kill();
 
     let finished = acknowledged(&notes);
