@@ -118,7 +118,7 @@ impl Access {
             }
             AccountAsk::List => {
                 let accounts = self.accounts().await?;
-                Ok(json!(accounts.iter().map(|(a, sessions)| self.told(a, *sessions)).collect::<Vec<_>>()))
+                Ok(json!(accounts.iter().map(|(a, sessions)| self.told(a, sessions.len() as u64)).collect::<Vec<_>>()))
             }
             AccountAsk::Sessions { name } => {
                 let account = self.named(&name).await?;
@@ -142,6 +142,7 @@ impl Access {
                 let told = tokens.iter().map(|t| {
                     json!({
                         "token": t.id, "name": t.name, "role": t.role.as_str(), "scopes": t.scopes, "until": self.time(t.until_ms),
+                        "made_by": t.made_by, "made": self.time(t.made_ms),
                         "seen": t.seen_ms.map(|ms| self.time(ms)), "ended": t.ended_ms.is_some() || self.now_ms() >= t.until_ms,
                     })
                 });
@@ -301,6 +302,10 @@ impl Access {
     }
 
     async fn add_token(&self, caller: &Caller, name: String, role: &str, scopes: Vec<String>, days: u32) -> Done {
+        // Made by whoever reaches a station that has no account yet, it would outlive that.
+        if self.is_open() {
+            return Err(No::Conflict(Why::FirstAccount {}));
+        }
         let roles = Roles::parse([role]).map_err(|e| No::Invalid(e.into()))?;
         let Some(role) = roles.iter().next() else { return Err(No::Invalid(Why::OneTokenRole {})) };
         if role == Role::SecurityAdministrator {

@@ -43,7 +43,7 @@ use crate::domain::identity::SignInBy;
 use crate::domain::ports::Clock;
 use crate::domain::rights::{self, Action, Decision, Refusal, Roles, Subject, Within};
 use crate::runtime::clock::monotonic;
-use crate::store::{AccountChange, AccountRow, SessionEnd, SessionRow, Store, StoreError};
+use crate::store::{AccountChange, AccountRow, SessionEnd, SessionRow, Store, StoreError, TokenRow};
 use pace::Pace;
 use password::PasswordError;
 
@@ -55,6 +55,12 @@ const HASHED_AT_ONCE: usize = 2;
 const TRIES: (u32, Duration) = (10, Duration::from_secs(6));
 /// Requests of one program at once, and how soon there is another one.
 const TOKEN_REQUESTS: (u32, Duration) = (100, Duration::from_millis(50));
+/// Requests of one session at once, and how soon there is another one: a list of 200 clips with a still each, opened and
+/// opened again, is some hundreds, and a person reads between.
+const SESSION_REQUESTS: (u32, Duration) = (2_000, Duration::from_millis(20));
+/// The same of everybody without a session or token behind one address: boards, lamps and the door with its styles. A whole
+/// unit may stand behind one address.
+const STRANGERS_REQUESTS: (u32, Duration) = (1_000, Duration::from_millis(20));
 /// Sessions and tokens are noted as used at most this often, milliseconds.
 const SEEN_EVERY_MS: i64 = 60_000;
 /// Identities kept in memory.
@@ -162,6 +168,8 @@ pub struct Access {
     waiting: AtomicUsize,
     tries: Pace,
     requests: Pace,
+    session_requests: Pace,
+    strangers: Pace,
     oidc: Option<Arc<oidc::Oidc>>,
     known: Mutex<HashMap<[u8; 32], Known>>,
     pending: Mutex<HashMap<String, Pending>>,
@@ -192,6 +200,8 @@ impl Access {
             waiting: AtomicUsize::new(0),
             tries: Pace::new(TRIES.0, TRIES.1),
             requests: Pace::new(TOKEN_REQUESTS.0, TOKEN_REQUESTS.1),
+            session_requests: Pace::new(SESSION_REQUESTS.0, SESSION_REQUESTS.1),
+            strangers: Pace::new(STRANGERS_REQUESTS.0, STRANGERS_REQUESTS.1),
             known: Mutex::default(),
             pending: Mutex::default(),
             new_codes: Mutex::default(),
@@ -291,7 +301,11 @@ impl Access {
         let generation = *self.generation.borrow();
         let fresh = self.known().get(&key).is_some_and(|k| k.generation == generation);
         if !fresh {
-            let Some(row) = self.store.read(move |r| r.token_by_secret(&key)).await? else { return Ok(None) };
+            let Some(row) = self.store.read(move |r| r.token_by_secret(&key)).await? else {
+                // It was ended: from now on it is a stranger's.
+                self.known().remove(&key);
+                return Ok(None);
+            };
             let scopes: Vec<Action> = row.scopes.iter().filter_map(|word| Action::parse(word)).collect();
             let signed = Signed {
                 actor: Actor::token(row.id),
@@ -312,12 +326,17 @@ impl Access {
                 seen_ms: now,
                 stored_ms: row.seen_ms.unwrap_or(0),
             };
-            self.known().insert(key, known);
+            let mut all = self.known();
+            if all.len() >= KNOWN {
+                all.clear();
+            }
+            all.insert(key, known);
         }
         let (signed, note) = {
             let mut known = self.known();
             let Some(k) = known.get_mut(&key) else { return Ok(None) };
             if k.until_ms.is_some_and(|until| now >= until) {
+                known.remove(&key);
                 return Ok(None);
             }
             let note = now - k.stored_ms >= SEEN_EVERY_MS;
@@ -332,12 +351,27 @@ impl Access {
         Ok(Some(signed))
     }
 
-    /// Whether a program asks too often; then how long it waits.
-    pub fn token_pace(&self, signed: &Signed) -> Result<(), Duration> {
-        match signed.session {
+    /// Whether a program or a session asks too often; then how long it waits.
+    pub fn pace(&self, signed: &Signed) -> Result<(), Duration> {
+        match &signed.session {
             None => self.requests.take(&signed.actor.id),
-            Some(_) => Ok(()),
+            Some(session) => self.session_requests.take(session),
         }
+    }
+
+    /// Whether those behind an address who are nobody that we know ask too often; then how long they wait.
+    pub fn stranger_pace(&self, address: &str) -> Result<(), Duration> {
+        self.strangers.take(address)
+    }
+
+    /// Whoever was paced as a stranger turned out to be none.
+    pub fn was_no_stranger(&self, address: &str) {
+        self.strangers.give_back(address);
+    }
+
+    /// Whether a cookie's or a program's token was found good here before: nothing that can be guessed at.
+    pub fn remembers(&self, token: &str) -> bool {
+        digest_of(token).is_some_and(|key| self.known().contains_key(&key))
     }
 
     /// What was said about `about` (a clip or a case) in this session.
@@ -365,13 +399,15 @@ impl Access {
         Ok(self.store.read(move |r| r.sessions_of(account)).await?)
     }
 
-    /// Every account, and how many sessions of each go on.
-    pub async fn accounts(&self) -> Result<Vec<(AccountRow, u64)>, AccessError> {
+    /// Tokens of programs below a number, newest first, at most `limit`.
+    pub async fn tokens(&self, below: Option<i64>, limit: u32) -> Result<Vec<TokenRow>, AccessError> {
+        Ok(self.store.read(move |r| r.tokens_below(below, limit)).await?)
+    }
+
+    /// Every account with its sessions that go on, the one seen last first.
+    pub async fn accounts(&self) -> Result<Vec<(AccountRow, Vec<SessionRow>)>, AccessError> {
         let all = |r: &crate::store::Reader<'_>| {
-            r.accounts()?
-                .into_iter()
-                .map(|a| Ok((a.clone(), r.sessions_open(a.id)?)))
-                .collect::<Result<_, StoreError>>()
+            r.accounts()?.into_iter().map(|a| Ok((a.clone(), r.sessions_of(a.id)?))).collect::<Result<_, StoreError>>()
         };
         Ok(self.store.read(all).await?)
     }

@@ -43,6 +43,7 @@ impl EventKind {
             | Self::CaseClosed
             | Self::CaseBound
             | Self::CaseFiled
+            | Self::CaseCompared
             | Self::CaseReopened
             | Self::NoRecordSaid
             | Self::Reviewed
@@ -232,6 +233,7 @@ mod tests {
                 "case.closed",
                 "case.bound",
                 "case.filed",
+                "case.compared",
                 "case.reopened",
                 "case.no_record",
                 "desk.issued",

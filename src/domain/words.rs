@@ -24,6 +24,7 @@ pub mod office;
 pub mod oversight;
 pub mod package;
 mod parts;
+pub mod player;
 pub mod quoted;
 pub mod refusals;
 pub mod retrieval;
@@ -32,6 +33,7 @@ pub mod sentences;
 pub mod terminal;
 pub mod todo;
 pub mod together;
+pub mod tokens;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -151,6 +153,7 @@ catalogue! {
 
     // A change that is asked for twice
     repeat_under_way => "同一请求正在处理，请稍后再试", "the same change is under way; ask again in a moment";
+    repeat_told => "这项更改已经完成，其答复没有保留（令牌只显示一次），请直接查看结果", "the change was made, and its answer was not kept (a token is shown once); look at what came of it";
     repeat_another => "该 Idempotency-Key 已用于另一请求，请换一个", "this idempotency-key was used for another change; take a new one";
 
     // Stages of the flow strip

@@ -99,7 +99,14 @@ impl Reader<'_> {
 
     /// Alarms that ended, newest first, at most `limit`.
     pub fn alarms_over(&self, limit: u32) -> Result<Vec<AlarmRow>> {
-        self.alarm_rows("WHERE ended_ms IS NOT NULL ORDER BY ended_ms DESC, alarm_id DESC LIMIT ?1", [limit])
+        self.alarms_over_before(None, limit)
+    }
+
+    /// The same before a place: when one ended, and its number.
+    pub fn alarms_over_before(&self, before: Option<(i64, i64)>, limit: u32) -> Result<Vec<AlarmRow>> {
+        let which = "WHERE ended_ms IS NOT NULL AND (?2 IS NULL OR (ended_ms, alarm_id) < (?2, ?3))
+             ORDER BY ended_ms DESC, alarm_id DESC LIMIT ?1";
+        self.alarm_rows(which, params![limit, before.map(|b| b.0), before.map(|b| b.1)])
     }
 
     /// When the newest entry of the log was made, by the clock of then.

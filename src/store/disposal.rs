@@ -222,9 +222,15 @@ impl Reader<'_> {
 
     /// Lists, newest first.
     pub fn disposals(&self, limit: u32) -> Result<Vec<DisposalRow>> {
-        let sql = format!("SELECT {COLUMNS} FROM disposal ORDER BY disposal_id DESC LIMIT ?1");
+        self.disposals_below(None, limit)
+    }
+
+    /// The same below a number.
+    pub fn disposals_below(&self, below: Option<i64>, limit: u32) -> Result<Vec<DisposalRow>> {
+        let sql = format!("SELECT {COLUMNS} FROM disposal WHERE disposal_id < ?1 ORDER BY disposal_id DESC LIMIT ?2");
         let mut statement = self.conn.prepare_cached(&sql)?;
-        Ok(statement.query_map([limit], row)?.collect::<std::result::Result<_, _>>()?)
+        let rows = statement.query_map(params![below.unwrap_or(i64::MAX), limit], row)?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
     /// How many clips are on a list, and how many of them are gone.

@@ -135,11 +135,22 @@ impl Reader<'_> {
 
     /// Packages, newest first, at most `limit`; of one case, or of all.
     pub fn exports(&self, case: Option<i64>, limit: u32) -> Result<Vec<ExportRow>> {
+        self.exports_before(case, None, limit)
+    }
+
+    /// The same before a place: when one was asked for, and its id.
+    pub fn exports_before(
+        &self,
+        case: Option<i64>,
+        before: Option<&(i64, String)>,
+        limit: u32,
+    ) -> Result<Vec<ExportRow>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM export WHERE ?1 IS NULL OR case_id = ?1 ORDER BY asked_ms DESC, package DESC LIMIT ?2"
+            "SELECT {COLUMNS} FROM export WHERE (?1 IS NULL OR case_id = ?1) AND (?3 IS NULL OR (asked_ms, package) < (?3, ?4))
+             ORDER BY asked_ms DESC, package DESC LIMIT ?2"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![case, limit])?;
+        let mut rows = statement.query(params![case, limit, before.map(|b| b.0), before.map(|b| &b.1)])?;
         let mut all = Vec::new();
         while let Some(r) = rows.next()? {
             all.push(row(r)?);

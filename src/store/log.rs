@@ -236,6 +236,18 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// Entries about a clip below `before`, newest first, at most `limit`.
+    pub fn log_of_clip_before(&self, clip: ClipId, before: Option<u64>, limit: u32) -> Result<Vec<LogRow>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, bytes FROM log_entry WHERE clip_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3",
+        )?;
+        let below = before.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![clip.to_string(), below, limit], |r| {
+            Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? })
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
     /// The values that an event commits to, with their keys.
     pub fn log_secrets(&self, seq: u64) -> Result<Vec<event::Opened>> {
         let mut statement = self.conn.prepare_cached("SELECT field, key, value FROM log_secret WHERE seq = ?1")?;

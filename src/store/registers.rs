@@ -618,13 +618,31 @@ impl Reader<'_> {
     /// Entries in the order of their names, at most `limit`; `loose` (`domain::case_number::loose` of what was typed)
     /// stands anywhere in them.
     pub fn entries(&self, register: Register, loose: Option<&str>, limit: u32) -> Result<Vec<EntryRow>> {
+        Ok(self.entries_after(register, loose, None, limit)?.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// The same after a place: a name and the key of an entry. Each with the name by which it is ordered.
+    pub fn entries_after(
+        &self,
+        register: Register,
+        loose: Option<&str>,
+        after: Option<&(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<(String, EntryRow)>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT e.entry_key, e.entry, e.case_id, e.import_id FROM register_entry e WHERE e.register = ?1
+            "SELECT e.entry_key, e.entry, e.case_id, e.import_id, e.name FROM register_entry e WHERE e.register = ?1
+               AND (?4 IS NULL OR (e.name, e.entry_key) > (?4, ?5))
                AND (?2 = '' OR instr(e.loose, ?2) > 0 OR EXISTS (SELECT 1 FROM case_alias a WHERE a.case_id = e.case_id AND instr(a.loose, ?2) > 0))
              ORDER BY e.name, e.entry_key LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![register.as_str(), loose.unwrap_or_default(), limit], entry)?;
-        rows.map(|row| entry_row(row?)).collect()
+        let (name, key) = (after.map(|a| &a.0), after.map(|a| &a.1));
+        let values = params![register.as_str(), loose.unwrap_or_default(), limit, name, key];
+        let rows = statement.query_map(values, |r| Ok((r.get::<_, String>(4)?, entry(r)?)))?;
+        rows.map(|row| {
+            let (name, row) = row?;
+            Ok((name, entry_row(row)?))
+        })
+        .collect()
     }
 
     /// How many entries a register has.
@@ -635,11 +653,22 @@ impl Reader<'_> {
 
     /// Imports, newest first, at most `limit`.
     pub fn register_imports(&self, register: Option<Register>, limit: u32) -> Result<Vec<ImportRow>> {
+        self.register_imports_below(register, None, limit)
+    }
+
+    /// The same below a number.
+    pub fn register_imports_below(
+        &self,
+        register: Option<Register>,
+        below: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<ImportRow>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT import_id, register, name, entries, added, changed, actor, at_ms, undone_ms FROM register_import
-             WHERE ?1 IS NULL OR register = ?1 ORDER BY import_id DESC LIMIT ?2",
+             WHERE (?1 IS NULL OR register = ?1) AND import_id < ?3 ORDER BY import_id DESC LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![register.map(Register::as_str), limit], |r| {
+        let values = params![register.map(Register::as_str), limit, below.unwrap_or(i64::MAX)];
+        let rows = statement.query_map(values, |r| {
             Ok((
                 r.get::<_, String>(1)?,
                 ImportRow {

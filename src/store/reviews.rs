@@ -196,18 +196,28 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Cases that stand sent for review, to one account or to anybody, newest first: their numbers.
-    pub fn sent_cases(&self, account: Option<i64>, now_ms: i64) -> Result<Vec<String>> {
+    /// Cases that stand sent for review, to one account or to anybody, the one that was sent last first, sent before `below`,
+    /// at most `limit`: the place of each in that order, the case and its number.
+    pub fn sent_cases(
+        &self,
+        account: Option<i64>,
+        now_ms: i64,
+        below: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, i64, String)>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT v.case_id FROM review v WHERE v.ended_ms IS NULL AND (v.until_ms IS NULL OR v.until_ms > ?2)
-               AND (?1 IS NULL OR v.account_id IS NULL OR v.account_id = ?1) GROUP BY v.case_id ORDER BY max(v.review_id) DESC LIMIT 200",
+            "SELECT max(v.review_id), v.case_id FROM review v WHERE v.ended_ms IS NULL AND (v.until_ms IS NULL OR v.until_ms > ?2)
+               AND (?1 IS NULL OR v.account_id IS NULL OR v.account_id = ?1) GROUP BY v.case_id
+             HAVING max(v.review_id) < ?3 ORDER BY max(v.review_id) DESC LIMIT ?4",
         )?;
-        let cases: Vec<i64> =
-            statement.query_map(params![account, now_ms], |r| r.get(0))?.collect::<std::result::Result<_, _>>()?;
-        cases
-            .into_iter()
-            .map(|case| Ok(self.aliases(case)?.into_iter().next().map(|(_, n)| n).unwrap_or_default()))
-            .collect()
+        let values = params![account, now_ms, below.unwrap_or(i64::MAX), limit];
+        let cases: Vec<(i64, i64)> =
+            statement.query_map(values, |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<std::result::Result<_, _>>()?;
+        let told = |(place, case): (i64, i64)| {
+            let number = self.aliases(case)?.into_iter().next().map(|(_, number)| number);
+            Ok((place, case, number.unwrap_or_default()))
+        };
+        cases.into_iter().map(told).collect()
     }
 
     /// Notes on a case that stand, by clip and place.

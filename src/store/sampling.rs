@@ -237,13 +237,26 @@ impl Reader<'_> {
 
     /// Samples, newest first, at most `limit`; of one period, or of all. Whoever is bound to a unit sees those of it.
     pub fn samples(&self, period: Option<&str>, bounded: &Within, limit: u32) -> Result<Vec<SampleRow>> {
+        self.samples_below(period, None, bounded, None, limit)
+    }
+
+    /// The same below a number, and of one unit where that is asked.
+    pub fn samples_below(
+        &self,
+        period: Option<&str>,
+        of_unit: Option<&str>,
+        bounded: &Within,
+        below: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<SampleRow>> {
         let all = all_of_it(bounded);
-        let unit = self.unit_within(bounded)?;
+        let unit = self.unit_within(bounded)?.filter(|u| !u.is_empty());
         let sql = format!(
-            "SELECT {COLUMNS} FROM sample WHERE root IS NOT NULL AND (?1 IS NULL OR period = ?1) AND (?2 OR unit = ?3) ORDER BY sample_id DESC LIMIT ?4"
+            "SELECT {COLUMNS} FROM sample WHERE root IS NOT NULL AND (?1 IS NULL OR period = ?1) AND (?2 OR unit = ?3)
+               AND (?5 IS NULL OR unit = ?5) AND sample_id < ?6 ORDER BY sample_id DESC LIMIT ?4"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![period, all, unit.filter(|u| !u.is_empty()), limit])?;
+        let mut rows = statement.query(params![period, all, unit, limit, of_unit, below.unwrap_or(i64::MAX)])?;
         let mut found = Vec::new();
         while let Some(r) = rows.next()? {
             found.push(row(r)?);

@@ -1049,6 +1049,24 @@ CREATE TABLE token (
   made_ms  INTEGER NOT NULL,
   ended_ms INTEGER
 ) STRICT;
+-- Keys under which programs asked for changes (Idempotency-Key), and how each was answered: for a day, so that a change asked for
+-- again after a broken line or a restart is not made again. Noted before the change begins: what is under way and of no run
+-- that goes on may have been made or not.
+CREATE TABLE repeat (
+  actor     TEXT NOT NULL,                           -- kind:id, whose key it is
+  word      TEXT NOT NULL,                           -- the key
+  asked     BLOB NOT NULL CHECK (length(asked) = 32), -- SHA-256 of method, address and body
+  what      TEXT NOT NULL,                           -- method and path
+  begun_ms  INTEGER NOT NULL,
+  state     TEXT NOT NULL CHECK (state IN ('under_way', 'answered', 'told_once')), -- told_once: the answer had a secret, and is kept nowhere
+  status    INTEGER,                                 -- of the answer
+  kind      TEXT,                                    -- its media type
+  location  TEXT,
+  body      BLOB,
+  PRIMARY KEY (actor, word),
+  CHECK ((state = 'answered') = (status IS NOT NULL AND body IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repeat_begun ON repeat (begun_ms);
 -- Cases that stand sent to the legal reviewers (法制审核), to one account or to all of them.
 CREATE TABLE review (
   review_id  INTEGER PRIMARY KEY,

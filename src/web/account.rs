@@ -19,6 +19,7 @@ use crate::access::{Access, OwnRefusal, Signed, codes};
 use crate::domain::account::Hidden;
 use crate::domain::time::UtcMs;
 use crate::domain::words::Words;
+use crate::store::SessionRow;
 
 /// The page and its forms.
 pub fn routes(r: Routes) -> Routes {
@@ -37,6 +38,19 @@ pub(super) struct SessionLine {
     pub from: String,
     pub agent: String,
     pub by: &'static str,
+}
+
+pub(super) fn session_line(s: &SessionRow, c: &Ctx) -> SessionLine {
+    let own = c.who.signed().and_then(|signed| signed.session.as_deref());
+    SessionLine {
+        this: own == Some(s.id.as_str()),
+        since: c.stamp(UtcMs(s.begun_ms)),
+        seen: c.near(UtcMs(s.seen_ms)),
+        id: s.id.clone(),
+        from: s.from.clone(),
+        agent: s.agent.clone(),
+        by: c.w.signed_in_by(s.by),
+    }
 }
 
 #[derive(Template)]
@@ -101,15 +115,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let login = account.login.clone();
     let c = site.ctx(visitor, Nav::Account).await?;
     let sessions = access.sessions(signed.account).await?;
-    let sessions = sessions.into_iter().map(|s| SessionLine {
-        this: signed.session.as_deref() == Some(s.id.as_str()),
-        since: c.stamp(UtcMs(s.begun_ms)),
-        seen: c.near(UtcMs(s.seen_ms)),
-        id: s.id,
-        from: s.from,
-        agent: s.agent,
-        by: c.w.signed_in_by(s.by),
-    });
+    let sessions = sessions.iter().map(|s| session_line(s, &c));
     let new_codes = (with.codes && !signed.codes).then(|| {
         let secret = access.new_codes(signed);
         let address = codes::address(&secret, &c.frame.station_name, &login);

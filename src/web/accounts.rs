@@ -1,5 +1,7 @@
-//! Accounts, for the security administrator: who there is, what they are, and how to help them back in. A new password is on
-//! the page once and nowhere else.
+//! Accounts, for the security administrator: who there is, what they are, where they are signed in, and how to help them back
+//! in; and tokens of programs ([`tokens`]). A new password is on the page once and nowhere else.
+
+pub mod tokens;
 
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::account::{SessionLine, session_line};
+use super::paging::filled;
 use super::present::clips::Pill;
 use super::present::{Ctx, Nav, Stamp, segment};
 use super::routes::{Need, Routes};
@@ -21,7 +25,8 @@ use crate::domain::rights::{Action, Role};
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
-use crate::store::AccountRow;
+use crate::store::{AccountRow, SessionRow};
+use tokens::{TokenForm, TokenLine};
 
 /// The page and its forms.
 pub fn routes(r: Routes) -> Routes {
@@ -34,6 +39,7 @@ pub fn routes(r: Routes) -> Routes {
         .post("/accounts/{login}/unlock", manage, unlock)
         .post("/accounts/{login}/password", manage, reset)
         .post("/accounts/{login}/sessions/end", manage, end_sessions)
+        .post("/accounts/{login}/sessions/{session}/end", manage, end_session)
 }
 
 /// A role to be ticked.
@@ -54,7 +60,7 @@ struct AccountLine {
     officer: String,
     until: String,
     pills: Vec<Pill>,
-    sessions: Option<String>,
+    sessions: Vec<SessionLine>,
     disabled: bool,
     locked: bool,
     codes: bool,
@@ -69,11 +75,16 @@ struct AccountsPage<'a> {
     c: &'a Ctx,
     lines: Vec<AccountLine>,
     boxes: Vec<RoleBox>,
-    /// Told once: what was done, for which account, and the password.
-    told: Option<(&'static str, String, String)>,
+    told: Option<Told>,
     done: Option<&'static str>,
     refusal: Option<String>,
     typed: AccountForm,
+    tokens: Vec<TokenLine>,
+    tokens_next: Option<String>,
+    token_refusal: Option<String>,
+    token: TokenForm,
+    token_roles: Vec<RoleBox>,
+    token_actions: Vec<RoleBox>,
     /// There is an identity provider; browsers are asked for certificates.
     ways: (bool, bool),
 }
@@ -124,10 +135,21 @@ impl AccountForm {
     }
 }
 
+/// Told once: what was done, for whom, and the password or token.
+struct Told {
+    what: &'static str,
+    of: String,
+    secret: String,
+}
+
 /// What the page is shown with.
 #[derive(Default)]
 struct With {
-    told: Option<(&'static str, String, String)>,
+    told: Option<Told>,
+    token_refusal: Option<String>,
+    token: TokenForm,
+    /// Cursor of the page of tokens.
+    tokens_after: Option<String>,
     done: Option<&'static str>,
     refusal: Option<String>,
     typed: AccountForm,
@@ -138,12 +160,18 @@ struct With {
 #[serde(default)]
 struct DoneQuery {
     done: String,
+    tokens: Option<String>,
 }
 
 async fn accounts(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
     let w = visitor.lang.words();
-    let done = (q.done == "saved").then_some(w.account_saved);
-    answered(&site, &visitor, With { done, ..With::default() }).await
+    let done = match q.done.as_str() {
+        "saved" => Some(w.account_saved),
+        "token" => Some(w.tokens().now_ended),
+        _ => None,
+    };
+    let tokens_after = filled(q.tokens.as_deref()).map(str::to_owned);
+    answered(&site, &visitor, With { done, tokens_after, ..With::default() }).await
 }
 
 async fn answered(site: &Site, visitor: &Visitor, with: With) -> Response {
@@ -160,7 +188,8 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let c = site.ctx(visitor, Nav::Accounts).await?;
     let accounts = access.accounts().await?;
     let issuer = access.oidc_issuer();
-    let lines = accounts.iter().map(|(account, sessions)| line(account, *sessions, issuer, &c)).collect();
+    let lines = accounts.iter().map(|(account, sessions)| line(account, sessions, issuer, &c)).collect();
+    let (tokens, tokens_next) = tokens::read(site, with.tokens_after.as_deref()).await?;
     let page = AccountsPage {
         lines,
         boxes: boxes(c.w, |role| with.typed.roles.iter().any(|word| word == role.as_str())),
@@ -168,13 +197,19 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         done: with.done,
         refusal: with.refusal,
         typed: with.typed,
+        tokens: tokens.iter().map(|t| tokens::line(t, &c)).collect(),
+        tokens_next: tokens_next.map(|next| format!("/accounts?tokens={}#h-tokens", segment(&next))),
+        token_refusal: with.token_refusal,
+        token_roles: with.token.roles(&c),
+        token_actions: with.token.actions(&c),
+        token: with.token,
         ways: (issuer.is_some(), site.door.client_ca.is_some()),
         c: &c,
     };
     Ok((with.status, Html(page.render()?)).into_response())
 }
 
-fn line(a: &AccountRow, sessions: u64, issuer: Option<&str>, c: &Ctx) -> AccountLine {
+fn line(a: &AccountRow, sessions: &[SessionRow], issuer: Option<&str>, c: &Ctx) -> AccountLine {
     let w = c.w;
     let over = a.until_ms.is_some_and(|until| c.now.0 >= until);
     let locked = c.now.0 < a.locked_ms;
@@ -202,7 +237,7 @@ fn line(a: &AccountRow, sessions: u64, issuer: Option<&str>, c: &Ctx) -> Account
         until: a.until_ms.map(|ms| UtcMs(ms).rfc3339_in(&c.zone)).unwrap_or_default(),
         seen_until: a.until_ms.map(|ms| c.stamp(UtcMs(ms))),
         pills,
-        sessions: (sessions > 0).then(|| w.number(sessions)),
+        sessions: sessions.iter().map(|s| session_line(s, c)).collect(),
         disabled: a.disabled_ms.is_some(),
         locked,
         codes: a.totp.is_some(),
@@ -220,7 +255,7 @@ async fn carry_out(site: &Site, visitor: &Visitor, ask: AccountAsk, typed: Accou
             // Told in the answer itself and not after a redirect: it stands nowhere to be read again.
             (Some(password), Some(login)) => {
                 let what = if new { w.account_made } else { w.account_new_password };
-                let told = Some((what, login.to_owned(), password.to_owned()));
+                let told = Some(Told { what, of: login.to_owned(), secret: password.to_owned() });
                 answered(site, visitor, With { told, ..With::default() }).await
             }
             _ => Redirect::to("/accounts?done=saved").into_response(),
@@ -293,4 +328,13 @@ async fn reset(
 
 async fn end_sessions(State(site): State<Arc<Site>>, visitor: Visitor, Path(login): Path<String>) -> Response {
     carry_out(&site, &visitor, AccountAsk::EndSessions { name: login, session: None }, AccountForm::default()).await
+}
+
+async fn end_session(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path((login, session)): Path<(String, String)>,
+) -> Response {
+    let ask = AccountAsk::EndSessions { name: login, session: Some(session) };
+    carry_out(&site, &visitor, ask, AccountForm::default()).await
 }

@@ -10,6 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::paging::{AfterQuery, filled, href};
 use super::present::alarms::Alarms;
 use super::present::{self, Ctx, Nav};
 use super::routes::{Need, Routes};
@@ -34,19 +35,30 @@ struct AlarmsPage<'a> {
     c: &'a Ctx,
     v: Alarms,
     done: bool,
+    next: Option<String>,
+    self_href: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct DoneQuery {
-    #[serde(default)]
     done: Option<String>,
+    after: Option<String>,
 }
 
 async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
     let answer = async {
         let c = site.ctx(&visitor, Nav::Station).await?;
-        let v = present::alarms::alarms(&site.pages.alarms().await?, &c);
-        Ok(Html(AlarmsPage { c: &c, v, done: q.done.is_some() }.render()?).into_response())
+        let view = site.pages.alarms(filled(q.after.as_deref())).await?;
+        let next = view.next.as_deref().map(|next| href("/alarms", &[], next));
+        let page = AlarmsPage {
+            v: present::alarms::alarms(&view, &c),
+            done: q.done.is_some(),
+            next,
+            self_href: visitor.part_href(),
+            c: &c,
+        };
+        Ok(Html(page.render()?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
@@ -69,6 +81,8 @@ pub struct AlarmList {
     pub standing: Vec<AlarmItem>,
     /// What is over, newest first.
     pub over: Vec<AlarmItem>,
+    /// Cursor of the next page of those; null on the last one.
+    pub next: Option<String>,
     /// Who is told.
     pub receivers: Vec<ReceiverItem>,
 }
@@ -114,9 +128,10 @@ pub struct ReceiverItem {
 }
 
 /// Alarms that stand and stood, and who is told of them.
-#[utoipa::path(get, path = "/api/v1/alarms", responses((status = 200, body = AlarmList), (status = 503, body = Problem)))]
-pub(super) async fn list(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
-    match site.pages.alarms().await {
+#[utoipa::path(get, path = "/api/v1/alarms", params(AfterQuery), responses((status = 200, body = AlarmList),
+    (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<AfterQuery>) -> Response {
+    match site.pages.alarms(q.place()).await {
         Ok(view) => Json(alarm_list(&view, &visitor)).into_response(),
         Err(e) => Trouble::from(e).problem(&visitor),
     }
@@ -156,6 +171,7 @@ fn alarm_list(view: &AlarmsView, visitor: &Visitor) -> AlarmList {
                 acknowledged_by: o.known.as_ref().map(by),
             })
             .collect(),
+        next: view.next.clone(),
         receivers: view
             .receivers
             .iter()

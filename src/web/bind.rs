@@ -24,7 +24,7 @@ use super::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage};
 use super::view::Frame;
 use super::view::alarms::AlarmsView;
 use super::view::case::{CaseAnswer, CaseView, DocumentRow};
-use super::view::clip::{ClipView, ProofView};
+use super::view::clip::{ClipView, CustodyEntry, ProofView};
 use super::view::clips::{CaseRow, CasesView, ClipRow, ClipsQuery, ClipsView, Problem};
 use super::view::derived::DerivedView;
 use super::view::exports::{ExportView, ExportsView};
@@ -253,7 +253,6 @@ impl StationPages {
                 bytes: summary.bytes,
                 proven: figures.proven,
                 incomplete: figures.incomplete,
-                stations: 1,
             };
             Ok(CaseAnswer::Found(Box::new(view)))
         })
@@ -347,8 +346,8 @@ impl Pages for StationPages {
         Box::pin(self.station_view())
     }
 
-    fn alarms(&self) -> BoxFuture<'_, Result<AlarmsView, ReadError>> {
-        Box::pin(self.alarms_view())
+    fn alarms<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<AlarmsView, ReadError>> {
+        Box::pin(self.alarms_view(after))
     }
 
     fn clips<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>> {
@@ -396,6 +395,15 @@ impl Pages for StationPages {
 
     fn proof(&self, clip: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>> {
         Box::pin(self.proof_view(clip, seq))
+    }
+
+    fn custody(
+        &self,
+        clip: ClipId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<CustodyEntry>, ReadError>> {
+        Box::pin(self.custody_entries(clip, before, limit))
     }
 
     fn office(&self) -> &dyn super::office::Office {
@@ -506,8 +514,12 @@ impl Pages for StationPages {
         })
     }
 
-    fn exports<'a>(&'a self, case: Option<&'a str>) -> BoxFuture<'a, Result<ExportsView, ReadError>> {
-        Box::pin(self.exports_view(case))
+    fn exports<'a>(
+        &'a self,
+        case: Option<&'a str>,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<ExportsView, ReadError>> {
+        Box::pin(self.exports_view(case, after))
     }
 
     fn export<'a>(&'a self, package: &'a str) -> BoxFuture<'a, Result<Option<ExportView>, ReadError>> {
@@ -601,6 +613,7 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
         captured: record.captured_start.as_deref().and_then(UtcMs::parse_rfc3339),
         duration_ms: duration,
         size_bytes: record.size_bytes,
+        fps: record.fps,
         file_name: record.original_filename.clone(),
         recorder: record.device_id.clone(),
         officer: record.officer.clone(),

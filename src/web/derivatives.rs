@@ -18,6 +18,7 @@ use tokio::io::AsyncReadExt;
 use utoipa::ToSchema;
 
 use super::pages;
+use super::purpose;
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
@@ -39,11 +40,11 @@ const BLOCK_BYTES: usize = 256 << 10;
 
 /// The form, the file, the API.
 pub fn routes(r: Routes) -> Routes {
-    let derive = Need::May(Action::DeriveClip);
-    r.post("/clips/{id}/derive", derive, ask)
+    let (derive, ask_for) = (Need::May(Action::DeriveClip), Need::WithReason(Action::DeriveClip));
+    r.post("/clips/{id}/derive", ask_for, ask)
         .get("/clips/{id}/derived/{derived}", derive, file)
         .get("/api/v1/clips/{id}/derived", derive, list_derived)
-        .post("/api/v1/clips/{id}/derived", derive, ask_derived)
+        .post("/api/v1/clips/{id}/derived", ask_for, ask_derived)
         .get("/api/v1/clips/{id}/derived/{derived}", derive, get_derived)
         .get("/api/v1/clips/{id}/derived/{derived}/file", derive, get_derived_file)
 }
@@ -51,13 +52,13 @@ pub fn routes(r: Routes) -> Routes {
 /// What was typed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct Typed {
-    kind: String,
-    from: String,
-    to: String,
-    form: String,
-    exact: Option<String>,
-    reason: String,
+pub(super) struct Typed {
+    pub(super) kind: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) form: String,
+    pub(super) exact: Option<String>,
+    pub(super) reason: String,
 }
 
 /// A place as it was typed: seconds.
@@ -79,9 +80,10 @@ async fn ask(
 ) -> Response {
     let answer = async {
         let Form(typed) = body?;
+        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
         let asked = async {
             let request = Request::AskDerived {
-                clip: id.parse::<ClipId>().map_err(|_| Trouble::NoClip)?.to_string(),
+                clip: clip.to_string(),
                 kind: typed.kind.clone(),
                 form: Some(typed.form.clone()),
                 from_ms: place(&typed.from)?,
@@ -92,10 +94,14 @@ async fn ask(
             site.carry_out(&visitor.caller, request).await
         };
         match asked.await {
-            Ok(_) => Ok(Redirect::to(&format!("/clips/{id}?done=derived#derived")).into_response()),
+            Ok(_) => {
+                // Whoever fetches what was made said why already.
+                purpose::remember(&site, &visitor, clip, &typed.reason).await;
+                Ok(Redirect::to(&format!("/clips/{id}?done=derived#derived")).into_response())
+            }
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
                 let refusal = trouble.told(visitor.lang.words()).1;
-                let html = pages::refused(&site, &visitor, &id, refusal).await?;
+                let html = pages::not_derived(&site, &visitor, &id, refusal, typed).await?;
                 Ok((trouble.status(), html).into_response())
             }
             Err(trouble) => Err(trouble),

@@ -1,4 +1,4 @@
-//! Filing documents to a case: page and API send a file's bytes as the body, as they are. They go to the disk as they come;
+//! Documents of a case: what was filed, for programs, and filing: page and API send a file's bytes as the body, as they are. They go to the disk as they come;
 //! what is too long, or no document, is refused before anything of it is kept.
 
 use std::io;
@@ -10,12 +10,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::routes::{Need, Routes};
-use super::site::{Site, Visitor};
+use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
+use super::view::case::CaseAnswer;
 use crate::domain::command::{FileDocument, Incoming, Reply};
 use crate::domain::rights::Action;
 use crate::domain::why::Why;
@@ -26,11 +27,70 @@ const READ_ON_BYTES: u64 = 512 << 20;
 /// Pages and API.
 pub fn routes(r: Routes) -> Routes {
     let file = Need::Case(Action::FileDocument);
-    r.post_slow("/cases/{number}/documents", file, file_document).post_slow(
-        "/api/v1/cases/{number}/documents",
-        file,
-        file_document,
-    )
+    r.post_slow("/cases/{number}/documents", file, file_document)
+        .get("/api/v1/cases/{number}/documents", Need::May(Action::FindCase), list_documents)
+        .post_slow("/api/v1/cases/{number}/documents", file, file_document)
+}
+
+/// Documents of a case.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CaseDocuments {
+    /// Its number.
+    pub case_no: String,
+    /// As they were filed, of those that whoever asks may see.
+    pub items: Vec<FiledDocument>,
+}
+
+/// A document of a case.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FiledDocument {
+    /// Record id: its record, bytes and custody are had like a clip's.
+    pub record_id: String,
+    /// `record`, `evidence`, `approval`, `notice`, `decision`, `service`, `other`.
+    pub kind: String,
+    /// What it is called.
+    pub title: String,
+    /// Its file's name, escaped.
+    pub file_name: String,
+    /// By its own first bytes.
+    pub media_type: String,
+    /// The matter of which it is the written record.
+    pub matter: Option<String>,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// When it was filed, RFC 3339.
+    pub filed_at: String,
+    /// `sealed`, `sending`, `proven`, `released`.
+    pub state: &'static str,
+}
+
+/// Documents of a case, beside its clips.
+#[utoipa::path(get, path = "/api/v1/cases/{number}/documents",
+    params(("number" = String, Path, description = "Any number of the case, in any bracket style")),
+    responses((status = 200, body = CaseDocuments), (status = 404, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn list_documents(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(number): Path<String>,
+) -> Response {
+    let answer = async {
+        site.log_access(&visitor, Access { what: "find", case_no: Some(&number), ..Access::default() }).await?;
+        let within = visitor.who.within(Action::FindCase);
+        let CaseAnswer::Found(v) = site.pages.case(&number, &within).await? else { return Err(Trouble::NoCase) };
+        let items = v.documents.into_iter().map(|d| FiledDocument {
+            record_id: d.id.to_string(),
+            kind: d.kind,
+            title: d.title,
+            file_name: d.file_name,
+            media_type: d.media_type,
+            matter: d.matter,
+            size_bytes: d.size_bytes,
+            filed_at: d.filed.rfc3339_in(&site.zone),
+            state: d.state.as_str(),
+        });
+        Ok(Json(CaseDocuments { items: items.collect(), case_no: v.number }).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
 /// What a document is.

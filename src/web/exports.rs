@@ -14,8 +14,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use super::paging::{AfterQuery, filled, href};
 use super::present::exports::{ExportLine, line};
 use super::present::{self, Ctx, Nav};
 use super::range::{Wanted, wanted};
@@ -93,6 +94,7 @@ struct FormPage<'a> {
     targets: Vec<(String, String)>,
     discs: Vec<(&'static str, String)>,
     lines: Vec<ExportLine>,
+    next: Option<String>,
     self_href: String,
 }
 
@@ -100,6 +102,7 @@ async fn show_form(
     site: &Site,
     visitor: &Visitor,
     number: &str,
+    after: Option<&str>,
     refusal: Option<String>,
     typed: Typed,
 ) -> Result<Response, Trouble> {
@@ -108,7 +111,7 @@ async fn show_form(
         return Err(Trouble::NoCase);
     }
     let c = site.ctx(visitor, Nav::Cases).await?;
-    let ExportsView { exports, destinations, second_person } = site.pages.exports(Some(number)).await?;
+    let ExportsView { exports, next, destinations, second_person } = site.pages.exports(Some(number), after).await?;
     let w = c.w;
     let mut targets = vec![
         ("browser".to_owned(), w.export_to_browser.to_owned()),
@@ -127,14 +130,20 @@ async fn show_form(
         targets,
         discs,
         lines: exports.iter().map(|e| line(e, &c)).collect(),
+        next: next.map(|next| href(&format!("{}/export", present::case_href(number)), &[], &next)),
         self_href: visitor.part_href(),
         c: &c,
     };
     Ok(Html(html.render()?).into_response())
 }
 
-async fn form_page(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
-    let shown = show_form(&site, &visitor, &number, None, Typed::default()).await;
+async fn form_page(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(number): Path<String>,
+    Query(q): Query<AfterQuery>,
+) -> Response {
+    let shown = show_form(&site, &visitor, &number, q.place(), None, Typed::default()).await;
     shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
 }
 
@@ -166,7 +175,7 @@ async fn ask(
             }
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
-                let html = show_form(&site, &visitor, &number, refusal, typed).await?;
+                let html = show_form(&site, &visitor, &number, None, refusal, typed).await?;
                 Ok((trouble.status(), html).into_response())
             }
             Err(trouble) => Err(trouble),
@@ -180,16 +189,18 @@ async fn ask(
 struct ListPage<'a> {
     c: &'a Ctx,
     lines: Vec<ExportLine>,
+    next: Option<String>,
     self_href: String,
 }
 
-async fn list(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<AfterQuery>) -> Response {
     let answer = async {
         site.log_access(&visitor, Access { what: "list", terms: Some("exports"), ..Access::default() }).await?;
         let c = site.ctx(&visitor, Nav::Cases).await?;
-        let exports = site.pages.exports(None).await?.exports;
-        let lines = exports.iter().map(|e| line(e, &c)).collect();
-        Ok(Html(ListPage { lines, self_href: visitor.part_href(), c: &c }.render()?).into_response())
+        let view = site.pages.exports(None, q.place()).await?;
+        let lines = view.exports.iter().map(|e| line(e, &c)).collect();
+        let next = view.next.map(|next| href("/exports", &[], &next));
+        Ok(Html(ListPage { lines, next, self_href: visitor.part_href(), c: &c }.render()?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
@@ -395,11 +406,24 @@ pub struct ExportNow {
     pub zips: Vec<String>,
 }
 
+/// Which packages.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct ExportsQuery {
+    /// Of this case alone: any of its numbers, in any bracket style.
+    pub case: Option<String>,
+    /// Cursor: `next` of the page before.
+    pub after: Option<String>,
+}
+
 /// Packages, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExportList {
     /// Each of them.
     pub items: Vec<ExportNow>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
 }
 
 impl From<&ExportView> for ExportNow {
@@ -427,12 +451,23 @@ impl From<&ExportView> for ExportNow {
 }
 
 /// Evidence packages that were asked for, newest first.
-#[utoipa::path(get, path = "/api/v1/exports", responses((status = 200, body = ExportList), (status = 503, body = Problem)))]
-pub(super) async fn list_exports(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+#[utoipa::path(get, path = "/api/v1/exports", params(ExportsQuery), responses((status = 200, body = ExportList),
+    (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn list_exports(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Query(q): Query<ExportsQuery>,
+) -> Response {
     let answer = async {
-        site.log_access(&visitor, Access { what: "list", terms: Some("exports"), ..Access::default() }).await?;
-        let view = site.pages.exports(None).await?;
-        Ok(Json(ExportList { items: view.exports.iter().map(ExportNow::from).collect() }).into_response())
+        let case = filled(q.case.as_deref());
+        let looked = match case {
+            Some(number) => Access { what: "find", case_no: Some(number), ..Access::default() },
+            None => Access { what: "list", terms: Some("exports"), ..Access::default() },
+        };
+        site.log_access(&visitor, looked).await?;
+        let view = site.pages.exports(case, filled(q.after.as_deref())).await?;
+        let items = view.exports.iter().map(ExportNow::from).collect();
+        Ok(Json(ExportList { items, next: view.next }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }

@@ -1,5 +1,7 @@
 //! Filing of a case (归档): the check with each gap and a way to it, closing, the place in the archive, signing off,
-//! re-opening, and the lists that are printed (移交清单, 卷内目录).
+//! re-opening; the lists that are printed (移交清单, 卷内目录) are in [`list`].
+
+pub mod list;
 
 mod report;
 
@@ -17,7 +19,7 @@ use utoipa::ToSchema;
 use super::asked::{carried_out, json};
 use super::keeping::{Asked, actor, asked, done, step};
 use super::present::clips::Pill;
-use super::present::{Ctx, Nav, Stamp, case_href};
+use super::present::{Ctx, Nav, case_href};
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
@@ -35,7 +37,7 @@ pub use report::{ComparingNow, SignedReport};
 pub fn routes(r: Routes) -> Routes {
     use Action::*;
     r.get("/cases/{number}/filing", Need::Over(CloseCase), page)
-        .get("/cases/{number}/filing/list", Need::Over(CloseCase), list)
+        .get("/cases/{number}/filing/list", Need::Over(CloseCase), list::page)
         .get("/cases/{number}/filing/report", Need::Over(CloseCase), report::report)
         .post("/cases/{number}/compare", Need::Over(CloseCase), post_compare)
         .post("/cases/{number}/close", Need::Over(CloseCase), post_close)
@@ -43,6 +45,7 @@ pub fn routes(r: Routes) -> Routes {
         .post("/cases/{number}/file", Need::Over(FileCase), post_file)
         .post("/cases/{number}/reopen", Need::Over(ReopenCase), post_reopen)
         .get("/api/v1/cases/{number}/filing", Need::Over(CloseCase), get_filing)
+        .get("/api/v1/cases/{number}/filing/list", Need::Over(CloseCase), list::list_filed)
         .post("/api/v1/cases/{number}/close", Need::Over(CloseCase), close_case)
         .post("/api/v1/cases/{number}/bind", Need::Over(FileCase), bind_case)
         .post("/api/v1/cases/{number}/compare", Need::Over(CloseCase), compare_case)
@@ -196,87 +199,6 @@ async fn page(
     let with = With { done: done(&q.done, visitor.lang.words()), ..With::default() };
     let shown = show(&site, &visitor, &number, with).await;
     shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
-}
-
-// --- Printed lists -------------------------------------------------------------------------------
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ListQuery {
-    kind: String,
-}
-
-struct ListRow {
-    n: usize,
-    id: String,
-    captured: Option<Stamp>,
-    officer: String,
-    title: String,
-    length: String,
-    size: String,
-    sha256: String,
-    keep: String,
-}
-
-#[derive(Template)]
-#[template(path = "filing_list.html")]
-struct ListPage<'a> {
-    c: &'a Ctx,
-    transfer: bool,
-    number: &'a str,
-    href: String,
-    facts: Vec<(&'static str, String)>,
-    rows: Vec<ListRow>,
-    total: String,
-}
-
-async fn list(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    Path(number): Path<String>,
-    Query(q): Query<ListQuery>,
-) -> Response {
-    let answer = async {
-        let v = read(&site, &visitor, &number).await?;
-        let c = site.ctx(&visitor, Nav::Cases).await?;
-        let w = c.w;
-        let rows = v.clips.iter().enumerate().map(|(n, clip)| ListRow {
-            n: n + 1,
-            id: clip.id.clone(),
-            captured: clip.captured.as_deref().map(|at| c.stamp_text(at)),
-            officer: w
-                .officer_with(clip.officer.as_deref(), clip.officer_cert_no.as_deref(), clip.officer_auxiliary)
-                .unwrap_or_default(),
-            title: clip.title.clone(),
-            length: clip.duration_ms.map(|ms| w.footage(ms)).unwrap_or_default(),
-            size: w.size(clip.size_bytes),
-            sha256: clip.sha256.clone(),
-            keep: match &clip.keep {
-                None => String::new(),
-                Some((None, _)) => w.keeping().forever.to_owned(),
-                Some((Some(at), _)) => c.stamp(*at).text,
-            },
-        });
-        let mut facts = v.filing.as_ref().map(|f| now(f, &c).facts).unwrap_or_default();
-        if let Some(filed) = v.filing.as_ref().and_then(|f| f.filed.as_ref()) {
-            facts.push((
-                w.keeping().signed_by,
-                format!("{} · {}", c.named(&actor(&filed.0)), c.stamp(UtcMs(filed.1)).text),
-            ));
-        }
-        let bytes = v.clips.iter().map(|clip| clip.size_bytes).sum();
-        let html = ListPage {
-            transfer: q.kind != "contents",
-            number: &v.case_no,
-            href: case_href(&number),
-            facts,
-            rows: rows.collect(),
-            total: w.package_content(v.clips.len() as u64, bytes),
-            c: &c,
-        };
-        Ok(Html(html.render()?).into_response())
-    };
-    answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
 
 // --- Forms ---------------------------------------------------------------------------------------

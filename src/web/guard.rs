@@ -4,10 +4,10 @@
 //! On loopback the danger is another site in the same browser: by a name that it rebinds to 127.0.0.1 (hence
 //! the check of `Host`), or by a form that posts to us (hence the check of `Origin`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -62,7 +62,8 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
         // A page that refreshes itself does not keep its session going.
         let by_itself =
             request.uri().path() == "/live" || request.uri().query().is_some_and(|q| q.contains("part=live"));
-        identify(&site, headers, !by_itself).await
+        let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|from| from.0.ip());
+        identify(&site, headers, from, !by_itself).await
     };
     let mut response = match known {
         Err(trouble) => {

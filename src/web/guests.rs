@@ -120,7 +120,7 @@ impl Inside {
 }
 
 /// Whom an address stands for: of IPv6, everybody has a whole network of 64 bits.
-fn whose(address: IpAddr) -> IpAddr {
+pub(super) fn whose(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_none() => {
             let [a, b, c, d, ..] = v6.segments();

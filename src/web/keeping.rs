@@ -49,6 +49,7 @@ pub fn routes(r: Routes) -> Routes {
         .post("/api/v1/clips/{id}/isolation", Need::May(IsolateClip), api::isolate_clip)
         .post("/api/v1/clips/{id}/isolation/lift", Need::May(LiftIsolation), api::lift_isolation)
         .get("/api/v1/disposals/due", Need::May(DisposeClip), api::list_due)
+        .get("/api/v1/disposals", Need::May(DisposeClip), api::list_disposals)
         .post("/api/v1/disposals", Need::May(DisposeClip), api::propose_disposal)
         .get("/api/v1/disposals/{disposal}", Need::May(DisposeClip), api::get_disposal)
         .post("/api/v1/disposals/{disposal}", Need::May(DisposeClip), api::decide_disposal)

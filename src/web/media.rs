@@ -6,30 +6,31 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::range::{Wanted, wanted};
 use super::routes::{self, Need, Routes};
 use super::site::{Access, Media, MediaFile, Site, Visitor};
-use super::trouble::Trouble;
+use super::trouble::{Problem, Trouble};
 use super::viewing::Watching;
 use crate::domain::document::PDF;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::ClipBytes;
 use crate::domain::rights::Action;
 
-/// Media and stills.
+/// Media, stills, and what was verified.
 pub fn routes(r: Routes) -> Routes {
-    r.get("/clips/{id}/media", Need::May(Action::PlayClip), media).get(
-        "/clips/{id}/thumbnail",
-        Need::May(Action::PlayClip),
-        thumbnail,
-    )
+    let play = Need::May(Action::PlayClip);
+    r.get("/clips/{id}/media", play, media)
+        .get("/clips/{id}/verified", play, verified)
+        .get("/clips/{id}/thumbnail", play, thumbnail)
+        .get("/api/v1/clips/{id}/thumbnail", play, thumbnail)
 }
 
 /// How the media is asked for.
@@ -160,6 +161,23 @@ async fn body(bytes: Arc<dyn ClipBytes>, span: Range<u64>, watching: Watching) -
     })))
 }
 
+/// What a player shows as verified.
+#[derive(Debug, Serialize)]
+struct Verified {
+    /// Bytes `[from, to)` of the clip that were compared with the seal and then given out, in this viewing.
+    ranges: Vec<(u64, u64)>,
+}
+
+/// What the station itself says of the bytes that a player has had. It tells nothing of the clip, and so is no access.
+async fn verified(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let answer = async {
+        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+        site.not_isolated(clip).await?;
+        Ok(Json(Verified { ranges: site.viewings.given(&visitor.caller, clip, "play") }).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))
+}
+
 /// `Content-Disposition` with an ASCII name for old programs and the full one beside it (RFC 6266, RFC 8187).
 fn disposition(file: &MediaFile, download: bool) -> String {
     let kind = if download { "attachment" } else { "inline" };
@@ -171,6 +189,13 @@ fn disposition(file: &MediaFile, download: bool) -> String {
     let full = percent_encoding::utf8_percent_encode(&file.file_name, percent_encoding::NON_ALPHANUMERIC);
     format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{full}")
 }
+
+/// A still of a clip; it is logged like the footage that it shows.
+#[utoipa::path(get, path = "/api/v1/clips/{id}/thumbnail", params(("id" = String, Path, description = "Record id")),
+    responses((status = 200, content_type = "image/jpeg", description = "The still"), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
+#[allow(dead_code)] // The document's entry for `thumbnail`, which serves the page too.
+pub(super) async fn get_still() {}
 
 async fn thumbnail(
     State(site): State<Arc<Site>>,

@@ -6,13 +6,15 @@
 //! guard     every request: Host, Origin, who it is, headers (guard.rs, who.rs)
 //! routes    what each route needs, checked before it reads  (routes.rs)
 //! sign-in   signing in and out, the own account, accounts   (signin.rs, account.rs, accounts.rs)
+//! purpose   saying what one looks for, before it is shown  (purpose.rs)
 //! vouched   signing in by a provider or a certificate       (vouched.rs, shown.rs; scan.rs draws codes to scan)
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
 //! rooms     what is recorded live: page and API           (rooms.rs)
 //! exports   evidence packages: page, API, zip            (exports.rs)
 //! keeping   holds, isolation, disposal after appraisal    (keeping.rs, filing.rs: a case's way to the archive)
-//! proofs    entries of the log with their proofs, the witness's door (proofs.rs)
+//! proofs    entries of the log with their proofs, the witness's door (proofs.rs, proofs/)
+//! paging    where a page of a list begins, its cursors        (paging.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
 //! derivatives  frame grabs, stretches, watermarked copies (derivatives.rs)
@@ -66,8 +68,10 @@ pub mod media;
 pub mod office;
 pub mod oversight;
 pub mod pages;
+pub mod paging;
 pub mod present;
 pub mod proofs;
+pub mod purpose;
 pub mod range;
 pub mod registers;
 pub mod repeat;
@@ -122,10 +126,13 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         registers::routes,
         coverage::routes,
         proofs::routes,
+        proofs::api::routes,
         signin::routes,
+        purpose::routes,
         vouched::routes,
         account::routes,
         accounts::routes,
+        accounts::tokens::routes,
         logs::routes,
         alarms::routes,
         office::routes,

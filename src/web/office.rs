@@ -20,12 +20,13 @@ pub mod registers;
 use super::routes::Routes;
 use super::site::ReadError;
 use super::view::office::{
-    DestinationFacts, Done, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView, Scanned,
+    DestinationFacts, Done, EntriesView, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView,
+    Scanned,
 };
 use crate::domain::ids::ClipId;
 use crate::domain::office::Premises;
 use crate::domain::ports::BoxFuture;
-use crate::domain::register::{Entry, Register};
+use crate::domain::register::Register;
 use crate::domain::rights::Within;
 
 /// Every route of these pages.
@@ -51,15 +52,15 @@ pub trait Office: Send + Sync {
     fn recorder<'a>(&'a self, word: &'a str) -> BoxFuture<'a, Result<Option<RecorderView>, ReadError>>;
     /// Destinations in the order of the configuration.
     fn destinations(&self) -> BoxFuture<'_, Result<Vec<DestinationFacts>, ReadError>>;
-    /// Registers and their imports.
-    fn registers(&self) -> BoxFuture<'_, Result<RegistersView, ReadError>>;
-    /// Entries of a register that contain `find`.
+    /// Registers and a page of their imports.
+    fn registers<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<RegistersView, ReadError>>;
+    /// A page of the entries of a register that contain `find`.
     fn entries<'a>(
         &'a self,
         register: Register,
         find: &'a str,
-        limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, ReadError>>;
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<EntriesView, ReadError>>;
     /// Parties whose name contains `query`, with a case of which the viewer may see a clip; `registered`: and those that
     /// only the register knows.
     fn parties<'a>(

@@ -3,10 +3,10 @@
 
 use super::site::ReadError;
 use super::view::reports::{ReportQuery, ReportView};
-use super::view::review::ReviewView;
-use super::view::sampling::{SampleView, SamplesView};
+use super::view::review::{ReviewView, SentView};
+use super::view::sampling::{SampleView, SamplesQuery, SamplesView};
 use crate::domain::ports::BoxFuture;
-use crate::domain::report::{ListedClip, Period};
+use crate::domain::report::ListedClip;
 use crate::domain::rights::Within;
 use crate::domain::words::Words;
 
@@ -29,10 +29,10 @@ pub trait Oversight: Send + Sync {
         within: &'a Within,
         w: &'static Words,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, ReadError>>;
-    /// Samples, newest first, and the ranking of units; of one period, or of all.
+    /// A page of samples, newest first, and the ranking of units.
     fn samples<'a>(
         &'a self,
-        period: Option<Period>,
+        asked: &'a SamplesQuery,
         within: &'a Within,
     ) -> BoxFuture<'a, Result<SamplesView, ReadError>>;
     /// A sample within the first bounds, with what the second ones let be told of its clips; `None` where there is none.
@@ -44,8 +44,12 @@ pub trait Oversight: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<SampleView>, ReadError>>;
     /// Candidates of a sample, ascending.
     fn population(&self, sample: i64) -> BoxFuture<'_, Result<Vec<String>, ReadError>>;
-    /// Numbers of the cases that stand sent for review, of those that whoever looks may see.
-    fn sent_cases<'a>(&'a self, within: &'a Within) -> BoxFuture<'a, Result<Vec<String>, ReadError>>;
+    /// A page of the cases that stand sent for review, of those that whoever looks may see.
+    fn sent_cases<'a>(
+        &'a self,
+        within: &'a Within,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<SentView, ReadError>>;
     /// The legal review of a case by any of its numbers; `None` where whoever looks may not see it.
     fn review<'a>(
         &'a self,

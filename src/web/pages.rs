@@ -28,7 +28,7 @@ use clips::clips;
 use station::{kiosk, station};
 
 pub(super) use cases::show_case;
-pub(super) use clip::{After, change, refused};
+pub(super) use clip::{After, change, not_derived};
 
 /// All pages and forms.
 pub fn routes(r: Routes) -> Routes {
@@ -72,6 +72,8 @@ struct DoneQuery {
     done: Option<String>,
     #[serde(default)]
     t: Option<String>,
+    #[serde(default)]
+    save: Option<String>,
 }
 
 fn form<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Trouble> {

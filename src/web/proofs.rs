@@ -5,6 +5,8 @@
 //! refused, and what goes out is a signature on it, or the newest checkpoint of each epoch of a log that was signed here:
 //! how many events it has and their root. It reads and tells nothing else.
 
+pub mod api;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -33,7 +35,7 @@ pub fn is_witness_door(path: &str) -> bool {
     [WITNESS_PATH, SIGNED_PATH].contains(&path)
 }
 
-/// Proofs and the witness's door.
+/// Proofs and the witness's door; the API has its own ([`api`]).
 pub fn routes(r: Routes) -> Routes {
     let see = Need::May(Action::ShowClip);
     r.get("/clips/{id}/events/{seq}", see, show)

@@ -3,25 +3,28 @@
 //! came, otherwise leaves whoever asked between making it twice and not at all.
 //!
 //! A key belongs to whoever used it first; the same key for another change is refused. A change goes on to its end when its
-//! asker hangs up, so that its answer is there when they come back. Answers are kept in memory for a day, as long as
-//! the daemon runs, and those of the last 4096 keys. What failed on our side, and what may be asked again in a moment, is not kept.
+//! asker hangs up, so that its answer is there when they come back. Keys and answers are in the database for a day
+//! (`store::repeats`), over restarts: a key is noted before its change begins, so that after a crash it is either answered or
+//! known to be of a change of which nobody knows the end. What failed on our side, and what may be asked again in a moment, is
+//! not kept. Here is only which of them go on in this run.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
+use crate::domain::error::chain;
+use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
-use crate::runtime::{clock::monotonic, task::spawn_named};
+use crate::runtime::task::spawn_named;
+use crate::store::{RepeatAnswer, RepeatEnd, RepeatFound, RepeatKey, Store, StoreError};
 
 /// Name of the header.
 pub const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -29,114 +32,59 @@ pub const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Longest key.
 pub const KEY_CHARS: usize = 128;
-/// How long an answer is kept: a program that was cut off comes back within a day or not at all.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
-/// Keys that are remembered.
-const KEYS: usize = 4096;
 /// Longest answer that is kept; changes are answered in a few hundred bytes.
 const ANSWER_BYTES: u64 = 16 * 1024;
+/// Longest address that is kept beside a key.
+const WHAT_CHARS: usize = 300;
 
-/// Keys that were used, and how each was answered.
+/// On an answer that tells a secret: it is kept nowhere, and asked again it is told that it was told.
+#[derive(Debug, Clone, Copy)]
+pub struct ToldOnce;
+
+/// Keys whose change goes on in this run, each with what was asked for.
 #[derive(Debug, Default)]
-pub struct Repeats(Mutex<Kept>);
+pub struct Repeats(Mutex<HashMap<(String, String), [u8; 32]>>);
 
-#[derive(Debug, Default)]
-struct Kept {
-    by_key: HashMap<Key, Entry>,
-    /// In the order of their first use.
-    order: VecDeque<Key>,
-}
-
-/// Who used it, and the key.
-type Key = (String, String);
-
-#[derive(Debug)]
-struct Entry {
-    /// SHA-256 of method, address and body.
-    asked: [u8; 32],
-    at: Instant,
-    /// `None` while the change is under way.
-    answer: Option<Answer>,
-}
-
-#[derive(Debug, Clone)]
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-/// What a key leads to.
-enum Found {
+/// What a key leads to in this run.
+#[derive(Debug, PartialEq, Eq)]
+enum Here {
     First,
     UnderWay,
     Another,
-    Answered(Answer),
 }
 
 impl Repeats {
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn going_on(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), [u8; 32]>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks a key up; one that is new is noted as under way.
-    fn begin(&self, key: &Key, asked: [u8; 32], now: Instant) -> Found {
-        let mut kept = self.kept();
-        let over = |e: &Entry| e.answer.is_some() && now.saturating_duration_since(e.at) >= KEPT_FOR;
-        while let Some(oldest) = kept.order.front() {
-            let goes = kept.by_key.get(oldest).is_none_or(|e| over(e) || kept.order.len() > KEYS && e.answer.is_some());
-            if !goes {
-                break;
-            }
-            if let Some(oldest) = kept.order.pop_front() {
-                kept.by_key.remove(&oldest);
-            }
-        }
-        match kept.by_key.get(key) {
-            Some(entry) if entry.asked != asked => Found::Another,
-            Some(Entry { answer: Some(answer), .. }) => Found::Answered(answer.clone()),
-            Some(_) => Found::UnderWay,
+    /// Takes a key, unless its change goes on.
+    fn begin(&self, key: &RepeatKey, asked: [u8; 32]) -> Here {
+        let mut going_on = self.going_on();
+        match going_on.get(&(key.actor.clone(), key.word.clone())) {
+            Some(other) if *other != asked => Here::Another,
+            Some(_) => Here::UnderWay,
             None => {
-                kept.by_key.insert(key.clone(), Entry { asked, at: now, answer: None });
-                kept.order.push_back(key.clone());
-                Found::First
+                going_on.insert((key.actor.clone(), key.word.clone()), asked);
+                Here::First
             }
         }
     }
 
-    /// Keeps the answer, or forgets the key where there is none to keep.
-    fn end(&self, key: &Key, answer: Option<Answer>) {
-        let mut kept = self.kept();
-        match answer {
-            Some(answer) => {
-                if let Some(entry) = kept.by_key.get_mut(key) {
-                    entry.answer = Some(answer);
-                }
-            }
-            None => {
-                kept.by_key.remove(key);
-                kept.order.retain(|k| k != key);
-            }
-        }
+    fn end(&self, key: &RepeatKey) {
+        self.going_on().remove(&(key.actor.clone(), key.word.clone()));
     }
 }
 
-/// Forgets a key whose change came to no end that could be told, by whatever way.
+/// A key that goes on until this is dropped, by whatever way.
 struct Open {
     site: Arc<Site>,
-    key: Key,
-    answer: Option<Answer>,
-}
-
-impl Open {
-    fn close(mut self, answer: Option<Answer>) {
-        self.answer = answer;
-    }
+    key: RepeatKey,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.site.repeats.end(&self.key, self.answer.take());
+        self.site.repeats.end(&self.key);
     }
 }
 
@@ -165,7 +113,10 @@ pub(super) async fn once(
         return next.run(request).await;
     }
     let Some(word) = said.to_str().ok().and_then(word) else { return no_key().answer(site, visitor) };
-    let key = (format!("{}\0{}", visitor.caller.actor.kind, visitor.caller.actor.id), word);
+    // Without a database nothing is kept, and a key is worth nothing; a station always has one.
+    let Some(store) = site.door.repeats.clone() else { return next.run(request).await };
+    let actor = &visitor.caller.actor;
+    let key = RepeatKey { actor: format!("{}:{}", actor.kind, actor.id), word };
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, body_bytes).await else { return Trouble::TooLarge.answer(site, visitor) };
     let mut hash = Sha256::new();
@@ -173,59 +124,105 @@ pub(super) async fn once(
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    match site.repeats.begin(&key, hash.finalize().into(), monotonic()) {
-        Found::First => {}
-        Found::Answered(answer) => return answer.again(),
-        Found::UnderWay => {
+    let asked: [u8; 32] = hash.finalize().into();
+    match site.repeats.begin(&key, asked) {
+        Here::First => {}
+        Here::UnderWay => {
             let words = visitor.lang.words().repeat_under_way;
             let mut response = Trouble::Conflict(Why::said(words)).answer(site, visitor);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             return response;
         }
-        Found::Another => {
-            return Trouble::Invalid(Why::said(visitor.lang.words().repeat_another)).answer(site, visitor);
-        }
+        Here::Another => return another(site, visitor),
     }
-    let open = Open { site: Arc::clone(site), key, answer: None };
-    // In a task of its own: whoever asked may hang up, and the change is made all the same.
+    let open = Open { site: Arc::clone(site), key: key.clone() };
+    let what: String = format!("{} {}", parts.method, parts.uri.path()).chars().take(WHAT_CHARS).collect();
+    // In a task of its own, from the note on: whoever asked may hang up, and the change is made all the same.
     let made = spawn_named("change", async move {
+        let noted = key.clone();
+        match store.write(move |tx| tx.repeat_begins(&noted, &asked, &what)).await {
+            Ok(RepeatFound::First) => {}
+            other => return Err(other),
+        }
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        let (kept, response) = Answer::of(response).await;
-        open.close(kept);
-        response
+        let (end, response) = end_of(response).await;
+        keep(&store, key, end).await;
+        drop(open);
+        Ok(response)
     });
-    made.await.unwrap_or_else(|_| Trouble::Failed.answer(site, visitor))
+    match made.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(Ok(found))) => told_again(found, site, visitor),
+        Ok(Err(Err(StoreError::Closed))) => Trouble::Unavailable(Why::Unsaid).answer(site, visitor),
+        Ok(Err(Err(error))) => {
+            tracing::error!(error = %chain(&error), "the key of a change could not be noted; it was not made");
+            Trouble::Failed.answer(site, visitor)
+        }
+        Err(_) => Trouble::Failed.answer(site, visitor),
+    }
 }
 
-impl Answer {
-    /// What is kept of an answer, and the answer.
-    async fn of(response: Response) -> (Option<Self>, Response) {
-        let status = response.status();
-        let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::TOO_MANY_REQUESTS];
-        let short = response.body().size_hint().exact().is_some_and(|len| len <= ANSWER_BYTES);
-        if status.is_server_error() || passing.contains(&status) || !short {
-            return (None, response);
-        }
-        let (parts, body) = response.into_parts();
-        let Ok(body) = to_bytes(body, ANSWER_BYTES as usize).await else {
-            return (None, Response::from_parts(parts, Body::empty()));
-        };
-        let mut headers = HeaderMap::new();
-        for name in [header::CONTENT_TYPE, header::LOCATION] {
-            if let Some(value) = parts.headers.get(&name) {
-                headers.insert(name, value.clone());
-            }
-        }
-        (Some(Self { status, headers, body: body.clone() }), Response::from_parts(parts, Body::from(body)))
-    }
+fn another(site: &Arc<Site>, visitor: &Visitor) -> Response {
+    Trouble::Invalid(Why::said(visitor.lang.words().repeat_another)).answer(site, visitor)
+}
 
-    fn again(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        response
+/// What is told of a change that is not made now, because its key was used before.
+fn told_again(found: RepeatFound, site: &Arc<Site>, visitor: &Visitor) -> Response {
+    match found {
+        RepeatFound::Ended(RepeatEnd::Answered(answer)) => again(answer),
+        RepeatFound::Ended(_) => Trouble::Conflict(Why::said(visitor.lang.words().repeat_told)).answer(site, visitor),
+        RepeatFound::Unknown { what, begun_ms } => {
+            let since = UtcMs(begun_ms).rfc3339_in(&site.zone);
+            Trouble::Conflict(Why::RepeatUnknown { asked: what, since }).answer(site, visitor)
+        }
+        RepeatFound::First | RepeatFound::Another => another(site, visitor),
     }
+}
+
+/// Where the end of a change cannot be kept, its key stays under way: asked again, nobody knows, and nothing is made twice.
+async fn keep(store: &Store, key: RepeatKey, end: RepeatEnd) {
+    if let Err(error) = store.write(move |tx| tx.repeat_ends(&key, &end)).await {
+        tracing::warn!(error = %chain(&error), "how a change was answered could not be kept");
+    }
+}
+
+/// What is kept of an answer, and the answer.
+async fn end_of(response: Response) -> (RepeatEnd, Response) {
+    let status = response.status();
+    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::TOO_MANY_REQUESTS];
+    if status.is_server_error() || passing.contains(&status) {
+        return (RepeatEnd::NotMade, response);
+    }
+    let short = response.body().size_hint().exact().is_some_and(|len| len <= ANSWER_BYTES);
+    if response.extensions().get::<ToldOnce>().is_some() || !short {
+        return (RepeatEnd::ToldOnce, response);
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, ANSWER_BYTES as usize).await else {
+        return (RepeatEnd::ToldOnce, Response::from_parts(parts, Body::empty()));
+    };
+    let text = |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let answer = RepeatAnswer {
+        status: status.as_u16(),
+        kind: text(header::CONTENT_TYPE),
+        location: text(header::LOCATION),
+        body: body.to_vec(),
+    };
+    (RepeatEnd::Answered(answer), Response::from_parts(parts, Body::from(body)))
+}
+
+fn again(answer: RepeatAnswer) -> Response {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [(header::CONTENT_TYPE, answer.kind), (header::LOCATION, answer.location)] {
+        if let Some(value) = value.and_then(|v| HeaderValue::try_from(v).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    *response.headers_mut() = headers;
+    response
 }
 
 /// What the document says of a key, as [`word`] reads it.
@@ -246,39 +243,48 @@ fn word(said: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn key(n: usize) -> Key {
-        ("user\u{0}1".to_owned(), n.to_string())
-    }
-
-    fn answer() -> Answer {
-        Answer { status: StatusCode::CREATED, headers: HeaderMap::new(), body: Bytes::from_static(b"{}") }
-    }
-
     #[test]
-    fn a_key_is_one_change() {
+    fn a_key_goes_on_once_at_a_time() {
         let repeats = Repeats::default();
-        let now = monotonic();
-        assert!(matches!(repeats.begin(&key(1), [1; 32], now), Found::First));
-        assert!(matches!(repeats.begin(&key(1), [1; 32], now), Found::UnderWay));
-        assert!(matches!(repeats.begin(&key(1), [2; 32], now), Found::Another));
-        repeats.end(&key(1), Some(answer()));
-        assert!(matches!(repeats.begin(&key(1), [1; 32], now), Found::Answered(a) if a.status == StatusCode::CREATED));
-        assert!(matches!(repeats.begin(&key(1), [1; 32], now + KEPT_FOR), Found::First), "a day later it is forgotten");
-        repeats.end(&key(1), None);
-        assert!(matches!(repeats.begin(&key(1), [2; 32], now), Found::First), "what came to no end may be tried again");
+        let key = |word: &str| RepeatKey { actor: "user:1".into(), word: word.into() };
+        assert_eq!(repeats.begin(&key("a"), [1; 32]), Here::First);
+        assert_eq!(repeats.begin(&key("a"), [1; 32]), Here::UnderWay);
+        assert_eq!(repeats.begin(&key("a"), [2; 32]), Here::Another);
+        assert_eq!(repeats.begin(&key("b"), [2; 32]), Here::First);
+        repeats.end(&key("a"));
+        assert_eq!(repeats.begin(&key("a"), [2; 32]), Here::First, "what came of it is for the database to tell");
     }
 
-    #[test]
-    fn the_oldest_answers_go_and_what_is_under_way_stays() {
-        let repeats = Repeats::default();
-        let now = monotonic();
-        for n in 0..KEYS + 10 {
-            repeats.begin(&key(n), [0; 32], now);
-            repeats.end(&key(n), Some(answer()));
+    #[tokio::test]
+    async fn what_is_kept_of_an_answer_is_what_may_be_told_again() {
+        let answered = |status: u16, body: Vec<u8>| {
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response
+        };
+        for (status, kept) in
+            [(201, true), (422, true), (404, true), (408, false), (413, false), (429, false), (503, false)]
+        {
+            let (end, response) = end_of(answered(status, b"{}".to_vec())).await;
+            assert_eq!(response.status(), status);
+            match end {
+                RepeatEnd::Answered(answer) => {
+                    assert!(kept, "{status}");
+                    let response = again(answer);
+                    assert_eq!(
+                        (response.status().as_u16(), response.headers()[REPLAYED].as_bytes()),
+                        (status, &b"true"[..])
+                    );
+                }
+                RepeatEnd::NotMade => assert!(!kept, "{status}"),
+                RepeatEnd::ToldOnce => panic!("{status}"),
+            }
         }
-        assert!(repeats.kept().by_key.len() <= KEYS + 1);
-        assert!(matches!(repeats.begin(&key(KEYS + 9), [0; 32], now), Found::Answered(_)));
-        assert!(matches!(repeats.begin(&key(0), [0; 32], now), Found::First));
+        let mut secret = answered(201, b"{}".to_vec());
+        secret.extensions_mut().insert(ToldOnce);
+        assert_eq!(end_of(secret).await.0, RepeatEnd::ToldOnce);
+        let long = answered(200, vec![b' '; ANSWER_BYTES as usize + 1]);
+        assert_eq!(end_of(long).await.0, RepeatEnd::ToldOnce, "too long to be kept, and made all the same");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Statistics (统计报表): the page, its register of clips (台账) as CSV and XLSX, the unit's own forms filled in, and the API.
 //! What is counted is what whoever looks may see in lists, so that every figure opens exactly its clips.
 
+pub mod cases;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -12,7 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::present::reports::{self as said, CasesOf, Cell, FigureLine, GapLine, MonthLine, OverdueLine, Share};
+use super::present::reports::{self as said, Cell, FigureLine, GapLine, MonthLine, OverdueLine, Share};
 use super::present::{Ctx, Nav, Stamp};
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
@@ -33,8 +35,9 @@ pub fn routes(r: Routes) -> Routes {
         .get("/reports/register.csv", need, register_csv)
         .get("/reports/register.xlsx", need, register_xlsx)
         .get("/reports/form/{name}", need, form)
-        .get("/reports/cases", need, cases)
+        .get("/reports/cases", need, cases::page)
         .get("/api/v1/reports", need, get_report)
+        .get("/api/v1/reports/cases", need, cases::list_cases_of)
         .get("/api/v1/reports/register.csv", need, register_csv)
         .get("/api/v1/reports/register.xlsx", need, register_xlsx)
         .get("/api/v1/reports/form/{name}", need, form)
@@ -166,56 +169,6 @@ fn page_of<'a>(v: &ReportView, query: &ReportQuery, c: &'a Ctx) -> ReportPage<'a
         made: c.stamp(report.made),
         c,
     }
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct CasesQuery {
-    of: String,
-    period: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    unit: Option<String>,
-    kind: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "report_cases.html")]
-struct CasesPage<'a> {
-    c: &'a Ctx,
-    heading: String,
-    label: &'static str,
-    report: String,
-    rows: Vec<GapLine>,
-    total: String,
-    cut: Option<&'static str>,
-    made: Stamp,
-}
-
-/// The cases that a figure counts: the same report is made, so that no figure disagrees with its list.
-async fn cases(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<CasesQuery>) -> Response {
-    let answer = async {
-        let of = if q.of.is_empty() { CasesOf::default() } else { CasesOf::parse(&q.of).ok_or(Trouble::NoPage)? };
-        let raw = RawReportQuery { period: q.period, from: q.from, to: q.to, unit: q.unit, kind: q.kind };
-        let query = raw.resolve(&site)?;
-        logged(&site, &visitor, "cases of a report", &query).await?;
-        let c = site.ctx(&visitor, Nav::Reports).await?;
-        let v = site.pages.report(&query, &visitor.who.within(Action::ListClips)).await?;
-        let (rows, total) = said::cases(&v, of, &c);
-        let cut = v.report.gaps.cut || (rows.len() as u64) < total;
-        let html = CasesPage {
-            heading: c.w.period(query.period),
-            label: of.label(&c),
-            report: format!("/reports?{}", query.to_query_string()),
-            total: c.w.number(total),
-            cut: cut.then_some(c.w.oversight().gaps_more),
-            rows,
-            made: c.stamp(v.report.made),
-            c: &c,
-        };
-        Ok(Html(html.render()?).into_response())
-    };
-    answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
 
 /// A file to be saved. `name` may be anything; what old programs read of it is plain.

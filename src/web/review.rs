@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::guard::WITH_DOCUMENTS;
+use super::paging::{self, AfterQuery};
 use super::present::clip::Screen;
 use super::present::clips::{Pill, Row, row};
 use super::present::{self, Ctx, Nav, Stamp};
@@ -106,15 +107,17 @@ async fn read(site: &Site, visitor: &Visitor, number: &str) -> Result<ReviewView
 struct ListPage<'a> {
     c: &'a Ctx,
     cases: Vec<(String, String)>,
+    next: Option<String>,
 }
 
-async fn list(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<AfterQuery>) -> Response {
     let answer = async {
         site.log_access(&visitor, Access { what: "list", terms: Some("reviews"), ..Access::default() }).await?;
         let c = site.ctx(&visitor, Nav::Review).await?;
-        let numbers = site.pages.sent_cases(&visitor.who.within(Action::SeeReview)).await?;
-        let cases = numbers.into_iter().map(|n| (href(&n), n)).collect();
-        Ok(Html(ListPage { c: &c, cases }.render()?).into_response())
+        let sent = site.pages.sent_cases(&visitor.who.within(Action::SeeReview), q.place()).await?;
+        let cases = sent.numbers.into_iter().map(|n| (href(&n), n)).collect();
+        let next = sent.next.map(|next| paging::href("/review", &[], &next));
+        Ok(Html(ListPage { c: &c, cases, next }.render()?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
@@ -367,7 +370,14 @@ async fn change(
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 // The page belongs to the case, not to the form's address.
                 let visitor = Visitor { path: back, ..visitor.clone() };
-                let html = show(site, &visitor, number, (at, headers), (refusal, form)).await?;
+                let again = (refusal.clone(), form.clone());
+                let html = match show(site, &visitor, number, (at, headers), again).await {
+                    // Why they look was forgotten meanwhile: what was typed is worth more than the picture beside it.
+                    Err(Trouble::Purpose(_)) => {
+                        show(site, &visitor, number, (At::default(), headers), (refusal, form)).await?
+                    }
+                    shown => shown?,
+                };
                 Ok((trouble.status(), html).into_response())
             }
             Err(trouble) => Err(trouble),

@@ -30,6 +30,7 @@ pub fn routes(r: Routes) -> Routes {
         .post("/rooms/{stream}/stop", record, stop)
         .get("/rooms/{stream}/still", see, still)
         .get("/api/v1/rooms", see, list_rooms)
+        .get("/api/v1/rooms/{stream}/still", see, still)
         .post("/api/v1/rooms/{stream}/start", record, start_room)
         .post("/api/v1/rooms/{stream}/stop", record, stop_room)
 }
@@ -113,16 +114,20 @@ async fn stop(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Pat
     change(&site, &visitor, Request::StopRecording { room: stream }, "stopped", Asked::default()).await
 }
 
-async fn still(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
+/// The newest still of a room.
+#[utoipa::path(get, path = "/api/v1/rooms/{stream}/still", params(("stream" = String, Path, description = "The stream's name")),
+    responses((status = 200, content_type = "image/jpeg", description = "The still"), (status = 404, body = Problem),
+        (status = 503, body = Problem)))]
+pub(super) async fn still(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
     // A still shows who is in the room: one entry for each room, session and quarter of an hour.
     let look = Access { what: "room", terms: Some(&stream), ..Access::default() };
     if let Err(trouble) = site.log_access(&visitor, look).await {
-        return trouble.page(&site, &visitor);
+        return trouble.answer(&site, &visitor);
     }
     match site.pages.still(&stream).await {
         Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
-        Ok(None) => Trouble::NoPage.page(&site, &visitor),
-        Err(e) => Trouble::from(e).page(&site, &visitor),
+        Ok(None) => Trouble::NoPage.answer(&site, &visitor),
+        Err(e) => Trouble::from(e).answer(&site, &visitor),
     }
 }
 

@@ -18,8 +18,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::BODY_BYTES;
 use super::lasting::{self, Taker};
+use super::purpose;
 use super::site::{Site, Visitor};
-use super::trouble::{Asking, Trouble};
+use super::trouble::Trouble;
 use super::view::keeping::Named;
 use super::who::{Said, Who};
 use crate::access::Signed;
@@ -31,12 +32,8 @@ use crate::domain::sensitivity::Sensitivity;
 const CHANGE_WITHIN: Duration = Duration::from_secs(120);
 /// The same for a file of hundreds of megabytes over a thin line.
 const FILE_WITHIN: Duration = Duration::from_secs(3_600);
-/// Longest purpose, characters.
-pub const PURPOSE_CHARS: usize = 200;
 /// What is neither somebody's own nor their unit's, nor was sent to them.
 const NOBODYS: Subject = Subject { own: false, unit: false, sent: false, sensitivity: Sensitivity::None };
-/// Where a program says why.
-const PURPOSE_HEADER: HeaderName = HeaderName::from_static("x-purpose");
 /// Where a script of our page says that it is ours.
 const FORM_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
@@ -49,6 +46,9 @@ pub enum Need {
     SignedIn,
     /// A right.
     May(Action),
+    /// A right over the clip, where why is a field of what is sent: the handler keeps it and takes nothing without it, and no
+    /// purpose is asked besides.
+    WithReason(Action),
     /// A right over each clip of the case `{number}`, or of what stands under the hold `{hold}`.
     Over(Action),
     /// A right over the case `{number}` itself, which may be a new one: by whose it is, and to whom it stands sent.
@@ -172,7 +172,9 @@ async fn check(State(guarded): State<Guarded>, request: Request, next: Next) -> 
         return trouble.answer(&site, &visitor);
     }
     let over = match need {
-        Need::May(action) if action.is_about_a_clip() => clip_of(&mut parts).await.ok().map(|clip| (action, clip)),
+        Need::May(action) | Need::WithReason(action) if action.is_about_a_clip() => {
+            clip_of(&mut parts).await.ok().map(|clip| (action, clip))
+        }
         _ => None,
     };
     let taker = Taker::of(&site, &visitor.who, &parts.headers, over);
@@ -219,7 +221,7 @@ async fn admit(site: &Site, need: Need, parts: &mut axum::http::request::Parts) 
         (_, Who::Signed { signed, .. }) => Arc::clone(signed),
     };
     let action = match need {
-        Need::May(action) | Need::Over(action) | Need::Case(action) => action,
+        Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action) => action,
         Need::Anyone | Need::SignedIn => return Ok(()),
     };
     if signed.must_change {
@@ -235,7 +237,11 @@ async fn admit(site: &Site, need: Need, parts: &mut axum::http::request::Parts) 
         true => Some(clip_of(parts).await?),
         false => None,
     };
-    let said = may(site, &visitor, &signed, action, about, &parts.headers).await?;
+    let said = match may(site, &visitor, &signed, action, about, &parts.headers).await {
+        // What was typed into its form would be lost over the question.
+        Err(Trouble::Purpose(_)) if matches!(need, Need::WithReason(_)) => None,
+        said => said?,
+    };
     if let Some(said) = said {
         parts.extensions.insert(Said(said));
     }
@@ -261,20 +267,14 @@ pub(super) async fn may(
     match signed.decide(action, &subject) {
         Decision::Allowed { purpose: false } => Ok(None),
         // What is about no clip, or about what becomes of one, and asks for a purpose, has a field of its own for it.
-        Decision::Allowed { purpose: true } if about.is_none() || action.keeps_footage() => Ok(None),
-        Decision::Allowed { purpose: true } => {
-            let clip = about.map(|clip| clip.to_string()).unwrap_or_default();
-            // What is said about a case holds for every clip of it.
-            let key = case.unwrap_or_else(|| clip.clone());
-            let remembered = match (&site.door.access, &signed.session) {
-                (Some(access), Some(session)) => access.purpose(session, &key),
-                _ => purpose_of_program(headers),
-            };
-            match remembered {
-                Some(said) => Ok(Some(said)),
-                None => Err(Trouble::Purpose(Asking { about: key, clip })),
+        Decision::Allowed { purpose: true } => match about.filter(|_| !action.keeps_footage()) {
+            None => Ok(None),
+            Some(clip) => {
+                let asking = purpose::asking(clip, case);
+                let said = purpose::said(site, signed, &asking.about, headers);
+                said.map(Some).ok_or(Trouble::Purpose(asking))
             }
-        }
+        },
         Decision::Refused(refusal) => {
             site.log_refusal(visitor, action, refusal.as_str(), about).await;
             Err(Trouble::Forbidden(refusal))
@@ -374,19 +374,6 @@ async fn clip_of(parts: &mut axum::http::request::Parts) -> Result<ClipId, Troub
     id.and_then(Result::ok).ok_or(Trouble::NoClip)
 }
 
-/// A purpose as a program says it: percent-encoded UTF-8.
-fn purpose_of_program(headers: &HeaderMap) -> Option<String> {
-    let said = headers.get(PURPOSE_HEADER)?.to_str().ok()?;
-    let said = percent_encoding::percent_decode_str(said).decode_utf8().ok()?;
-    purpose(&said)
-}
-
-/// A purpose as it is kept; `None` where nothing was said.
-pub(super) fn purpose(text: &str) -> Option<String> {
-    let text: String = text.trim().chars().filter(|c| !c.is_control()).take(PURPOSE_CHARS).collect();
-    (!text.is_empty()).then_some(text)
-}
-
 /// A change by somebody with a cookie carries the token of a form that we rendered for them. The field goes before the
 /// handler sees the form.
 async fn with_form_token(need: Need, who: &Who, request: Request) -> Result<Request, Trouble> {
@@ -452,15 +439,5 @@ mod tests {
         }
         assert!(matches!(form("{\"csrf\":\"abc\"}", "application/json").await, Err(Trouble::FormToken)));
         assert!(matches!(form(&format!("csrf=abc&a={}", "x".repeat(BODY_BYTES)), kind).await, Err(Trouble::TooLarge)));
-    }
-
-    #[test]
-    fn a_purpose_is_one_bounded_line() {
-        assert_eq!(purpose(" 案卷\n评查 "), Some("案卷评查".into()));
-        assert_eq!(purpose(" \n "), None);
-        assert_eq!(purpose(&"长".repeat(500)).unwrap().chars().count(), PURPOSE_CHARS);
-        let mut headers = HeaderMap::new();
-        headers.insert(PURPOSE_HEADER, "%E6%A1%88%E5%8D%B7".parse().unwrap());
-        assert_eq!(purpose_of_program(&headers), Some("案卷".into()));
     }
 }

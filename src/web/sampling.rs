@@ -10,8 +10,6 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::present::Ctx;
 use super::present::clips::Pill;
@@ -51,12 +49,10 @@ pub fn routes(r: Routes) -> Routes {
 }
 
 /// Of which period.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default)]
-pub struct PeriodQuery {
+#[derive(Debug, Default)]
+struct PeriodQuery {
     /// `2026-06`, or another period; without it samples of every period.
-    pub period: Option<String>,
+    period: Option<String>,
 }
 
 impl PeriodQuery {

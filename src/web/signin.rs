@@ -1,5 +1,5 @@
-//! The door: signing in with name and password, then with a one-time code where it is on; signing out; and saying what one
-//! looks for. Plain forms, so that none of it needs a script.
+//! The door: signing in with name and password, then with a one-time code where it is on, and signing out. Plain forms, so
+//! that none of it needs a script.
 
 use std::sync::Arc;
 
@@ -12,14 +12,13 @@ use serde::Deserialize;
 
 use super::pages::local_path;
 use super::present::{Ctx, Nav};
-use super::routes::{Need, Routes, purpose};
+use super::routes::{Need, Routes};
 use super::site::{Site, Visitor};
-use super::trouble::{Asking, Trouble};
+use super::trouble::Trouble;
 use super::view::Frame;
 use super::who::{Who, set_cookie};
 use crate::access::{Access, SignInRefusal, SignedIn, Trying};
 use crate::domain::account::Hidden;
-use crate::domain::why::Why;
 use crate::domain::words::Words;
 
 /// The forms.
@@ -28,7 +27,6 @@ pub fn routes(r: Routes) -> Routes {
         .post("/signin", Need::Anyone, password)
         .post("/signin/code", Need::Anyone, code)
         .post("/signout", Need::SignedIn, sign_out)
-        .post("/purpose", Need::SignedIn, say_purpose)
 }
 
 #[derive(Template)]
@@ -237,63 +235,6 @@ async fn sign_out(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
         }
         let gone = set_cookie(&site, None);
         Ok(([(header::SET_COOKIE, gone)], Redirect::to("/signin?done=out")).into_response())
-    };
-    answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
-}
-
-// --- Purpose -------------------------------------------------------------------------------------
-
-#[derive(Template)]
-#[template(path = "purpose.html")]
-struct PurposePage<'a> {
-    c: &'a Ctx,
-    about: &'a str,
-    next: &'a str,
-    usual: [&'static str; 4],
-}
-
-/// Asks what somebody looks for, before they see it.
-pub(super) fn purpose_page(site: &Site, visitor: &Visitor, asking: &Asking) -> Result<Html<String>, Trouble> {
-    let c = site.ctx_with(visitor, Nav::Clips, Frame::default());
-    let w = c.w;
-    // What was asked for may be a stretch of the clip or a form; the page of the clip is where to go on.
-    let clip = format!("/clips/{}", asking.clip);
-    let next = if visitor.safe && !visitor.part { visitor.path.clone() } else { clip };
-    let usual = [w.purpose_case_review, w.purpose_sampling, w.purpose_complaint, w.purpose_handling];
-    Ok(Html(PurposePage { c: &c, about: &asking.about, next: &next, usual }.render()?))
-}
-
-#[derive(Deserialize)]
-struct PurposeForm {
-    about: String,
-    #[serde(default)]
-    purpose: String,
-    /// One of those that are usual, where its button was pressed.
-    #[serde(default)]
-    usual: String,
-    #[serde(default)]
-    next: String,
-}
-
-async fn say_purpose(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    body: Result<Form<PurposeForm>, FormRejection>,
-) -> Response {
-    let answer = async {
-        let Form(form) = body?;
-        // A hashed case or a clip, as we gave it; the decision is made anew where it leads.
-        let known = form.about.len() <= 64 && form.about.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let said = purpose(&form.usual)
-            .or_else(|| purpose(&form.purpose))
-            .filter(|_| known)
-            .ok_or(Trouble::Invalid(Why::Unsaid))?;
-        if let (Some(access), Some(signed)) = (&site.door.access, visitor.who.signed())
-            && let Some(session) = &signed.session
-        {
-            access.say_purpose(session, &form.about, &said);
-        }
-        Ok(Redirect::to(local_path(&form.next)).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }

@@ -18,7 +18,7 @@ use super::trouble::Trouble;
 use super::view::Frame;
 use super::view::alarms::AlarmsView;
 use super::view::case::CaseAnswer;
-use super::view::clip::{ClipView, ProofView};
+use super::view::clip::{ClipView, CustodyEntry, ProofView};
 use super::view::clips::{CasesView, ClipsQuery, ClipsView};
 use super::view::derived::DerivedView;
 use super::view::exports::{ExportView, ExportsView};
@@ -62,6 +62,13 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>>;
     /// An entry of the log about a clip, with its proof; `None` where the log has no such entry about it.
     fn proof(&self, clip: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>>;
+    /// Entries of the log about a clip, newest first, below this one, at most `limit`.
+    fn custody(
+        &self,
+        clip: ClipId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<CustodyEntry>, ReadError>>;
     /// A case by any of its numbers in any bracket style, with those of its clips that whoever looks may see; a case of
     /// which they may see none is not there.
     fn case<'a>(&'a self, number: &'a str, within: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
@@ -109,8 +116,12 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     fn derived_bytes<'a>(&'a self, row: &'a DerivativeRow) -> BoxFuture<'a, Result<Option<std::fs::File>, ReadError>>;
     /// A JPEG still of a clip.
     fn thumbnail(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<Bytes>, ReadError>>;
-    /// Evidence packages that were asked for, newest first: of one case by any of its numbers, or of all.
-    fn exports<'a>(&'a self, case: Option<&'a str>) -> BoxFuture<'a, Result<ExportsView, ReadError>>;
+    /// A page of the evidence packages that were asked for, newest first: of one case by any of its numbers, or of all.
+    fn exports<'a>(
+        &'a self,
+        case: Option<&'a str>,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<ExportsView, ReadError>>;
     /// One of them; `None` where there is none of that id.
     fn export<'a>(&'a self, package: &'a str) -> BoxFuture<'a, Result<Option<ExportView>, ReadError>>;
     /// The zip of a disc of a finished package, from 1; `None` where it is not there (any more).
@@ -123,8 +134,8 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>>;
     /// The newest JPEG still of a stream.
     fn still<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>>;
-    /// Alarms that stand and stood, and who is told of them.
-    fn alarms(&self) -> BoxFuture<'_, Result<AlarmsView, ReadError>>;
+    /// Alarms that stand, a page of those that are over, and who is told of them.
+    fn alarms<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<AlarmsView, ReadError>>;
     /// What administration, desk, registers and parties need.
     fn office(&self) -> &dyn super::office::Office;
     /// Entries of the log, newest first.
@@ -224,7 +235,7 @@ pub struct Site {
     pub viewings: Arc<Viewings>,
     /// What open pages share of the station.
     pub(super) shared: super::shared::Shared,
-    /// Changes that were made under a key.
+    /// Changes under a key that go on.
     pub repeats: super::repeat::Repeats,
     /// Who is let in, and where the page listens.
     pub door: Door,
@@ -244,6 +255,8 @@ pub struct Door {
     pub tls: bool,
     /// Who signs the certificates of people, where browsers are asked for one.
     pub client_ca: Option<crate::access::certificate::ClientCa>,
+    /// Where keys of changes and their answers are kept.
+    pub repeats: Option<crate::store::Store>,
 }
 
 impl Site {

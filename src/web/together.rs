@@ -8,11 +8,13 @@ use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::present::{self, Ctx, Nav};
+use super::purpose::{self, Question};
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::case::CaseAnswer;
 use super::view::together::Together;
+use crate::domain::ids::ClipId;
 use crate::domain::rights::Action;
 
 /// The page.
@@ -31,6 +33,8 @@ struct TogetherPage<'a> {
     begins: Vec<(String, bool)>,
     /// What is left out, in words.
     left_out: Vec<String>,
+    /// What stands in the place of all of it, until it is answered.
+    question: Option<Question>,
 }
 
 async fn together(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
@@ -47,8 +51,13 @@ async fn together(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
         if t.lanes_left > 0 {
             left_out.push(c.w.together_lanes_left(t.lanes_left));
         }
+        let shown = v.clips.len() as u64;
+        if v.clips_total > shown {
+            left_out.push(c.w.together_clips_left(v.clips_total - shown, shown));
+        }
         let page = TogetherPage {
             left_out,
+            question: question(&site, &visitor, &t, &c).await?,
             number: &v.number,
             case_href: present::case_href(&v.number),
             begins: begins(&t, &c),
@@ -58,6 +67,17 @@ async fn together(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
         Ok(Html(page.render()?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
+}
+
+/// The first reason that must be said before all of it can be watched: one of several pictures could not ask for it.
+async fn question(site: &Site, visitor: &Visitor, t: &Together, c: &Ctx) -> Result<Option<Question>, Trouble> {
+    let clips: Vec<ClipId> = t.lanes.iter().flat_map(|lane| lane.clips.iter().map(|piece| piece.clip)).collect();
+    for clip in clips {
+        if let Some(asking) = purpose::missing(site, visitor, Action::PlayClip, clip).await? {
+            return Ok(Some(Question::on_page(&asking, c.path.clone(), c.w)));
+        }
+    }
+    Ok(None)
 }
 
 /// The first begin with its day, others with their time, each only where it does not run into the one before.

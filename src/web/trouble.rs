@@ -308,7 +308,7 @@ impl Trouble {
             Self::SignIn => return self.extras(super::signin::to_the_door(visitor)),
             Self::NewPassword => return Redirect::to("/account").into_response(),
             Self::Purpose(asking) => {
-                if let Ok(page) = super::signin::purpose_page(site, visitor, asking) {
+                if let Ok(page) = super::purpose::page(site, visitor, asking) {
                     return (self.status(), page).into_response();
                 }
             }

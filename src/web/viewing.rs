@@ -40,6 +40,19 @@ struct Key {
     purpose: Option<String>,
 }
 
+impl Key {
+    fn of(caller: &Caller, clip: ClipId, what: &'static str) -> Self {
+        Self {
+            actor: (caller.actor.kind.clone(), caller.actor.id.clone()),
+            from: caller.from.clone(),
+            session: caller.session.clone(),
+            clip,
+            what,
+            purpose: caller.purpose.clone(),
+        }
+    }
+}
+
 struct Viewing {
     caller: Caller,
     clip: ClipId,
@@ -78,14 +91,7 @@ impl Viewings {
     ) -> Result<Watching, Trouble> {
         // Whoever comes back after a pause begins a new viewing, however late the sweep is.
         self.close_idle(now, IDLE).await;
-        let key = Key {
-            actor: (caller.actor.kind.clone(), caller.actor.id.clone()),
-            from: caller.from.clone(),
-            session: caller.session.clone(),
-            clip,
-            what,
-            purpose: caller.purpose.clone(),
-        };
+        let key = Key::of(caller, clip, what);
         let viewing = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let viewing = open.entry(key).or_insert_with(|| Arc::new(Viewing::new(caller, clip))).clone();
@@ -109,6 +115,13 @@ impl Viewings {
             })
             .await?;
         Ok(watching)
+    }
+
+    /// What was given out in the viewing of `clip` by `caller` that goes on: sorted ranges that do not touch each other.
+    /// Of bytes nothing is given out before it was compared with the seal (`domain::ports::ClipBytes`).
+    pub fn given(&self, caller: &Caller, clip: ClipId, what: &'static str) -> Vec<(u64, u64)> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(&Key::of(caller, clip, what)).map(|viewing| viewing.progress().ranges.clone()).unwrap_or_default()
     }
 
     /// Closes viewings that were idle for `idle` at `now`; with zero, all that have no request under way.
@@ -252,6 +265,9 @@ mod tests {
         one.served(0, 10);
         two.served(10, 20);
         two.served(50, 60);
+        assert_eq!(viewings.given(&caller(), clip, "play"), [(0, 20), (50, 60)], "told while it goes on");
+        let other = Caller { from: "elsewhere".into(), ..caller() };
+        assert!(viewings.given(&other, clip, "play").is_empty(), "and to nobody else");
         let late = monotonic() + IDLE * 2;
         viewings.close_idle(late, IDLE).await;
         assert_eq!(log.asked.lock().unwrap().len(), 1, "requests are still under way");

@@ -1,9 +1,16 @@
 //! Who a request comes from: by the cookie of a sign-in session, by a program's bearer token, or nobody. Where the station
 //! has no account, whoever reaches it on loopback.
+//!
+//! Each asks at a pace: a session and a program by themselves, whoever is none by their address, before anything is read for
+//! them. What is shown and not remembered here may be anybody's, so that it counts for the address until it turned out to be
+//! somebody's: guessing at tokens reads nothing once the address has used its pace up.
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::guests::whose;
 use super::site::Site;
 use super::trouble::Trouble;
 use crate::access::{self, AccessError, Signed};
@@ -73,13 +80,35 @@ impl Who {
     }
 }
 
-/// Finds out who a request comes from. `active`: it is not a page that refreshes itself.
-pub async fn identify(site: &Site, headers: &HeaderMap, active: bool) -> Result<Who, Trouble> {
+/// Finds out who a request comes from, at their pace. `from`: the address of the connection, where there is one. `active`: it
+/// is not a page that refreshes itself.
+pub async fn identify(site: &Site, headers: &HeaderMap, from: Option<IpAddr>, active: bool) -> Result<Who, Trouble> {
+    let Some(access) = &site.door.access else { return Ok(Who::Open) };
+    let too_many = |wait: Duration| Trouble::TooMany(wait.as_secs() + 1);
+    let shown = if access.is_open() { None } else { shown(site, headers) };
+    let is_known = shown.is_some_and(|token| access.remembers(token));
+    // On loopback of a station without accounts everybody is somebody.
+    let is_stranger = !is_known && (site.door.exposed || !access.is_open());
+    let address = from.filter(|_| is_stranger).map(|from| whose(from).to_string());
+    if let Some(address) = &address {
+        access.stranger_pace(address).map_err(too_many)?;
+    }
     let who = recognise(site, headers, active).await?;
-    if let (Some(access), Some(signed)) = (&site.door.access, who.signed()) {
-        access.token_pace(signed).map_err(|wait| Trouble::TooMany(wait.as_secs() + 1))?;
+    if let Some(signed) = who.signed() {
+        if let Some(address) = &address {
+            access.was_no_stranger(address);
+        }
+        access.pace(signed).map_err(too_many)?;
     }
     Ok(who)
+}
+
+/// What a request shows to be somebody: a bearer token, or else a session's cookie.
+fn shown<'a>(site: &Site, headers: &'a HeaderMap) -> Option<&'a str> {
+    match text(headers, header::AUTHORIZATION) {
+        Some(bearer) => bearer.split_once(' ').map(|(_, token)| token.trim()),
+        None => cookie(headers, cookie_name(site.door.tls)),
+    }
 }
 
 /// The same for whoever has asked already: it is no request of its own.

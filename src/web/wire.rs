@@ -236,8 +236,6 @@ pub struct CaseDetail {
     pub case: CaseSummary,
     /// Length of all footage, milliseconds.
     pub duration_ms: i64,
-    /// Stations that hold clips of it.
-    pub stations: u64,
     /// The newest of its clips; the rest by `GET /api/v1/clips?case=`.
     pub items: Vec<Record>,
     /// Cursor for `GET /api/v1/clips?case=`.

@@ -309,6 +309,51 @@ fn a_program_uses_the_api_with_what_its_token_names() {
 }
 
 #[test]
+fn tokens_and_the_sessions_of_others_are_seen_to_on_the_page() {
+    let mut station = Station::running("");
+    two_officers(&mut station);
+    let boss = Browser::begin(&station.page(), "boss", &first(&station, &["user", "first", "boss"]), PASSWORD);
+    let files = Browser::begin(
+        &station.page(),
+        "files",
+        &first(&station, &["user", "add", "files", "--role", "archivist"]),
+        PASSWORD,
+    );
+    // A token, told once.
+    let fields = [("name", "大屏"), ("role", "archivist"), ("days", "30"), ("scope", "list_clips")];
+    let html = boss.form("/tokens", &fields).text();
+    let told = |html: &str| html.split("code big\">").nth(1).map(|rest| rest.split('<').next().unwrap().to_owned());
+    let token = told(&html).expect("the token");
+    assert!(told(&boss.get("/accounts").text()).is_none(), "and nowhere again");
+    let mut program = Browser::new(&station.page());
+    program.bearer = Some(token);
+    assert_eq!((program.get("/api/v1/clips").status, program.get("/api/v1/cases").status), (200, 403));
+    assert_eq!(program.get("/api/v1/tokens").status, 403, "no token makes tokens");
+    let listed = boss.get("/api/v1/tokens").json();
+    let item = &listed["items"][0];
+    assert!(item["name"] == "大屏" && item["scopes"][0] == "list_clips" && item["used_at"].is_string(), "{listed}");
+    assert_eq!(boss.form("/tokens", &[("name", "x"), ("role", "archivist"), ("days", "9999")]).status, 422);
+    let wrong = [("name", "x"), ("role", "archivist"), ("days", "9"), ("scope", "read_log")];
+    assert!(boss.form("/tokens", &wrong).text().contains("list_clips"), "what the role may do is told");
+    assert_eq!(files.form("/tokens", &fields).status, 403);
+    assert_eq!(boss.form(&format!("/tokens/{}/end", item["token"]), &[]).status, 303);
+    assert_eq!(program.get("/api/v1/clips").status, 401);
+    // One session of somebody else, and not the others.
+    let mut elsewhere = Browser::new(&station.page());
+    assert_eq!(elsewhere.sign_in("files", PASSWORD).status, 303);
+    let sessions = station.json(["user", "sessions", "files"]);
+    assert_eq!(sessions.as_array().unwrap().len(), 2, "{sessions}");
+    // The one that was seen last is the new one.
+    let newest = sessions.as_array().unwrap().iter().max_by_key(|s| s["since"].as_str().unwrap().to_owned()).unwrap();
+    let path = format!("/accounts/files/sessions/{}/end", newest["session"].as_str().unwrap());
+    assert!(boss.get("/accounts").text().contains(&path));
+    assert_eq!(boss.form(&path, &[]).status, 303);
+    assert_eq!(station.json(["user", "sessions", "files"]).as_array().unwrap().len(), 1);
+    let alive = [files.get("/clips").status, elsewhere.get("/clips").status];
+    assert!(alive.contains(&200) && alive.contains(&303), "{alive:?}");
+}
+
+#[test]
 fn one_time_codes_are_switched_on_asked_for_and_taken_off() {
     let station = Station::running("");
     let mut boss = Browser::begin(&station.page(), "boss", &first(&station, &["user", "first", "boss"]), PASSWORD);

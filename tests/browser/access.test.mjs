@@ -162,3 +162,53 @@ test('a supervisor says why before anything of a clip is shown', { timeout: 60_0
   await page.locator('video, .noplay').first().waitFor();
   await page.context().close();
 });
+
+test('an archivist says why before a labelled clip plays and before a file is saved, and a player is there at once after', { timeout: 180_000 }, async () => {
+  const { items } = await station.evidock('find', '--case', CASE).then((found) => ({ items: found.filter((c) => c.vcodec) }));
+  const [labelled, plain] = items.map((c) => c.record_id);
+  await station.evidock('annotate', labelled, 'sensitivity=个人隐私');
+  const { password } = await station.evidock('user', 'add', 'archive', '--role', 'archivist');
+  const page = await open(chrome, { acceptDownloads: true, bypassCSP: true });
+  await signIn(page, 'archive', password);
+  await choosePassword(page, password);
+  // Saving is asked about where playing is not; then it begins by itself.
+  await page.goto(`${station.url}/clips/${plain}`);
+  await page.locator('video').waitFor();
+  await page.getByRole('link', { name: '下载原始文件' }).click();
+  await page.getByRole('heading', { name: '请说明调阅目的' }).waitFor();
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: '案卷评查' }).click();
+  await (await saved).path();
+  await page.getByText('文件即将开始下载').waitFor();
+  assert.equal(await page.locator('video').count(), 1, 'the page of the clip, not the question');
+  await page.getByRole('button', { name: '退出' }).click();
+  await page.getByText('已退出').waitFor();
+
+  // Another session: nothing is remembered.
+  await signIn(page, 'archive', PASSWORD);
+  await page.goto(`${station.url}/clips/${labelled}`);
+  await page.getByRole('heading', { name: '请说明调阅目的' }).waitFor();
+  assert.equal(await page.locator('video').count(), 0);
+  await clean(page, 'the question in the place of a player');
+  await page.locator('#question [name=purpose]').fill('信访核查');
+  await page.getByRole('button', { name: '继续调阅' }).click();
+  const video = page.locator('video');
+  await video.waitFor();
+  await video.evaluate((v) => { v.muted = true; return v.play(); });
+  await page.waitForFunction(() => document.querySelector('video').currentTime > 0.3, null, { timeout: 60_000 });
+  // Said for one clip of the case, it holds for the others.
+  await page.goto(`${station.url}/cases/${encodeURIComponent(CASE)}/together`);
+  await page.locator('#together').waitFor();
+  await page.getByRole('button', { name: '退出' }).click();
+  await page.getByText('已退出').waitFor();
+
+  // A derived file takes its reason from its own form, in which nothing is lost.
+  await signIn(page, 'archive', PASSWORD);
+  await page.goto(`${station.url}/clips/${plain}`);
+  await page.locator('#derive [name=from]').fill('0.2');
+  await page.locator('#derive [name=reason]').fill('处罚决定书附图');
+  await page.locator('#derive button').click();
+  await page.locator('.notice.safe').waitFor();
+  assert.deepEqual(page.complaints.filter((c) => !c.includes('403')), []);
+  await page.context().close();
+});

@@ -40,9 +40,11 @@ test('a frame grab with its reason, without a script', { timeout: 120_000 }, asy
   await form.locator('[name=reason]').fill('处罚决定书附图');
   await form.getByRole('button').click();
   await page.locator('.notice.fail').waitFor();
-  await form.locator('[name=from]').fill('0.4');
-  await form.locator('[name=form]').selectOption('png');
-  await form.locator('[name=reason]').fill('处罚决定书附图');
+  // What was typed is there still: only what is wrong is put right.
+  assert.equal(await form.locator('[name=from]').inputValue(), '0.4');
+  assert.equal(await form.locator('[name=form]').inputValue(), 'png');
+  assert.equal(await form.locator('[name=reason]').inputValue(), '处罚决定书附图');
+  await form.locator('[name=to]').fill('');
   await form.getByRole('button').click();
   await page.locator('.notice.safe').waitFor();
   const list = page.locator('#derived');

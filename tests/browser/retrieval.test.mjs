@@ -110,7 +110,7 @@ test('a document is filed on the page of its case, and a hostile one is refused 
   await page.getByText('application/pdf').waitFor();
   await axe(page);
   const saved = page.waitForEvent('download');
-  await page.locator('a[download]').click();
+  await page.getByRole('link', { name: '下载原始文件' }).click();
   assert.equal((await saved).suggestedFilename(), '现场检查笔录.pdf');
   assert.deepEqual(page.complaints.filter((c) => !/422/.test(c)), []);
   await page.context().close();

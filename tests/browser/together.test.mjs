@@ -12,6 +12,9 @@ import { LOOKS, Station, axeSource, browser, open } from './station.mjs';
 
 const run = promisify(execFile);
 const CASE = '赵卫罚〔2026〕12号';
+/** Six recorders at one scene at the same time, of which two tell other rates. */
+const CROWD = '赵卫罚〔2026〕13号';
+const RATES = [15, '30000/1001', 25, 25, 25, 25];
 let station;
 let chrome;
 
@@ -34,12 +37,25 @@ before(async () => {
     await Promise.all(clips.map(([time, seconds, how]) => film(path.join(dir, `DSJ_${device}_110203_20260619_${time}.mp4`), seconds, ...how)));
     cards.push([card, bay]);
   }
+  const crowd = RATES.map((rate, n) => [`36NCC00991${n + 1}`, `bay-${n + 3}`, rate]);
+  for (const [device, bay, rate] of crowd) {
+    const card = path.join(station.dir, `card-${bay}`);
+    const dir = path.join(card, 'DCIM/VIDEO/2026-06-20');
+    await mkdir(dir, { recursive: true });
+    // The name of each in its sound, so that no two are the same file.
+    await run('ffmpeg', ['-nostdin', '-v', 'error', '-y', '-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=${rate}:duration=10`,
+      '-f', 'lavfi', '-i', `sine=frequency=${300 + cards.length * 20}:sample_rate=8000:duration=10`, ...h264,
+      path.join(dir, `DSJ_${device}_110203_20260620_100000.mp4`)]);
+    cards.push([card, bay]);
+  }
   const facts = `2026-01-01 00:00,2026-12-31 23:59,${CASE},东关街18号,现场检查,现场全貌`;
-  await station.roster(`采集人甲,36NCC009910,${facts}`, `采集人乙,36NCC009874,${facts}`);
+  await station.roster(`采集人甲,36NCC009910,${facts}`, `采集人乙,36NCC009874,${facts}`,
+    ...crowd.map(([device], n) => `采集人${n},${device},2026-01-01 00:00,2026-12-31 23:59,${CROWD},东关街18号,现场检查,现场全貌`));
   for (const [card, bay] of cards) await rename(card, path.join(station.state, 'docks', bay));
   for (const end = Date.now() + 90_000; Date.now() < end;) {
-    const { items } = await (await fetch(`${station.url}/api/v1/clips?case=${encodeURIComponent(CASE)}`)).json();
-    if (items.length === 3 && items.every((c) => c.duration_ms)) break;
+    const of = async (no) => (await (await fetch(`${station.url}/api/v1/clips?case=${encodeURIComponent(no)}`)).json()).items;
+    const items = [...await of(CASE), ...await of(CROWD)];
+    if (items.length === 3 + RATES.length && items.every((c) => c.duration_ms)) break;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 });
@@ -123,6 +139,61 @@ test('both pictures show the same instant, and follow the axis', { timeout: 180_
   // Each clip that was watched has it in its custody.
   const watched = await page.locator('.axislanes a').first().getAttribute('href');
   assert.match(await (await page.request.get(station.url + watched)).text(), /播放/);
+  await page.context().close();
+});
+
+test('of six at one time four load, and the page still answers; another one comes in turn', { timeout: 120_000 }, async () => {
+  const page = await open(chrome);
+  await page.goto(`${station.url}/cases/${encodeURIComponent(CROWD)}/together`);
+  const loading = () => page.locator('.tile video[src]').count();
+  await settled(page, () => document.querySelector('#together').dataset.ready === '1');
+  assert.equal(await loading(), 4);
+  assert.equal(await page.locator('.tile [data-part=full]:visible').count(), 2, 'the others say why they do not');
+  await page.keyboard.press('k');
+  await page.waitForFunction(() => Number(document.querySelector('[data-part=seek]').value) > 1_000, null, { timeout: 60_000 });
+  // While they play, what the page itself asks is answered at once.
+  const ms = await page.evaluate(async () => {
+    const begun = performance.now();
+    for (let n = 0; n < 5; n++) await (await fetch('/api/v1/bays', { cache: 'no-store' })).text();
+    return performance.now() - begun;
+  });
+  assert.ok(ms < 10_000, `five requests took ${ms} ms`);
+  assert.equal(await loading(), 4);
+  await page.keyboard.press('k');
+  await page.locator('.tile').nth(5).getByRole('button').click();
+  await page.locator('.tile').nth(5).locator('[data-part=full]').waitFor({ state: 'hidden' });
+  await settled(page, () => document.querySelectorAll('.tile')[5].querySelector('video').readyState >= 2);
+  assert.equal(await loading(), 4, 'the last of those before it gave way');
+  assert.deepEqual(page.complaints.filter((c) => !c.includes('Failed to load')), []);
+  await page.context().close();
+});
+
+test('a step goes to the next picture of whichever recorder has it first', { timeout: 120_000 }, async () => {
+  const page = await open(chrome);
+  await page.goto(`${station.url}/cases/${encodeURIComponent(CROWD)}/together`);
+  const start = await page.locator('g.stretch').first().getAttribute('data-start').then(Number);
+  const rates = await page.locator('rect[data-clip]').evaluateAll((all) => all.map((r) => Number(r.dataset.fps)));
+  assert.deepEqual(rates.map((fps) => Math.round(fps)).sort((a, b) => a - b), [15, 25, 25, 25, 25, 30], 'each as it was recorded');
+  const now = async () => {
+    await page.locator('[data-act=from]').click();
+    return Number(new URL(page.url()).searchParams.get('from')) - start;
+  };
+  // From the begin of the fourth second, where all of them begin a picture (29.97 a little later).
+  const seek = (ms) => page.locator('[data-part=seek]').evaluate((e, to) => { e.value = to; e.dispatchEvent(new Event('input')); }, ms);
+  await seek(3_000);
+  const told = [];
+  for (let n = 0; n < 5; n++) {
+    await page.keyboard.press('.');
+    told.push(await now());
+  }
+  // Pictures begin at 3003.0, 3036.4, 3069.8 (29.97), 3040, 3080 (25), 3066.7 (15).
+  for (const [n, wanted] of [3_005, 3_038, 3_042, 3_069, 3_072].entries()) {
+    assert.ok(Math.abs(told[n] - wanted) <= 2, `${told} at step ${n + 1}`);
+  }
+  await page.keyboard.press(',');
+  assert.ok(Math.abs(await now() - 3_069) <= 2, 'and back the same way');
+  await page.keyboard.press(',');
+  assert.ok(Math.abs(await now() - 3_042) <= 2);
   await page.context().close();
 });
 

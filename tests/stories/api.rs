@@ -192,12 +192,11 @@ async fn the_api_keeps_to_its_document() {
 async fn a_change_asked_for_twice_is_made_once() {
     support::install_tls();
     let far = tempfile::tempdir().unwrap();
-    let (station, tokens) = station(far.path());
-    let page = station.page();
+    let (mut station, tokens) = station(far.path());
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
     let token = &tokens[0].1;
     let clip = station.clips("091200.mp4").remove(0);
-    let link = async |key: &str, case: &str, token: &str| {
+    let at = async |page: &str, key: &str, case: &str, token: &str| {
         let request = http.post(format!("{page}/api/v1/clips/{clip}/links")).bearer_auth(token);
         let request = request.header("idempotency-key", key).header("content-type", "application/json");
         let request = request.body(json!({ "case_no": case }).to_string());
@@ -206,8 +205,11 @@ async fn a_change_asked_for_twice_is_made_once() {
         let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
         (answer.status().as_u16(), replayed, kind, answer.text().await.unwrap())
     };
-    let links = || station.query("SELECT link_id FROM case_link WHERE clip_id = ?1", &[&clip]).len();
+    let count = |station: &Station| station.query("SELECT link_id FROM case_link WHERE clip_id = ?1", &[&clip]).len();
+    let links = || count(&station);
     let before = links();
+    let page = station.page();
+    let link = async |key: &str, case: &str, token: &str| at(&page, key, case, token).await;
     let (first, again) =
         (link("\"k-1\"", "赵卫罚〔2026〕77号", token).await, link("k-1", "赵卫罚〔2026〕77号", token).await);
     assert_eq!((first.0, first.1, again.0, again.1), (201, false, 201, true), "{first:?} {again:?}");
@@ -227,6 +229,24 @@ async fn a_change_asked_for_twice_is_made_once() {
         assert!([201, 409].contains(&answer.0), "{answer:?}");
     }
     assert_eq!(links(), before + 2);
+    // The power goes, and whoever lost the answer asks again.
+    station.kill();
+    station.start();
+    let page = station.page();
+    let again = at(&page, "k-1", "赵卫罚〔2026〕77号", token).await;
+    assert_eq!((again.0, again.1, &again.3), (201, true, &first.3), "{again:?}");
+    assert_eq!(at(&page, "k-1", "赵卫罚〔2026〕78号", token).await.0, 422);
+    // Of a change whose answer was never kept nobody knows whether it was made: it is not made again, and that is said.
+    station.stop();
+    let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
+    let lost = "UPDATE repeat SET state = 'under_way', status = NULL, body = NULL WHERE word = 'k-1'";
+    assert_eq!(db.execute(lost, []).unwrap(), 1);
+    drop(db);
+    station.start();
+    let unknown = at(&station.page(), "k-1", "赵卫罚〔2026〕77号", token).await;
+    assert_eq!((unknown.0, unknown.1), (409, false), "{unknown:?}");
+    assert!(unknown.3.contains("repeat_unknown"), "{unknown:?}");
+    assert_eq!(count(&station), before + 2);
 }
 
 /// Events of a stream until one of `topic` comes; its id and what it carries.

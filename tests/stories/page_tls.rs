@@ -8,7 +8,8 @@ use std::fs;
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use support::station::Station;
+use support::footage;
+use support::station::{Station, dsj};
 
 fn client() -> reqwest::ClientBuilder {
     // Set once is set: another test may have come first.
@@ -83,4 +84,71 @@ async fn a_station_that_was_given_no_certificate_makes_its_own_and_keeps_it() {
         .unwrap();
     }
     assert_eq!(seen[0], seen[1], "people have compared it");
+}
+
+#[tokio::test]
+async fn stretches_of_a_clip_come_over_tls_as_they_were_sealed() {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let pem = certified.cert.pem();
+    let sealed = footage(3_000_000, 7);
+    let (mut station, url, clip) = evidock::runtime::task::blocking("station", {
+        let (pem, key, sealed) = (pem.clone(), certified.signing_key.serialize_pem(), sealed.clone());
+        move || {
+            let mut station = Station::new("");
+            fs::write(station.path("page.crt"), pem).unwrap();
+            fs::write(station.path("page.key"), key).unwrap();
+            station.configure("tls_certificate = \"page.crt\"\ntls_key = \"page.key\"");
+            station.start();
+            station.card("a").file(dsj("36NCC009910", "091200"), sealed, 60);
+            station.dock("a");
+            station.until("the clip is sealed", |s| {
+                !s.query("SELECT clip_id FROM clip WHERE local = 'sealed'", &[]).is_empty()
+            });
+            let clip = station.one("SELECT clip_id FROM clip", &[]);
+            let url = station.page();
+            (station, url, clip)
+        }
+    })
+    .await
+    .unwrap();
+
+    let client = client().tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).unwrap()]).build().unwrap();
+    let media = format!("{url}/clips/{clip}/media");
+    let whole = client.get(&media).send().await.unwrap();
+    assert_eq!((whole.status().as_u16(), whole.headers()["accept-ranges"].to_str().unwrap()), (200, "bytes"));
+    let tag = whole.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(tag, format!("\"{}\"", support::sha256(&sealed)));
+    assert_eq!(whole.bytes().await.unwrap(), sealed);
+
+    let end = sealed.len();
+    // A stretch across the pieces in which bytes are verified, one to the end, the last ones.
+    for (range, from, to) in [
+        ("bytes=1000000-2200000", 1_000_000, 2_200_001),
+        ("bytes=2999000-", 2_999_000, end),
+        ("bytes=-17", end - 17, end),
+        ("bytes=0-0", 0, 1),
+    ] {
+        for condition in [None, Some(tag.as_str())] {
+            let mut request = client.get(&media).header("range", range);
+            if let Some(tag) = condition {
+                request = request.header("if-range", tag);
+            }
+            let part = request.send().await.unwrap();
+            assert_eq!(part.status(), 206, "{range} {condition:?}");
+            let told = part.headers()["content-range"].to_str().unwrap().to_owned();
+            assert_eq!(told, format!("bytes {from}-{}/{end}", to - 1), "{range}");
+            assert_eq!(part.headers()["etag"].to_str().unwrap(), tag);
+            assert!(part.bytes().await.unwrap() == sealed[from..to], "{range}: other bytes");
+        }
+    }
+    // Of another version nothing is pieced together: all of it comes.
+    for other in ["\"0000\"", "Fri, 19 Jun 2026 09:12:00 GMT"] {
+        let whole = client.get(&media).header("range", "bytes=5-9").header("if-range", other).send().await.unwrap();
+        assert_eq!(whole.status(), 200, "{other}");
+        assert!(whole.bytes().await.unwrap() == sealed, "{other}");
+    }
+    let beyond = client.get(&media).header("range", format!("bytes={end}-")).send().await.unwrap();
+    assert_eq!(beyond.status(), 416);
+    assert_eq!(beyond.headers()["content-range"].to_str().unwrap(), format!("bytes */{end}"));
+    evidock::runtime::task::blocking("station", move || station.stop()).await.unwrap();
 }

@@ -18,15 +18,15 @@ use super::people::{People, token_of, token_of_login};
 use super::{Answer, Visit, access, encoded};
 
 /// A station with an account for each role.
-struct Station {
-    visit: Visit,
+pub(super) struct Station {
+    pub(super) visit: Visit,
     people: People,
     /// Who asks, where it is no role.
     login: Option<&'static str>,
 }
 
 impl Station {
-    async fn of(scene: Scene) -> Self {
+    pub(super) async fn of(scene: Scene) -> Self {
         let people = People::new().await;
         let door = Door { access: Some(people.access.clone()), ..Door::default() };
         let (site, asked) = fixtures::site_behind(scene, door);
@@ -35,11 +35,11 @@ impl Station {
     }
 
     /// As somebody with a role; nobody without one.
-    async fn ask(&self, role: Option<Role>, method: &str, path: &str, body: &str) -> Answer {
+    pub(super) async fn ask(&self, role: Option<Role>, method: &str, path: &str, body: &str) -> Answer {
         self.ask_with(role, method, path, body, &[]).await
     }
 
-    async fn ask_with(
+    pub(super) async fn ask_with(
         &self,
         role: Option<Role>,
         method: &str,
@@ -65,7 +65,7 @@ impl Station {
         self.visit.send(request.body(Body::from(body.to_owned())).expect("a request")).await
     }
 
-    async fn get(&self, role: Role, path: &str) -> Answer {
+    pub(super) async fn get(&self, role: Role, path: &str) -> Answer {
         self.ask(Some(role), "GET", path, "").await
     }
 }
@@ -244,7 +244,7 @@ async fn what_is_told_of_cases_samples_and_parties_is_theirs_for_every_role_and_
     let mut seen = 0;
     for route in about {
         let action = match route.need {
-            Need::May(action) => action,
+            Need::May(action) | Need::WithReason(action) => action,
             // Decided before the handler, over each clip or the case itself (access.rs).
             Need::Over(_) | Need::Case(_) => continue,
             Need::Anyone | Need::SignedIn => panic!("{route:?}: a case, a sample or a party is somebody's"),

@@ -66,20 +66,108 @@ const COUNTERPARTS: &[(&str, &str, &str)] = &[
     ("/sampling/{sample}/{n}/return", "POST", "/api/v1/samples/{sample}/{n}/return"),
     ("/sending/pause", "POST", "/api/v1/sending/pause"),
     ("/sending/resume", "POST", "/api/v1/sending/resume"),
+    ("/tokens", "POST", "/api/v1/tokens"),
+    ("/tokens/{token}/end", "DELETE", "/api/v1/tokens/{token}"),
     ("/triage/{id}/decide", "POST", "/api/v1/clips/{id}/decision"),
+];
+
+/// What is shown at an address of the page, and where a program has it.
+const SHOWN: &[(&str, &str)] = &[
+    ("/", "/api/v1/status"),
+    // The accounts themselves are people's business alone: a token has no such right.
+    ("/accounts", "/api/v1/tokens"),
+    ("/admin", "/api/v1/check"),
+    ("/admin/check", "/api/v1/check"),
+    ("/admin/configuration", "/api/v1/configuration"),
+    ("/admin/destinations", "/api/v1/destinations"),
+    ("/admin/recorders", "/api/v1/recorders"),
+    ("/admin/recorders/{device}", "/api/v1/recorders/{device}"),
+    ("/admin/rules", "/api/v1/rules"),
+    ("/alarms", "/api/v1/alarms"),
+    ("/cases", "/api/v1/cases"),
+    ("/cases/{number}", "/api/v1/cases/{number}"),
+    ("/cases/{number}", "/api/v1/cases/{number}/documents"),
+    ("/cases/{number}/coverage", "/api/v1/cases/{number}/coverage"),
+    ("/cases/{number}/coverage.csv", "/api/v1/cases/{number}/coverage.csv"),
+    ("/cases/{number}/coverage.xlsx", "/api/v1/cases/{number}/coverage.xlsx"),
+    ("/cases/{number}/export", "/api/v1/exports"),
+    ("/cases/{number}/filing", "/api/v1/cases/{number}/filing"),
+    ("/cases/{number}/filing/list", "/api/v1/cases/{number}/filing/list"),
+    // Drawn of when the clips of the case were captured, and how long they are.
+    ("/cases/{number}/together", "/api/v1/cases/{number}"),
+    ("/clips", "/api/v1/clips"),
+    ("/clips/{id}", "/api/v1/clips/{id}"),
+    ("/clips/{id}", "/api/v1/clips/{id}/events"),
+    ("/clips/{id}", "/api/v1/clips/{id}/whereabouts"),
+    ("/clips/{id}/derived/{derived}", "/api/v1/clips/{id}/derived/{derived}/file"),
+    ("/clips/{id}/events/{seq}", "/api/v1/clips/{id}/events/{seq}"),
+    ("/clips/{id}/events/{seq}/entry", "/api/v1/clips/{id}/events/{seq}/entry"),
+    ("/clips/{id}/events/{seq}/proof", "/api/v1/clips/{id}/events/{seq}/proof"),
+    ("/clips/{id}/media", "/api/v1/clips/{id}/media"),
+    ("/clips/{id}/preview/{piece}", "/api/v1/clips/{id}/preview/{piece}"),
+    ("/clips/{id}/sheet", "/api/v1/clips/{id}/sheet"),
+    ("/clips/{id}/thumbnail", "/api/v1/clips/{id}/thumbnail"),
+    ("/desk", "/api/v1/desk"),
+    ("/elsewhere", "/api/v1/elsewhere"),
+    ("/exports", "/api/v1/exports"),
+    ("/exports/{package}", "/api/v1/exports/{package}"),
+    ("/exports/{package}/zip", "/api/v1/exports/{package}/zip"),
+    ("/keeping", "/api/v1/disposals"),
+    ("/keeping", "/api/v1/disposals/due"),
+    ("/keeping", "/api/v1/keeping"),
+    ("/keeping/disposals/{disposal}", "/api/v1/disposals/{disposal}"),
+    ("/kiosk", "/api/v1/bays"),
+    ("/live", "/api/v1/changes"),
+    ("/log", "/api/v1/log"),
+    ("/parties", "/api/v1/parties"),
+    ("/parties/{party}", "/api/v1/parties/{party}"),
+    ("/registers", "/api/v1/registers"),
+    ("/registers/rules", "/api/v1/registers/rules"),
+    ("/registers/{register}", "/api/v1/registers/{register}"),
+    ("/registers/{register}/template", "/api/v1/registers/{register}/template"),
+    ("/reports", "/api/v1/reports"),
+    ("/reports/cases", "/api/v1/reports/cases"),
+    ("/reports/form/{name}", "/api/v1/reports/form/{name}"),
+    ("/reports/register.csv", "/api/v1/reports/register.csv"),
+    ("/reports/register.xlsx", "/api/v1/reports/register.xlsx"),
+    ("/review", "/api/v1/reviews"),
+    ("/review/{number}", "/api/v1/cases/{number}/review"),
+    ("/review/{number}/opinion", "/api/v1/cases/{number}/review"),
+    ("/review/{number}/sheet", "/api/v1/cases/{number}/review"),
+    ("/rooms", "/api/v1/rooms"),
+    ("/rooms/{stream}/still", "/api/v1/rooms/{stream}/still"),
+    ("/sampling", "/api/v1/samples"),
+    ("/sampling/{sample}", "/api/v1/samples/{sample}"),
+    ("/sampling/{sample}/candidates.txt", "/api/v1/samples/{sample}/candidates"),
+    ("/triage", "/api/v1/triage"),
+];
+
+/// What a program reads under a narrower right than its page has: the page shows that part to nobody else.
+const ALSO: &[(&str, &str)] = &[("/api/v1/disposals", "DisposeClip"), ("/api/v1/disposals/due", "DisposeClip")];
+
+/// Addresses of the page that programs have no use for, or no business with.
+const SHOWN_TO_PEOPLE: &[(&str, &str)] = &[
+    ("/account", "the own account is a person's"),
+    ("/assets/{name}", "styles, scripts and pictures of the page itself"),
+    ("/healthz", "is for programs as it is"),
+    ("/metrics", "is for programs as it is"),
+    ("/signin", "a program has a token"),
+    ("/signin/oidc", "a program has a token"),
+    ("/witness/signed", "a protocol between logs, for programs as it is"),
 ];
 
 /// Forms that programs have no use for, or no business with.
 const PEOPLE_ONLY: &[(&str, &str)] = &[
     ("/account/codes", "one-time codes are a person's"),
     ("/account/password", "a password is a person's; a program has a token"),
-    ("/account/sessions/{session}/end", "sessions are a person's; a token is ended with `evidock token end`"),
+    ("/account/sessions/{session}/end", "sessions are a person's; a token is ended by itself"),
     ("/accounts", "no program makes accounts: a token has no such right"),
     ("/accounts/{login}", "no program changes accounts: a token has no such right"),
     ("/accounts/{login}/disable", "no program changes accounts: a token has no such right"),
     ("/accounts/{login}/enable", "no program changes accounts: a token has no such right"),
     ("/accounts/{login}/password", "no program gives out passwords: a token has no such right"),
     ("/accounts/{login}/sessions/end", "no program ends people's sessions: a token has no such right"),
+    ("/accounts/{login}/sessions/{session}/end", "no program ends people's sessions: a token has no such right"),
     ("/accounts/{login}/unlock", "no program changes accounts: a token has no such right"),
     ("/language", "a program sends Accept-Language"),
     ("/purpose", "a program gives its purpose in x-purpose"),
@@ -91,8 +179,38 @@ const PEOPLE_ONLY: &[(&str, &str)] = &[
 
 fn right(need: Need) -> Option<String> {
     match need {
-        Need::May(action) | Need::Over(action) | Need::Case(action) => Some(format!("{action:?}")),
+        Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action) => {
+            Some(format!("{action:?}"))
+        }
         Need::Anyone | Need::SignedIn => None,
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_page_shows_a_program_can_read() {
+    let visit = Visit::to(Scene::Busy);
+    let declared = evidock::web::routes(&visit.site).declared().to_vec();
+    let document = visit.get("/api/v1/openapi.json").await.json();
+    let reads = |r: &&Declared| r.method == "GET" && !r.path.starts_with("/api/");
+    let pages: BTreeSet<&str> = declared.iter().filter(reads).map(|r| r.path).collect();
+    assert!(pages.len() > 60, "{pages:?}");
+    let people = SHOWN_TO_PEOPLE.iter().map(|(path, _)| *path);
+    let known: BTreeSet<&str> = SHOWN.iter().map(|(page, _)| *page).chain(people).collect();
+    let lost: Vec<_> = pages.difference(&known).collect();
+    assert!(lost.is_empty(), "these addresses have no counterpart in the API, and no reason why not: {lost:?}");
+    let gone: Vec<_> = known.difference(&pages).collect();
+    assert!(gone.is_empty(), "the page has these addresses no more: {gone:?}");
+    for (path, why) in SHOWN_TO_PEOPLE {
+        assert!(!why.is_empty() && SHOWN.iter().all(|(page, _)| page != path), "{path}");
+    }
+    let of = |path: &str| declared.iter().find(|r| r.method == "GET" && r.path == path);
+    for (page, path) in SHOWN {
+        let asked = of(path).unwrap_or_else(|| panic!("GET {path} is not there"));
+        assert!(document["paths"][*path]["get"].is_object(), "GET {path} is not in the document");
+        // What is shown to everybody by the page is told under its own right to programs: never the other way round.
+        let (of_page, of_program) = (right(of(page).unwrap().need), right(asked.need));
+        let wider = ALSO.iter().any(|(also, right)| *also == *path && of_program.as_deref() == Some(*right));
+        assert!(of_page.is_none() || of_page == of_program || wider, "{page}: {of_page:?}, {path}: {of_program:?}");
     }
 }
 
@@ -126,7 +244,9 @@ async fn whatever_the_page_does_a_program_can_ask_for() {
         let keys = told["parameters"].as_array().unwrap().iter().filter(|p| p["name"] == "idempotency-key");
         assert_eq!(keys.count(), 1, "{method} {path}: a change takes a key");
     }
-    // And the other way round: nobody's accounts are a program's.
+    // And the other way round: nobody's accounts are a program's. What the API has of tokens is for the browser of whoever
+    // may make them: no token has that right.
     let apart = |r: &&Declared| r.path.starts_with("/api/") && right(r.need).is_some_and(|a| a == "ManageAccounts");
-    assert_eq!(declared.iter().filter(apart).count(), 0, "accounts are beyond the API: PEOPLE_ONLY says why");
+    let apart: Vec<_> = declared.iter().filter(apart).filter(|r| !r.path.starts_with("/api/v1/tokens")).collect();
+    assert!(apart.is_empty(), "accounts are beyond the API: PEOPLE_ONLY says why: {apart:?}");
 }

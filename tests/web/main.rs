@@ -8,9 +8,13 @@ mod fixtures;
 mod keeping;
 mod lasting;
 mod office;
+mod pace;
+mod paging;
 mod people;
 mod promises;
+mod purpose;
 mod reasons;
+mod repeats;
 mod states;
 
 use std::io::Read;

@@ -54,8 +54,8 @@ const BESIDE: &[&str] = &[
 const ALSO_POSTED: &[(&str, &str)] = &[("/signin", "name=codes&password=a+long+sentence&next=%2F")];
 /// Addresses of one route in one scene: a station has ten clips that differ.
 const OF_ONE_ROUTE: usize = 12;
-/// Forms that end the sign-in of whoever walks about.
-const ENDS: &[&str] = &["/signout", "/account/sessions/"];
+/// Forms that end the sign-in of whoever walks about, or after which an address that asked why answers with footage.
+const ENDS: &[&str] = &["/signout", "/account/sessions/", "/purpose"];
 
 /// A station to look at.
 pub struct World {
@@ -376,10 +376,11 @@ pub async fn all(worlds: &[World]) -> Vec<State> {
     states
 }
 
-/// What is opened in a browser and is no page: a file to save, and the two ways through an identity provider, which the
-/// tests of the door go with one.
+/// What is opened in a browser and is no page: a file to save, what a player asks, and the two ways through an identity
+/// provider, which the tests of the door go with one.
 const NO_PAGES: &[&str] = &[
     "/clips/{id}/derived/{derived}",
+    "/clips/{id}/verified",
     "/signin/oidc",
     "/signin/oidc/return",
     "/reports/form/{name}",

@@ -103,6 +103,7 @@ pub(super) fn start(
         exposed: !settings.web.listen.ip().is_loopback(),
         tls: settings.web.tls.is_some(),
         client_ca: web.client_ca().cloned(),
+        repeats: Some(parts.store.clone()),
     };
     let site = Site::new(pages, desk, clock, zone, language, Arc::clone(&live), door);
     crate::web::serve::start(supervisor, web, site, live, parts.store.clone(), parts.board.clone());

@@ -81,6 +81,7 @@ sentences! {
     NoSuchDay { detail: String } => "没有这一天，请检查年、月、日。", "there is no such day: {detail}";
     AskConfirmRefuse {} => "请选择：申请、确认或不同意。", "ask, confirm or refuse";
     ConfirmRefuse {} => "请选择：确认或不同意。", "confirm or refuse";
+    RepeatUnknown { asked: String, since: String } => "采集站在答复这项更改（{asked}，{since}）之前停止过，不能确定它是否已经完成。请先查看它所涉及的内容（日志中也有记录）；确认没有完成后，换一个 Idempotency-Key 再提交。", "the station stopped before it had answered this change ({asked}, {since}); whether it was made is not known. Look at what it is about, or at the log from then on; where it was not made, ask again under another idempotency-key";
     IdempotencyKey { header: String, most: u64 } => "{header} 应为 1 到 {most} 个 ASCII 字符。", "{header}: 1 ... {most} ASCII";
     LooksOnly {} => "数据库只读打开，不能修改；请在运行中的采集站上办理。", "the database is open for reading only";
     NoSuchAccess { known: Vec<String> } => "没有这种访问，只有：{known}。", "there is no such kind of access; it is one of {known}";

@@ -46,11 +46,6 @@ impl Words {
         self.either(|| format!("{} 台记录仪", self.number(n)), || counted(n, self.number(n), "recorder", "recorders"))
     }
 
-    /// `2 个采集站`, `2 stations`.
-    pub fn station_count(&self, n: u64) -> String {
-        self.either(|| format!("{} 个采集站", self.number(n)), || counted(n, self.number(n), "station", "stations"))
-    }
-
     /// Age of the oldest item in a stage, from milliseconds.
     pub fn oldest(&self, age_ms: i64) -> String {
         self.either(|| format!("最久 {}", self.age(age_ms)), || format!("oldest {}", self.age(age_ms)))

@@ -39,9 +39,13 @@ pub struct TokenRow {
     pub seen_ms: Option<i64>,
     /// When it was ended.
     pub ended_ms: Option<i64>,
+    /// Who made it, as `kind:id`.
+    pub made_by: String,
+    /// When.
+    pub made_ms: i64,
 }
 
-const TOKEN: &str = "token_id, name, role, scopes, until_ms, seen_ms, ended_ms";
+const TOKEN: &str = "token_id, name, role, scopes, until_ms, seen_ms, ended_ms, made_by, made_ms";
 
 fn token(r: &Row<'_>) -> rusqlite::Result<(TokenRow, String)> {
     let scopes: String = r.get(3)?;
@@ -53,6 +57,8 @@ fn token(r: &Row<'_>) -> rusqlite::Result<(TokenRow, String)> {
         until_ms: r.get(4)?,
         seen_ms: r.get(5)?,
         ended_ms: r.get(6)?,
+        made_by: r.get(7)?,
+        made_ms: r.get(8)?,
     };
     Ok((row, r.get(2)?))
 }
@@ -116,8 +122,15 @@ impl Reader<'_> {
 
     /// Every token, the newest first.
     pub fn tokens(&self) -> Result<Vec<TokenRow>> {
-        let mut statement = self.conn.prepare_cached(&format!("SELECT {TOKEN} FROM token ORDER BY token_id DESC"))?;
-        let rows: Vec<_> = statement.query_map([], token)?.collect::<std::result::Result<_, _>>()?;
+        self.tokens_below(None, u32::MAX)
+    }
+
+    /// The same below a number, at most `limit`.
+    pub fn tokens_below(&self, below: Option<i64>, limit: u32) -> Result<Vec<TokenRow>> {
+        let sql = format!("SELECT {TOKEN} FROM token WHERE token_id < ?1 ORDER BY token_id DESC LIMIT ?2");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let values = params![below.unwrap_or(i64::MAX), limit];
+        let rows: Vec<_> = statement.query_map(values, token)?.collect::<std::result::Result<_, _>>()?;
         rows.into_iter().map(|found| self.token_of(found)).collect()
     }
 

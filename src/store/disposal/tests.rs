@@ -236,3 +236,21 @@ fn a_copy_stays_where_a_new_term_keeps_it() {
     keep(Some(1));
     assert!(goes());
 }
+
+#[test]
+fn lists_are_read_in_pages() {
+    let f = fixture();
+    let lists: Vec<i64> = (0..3)
+        .map(|n| {
+            let clip = proven(&f, &n.to_string());
+            propose(&f, vec![clip]).unwrap()
+        })
+        .collect();
+    let page = |below| -> Vec<i64> {
+        let rows = f.store.read_blocking(move |r| r.disposals_below(below, 2)).unwrap();
+        rows.into_iter().map(|row| row.disposal).collect()
+    };
+    assert_eq!(page(None), [lists[2], lists[1]]);
+    assert_eq!(page(Some(lists[1])), [lists[0]]);
+    assert!(page(Some(lists[0])).is_empty());
+}

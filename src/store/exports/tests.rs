@@ -170,3 +170,22 @@ fn a_finished_package_is_given_out_no_more_until_the_isolation_is_lifted() {
     take().unwrap();
     assert!(f.store.read_blocking(|r| r.isolated_packages()).unwrap().is_empty());
 }
+
+#[test]
+fn packages_are_read_in_pages_and_none_is_passed_over() {
+    let (f, case) = with_a_case();
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        // All of them at one moment.
+        ask(&f, (name, case), false, Actor::user(3)).unwrap();
+    }
+    let (mut read, mut before) = (Vec::new(), None);
+    loop {
+        let from = before.clone();
+        let page = f.store.read_blocking(move |r| r.exports_before(Some(case), from.as_ref(), 2)).unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some((last.asked_ms, last.package.clone()));
+        read.extend(page.into_iter().map(|row| row.package));
+    }
+    assert_eq!(read, ["e", "d", "c", "b", "a"]);
+}

@@ -357,3 +357,28 @@ fn two_lines_about_one_case_are_told_by_their_lines() {
     let one = import_into(&f.store, Register::Case, vec![case(2, &[OTHER], &[("party", "乙")])], false);
     assert_eq!((one.changed, one.conflicts.len()), (1, 0));
 }
+
+#[test]
+fn entries_and_imports_are_read_in_pages_and_none_is_passed_over() {
+    let f = fixture();
+    // Three of one name: their numbers tell them apart.
+    let people = [("张三", "3"), ("张三", "1"), ("李四", "4"), ("张三", "2"), ("王五", "5")];
+    for (name, number) in people {
+        import_into(&f.store, Register::Officer, vec![officer(2, name, number, "")], false);
+    }
+    let (mut read, mut after) = (Vec::new(), None);
+    loop {
+        let from = after.clone();
+        let page = f.store.read_blocking(move |r| r.entries_after(Register::Officer, None, from.as_ref(), 2)).unwrap();
+        let Some((name, row)) = page.last() else { break };
+        after = Some((name.clone(), row.key.clone()));
+        read.extend(page.into_iter().map(|(_, row)| row.key));
+    }
+    assert_eq!(read, names(&f, Register::Officer).into_iter().map(|(key, _)| key).collect::<Vec<_>>());
+    assert_eq!(read.len(), people.len());
+    let imports = |below| f.store.read_blocking(move |r| r.register_imports_below(None, below, 2)).unwrap();
+    let pages = [imports(None), imports(Some(4)), imports(Some(2))];
+    let numbers: Vec<i64> = pages.iter().flatten().map(|i| i.import).collect();
+    assert_eq!(numbers, [5, 4, 3, 2, 1]);
+    assert!(imports(Some(1)).is_empty());
+}

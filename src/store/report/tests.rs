@@ -473,7 +473,7 @@ fn notes_opinions_and_sheets_stay_with_their_case() {
     s.store.write_blocking(move |tx| tx.mark_case(case, &marks, asked(EventKind::CaseMarked))).unwrap();
     assert_eq!(s.store.read_blocking(|r| r.sheets(case)).unwrap()[0].marks[0].points, 8);
     assert!(!s.store.read_blocking(|r| r.stands_sent(case, 3, NOW)).unwrap());
-    assert!(s.store.read_blocking(|r| r.sent_cases(None, NOW)).unwrap().is_empty());
+    assert!(s.store.read_blocking(|r| r.sent_cases(None, NOW, None, 9)).unwrap().is_empty());
     s.store.write_blocking(move |tx| tx.isolate(at_once, "画面", &asked(EventKind::Isolated))).unwrap();
     assert!(note(at_once, 1).unwrap_err().to_string().contains("isolated"), "nothing is said of what nobody sees");
 }

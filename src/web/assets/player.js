@@ -1,7 +1,8 @@
-// The player of a clip: steps by frames, speeds, marks that are kept in the address (?t=in,out), what was verified so far,
-// and previews of what the browser cannot play. A preview comes in pieces of six seconds, each a WebM file of its own,
-// put on one time axis; only what is looked at is made, and leaving off ends the work. Without this script the browser's
-// own controls and the links still work.
+// The player of a clip: steps by frames, speeds, marks that are kept in the address (?t=in,out), what the station says it has
+// verified so far, and previews of what the browser cannot play. A preview comes in pieces of six seconds, each a WebM file
+// of its own, put on one time axis; only what is looked at is made, and leaving off ends the work. A media element says only
+// that it failed: what the station did not give out is told apart from what cannot be played. Without this script the
+// browser's own controls and the links still work.
 (function () {
   "use strict";
 
@@ -10,6 +11,12 @@
   var AHEAD = 3;
   // A gap of less than this between two pieces is stepped over: the last picture of a piece has no stated length.
   var GAP_S = 1.5;
+  // A piece for which there is no room, two seconds apart, is asked for so often.
+  var TRIES = 30;
+  // The station is asked what it has verified at most this often, milliseconds.
+  var VERIFIED_MS = 2000;
+  // MediaError: the connection broke while something came.
+  var BROKE = 2;
 
   // What is inside belongs to this script while the page refreshes itself around it.
   if (window.Idiomorph) {
@@ -37,7 +44,32 @@
     return { from: found[1] ? Number(found[1]) : null, to: found[2] ? Number(found[2]) : null };
   }
 
-  // One preview on one media element. `told` hears "ready", "busy" and "none".
+  // Why an answer holds no footage, or null: "door" (nobody is signed in any more), "refused" (no right, or no reason was
+  // said), "later".
+  function refusal(answer) {
+    // To the door one is sent by a redirect, which is not followed.
+    if (answer.type === "opaqueredirect" || answer.status === 401) return "door";
+    if (answer.ok || answer.status === 416) return null;
+    if (answer.status === 408 || answer.status === 429 || answer.status >= 500) return "later";
+    return "refused";
+  }
+
+  function asked(address, more) {
+    var how = { cache: "no-store", credentials: "same-origin", redirect: "manual" };
+    for (var key in more) how[key] = more[key];
+    return fetch(address, how);
+  }
+
+  // Why `media` failed: one of the above, or "encoding". Of the clip one byte is asked for, as a part of the same viewing.
+  function whyFailed(media, address) {
+    var broke = media.error && media.error.code === BROKE;
+    return asked(address.split("#")[0], { headers: { range: "bytes=0-0" } }).then(function (answer) {
+      if (answer.body) answer.body.cancel();
+      return refusal(answer) || (broke ? "later" : "encoding");
+    }, function () { return "later"; });
+  }
+
+  // One preview on one media element. `told` hears "ready", "busy" and "none", or why the station gives nothing.
   function Preview(media, base, length, startAt, told) {
     var source = new MediaSource();
     var buffer = null;
@@ -47,6 +79,7 @@
     var last = length > 0 ? Math.max(0, Math.ceil(length / PIECE_S) - 1) : Infinity;
     var wanted = startAt > 0 || !media.paused;
     var over = false;
+    var tried = 0;
 
     media.preload = "auto";
     media.src = URL.createObjectURL(source);
@@ -76,10 +109,13 @@
       if (asking || later) return;
       var mine = asking = { piece: n, aborter: new AbortController() };
       told("busy");
-      fetch(base + "/" + n, { signal: mine.aborter.signal, cache: "no-store", credentials: "same-origin" })
+      asked(base + "/" + n, { signal: mine.aborter.signal })
         .then(function (answer) {
-          if (answer.status === 503) return again();
-          if (!answer.ok) return missing(n, answer.status);
+          if (answer.status === 422) return missing(n);
+          var why = refusal(answer);
+          if (why === "later") return again();
+          if (why) return end(why);
+          tried = 0;
           return answer.arrayBuffer().then(function (bytes) {
             if (asking === mine) add(n, answer, bytes);
           });
@@ -93,7 +129,13 @@
         });
     }
 
+    function end(why) {
+      over = true;
+      told(why);
+    }
+
     function again() {
+      if (++tried > TRIES) return end("later");
       later = setTimeout(function () {
         later = 0;
         pull();
@@ -101,23 +143,16 @@
     }
 
     // Nothing at that place: the clip ends there, or nothing can be made of it at all.
-    function missing(n, status) {
-      if (n > 0 && status === 422) {
-        last = n - 1;
-        return;
-      }
-      over = true;
-      told("none");
+    function missing(n) {
+      if (n > 0) last = n - 1;
+      else end("none");
     }
 
     function add(n, answer, bytes) {
       var type = answer.headers.get("content-type");
       var ms = Number(answer.headers.get("evidock-clip-ms"));
       if (!buffer) {
-        if (!MediaSource.isTypeSupported(type)) {
-          over = true;
-          return told("none");
-        }
+        if (!MediaSource.isTypeSupported(type)) return end("none");
         buffer = source.addSourceBuffer(type);
         buffer.addEventListener("updateend", settled);
         if (!(length > 0) && ms > 0) {
@@ -134,10 +169,7 @@
         have[n] = true;
       } catch (error) {
         if (error.name === "QuotaExceededError") shed();
-        else {
-          over = true;
-          told("none");
-        }
+        else end("none");
       }
     }
 
@@ -196,12 +228,14 @@
     this.start = want;
     this.stop = function () {
       over = true;
+      clearTimeout(later);
       if (asking) asking.aborter.abort();
     };
   }
 
   // The page of several clips has it, too (together.js).
   window.EvidockPreview = Preview;
+  window.EvidockWhyFailed = whyFailed;
 
   function begin(screen) {
     if (screen.begun) return;
@@ -212,6 +246,7 @@
     var length = Number(screen.dataset.ms) / 1000;
     var marks = marksOf(location.href);
     var startAt = marks.from || 0;
+    var master = media.getAttribute("src");
     var preview = null;
     var stretch = false;
 
@@ -224,17 +259,43 @@
       if (!window.MediaSource) return show("none", true);
       media.removeAttribute("src");
       screen.classList.add("is-derived");
+      show("verified", false);
       show("derived", true);
       preview = new Preview(media, screen.dataset.preview, length, startAt, function (what) {
         show("busy", what === "busy" && media.readyState < 3);
         show("none", what === "none");
+        if (what === "door" || what === "refused" || what === "later") refuse(what);
       });
       window.addEventListener("pagehide", preview.stop);
     }
 
+    function refuse(why) {
+      ["door", "refused", "later"].forEach(function (name) { show(name, name === why); });
+      show("reload", why === "door" || why === "refused");
+      show("again", why === "later");
+    }
+
+    // Once more from where it was.
+    function again() {
+      refuse(null);
+      startAt = media.currentTime || startAt;
+      if (preview) {
+        preview.stop();
+        preview = null;
+        return derive();
+      }
+      media.load();
+      media.play().catch(function () {});
+    }
+
     // What this browser cannot play after all, or plays without its picture.
     media.addEventListener("error", function () {
-      if (!preview) derive();
+      if (preview || !master) return;
+      whyFailed(media, master).then(function (why) {
+        if (preview) return;
+        if (why === "encoding") derive();
+        else refuse(why);
+      });
     });
     media.addEventListener("loadeddata", function () {
       if (!preview && media.videoWidth === 0 && screen.dataset.pictures) derive();
@@ -255,6 +316,7 @@
     function address() {
       var here = new URL(location.href);
       here.searchParams.delete("done");
+      here.searchParams.delete("save");
       here.hash = "";
       var from = marks.from === null ? "" : seconds(marks.from);
       var text = marks.to === null ? from : (from || "0") + "," + seconds(marks.to);
@@ -280,6 +342,8 @@
     }
 
     var acts = {
+      reload: function () { location.reload(); },
+      again: again,
       back: function () { step(-1); },
       on: function () { step(1); },
       from: function () { mark("from"); },
@@ -328,25 +392,49 @@
     });
     media.addEventListener("pause", function () { stretch = false; });
 
-    // Everything that is buffered came through the station, which compares it with the sealed digest before it sends it.
+    // Only the station knows what it compared with the seal: it is asked when the browser has had more. A preview is a file
+    // of its own, which was never sealed, and says so itself.
     var bar = part("bar");
+    var had = "";
+    var askedAt = 0;
+    var waiting = 0;
     function verified() {
-      var whole = media.duration;
-      if (!isFinite(whole) || whole <= 0) return;
-      var told = [];
+      if (preview || waiting || !screen.dataset.verified) return;
+      var has = "";
+      for (var i = 0; i < media.buffered.length; i++) has += media.buffered.start(i) + " " + media.buffered.end(i) + " ";
+      if (!has || has === had) return;
+      var wait = askedAt + VERIFIED_MS - Date.now();
+      if (wait > 0) {
+        waiting = setTimeout(function () {
+          waiting = 0;
+          verified();
+        }, wait);
+        return;
+      }
+      had = has;
+      askedAt = Date.now();
+      asked(screen.dataset.verified).then(function (answer) {
+        return answer.ok ? answer.json() : null;
+      }).then(function (said) {
+        if (said && !preview) drawn(said.ranges);
+      }).catch(function () {});
+    }
+
+    function drawn(ranges) {
+      var whole = Number(screen.dataset.bytes);
+      var sum = 0;
       while (bar.firstChild) bar.removeChild(bar.firstChild);
-      for (var i = 0; i < media.buffered.length; i++) {
-        var from = media.buffered.start(i);
-        var to = media.buffered.end(i);
-        told.push(clock(from) + "–" + clock(to));
+      ranges.forEach(function (range) {
         var rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-        rect.setAttribute("x", String(from / whole * 1000));
-        rect.setAttribute("width", String(Math.max(2, (to - from) / whole * 1000)));
+        rect.setAttribute("x", String(range[0] / whole * 1000));
+        rect.setAttribute("width", String(Math.max(2, (range[1] - range[0]) / whole * 1000)));
         rect.setAttribute("height", "6");
         bar.appendChild(rect);
-      }
-      part("ranges").textContent = told.slice(-4).join(", ");
-      show("verified", told.length > 0);
+        sum += range[1] - range[0];
+      });
+      part("ranges").textContent = (sum / 1e6).toFixed(1) + " / " + (whole / 1e6).toFixed(1) + " MB";
+      part("ranges").dataset.bytes = String(sum);
+      show("verified", sum > 0 && whole > 0);
     }
     ["progress", "timeupdate", "loadedmetadata", "seeked"].forEach(function (event) {
       media.addEventListener(event, verified);

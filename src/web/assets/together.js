@@ -11,7 +11,15 @@
   // A picture that is further off is put right at once; a little is caught up by speed.
   var JUMP_S = 0.4;
   var CATCH_UP_S = 0.04;
-  var FRAME_MS = 40;
+  // Pictures a second where a clip does not tell.
+  var FPS = 25;
+  // This far into a picture rounding never shows its neighbour, milliseconds.
+  var INTO_MS = 2;
+  // Pictures that load at the same time: each holds one of the six connections that a browser has to a host, and the page
+  // itself needs two, for what it asks and for what it hears.
+  var LOADING = 4;
+  // The station is asked what it has verified at most this often, milliseconds.
+  var VERIFIED_MS = 1000;
 
   function part(name, within) {
     return (within || root).querySelector("[data-part=" + name + "]");
@@ -26,11 +34,24 @@
   var lanes = all(".tile").map(function (tile, n) {
     var clips = all('rect[data-lane="' + n + '"]').map(function (rect) {
       // Of a clip that is of the case in part, the file begins before that part does.
-      var start = Number(rect.dataset.start);
-      return { id: rect.dataset.clip, zero: Number(rect.dataset.zero), file: Number(rect.dataset.file), start: start, end: start + Number(rect.dataset.ms) };
+      return {
+        id: rect.dataset.clip,
+        zero: Number(rect.dataset.zero),
+        file: Number(rect.dataset.file),
+        start: Number(rect.dataset.start),
+        end: Number(rect.dataset.start) + Number(rect.dataset.ms),
+        bytes: Number(rect.dataset.bytes),
+        fps: Number(rect.dataset.fps) || FPS,
+        had: "",
+        asked: 0,
+        verified: 0,
+        seen: null,
+      };
     });
-    return { tile: tile, media: tile.querySelector("video"), clips: clips, clip: null, preview: null, seen: {}, state: "nothing" };
+    return { n: n, tile: tile, media: tile.querySelector("video"), clips: clips, clip: null, preview: null, state: "nothing" };
   });
+  // Whose turn it is first where more have something to show than load at the same time.
+  var turns = lanes.slice();
   var now = stretches[0].start;
   var playing = false;
   var speed = 1;
@@ -67,7 +88,7 @@
   function show(lane, state) {
     if (lane.state === state) return;
     lane.state = state;
-    ["nothing", "waiting", "refused"].forEach(function (name) { part(name, lane.tile).hidden = name !== state; });
+    ["nothing", "waiting", "refused", "barred", "full"].forEach(function (name) { part(name, lane.tile).hidden = name !== state; });
   }
 
   function leave(lane) {
@@ -90,6 +111,11 @@
     show(lane, "waiting");
   }
 
+  // Nothing comes of this picture any more.
+  function isOver(lane) {
+    return lane.state === "refused" || lane.state === "barred";
+  }
+
   // What this browser cannot play after all.
   function derive(lane) {
     if (!lane.clip || lane.preview || !window.MediaSource || !window.EvidockPreview) return show(lane, "refused");
@@ -97,14 +123,22 @@
     lane.media.removeAttribute("src");
     part("derived", lane.tile).hidden = false;
     lane.preview = new window.EvidockPreview(lane.media, "/clips/" + clip.id + "/preview", clip.file / 1000, (now - clip.zero) / 1000, function (what) {
-      if (lane.clip === clip && what === "none") show(lane, "refused");
+      if (lane.clip !== clip) return;
+      if (what === "none") show(lane, "refused");
+      if (what === "door" || what === "refused" || what === "later") show(lane, "barred");
     });
     lane.preview.start();
   }
 
   lanes.forEach(function (lane) {
     lane.media.addEventListener("error", function () {
-      if (lane.clip && !lane.preview) derive(lane);
+      var clip = lane.clip;
+      if (!clip || lane.preview || isOver(lane)) return;
+      window.EvidockWhyFailed(lane.media, "/clips/" + clip.id + "/media").then(function (why) {
+        if (lane.clip !== clip || lane.preview) return;
+        if (why === "encoding") derive(lane);
+        else show(lane, "barred");
+      });
     });
     lane.media.addEventListener("loadeddata", function () {
       if (lane.clip && !lane.preview && lane.media.videoWidth === 0) derive(lane);
@@ -118,16 +152,25 @@
     return null;
   }
 
+  // Lanes that have something to show now and may load it.
+  function loading() {
+    return turns.filter(function (lane) { return clipAt(lane) && !(isOver(lane) && clipAt(lane) === lane.clip); }).slice(0, LOADING);
+  }
+
   // Each picture to the present instant; whether all that have one are there.
   function follow() {
     var ready = true;
+    var may = loading();
     lanes.forEach(function (lane) {
-      var clip = clipAt(lane);
+      var there = clipAt(lane);
+      var waits = there && may.indexOf(lane) < 0 && !(isOver(lane) && there === lane.clip);
+      var clip = waits ? null : there;
       if (clip !== lane.clip) {
         if (clip) enter(lane, clip);
         else leave(lane);
       }
-      if (!clip || lane.state === "refused") return;
+      if (!clip) show(lane, waits ? "full" : "nothing");
+      if (!clip || isOver(lane)) return;
       var media = lane.media;
       var wanted = (now - clip.zero) / 1000;
       part("open", lane.tile).href = "/clips/" + clip.id + "?t=" + Math.max(0, wanted).toFixed(3);
@@ -146,9 +189,9 @@
       } else {
         media.playbackRate = Math.max(0.1, Math.min(8, speed * (Math.abs(off) < CATCH_UP_S ? 1 : off > 0 ? 0.9 : 1.1)));
       }
-      var there = media.readyState >= 2 && !media.seeking;
+      var isThere = media.readyState >= 2 && !media.seeking;
       if (media.readyState < 3 && playing) ready = false;
-      show(lane, there ? "playing" : "waiting");
+      show(lane, isThere ? "playing" : "waiting");
       if (playing && media.paused) media.play().catch(function () {});
       if (!playing && !media.paused) media.pause();
     });
@@ -192,38 +235,74 @@
     if (!on) lanes.forEach(function (lane) { lane.media.pause(); });
   }
 
+  // To the next picture, or the one before, of whichever clip has it first: recorders differ in their rates, and no picture
+  // of any is stepped over.
+  function step(by) {
+    play(false);
+    var shown = lanes.map(clipAt).filter(Boolean);
+    if (!shown.length) return go(instant(Math.max(0, along(now) + by * 1000 / FPS)));
+    // Begin of a picture of a clip: of the one that is shown at an instant, or of one further on.
+    var begin = function (clip, at, further) {
+      return clip.zero + (Math.floor((at - clip.zero) * clip.fps / 1000 + 1e-6) + further) * 1000 / clip.fps;
+    };
+    var begins = function (at, further) { return shown.map(function (clip) { return begin(clip, at, further); }); };
+    if (by > 0) return go(Math.min.apply(null, begins(now, 1)) + INTO_MS);
+    var newest = Math.max.apply(null, begins(now, 0));
+    // What began together with it is the same step.
+    go(Math.max.apply(null, begins(newest - INTO_MS, 0)) + INTO_MS);
+  }
+
   function go(at) {
     now = instant(Math.max(0, along(at)));
     draw();
   }
 
-  // Everything that is buffered came through the station, which compares it with the sealed digest before it sends it.
+  // Only the station knows what it compared with the seal: it is asked of one clip at a time, when the browser has had more
+  // of it. Previews are files of their own and say so.
   function verified() {
-    var told = [];
-    lanes.forEach(function (lane, n) {
-      if (!lane.clip || lane.preview) return;
-      var group = root.querySelector('[data-seen="' + n + '"]');
-      for (var i = 0; i < lane.media.buffered.length; i++) {
-        var from = Math.max(lane.clip.start, lane.clip.zero + Math.round(lane.media.buffered.start(i) * 1000));
-        var to = Math.min(lane.clip.end, lane.clip.zero + Math.round(lane.media.buffered.end(i) * 1000));
-        var key = lane.clip.id + Math.round(from / 2000);
-        var rect = lane.seen[key];
-        if (!rect) {
-          rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-          lane.seen[key] = rect;
-          rect.setAttribute("y", String(n * 26 + 20));
-          rect.setAttribute("height", "3");
-          group.appendChild(rect);
-        }
-        told.push(clock(from).slice(11) + "–" + clock(to).slice(11));
-        rect.setAttribute("x", place(from) + "%");
-        rect.setAttribute("width", Math.max(0.2, place(to) - place(from)) + "%");
-      }
+    var more = lanes.filter(function (lane) { return lane.clip && !lane.preview && had(lane) !== lane.clip.had; });
+    // The one that was asked for longest ago.
+    var lane = more.sort(function (a, b) { return a.clip.asked - b.clip.asked; })[0];
+    if (!lane) return;
+    var clip = lane.clip;
+    clip.had = had(lane);
+    clip.asked = Date.now();
+    fetch("/clips/" + clip.id + "/verified", { cache: "no-store", credentials: "same-origin", redirect: "manual" })
+      .then(function (answer) { return answer.ok ? answer.json() : null; })
+      .then(function (said) { if (said) drawn(lane, clip, said.ranges); })
+      .catch(function () {});
+  }
+
+  function had(lane) {
+    var all = "";
+    for (var i = 0; i < lane.media.buffered.length; i++) all += lane.media.buffered.start(i) + " " + lane.media.buffered.end(i) + " ";
+    return all;
+  }
+
+  // On its bar by the share of its bytes.
+  function drawn(lane, clip, ranges) {
+    if (!(clip.bytes > 0)) return;
+    var group = root.querySelector('[data-seen="' + lane.n + '"]');
+    if (clip.seen) group.removeChild(clip.seen);
+    clip.seen = document.createElementNS("http://www.w3.org/2000/svg", "g");
+    clip.verified = 0;
+    ranges.forEach(function (range) {
+      var from = Math.max(clip.start, clip.zero + range[0] / clip.bytes * clip.file);
+      var to = Math.min(clip.end, clip.zero + range[1] / clip.bytes * clip.file);
+      clip.verified += range[1] - range[0];
+      if (to <= from) return;
+      var rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      rect.setAttribute("y", String(lane.n * 26 + 20));
+      rect.setAttribute("height", "3");
+      rect.setAttribute("x", place(from) + "%");
+      rect.setAttribute("width", Math.max(0.2, place(to) - place(from)) + "%");
+      clip.seen.appendChild(rect);
     });
-    if (told.length) {
-      part("ranges").textContent = told.slice(-4).join(", ");
-      part("verified").hidden = false;
-    }
+    group.appendChild(clip.seen);
+    var sum = 0;
+    lanes.forEach(function (each) { each.clips.forEach(function (one) { sum += one.verified; }); });
+    part("ranges").textContent = (sum / 1e6).toFixed(1) + " MB";
+    part("verified").hidden = sum === 0;
   }
 
   function address() {
@@ -251,8 +330,12 @@
     play: function () { play(!playing); },
     less: function () { go(instant(along(now) - 5000)); },
     more: function () { go(instant(along(now) + 5000)); },
-    back: function () { play(false); go(instant(along(now) - FRAME_MS)); },
-    on: function () { play(false); go(instant(along(now) + FRAME_MS)); },
+    back: function () { step(-1); },
+    on: function () { step(1); },
+    instead: function (button) {
+      var lane = lanes[Number(button.closest(".tile").dataset.lane)];
+      turns = [lane].concat(turns.filter(function (other) { return other !== lane; }));
+    },
     from: function () { marks.from = now; if (marks.to !== null && marks.to <= now) marks.to = null; marked(); },
     to: function () { marks.to = now; if (marks.from !== null && marks.from >= now) marks.from = null; marked(); },
     clear: function () { marks = { from: null, to: null }; marked(); },
@@ -263,7 +346,7 @@
   };
   root.addEventListener("click", function (event) {
     var button = event.target.closest("[data-act]");
-    if (button) return acts[button.dataset.act]();
+    if (button) return acts[button.dataset.act](button);
     // A click on the axis goes there; on a bar, too, unless it asks for the clip itself.
     var axis = event.target.closest("[data-part=lanes]");
     if (!axis || event.ctrlKey || event.metaKey || event.shiftKey || event.detail === 0) return;
@@ -295,6 +378,6 @@
   ["tiles", "transport", "seekrow"].forEach(function (name) { part(name).hidden = false; });
   marked();
   draw();
-  setInterval(verified, 500);
+  setInterval(verified, VERIFIED_MS);
   window.requestAnimationFrame(tick);
 })();

@@ -6,17 +6,22 @@ use super::StationPages;
 use crate::domain::time::UtcMs;
 use crate::domain::words::Lang;
 use crate::store::{AlarmRow, StoreError};
+use crate::web::paging::{at, cut, moment, number};
 use crate::web::site::ReadError;
 use crate::web::view::alarms::{AlarmsView, OverView, ReceiverView};
 
-/// Alarms that are over, on the page.
+/// Alarms that are over, on a page.
 const OVER: u32 = 50;
 
 impl StationPages {
-    pub(super) async fn alarms_view(&self) -> Result<AlarmsView, ReadError> {
+    pub(super) async fn alarms_view(&self, after: Option<&str>) -> Result<AlarmsView, ReadError> {
+        let before = match moment(after)? {
+            Some((ms, alarm)) => number(Some(&alarm))?.map(|alarm| (ms, alarm)),
+            None => None,
+        };
         let station = self.station_view().await?;
         let (names, now) = (self.receivers.clone(), self.clock.now().0);
-        let (over, receivers) = self
+        let (mut over, receivers) = self
             .read(move |r| {
                 let receivers = names
                     .into_iter()
@@ -32,10 +37,12 @@ impl StationPages {
                         })
                     })
                     .collect::<Result<Vec<_>, StoreError>>()?;
-                Ok((r.alarms_over(OVER)?, receivers))
+                Ok((r.alarms_over_before(before, OVER + 1)?, receivers))
             })
             .await?;
+        let next = cut(&mut over, OVER, |row| at(row.ended_ms.unwrap_or_default(), row.id));
         Ok(AlarmsView {
+            next,
             standing: station.alarms.iter().map(|a| (a.clone(), station.risen(a).cloned())).collect(),
             over: over.into_iter().map(of_row).collect(),
             receivers,

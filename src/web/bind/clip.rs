@@ -13,7 +13,7 @@ use crate::web::site::ReadError;
 use crate::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
 
 /// Entries of the log on the page of a clip.
-const ENTRIES: usize = 200;
+const ENTRIES: u32 = 200;
 
 impl StationPages {
     pub(super) async fn clip_view(&self, clip: ClipId) -> Result<Option<ClipView>, ReadError> {
@@ -25,10 +25,9 @@ impl StationPages {
                 Err(e) => return Err(e),
             };
             let record = r.record(clip, &policy)?;
-            let mut custody =
-                r.log_of_clip(clip)?.iter().rev().map(|row| entry(r, row)).collect::<Result<Vec<_>, _>>()?;
-            let custody_cut = custody.len() > ENTRIES;
-            custody.truncate(ENTRIES);
+            let mut custody = custody(r, clip, None, ENTRIES + 1)?;
+            let custody_cut = custody.len() > ENTRIES as usize;
+            custody.truncate(ENTRIES as usize);
             Ok(Some(ClipView {
                 id: clip,
                 state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
@@ -59,7 +58,20 @@ impl StationPages {
     }
 }
 
+fn custody(r: &Reader<'_>, clip: ClipId, before: Option<u64>, limit: u32) -> Result<Vec<CustodyEntry>, StoreError> {
+    r.log_of_clip_before(clip, before, limit)?.iter().map(|row| entry(r, row)).collect()
+}
+
 impl StationPages {
+    pub(super) async fn custody_entries(
+        &self,
+        clip: ClipId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<CustodyEntry>, ReadError> {
+        self.read(move |r| custody(r, clip, before, limit)).await
+    }
+
     pub(super) async fn proof_view(&self, clip: ClipId, seq: u64) -> Result<Option<ProofView>, ReadError> {
         self.read(move |r| {
             let row = match r.log_entry(seq) {

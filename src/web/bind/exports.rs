@@ -7,16 +7,18 @@ use crate::domain::export::{ExportState, Target};
 use crate::domain::ports::{ClipBytes, FootageError};
 use crate::domain::time::UtcMs;
 use crate::store::{ExportRow, StoreError};
+use crate::web::paging::{at, cut, moment};
 use crate::web::site::ReadError;
 use crate::web::view::exports::{ExportView, ExportsView};
 
-/// Packages on the page of a case, and on that of all.
-const SHOWN: u32 = 200;
+/// Packages of a page of the list, of a case or of all.
+const SHOWN: u32 = 100;
 
 impl StationPages {
-    pub(super) async fn exports_view(&self, case: Option<&str>) -> Result<ExportsView, ReadError> {
+    pub(super) async fn exports_view(&self, case: Option<&str>, after: Option<&str>) -> Result<ExportsView, ReadError> {
         let key = case.map(|typed| self.key_of(typed)).transpose()?;
-        let (rows, isolated) = self
+        let before = moment(after)?;
+        let (mut rows, isolated) = self
             .read(move |r| {
                 let case = match key {
                     Some(key) => match r.case_id(&key)? {
@@ -25,11 +27,13 @@ impl StationPages {
                     },
                     None => None,
                 };
-                Ok((r.exports(case, SHOWN)?, r.clips_isolated_in_packages()?))
+                Ok((r.exports_before(case, before.as_ref(), SHOWN + 1)?, r.clips_isolated_in_packages()?))
             })
             .await?;
+        let next = cut(&mut rows, SHOWN, |row| at(row.asked_ms, &row.package));
         let isolated = |row: &ExportRow| isolated.get(&row.package).map_or(0, |clips| clips.len() as u64);
         Ok(ExportsView {
+            next,
             exports: rows
                 .into_iter()
                 .map(|row| (isolated(&row), row))

@@ -6,14 +6,18 @@ use crate::domain::ids::ClipId;
 use crate::domain::ports::BoxFuture;
 use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
+use crate::domain::why::Why;
 use crate::store::{FilingRule, Reader, StoreError};
+use crate::web::paging::{cut, number};
 use crate::web::site::ReadError;
-use crate::web::view::keeping::{CaseKept, DisposalView, FiledClip, FilingView, KeepingView, Kept, Named, Reading};
+use crate::web::view::keeping::{
+    CaseKept, DisposalQuery, DisposalView, FiledClip, FilingView, KeepingView, Kept, Named, Reading,
+};
 
-/// Lists of disposal on the page.
+/// Lists of disposal on a page.
 const LISTS: u32 = 50;
-/// Clips that are due, on the page.
-const DUE: usize = 200;
+/// Clips that are due, on a page.
+const DUE: u32 = 200;
 
 fn found<T>(answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match answer {
@@ -85,8 +89,16 @@ impl StationPages {
         &self,
         within: &Within,
         isolated: &Within,
-        disposal: bool,
+        disposal: Option<&DisposalQuery>,
     ) -> Result<KeepingView, ReadError> {
+        let disposal = match disposal {
+            None => None,
+            Some(asked) => {
+                let lost = |_| ReadError::Invalid(Why::PlaceInList {});
+                let due = asked.due.as_deref().map(str::parse::<ClipId>).transpose().map_err(lost)?;
+                Some((number(asked.lists.as_deref())?, due))
+            }
+        };
         let (within, isolated, now) = (within.clone(), isolated.clone(), self.clock.now().0);
         let unlinked_ms = self.unlinked_ms;
         self.read(move |r| {
@@ -105,12 +117,15 @@ impl StationPages {
                     view.reopenings.push((filing, number));
                 }
             }
-            if disposal {
-                for list in r.disposals(LISTS)? {
+            if let Some((below, after)) = disposal {
+                let mut lists = r.disposals_below(below, LISTS + 1)?;
+                view.disposals_next = cut(&mut lists, LISTS, |list| list.disposal.to_string());
+                for list in lists {
                     let (clips, gone) = r.disposal_figures(list.disposal)?;
                     view.disposals.push((list, clips, gone));
                 }
-                view.due = r.disposal_due(unlinked_ms, now, None, DUE)?;
+                view.due = r.disposal_due(unlinked_ms, now, after, DUE as usize + 1)?;
+                view.due_next = cut(&mut view.due, DUE, |due| due.clip.to_string());
             }
             Ok(view)
         })
@@ -181,7 +196,7 @@ impl Reading for StationPages {
         &'a self,
         within: &'a Within,
         isolated: &'a Within,
-        disposal: bool,
+        disposal: Option<&'a DisposalQuery>,
     ) -> BoxFuture<'a, Result<KeepingView, ReadError>> {
         Box::pin(self.keeping_inner(within, isolated, disposal))
     }

@@ -14,10 +14,11 @@ use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
 use crate::store::{DockStay, IssueRow, Reader, StoreError};
 use crate::web::office::Office;
+use crate::web::paging::{cut, number, texts, two};
 use crate::web::site::ReadError;
 use crate::web::view::office::{
-    DestinationFacts, Done, ImportView, Marked, OfficerFound, Out, PartiesView, PartyCase, PartyRow, PartyView,
-    RecorderEntry, RecorderFound, RecorderView, RegistersView, Scanned, Stay,
+    DestinationFacts, Done, EntriesView, ImportView, Marked, OfficerFound, Out, PartiesView, PartyCase, PartyRow,
+    PartyView, RecorderEntry, RecorderFound, RecorderView, RegistersView, Scanned, Stay,
 };
 
 /// Recorders that are listed at most; a province has thousands, one station hundreds.
@@ -27,8 +28,10 @@ const STAYS: u32 = 50;
 /// A recorder in use that was not docked for so long is worth a word, milliseconds.
 const QUIET_MS: i64 = 3 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
-/// Imports that are shown.
+/// Imports of a page.
 const IMPORTS: u32 = 50;
+/// Entries of a register on a page.
+const ENTRIES: u32 = 200;
 /// Cases through which parties are looked for at a time.
 const CASES: u32 = 400;
 /// Clips of a party that are shown.
@@ -284,6 +287,44 @@ impl StationPages {
         Ok(facts.collect())
     }
 
+    async fn registers_inner(&self, after: Option<&str>) -> Result<RegistersView, ReadError> {
+        let below = number(after)?;
+        self.read(move |r| {
+            let registers = Register::ALL.into_iter().map(|register| Ok((register, r.entry_count(register)?)));
+            let mut imports = r.register_imports_below(None, below, IMPORTS + 1)?;
+            let next = cut(&mut imports, IMPORTS, |i| i.import.to_string());
+            let imports = imports.into_iter().map(|i| ImportView {
+                import: i.import,
+                register: i.register,
+                name: i.name,
+                entries: i.entries,
+                added: i.added,
+                changed: i.changed,
+                by: i.actor,
+                at: UtcMs(i.at_ms),
+                undone: i.undone_ms.map(UtcMs),
+            });
+            let registers = registers.collect::<Result<_, StoreError>>()?;
+            Ok(RegistersView { registers, imports: imports.collect(), next })
+        })
+        .await
+    }
+
+    async fn entries_inner(
+        &self,
+        register: Register,
+        find: &str,
+        after: Option<&str>,
+    ) -> Result<EntriesView, ReadError> {
+        let (wanted, after) = (Some(loose(find)).filter(|l| !l.is_empty()), two(after)?);
+        self.read(move |r| {
+            let mut rows = r.entries_after(register, wanted.as_deref(), after.as_ref(), ENTRIES + 1)?;
+            let next = cut(&mut rows, ENTRIES, |(name, row)| texts(name, &row.key));
+            Ok(EntriesView { rows: rows.into_iter().map(|(_, row)| row.entry).collect(), next })
+        })
+        .await
+    }
+
     async fn parties_inner(&self, query: &str, within: &Within, registered: bool) -> Result<PartiesView, ReadError> {
         let (within, now) = (within.clone(), self.now_ms());
         let wanted = Some(loose(query)).filter(|l| !l.is_empty());
@@ -443,35 +484,17 @@ impl Office for StationPages {
         Box::pin(self.destinations_inner())
     }
 
-    fn registers(&self) -> BoxFuture<'_, Result<RegistersView, ReadError>> {
-        Box::pin(self.read(|r| {
-            let registers = Register::ALL.into_iter().map(|register| Ok((register, r.entry_count(register)?)));
-            let imports = r.register_imports(None, IMPORTS)?.into_iter().map(|i| ImportView {
-                import: i.import,
-                register: i.register,
-                name: i.name,
-                entries: i.entries,
-                added: i.added,
-                changed: i.changed,
-                by: i.actor,
-                at: UtcMs(i.at_ms),
-                undone: i.undone_ms.map(UtcMs),
-            });
-            Ok(RegistersView { registers: registers.collect::<Result<_, StoreError>>()?, imports: imports.collect() })
-        }))
+    fn registers<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<RegistersView, ReadError>> {
+        Box::pin(self.registers_inner(after))
     }
 
     fn entries<'a>(
         &'a self,
         register: Register,
         find: &'a str,
-        limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, ReadError>> {
-        let wanted = Some(loose(find)).filter(|l| !l.is_empty());
-        Box::pin(self.read(move |r| {
-            let found = r.entries(register, wanted.as_deref(), limit)?;
-            Ok(found.into_iter().map(|e| e.entry).collect())
-        }))
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<EntriesView, ReadError>> {
+        Box::pin(self.entries_inner(register, find, after))
     }
 
     fn parties<'a>(

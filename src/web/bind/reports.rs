@@ -2,7 +2,7 @@
 
 use super::StationPages;
 use crate::domain::ports::BoxFuture;
-use crate::domain::report::{ListedClip, Period};
+use crate::domain::report::ListedClip;
 use crate::domain::rights::Within;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
@@ -12,8 +12,8 @@ use crate::store::ReportAsk;
 use crate::web::oversight::Oversight;
 use crate::web::site::ReadError;
 use crate::web::view::reports::{ReportQuery, ReportView};
-use crate::web::view::review::ReviewView;
-use crate::web::view::sampling::{SampleView, SamplesView};
+use crate::web::view::review::{ReviewView, SentView};
+use crate::web::view::sampling::{SampleView, SamplesQuery, SamplesView};
 
 impl StationPages {
     fn ask_of(&self, asked: &ReportQuery, within: &Within) -> ReportAsk {
@@ -98,10 +98,10 @@ impl Oversight for StationPages {
 
     fn samples<'a>(
         &'a self,
-        period: Option<Period>,
+        asked: &'a SamplesQuery,
         within: &'a Within,
     ) -> BoxFuture<'a, Result<SamplesView, ReadError>> {
-        Box::pin(self.samples_view(period, within))
+        Box::pin(self.samples_view(asked, within))
     }
 
     fn sample<'a>(
@@ -117,8 +117,12 @@ impl Oversight for StationPages {
         Box::pin(self.read(move |r| Ok(r.population(sample)?.iter().map(ToString::to_string).collect())))
     }
 
-    fn sent_cases<'a>(&'a self, within: &'a Within) -> BoxFuture<'a, Result<Vec<String>, ReadError>> {
-        Box::pin(self.sent_to(within))
+    fn sent_cases<'a>(
+        &'a self,
+        within: &'a Within,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<SentView, ReadError>> {
+        Box::pin(self.sent_to(within, after))
     }
 
     fn review<'a>(

@@ -5,9 +5,12 @@ use super::{StationPages, documents_of, parted, row_of_case};
 use crate::domain::rights::{Over, Within};
 use crate::domain::time::UtcMs;
 use crate::store::StoreError;
+use crate::web::paging::{cut, number};
 use crate::web::site::ReadError;
-use crate::web::view::review::{CaseDocument, NoteView, OpinionView, ReviewView, SheetView};
+use crate::web::view::review::{CaseDocument, NoteView, OpinionView, ReviewView, SentView, SheetView};
 
+/// Cases of a page of the list.
+const SENT: u32 = 100;
 /// Clips on the page of a review.
 const CLIPS: usize = 500;
 
@@ -23,23 +26,31 @@ fn sent_only(within: &Within) -> Option<(i64, bool)> {
 }
 
 impl StationPages {
-    pub(super) async fn sent_to(&self, within: &Within) -> Result<Vec<String>, ReadError> {
+    pub(super) async fn sent_to(&self, within: &Within, after: Option<&str>) -> Result<SentView, ReadError> {
         let (now, all) = (self.clock.now().0, *within == Within::Everything);
         let (account, within) = (sent_only(within).map(|(account, _)| account), within.clone());
+        let mut below = number(after)?;
         self.read(move |r| {
-            let cases = r.sent_cases(account, now)?;
-            if all || account.is_some() {
-                return Ok(cases);
-            }
-            let mut kept = Vec::new();
-            for number in cases {
-                let found =
-                    r.search_cases(Some(&crate::domain::case_number::loose(&number)), None, 20, &within, now)?;
-                if found.iter().any(|c| c.display == number) {
-                    kept.push(number);
+            let mut kept: Vec<(i64, String)> = Vec::new();
+            // A page holds what may be seen: what may not is passed over, and the next ones are read.
+            loop {
+                let cases = r.sent_cases(account, now, below, SENT + 1)?;
+                let more = cases.len() > SENT as usize;
+                below = cases.last().map(|(place, ..)| *place);
+                for (place, case, number) in cases {
+                    let theirs = all || account.is_some() || {
+                        !r.clips_within(&r.clips_of_case(case)?, &within, now)?.is_empty()
+                    };
+                    if theirs {
+                        kept.push((place, number));
+                    }
+                }
+                if !more || kept.len() > SENT as usize {
+                    break;
                 }
             }
-            Ok(kept)
+            let next = cut(&mut kept, SENT, |(place, _)| place.to_string());
+            Ok(SentView { numbers: kept.into_iter().map(|(_, number)| number).collect(), next })
         })
         .await
     }

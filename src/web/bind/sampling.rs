@@ -8,12 +8,13 @@ use crate::domain::rights::Within;
 use crate::domain::supervision::{self, Standing};
 use crate::domain::time::UtcMs;
 use crate::store::{Reader, StoreError};
+use crate::web::paging::{cut, number};
 use crate::web::site::ReadError;
 use crate::web::view::Person;
-use crate::web::view::sampling::{ClipAbout, SampleLine, SampleView, SampledClip, SamplesView, StepView};
+use crate::web::view::sampling::{ClipAbout, SampleLine, SampleView, SampledClip, SamplesQuery, SamplesView, StepView};
 
-/// Samples of a list.
-const SHOWN: u32 = 200;
+/// Samples of a page of the list.
+const SHOWN: u32 = 100;
 
 /// Somebody as pages name them: by the account's name where there is one.
 pub(super) fn person(r: &Reader<'_>, actor: &Actor) -> Result<Person, StoreError> {
@@ -25,13 +26,15 @@ pub(super) fn person(r: &Reader<'_>, actor: &Actor) -> Result<Person, StoreError
 }
 
 impl StationPages {
-    pub(super) async fn samples_view(&self, period: Option<Period>, within: &Within) -> Result<SamplesView, ReadError> {
+    pub(super) async fn samples_view(&self, asked: &SamplesQuery, within: &Within) -> Result<SamplesView, ReadError> {
         let (within, now) = (within.clone(), self.clock.now().0);
+        let (period, unit, below) = (asked.period, asked.unit.clone(), number(asked.after.as_deref())?);
         let checklist = self.supervision.checklist.clone();
         self.read(move |r| {
             let word = period.map(|p| p.to_string());
-            let rows = r
-                .samples(word.as_deref(), &within, SHOWN)?
+            let mut rows = r.samples_below(word.as_deref(), unit.as_deref(), &within, below, SHOWN + 1)?;
+            let next = cut(&mut rows, SHOWN, |s| s.sample.to_string());
+            let rows = rows
                 .into_iter()
                 .map(|s| {
                     let drawn = r.drawn(s.sample)?;
@@ -54,6 +57,7 @@ impl StationPages {
                 .collect::<Result<Vec<_>, StoreError>>()?;
             Ok(SamplesView {
                 rows,
+                next,
                 ranks: supervision::rank(&r.ranked(word.as_deref(), &within)?, now),
                 units: r.units()?.names(),
                 checklist,

@@ -74,7 +74,7 @@ pub(super) fn going(progress: &FilingProgress, c: &Ctx) -> Going {
         going: progress.is_going(),
         begun: since.is_some(),
         figures: format!("{}/{}", c.w.number(progress.done as u64), c.w.number(progress.clips as u64)),
-        since: since.map(|(by, ms)| format!("{} · {}", c.w.actor(&actor(by)), c.stamp(UtcMs(*ms)).text)),
+        since: since.map(|(by, ms)| format!("{} · {}", c.named(&actor(by)), c.stamp(UtcMs(*ms)).text)),
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn signed_lines(f: &FilingRow, signed: &Signed, number: &str, c: &Ctx
     let (by, ms) = f.filed.as_ref()?;
     let report = signed.report.clone().unwrap_or_default();
     Some(SignedLines {
-        by: c.w.actor(&actor(by)),
+        by: c.named(&actor(by)),
         at: c.stamp(UtcMs(*ms)).text,
         opinion: f.opinion.clone().unwrap_or_default(),
         sha256: signed.sha256.clone(),

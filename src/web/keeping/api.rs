@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,8 +17,10 @@ use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
 use crate::store::{DisposalRow, HoldRow, IsolationRow};
 use crate::web::asked::{carried_out, json};
+use crate::web::paging::AfterQuery;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
+use crate::web::view::keeping::DisposalQuery;
 
 /// Why, and on what basis.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -156,10 +158,30 @@ pub struct KeepingNow {
     pub isolated: Vec<IsolatedNow>,
     /// Filed cases whose re-opening waits for a second person.
     pub reopenings: Vec<String>,
-    /// Lists of disposal, newest first.
+    /// The newest lists of disposal; the others by `GET /api/v1/disposals`.
     pub disposals: Vec<ListNow>,
+    /// Cursor for `GET /api/v1/disposals`; null where there are no others.
+    pub disposals_next: Option<String>,
     /// Whom to call about what is isolated.
     pub call: Option<String>,
+}
+
+/// Lists of disposal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DisposalPage {
+    /// Newest first, without their clips.
+    pub items: Vec<ListNow>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
+}
+
+/// Clips whose retention is over.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DuePage {
+    /// In the order of their ids, which is that of their arrival.
+    pub items: Vec<DueNow>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
 }
 
 fn list_now(d: &DisposalRow, items: Vec<ItemNow>) -> ListNow {
@@ -179,7 +201,7 @@ fn list_now(d: &DisposalRow, items: Vec<ItemNow>) -> ListNow {
 pub(in crate::web) async fn get_keeping(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
     let answer = async {
         site.log_access(&visitor, Access { what: "list", terms: Some("keeping"), ..Access::default() }).await?;
-        let v = seen(&site, &visitor).await?;
+        let v = seen(&site, &visitor, &DisposalQuery::default()).await?;
         let at = |ms: i64| UtcMs(ms).rfc3339_in(&site.zone);
         let hold = |h: &HoldRow| HoldNow {
             hold: h.hold,
@@ -203,6 +225,7 @@ pub(in crate::web) async fn get_keeping(State(site): State<Arc<Site>>, visitor: 
             isolated: v.isolated.iter().map(isolated).collect(),
             reopenings: v.reopenings.into_iter().map(|(_, number)| number).collect(),
             disposals: v.disposals.iter().map(|(d, ..)| list_now(d, Vec::new())).collect(),
+            disposals_next: v.disposals_next,
             call: site.pages.responsible(),
         };
         Ok(Json(now).into_response())
@@ -289,12 +312,19 @@ pub(in crate::web) async fn lift_isolation(
 }
 
 /// Clips whose retention is over and that nothing keeps.
-#[utoipa::path(get, path = "/api/v1/disposals/due", responses((status = 200, body = Vec<DueNow>), (status = 503, body = Problem)))]
-pub(in crate::web) async fn list_due(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
+#[utoipa::path(get, path = "/api/v1/disposals/due", params(AfterQuery), responses((status = 200, body = DuePage),
+    (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn list_due(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Query(q): Query<AfterQuery>,
+) -> Response {
     let answer = async {
         site.log_access(&visitor, Access { what: "list", terms: Some("disposal"), ..Access::default() }).await?;
-        let due = seen(&site, &visitor).await?.due;
-        let due: Vec<DueNow> = due
+        let asked = DisposalQuery { due: q.place().map(str::to_owned), ..DisposalQuery::default() };
+        let v = seen(&site, &visitor, &asked).await?;
+        let items = v
+            .due
             .into_iter()
             .map(|d| DueNow {
                 clip: d.clip.to_string(),
@@ -303,7 +333,25 @@ pub(in crate::web) async fn list_due(State(site): State<Arc<Site>>, visitor: Vis
                 cases: d.cases,
             })
             .collect();
-        Ok(Json(due).into_response())
+        Ok(Json(DuePage { items, next: v.due_next }).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
+}
+
+/// Lists of disposal, newest first.
+#[utoipa::path(get, path = "/api/v1/disposals", params(AfterQuery), responses((status = 200, body = DisposalPage),
+    (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn list_disposals(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Query(q): Query<AfterQuery>,
+) -> Response {
+    let answer = async {
+        site.log_access(&visitor, Access { what: "list", terms: Some("disposal"), ..Access::default() }).await?;
+        let asked = DisposalQuery { lists: q.place().map(str::to_owned), ..DisposalQuery::default() };
+        let v = seen(&site, &visitor, &asked).await?;
+        let items = v.disposals.iter().map(|(d, ..)| list_now(d, Vec::new())).collect();
+        Ok(Json(DisposalPage { items, next: v.disposals_next }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }

@@ -15,10 +15,11 @@ use crate::domain::disposal::DisposalState;
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::store::{DueRow, IsolationRow};
-use crate::web::present::{Ctx, Nav, Stamp, case_href};
+use crate::web::paging::filled;
+use crate::web::present::{Ctx, Nav, Stamp, case_href, segment};
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::Trouble;
-use crate::web::view::keeping::KeepingView;
+use crate::web::view::keeping::{DisposalQuery, KeepingView};
 
 struct IsolatedLine {
     id: String,
@@ -51,7 +52,9 @@ struct KeepingPage<'a> {
     isolated: Vec<IsolatedLine>,
     reopenings: Vec<ReopenLine>,
     lists: Vec<ListLine>,
+    lists_next: Option<String>,
     due: Vec<DueLine>,
+    due_next: Option<String>,
     waits: bool,
     responsible: Option<String>,
     opinion: String,
@@ -64,11 +67,12 @@ pub(super) struct With {
     pub(super) refusal: Option<String>,
     pub(super) opinion: String,
     pub(super) basis: String,
+    pub(super) asked: DisposalQuery,
 }
 
-pub(super) async fn seen(site: &Site, visitor: &Visitor) -> Result<KeepingView, Trouble> {
+pub(super) async fn seen(site: &Site, visitor: &Visitor, asked: &DisposalQuery) -> Result<KeepingView, Trouble> {
     let (within, isolated) = (visitor.who.within(Action::SeeKeeping), visitor.who.within(Action::IsolateClip));
-    let disposal = visitor.who.may_ever(Action::DisposeClip);
+    let disposal = visitor.who.may_ever(Action::DisposeClip).then_some(asked);
     Ok(site.pages.keeping(&within, &isolated, disposal).await?)
 }
 
@@ -76,7 +80,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     site.log_access(visitor, Access { what: "list", terms: Some("keeping"), ..Access::default() }).await?;
     let visitor = Visitor { path: "/keeping".to_owned(), ..visitor.clone() };
     let c = site.ctx(&visitor, Nav::Keeping).await?;
-    let v = seen(site, &visitor).await?;
+    let v = seen(site, &visitor, &with.asked).await?;
     let isolated = |i: &IsolationRow| IsolatedLine {
         id: i.clip.to_string(),
         who: c.named(&actor(&i.placed_by)),
@@ -111,7 +115,9 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         isolated: v.isolated.iter().map(isolated).collect(),
         reopenings,
         lists: v.disposals.iter().map(|(d, clips, gone)| list_line(d, *clips, *gone, &c)).collect(),
+        lists_next: v.disposals_next.as_deref().map(|n| format!("/keeping?lists={}#h-lists", segment(n))),
         due: v.due.iter().map(due).collect(),
+        due_next: v.due_next.as_deref().map(|n| format!("/keeping?due={}#h-due", segment(n))),
         responsible: site.pages.responsible(),
         done: with.done,
         refusal: with.refusal,
@@ -126,11 +132,15 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
 #[serde(default)]
 pub(super) struct DoneQuery {
     done: String,
+    lists: Option<String>,
+    due: Option<String>,
 }
 
 pub(super) async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
     let done = done(&q.done, visitor.lang.words());
-    let shown = show(&site, &visitor, With { done, ..With::default() }).await;
+    let cursor = |text: Option<String>| filled(text.as_deref()).map(str::to_owned);
+    let asked = DisposalQuery { lists: cursor(q.lists), due: cursor(q.due) };
+    let shown = show(&site, &visitor, With { done, asked, ..With::default() }).await;
     shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
 }
 

@@ -258,7 +258,7 @@ async fn show_one(
                     DeviceState::Approved => Pill::new("safe", o.mark_in_use),
                     state => Pill::new("idle", w.device_state(state)),
                 };
-                let who = w.actor(&crate::web::keeping::actor(&m.by));
+                let who = c.named(&crate::web::keeping::actor(&m.by));
                 (c.near(m.at), who, pill, m.reason.clone().unwrap_or_default())
             })
             .collect(),

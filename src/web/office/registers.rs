@@ -21,20 +21,18 @@ use super::admin::{TriedLine, figures, tried_line};
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::office::{RegisterColumn, ToldLink};
-use crate::domain::register::Register;
+use crate::domain::register::{Entry, Register};
 use crate::domain::rights::Action;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::domain::words::office::OfficeWords;
 use crate::web::keeping::actor;
+use crate::web::paging::{AfterQuery, filled, href};
 use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::registers::REGISTER_BYTES;
 use crate::web::routes::{Need, Routes};
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
-
-/// Entries of a register that are shown.
-const ENTRIES: u32 = 200;
 
 /// Pages, forms and API.
 pub fn routes(r: Routes) -> Routes {
@@ -48,6 +46,7 @@ pub fn routes(r: Routes) -> Routes {
         .post_up_to("/registers/{register}", import, REGISTER_BYTES, upload)
         .get("/api/v1/registers", import, list_registers)
         .get("/api/v1/registers/{register}", import, list_entries)
+        .get("/api/v1/registers/{register}/template", import, template)
         .post_up_to("/api/v1/registers/{register}/trial", import, REGISTER_BYTES, try_register)
         .get("/api/v1/registers/rules", import, rules_told)
         .post("/api/v1/registers/rules/trial", import, try_rules_told)
@@ -83,6 +82,7 @@ struct RegistersPage<'a> {
     o: &'static OfficeWords,
     lines: Vec<RegisterLine>,
     imports: Vec<ImportLine>,
+    next: Option<String>,
     done: Option<String>,
     refusal: Option<String>,
 }
@@ -91,6 +91,7 @@ struct RegistersPage<'a> {
 #[serde(default)]
 struct DoneQuery {
     done: String,
+    after: Option<String>,
 }
 
 async fn registers(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
@@ -100,7 +101,8 @@ async fn registers(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Qu
         "imported" => Some(o.import_done.to_owned()),
         _ => None,
     };
-    show(&site, &visitor, done, None).await.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
+    let shown = show(&site, &visitor, filled(q.after.as_deref()), done, None).await;
+    shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
 }
 
 fn columns_line(columns: &[RegisterColumn], w: &Words) -> String {
@@ -114,12 +116,13 @@ fn columns_line(columns: &[RegisterColumn], w: &Words) -> String {
 async fn show(
     site: &Site,
     visitor: &Visitor,
+    after: Option<&str>,
     done: Option<String>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
     let c = site.ctx(visitor, Nav::Cases).await?;
     let (w, office) = (c.w, site.pages.office());
-    let view = office.registers().await?;
+    let view = office.registers(after).await?;
     let lines = view.registers.iter().map(|(register, count)| RegisterLine {
         word: register.as_str(),
         name: w.register_name(*register),
@@ -135,8 +138,15 @@ async fn show(
         at: c.near(i.at),
         undone: i.undone.map(|at| c.near(at)),
     });
-    let page =
-        RegistersPage { lines: lines.collect(), imports: imports.collect(), done, refusal, o: w.office(), c: &c };
+    let page = RegistersPage {
+        lines: lines.collect(),
+        imports: imports.collect(),
+        next: view.next.as_deref().map(|next| href("/registers", &[], next)),
+        done,
+        refusal,
+        o: w.office(),
+        c: &c,
+    };
     Ok(Html(page.render()?).into_response())
 }
 
@@ -150,7 +160,7 @@ struct EntriesPage<'a> {
     find: String,
     header: Vec<&'static str>,
     rows: Vec<Vec<String>>,
-    cut: bool,
+    next: Option<String>,
 }
 
 /// What is looked for in a register.
@@ -160,6 +170,8 @@ struct EntriesPage<'a> {
 pub struct FindQuery {
     /// Only those that contain this: a name, a number, half of either.
     pub find: String,
+    /// Cursor: `next` of the page before.
+    pub after: Option<String>,
 }
 
 async fn entries(
@@ -175,16 +187,17 @@ async fn entries(
         let c = site.ctx(&visitor, Nav::Cases).await?;
         let office = site.pages.office();
         let columns = office.premises().columns(register);
-        let found = office.entries(register, &q.find, ENTRIES).await?;
-        let row = |entry: &crate::domain::register::Entry| {
+        let found = office.entries(register, &q.find, filled(q.after.as_deref())).await?;
+        let pairs = [if q.find.is_empty() { String::new() } else { format!("find={}", present::segment(&q.find)) }];
+        let row = |entry: &Entry| {
             columns.iter().map(|column| entry.get(column.name).unwrap_or_default().to_owned()).collect()
         };
         let page = EntriesPage {
             name: c.w.register_name(register),
             word: register.as_str(),
             header: columns.iter().map(|column| c.w.column(column.chinese, column.name)).collect(),
-            cut: found.len() == ENTRIES as usize,
-            rows: found.iter().map(row).collect(),
+            next: found.next.map(|next| href(&format!("/registers/{}", register.as_str()), &pairs, &next)),
+            rows: found.rows.iter().map(row).collect(),
             find: q.find.clone(),
             o: c.w.office(),
             c: &c,
@@ -194,7 +207,15 @@ async fn entries(
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
 
-async fn template(State(site): State<Arc<Site>>, visitor: Visitor, Path(word): Path<String>) -> Response {
+/// A file for a register, with its columns and nothing in them.
+#[utoipa::path(get, path = "/api/v1/registers/{register}/template",
+    params(("register" = String, Path, description = "unit, officer, recorder, party, case or catalogue")),
+    responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn template(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(word): Path<String>,
+) -> Response {
     match register_of(&word) {
         Ok(register) => {
             let name = format!("attachment; filename=\"{}.csv\"", register.as_str());
@@ -202,7 +223,7 @@ async fn template(State(site): State<Arc<Site>>, visitor: Visitor, Path(word): P
                 [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
             (head, site.pages.office().premises().template(register)).into_response()
         }
-        Err(trouble) => trouble.page(&site, &visitor),
+        Err(trouble) => trouble.answer(&site, &visitor),
     }
 }
 
@@ -334,7 +355,7 @@ async fn undo(State(site): State<Arc<Site>>, visitor: Visitor, Path(import): Pat
             Err(trouble @ (Trouble::Conflict(_) | Trouble::Missing(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 let visitor = Visitor { path: "/registers".to_owned(), ..visitor.clone() };
-                Ok((trouble.status(), show(&site, &visitor, None, refusal).await?).into_response())
+                Ok((trouble.status(), show(&site, &visitor, None, None, refusal).await?).into_response())
             }
             Err(trouble) => Err(trouble),
         }
@@ -420,6 +441,18 @@ pub struct RegistersNow {
     pub registers: std::collections::BTreeMap<String, u64>,
     /// Imports, newest first.
     pub imports: Vec<ImportItem>,
+    /// Cursor of the next page of those; null on the last one.
+    pub next: Option<String>,
+}
+
+/// Entries of a register.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntryPage {
+    /// In the order of their names, each with its canonical values.
+    #[schema(value_type = Vec<std::collections::BTreeMap<String, String>>)]
+    pub items: Vec<Entry>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
 }
 
 /// An import.
@@ -446,9 +479,14 @@ pub struct ImportItem {
 }
 
 /// Registers, how many entries each has, and what was imported.
-#[utoipa::path(get, path = "/api/v1/registers", responses((status = 200, body = RegistersNow), (status = 503, body = Problem)))]
-pub(in crate::web) async fn list_registers(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
-    match site.pages.office().registers().await {
+#[utoipa::path(get, path = "/api/v1/registers", params(AfterQuery), responses((status = 200, body = RegistersNow),
+    (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn list_registers(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Query(q): Query<AfterQuery>,
+) -> Response {
+    match site.pages.office().registers(q.place()).await {
         Ok(view) => {
             let item = |i: crate::web::view::office::ImportView| ImportItem {
                 import: i.import,
@@ -462,16 +500,17 @@ pub(in crate::web) async fn list_registers(State(site): State<Arc<Site>>, visito
                 undone_at: i.undone.map(|at| at.rfc3339()),
             };
             let registers = view.registers.iter().map(|(r, n)| (r.as_str().to_owned(), *n)).collect();
-            Json(RegistersNow { registers, imports: view.imports.into_iter().map(item).collect() }).into_response()
+            let imports = view.imports.into_iter().map(item).collect();
+            Json(RegistersNow { registers, imports, next: view.next }).into_response()
         }
         Err(e) => Trouble::from(e).problem(&visitor),
     }
 }
 
-/// Entries of a register that contain a text, at most 200, each with its canonical values.
+/// Entries of a register that contain a text, each with its canonical values.
 #[utoipa::path(get, path = "/api/v1/registers/{register}",
     params(("register" = String, Path, description = "unit, officer, recorder, party, case or catalogue"), FindQuery),
-    responses((status = 200, description = "Entries", body = serde_json::Value), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = EntryPage), (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn list_entries(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
@@ -482,7 +521,8 @@ pub(in crate::web) async fn list_entries(
         let register = register_of(&word)?;
         let terms = format!("{} {}", register.as_str(), q.find);
         site.log_access(&visitor, Access { what: "search", terms: Some(&terms), ..Access::default() }).await?;
-        Ok(Json(site.pages.office().entries(register, &q.find, ENTRIES).await?).into_response())
+        let found = site.pages.office().entries(register, &q.find, filled(q.after.as_deref())).await?;
+        Ok(Json(EntryPage { items: found.rows, next: found.next }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }

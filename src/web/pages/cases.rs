@@ -154,7 +154,7 @@ pub(in crate::web) async fn show_case(
         if v.kind != "case" {
             about.insert(0, w.case_kind(&v.kind).into());
         }
-        about.extend([w.videos(v.clips_total), w.footage(v.duration_ms), w.size(v.bytes), w.station_count(v.stations)]);
+        about.extend([w.videos(v.clips_total), w.footage(v.duration_ms), w.size(v.bytes)]);
         let mut pills = Vec::new();
         if v.clips_total > 0 {
             let all = v.proven == v.clips_total;

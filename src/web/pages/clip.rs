@@ -16,12 +16,14 @@ use crate::domain::record::Field;
 use crate::domain::rights::Action;
 use crate::domain::time::position_ms;
 use crate::domain::why::Why;
+use crate::web::derivatives::Typed;
 use crate::web::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
 use crate::web::present::clips::Pill;
 use crate::web::present::derived::DerivedLine;
 use crate::web::present::{self, Ctx, Nav, Stamp};
+use crate::web::purpose::{self, Question};
 use crate::web::site::{Access, Site, Visitor};
-use crate::web::trouble::Trouble;
+use crate::web::trouble::{Asking, Trouble};
 use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
 use crate::web::view::derived::DerivedView;
 use crate::web::view::keeping::Kept;
@@ -66,7 +68,14 @@ struct ClipPage<'a> {
     /// Empty where it was sealed without.
     sm3: String,
     derived: Vec<DerivedLine>,
-    at: String,
+    /// There is footage of which files can be derived.
+    derivable: bool,
+    /// What was typed into the form of a derived file.
+    typed: Typed,
+    /// What stands in the place of what would be shown, until it is answered.
+    question: Option<Question>,
+    /// The file that is saved once this page is there.
+    save: Option<String>,
 }
 
 /// What a form left behind: a word of success, or a refusal with what was typed.
@@ -81,10 +90,34 @@ pub(in crate::web) struct After {
     fields: Vec<(String, String)>,
     /// The place in the clip that the address names.
     t: Option<String>,
+    /// What is to be saved: `original`, or the id of a derived file.
+    save: Option<String>,
+    derive: Option<Typed>,
 }
 
-fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView], after: After) -> ClipPage<'a> {
+fn clip_page<'a>(
+    c: &'a Ctx,
+    v: &ClipView,
+    kept: &Kept,
+    derived: &[DerivedView],
+    asking: Option<&Asking>,
+    after: After,
+) -> ClipPage<'a> {
     let (r, w) = (&v.record, c.w);
+    let playable = if kept.disposed.is_some() { Playable::Gone } else { v.playable() };
+    let question = asking.filter(|_| playable.shows()).map(|asking| {
+        // The address of the page, and there the player.
+        Question::on_page(asking, format!("{}#player", c.path), w)
+    });
+    let screen = present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none());
+    let has_bytes = v.has_bytes() && kept.disposed.is_none();
+    let derived: Vec<DerivedLine> = derived.iter().map(|d| present::derived::line(d, c)).collect();
+    let save = match after.save.as_deref() {
+        Some("original") => has_bytes.then(|| original(v.id)),
+        Some(id) => derived.iter().find(|d| d.id == id).and_then(|d| d.href.clone()),
+        None => None,
+    };
+    let begin = after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default();
     let mut inputs = present::clip::inputs(v, w);
     for input in &mut inputs {
         if let Some((_, typed)) = after.fields.iter().find(|(name, _)| name == input.name) {
@@ -105,10 +138,11 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         typed_case: after.typed_case,
         meant: after.meant,
         typed_link: after.typed_link,
-        playable: if kept.disposed.is_some() { Playable::Gone } else { v.playable() },
-        screen: present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none()),
+        playable,
+        derivable: screen.is_some(),
+        screen: screen.filter(|_| question.is_none()),
         read_from: v.read_from().map(str::to_owned).filter(|_| kept.disposed.is_none()),
-        has_bytes: v.has_bytes() && kept.disposed.is_none(),
+        has_bytes,
         kept: keeping::clip_block(kept, c),
         pills: present::clip::pills(v, w),
         required: present::clip::required(v, c),
@@ -134,10 +168,17 @@ fn clip_page<'a>(c: &'a Ctx, v: &ClipView, kept: &Kept, derived: &[DerivedView],
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
         sm3: r.sm3.clone().unwrap_or_default(),
-        derived: derived.iter().map(|d| present::derived::line(d, c)).collect(),
-        at: after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default().to_owned(),
+        derived,
+        typed: after.derive.unwrap_or_else(|| Typed { from: begin.to_owned(), ..Typed::default() }),
+        question,
+        save,
         c,
     }
+}
+
+/// Where the original bytes are saved.
+fn original(clip: ClipId) -> String {
+    format!("/clips/{clip}/media?download=1")
 }
 
 pub(super) async fn clip(
@@ -157,7 +198,7 @@ pub(super) async fn clip(
             Some(word) => keeping::done(word, w),
             None => None,
         };
-        show(&site, &visitor, &id, After { done, t: q.t, ..After::default() }).await
+        show(&site, &visitor, &id, After { done, t: q.t, save: q.save, ..After::default() }).await
     };
     answered(&site, &visitor, answer.await)
 }
@@ -180,14 +221,27 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
         return page(&keeping::IsolatedPage::of(&c, clip, &kept, copies, responsible, after.done, after.refusal));
     }
     let derived = site.pages.derived(clip).await?;
-    page(&clip_page(&c, &view, &kept, &derived, after))
+    // Seeing its record is one right, watching it is another: a player could not ask for the reason.
+    let asking = purpose::missing(site, visitor, Action::PlayClip, clip).await?;
+    page(&clip_page(&c, &view, &kept, &derived, asking.as_ref(), after))
 }
 
-/// The page of a clip again, with why what its form asked for was not done.
-pub(in crate::web) async fn refused(site: &Site, visitor: &Visitor, id: &str, refusal: String) -> Answer {
+/// The page of a clip again, with why no file was derived of it and what was typed for one.
+pub(in crate::web) async fn not_derived(
+    site: &Site,
+    visitor: &Visitor,
+    id: &str,
+    refusal: String,
+    typed: Typed,
+) -> Answer {
+    again(site, visitor, id, After { refusal: Some(refusal), derive: Some(typed), ..After::default() }).await
+}
+
+/// The page of a clip again, after a form on it.
+async fn again(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
     // The page belongs to the clip, not to the form's address.
     let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
-    show(site, &visitor, id, After { refusal: Some(refusal), ..After::default() }).await
+    show(site, &visitor, id, after).await
 }
 
 /// Carries a form's request out: back to the clip with a word, or the clip again with the refusal and what was typed.
@@ -206,9 +260,7 @@ pub(in crate::web) async fn change(
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 let meant = trouble.meant();
-                // The page belongs to the clip, not to the form's address.
-                let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
-                let html = show(site, &visitor, id, After { refusal, meant, ..typed }).await?;
+                let html = again(site, visitor, id, After { refusal, meant, ..typed }).await?;
                 Ok((trouble.status(), html).into_response())
             }
             Err(trouble) => Err(trouble),

@@ -70,6 +70,8 @@ pub struct Screen {
     pub fps: String,
     /// Length in milliseconds, 0 where that is not known.
     pub ms: i64,
+    /// Length in bytes.
+    pub bytes: u64,
     /// Places of the contact sheet.
     pub strip: Vec<StripPlace>,
     /// Width of the sheet, pixels.
@@ -168,6 +170,7 @@ pub fn screen(view: &ClipView, t: Option<&str>, w: &Words) -> Option<Screen> {
         derived,
         fps: r.fps.map(|fps| fps.to_string()).unwrap_or_default(),
         ms,
+        bytes: r.size_bytes,
         strip: strip.into_iter().map(|at| StripPlace { seconds: seconds(at), label: w.footage(at as i64) }).collect(),
         sheet_width: SHEET_COLUMNS * TILE_WIDTH_PX,
         sheet_height: SHEET_PICTURES.div_ceil(SHEET_COLUMNS) * TILE_HEIGHT_PX,

@@ -96,8 +96,6 @@ pub struct OverdueLine {
 
 /// Cases that a report lists.
 const GAPS: usize = 200;
-/// Cases that their own page lists.
-const CASES: usize = 1_000;
 const FIGURES: [Figure; 11] = [
     Figure::Recorded,
     Figure::AtOnce,
@@ -213,7 +211,8 @@ pub fn gaps(v: &ReportView, c: &Ctx) -> Vec<GapLine> {
     v.report.gaps.rows.iter().take(GAPS).map(|g| gap_line(g, c)).collect()
 }
 
-fn gap_line(g: &CaseGaps, c: &Ctx) -> GapLine {
+/// A case in words.
+pub fn gap_line(g: &CaseGaps, c: &Ctx) -> GapLine {
     let joint = if c.w.lang == crate::domain::words::Lang::Zh { "、" } else { ", " };
     let href = case_href(&g.number);
     GapLine {
@@ -309,11 +308,11 @@ pub fn records(v: &ReportView, query: &ReportQuery, c: &Ctx) -> Vec<(&'static st
     CasesOf::ALL.into_iter().map(figure).collect()
 }
 
-/// The cases behind a figure, and how many there are in all.
-pub fn cases(v: &ReportView, of: CasesOf, c: &Ctx) -> (Vec<GapLine>, u64) {
+/// The cases behind a figure, in the order of their numbers.
+pub fn behind(v: &ReportView, of: CasesOf) -> Vec<&CaseGaps> {
     let mut all: Vec<&CaseGaps> = v.report.gaps.rows.iter().chain(&v.report.gaps.sound).filter(|g| of.has(g)).collect();
     all.sort_by(|a, b| a.number.cmp(&b.number));
-    (all.iter().take(CASES).map(|g| gap_line(g, c)).collect(), all.len() as u64)
+    all
 }
 
 /// Recorders that did not come back in time.

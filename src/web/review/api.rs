@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,18 +17,29 @@ use crate::domain::review::total;
 use crate::domain::rights::Action::{MarkCase, ReviewCase, SeeReview};
 use crate::domain::why::Why;
 use crate::web::asked::json;
+use crate::web::paging::AfterQuery;
 use crate::web::routes::{Need, Routes};
-use crate::web::site::{Site, Visitor};
+use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
 use crate::web::view::Person;
 
 /// The API.
 pub fn routes(r: Routes) -> Routes {
-    r.get("/api/v1/cases/{number}/review", Need::May(SeeReview), get_review)
+    r.get("/api/v1/reviews", Need::May(SeeReview), list_reviews)
+        .get("/api/v1/cases/{number}/review", Need::May(SeeReview), get_review)
         .post("/api/v1/cases/{number}/review/notes", Need::Case(ReviewCase), add_note)
         .delete("/api/v1/cases/{number}/review/notes/{note}", Need::Case(ReviewCase), withdraw_note)
         .post("/api/v1/cases/{number}/review/opinion", Need::Case(ReviewCase), give_opinion)
         .post("/api/v1/cases/{number}/review/sheet", Need::Case(MarkCase), mark_case)
+}
+
+/// Cases that stand sent for review.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReviewList {
+    /// Their numbers, the one that was sent last first.
+    pub items: Vec<String>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
 }
 
 /// The legal review of a case.
@@ -36,6 +47,12 @@ pub fn routes(r: Routes) -> Routes {
 pub struct ReviewNow {
     /// Its number.
     pub case_no: String,
+    /// Party.
+    pub party_ref: Option<String>,
+    /// Cause.
+    pub cause: Option<String>,
+    /// Kind of enforcement.
+    pub enforcement_kind: Option<String>,
     /// Record ids of its clips, by capture.
     pub clips: Vec<String>,
     /// Documents beside them, as they were filed.
@@ -85,6 +102,8 @@ pub struct OpinionNow {
     pub verdict: &'static str,
     /// In words.
     pub words: String,
+    /// How many matters stood how when it was given.
+    pub coverage: std::collections::BTreeMap<String, u64>,
     /// By whom.
     pub by: String,
     /// When, RFC 3339.
@@ -98,10 +117,25 @@ pub struct SheetNow {
     pub points: u32,
     /// Points that there may be.
     pub of: u32,
+    /// Each item of it.
+    pub marks: Vec<MarkNow>,
     /// By whom.
     pub by: String,
     /// When, RFC 3339.
     pub made_at: String,
+}
+
+/// An item of a review sheet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MarkNow {
+    /// What was looked at.
+    pub item: String,
+    /// Points that it may bring.
+    pub of: u32,
+    /// Points that it brought.
+    pub points: u32,
+    /// Why not all of them.
+    pub remark: String,
 }
 
 /// A new note.
@@ -140,6 +174,23 @@ pub struct MarkBody {
     /// Why not all of them.
     #[serde(default)]
     pub remark: String,
+}
+
+/// Cases that stand sent for review, of those that whoever asks may see.
+#[utoipa::path(get, path = "/api/v1/reviews", params(AfterQuery), responses((status = 200, body = ReviewList),
+    (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn list_reviews(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    q: Result<Query<AfterQuery>, QueryRejection>,
+) -> Response {
+    let answer = async {
+        let Query(q) = q?;
+        site.log_access(&visitor, Access { what: "list", terms: Some("reviews"), ..Access::default() }).await?;
+        let sent = site.pages.sent_cases(&visitor.who.within(SeeReview), q.place()).await?;
+        Ok(Json(ReviewList { items: sent.numbers, next: sent.next }).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
 /// The legal review of a case: its clips, notes, opinions and review sheets.
@@ -183,6 +234,7 @@ pub(in crate::web) async fn get_review(
                 .map(|o| OpinionNow {
                     verdict: o.verdict.as_str(),
                     words: o.words.clone(),
+                    coverage: o.coverage.iter().cloned().collect(),
                     by: by(&o.by),
                     given_at: o.given.rfc3339_in(&site.zone),
                 })
@@ -192,9 +244,19 @@ pub(in crate::web) async fn get_review(
                 .iter()
                 .map(|s| {
                     let (points, of) = total(&s.marks);
-                    SheetNow { points, of, by: by(&s.by), made_at: s.made.rfc3339_in(&site.zone) }
+                    let marks = s.marks.iter().map(|m| MarkNow {
+                        item: m.item.clone(),
+                        of: m.most,
+                        points: m.points,
+                        remark: m.remark.clone(),
+                    });
+                    let marks = marks.collect();
+                    SheetNow { points, of, marks, by: by(&s.by), made_at: s.made.rfc3339_in(&site.zone) }
                 })
                 .collect(),
+            party_ref: v.party,
+            cause: v.cause,
+            enforcement_kind: v.kind,
             case_no: v.number,
         };
         Ok(Json(now).into_response())

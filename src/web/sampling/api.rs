@@ -7,22 +7,39 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{PeriodQuery, carry_out, numbers, read_one};
 use crate::domain::command::Request;
 use crate::domain::oversight::OversightAsk;
 use crate::domain::rights::Action;
 use crate::web::asked::json;
+use crate::web::paging::filled;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
 use crate::web::view::Person;
+use crate::web::view::sampling::SamplesQuery;
+
+/// Which samples.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct SamplesAsked {
+    /// `2026-06`, or another period; all of them where it is absent. The ranking is of the same.
+    pub period: Option<String>,
+    /// Of this unit alone; `-` for officers of whom nobody knows it. The ranking is of all units.
+    pub unit: Option<String>,
+    /// Cursor: `next` of the page before.
+    pub after: Option<String>,
+}
 
 /// Samples and the ranking of units.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Samples {
     /// Newest first.
     pub samples: Vec<SampleNow>,
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
     /// Units by what was found.
     pub ranking: Vec<UnitRank>,
 }
@@ -167,17 +184,22 @@ fn by(person: &Person) -> String {
 }
 
 /// Samples, newest first, and the ranking of units.
-#[utoipa::path(get, path = "/api/v1/samples", params(PeriodQuery), responses(
+#[utoipa::path(get, path = "/api/v1/samples", params(SamplesAsked), responses(
     (status = 200, body = Samples), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn list_samples(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
-    Query(q): Query<PeriodQuery>,
+    Query(q): Query<SamplesAsked>,
 ) -> Response {
     let answer = async {
-        let period = q.resolve()?;
+        let text = |text: Option<String>| filled(text.as_deref()).map(str::to_owned);
+        let asked = SamplesQuery {
+            period: PeriodQuery { period: q.period }.resolve()?,
+            unit: text(q.unit).map(|unit| if unit == "-" { String::new() } else { unit }),
+            after: text(q.after),
+        };
         site.log_access(&visitor, Access { what: "list", terms: Some("samples"), ..Access::default() }).await?;
-        let v = site.pages.samples(period, &visitor.who.within(Action::SeeSamples)).await?;
+        let v = site.pages.samples(&asked, &visitor.who.within(Action::SeeSamples)).await?;
         let samples = v
             .rows
             .iter()
@@ -202,7 +224,7 @@ pub(in crate::web) async fn list_samples(
             overdue: r.overdue,
             closed: r.closed,
         });
-        Ok(Json(Samples { samples, ranking: ranking.collect() }).into_response())
+        Ok(Json(Samples { samples, next: v.next, ranking: ranking.collect() }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }

@@ -15,12 +15,13 @@ use crate::domain::report::Period;
 use crate::domain::rights::Action;
 use crate::domain::supervision::Rank;
 use crate::domain::why::Why;
+use crate::web::paging;
 use crate::web::present::clips::Pill;
 use crate::web::present::reports::Cell;
 use crate::web::present::{Ctx, Nav, Stamp, segment};
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::Trouble;
-use crate::web::view::sampling::SamplesView;
+use crate::web::view::sampling::{SamplesQuery, SamplesView};
 
 struct ListLine {
     href: String,
@@ -49,6 +50,7 @@ struct ListPage<'a> {
     units: Vec<String>,
     checklist: Vec<String>,
     rows: Vec<ListLine>,
+    next: Option<String>,
     ranks: Vec<RankLine>,
 }
 
@@ -56,15 +58,16 @@ fn period_name(word: &str, c: &Ctx) -> String {
     Period::parse(word).map_or_else(|_| word.to_owned(), |p| c.w.period(p))
 }
 
-fn rank_line(rank: &Rank, v: &SamplesView, period: Option<Period>, c: &Ctx) -> RankLine {
+fn rank_line(rank: &Rank, v: &SamplesView, asked: &SamplesQuery, c: &Ctx) -> RankLine {
     let w = c.w;
+    let whole = v.next.is_none() && asked.after.is_none() && asked.unit.is_none();
     let mut samples = v.rows.iter().filter(|s| s.unit == rank.unit).map(|s| s.sample);
     let href = match (samples.next(), samples.next()) {
-        (Some(only), None) => format!("/sampling/{only}"),
+        // Known to be the only one where all of them are on this page.
+        (Some(only), None) if whole => format!("/sampling/{only}"),
         _ => {
-            let period = period.map(|p| format!("period={}&", segment(&p.to_string()))).unwrap_or_default();
-            let unit = if rank.unit.is_empty() { "-".to_owned() } else { segment(&rank.unit) };
-            format!("/sampling?{period}unit={unit}#h-samples")
+            let pairs = pairs(asked.period, Some(&rank.unit)).join("&");
+            format!("/sampling?{pairs}#h-samples")
         }
     };
     let counts = [rank.drawn, rank.judged, rank.fine, rank.flaws, rank.open, rank.overdue, rank.closed];
@@ -77,16 +80,21 @@ fn rank_line(rank: &Rank, v: &SamplesView, period: Option<Period>, c: &Ctx) -> R
     }
 }
 
-/// What the list is narrowed to: a period, and a unit, of which an empty one stands for officers of whom nobody knows it.
-type Narrowed = (Option<Period>, Option<String>);
+/// What the list is narrowed to, as an address has it.
+fn pairs(period: Option<Period>, unit: Option<&str>) -> Vec<String> {
+    let period = period.map(|p| format!("period={}", segment(&p.to_string())));
+    let unit = unit.map(|u| format!("unit={}", if u.is_empty() { "-".to_owned() } else { segment(u) }));
+    [period, unit].into_iter().flatten().collect()
+}
 
-fn list_page<'a>(v: SamplesView, (period, unit): Narrowed, refusal: Option<String>, c: &'a Ctx) -> ListPage<'a> {
-    let ranks = v.ranks.iter().map(|r| rank_line(r, &v, period, c)).collect();
+fn list_page<'a>(v: SamplesView, asked: &SamplesQuery, refusal: Option<String>, c: &'a Ctx) -> ListPage<'a> {
+    let period = asked.period;
+    let ranks = v.ranks.iter().map(|r| rank_line(r, &v, asked, c)).collect();
+    let next = v.next.as_deref().map(|n| paging::href("/sampling", &pairs(period, asked.unit.as_deref()), n));
     let today = c.now.zoned(&c.zone).date();
     let rows = v
         .rows
         .iter()
-        .filter(|s| unit.as_ref().is_none_or(|unit| s.unit == *unit))
         .map(|s| {
             let mut pills: Vec<Pill> = s
                 .standings
@@ -114,6 +122,7 @@ fn list_page<'a>(v: SamplesView, (period, unit): Narrowed, refusal: Option<Strin
         units: v.units,
         checklist: v.checklist,
         rows,
+        next,
         ranks,
         c,
     }
@@ -122,14 +131,14 @@ fn list_page<'a>(v: SamplesView, (period, unit): Narrowed, refusal: Option<Strin
 async fn show_list(
     site: &Site,
     visitor: &Visitor,
-    narrowed: Narrowed,
+    asked: &SamplesQuery,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
     site.log_access(visitor, Access { what: "list", terms: Some("samples"), ..Access::default() }).await?;
     let visitor = Visitor { path: "/sampling".to_owned(), ..visitor.clone() };
     let c = site.ctx(&visitor, Nav::Sampling).await?;
-    let v = site.pages.samples(narrowed.0, &visitor.who.within(Action::SeeSamples)).await?;
-    Ok(Html(list_page(v, narrowed, refusal, &c).render()?).into_response())
+    let v = site.pages.samples(asked, &visitor.who.within(Action::SeeSamples)).await?;
+    Ok(Html(list_page(v, asked, refusal, &c).render()?).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -137,6 +146,7 @@ async fn show_list(
 pub(super) struct ListQuery {
     period: Option<String>,
     unit: Option<String>,
+    after: Option<String>,
 }
 
 pub(super) async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<ListQuery>) -> Response {
@@ -144,7 +154,8 @@ pub(super) async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(
         let period = PeriodQuery { period: q.period }.resolve()?;
         let unit = q.unit.map(|u| u.trim().to_owned()).filter(|u| !u.is_empty());
         let unit = unit.map(|u| if u == "-" { String::new() } else { u });
-        show_list(&site, &visitor, (period, unit), None).await
+        let after = paging::filled(q.after.as_deref()).map(str::to_owned);
+        show_list(&site, &visitor, &SamplesQuery { period, unit, after }, None).await
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
@@ -185,7 +196,8 @@ pub(super) async fn draw(
             }
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_) | Trouble::Missing(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
-                Ok((trouble.status(), show_list(&site, &visitor, (None, None), refusal).await?).into_response())
+                Ok((trouble.status(), show_list(&site, &visitor, &SamplesQuery::default(), refusal).await?)
+                    .into_response())
             }
             Err(trouble) => Err(trouble),
         }

@@ -12,6 +12,8 @@ pub struct AlarmsView {
     pub standing: Vec<(Alarm, Option<Risen>)>,
     /// What is over, newest first.
     pub over: Vec<OverView>,
+    /// Cursor of the next page of them.
+    pub next: Option<String>,
     /// Who is told, in the order of the configuration.
     pub receivers: Vec<ReceiverView>,
 }

@@ -39,8 +39,6 @@ pub struct CaseView {
     pub proven: u64,
     /// How many lack a required fact.
     pub incomplete: u64,
-    /// Stations that hold clips of it.
-    pub stations: u64,
     /// Whoever looks may know what is known of the case itself: party and cause by the register, holds, filing.
     pub known: bool,
     /// All of it is of the clips that whoever looks may see, and there may be others.

@@ -124,6 +124,13 @@ pub enum Playable {
     Unknown,
 }
 
+impl Playable {
+    /// Whether the page shows something of the footage itself.
+    pub fn shows(self) -> bool {
+        matches!(self, Self::Video | Self::Audio | Self::Picture | Self::Preview | Self::Unknown)
+    }
+}
+
 /// Pictures and sound that a worker decodes and browsers may not (`media::elements` has the decoders).
 const DECODED_PICTURES: [&str; 9] = ["h264", "h265", "mjpeg", "mpeg4", "mpeg2", "mpeg1", "vp8", "vp9", "jpeg"];
 const DECODED_SOUND: [&str; 14] =

@@ -160,6 +160,8 @@ pub struct ClipRow {
     pub duration_ms: Option<i64>,
     /// Bytes.
     pub size_bytes: u64,
+    /// Pictures a second, where they were told.
+    pub fps: Option<f64>,
     /// Its name on the recorder, escaped.
     pub file_name: String,
     /// The recorder.

@@ -54,6 +54,8 @@ pub struct ExportView {
 pub struct ExportsView {
     /// The packages.
     pub exports: Vec<ExportView>,
+    /// Cursor of the next page of them.
+    pub next: Option<String>,
     /// Names of the destinations.
     pub destinations: Vec<String>,
     /// Another person must confirm what somebody who signed in asks for.

@@ -45,6 +45,15 @@ pub struct CaseKept {
     pub sent: Vec<SentRow>,
 }
 
+/// What is asked for of disposal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DisposalQuery {
+    /// Cursor of the page of lists.
+    pub lists: Option<String>,
+    /// Cursor of the page of clips that are due.
+    pub due: Option<String>,
+}
+
 /// The page of keeping, within the bounds of whoever looks.
 #[derive(Debug, Clone, Default)]
 pub struct KeepingView {
@@ -56,8 +65,12 @@ pub struct KeepingView {
     pub reopenings: Vec<(FilingRow, String)>,
     /// Lists of disposal, newest first, with how many clips they have and how many of them are gone.
     pub disposals: Vec<(DisposalRow, u64, u64)>,
+    /// Cursor of the next page of them.
+    pub disposals_next: Option<String>,
     /// Clips whose retention is over.
     pub due: Vec<DueRow>,
+    /// Cursor of the next page of them.
+    pub due_next: Option<String>,
 }
 
 /// A list of disposal with its clips.
@@ -123,13 +136,13 @@ pub trait Reading: Send + Sync {
     fn kept(&self, clip: ClipId) -> BoxFuture<'_, Result<Kept, ReadError>>;
     /// What stands on a case, by any of its numbers.
     fn case_kept<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseKept, ReadError>>;
-    /// The page of keeping: holds and cases `within` these bounds, isolated ids within others; with what is due where
-    /// `disposal` says so.
+    /// The page of keeping: holds and cases `within` these bounds, isolated ids within others; with a page of
+    /// what is due and of the lists where `disposal` asks for them.
     fn keeping<'a>(
         &'a self,
         within: &'a Within,
         isolated: &'a Within,
-        disposal: bool,
+        disposal: Option<&'a DisposalQuery>,
     ) -> BoxFuture<'a, Result<KeepingView, ReadError>>;
     /// A list of disposal; `None` where there is none of that number.
     fn disposal(&self, disposal: i64) -> BoxFuture<'_, Result<Option<DisposalView>, ReadError>>;

@@ -5,7 +5,7 @@ use crate::domain::clip::ProofLevel;
 use crate::domain::device::DeviceState;
 use crate::domain::error::Retry;
 use crate::domain::office::{Place, Trial};
-use crate::domain::register::Register;
+use crate::domain::register::{Entry, Register};
 use crate::domain::time::UtcMs;
 
 /// A recorder that is out.
@@ -260,6 +260,17 @@ pub struct RegistersView {
     pub registers: Vec<(Register, u64)>,
     /// Imports, newest first.
     pub imports: Vec<ImportView>,
+    /// Cursor of the next page of them.
+    pub next: Option<String>,
+}
+
+/// Entries of a register.
+#[derive(Debug, Clone, Default)]
+pub struct EntriesView {
+    /// In the order of their names.
+    pub rows: Vec<Entry>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
 }
 
 /// An import.

@@ -10,6 +10,15 @@ use crate::domain::ids::ClipId;
 use crate::domain::review::{Mark, Verdict};
 use crate::domain::time::UtcMs;
 
+/// A page of the cases that stand sent for review.
+#[derive(Debug, Clone, Default)]
+pub struct SentView {
+    /// Their numbers, the one that was sent last first.
+    pub numbers: Vec<String>,
+    /// Cursor of the next page.
+    pub next: Option<String>,
+}
+
 /// Everything on the page of a review.
 #[derive(Debug, Clone, Default)]
 pub struct ReviewView {

@@ -6,11 +6,24 @@ use crate::domain::report::Period;
 use crate::domain::supervision::{Point, Rank, Standing, Step};
 use crate::domain::time::UtcMs;
 
+/// Which samples are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SamplesQuery {
+    /// Of this period alone; the ranking, too.
+    pub period: Option<Period>,
+    /// Of this unit alone; an empty one stands for officers of whom nobody knows it. The ranking is of all units.
+    pub unit: Option<String>,
+    /// Cursor: `next` of the page before.
+    pub after: Option<String>,
+}
+
 /// Samples and the ranking of units.
 #[derive(Debug, Clone, Default)]
 pub struct SamplesView {
     /// Newest first.
     pub rows: Vec<SampleLine>,
+    /// Cursor of the next page of them.
+    pub next: Option<String>,
     /// Units by what was found.
     pub ranks: Vec<Rank>,
     /// Units of which a sample may be drawn.

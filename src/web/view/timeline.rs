@@ -288,6 +288,7 @@ mod tests {
             captured: Some(UtcMs(1_781_830_800_000 + start_min * 60_000)),
             duration_ms: Some(length_min * 60_000),
             size_bytes: 1,
+            fps: None,
             file_name: "a".into(),
             recorder: "r".into(),
             officer: None,

@@ -69,6 +69,10 @@ pub struct Piece {
     pub start: UtcMs,
     /// Length of that, milliseconds.
     pub ms: i64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Pictures a second, where they were told.
+    pub fps: Option<f64>,
     /// Percent.
     pub x: f64,
     /// Percent.
@@ -112,6 +116,8 @@ impl Together {
                 file_ms: row.duration_ms.unwrap_or(*ms),
                 start: UtcMs(*start),
                 ms: *ms,
+                bytes: row.size_bytes,
+                fps: row.fps.filter(|fps| *fps > 0.0),
                 x,
                 width: (place(&stretches, end) - x).max(BAR_MIN_PERCENT),
                 class: state_class(row.state),
@@ -176,6 +182,7 @@ mod tests {
             captured: Some(UtcMs(1_781_830_800_000 + start_s * 1000)),
             duration_ms: Some(length_s * 1000),
             size_bytes: 1,
+            fps: None,
             file_name: "a".into(),
             recorder: recorder.into(),
             officer: None,
@@ -202,6 +209,9 @@ mod tests {
         let t = Together::of(&rows, &TimeZone::UTC);
         assert_eq!((t.lanes.len(), t.stretches.len(), t.untimed), (2, 2, 0));
         assert_eq!(t.lanes[0].clips.len(), 3);
+        let slow = [ClipRow { fps: Some(15.0), ..row("a", 0, 60) }, ClipRow { fps: Some(0.0), ..row("b", 10, 60) }];
+        let rates = Together::of(&slow, &TimeZone::UTC).lanes;
+        assert_eq!((rates[0].clips[0].fps, rates[1].clips[0].fps), (Some(15.0), None), "each at its own rate");
         assert_eq!(t.total_ms(), 180_000, "what nobody recorded for long is cut out");
         let (one, two) = (&t.lanes[0].clips[0], &t.lanes[1].clips[0]);
         assert!(one.x < two.x && two.x < one.x + one.width, "{one:?} {two:?}");
