@@ -33,6 +33,7 @@ use super::times::{self, Reading};
 use crate::domain::ids::RecorderId;
 use crate::domain::record::{Fact, Field, NO_STAY, Origin};
 use crate::domain::time::{RecorderTime, UtcMs};
+use crate::domain::track::Track;
 
 mod start;
 
@@ -377,6 +378,13 @@ impl Said {
     }
 
     fn fact(&mut self, field: Field, origin: Origin, value: &str) {
+        // A way is longer than a word may be, and bounded by its own form; what is none is dropped.
+        if field == Field::Track {
+            if let Some(track) = Track::parse(value) {
+                self.facts.insert((field, origin), track.to_string());
+            }
+            return;
+        }
         let value = printable(value);
         if !value.is_empty() && (field != Field::Officer || names_somebody(&value)) {
             self.facts.insert((field, origin), value);

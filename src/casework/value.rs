@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::times::{self, Reading};
 use crate::domain::record::Field;
+use crate::domain::track::Track;
 use crate::domain::why::Why;
 
 /// Longest text of a field, characters.
@@ -28,6 +29,7 @@ pub fn check_value(field: Field, value: &str, zone: &TimeZone) -> Result<(), Why
         }
         Field::Lat => degrees(value, 90),
         Field::Lon => degrees(value, 180),
+        Field::Track if Track::parse(value).is_none() => Err(Why::TrackForm {}),
         Field::Datum if !["WGS84", "GCJ-02"].contains(&value) => Err(Why::DatumOneOf {}),
         Field::Sensitivity if !SENSITIVITIES.contains(&value) => {
             Err(Why::OneOf { known: SENSITIVITIES.map(str::to_owned).to_vec() })
@@ -69,6 +71,8 @@ mod tests {
             (Field::Lat, "91", false),
             (Field::Lon, "114.5", true),
             (Field::Datum, "BD-09", false),
+            (Field::Track, "37.1,114.2 37.2,114.2", true),
+            (Field::Track, "37.1,114.2", false),
             (Field::Sensitivity, "个人隐私", true),
             (Field::Sensitivity, "secret", false),
         ];

@@ -2,13 +2,16 @@
 //! against what the log says was sealed, and that against the signed tree. Whoever can change a file can change its row as
 //! well: the row alone proves nothing.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use super::anchor::Anchor;
 use super::desk::{Answer, Desk, draft};
 use crate::custody::checkpoint::{self, Checkpoint};
 use crate::custody::note::VerifierKey;
-use crate::deliver::prove::{Expected, read_back};
+use crate::deliver::prove::{Expected, read_back_telling};
 use crate::domain::as_sealed::AsSealed;
 use crate::domain::clip::{Delivery, Local, ProofLevel};
 use crate::domain::command::{Caller, Reply};
@@ -16,7 +19,7 @@ use crate::domain::digest::{Blake3, Sha256, Sm3};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::evict::Audit;
-use crate::domain::ids::ClipId;
+use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
 use crate::domain::merkle::leaf_hash;
 use crate::domain::ports::{Destination, SendError};
@@ -24,8 +27,8 @@ use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
 use crate::domain::why::Why;
 use crate::runtime::task;
-use crate::store::{ClipRow, LogRow, PublishedRow, StoreError};
-use crate::vault::hash_uncached_beside;
+use crate::store::{ClipRow, LogRow, PublishedRow, Store, StoreError};
+use crate::vault::{Vault, hash_uncached_beside};
 
 /// Longest record that is read back.
 const MAX_RECORD_BYTES: usize = 4 << 20;
@@ -72,14 +75,62 @@ impl Found {
     }
 }
 
+/// Hears how far a comparison is.
+pub(super) trait Told: Send + Sync {
+    /// So many bytes will be read.
+    fn begins(&self, bytes: u64);
+    /// From here on these are read: the file here (`None`), or the copy at a destination.
+    fn reads(&self, destination: Option<&str>);
+    /// So many more were read.
+    fn went(&self, bytes: u64);
+}
+
+/// Whoever waits for the answer hears nothing before it.
+pub(super) struct Untold;
+
+impl Told for Untold {
+    fn begins(&self, _: u64) {}
+    fn reads(&self, _: Option<&str>) {}
+    fn went(&self, _: u64) {}
+}
+
+/// What a comparison needs of the desk; it may go on after the desk has answered.
+#[derive(Clone)]
+pub(super) struct Comparing {
+    store: Store,
+    vault: Vault,
+    station: StationId,
+    anchor: Arc<Anchor>,
+    remotes: Vec<Arc<dyn Destination>>,
+}
+
 impl Desk {
-    pub(super) async fn verify(&self, caller: &Caller, clip: &str, remote: bool) -> Answer {
-        let clip: ClipId = clip.parse()?;
+    pub(super) fn comparing(&self) -> Comparing {
+        Comparing {
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            station: self.policy.station.clone(),
+            anchor: Arc::clone(&self.anchor),
+            remotes: self.remotes.clone(),
+        }
+    }
+}
+
+impl Comparing {
+    /// Compares a clip with what was sealed, logs what came of it and tells it as `evidock verify` does.
+    pub(super) async fn verify(
+        &self,
+        caller: &Caller,
+        clip: ClipId,
+        remote: bool,
+        told_of: &Arc<impl Told + 'static>,
+    ) -> Answer {
         // Of an evicted clip the copies elsewhere are all there is to verify.
-        let Some(found) = self.compare(caller, clip, |evicted| remote || evicted).await? else {
+        let Some(found) = self.compare(caller, clip, |evicted| remote || evicted, told_of).await? else {
             return Ok(Reply::refused("conflict", Why::NotSealedCompared { clip: clip.to_string() }));
         };
-        self.log(found.tell(draft(EventKind::Verified, caller), clip)).await?;
+        let event = found.tell(draft(EventKind::Verified, caller), clip);
+        self.store.write(move |tx| tx.log(&event)).await?;
         Ok(Reply::Done(json!({
             "clip": clip.to_string(), "local": found.local, "log": found.log, "record": found.record,
             "detail": found.detail, "copies": found.copies, "ok": !found.bad,
@@ -93,6 +144,7 @@ impl Desk {
         caller: &Caller,
         clip: ClipId,
         elsewhere: impl FnOnce(bool) -> bool + Send,
+        told_of: &Arc<impl Told + 'static>,
     ) -> Result<Option<Found>, StoreError> {
         let (row, parts, deliveries, told, published) = self
             .store
@@ -113,9 +165,18 @@ impl Desk {
             size_bytes: told.size_bytes,
         });
         let record = of_record(published.as_ref(), must);
-        let (local, detail) = self.here(&row, must).await?;
+        let evicted = row.local == Local::Evicted;
+        let remote = elsewhere(evicted);
+        let stands_at = |name: &str| {
+            let state = deliveries.iter().find(|(at, _)| at == name).map(|(_, state)| *state);
+            state.filter(|state| matches!(state, Delivery::Sent | Delivery::Proven | Delivery::Suspect))
+        };
+        let there =
+            self.remotes.iter().filter(|dest| remote && stands_at(dest.name().as_str()).is_some()).count() as u64;
+        told_of.begins(must.size_bytes.saturating_mul(there + u64::from(!evicted)));
+        let (local, detail) = self.here(&row, must, told_of).await?;
         let mut copies = Vec::new();
-        if elsewhere(row.local == Local::Evicted) {
+        if remote {
             let digests: Vec<_> = parts.iter().map(|p| p.sha256).collect();
             let expected = Expected {
                 size_bytes: must.size_bytes,
@@ -125,15 +186,16 @@ impl Desk {
                 blake3: Some(must.blake3),
             };
             for dest in &self.remotes {
-                let state = deliveries.iter().find(|(name, _)| name == dest.name().as_str()).map(|(_, state)| *state);
-                if !matches!(state, Some(Delivery::Sent | Delivery::Proven | Delivery::Suspect)) {
+                let state = stands_at(dest.name().as_str());
+                if state.is_none() {
                     copies.push(json!({
                         "destination": dest.name().as_str(), "result": "not_sent", "record": null, "detail": null,
                     }));
                     continue;
                 }
-                let key = layout::master(&self.policy.station, clip);
-                let word = match read_back(&**dest, &key, &expected).await {
+                let key = layout::master(&self.station, clip);
+                told_of.reads(Some(dest.name().as_str()));
+                let word = match read_back_telling(&**dest, &key, &expected, &|n| told_of.went(n)).await {
                     Ok(()) => ("same", None),
                     Err(SendError::Mismatch { what, .. }) => ("differs", Some(what)),
                     Err(e) => ("unreachable", Some(chain(&e))),
@@ -220,19 +282,25 @@ impl Desk {
     }
 
     /// The clip's file.
-    async fn here(&self, row: &ClipRow, must: Must) -> Result<Said, StoreError> {
-        let (clip, path) = (row.clip, self.vault.master(row.clip));
-        let local = task::blocking("verify", move || {
+    async fn here(&self, row: &ClipRow, must: Must, told_of: &Arc<impl Told + 'static>) -> Result<Said, StoreError> {
+        // It gave its file up in order; whether that is quite gone by now says nothing.
+        if row.local == Local::Evicted {
+            return Ok(("evicted", None));
+        }
+        told_of.reads(None);
+        let (clip, path, told_of) = (row.clip, self.vault.master(row.clip), Arc::clone(told_of));
+        let hashed = task::blocking("verify", move || {
             use sha2::Digest as _;
             // One reading gives both; a clip that was sealed without SM3 does not pay for it.
             let mut sm3 = must.sm3.is_some().then(sm3::Sm3::new);
-            let read = hash_uncached_beside(&path, |block| sm3.iter_mut().for_each(|sm3| sm3.update(block)));
+            let read = hash_uncached_beside(&path, |block| {
+                sm3.iter_mut().for_each(|sm3| sm3.update(block));
+                told_of.went(block.len() as u64);
+            });
             read.map(|(blake3, len)| (blake3, sm3.map(|sm3| Sm3(sm3.finalize().into())), len))
         });
-        let local = local.await.map_err(|_| StoreError::Closed)?;
+        let local = hashed.await.map_err(|_| StoreError::Closed)?;
         let said: Said = match local {
-            // It gave its file up in order; whether that is quite gone by now says nothing.
-            _ if row.local == Local::Evicted => ("evicted", None),
             Ok(found) if found == (must.blake3, must.sm3, must.size_bytes) => ("same", None),
             Ok(_) => ("differs", Some("the local file has other bytes than were sealed".to_owned())),
             Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
@@ -253,7 +321,7 @@ impl Desk {
     /// Whether the record at a destination is what was published; `None` where that cannot be told: it is still on its
     /// way there, or the destination gives nothing back.
     async fn record_at(&self, dest: &dyn Destination, clip: ClipId, published: &PublishedRow) -> Option<&'static str> {
-        let key = layout::record(&self.policy.station, clip, published.rev);
+        let key = layout::record(&self.station, clip, published.rev);
         let mut stream = dest.read(&key, None).await.ok()?;
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {

@@ -20,6 +20,7 @@ use serde_json::json;
 use sha2::Digest;
 use tokio::sync::mpsc;
 
+use super::counted::counted;
 use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
 use crate::config::{Derived, Reserve};
 use crate::deliver::footage::Reach;
@@ -34,6 +35,7 @@ use crate::domain::why::Why;
 use crate::domain::words::Lang;
 use crate::media::Maker;
 use crate::media::maker::{Made, tool};
+use crate::runtime::board::Board;
 use crate::runtime::clock::monotonic;
 use crate::runtime::durable::sync_dir;
 use crate::runtime::supervise::TaskContext;
@@ -122,6 +124,8 @@ pub struct Deriving {
     pub reach: Reach,
     /// Makes them, in a worker.
     pub maker: Maker,
+    /// Where progress is shown.
+    pub board: Board,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -190,6 +194,7 @@ pub async fn run(context: TaskContext, deriving: Deriving) -> Result<(), StoreEr
                 () = context.heart.beat_until(&context.cancel) => return Ok(()),
                 done = deriving.make(&row) => deriving.settle(&row, done, &mut waiting).await?,
             }
+            deriving.board.making(&row.id, None);
         }
         deriving.sweep().await?;
         let next = waiting.values().map(|(_, at)| at.saturating_duration_since(monotonic())).min();
@@ -257,13 +262,21 @@ impl Deriving {
 
     async fn make(&self, row: &DerivativeRow) -> Result<DerivedFile, MakeError> {
         let (clip, bytes) = (row.clip, self.reach.open(row.clip).await?);
-        let parent = self.store.read(move |r| r.clip(clip)).await?;
+        let (parent, length_ms) = self
+            .store
+            .read(move |r| Ok((r.clip(clip)?, r.media(clip)?.and_then(|media| media.facts.duration_ms))))
+            .await?;
         let (Some(parent_blake3), Some(parent_sha256)) = (parent.blake3, parent.sha256) else {
             return Err(MakeError::Nothing);
         };
         let most = bytes.size_bytes().saturating_mul(MOST.0).saturating_add(MOST.1);
         let (out, coming) = mpsc::channel(BETWEEN);
         let part = self.settings.dir.join(format!("{}.part", row.id));
+        // Whoever makes it reads the clip once from front to back: what was read tells how far it is.
+        let (board, id) = (self.board.clone(), row.id.clone());
+        let bytes = counted(bytes, &row.order, length_ms.and_then(|ms| u64::try_from(ms).ok()), move |done, of| {
+            board.making(&id, Some((done, of)))
+        });
         let (reserve, path) = (self.reserve, part.clone());
         let writing = task::blocking("derived", move || write(&path, coming, most, reserve));
         let making = async {

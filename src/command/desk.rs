@@ -8,12 +8,14 @@ use serde_json::json;
 
 use super::anchor::Anchor;
 use super::backup::task::Backups;
+use super::comparing::Untold;
 use super::exporting::{ToSign, Wanted};
 use super::looking;
 use super::oversight::OversightRules;
 use super::pulls::PullOrders;
 use super::recorders;
 use super::triage::Verdict;
+use super::verifying::Verifications;
 use crate::access::Access;
 use crate::casework::{self, roster, roster_import};
 use crate::config::{Keeping, Stream};
@@ -78,6 +80,8 @@ pub struct Desk {
     pub allowed: Allowed,
     /// Trials of destinations.
     pub trials: Arc<super::office::Trials>,
+    /// Comparisons that go on after they were asked for.
+    pub verifications: Arc<Verifications>,
     /// Takes documents in.
     pub intake: Intake,
     /// Longest document, bytes.
@@ -222,7 +226,11 @@ impl Desk {
             }
             Request::Oversight { ask } => self.oversight(caller, ask).await,
             Request::Accounts { ask } => self.accounts(caller, ask).await,
-            Request::Verify { clip, remote } => self.verify(caller, &clip, remote).await,
+            Request::Verify { clip, remote } => {
+                let clip: ClipId = clip.parse()?;
+                self.comparing().verify(caller, clip, remote, &Arc::new(Untold)).await
+            }
+            Request::BeginVerify { clip, remote } => self.begin_verify(caller, &clip, remote).await,
             Request::Retry { destination } => {
                 let asked = draft(EventKind::Retried, caller);
                 let n = self.store.write(move |tx| tx.retry(destination.as_deref(), asked)).await?;

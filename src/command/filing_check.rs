@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::comparing::Found;
+use super::comparing::{Found, Untold};
 use super::desk::Desk;
 use crate::domain::command::Caller;
 use crate::domain::error::chain;
@@ -33,13 +33,14 @@ impl Desk {
         let is_fresh = |c: &Option<Compared>| c.as_ref().is_some_and(|c| now - c.at_ms <= rule.compared_ms);
         let read_back = !is_fresh(&newest);
         let caller = Caller::new(Actor::daemon(), "daemon", "local");
-        let found = match self.compare(&caller, clip, |evicted| evicted && read_back).await {
-            Ok(Some(found)) => found,
-            // It was never sealed, and waits for that: the next look leaves it out.
-            Ok(None) => return Ok(()),
-            Err(StoreError::Closed) => return Err(StoreError::Closed),
-            Err(e) => unknown(chain(&e)),
-        };
+        let found =
+            match self.comparing().compare(&caller, clip, |evicted| evicted && read_back, &Arc::new(Untold)).await {
+                Ok(Some(found)) => found,
+                // It was never sealed, and waits for that: the next look leaves it out.
+                Ok(None) => return Ok(()),
+                Err(StoreError::Closed) => return Err(StoreError::Closed),
+                Err(e) => unknown(chain(&e)),
+            };
         let cloud = self.store.read(move |r| r.compared(clip)).await?;
         let unreached = found.local == "evicted" && !is_fresh(&cloud);
         let compared = ClipCompared {

@@ -21,6 +21,8 @@ use crate::config::{self, DestinationKind, Settings};
 use crate::domain::command::{Caller, Reply};
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::event::EventKind;
+use crate::domain::how_far::HowFar;
+use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::office::{
     Configuration, Ended, Finding, Looked, Place, Premises, RegisterColumn, RulesInForce, RulesTried, SendingWindow,
@@ -31,7 +33,9 @@ use crate::domain::record::Field;
 use crate::domain::register::Register;
 use crate::domain::sending::{DAY_MIN, next_window};
 use crate::domain::time::UtcMs;
+use crate::domain::verifying::Verifying;
 use crate::domain::why::Why;
+use crate::runtime::progress::Progress;
 use crate::runtime::task;
 use crate::store::{Import, StoreError, Tx};
 
@@ -181,22 +185,45 @@ impl Desk {
 }
 
 /// Something slow of which at most one goes on.
-struct Slow<T>(Mutex<Looked<T>>);
+struct Slow<T> {
+    looked: Mutex<Looked<T>>,
+    /// How far the one is that goes on.
+    progress: Mutex<Option<Progress>>,
+}
 
 impl<T: Send + Sync + 'static> Slow<T> {
     fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Looked::default())))
+        Arc::new(Self { looked: Mutex::default(), progress: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, Looked<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As it is now. What took a time before takes about that again; the first goes by how fast it went so far.
+    fn now(&self, clock: &Arc<dyn Clock>) -> Looked<T> {
+        let progress = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = self.state().clone();
+        let Some(since) = looked.running_since else { return looked };
+        let before_ms = looked.last.as_ref().filter(|last| last.found.is_ok()).map(|last| last.took_ms);
+        let left_ms = before_ms.map(|took| took - (clock.now().0 - since.0)).filter(|left| *left > 0);
+        looked.far = progress.map(|progress| HowFar { left_ms: left_ms.or(progress.left_ms()), ..progress.how_far() });
+        looked
+    }
+
+    fn reach(&self, done: u64, of: u64) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match progress.as_mut() {
+            Some(progress) => progress.reach(done, of),
+            None => *progress = Some(Progress::begin(done, of)),
+        }
     }
 
     fn begin(
         self: &Arc<Self>,
         name: &'static str,
         clock: &Arc<dyn Clock>,
-        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        work: impl FnOnce(&dyn Fn(u64, u64)) -> Result<T, String> + Send + 'static,
     ) {
         let begun = clock.now();
         {
@@ -208,9 +235,12 @@ impl<T: Send + Sync + 'static> Slow<T> {
         }
         let (this, clock, since) = (Arc::clone(self), Arc::clone(clock), clock.monotonic_ms());
         task::spawn_named(name, async move {
-            let found = task::blocking(name, work).await.unwrap_or_else(|e| Err(e.to_string()));
+            let telling = Arc::clone(&this);
+            let working = task::blocking(name, move || work(&|done, of| telling.reach(done, of)));
+            let found = working.await.unwrap_or_else(|e| Err(e.to_string()));
             let ended = Ended { at: clock.now(), took_ms: clock.monotonic_ms() - since, found };
-            *this.state() = Looked { running_since: None, last: Some(Arc::new(ended)) };
+            *this.progress.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *this.state() = Looked { running_since: None, far: None, last: Some(Arc::new(ended)) };
         });
     }
 }
@@ -280,17 +310,21 @@ impl Office {
 
 impl Premises for Office {
     fn check(&self) -> Looked<Vec<Finding>> {
-        self.check.state().clone()
+        self.check.now(&self.desk.clock)
     }
 
     fn begin_check(&self) {
         let settings = Arc::clone(&self.settings);
-        self.check.begin("self-check", &self.desk.clock, move || {
-            let mut found = doctor::look(&settings).map_err(|e| format!("{e:#}"))?;
+        self.check.begin("self-check", &self.desk.clock, move |went| {
+            let mut found = doctor::look(&settings, went).map_err(|e| format!("{e:#}"))?;
             // The worst comes first; within that, in the order of the looks.
             found.sort_by_key(|f| f.gravity);
             Ok(found)
         });
+    }
+
+    fn verifying(&self, clip: ClipId) -> Option<Verifying> {
+        self.desk.verifications.of(clip)
     }
 
     fn configuration(&self) -> Configuration {
@@ -359,17 +393,17 @@ impl Premises for Office {
     }
 
     fn rules_tried(&self) -> Looked<RulesTried> {
-        self.rules.state().clone()
+        self.rules.now(&self.desk.clock)
     }
 
     fn begin_rules(&self) {
         let (settings, desk) = (Arc::clone(&self.settings), Arc::clone(&self.desk));
-        self.rules.begin("rules-trial", &self.desk.clock, move || {
+        self.rules.begin("rules-trial", &self.desk.clock, move |went| {
             let casework = &settings.casework;
             let defaults = [(Field::Place, &casework.default_place), (Field::Proves, &casework.default_proves)];
             let defaults = defaults.into_iter().filter_map(|(field, value)| Some((field, value.clone()?))).collect();
             let judge = Judge::new(desk.rule.clone(), &desk.policy, defaults, casework.linking.clone());
-            let tried = judge.try_rules(&desk.store, desk.clock.now().0).map_err(|e| chain(&e))?;
+            let tried = judge.try_rules(&desk.store, desk.clock.now().0, went).map_err(|e| chain(&e))?;
             let told = |(clip, said, links): (_, crate::store::Suggestion, bool)| ToldLink {
                 clip,
                 case_no: said.raw,

@@ -340,7 +340,7 @@ pub fn rules(verb: &cli::Rules, settings: &Settings, output: &Output) -> anyhow:
     let defaults = defaults.into_iter().filter_map(|(field, value)| Some((field, value.clone()?))).collect();
     let judge = Judge::new(casework.number_rule()?, &policy(settings), defaults, casework.linking.clone());
     looking::list(settings, "rules")?;
-    let tried = judge.try_rules(&store(settings)?, wall().0)?;
+    let tried = judge.try_rules(&store(settings)?, wall().0, &|_, _| {})?;
     if output.is_json() {
         let told: Vec<Value> = tried
             .told

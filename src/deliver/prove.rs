@@ -130,12 +130,26 @@ pub fn judge(expected: &Expected<'_>, remote: Option<&RemoteObject>, level: Proo
 /// # Errors
 /// [`SendError::Mismatch`] when the bytes differ or are not there; others as reading gives them.
 pub async fn read_back(dest: &dyn Destination, key: &str, expected: &Expected<'_>) -> Result<(), SendError> {
+    read_back_telling(dest, key, expected, &|_| {}).await
+}
+
+/// The same, telling after each chunk how many bytes it was.
+///
+/// # Errors
+/// As [`read_back`].
+pub async fn read_back_telling(
+    dest: &dyn Destination,
+    key: &str,
+    expected: &Expected<'_>,
+    went: &(dyn Fn(u64) + Send + Sync),
+) -> Result<(), SendError> {
     let differs = |what: String| SendError::Mismatch { destination: dest.name().clone(), key: key.to_owned(), what };
     let (mut sha256, mut blake3, mut size) = (sha2::Sha256::new(), blake3::Hasher::new(), 0_u64);
     let mut stream = dest.read(key, None).await?;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;
         size += chunk.len() as u64;
+        went(chunk.len() as u64);
         if size > expected.size_bytes {
             return Err(differs(format!("more than {} bytes were read back", expected.size_bytes)));
         }

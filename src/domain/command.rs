@@ -335,6 +335,13 @@ pub enum Request {
         /// Read the remote copies back, too.
         remote: bool,
     },
+    /// The same, gone on with after the answer, which comes at once: how far it is and what came of it is looked up.
+    BeginVerify {
+        /// The clip.
+        clip: String,
+        /// Read the remote copies back, too.
+        remote: bool,
+    },
     /// Tries failed deliveries again, of one destination or of all.
     Retry {
         /// The destination.

@@ -184,6 +184,8 @@ kinds! {
     Recalled => "clip.recalled",
     /// The local file was found to be damaged or gone.
     Damaged => "clip.damaged",
+    /// Somebody asked on the page or through the API for the copies of a clip to be verified (stored before a byte is read).
+    VerifyAsked => "access.verify_asked",
     /// Someone verified copies on request or on schedule.
     Verified => "access.verify",
     /// A viewing or download began (stored before its first byte).

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::Retry;
+use super::how_far::HowFar;
 use super::ids::ClipId;
 use super::ports::Abilities;
 use super::register::Register;
 use super::time::UtcMs;
+use super::verifying::Verifying;
 pub use super::words::check::{CheckPart, Found};
 pub use super::words::todo::Todo;
 
@@ -70,19 +72,21 @@ impl Finding {
 pub struct Looked<T> {
     /// Since when it goes on.
     pub running_since: Option<UtcMs>,
+    /// How far it is, while it goes on.
+    pub far: Option<HowFar>,
     /// The newest that came to its end.
     pub last: Option<Arc<Ended<T>>>,
 }
 
 impl<T> Default for Looked<T> {
     fn default() -> Self {
-        Self { running_since: None, last: None }
+        Self { running_since: None, far: None, last: None }
     }
 }
 
 impl<T> Clone for Looked<T> {
     fn clone(&self) -> Self {
-        Self { running_since: self.running_since, last: self.last.clone() }
+        Self { running_since: self.running_since, far: self.far, last: self.last.clone() }
     }
 }
 
@@ -295,6 +299,8 @@ pub trait Premises: Send + Sync {
     fn check(&self) -> Looked<Vec<Finding>>;
     /// Begins one, if none goes on.
     fn begin_check(&self);
+    /// The newest comparison of a clip's copies since the daemon started.
+    fn verifying(&self, clip: ClipId) -> Option<Verifying>;
     /// The configuration in force.
     fn configuration(&self) -> Configuration;
     /// Destinations as configured.

@@ -75,6 +75,8 @@ fields! {
     Lon => "lon",
     /// Datum of the coordinates: `WGS84` or `GCJ-02`.
     Datum => "datum",
+    /// Where the recorder was meanwhile (`domain::track`), in the same datum.
+    Track => "track",
     /// Sensitivity label.
     Sensitivity => "sensitivity",
     /// Why a required recording is missing.
@@ -404,6 +406,9 @@ pub struct Record {
     pub lon: Option<String>,
     /// Datum.
     pub datum: Option<String>,
+    /// Positions of the recorder in the order of time, `lat,lon lat,lon …`, at most 90, in the same datum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<String>,
     /// Who recorded.
     pub officer: Option<String>,
     /// Certificate number: of those who hold one, by the register of officers as it was when capture began, else by whoever

@@ -128,6 +128,8 @@ words! {
         AcknowledgeAlarm => "acknowledge_alarm",
         /// Statistics and registers of clips.
         SeeReports => "see_reports",
+        /// Who looked at a case: at those of its clips over which the role has this right (调阅记录).
+        SeeLooks => "see_looks",
         /// Random samples, findings, ranking.
         SeeSamples => "see_samples",
         /// Draw random samples, judge clips, close findings.
@@ -303,6 +305,7 @@ table! {
     PauseSending: SystemAdministrator All Minor Free;
     AcknowledgeAlarm: DepartmentHead All Minor Free, Supervisor All Minor Free, SystemAdministrator All Minor Free;
     SeeReports: DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free, Archivist All Minor Free;
+    SeeLooks: DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free, Archivist All Minor Free;
     SeeSamples: DepartmentHead Unit TradeSecret Free, Supervisor All Minor Free;
     Supervise: Supervisor All Minor Free;
     AnswerFinding: DepartmentHead Unit TradeSecret Free;
@@ -564,6 +567,7 @@ mod tests {
             ImportRoster,
             IssueRecorders,
             SeeReports,
+            SeeLooks,
             SeeSamples,
             Supervise,
             AnswerFinding,
@@ -605,7 +609,7 @@ mod tests {
             let narrowed = a.action.is_about_a_clip()
                 || lists
                 // Their pages hold nothing beyond these bounds.
-                || matches!(a.action, Action::SeeReports | Action::SeeSamples | Action::AnswerFinding)
+                || matches!(a.action, Action::SeeReports | Action::SeeLooks | Action::SeeSamples | Action::AnswerFinding)
                 || matches!(a.action, Action::SeeReview | Action::ReviewCase | Action::MarkCase)
                 // Asked about the case itself.
                 || a.action == Action::FileDocument;

@@ -18,6 +18,7 @@ pub mod door;
 pub mod format;
 pub mod keep;
 pub mod keeping;
+pub mod looks;
 pub mod names;
 pub mod network;
 pub mod office;
@@ -25,6 +26,7 @@ pub mod oversight;
 pub mod package;
 mod parts;
 pub mod player;
+pub mod plot;
 pub mod quoted;
 pub mod refusals;
 pub mod retrieval;
@@ -34,6 +36,7 @@ pub mod terminal;
 pub mod todo;
 pub mod together;
 pub mod tokens;
+pub mod verifying;
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -146,6 +149,7 @@ catalogue! {
     language => "语言", "Language";
     clock_set => "已校时", "Clock set";
     clock_unset => "未校时", "Clock not set";
+    live_news => "有新的变化；填完或清空后自动更新。", "Something changed; this page follows when you have finished typing.";
     live_lost => "连接已断开，正在重连。下面的内容可能不是最新的。", "Connection lost, reconnecting. What you see may be out of date.";
     back => "返回", "Back";
     show => "查看", "Show";
@@ -574,6 +578,7 @@ catalogue! {
     f_lon => "经度", "Longitude";
     coordinates => "坐标", "Coordinates";
     f_datum => "坐标系", "Datum";
+    f_track => "轨迹", "Track";
     f_sensitivity => "敏感标记", "Sensitivity";
     f_gap_reason => "未记录原因", "Reason for no recording";
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
+use super::progress::Progress;
+use crate::domain::how_far::{HowFar, percent};
 use crate::domain::ids::ClipId;
 use crate::domain::recorder::HeldDevice;
 use crate::domain::stream::{Pulse, Track};
@@ -172,8 +174,8 @@ struct State {
     held: BTreeMap<&'static str, Vec<HeldDevice>>,
     streams: BTreeMap<String, StreamNow>,
     lines: BTreeMap<String, Line>,
-    /// Bytes done and bytes in all, of evidence packages that are being made.
-    exports: BTreeMap<String, (u64, u64)>,
+    /// Evidence packages and derived files that are being made, by their ids; in bytes.
+    making: BTreeMap<String, Progress>,
     sent: std::collections::VecDeque<(i64, u64)>,
     copied: std::collections::VecDeque<(i64, u64)>,
     copied_bytes: u64,
@@ -248,23 +250,28 @@ impl Board {
         self.inner.lock().unwrap_or_else(|e| e.into_inner()).lines.clone()
     }
 
-    /// How far an evidence package is, bytes done and in all; `None`: it is not being made any more.
-    pub fn export(&self, package: &str, done: Option<(u64, u64)>) {
+    /// How far an evidence package or a derived file is, bytes done and in all; `None`: it is not being made any more.
+    pub fn making(&self, id: &str, done: Option<(u64, u64)>) {
         let mut state = self.inner.lock().unwrap_or_else(|e| e.into_inner());
-        let percent = |done: Option<(u64, u64)>| done.map(|(n, of)| n.saturating_mul(100) / of.max(1));
-        let before = match done {
-            Some(done) => state.exports.insert(package.to_owned(), done),
-            None => state.exports.remove(package),
-        };
+        let before = state.making.get(id).map(|progress| percent(progress.done, progress.of));
+        match (done, state.making.get_mut(id)) {
+            (Some((done, of)), Some(progress)) => progress.reach(done, of),
+            (Some((done, of)), None) => {
+                state.making.insert(id.to_owned(), Progress::begin(done, of));
+            }
+            (None, _) => {
+                state.making.remove(id);
+            }
+        }
         // Bytes come quicker than pages can be drawn.
-        if percent(before) != percent(done) {
+        if before != done.map(|(done, of)| percent(done, of)) {
             state.version += 1;
         }
     }
 
-    /// How far each package is that is being made.
-    pub fn exports(&self) -> BTreeMap<String, (u64, u64)> {
-        self.inner.lock().unwrap_or_else(|e| e.into_inner()).exports.clone()
+    /// How far that is which is being made.
+    pub fn made(&self, id: &str) -> Option<HowFar> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner()).making.get(id).map(Progress::how_far)
     }
 
     /// A number that grows with each change.

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod notify;
+pub mod progress;
 pub mod supervise;
 pub mod task;
 pub mod typeface;

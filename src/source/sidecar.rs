@@ -17,10 +17,12 @@ use serde_json::Value;
 
 use super::folder::read_small;
 use super::profile::{Profile, Role, local_time};
+use crate::domain::place::Degrees;
 use crate::domain::ports::{Shelf, SourceError};
 use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Listing, ShelfEntry, SourcePath, Unreadable};
 use crate::domain::time::{RecorderTime, UtcMs};
+use crate::domain::track::Track;
 
 /// Longest sidecar that is read, bytes: some hours of positions once a second.
 pub const MAX_BYTES: u64 = 1 << 20;
@@ -243,9 +245,11 @@ impl SidecarRule {
                 found.entry(*field).or_insert(value);
             }
         }
+        let mut way: Vec<Degrees> = Vec::new();
         for line in content.lines().filter(|l| !self.text.is_empty() && l.len() <= MAX_LINE_BYTES) {
             for pattern in &self.text {
                 let Some(captures) = pattern.captures(line.trim()) else { continue };
+                way.extend(position(&captures));
                 for name in pattern.capture_names().flatten() {
                     if let (Some(field), Some(value)) = (Field::parse(name), captures.name(name)) {
                         found.entry(field).or_insert(value.as_str().to_owned());
@@ -256,7 +260,12 @@ impl SidecarRule {
         if let Some(rule) = &self.xml {
             named = rule.read(content)?;
         }
-        Ok(Said { facts: self.judge(found, profile), named })
+        let mut facts = self.judge(found, profile);
+        // One position a line; where there are several, the first is the clip's and all of them are its way.
+        if let Some(track) = Track::of(way) {
+            facts.push((Field::Track, track.to_string(), Origin::Sidecar));
+        }
+        Ok(Said { facts, named })
     }
 
     /// Keeps what can be a value of its field and turns times and positions into the record's form.
@@ -427,6 +436,12 @@ fn degrees(text: &str, limit: f64) -> Option<String> {
     (value.abs() <= limit).then(|| format!("{sign}{number}"))
 }
 
+/// The position that one line tells, if it does.
+fn position(captures: &regex::Captures<'_>) -> Option<Degrees> {
+    let told = |field: Field, limit: f64| degrees(captures.name(field.as_str())?.as_str(), limit)?.parse().ok();
+    Some((told(Field::Lat, 90.0)?, told(Field::Lon, 180.0)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -463,6 +478,7 @@ mod tests {
                 ("lat", "42.38".into()),
                 ("datum", "WGS84".into()),
                 ("lon", "-72.52".into()),
+                ("track", "42.38000,-72.52000 1.00000,1.00000".into()),
                 ("captured_start", "2026-06-19T10:03:24+08:00".into()),
                 ("captured_raw", "2026-06-19T10:03:24+08:00".into()),
                 ("captured_end", "2026-06-19T10:04:00+08:00".into()),

@@ -30,6 +30,7 @@ mod issues;
 mod keep;
 mod listed;
 mod log;
+mod looks;
 mod marks;
 mod messages;
 mod narrow;

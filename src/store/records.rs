@@ -210,6 +210,7 @@ impl Reader<'_> {
             lat: text(Field::Lat),
             lon: text(Field::Lon),
             datum: text(Field::Datum),
+            track: text(Field::Track),
             officer: text(Field::Officer),
             officer_cert_no: cert_no,
             officer_registered: registered,

@@ -76,7 +76,7 @@ pub fn hash_uncached(path: &Path) -> Result<(Blake3, u64), VaultError> {
     hash_uncached_beside(path, |_| {})
 }
 
-/// The same, while `beside` gets every block in order: another digest of the same reading.
+/// The same, while `beside` gets every block in order: for another digest of the same reading, or to tell how far it is.
 pub fn hash_uncached_beside(path: &Path, mut beside: impl FnMut(&[u8])) -> Result<(Blake3, u64), VaultError> {
     let plain = File::open(path).map_err(failed("opening", path))?;
     fadvise(&plain, 0, None, Advice::DontNeed).map_err(|e| failed("dropping the cache of", path)(e.into()))?;

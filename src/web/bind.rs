@@ -7,6 +7,7 @@ mod derived;
 mod exports;
 mod keeping;
 mod log;
+mod looks;
 mod office;
 mod reports;
 mod review;

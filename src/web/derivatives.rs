@@ -129,7 +129,7 @@ async fn file(
 }
 
 async fn serve(site: &Site, visitor: &Visitor, method: &Method, id: &str, derived: &str) -> Result<Response, Trouble> {
-    let (clip, DerivedView(row)) = of_clip(site, id, derived).await?;
+    let (clip, DerivedView(row, _)) = of_clip(site, id, derived).await?;
     let told = row.file.clone().ok_or(Trouble::NoPage)?;
     let file = site.pages.derived_bytes(&row).await?.ok_or(Trouble::NoPage)?;
     let body = if *method == Method::HEAD {
@@ -191,6 +191,10 @@ pub struct DerivedNow {
     pub kind: &'static str,
     /// `making`, `failed`, `ready`, `gone`.
     pub state: &'static str,
+    /// How much of it is made, per cent, while it is.
+    pub percent: Option<u64>,
+    /// How long the rest takes, milliseconds, where that can be told.
+    pub left_ms: Option<i64>,
     /// Why it failed.
     pub message: Option<String>,
     /// Why it was asked for.
@@ -230,7 +234,7 @@ pub struct DerivedList {
     pub items: Vec<DerivedNow>,
 }
 
-fn now(DerivedView(row): &DerivedView, site: &Site) -> DerivedNow {
+fn now(DerivedView(row, far): &DerivedView, site: &Site) -> DerivedNow {
     let file = row.file.as_ref();
     let ready = row.state == crate::domain::derivative::State::Ready;
     DerivedNow {
@@ -238,6 +242,8 @@ fn now(DerivedView(row): &DerivedView, site: &Site) -> DerivedNow {
         clip: row.clip.to_string(),
         kind: row.order.kind.as_str(),
         state: row.state.as_str(),
+        percent: far.map(|far| far.percent()),
+        left_ms: far.and_then(|far| far.left_ms),
         message: row.words.clone(),
         reason: row.reason.clone(),
         asked_by: format!("{}:{}", row.asked_by.kind, row.asked_by.id),

@@ -396,6 +396,8 @@ pub struct ExportNow {
     pub bytes_done: Option<u64>,
     /// And in all.
     pub bytes_in_all: Option<u64>,
+    /// How long the rest takes, milliseconds, where that can be told.
+    pub left_ms: Option<i64>,
     /// Clips in it, once it is ready.
     pub clips: u64,
     /// Their bytes.
@@ -440,8 +442,9 @@ impl From<&ExportView> for ExportNow {
             asked_at: v.asked.rfc3339(),
             second_by: v.second_by.as_ref().map(actor),
             message: v.words.clone(),
-            bytes_done: v.done.map(|(done, _)| done),
-            bytes_in_all: v.done.map(|(_, of)| of),
+            bytes_done: v.done.map(|d| d.done),
+            bytes_in_all: v.done.map(|d| d.of),
+            left_ms: v.done.and_then(|d| d.left_ms),
             clips: v.clips,
             bytes: v.bytes,
             isolated: v.isolated,

@@ -17,6 +17,7 @@
 //! paging    where a page of a list begins, its cursors        (paging.rs)
 //! media     bytes of a clip, logged before the first one  (media.rs, range.rs, viewing.rs)
 //! derived   previews and contact sheets, never evidence  (derived.rs, assets/player.js)
+//! verify    comparing a clip's copies on request        (verify.rs)
 //! derivatives  frame grabs, stretches, watermarked copies (derivatives.rs)
 //! triage    what waits for a person, one key a decision   (triage.rs, assets/triage.js)
 //! registers importing registers                            (registers.rs)
@@ -24,6 +25,7 @@
 //! reports   statistics, registers of clips, the unit's forms (reports.rs)
 //! sampling  random samples, findings, ranking             (sampling.rs)
 //! review    legal review of a case, its review sheet      (review.rs)
+//! looks     who looked at a case                        (looks.rs)
 //! logs      the log, for the security auditor               (logs.rs)
 //! alarms    what stands and stood, who is told and who knows (alarms.rs, hooks.rs)
 //! office    administration, desk, registers, parties, bulk  (office/, assets/office.js)
@@ -64,6 +66,7 @@ pub mod keeping;
 pub mod lasting;
 pub mod live;
 pub mod logs;
+pub mod looks;
 pub mod media;
 pub mod office;
 pub mod oversight;
@@ -91,6 +94,7 @@ pub mod site;
 pub mod together;
 pub mod triage;
 pub mod trouble;
+pub mod verify;
 pub mod view;
 pub mod viewing;
 pub mod vouched;
@@ -115,6 +119,7 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         documents::routes,
         elsewhere::routes,
         derivatives::routes,
+        verify::routes,
         live::routes,
         assets::routes,
         api::routes,
@@ -125,6 +130,7 @@ pub fn routes(site: &Arc<site::Site>) -> routes::Routes {
         triage::routes,
         registers::routes,
         coverage::routes,
+        looks::routes,
         proofs::routes,
         proofs::api::routes,
         signin::routes,

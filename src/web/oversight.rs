@@ -2,6 +2,7 @@
 //! have a form with fixed facts.
 
 use super::site::ReadError;
+use super::view::looks::LooksView;
 use super::view::reports::{ReportQuery, ReportView};
 use super::view::review::{ReviewView, SentView};
 use super::view::sampling::{SampleView, SamplesQuery, SamplesView};
@@ -15,6 +16,14 @@ pub trait Oversight: Send + Sync {
     /// The figures of a period, of what whoever looks may see.
     fn report<'a>(&'a self, asked: &'a ReportQuery, within: &'a Within)
     -> BoxFuture<'a, Result<ReportView, ReadError>>;
+    /// Who looked at a case and at those of its clips that whoever asks may see, below a position of the log, newest first.
+    fn looks<'a>(
+        &'a self,
+        number: &'a str,
+        within: &'a Within,
+        before: Option<u64>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<LooksView, ReadError>>;
     /// Its register of clips; `None` where it is longer than a spreadsheet should be.
     fn register<'a>(
         &'a self,

@@ -133,6 +133,8 @@ struct TriagePage<'a> {
     refusal: Option<String>,
     meant: Option<Meant>,
     next: Option<String>,
+    /// What refreshes the list: never a form's own address, and without what was decided last.
+    self_href: String,
 }
 
 fn card(waiting: &TriageCard, c: &Ctx) -> Card {
@@ -204,6 +206,10 @@ async fn show(
         last,
         refusal,
         meant,
+        self_href: match q.after.as_deref() {
+            Some(after) => format!("/triage?after={}&part=live", present::segment(after)),
+            None => "/triage?part=live".to_owned(),
+        },
         next: v.next.map(|after| format!("/triage?after={}", present::segment(&after))),
         c: &c,
     }

@@ -39,6 +39,7 @@ const COUNTERPARTS: &[(&str, &str, &str)] = &[
     ("/clips/{id}/link", "POST", "/api/v1/clips/{id}/links"),
     ("/clips/{id}/push", "POST", "/api/v1/clips/{id}/push"),
     ("/clips/{id}/unlink", "DELETE", "/api/v1/clips/{id}/links/{case_no}"),
+    ("/clips/{id}/verify", "POST", "/api/v1/clips/{id}/verify"),
     ("/desk", "POST", "/api/v1/desk/scan"),
     ("/desk/issue", "POST", "/api/v1/desk/issue"),
     ("/desk/return", "POST", "/api/v1/desk/return"),

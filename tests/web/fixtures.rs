@@ -11,7 +11,7 @@ pub mod office;
 mod oversight;
 mod pages;
 mod rooms;
-mod station;
+pub mod station;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};

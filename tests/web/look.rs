@@ -27,6 +27,12 @@ async fn main() {
     if wanted == "states" {
         return all_states().await;
     }
+    // `bays-48`: the overloaded station with that many bays.
+    let bays = wanted.strip_prefix("bays-").and_then(|n| n.parse().ok());
+    if let Some(n) = bays {
+        fixtures::station::BAYS.store(n, std::sync::atomic::Ordering::Relaxed);
+    }
+    let wanted = if bays.is_some() { "overloaded".to_owned() } else { wanted };
     let scene = Scene::ALL.into_iter().find(|s| format!("{s:?}").eq_ignore_ascii_case(&wanted)).unwrap_or(Scene::Busy);
     let (site, _) = fixtures::site(scene);
     let listener = TcpListener::bind(&address).await.expect("the address is free");

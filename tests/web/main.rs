@@ -665,6 +665,103 @@ async fn what_changed_while_away_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_clip_is_verified_from_its_page_and_says_what_came_of_it() {
+    let visit = Visit::to(Scene::Busy);
+    let clip = format!("/clips/{}", clip_id(2));
+    let page = visit.get(&clip).await.text();
+    assert!(page.contains("id=\"verify\"") && page.contains("立即校验") && page.contains("本机文件"), "{page}");
+    visit.asked.taken();
+    let done = visit.post(&format!("{clip}/verify"), "remote=1").await;
+    assert_eq!(
+        (done.status, done.header("location")),
+        (StatusCode::SEE_OTHER, format!("{clip}?done=verifying#verify").as_str())
+    );
+    let alone = visit.post(&format!("{clip}/verify"), "").await;
+    assert_eq!(alone.status, StatusCode::SEE_OTHER);
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(&asked[..], [Asked::BeginVerify { remote: true, .. }, Asked::BeginVerify { remote: false, .. }]),
+        "{asked:?}"
+    );
+    let program = visit.json("POST", &format!("/api/v1{clip}/verify"), "{\"remote\":true}").await;
+    assert_eq!((program.status, &program.json()["state"]), (StatusCode::ACCEPTED, &"ended".into()));
+    let told = visit.get(&format!("/api/v1{clip}/verify")).await.json();
+    assert_eq!(told["result"]["copies"][1]["result"], "unreachable");
+    let none = visit.get(&format!("/api/v1/clips/{}/verify", clip_id(3))).await.json();
+    assert_eq!(none["state"], "none");
+
+    let busy = Visit::to(Scene::Overloaded);
+    let page = busy.get(&format!("{clip}/verify")).await.text();
+    assert!(page.contains("67 % · ") && page.contains("还需") && page.contains("every 1s"), "{page}");
+    assert!(!page.contains("name=\"remote\""), "it goes on already");
+    let bad = Visit::to(Scene::Failing).get(&format!("{clip}/verify")).await.text();
+    assert!(bad.contains("发现不一致"), "{bad}");
+    // Nobody sees what is isolated, at this address either.
+    let isolated = Visit::to(Scene::Failing).get(&format!("/clips/{}/verify", clip_id(5))).await;
+    assert!(!isolated.status.is_success(), "{}", isolated.status);
+}
+
+#[tokio::test]
+async fn every_long_action_says_how_far_it_is_and_how_long_it_takes() {
+    let busy = Visit::to(Scene::Busy);
+    let exports = busy.get("/exports").await.text();
+    assert!(exports.contains("20 % · ") && exports.contains("还需"), "{exports}");
+    let clip = busy.get(&format!("/clips/{}", clip_id(2))).await.text();
+    assert!(
+        clip.contains("<progress max=\"100\" value=\"25\"") && clip.contains("25 % · 还需"),
+        "a derived file: {clip}"
+    );
+    assert!(clip.contains("live:clip from:body, every 2s"), "it is looked at while it is made");
+    let derived = busy.get(&format!("/api/v1/clips/{}/derived", clip_id(2))).await.json();
+    let making = derived["items"].as_array().and_then(|all| all.iter().find(|d| d["state"] == "making")).expect("one");
+    assert_eq!((&making["percent"], &making["left_ms"]), (&25.into(), &95_000.into()));
+    let over = Visit::to(Scene::Overloaded);
+    let check = over.get("/admin/check").await.text();
+    assert!(check.contains("39 % · 还需"), "{check}");
+    assert_eq!(over.get("/api/v1/check").await.json()["percent"], 39);
+}
+
+#[tokio::test]
+async fn a_case_says_who_looked() {
+    let visit = Visit::to(Scene::Busy);
+    let case = format!("/cases/{}", encoded(CASE));
+    let page = visit.get(&case).await.text();
+    let section =
+        page.split("id=\"looks\"").nth(1).and_then(|rest| rest.split("</section>").next()).expect("who looked");
+    assert_eq!(section.matches("<tr>").count(), 1 + 20, "the first twenty, and a head");
+    for told in ["调阅记录", "王建国 (wang)", "复核现场检查", "下载原始文件", "全案", "全部调阅记录"]
+    {
+        assert!(section.contains(told), "{told}");
+    }
+    let all = visit.get(&format!("{case}/looks")).await.text();
+    assert_eq!(all.matches("<tr>").count(), 1 + 30);
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(asked.last(), Some(Asked::LogAccess { what, case: Some(_), .. }) if what == "find"),
+        "looking at who looked is a look: {asked:?}"
+    );
+    let told = visit.get(&format!("/api/v1{case}/looks?before=6")).await.json();
+    assert_eq!(told["items"].as_array().map(Vec::len), Some(5));
+    assert_eq!((&told["items"][0]["actor"], &told["next"]), (&"user:3".into(), &serde_json::Value::Null));
+    assert_eq!(visit.get("/cases/none/looks").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn where_a_clip_was_recorded_is_drawn_and_told() {
+    let visit = Visit::to(Scene::Busy);
+    let way = visit.get(&format!("/clips/{}", clip_id(2))).await.text();
+    for part in
+        ["<polyline class=\"way\"", "起点", "终点", "全长约", "aria-labelledby=\"plot-told\"", "class=\"scale\""]
+    {
+        assert!(way.contains(part), "{part}");
+    }
+    let point = visit.get(&format!("/clips/{}", clip_id(3))).await.text();
+    assert!(
+        point.contains("id=\"plot\"") && !point.contains("<polyline class=\"way\"") && point.contains("只有一个位置")
+    );
+}
+
+#[tokio::test]
 async fn what_is_derived_is_logged_first_and_says_what_it_is() {
     let visit = Visit::to(Scene::Busy);
     let path = |what: &str| format!("/clips/{}/{what}", clip_id(2));

@@ -37,6 +37,7 @@ const BESIDE: &[&str] = &[
     "/account?codes=new",
     "/clips?missing=any",
     "/clips/019aa2c4-7f00-7abc-8def-000000000002/preview/0",
+    "/clips/019aa2c4-7f00-7abc-8def-000000000002/verify",
     "/clips?after=c2",
     "/clips?case=%E6%97%A0",
     "/clips?state=proven&officer=%E7%94%B2&from=2026-06-01&to=2026-06-30",

@@ -33,8 +33,16 @@ pub struct Tried {
 
 impl Judge {
     /// Says what the rules would do to every sealed clip, and does none of it. Rosters, stays and the register of cases are
-    /// those of when each was first needed. Blocks.
-    pub fn try_rules(&self, store: &Store, now_ms: i64) -> Result<Tried> {
+    /// those of when each was first needed. `went` hears how many clips of how many were looked at. Blocks.
+    pub fn try_rules(&self, store: &Store, now_ms: i64, went: &dyn Fn(u64, u64)) -> Result<Tried> {
+        let all: u64 = store.read_blocking(|r| {
+            let figures = r.figures(0)?;
+            Ok([figures.sealed, figures.sending, figures.proven, figures.released]
+                .iter()
+                .map(|stage| stage.count)
+                .sum())
+        })?;
+        went(0, all);
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
         let mut shared: Vec<Shared> = std::iter::repeat_with(Shared::default).take(threads).collect();
         let mut tried = Tried::default();
@@ -56,6 +64,7 @@ impl Judge {
             for (clip, found) in clips.iter().zip(judged.iter().flatten()) {
                 tried.take(*clip, found, &mut by_rule);
             }
+            went(tried.clips.min(all), all);
         }
         tried.by_rule = Rule::ALL.iter().zip(by_rule).filter(|(_, n)| *n > 0).map(|(r, n)| (r.as_str(), n)).collect();
         Ok(tried)

@@ -30,40 +30,50 @@ use crate::domain::office::{CheckPart, Finding, Found, Gravity, Todo};
 use crate::domain::words::Lang;
 use crate::store::StoreError;
 
+/// Looks that there are; `went` hears after each how many of them were made.
+const LOOKS: u64 = 23;
+
 /// Looks at everything, and gives what was found. Blocks.
-pub(super) fn look(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
-    let mut findings = station::configuration(settings);
-    findings.extend(machine::state(settings));
-    findings.extend(machine::vault(settings));
-    findings.extend(machine::docks(settings));
-    findings.extend(usb::usb(settings));
-    findings.extend(machine::media(settings)?);
-    findings.extend(machine::typeface(settings));
-    findings.extend(machine::time(settings));
+pub(super) fn look(settings: &Settings, went: &dyn Fn(u64, u64)) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut made = 0;
+    let mut take = |found: Vec<Finding>| {
+        findings.extend(found);
+        made += 1;
+        went(made, LOOKS);
+    };
+    take(station::configuration(settings));
+    take(machine::state(settings));
+    take(machine::vault(settings));
+    take(machine::docks(settings));
+    take(usb::usb(settings));
+    take(machine::media(settings)?);
+    take(machine::typeface(settings));
+    take(machine::time(settings));
     let (found, store) = station::database(settings);
-    findings.extend(found);
-    findings.extend(station::key(settings, store.is_some()));
-    findings.extend(sm2::key(settings, store.as_ref()));
-    findings.extend(station::daemon(settings));
-    findings.extend(streams::look(settings, store.as_ref()));
-    findings.extend(station::destinations(settings, store.as_ref()));
-    findings.extend(station::backup(settings, store.as_ref()));
+    take(found);
+    take(station::key(settings, store.is_some()));
+    take(sm2::key(settings, store.as_ref()));
+    take(station::daemon(settings));
+    take(streams::look(settings, store.as_ref()));
+    take(station::destinations(settings, store.as_ref()));
+    take(station::backup(settings, store.as_ref()));
     if let Some(store) = &store {
-        findings.extend(orphans::look(&settings.vault.dir, store));
-        findings.extend(keeping::look(settings, store));
-        findings.extend(notice::look(settings, store));
-        findings.push(searching::look(store));
-        findings.push(tallies::look(store));
+        take(orphans::look(&settings.vault.dir, store));
+        take(keeping::look(settings, store));
+        take(notice::look(settings, store));
+        take(vec![searching::look(store)]);
+        take(vec![tallies::look(store)]);
     }
-    findings.extend(station::accounts(settings, store.as_ref()));
-    findings.extend(door::ways(settings, store.as_ref()));
-    findings.extend(station::certificate(settings));
+    take(station::accounts(settings, store.as_ref()));
+    take(door::ways(settings, store.as_ref()));
+    take(station::certificate(settings));
     Ok(findings)
 }
 
 /// Carries the verb out; ends with [`Exit::Failure`] when there is a problem. Warnings are allowed.
 pub fn doctor(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
-    let findings = look(settings)?;
+    let findings = look(settings, &|_, _| {})?;
     let count = |gravity| findings.iter().filter(|f| f.gravity == gravity).count();
     let (problems, warnings) = (count(Gravity::Problem), count(Gravity::Warning));
     let exit = if problems == 0 { Exit::Ok } else { Exit::Failure };

@@ -85,7 +85,7 @@ pub async fn run(context: TaskContext, exports: Exports) -> Result<(), StoreErro
                     waiting.remove(&row.package);
                 }
             }
-            exports.board.export(&row.package, None);
+            exports.board.making(&row.package, None);
         }
         tokio::select! {
             () = context.heart.beat_until(&context.cancel) => return Ok(()),
@@ -180,7 +180,7 @@ impl Exports {
         let (board, package) = (self.board.clone(), row.package.clone());
         let mut look = move |n: u64| {
             done += n;
-            board.export(&package, Some((done.min(bytes * passes), bytes * passes)));
+            board.making(&package, Some((done.min(bytes * passes), bytes * passes)));
         };
         look(0);
         let mut digests = digests;

@@ -148,6 +148,7 @@ pub(super) fn start(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
         store: parts.store.clone(),
         reach: parts.reach.clone(),
         maker: Maker::new(&settings.station.state_dir, settings.derived.patience),
+        board: parts.board.clone(),
         clock: Arc::clone(&parts.clock),
     };
     supervisor.start(slow("derived"), move |context| {

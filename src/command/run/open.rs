@@ -184,6 +184,7 @@ pub(super) fn open(settings: Settings) -> anyhow::Result<Parts> {
         unlinked_ms: settings.retention.rule.unlinked_ms,
         allowed: allowed(&settings.casework.coverage),
         trials: Arc::default(),
+        verifications: Arc::default(),
         intake: intake.clone(),
         document_bytes: settings.documents.max_bytes,
         oversight: OversightRules {

@@ -53,6 +53,7 @@ impl Words {
             Action::PauseSending => self.a_pause_sending,
             Action::AcknowledgeAlarm => self.a_acknowledge_alarm,
             Action::SeeReports => self.oversight().a_see_reports,
+            Action::SeeLooks => self.a_see_looks(),
             Action::SeeSamples => self.oversight().a_see_samples,
             Action::Supervise => self.oversight().a_supervise,
             Action::AnswerFinding => self.oversight().a_answer_finding,

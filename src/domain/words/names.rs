@@ -136,6 +136,7 @@ impl Words {
             Field::Lat => self.f_lat,
             Field::Lon => self.f_lon,
             Field::Datum => self.f_datum,
+            Field::Track => self.f_track,
             Field::Sensitivity => self.f_sensitivity,
             Field::GapReason => self.f_gap_reason,
         }

@@ -154,6 +154,7 @@ sentences! {
     ValueTooLong { most: u64 } => "最多 {most} 个字。", "at most {most} characters";
     ControlCharacters {} => "不能含有控制字符，请删去。", "control characters cannot be stored";
     DegreesBetween { limit: i64 } => "应为 -{limit} 到 {limit} 之间的度数。", "degrees from -{limit} to {limit}";
+    TrackForm {} => "轨迹写作“纬度,经度 纬度,经度 …”，2 至 90 个位置", "a track is `lat,lon lat,lon …`, 2 to 90 positions";
     DatumOneOf {} => "应为 WGS84 或 GCJ-02。", "WGS84 or GCJ-02";
     OneOf { known: Vec<String> } => "应为以下之一：{known}。", "one of {known}";
 
@@ -202,6 +203,7 @@ sentences! {
 
     // Sending
     NoDestination { name: String, known: Vec<String> } => "没有上传目标“{name}”；配置中有：{known}。", "there is no destination {name:?}; the configuration names {known}";
+    BeingVerified {} => "该资料正在校验，请等待结果。", "this clip is being verified already; wait for what comes of it";
     BeingTried { name: String } => "正在测试 {name}，请等待结果。", "{name} is being tried already; wait for what comes of it";
     TargetForm {} => "导出到：采集站（station）、浏览器下载（browser），或 at: 加上传目标名称。", "a package goes to `station`, `browser`, or `at:` and the name of a destination";
 

@@ -515,6 +515,7 @@ impl Words {
             EventKind::Evicted => ("本地已腾出空间", "The local copy is gone, its space is free"),
             EventKind::Recalled => ("已从云端取回本地副本", "The local copy was made anew from copies elsewhere"),
             EventKind::Damaged => ("发现本地文件损坏", "The local file was found damaged"),
+            EventKind::VerifyAsked => ("要求立即校验", "Verifying its copies was asked for"),
             EventKind::Verified => ("重新校验", "Verified again"),
             EventKind::ViewBegun => ("调阅开始", "A viewing began"),
             EventKind::ViewEnded => ("调阅结束", "A viewing ended"),

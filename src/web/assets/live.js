@@ -1,6 +1,8 @@
 // Keeps the live part of a page fresh. The server says that something changed (/live, server-sent events);
 // htmx then fetches the part and morphs it in. A hidden tab lets its connection go: browsers allow six to one
 // host, and a seventh tab would wait for ever. What changed meanwhile is told on return by the last event's id.
+// A page without a live part listens, too, so that it says when the connection is gone.
+// Whoever types in the live part, or has begun to, is let alone: the refresh waits, and a line says so.
 (function () {
   "use strict";
 
@@ -22,10 +24,12 @@
 
   var part = document.getElementById("live");
   var lost = document.getElementById("lost");
-  var found = part && /live:(\w+)/.exec(part.getAttribute("hx-trigger") || "");
-  if (!found || !window.EventSource) return;
+  var news = document.getElementById("news");
+  if (!lost || !window.EventSource) return;
 
-  var topic = found[1];
+  var found = part && /live:(\w+)/.exec(part.getAttribute("hx-trigger") || "");
+  // When the station changes nobody without a live part needs to know; that it can be reached is all that counts.
+  var topic = found ? found[1] : "station";
   var name = topic === "clip" ? "clip:" + part.dataset.clip : topic;
   var last = document.body.dataset.live;
   var source = null;
@@ -47,13 +51,17 @@
     source = null;
   }
 
+  function refresh() {
+    if (found && window.htmx) window.htmx.trigger(document.body, "live:" + topic);
+  }
+
   function open() {
     if (source || document.hidden) return;
     source = new EventSource("/live?topic=" + encodeURIComponent(name) + "&last=" + encodeURIComponent(last));
     source.onopen = well;
     source.addEventListener(name, function (event) {
       last = event.lastEventId;
-      window.htmx.trigger(document.body, "live:" + topic);
+      refresh();
     });
     source.onerror = function () {
       ill();
@@ -61,6 +69,58 @@
         close();
         setTimeout(open, 3000);
       }
+    };
+  }
+
+  // --- Whoever types is let alone -----------------------------------------------------------------
+
+  /** Whether a field holds something else than the server wrote into it. */
+  function begun(field) {
+    if (/^(hidden|submit|button|reset|image)$/.test(field.type)) return false;
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    if (field.tagName === "SELECT") {
+      var was = 0;
+      for (var i = 0; i < field.options.length; i++) if (field.options[i].defaultSelected) was = i;
+      return field.selectedIndex !== was;
+    }
+    return field.value !== field.defaultValue;
+  }
+
+  function typing() {
+    var live = document.getElementById("live");
+    if (!live) return false;
+    var at = document.activeElement;
+    var text = at && live.contains(at) && (at.tagName === "TEXTAREA" || at.tagName === "SELECT" ||
+      (at.tagName === "INPUT" && !/^(checkbox|radio|submit|button)$/.test(at.type)));
+    if (text) return true;
+    var fields = live.querySelectorAll("input, select, textarea");
+    for (var i = 0; i < fields.length; i++) if (begun(fields[i])) return true;
+    return false;
+  }
+
+  var owed = false;
+
+  function settle() {
+    if (!owed || typing()) return;
+    owed = false;
+    if (news) news.hidden = true;
+    refresh();
+  }
+
+  document.body.addEventListener("htmx:beforeRequest", function (event) {
+    if (event.target.id !== "live" || !typing()) return;
+    event.preventDefault();
+    owed = true;
+    if (news) news.hidden = false;
+  });
+  // After whatever the event itself does to the fields.
+  ["focusout", "change", "input", "reset"].forEach(function (kind) {
+    document.addEventListener(kind, function () { if (owed) setTimeout(settle, 0); });
+  });
+  // What somebody opened stays open; the server does not know of it.
+  if (window.Idiomorph) {
+    window.Idiomorph.defaults.callbacks.beforeAttributeUpdated = function (attribute, node) {
+      return !(attribute === "open" && node.tagName === "DETAILS");
     };
   }
 

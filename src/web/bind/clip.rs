@@ -7,6 +7,7 @@ use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::leaf_hash;
 use crate::domain::proof::TlogProof;
+use crate::domain::record::Field;
 use crate::domain::time::UtcMs;
 use crate::store::{LogRow, Reader, StoreError};
 use crate::web::site::ReadError;
@@ -116,7 +117,8 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
     let changes: Vec<String> = opened
         .iter()
         .filter_map(|o| {
-            let name = o.field.strip_suffix(".after")?;
+            // A way is drawn, not read.
+            let name = o.field.strip_suffix(".after").filter(|name| *name != Field::Track.as_str())?;
             Some(format!("{name}: {}", if o.value.is_empty() { "—" } else { &o.value }))
         })
         .collect();

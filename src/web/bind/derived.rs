@@ -17,17 +17,22 @@ const SHOWN: u32 = 100;
 impl StationPages {
     pub(super) async fn derived_views(&self, clip: ClipId) -> Result<Vec<DerivedView>, ReadError> {
         let rows = self.read(move |r| r.derivatives(clip, SHOWN)).await?;
-        Ok(rows.into_iter().map(DerivedView).collect())
+        Ok(rows.into_iter().map(|row| self.with_progress(row)).collect())
     }
 
     pub(super) async fn derived_one(&self, id: &str) -> Result<Option<DerivedView>, ReadError> {
         let id = id.to_owned();
-        self.read(move |r| match r.derivative(&id) {
-            Ok(row) => Ok(Some(DerivedView(row))),
+        let found = self.read(move |r| match r.derivative(&id) {
+            Ok(row) => Ok(Some(row)),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(e) => Err(e),
-        })
-        .await
+        });
+        Ok(found.await?.map(|row| self.with_progress(row)))
+    }
+
+    fn with_progress(&self, row: DerivativeRow) -> DerivedView {
+        let far = self.board.made(&row.id).filter(|_| row.state == State::Making);
+        DerivedView(row, far)
     }
 
     pub(super) async fn bytes_of_derived(&self, row: &DerivativeRow) -> Result<Option<File>, ReadError> {

@@ -59,7 +59,7 @@ impl StationPages {
     fn export_view(&self, row: ExportRow, isolated: u64) -> ExportView {
         let over_ms = self.clock.now().0 - self.exporting.keep.as_millis() as i64;
         ExportView {
-            done: self.board.exports().get(&row.package).copied(),
+            done: self.board.made(&row.package),
             place: self.exporting.dir.join(&row.package).display().to_string(),
             over: row.target == Target::Browser && row.ended_ms.is_some_and(|at| at < over_ms),
             isolated,

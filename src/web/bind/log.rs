@@ -33,7 +33,7 @@ impl StationPages {
     }
 }
 
-fn called(r: &Reader<'_>, actor: &Actor) -> Result<Option<Called>, StoreError> {
+pub(super) fn called(r: &Reader<'_>, actor: &Actor) -> Result<Option<Called>, StoreError> {
     let called = r.called(actor)?;
     Ok(called.map(|(login, name)| Called { login, name: Some(name).filter(|name| !name.is_empty()) }))
 }

@@ -11,6 +11,7 @@ use crate::runtime::task;
 use crate::store::ReportAsk;
 use crate::web::oversight::Oversight;
 use crate::web::site::ReadError;
+use crate::web::view::looks::LooksView;
 use crate::web::view::reports::{ReportQuery, ReportView};
 use crate::web::view::review::{ReviewView, SentView};
 use crate::web::view::sampling::{SampleView, SamplesQuery, SamplesView};
@@ -75,6 +76,16 @@ impl Oversight for StationPages {
         within: &'a Within,
     ) -> BoxFuture<'a, Result<ReportView, ReadError>> {
         Box::pin(self.report_view(asked, within))
+    }
+
+    fn looks<'a>(
+        &'a self,
+        number: &'a str,
+        within: &'a Within,
+        before: Option<u64>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<LooksView, ReadError>> {
+        Box::pin(self.looks_view(number, within, before, limit))
     }
 
     fn register<'a>(

@@ -21,7 +21,7 @@ use crate::domain::words::office::OfficeWords;
 use crate::domain::words::quoted::Quoted;
 use crate::store::SCHEMA_VERSION;
 use crate::web::present::clips::Pill;
-use crate::web::present::{Ctx, Nav, Stamp, segment};
+use crate::web::present::{Ctx, Nav, Stamp, how_far_told, segment};
 use crate::web::routes::{Need, Routes};
 use crate::web::site::{Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
@@ -316,6 +316,7 @@ struct CheckPage<'a> {
     at: Option<Stamp>,
     took: String,
     running: bool,
+    progress: Option<(u64, String)>,
     findings: Vec<FindingLine>,
     failed: Option<String>,
     version: &'static str,
@@ -333,6 +334,7 @@ async fn check(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
             at: last.map(|last| c.stamp(last.at)),
             took: last.map(|last| format!("{:.1} s", last.took_ms as f64 / 1000.0)).unwrap_or_default(),
             running: check.running_since.is_some(),
+            progress: check.far.map(|far| how_far_told(&far, None, c.w)),
             findings: last
                 .and_then(|last| last.found.as_ref().ok())
                 .map(|all| all.iter().map(|f| finding(f, &c)).collect())
@@ -432,6 +434,7 @@ struct RulesPage<'a> {
     number_rule: u32,
     shapes: Vec<(String, String)>,
     running: bool,
+    progress: Option<(u64, String)>,
     tried: Option<TriedLine>,
     self_href: String,
 }
@@ -457,6 +460,7 @@ async fn rules(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
             number_rule: in_force.number_rule_version,
             shapes: in_force.shapes,
             running: tried.running_since.is_some(),
+            progress: tried.far.map(|far| how_far_told(&far, None, c.w)),
             tried: tried_line(&tried, &c),
             self_href: visitor.part_href(),
             o,
@@ -576,6 +580,10 @@ pub(in crate::web) async fn try_destination(
 pub struct CheckReport {
     /// One goes on now.
     pub running: bool,
+    /// How much of it is done, per cent, while it goes on.
+    pub percent: Option<u64>,
+    /// How long the rest takes, milliseconds, where that can be told.
+    pub left_ms: Option<i64>,
     /// When the newest ended, RFC 3339.
     pub at: Option<String>,
     /// No problem was found.
@@ -610,6 +618,8 @@ fn report(check: &Looked<Vec<Finding>>) -> CheckReport {
     };
     CheckReport {
         running: check.running_since.is_some(),
+        percent: check.far.map(|far| far.percent()),
+        left_ms: check.far.and_then(|far| far.left_ms),
         at: last.map(|last| last.at.rfc3339()),
         ok: findings.map(|all| counts(all).0 == 0),
         failed: last.and_then(|last| last.found.as_ref().err().cloned()),
@@ -687,7 +697,8 @@ pub(super) fn figures(tried: &Looked<RulesTried>) -> Value {
         })
     });
     json!({
-        "running": tried.running_since.is_some(), "at": last.map(|last| last.at.rfc3339()), "found": found,
+        "running": tried.running_since.is_some(), "percent": tried.far.map(|far| far.percent()),
+        "left_ms": tried.far.and_then(|far| far.left_ms), "at": last.map(|last| last.at.rfc3339()), "found": found,
         "failed": last.and_then(|last| last.found.as_ref().err().cloned()),
     })
 }

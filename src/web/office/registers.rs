@@ -28,7 +28,7 @@ use crate::domain::words::Words;
 use crate::domain::words::office::OfficeWords;
 use crate::web::keeping::actor;
 use crate::web::paging::{AfterQuery, filled, href};
-use crate::web::present::{self, Ctx, Nav, Stamp};
+use crate::web::present::{self, Ctx, Nav, Stamp, how_far_told};
 use crate::web::registers::REGISTER_BYTES;
 use crate::web::routes::{Need, Routes};
 use crate::web::site::{Access, Site, Visitor};
@@ -380,6 +380,7 @@ struct RulesPage<'a> {
     c: &'a Ctx,
     o: &'static OfficeWords,
     running: bool,
+    progress: Option<(u64, String)>,
     tried: Option<TriedLine>,
     told: Vec<ToldLine>,
     self_href: String,
@@ -416,6 +417,7 @@ async fn rules(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
         };
         let page = RulesPage {
             running: tried.running_since.is_some(),
+            progress: tried.far.map(|far| how_far_told(&far, None, c.w)),
             tried: tried_line(&tried, &c),
             told: theirs(&site, &visitor).await?.into_iter().map(line).collect(),
             self_href: visitor.part_href(),

@@ -17,7 +17,7 @@ use crate::web::site::{Access, Site, Visitor};
 use crate::web::view::case::{CaseAnswer, CaseView};
 use crate::web::view::keeping::CaseKept;
 use crate::web::view::timeline::{Bar, Gap, Timeline};
-use crate::web::{coverage, keeping};
+use crate::web::{coverage, keeping, looks};
 
 #[derive(Template)]
 #[template(path = "cases.html")]
@@ -96,6 +96,7 @@ struct CasePage<'a> {
     export_href: String,
     together_href: String,
     self_href: String,
+    looks: Option<looks::LookBlock>,
     kept: keeping::CaseBlock,
     done: Option<&'static str>,
     refusal: Option<String>,
@@ -149,6 +150,10 @@ pub(in crate::web) async fn show_case(
         // Holds and filing are of the whole case.
         let kept = if v.known { site.pages.case_kept(&v.number).await? } else { CaseKept::default() };
         let c = site.ctx(visitor, Nav::Cases).await?;
+        let looked = match c.may(Action::SeeLooks.as_str()) {
+            true => Some(site.pages.looks(&v.number, &visitor.who.within(Action::SeeLooks), None, looks::FIRST).await?),
+            false => None,
+        };
         let w = c.w;
         let mut about: Vec<String> = [&v.party, &v.cause, &v.enforcement_kind].into_iter().flatten().cloned().collect();
         if v.kind != "case" {
@@ -186,6 +191,7 @@ pub(in crate::web) async fn show_case(
             export_href: format!("{}/export", present::case_href(&v.number)),
             together_href: format!("{}/together", present::case_href(&v.number)),
             self_href: visitor.part_href(),
+            looks: looked.map(|looked| looks::block(&v.number, &looked, &c)),
             kept: keeping::case_block(&v.number, &kept, &c),
             done,
             refusal,

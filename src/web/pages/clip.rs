@@ -20,6 +20,8 @@ use crate::web::derivatives::Typed;
 use crate::web::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
 use crate::web::present::clips::Pill;
 use crate::web::present::derived::DerivedLine;
+use crate::web::present::plot::Plot;
+use crate::web::present::verify::VerifyBlock;
 use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::purpose::{self, Question};
 use crate::web::site::{Access, Site, Visitor};
@@ -55,6 +57,7 @@ struct ClipPage<'a> {
     health: Pill,
     remarks: Vec<String>,
     gaps: Vec<(Stamp, String)>,
+    plot: Option<Plot>,
     copies: Vec<CopyLine>,
     can_push: bool,
     custody: Vec<EntryLine>,
@@ -76,6 +79,9 @@ struct ClipPage<'a> {
     question: Option<Question>,
     /// The file that is saved once this page is there.
     save: Option<String>,
+    /// Something is being derived of it: how far that is changes without an entry of the log.
+    making: bool,
+    verify: Option<VerifyBlock>,
 }
 
 /// What a form left behind: a word of success, or a refusal with what was typed.
@@ -111,6 +117,7 @@ fn clip_page<'a>(
     });
     let screen = present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none());
     let has_bytes = v.has_bytes() && kept.disposed.is_none();
+    let making = derived.iter().any(|d| d.1.is_some());
     let derived: Vec<DerivedLine> = derived.iter().map(|d| present::derived::line(d, c)).collect();
     let save = match after.save.as_deref() {
         Some("original") => has_bytes.then(|| original(v.id)),
@@ -150,6 +157,7 @@ fn clip_page<'a>(
         media: present::clip::media(v, w),
         remarks: present::clip::remarks(v, w),
         gaps: present::clip::gaps(v, c),
+        plot: present::plot::plot(r, w),
         health: present::clip::health(v, w),
         copies: present::clip::copies(v, c),
         can_push: v.record.copies.iter().any(|copy| copy.state != Delivery::Proven.as_str()),
@@ -168,6 +176,8 @@ fn clip_page<'a>(
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
         sm3: r.sm3.clone().unwrap_or_default(),
+        making,
+        verify: None,
         derived,
         typed: after.derive.unwrap_or_else(|| Typed { from: begin.to_owned(), ..Typed::default() }),
         question,
@@ -195,6 +205,7 @@ pub(super) async fn clip(
             Some("annotated") => Some(w.done_annotated),
             Some("pushed") => Some(w.done_pushed),
             Some("derived") => Some(w.done_derived),
+            Some("verifying") => Some(w.verify_begun()),
             Some(word) => keeping::done(word, w),
             None => None,
         };
@@ -223,7 +234,12 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     let derived = site.pages.derived(clip).await?;
     // Seeing its record is one right, watching it is another: a player could not ask for the reason.
     let asking = purpose::missing(site, visitor, Action::PlayClip, clip).await?;
-    page(&clip_page(&c, &view, &kept, &derived, asking.as_ref(), after))
+    let mut shown = clip_page(&c, &view, &kept, &derived, asking.as_ref(), after);
+    if shown.has_bytes && routes::shows(site, visitor, Action::PlayClip, clip).await? {
+        let newest = site.pages.office().premises().verifying(clip);
+        shown.verify = Some(present::verify::block(clip.to_string(), newest.as_ref(), &c));
+    }
+    page(&shown)
 }
 
 /// The page of a clip again, with why no file was derived of it and what was typed for one.

@@ -67,7 +67,10 @@ pub(super) async fn kiosk(State(site): State<Arc<Site>>, visitor: Visitor) -> Re
         let size = match cards.len() {
             0..=8 => "k8",
             9..=15 => "k15",
-            _ => "k30",
+            16..=30 => "k30",
+            31..=48 => "k48",
+            // The store knows 64 bays at most.
+            _ => "k64",
         };
         page(&KioskPage { c: &c, cards, size })
     };

@@ -1,7 +1,7 @@
 //! Derived files in words. Each line says that it is derived.
 
 use super::clips::Pill;
-use super::{Ctx, Stamp};
+use super::{Ctx, Stamp, how_far_told};
 use crate::domain::derivative::State;
 use crate::domain::words::quoted::Quoted;
 use crate::web::view::derived::DerivedView;
@@ -18,6 +18,8 @@ pub struct DerivedLine {
     pub asked: Stamp,
     /// Label and value.
     pub facts: Vec<(&'static str, String)>,
+    /// Per cent and in words, while it is being made.
+    pub progress: Option<(u64, String)>,
     /// Why it was not made.
     pub words: Option<String>,
     /// Where it can be fetched.
@@ -56,6 +58,7 @@ pub fn line(view: &DerivedView, c: &Ctx) -> DerivedLine {
         pill: Pill::new(class, w.derived_state(v.state)),
         asked: c.near(crate::domain::time::UtcMs(v.asked_ms)),
         facts,
+        progress: view.1.map(|far| how_far_told(&far, None, w)),
         words: v.words.clone().map(|words| Quoted::DerivedFailed { words }.told(w.lang)),
         href: (v.state == State::Ready).then(|| format!("/clips/{}/derived/{}", v.clip, v.id)),
     }

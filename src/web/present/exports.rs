@@ -1,6 +1,6 @@
 //! Evidence packages in words.
 
-use super::{Ctx, Stamp, case_href};
+use super::{Ctx, Stamp, bytes_told, case_href};
 use crate::domain::export::{ExportState, Target};
 use crate::domain::words::quoted::Quoted;
 use crate::web::present::clips::Pill;
@@ -86,11 +86,7 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
         pill: Pill { class, icon, text: text.to_owned() },
         facts,
         asked: c.near(v.asked),
-        progress: v.done.filter(|_| v.state == ExportState::Making).map(|(done, of)| {
-            // Cut off and not rounded, so that 100 % never shows early.
-            let percent = done.saturating_mul(100) / of.max(1);
-            (percent, format!("{percent} % · {} / {}", w.size(done), w.size(of)))
-        }),
+        progress: v.done.filter(|_| v.state == ExportState::Making).map(|done| bytes_told(&done, w)),
         words: match v.isolated {
             0 => v.words.clone().map(|words| quoted(v.state, words).told(w.lang)),
             n => Some(w.export_isolated_detail(v.state, &v.target, n)),

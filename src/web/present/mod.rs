@@ -7,18 +7,34 @@ pub mod clip;
 pub mod clips;
 pub mod derived;
 pub mod exports;
+pub mod plot;
 pub mod reports;
 pub mod rooms;
 pub mod station;
+pub mod verify;
 
 use jiff::tz::TimeZone;
 
 use super::view::Frame;
 use super::who::Who;
 use crate::domain::event::Actor;
+use crate::domain::how_far::HowFar;
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::domain::words::Words;
+
+/// How far something is: per cent, and in words with the time left. `None` of the words: what is counted is not bytes.
+pub fn how_far_told(far: &HowFar, counted: Option<String>, w: &Words) -> (u64, String) {
+    let percent = far.percent();
+    let left = far.left_ms.map(|ms| w.left(ms));
+    let parts: Vec<String> = [Some(format!("{percent} %")), counted, left].into_iter().flatten().collect();
+    (percent, parts.join(" · "))
+}
+
+/// The same of bytes.
+pub fn bytes_told(far: &HowFar, w: &Words) -> (u64, String) {
+    how_far_told(far, Some(format!("{} / {}", w.size(far.done), w.size(far.of))), w)
+}
 
 /// Which entry of the navigation a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

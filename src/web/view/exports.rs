@@ -2,6 +2,7 @@
 
 use crate::domain::event::Actor;
 use crate::domain::export::{ExportState, Target};
+use crate::domain::how_far::HowFar;
 use crate::domain::time::UtcMs;
 
 /// One package.
@@ -39,8 +40,8 @@ pub struct ExportView {
     pub bytes: u64,
     /// When it was ready.
     pub ended: Option<UtcMs>,
-    /// Bytes done and in all, while it is being made.
-    pub done: Option<(u64, u64)>,
+    /// How far it is, in bytes, while it is being made.
+    pub done: Option<HowFar>,
     /// Where its folder stands on the station.
     pub place: String,
     /// It can be fetched no longer.

@@ -12,6 +12,7 @@ pub mod derived;
 pub mod exports;
 pub mod keeping;
 pub mod log;
+pub mod looks;
 pub mod office;
 pub mod reports;
 pub mod review;

@@ -1,0 +1,111 @@
+// Pages on which people wait for others follow by themselves, take nothing away from whoever types, and every page says when
+// the station cannot be reached.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Station, browser, open } from './station.mjs';
+
+let station;
+let chrome;
+
+before(async () => {
+  [station, chrome] = await Promise.all([Station.start(), browser()]);
+  // Nothing but the case is missing.
+  await station.roster('采集人甲,36NCC000001,2026-01-01 00:00,2026-12-31 23:59,,东关街18号,现场检查,现场全貌');
+});
+after(async () => {
+  await chrome?.close();
+  await station?.stop();
+});
+
+test('triage shows what arrives, and the keys stay with their card', { timeout: 120_000 }, async () => {
+  const page = await open(chrome);
+  await page.goto(`${station.url}/triage`);
+  await page.evaluate(() => { window.neverReloaded = true; });
+  assert.equal(await page.locator('.triage > .card').count(), 0);
+  await station.dock('dsj', 'bay-1', '--device', '36NCC000001');
+  await page.locator('.triage > .card').nth(1).waitFor({ timeout: 60_000 });
+  assert.equal(await page.evaluate(() => window.neverReloaded), true);
+  // By keys to a card; another person decides about another one.
+  await page.keyboard.press('j');
+  const current = () => page.evaluate(() => document.querySelector('.triage > .card.current')?.id ?? null);
+  const mine = await current();
+  const first = await page.locator('.triage > .card').first().getAttribute('id');
+  const other = first === mine ? await page.locator('.triage > .card').nth(1).getAttribute('id') : first;
+  const decided = await fetch(`${station.url}/api/v1/clips/${other.slice(2)}/decision`, {
+    method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ verdict: 'accept', case_no: '赵卫罚〔2026〕12号' }),
+  });
+  assert.ok(decided.ok, await decided.text());
+  await page.locator(`#${other}`).waitFor({ state: 'detached', timeout: 30_000 });
+  // A rule may have taken that one, too; the keys never move to a card that nobody chose.
+  const stands = await page.locator(`#${mine}`).count();
+  assert.equal(await current(), stands ? mine : null);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('what somebody types outlives a refresh, which comes when they are done', { timeout: 120_000 }, async () => {
+  const page = await open(chrome);
+  await station.dock('dsj', 'bay-3', '--device', '36NCC000003', '--clips', '1');
+  await page.goto(`${station.url}/triage`);
+  await page.locator('.triage > .card').first().waitFor({ timeout: 60_000 });
+  const box = page.locator('.triage .card [name=case_no]').first();
+  await box.fill('赵卫罚〔2026〕7');
+  const news = page.locator('#news');
+  assert.equal(await news.isVisible(), false);
+  const cards = await page.locator('.triage > .card').count();
+  await station.dock('dsj', 'bay-2', '--device', '36NCC000002', '--clips', '2');
+  await news.waitFor({ timeout: 60_000 });
+  assert.equal(await box.inputValue(), '赵卫罚〔2026〕7');
+  // Also where the field has lost the focus.
+  await page.locator('h1').click();
+  await page.waitForTimeout(1_500);
+  assert.equal(await box.inputValue(), '赵卫罚〔2026〕7');
+  await box.fill(await box.evaluate((field) => field.defaultValue));
+  await page.locator('h1').click();
+  await news.waitFor({ state: 'hidden' });
+  await page.waitForFunction((n) => document.querySelectorAll('.triage > .card').length > n, cards);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('the desk shows what another desk gave out', { timeout: 90_000 }, async () => {
+  const page = await open(chrome);
+  await page.goto(`${station.url}/desk`);
+  await page.locator('[data-scan]').fill('36NCC');
+  const issued = await fetch(`${station.url}/api/v1/desk/issue`, {
+    method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ recorder: '36NCC000001', officer: '采集人甲' }),
+  });
+  assert.ok(issued.ok, await issued.text());
+  await page.locator('#live .outs li', { hasText: '36NCC000001' }).waitFor({ timeout: 30_000 });
+  assert.equal(await page.locator('[data-scan]').inputValue(), '36NCC', 'what the scanner began stands');
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('a clip is verified in front of whoever asks', { timeout: 90_000 }, async () => {
+  const { items } = await (await fetch(`${station.url}/api/v1/clips`)).json();
+  const page = await open(chrome);
+  await page.goto(`${station.url}/clips/${items[0].record_id}`);
+  await page.locator('#verify button').click();
+  await page.locator('#verify .pill.safe', { hasText: '全部一致' }).waitFor({ timeout: 60_000 });
+  await page.locator('#verify li', { hasText: '本机文件' }).getByText('一致').waitFor();
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('every page says when the station cannot be reached', { timeout: 120_000 }, async () => {
+  const pages = await Promise.all(['/triage', '/reports', '/keeping', '/desk', '/sampling', '/review'].map(async (at) => {
+    const page = await open(chrome);
+    await page.goto(station.url + at);
+    return [at, page];
+  }));
+  await station.stop();
+  station = null;
+  for (const [at, page] of pages) {
+    await page.locator('#lost').waitFor({ timeout: 20_000 }).catch((e) => assert.fail(`${at}: ${e}`));
+    await page.context().close();
+  }
+});
