@@ -54,6 +54,8 @@ pub mod search;
 pub mod sending;
 pub mod sensitivity;
 pub mod sentence;
+pub mod setting;
+pub mod station_clock;
 pub mod stream;
 pub mod supervision;
 pub mod tile;

@@ -130,6 +130,8 @@ impl EventKind {
             | Self::Started
             | Self::Stopped
             | Self::Configured
+            | Self::SettingsChanged
+            | Self::ClockSet
             | Self::Docked
             | Self::Undocked
             | Self::Unreadable

@@ -681,6 +681,8 @@ catalogue! {
     pk_disc => "第几张盘", "Disc";
     pk_digest => "内容校验值（manifest-sha256.txt 的 SHA-256）", "Digest of the content (SHA-256 of manifest-sha256.txt)";
     pk_number => "序号", "No.";
+    pk_handed => "移交清单", "What is handed over";
+    pk_digest_short => "SHA-256（前 16 位）", "SHA-256 (first 16 digits)";
     pk_file => "文件", "File";
     pk_source => "来源", "Source";
     pk_log_entry => "入库日志序号", "Log entry of the seal";

@@ -52,6 +52,7 @@ mod rosters;
 mod sampling;
 mod search;
 mod sessions;
+mod settings;
 mod statistics;
 mod tally;
 mod triage;

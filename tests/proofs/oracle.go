@@ -1,7 +1,8 @@
 // An implementation that is not ours: Go's checksum-database packages (golang.org/x/mod/sumdb, from Debian) read what
 // evidock writes. Each word ends with 0 where everything holds, and with 1 and a reason where it does not.
 //
-//	oracle note KEY NOTE                          a signed note
+//	oracle opens KEY NOTE                         a signed note of any kind
+//	oracle note KEY NOTE                          a signed note that is a checkpoint
 //	oracle proof KEY EVENT PROOF                  an entry's tlog-proof
 //	oracle consistency OLD NEW HASH...            two checkpoints without signatures (SIZE:ROOT), base64
 //	oracle tiles KEY CHECKPOINT DIR               every entry below DIR/tile/ in the tree of the checkpoint
@@ -30,6 +31,8 @@ func main() {
 	err := fmt.Errorf("wrong usage")
 	args := os.Args[1:]
 	switch {
+	case len(args) == 3 && args[0] == "opens":
+		_, err = open(args[1], read(args[2]))
 	case len(args) == 3 && args[0] == "note":
 		_, err = openNote(args[1], read(args[2]))
 	case len(args) == 4 && args[0] == "proof":

@@ -63,6 +63,7 @@ fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
                 size_bytes: 3,
                 blake3: Blake3([1; 32]),
                 sha256: Sha256([1; 32]),
+                sm3: None,
                 parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([1; 32]), crc64: None }],
                 shares: None,
                 supersedes: None,
