@@ -160,7 +160,7 @@ impl Reader<'_> {
         while let Some(r) = rows.next()? {
             let id: String = r.get(0)?;
             if id != last {
-                let (clip, start_ms, length_ms): (_, i64, i64) = (id.parse()?, r.get(1)?, r.get(2)?);
+                let (clip, start_ms, length_ms): (ClipId, i64, i64) = (id.parse()?, r.get(1)?, r.get(2)?);
                 let end_ms = start_ms.saturating_add(length_ms);
                 let cases = Vec::new();
                 found.push((Neighbour { clip, start_ms, end_ms, unlinked: true, cases, partner: None }, r.get(8)?));
