@@ -45,3 +45,23 @@ sentences! {
     TakenBack {} => "在待标注中撤销", "taken back in triage";
     Written { words: String } => "原文：“{words}”", "{words}";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::words::Lang;
+
+    #[test]
+    fn each_is_told_in_both_languages_and_is_the_same_when_read_again() {
+        let mut told = std::collections::BTreeSet::new();
+        for (name, zh, en, ground) in Ground::each() {
+            assert!(!zh.is_ascii() && en.is_ascii(), "{name}");
+            assert!(
+                told.insert(ground.told(Lang::Zh)) && told.insert(ground.told(Lang::En)),
+                "{name} says what another says"
+            );
+            let json = serde_json::to_string(&ground).unwrap();
+            assert_eq!(serde_json::from_str::<Ground>(&json).unwrap(), ground, "{name}");
+        }
+    }
+}
