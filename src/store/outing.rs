@@ -272,11 +272,11 @@ impl Reader<'_> {
         named.sort_by_key(|name| officer.find(name.as_str()));
         let (mut officers, mut company) = (BTreeSet::new(), BTreeSet::new());
         for (n, name) in named.iter().enumerate() {
-            let known = self.names_of(name)?;
+            let known = self.aliases_of(name)?;
             if n == 0 { officers.extend(known) } else { company.extend(known) }
         }
         for name in people(text(Field::CoOfficers).unwrap_or_default()) {
-            company.extend(self.names_of(&name)?);
+            company.extend(self.aliases_of(&name)?);
         }
         company.retain(|name| !officers.contains(name));
         let degrees = |field: Field| text(field).and_then(|t| t.parse::<f64>().ok());
@@ -315,7 +315,7 @@ impl Reader<'_> {
     }
 
     /// Every name and number by which the register knows whoever is called so; what it does not know is known by itself.
-    fn names_of(&self, name: &str) -> Result<Vec<String>> {
+    fn aliases_of(&self, name: &str) -> Result<Vec<String>> {
         let known = self.officer_at(name, None)?;
         let names = known.map(|(entry, ..)| ["name", "number", "cert_no"].map(|c| entry.get(c).map(name_key)));
         Ok(names.map_or_else(|| vec![name_key(name)], |names| names.into_iter().flatten().collect()))
@@ -344,7 +344,7 @@ impl Reader<'_> {
                 serde_json::from_str(&row?).map_err(|e| StoreError::Odd(format!("an entry of a register: {e}")))?;
             let mut team = BTreeSet::new();
             for officer in entry.list("officers") {
-                team.extend(self.names_of(officer)?);
+                team.extend(self.aliases_of(officer)?);
             }
             teams.push(team);
         }
