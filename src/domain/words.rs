@@ -16,6 +16,7 @@ pub mod derived;
 pub mod desk;
 pub mod door;
 pub mod format;
+pub mod grounds;
 pub mod keep;
 pub mod keeping;
 pub mod looks;

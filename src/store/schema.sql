@@ -279,7 +279,7 @@ CREATE TABLE case_link (
   stage        TEXT, matter TEXT, proves TEXT,
   origin       TEXT NOT NULL,
   score        INTEGER NOT NULL CHECK (score BETWEEN 0 AND 100),
-  reason       TEXT,
+  reason       TEXT,                                 -- of a rule, JSON of domain::grounds; in older rows, and of a person, a text
   rule_version INTEGER NOT NULL,
   withdrawn    INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn IN (0, 1)),
   actor        TEXT NOT NULL,
@@ -382,7 +382,7 @@ CREATE TABLE suggestion (
   raw        TEXT NOT NULL,                          -- the number as it was found
   rule       TEXT NOT NULL,                          -- word of casework::rules::Rule
   score      INTEGER NOT NULL CHECK (score BETWEEN 0 AND 100),
-  reason     TEXT NOT NULL,
+  reason     TEXT NOT NULL,                          -- JSON of domain::grounds; in older rows a text
   stage      TEXT, matter TEXT, proves TEXT,
   state      TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'accepted', 'refused', 'linked', 'gone')),  -- linked: by the rule itself; gone: no rule says so any more
   made_ms    INTEGER NOT NULL,

@@ -5,6 +5,7 @@ mod access;
 mod bounds;
 mod counterparts;
 mod fixtures;
+mod grounds;
 mod keeping;
 mod lasting;
 mod office;

@@ -272,7 +272,7 @@ fn what_was_said_of_another_officer_s_hands_waits() {
     let doubted = judged(&store, clip);
     assert!(doubted.link.is_none() && doubted.conflict, "{doubted:?}");
     assert_eq!(waits(&doubted), [("roster", "赵卫罚(2026)1", 79)]);
-    assert!(doubted.suggestions[0].reason.contains("a person named another officer"), "{doubted:?}");
+    assert!(doubted.suggestions[0].reason.each().contains(&Ground::AnotherOfficer {}), "{doubted:?}");
     // Together with somebody else, or by themselves: it was their recorder.
     for officer in ["李四、张三", "张三"] {
         person(officer);
