@@ -254,7 +254,9 @@ async fn whoever_reads_the_bucket_finds_and_verifies_a_case_without_vault_and_da
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_holds_footage_back_and_says_what_goes_first() {
     let mut station = Station::new("");
-    station.configure(&folder("nas", "nas"));
+    // One clip at a time, a part at a time: what goes first arrives first.
+    let one = "parts_in_flight = 1\n[upload]\nclips_in_flight = 1\n";
+    station.configure(&(folder("nas", "nas") + one));
     station.start();
     station.refused(3, ["pause", "nowhere"]);
     station.refused(1, ["pause", "nas", "--until", "2020-01-01 08:00"]);
