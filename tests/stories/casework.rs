@@ -536,7 +536,7 @@ fn what_two_recorders_have_together_is_whole() {
     let at = |after_s: i64| begin.checked_add(jiff::SignedDuration::from_secs(after_s)).unwrap();
     let take_in = |station: &mut Station, bay: &str, device: &str, after_s: i64, clips: &str| {
         let (day, time) = (at(after_s).strftime("%Y-%m-%d").to_string(), at(after_s).strftime("%H:%M:%S").to_string());
-        let made = ["--clips", clips, "--apart", "13", "--day", &day, "--start", &time, "--device", device];
+        let made: [&str; 10] = ["--clips", clips, "--apart", "13", "--day", &day, "--start", &time, "--device", device];
         let card = station.sample("dsj", bay, &made);
         fs::remove_dir_all(card.path("LOG")).unwrap();
         station.dock(bay);

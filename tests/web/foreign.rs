@@ -217,11 +217,11 @@ async fn nothing_of_another_unit_stands_in_any_answer() {
     let station = &place.station;
     station.json(["user", "first", "boss"]);
     let unit = |unit: &'static str| ["--unit", unit];
-    let officer = [&["--role", "officer", "--officer", "欧阳明"][..], &unit("稽查一科")].concat();
-    let other = [&["--role", "officer", "--officer", "司徒雷"][..], &unit("稽查二科")].concat();
-    let head = [&["--role", "department_head"][..], &unit("稽查一科")].concat();
+    let officer = [&["--role", "officer", "--officer", "欧阳明"][..], &unit("稽查一科")[..]].concat();
+    let other = [&["--role", "officer", "--officer", "司徒雷"][..], &unit("稽查二科")[..]].concat();
+    let head = [&["--role", "department_head"][..], &unit("稽查一科")[..]].concat();
     let reviewer = ["--role", "legal_reviewer", "--until", "2099-12-31"];
-    let words = [&["user", "add", "situ"][..], &other, &["--json"]].concat();
+    let words = [&["user", "add", "situ"][..], &other[..], &["--json"]].concat();
     assert!(station.evidock(words).status.success());
     let officer = somebody(station, "ouyang", &officer);
     let head = somebody(station, "head", &head);
