@@ -168,7 +168,7 @@ fn clip_page<'a>(
             .hints
             .iter()
             .map(|s| {
-                let told = format!("{} · {} · {}", w.linking_rule(&s.rule), s.score, s.reason);
+                let told = format!("{} · {} · {}", w.linking_rule(&s.rule), s.score, s.reason.told(w.lang));
                 (s.raw.clone(), present::case_href(&s.raw), told)
             })
             .collect(),
