@@ -334,7 +334,7 @@ impl Reader<'_> {
     /// The officers of each registered case of those days.
     fn teams_about(&self, at_ms: i64) -> Result<Vec<BTreeSet<String>>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT entry FROM register_entry WHERE opened_ms BETWEEN ?1 AND ?2 AND register = 'case' LIMIT ?3",
+            "SELECT entry FROM register_entry WHERE opened_ms BETWEEN ?1 AND ?2 AND +register = 'case' LIMIT ?3",
         )?;
         let (from_ms, to_ms) = (at_ms.saturating_sub(REGISTER_MS), at_ms.saturating_add(REGISTER_MS));
         let rows = statement.query_map(params![from_ms, to_ms, REGISTERED], |r| r.get::<_, String>(0))?;
