@@ -19,7 +19,7 @@ use crate::domain::case_number::{NumberError, NumberRule, NumberWarning, half_wi
 use crate::domain::ids::{IdError, RecorderId};
 use crate::domain::record::Field;
 pub use crate::domain::recorder::recorder_key;
-use crate::domain::why::{Why, in_words_of_why};
+use crate::domain::why::{Columns, Why, in_words_of_why};
 
 mod columns;
 mod supersede;
@@ -259,8 +259,9 @@ impl From<&RosterWarning> for Why {
                 first: *first,
                 line: *line,
                 recorder: recorder.clone(),
-                differ: differ.iter().map(|column| (*column).to_owned()).collect(),
-                columns: differ.iter().copied().map(columns::chinese).map(str::to_owned).collect(),
+                differ: Columns(
+                    differ.iter().copied().map(|name| (name.to_owned(), columns::chinese(name).to_owned())).collect(),
+                ),
             },
             RosterWarning::Number { line, warning: NumberWarning::MismatchedBrackets } => {
                 Self::RosterBrackets { line: *line }

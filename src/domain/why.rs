@@ -45,6 +45,21 @@ impl Told for AnyOf {
     }
 }
 
+/// Columns of a table, each by its stable name and as Chinese sheets head it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Columns(pub Vec<(String, String)>);
+
+impl Told for Columns {
+    fn told(&self, lang: Lang) -> Cow<'_, str> {
+        let (joint, names): (_, Vec<&str>) = match lang {
+            Lang::Zh => ("、", self.0.iter().map(|(_, chinese)| chinese.as_str()).collect()),
+            Lang::En => (", ", self.0.iter().map(|(name, _)| name.as_str()).collect()),
+        };
+        names.join(joint).into()
+    }
+}
+
 impl Told for Thing {
     fn told(&self, lang: Lang) -> Cow<'_, str> {
         self.name(lang).into()

@@ -112,6 +112,6 @@ mod tests {
         rows.push(4);
         assert_eq!(cut(&mut rows, 3, u32::to_string).as_deref(), Some("3"));
         assert_eq!(rows, [1, 2, 3]);
-        assert_eq!(href("/x", &["a=1".into(), String::new()], "1~b"), "/x?a=1&after=1~b");
+        assert_eq!(href("/x", &["a=1".into(), String::new()], "1~b"), "/x?a=1&after=1%7Eb");
     }
 }

@@ -186,7 +186,7 @@ fn two_officers_at_one_scene_need_one_confirmation_and_whoever_was_elsewhere_ano
     }
     looked_at(&mut station, 3);
     let [zhang, li, wang] = people.map(|(_, _, time, officer, place)| {
-        let clip = station.clip(&format!("{time}.mp4"));
+        let clip = station.clip(format!("{time}.mp4"));
         station.json(["annotate", &clip, &format!("officer={officer}"), &format!("place={place}")]);
         clip
     });

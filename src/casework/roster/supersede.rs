@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn what_a_clerk_expects() {
         type Row = (&'static str, &'static str, i64, i64);
-        let table: Vec<(&str, Vec<Row>, Vec<Row>, Vec<Row>)> = vec![
+        type Case = (&'static str, Vec<Row>, Vec<Row>, Vec<Row>);
+        let table: Vec<Case> = vec![
             ("the first one", vec![], vec![("甲", "1", 8, 18)], vec![("甲", "1", 8, 18)]),
             (
                 "next week's sheet, last week stays",

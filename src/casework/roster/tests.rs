@@ -171,8 +171,8 @@ fn files_that_are_no_roster() {
         "",
         "officer,recorder,from,to\n",
         "officer,recorder,from,to\n,,,\n",
-        "officer,recoder,from\n",
-        "officer,采集人,recorder,from,to,weather\n",
+        "officer,recoder,from\n张三,R1,2026-06-19 09:00\n",
+        "officer,采集人,recorder,from,to,weather\n张三,张三,R1,2026-06-19 09:00,2026-06-19 12:00,晴\n",
         "县执法记录仪领用登记表\n采集人,记录仪,起,止\n",
     ]
     .into_iter()

@@ -123,7 +123,7 @@ fn in_time(clips: &[&Footage], times: &[Time], within_ms: i64) -> Standing {
         None => times.iter().map(|time| time.due_ms).max(),
     };
     let is_late = |clip: &&Footage| clip.sealed_ms.zip(due(clip)).is_some_and(|(sealed, due)| sealed > due);
-    if clips.iter().any(|clip| is_late(clip)) { Standing::Late } else { Standing::Present }
+    if clips.iter().any(is_late) { Standing::Late } else { Standing::Present }
 }
 
 /// What of a clip is there.

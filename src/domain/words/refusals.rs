@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lang;
 use crate::domain::sentence::sentences;
-use crate::domain::why::AnyOf;
+use crate::domain::why::{AnyOf, Columns};
 
 macro_rules! things {
     ($($name:ident => $zh:literal, $en:literal;)+) => {
@@ -345,7 +345,7 @@ sentences! {
     CellTwice { first: u64 } => "第 {first} 行已有相同内容；请各给一个编号（警号、证件号、编号），或删去一行", "is there already in line {first}; give each a number of its own (警号, 证件号, 编号), or remove one";
     RosterRepeated { first: u64, line: u64 } => "第 {line} 行与第 {first} 行相同，只计一次", "line {line} repeats line {first}; it counts once";
     RosterOverlap { first: u64, line: u64, recorder: String } => "第 {first} 行和第 {line} 行的时间重叠（记录仪 {recorder}），内容一致", "lines {first} and {line} overlap for recorder {recorder} and say the same";
-    RosterDisagree { first: u64, line: u64, recorder: String, differ: Vec<String>, columns: Vec<String> } => "第 {first} 行和第 {line} 行的时间重叠（记录仪 {recorder}），{columns}不一致；同时属于两行的资料须由人认定", "lines {first} and {line} overlap for recorder {recorder} and differ in {differ}; for clips of both times a person must decide";
+    RosterDisagree { first: u64, line: u64, recorder: String, differ: Columns } => "第 {first} 行和第 {line} 行的时间重叠（记录仪 {recorder}），{differ}不一致；同时属于两行的资料须由人认定", "lines {first} and {line} overlap for recorder {recorder} and differ in {differ}; for clips of both times a person must decide";
     RosterBrackets { line: u64 } => "第 {line} 行，案件编号列：两个括号不是一对，请核对编号是否完整", "line {line}, column case: the two brackets are of different kinds; check that the number is whole";
     RosterDigits { line: u64 } => "第 {line} 行，案件编号列：两个数字之间的空格已去掉，请核对是否为同一个数", "line {line}, column case: a space between two digits was dropped; check that it was one number";
 

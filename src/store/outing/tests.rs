@@ -175,7 +175,7 @@ fn a_doubtful_clock_ties_nobody_until_a_person_sets_the_time_right() {
     run(
         &f,
         "INSERT INTO sighting (clip_id, recorder_id, dock_id, path, size_bytes, modified_raw, state, compared, seen_ms)
-             SELECT ?1, 'R2', max(dock_id), 'x', 3, 't', 'present', 'copied', 0 FROM dock WHERE recorder_id = 'R2'",
+             SELECT ?1, 'R2', max(dock_id), X'78', 3, 't', 'present', 'copied', 0 FROM dock WHERE recorder_id = 'R2'",
         vec![theirs.to_string()],
     );
     let clock = |offset_ms: i64| {

@@ -36,7 +36,7 @@ impl Check<'_> {
                 let named = e.body.contains_key("basis");
                 value(e, "reason") == reason
                     && value(e, "basis").unwrap_or_default() == basis
-                    && named == !basis.is_empty()
+                    && named != basis.is_empty()
             });
             if !holds {
                 self.problem(format!("{COVERAGE} gives a reason for {} that no event commits to", line.matter));
