@@ -34,6 +34,7 @@ const SECRETS: &[&str] = &[
     "询问笔录乙",
     "复议期间暂不销毁",
     "未告知陈述权",
+    "记录仪进水",
 ];
 /// Asked besides the plain address: what opens more of a list.
 const QUERIES: &[(&str, &[&str])] = &[
@@ -80,6 +81,7 @@ const SHOWN: &[&str] = &[
     "/cases/{number}",
     "/api/v1/cases/{number}",
     "/api/v1/cases/{number}/coverage",
+    "/api/v1/cases/{number}/reasons",
     "/api/v1/cases/{number}/review",
     "/parties/{party}",
     "/sampling/{sample}",
@@ -137,6 +139,8 @@ impl Place {
         let clips = [clip("槐荫里"), clip("枣林巷"), filed["clip"].as_str().unwrap().to_owned()];
         station.json(["hold", "--case", THEIRS, "--reason", "复议期间暂不销毁"]);
         station.json(["case", "note", THEIRS, &clips[0], "0:00", "未告知陈述权"]);
+        import(&station, "catalogue", "记录环节,记录事项,记录方式\n送达,留置送达,全过程\n");
+        station.json(["case", "no-record", THEIRS, "留置送达", "--reason", "记录仪进水"]);
         station.json(["sample", "draw", "--period", "2026-06", "--count", "2"]);
         let samples = station.json(["sample", "list"]);
         let theirs = samples.as_array().unwrap().iter().find(|s| s["unit"] == "稽查二科").unwrap();
