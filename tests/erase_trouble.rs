@@ -72,7 +72,7 @@ impl Box {
         let vault = Vault::open(&dir.join("vault")).unwrap();
         let board = Board::default();
         let options = IntakeOptions {
-            copy: CopyOptions { durable_every_bytes: 1 << 20, reserve_bytes: 0 },
+            copy: CopyOptions { durable_every_bytes: 1 << 20, reserve_bytes: 0, sm3: false },
             still_after_ms: 0,
             look_every_ms: 10,
             deliveries: vec![(CLOUD.to_owned(), true)],

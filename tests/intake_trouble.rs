@@ -52,7 +52,7 @@ impl Box {
         let vault = Vault::open(&dir.path().join("vault")).unwrap();
         let board = Board::default();
         let options = IntakeOptions {
-            copy: CopyOptions { durable_every_bytes: MIB as u64, reserve_bytes: 0 },
+            copy: CopyOptions { durable_every_bytes: MIB as u64, reserve_bytes: 0, sm3: false },
             still_after_ms,
             look_every_ms: 10,
             deliveries: Vec::new(),

@@ -30,6 +30,7 @@ use jiff::tz::TimeZone;
 
 use super::roster::{MAX_VALUE_CHARS, RosterCase, RosterRow, names_somebody, recorder_key};
 use super::times::{self, Reading};
+use crate::domain::grounds::{At, By, Ground, Grounds};
 use crate::domain::ids::RecorderId;
 use crate::domain::record::{Fact, Field, NO_STAY, Origin};
 use crate::domain::time::{RecorderTime, UtcMs};
@@ -191,8 +192,8 @@ pub struct SuggestedLink {
     pub origin: Origin,
     /// How sure it is, 0 to 100; 100 is kept for persons.
     pub score: u32,
-    /// Why, in words without persons.
-    pub reason: String,
+    /// Why, without persons.
+    pub reason: Grounds,
     /// The row that says so: its place in the roster given; `None` where the desk says so.
     pub row: Option<usize>,
     /// Stage, where all rows of the case agree.
@@ -406,7 +407,7 @@ impl Said {
                 case_key: case_key.clone(),
                 origin: Origin::Recording,
                 score: 98,
-                reason: "the recording was begun for this case".to_owned(),
+                reason: Ground::RecordingBegun {}.into(),
                 row: None,
                 stage: None,
                 matter: None,
@@ -496,17 +497,11 @@ impl Said {
         }
         if let Some((raw, key)) = &issue.case {
             let ends_later = capture.end_ms.zip(issue.to_ms).is_some_and(|(end, to)| end > to);
-            let time = |ms: i64| UtcMs(ms).rfc3339_in(&input.zone);
-            let by = capture.origin.map_or("person", Origin::as_str);
-            let mut reason = format!(
-                "issue {}: {} out from {}; capture began {} ({by})",
-                issue.id,
-                input.recorder,
-                time(issue.from_ms),
-                time(capture.start_ms)
-            );
+            let (recorder, from) = (input.recorder.to_string(), At::of(issue.from_ms, &input.zone));
+            let mut reason = Grounds::from(Ground::Issued { issue: issue.id, recorder, from });
+            reason.push(captured(input, &capture));
             if ends_later {
-                reason.push_str("; it ended after the return");
+                reason.push(Ground::EndedAfterReturn {});
             }
             self.links.push(SuggestedLink {
                 case_raw: raw.clone(),
@@ -575,7 +570,7 @@ impl Said {
         for key in keys {
             let of_key: Vec<OfCase<'_>> = with_case.iter().filter(|(_, _, case)| case.key == key).copied().collect();
             let mut link = by_rows(input, &of_key, &capture, rest_without_case);
-            link.reason.push_str("; another row for that time names another case");
+            link.reason.push(Ground::RowOfAnotherCase {});
             self.disputed.push(link);
         }
     }
@@ -638,19 +633,23 @@ fn reason(
     capture: &Capture,
     ends_later: bool,
     rest_without_case: bool,
-) -> String {
-    let time = |ms: i64| UtcMs(ms).rfc3339_in(&input.zone);
-    let (from, to, start) = (time(row.from_ms), time(row.to_ms), time(capture.start_ms));
-    let by = capture.origin.map_or("person", Origin::as_str);
-    let mut text =
-        format!("roster line {}: {} out from {from} to {to}; capture began {start} ({by})", row.line, input.recorder);
+) -> Grounds {
+    let (from, to) = (At::of(row.from_ms, &input.zone), At::of(row.to_ms, &input.zone));
+    let mut found = Grounds::from(Ground::RosterRow { line: row.line, recorder: input.recorder.to_string(), from, to });
+    found.push(captured(input, capture));
     if ends_later {
-        text.push_str("; it ended after the return");
+        found.push(Ground::EndedAfterReturn {});
     }
     if rest_without_case {
-        text.push_str("; another row for that time names no case");
+        found.push(Ground::RowWithoutCase {});
     }
-    text
+    found
+}
+
+/// When capture began, and what says so.
+fn captured(input: &ClipEvidence, capture: &Capture) -> Ground {
+    let by = capture.origin.map_or("person", Origin::as_str);
+    Ground::Captured { start: At::of(capture.start_ms, &input.zone), by: By(by.to_owned()) }
 }
 
 /// Text of a recorder or roster as it may be stored: one line, bounded, without characters that turn the

@@ -21,6 +21,7 @@ use crate::config::Linking;
 use crate::domain::case_number::{CaseKind, NumberRule};
 use crate::domain::event::Actor;
 use crate::domain::evidence::Evidence;
+use crate::domain::grounds::{ByRule, Ground, Grounds, Holder};
 use crate::domain::ids::{ClipId, RecorderId};
 use crate::domain::place::wgs84;
 use crate::domain::record::{Fact, Field, Origin, settle};
@@ -28,8 +29,8 @@ use crate::domain::register::Register;
 use crate::domain::stream::Cause;
 use crate::domain::time::{RecorderTime, UtcMs};
 use crate::store::{
-    Certificate, ClipRow, IssueRow, LinkRequest, LinkRow, OUTING_MS, Policy, Reader, RecordingRow, Result, SegmentRow,
-    StoreError, Suggestion, SuggestionRow, Tx,
+    Certificate, ClipRow, IssueRow, LinkRequest, LinkRow, OUTING_MS, OutingOf, Policy, Reader, RecordingRow, Result,
+    SegmentRow, StoreError, Suggestion, SuggestionRow, Tx, outing,
 };
 
 mod trial;
@@ -63,7 +64,7 @@ pub struct Judged {
     /// The link that is sure, and whose it is.
     pub link: Option<(Rule, LinkRequest)>,
     /// Links of rules that are withdrawn: the case, and why.
-    pub withdrawn: Vec<(i64, String)>,
+    pub withdrawn: Vec<(i64, Grounds)>,
     /// What waits for a person.
     pub suggestions: Vec<Suggestion>,
     /// Two cases are almost equally likely, or facts name different ones.
@@ -263,7 +264,7 @@ impl Judge {
         });
         let mut found: Vec<(Rule, Suggestion)> =
             by_desk.iter().map(|l| self.of_desk(l)).chain(disputed).filter(|(_, s)| s.score > 0).collect();
-        found.extend(self.of_rules(r, of, year)?);
+        found.extend(self.of_rules(r, of, notes, year)?);
 
         judged.withdrawn = replaced(standing, by_desk);
         // A filed case takes no changes.
@@ -414,18 +415,14 @@ impl Judge {
         });
         found.links = kept;
         found.disputed.extend(others.into_iter().map(|mut link| {
-            link.reason.push_str("; a person named another officer");
+            link.reason.push(Ground::AnotherOfficer {});
             link
         }));
         Ok(())
     }
 
     fn of_desk(&self, link: &SuggestedLink) -> (Rule, Suggestion) {
-        let rule = match link.origin {
-            Origin::Recording => Rule::Recording,
-            Origin::Issue => Rule::Desk,
-            _ => Rule::Roster,
-        };
+        let rule = rule_of(link.origin);
         let said = Suggestion {
             case_key: link.case_key.clone(),
             raw: link.case_raw.clone(),
@@ -440,7 +437,7 @@ impl Judge {
     }
 
     /// What the other rules say.
-    fn of_rules(&self, r: &Reader<'_>, of: &Of<'_>, year: i16) -> Result<Vec<(Rule, Suggestion)>> {
+    fn of_rules(&self, r: &Reader<'_>, of: &Of<'_>, notes: &[String], year: i16) -> Result<Vec<(Rule, Suggestion)>> {
         let (row, standing, index) = (of.row, of.standing, of.index);
         let settled = settle(of.facts);
         let text = |field: Field| settled.get(&field).map(|f| f.value.as_str());
@@ -452,18 +449,23 @@ impl Judge {
             (Some(Ok(lat)), Some(Ok(lon))) => Some(wgs84((lat, lon), text(Field::Datum))),
             _ => None,
         };
-        let neighbours = match start_ms {
-            Some(start) if standing.is_empty() => {
-                let end = end_ms.unwrap_or(start);
-                let of = (row.clip, text(Field::Officer));
-                r.neighbours(&row.recorder, of, start.saturating_sub(OUTING_MS), end.saturating_add(OUTING_MS))?
-            }
-            _ => Vec::new(),
-        };
+        let (mut neighbours, mut partners) = (Vec::new(), Vec::new());
+        if let Some(start) = start_ms.filter(|_| standing.is_empty()) {
+            let end = end_ms.unwrap_or(start);
+            let whose = (row.clip, text(Field::Officer));
+            neighbours =
+                r.neighbours(&row.recorder, whose, start.saturating_sub(OUTING_MS), end.saturating_add(OUTING_MS))?;
+            let (clip, recorder, facts) = (row.clip, row.recorder.as_str(), of.facts);
+            let about = OutingOf { clip, recorder, facts, notes, start_ms: start, end_ms: end };
+            let gap_ms = self.linking.outing_gap.as_millis() as i64;
+            partners = r.partners(&about, outing(&neighbours, start, end, gap_ms), gap_ms)?;
+        }
         let name = row.path.file_name();
-        let mut texts = vec![("file's name", name.as_str())];
+        let mut texts = vec![(Holder::FileName, name.as_str())];
         let said = [Field::Title, Field::Matter, Field::Proves, Field::Cause, Field::PartyRef];
-        texts.extend(of.input.sidecar.iter().filter(|(f, _)| said.contains(f)).map(|(_, v)| ("sidecar", v.as_str())));
+        texts.extend(
+            of.input.sidecar.iter().filter(|(f, _)| said.contains(f)).map(|(_, v)| (Holder::Sidecar, v.as_str())),
+        );
         let mut after = Vec::new();
         for link in standing.iter().filter(|l| l.kind == "inspection" || l.kind == "on_the_spot") {
             let cases = r.cases_after(&link.case_key)?;
@@ -481,6 +483,7 @@ impl Judge {
             position,
             texts,
             neighbours: &neighbours,
+            partners: &partners,
             after,
         };
         let found = rules::suggest(&about, index, &self.linking, &self.rule, year, &self.zone);
@@ -564,16 +567,25 @@ fn people(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Standing links of desk and roster for which the same origin now says another case.
-fn replaced(standing: &[LinkRow], by_desk: &[SuggestedLink]) -> Vec<(i64, String)> {
+fn replaced(standing: &[LinkRow], by_desk: &[SuggestedLink]) -> Vec<(i64, Grounds)> {
     standing
         .iter()
         .filter(|link| [Origin::Issue, Origin::Roster, Origin::Recording].iter().any(|o| o.as_str() == link.origin))
         .filter_map(|link| {
             let now = by_desk.iter().find(|said| said.origin.as_str() == link.origin)?;
             let same = link.keys.contains(&now.case_key);
-            (!same).then(|| (link.case_id, format!("the {} now says {}", link.origin, now.case_raw)))
+            let rule = ByRule(rule_of(now.origin).as_str().to_owned());
+            (!same).then(|| (link.case_id, Ground::NowSays { rule, number: now.case_raw.clone() }.into()))
         })
         .collect()
+}
+
+fn rule_of(origin: Origin) -> Rule {
+    match origin {
+        Origin::Recording => Rule::Recording,
+        Origin::Issue => Rule::Desk,
+        _ => Rule::Roster,
+    }
 }
 
 fn origin_of(rule: Rule) -> Origin {

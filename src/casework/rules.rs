@@ -21,9 +21,9 @@ use jiff::tz::TimeZone;
 
 use crate::config::Linking;
 use crate::domain::case_number::NumberRule;
+use crate::domain::grounds::{At, Fit, Ground, Grounds, Holder};
 use crate::domain::place::{Degrees, distance_m};
 use crate::domain::register::{name_key, same_place};
-use crate::domain::time::UtcMs;
 use crate::store::{Neighbour, Suggestion, outing};
 
 use super::case_index::{CaseIndex, Known};
@@ -123,9 +123,11 @@ pub struct About<'a> {
     /// Where, WGS84.
     pub position: Option<Degrees>,
     /// Texts in which a number may stand, each with where it comes from.
-    pub texts: Vec<(&'a str, &'a str)>,
+    pub texts: Vec<(Holder, &'a str)>,
     /// Other clips of the same recorder, in the order of their capture.
     pub neighbours: &'a [Neighbour],
+    /// Clips that others captured on the same outing.
+    pub partners: &'a [Neighbour],
     /// Cases that name a reference to which the clip is linked: the reference, and how many cases name it.
     pub after: Vec<(String, Vec<&'a Known>)>,
 }
@@ -142,7 +144,7 @@ pub fn suggest(
     let mut found = Vec::new();
     found.extend(tags::tags(about, cases, rule, this_year).into_iter().map(|s| (Rule::Tag, s)));
     found.extend(earlier(about).into_iter().map(|s| (Rule::Earlier, s)));
-    found.extend(neighbours(about, linking, zone).into_iter().map(|s| (Rule::Neighbour, s)));
+    found.extend(neighbours(about, linking).into_iter().map(|s| (Rule::Neighbour, s)));
     found.extend(registered(about, cases, linking, zone));
     let mut best: BTreeMap<String, Suggestion> = BTreeMap::new();
     for (rule, mut said) in found {
@@ -167,7 +169,7 @@ pub fn sorted(mut found: Vec<Suggestion>) -> Vec<Suggestion> {
     found
 }
 
-fn said(raw: &str, key: &str, score: u32, reason: String) -> Suggestion {
+fn said(raw: &str, key: &str, score: u32, reason: Grounds) -> Suggestion {
     Suggestion {
         case_key: key.to_owned(),
         raw: raw.to_owned(),
@@ -191,52 +193,68 @@ fn earlier(about: &About<'_>) -> Vec<Suggestion> {
                 (1, false) => 75,
                 _ => 70,
             };
-            let several = if cases.len() > 1 { format!("; {} cases came of it", cases.len()) } else { String::new() };
-            let strange = if theirs { "" } else { "; its officers are others" };
-            let reason =
-                format!("{} names {reference} as what it was before it was opened{several}{strange}", case.number);
+            let mut reason =
+                Grounds::from(Ground::WasBefore { number: case.number.clone(), reference: reference.clone() });
+            if cases.len() > 1 {
+                reason.push(Ground::SeveralCases { cases: cases.len() as u64 });
+            }
+            if !theirs {
+                reason.push(Ground::OtherOfficers {});
+            }
             found.push(said(&case.number, &case.key, score, reason));
         }
     }
     found
 }
 
+/// A case to which clips of the outing are linked.
+struct OfOuting<'a> {
+    number: &'a str,
+    /// The pause to the nearest of them, milliseconds, and that clip.
+    nearest: (i64, &'a Neighbour),
+    /// Whether one of them began before, and one behind.
+    sides: (bool, bool),
+}
+
 /// What the clips of the same outing are linked to.
-fn neighbours(about: &About<'_>, linking: &Linking, zone: &TimeZone) -> Vec<Suggestion> {
+fn neighbours(about: &About<'_>, linking: &Linking) -> Vec<Suggestion> {
     let Some(start) = about.start_ms else { return Vec::new() };
     let end = about.end_ms.unwrap_or(start);
     let gap = linking.outing_gap.as_millis() as i64;
-    let outing = outing(about.neighbours, start, end, gap);
-    // (key, number) with the pause to the nearest clip of it before and behind.
-    let mut cases: BTreeMap<&str, (&str, Option<i64>, Option<i64>)> = BTreeMap::new();
+    let outing = outing(about.neighbours, start, end, gap).iter().chain(about.partners);
+    let mut cases: BTreeMap<&str, OfOuting<'_>> = BTreeMap::new();
     for clip in outing {
         for (key, number, origin, score) in &clip.cases {
             if origin == "rule" && *score < SURE {
                 continue;
             }
-            let entry = cases.entry(key).or_insert((number.as_str(), None, None));
-            let (side, pause) = match clip.start_ms < start {
-                true => (&mut entry.1, start - clip.end_ms),
-                false => (&mut entry.2, clip.start_ms - end),
-            };
-            let pause = pause.max(0);
-            *side = Some(side.map_or(pause, |p| p.min(pause)));
+            let is_before = clip.start_ms < start;
+            let pause_ms = if is_before { start - clip.end_ms } else { clip.start_ms - end }.max(0);
+            let of = cases.entry(key).or_insert(OfOuting { number, nearest: (pause_ms, clip), sides: (false, false) });
+            if pause_ms < of.nearest.0 {
+                of.nearest = (pause_ms, clip);
+            }
+            of.sides = (of.sides.0 || is_before, of.sides.1 || !is_before);
         }
     }
     let several = cases.len() > 1;
     cases
         .into_iter()
-        .map(|(key, (number, before, behind))| {
-            let nearest = before.into_iter().chain(behind).min().unwrap_or(0);
-            let between = before.is_some() && behind.is_some();
-            let mut score = 90 - (5 * nearest / (HOUR_MS / 2)).clamp(0, 40) as u32;
+        .map(|(key, of)| {
+            let (pause_ms, nearest) = of.nearest;
+            let between = of.sides == (true, true);
+            let mut score = 90 - (5 * pause_ms / (HOUR_MS / 2)).clamp(0, 40) as u32;
             score -= if between { 0 } else { 10 };
             score -= if several { 25 } else { 0 };
-            let at = UtcMs(start).rfc3339_in(zone);
-            let minutes = nearest / 60_000;
-            let how = if between { "before and after" } else { "next to" };
-            let reason = format!("clips {how} this one ({at}) on the same outing are linked to {number}; the nearest is {minutes} min away");
-            said(number, key, score, reason)
+            let (number, minutes, clip) = (of.number.to_owned(), pause_ms / 60_000, nearest.clip.to_string());
+            let mut reason = Grounds::from(match between {
+                true => Ground::Between { number, minutes, clip },
+                false => Ground::NextTo { number, minutes, clip },
+            });
+            if let Some(officer) = &nearest.partner {
+                reason.push(Ground::OfPartner { officer: officer.clone() });
+            }
+            said(of.number, key, score, reason)
         })
         .collect()
 }
@@ -253,34 +271,35 @@ fn registered(about: &About<'_>, cases: &CaseIndex, linking: &Linking, zone: &Ti
         if start < opened - before || start > until {
             continue;
         }
-        let officer = about.officers.iter().any(|o| case.officers.contains(o));
-        let same_words = about.place.zip(case.place.as_deref()).is_some_and(|(a, b)| same_place(a, b));
+        let officer = about.officers.iter().find(|o| case.officers.contains(*o));
+        let place = about.place.filter(|here| case.place.as_deref().is_some_and(|there| same_place(here, there)));
         let metres = about.position.zip(case.position).map(|(a, b)| distance_m(a, b));
         let near = metres.is_some_and(|m| m <= f64::from(linking.near_m));
-        let same_party = party.is_some() && party == case.party_key;
+        let same_party = about.party.filter(|_| party == case.party_key);
         let mut fits = Vec::new();
         let mut score = 0;
-        if officer {
+        if let Some(name) = officer {
             score += 35;
-            fits.push("its officer".to_owned());
+            fits.push(Fit::Officer(name.clone()));
         }
-        if same_words {
+        if let Some(place) = place {
             score += 30;
-            fits.push("its place".to_owned());
+            fits.push(Fit::Place(place.to_owned()));
         }
         if let Some(m) = metres.filter(|_| near) {
-            score += if same_words { 5 } else { 30 };
-            fits.push(format!("its address, {m:.0} m away"));
+            score += if place.is_some() { 5 } else { 30 };
+            fits.push(Fit::AddressM(m.round() as i64));
         }
-        if same_party {
+        if let Some(party) = same_party {
             score += 30;
-            fits.push("its party".to_owned());
+            fits.push(Fit::Party(party.to_owned()));
         }
-        let kinds = usize::from(officer) + usize::from(same_words || near) + usize::from(same_party);
+        let kinds =
+            usize::from(officer.is_some()) + usize::from(place.is_some() || near) + usize::from(same_party.is_some());
         let days = (start - opened).abs() / DAY_MS;
         score += if days <= 7 { 10 } else { 0 };
-        let when = UtcMs(opened).rfc3339_in(zone);
-        let reason = format!("{}: {}; opened {when}, {days} days apart", case.number, fits.join(", "));
+        let opened = At::of(opened, zone);
+        let reason = Ground::Fits { number: case.number.clone(), fits, opened, days }.into();
         match (kinds, near) {
             (2.., _) => found.push((Rule::Register, said(&case.number, &case.key, score, reason))),
             (1, true) => found.push((Rule::Place, said(&case.number, &case.key, score, reason))),

@@ -22,6 +22,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::StationId;
 use crate::domain::notice::{Manners, ToldAlarm, alarm_body, kinds};
 use crate::domain::ports::Clock;
+use crate::domain::station_clock::Reading;
 use crate::domain::time::UtcMs;
 use crate::domain::words::Lang;
 use crate::domain::words::quoted::Quoted;
@@ -105,6 +106,7 @@ impl Watch {
         let names: Vec<String> = self.receivers.iter().map(|r| r.name.clone()).collect();
         self.store.write(move |tx| tx.keep_receivers(&names)).await?;
         let mut clock = ClockWatch::default();
+        let mut seen: Option<Reading> = None;
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -113,6 +115,17 @@ impl Watch {
                 _ = ticks.tick() => {}
             }
             context.heart.beat();
+            let now = Reading {
+                wall_ms: self.clock.now().0,
+                mono_ms: self.clock.monotonic_ms(),
+                boot: self.clock.boot_id().to_owned(),
+            };
+            // Also where nothing else happens that the log would tell of.
+            if let Some(seen) = seen.replace(now.clone())
+                && seen.set_until(&now).is_some()
+            {
+                self.store.write(move |tx| tx.tell_clock(seen)).await?;
+            }
             match clock.look(self.clock.now().0, self.clock.monotonic_ms()) {
                 None => self.clock_part.ok(),
                 Some(by) => self.clock_part.degraded(

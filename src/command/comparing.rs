@@ -15,7 +15,7 @@ use crate::deliver::prove::{Expected, read_back_telling};
 use crate::domain::as_sealed::AsSealed;
 use crate::domain::clip::{Delivery, Local, ProofLevel};
 use crate::domain::command::{Caller, Reply};
-use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::digest::{Blake3, Sha256, Sm3};
 use crate::domain::error::chain;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::evict::Audit;
@@ -28,7 +28,7 @@ use crate::domain::record::Record;
 use crate::domain::why::Why;
 use crate::runtime::task;
 use crate::store::{ClipRow, LogRow, PublishedRow, Store, StoreError};
-use crate::vault::{Vault, hash_uncached_telling};
+use crate::vault::{Vault, hash_uncached_beside};
 
 /// Longest record that is read back.
 const MAX_RECORD_BYTES: usize = 4 << 20;
@@ -41,6 +41,7 @@ type Said = (&'static str, Option<String>);
 struct Must {
     blake3: Blake3,
     sha256: Sha256,
+    sm3: Option<Sm3>,
     size_bytes: u64,
 }
 
@@ -154,12 +155,13 @@ impl Comparing {
         let (Some(blake3), Some(sha256), Some(size_bytes)) = (row.blake3, row.sha256, row.size_bytes) else {
             return Ok(None);
         };
-        let row_says = Must { blake3, sha256, size_bytes };
+        let row_says = Must { blake3, sha256, sm3: row.sm3, size_bytes };
         let log = self.in_log(&told, row_says).await?;
         // The first word counts; that a later one says otherwise is a finding of its own.
         let must = told.first().map_or(row_says, |(_, told)| Must {
             blake3: told.blake3,
             sha256: told.sha256.unwrap_or(sha256),
+            sm3: told.sm3,
             size_bytes: told.size_bytes,
         });
         let record = of_record(published.as_ref(), must);
@@ -224,7 +226,7 @@ impl Comparing {
             return Ok(("missing", Some("the log has no entry that says what was sealed".to_owned())));
         };
         for (entry, as_sealed) in told {
-            if !as_sealed.is(row.blake3, row.sha256, row.size_bytes) {
+            if !as_sealed.is(row.blake3, row.sha256, row.sm3, row.size_bytes) {
                 let words = format!("the clip's row names other digests than entry {} of the log", entry.seq);
                 return Ok(("differs", Some(words)));
             }
@@ -287,10 +289,19 @@ impl Comparing {
         }
         told_of.reads(None);
         let (clip, path, told_of) = (row.clip, self.vault.master(row.clip), Arc::clone(told_of));
-        let hashed = task::blocking("verify", move || hash_uncached_telling(&path, &mut |n| told_of.went(n)));
+        let hashed = task::blocking("verify", move || {
+            use sha2::Digest as _;
+            // One reading gives both; a clip that was sealed without SM3 does not pay for it.
+            let mut sm3 = must.sm3.is_some().then(sm3::Sm3::new);
+            let read = hash_uncached_beside(&path, |block| {
+                sm3.iter_mut().for_each(|sm3| sm3.update(block));
+                told_of.went(block.len() as u64);
+            });
+            read.map(|(blake3, len)| (blake3, sm3.map(|sm3| Sm3(sm3.finalize().into())), len))
+        });
         let local = hashed.await.map_err(|_| StoreError::Closed)?;
         let said: Said = match local {
-            Ok((found, len)) if (found, len) == (must.blake3, must.size_bytes) => ("same", None),
+            Ok(found) if found == (must.blake3, must.sm3, must.size_bytes) => ("same", None),
             Ok(_) => ("differs", Some("the local file has other bytes than were sealed".to_owned())),
             Err(e) if e.source.kind() == std::io::ErrorKind::NotFound => {
                 ("gone", Some("the local file is gone".to_owned()))
@@ -375,6 +386,7 @@ fn of_record(published: Option<&PublishedRow>, must: Must) -> Said {
         (Some(blake3), Some(sha256))
             if *blake3 == must.blake3.to_string()
                 && *sha256 == must.sha256.to_string()
+                && record.sm3 == must.sm3.map(|sm3| sm3.to_string())
                 && record.size_bytes == must.size_bytes =>
         {
             ("same", None)
@@ -389,11 +401,13 @@ mod tests {
 
     #[test]
     fn a_record_must_be_the_logged_one_and_name_what_was_sealed() {
-        let must = Must { blake3: Blake3([1; 32]), sha256: Sha256([2; 32]), size_bytes: 3 };
+        let sm3 = Some(Sm3([4; 32]));
+        let must = Must { blake3: Blake3([1; 32]), sha256: Sha256([2; 32]), sm3, size_bytes: 3 };
         let json = |size_bytes| {
             let record = Record {
                 blake3: Some("01".repeat(32)),
                 sha256: Some("02".repeat(32)),
+                sm3: Some("04".repeat(32)),
                 size_bytes,
                 ..Record::default()
             };

@@ -2,6 +2,7 @@
 //! is put together stands below: `open` makes what is shared, the others start tasks. Nothing here decides about footage.
 
 mod backups;
+mod changes;
 mod custody;
 mod doors;
 mod fence;

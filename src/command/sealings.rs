@@ -61,7 +61,7 @@ impl Sealings {
         match row {
             Ok(row) => {
                 let is = row.blake3.zip(row.sha256).zip(row.size_bytes);
-                if !is.is_some_and(|((blake3, sha256), size)| told.is(blake3, sha256, size)) {
+                if !is.is_some_and(|((blake3, sha256), size)| told.is(blake3, sha256, row.sm3, size)) {
                     self.problem(format!("clip {clip} has other digests than entry {seq} says were sealed"));
                 }
             }
@@ -105,10 +105,10 @@ impl Sealings {
             after = Some(last.clip);
             for (told, row) in &page {
                 self.compared.clips += 1;
-                let SealedRow { clip, blake3, sha256, size_bytes, seq } = row;
+                let SealedRow { clip, blake3, sha256, sm3, size_bytes, seq } = row;
                 let named = told.iter().find(|(entry, _)| Some(entry.seq) == *seq);
                 match named {
-                    Some((_, told)) if told.is(*blake3, *sha256, *size_bytes) => {}
+                    Some((_, told)) if told.is(*blake3, *sha256, *sm3, *size_bytes) => {}
                     Some((entry, _)) => {
                         let words = format!("clip {clip} has other digests than entry {} says were sealed", entry.seq);
                         // The log has told it already, unless its columns were changed.

@@ -15,13 +15,14 @@ use crate::cli;
 use crate::config::Settings;
 use crate::domain::case_number::CaseNumber;
 use crate::domain::command::{Caller, Reply, Request};
-use crate::domain::event::EventKind;
+use crate::domain::event::{Actor, EventKind};
+use crate::domain::grounds::Ground;
 use crate::domain::ids::ClipId;
 use crate::domain::record::{Field, Origin, supposed};
 use crate::domain::rights::Within;
 use crate::domain::why::Why;
 use crate::runtime::clock::wall;
-use crate::store::{LinkRequest, Reader, StoreError, Tx};
+use crate::store::{LinkRequest, Reader, StoreError, Tx, partners_among};
 
 /// Clips that one decision may be about.
 const MOST: usize = 500;
@@ -86,10 +87,9 @@ impl Desk {
         }
         let gap_ms = self.outing_gap_ms;
         if asked.outing {
-            // Whoever refuses or takes back means all of it.
-            let accepts = asked.verdict == "accept";
-            let key = number.as_ref().filter(|_| accepts).map(|n| n.key().to_owned());
-            let more = self.store.read(move |r| r.undecided_of_outing(first, gap_ms, key.as_deref())).await?;
+            let key = number.as_ref().map(|n| n.key().to_owned());
+            let (verdict, by) = (asked.verdict.clone(), caller.actor.clone());
+            let more = self.store.read(move |r| covered(r, first, gap_ms, &verdict, key.as_deref(), &by)).await?;
             clips.extend(more.into_iter().filter(|clip| !clips.contains(clip)).collect::<Vec<_>>());
         }
         if clips.len() > MOST {
@@ -202,7 +202,7 @@ fn accept(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, version: u32, caller: 
         proves: said.as_ref().and_then(|s| s.proves.clone()),
         origin: Origin::Person,
         score: 100,
-        reason: said.map(|s| format!("confirmed: {}", s.reason)),
+        reason: said.map(|s| s.reason.behind(Ground::Confirmed {})),
     };
     tx.link(&request, &caller.actor, caller.via).map(|_| ())
 }
@@ -211,7 +211,7 @@ fn accept(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, version: u32, caller: 
 fn take_back(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, caller: &Caller) -> Result<(), StoreError> {
     let linked = tx.read().links(clip)?.into_iter().any(|l| l.keys.iter().any(|k| k == number.key()));
     if linked {
-        tx.unlink(clip, number.key(), "taken back in triage", &caller.actor, caller.via)?;
+        tx.unlink_because(clip, number.key(), &Ground::TakenBack {}.into(), &caller.actor, caller.via)?;
     }
     // Withdrawing refuses whichever number of the case was suggested.
     let refused = tx.read().refused(clip, number.key())?;
@@ -224,6 +224,31 @@ fn take_back(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, caller: &Caller) ->
             let (clip, case_no) = (clip.to_string(), number.display().to_owned());
             Err(StoreError::NotFound(Why::NothingDecided { clip, case_no }))
         }
+    }
+}
+
+/// What else of the outing a decision is about: what one yes covers; what the refused case is suggested for as well; what
+/// was decided together.
+fn covered(
+    r: &Reader<'_>,
+    clip: ClipId,
+    gap_ms: i64,
+    verdict: &str,
+    key: Option<&str>,
+    by: &Actor,
+) -> Result<Vec<ClipId>, StoreError> {
+    match (verdict, key) {
+        ("undo", Some(key)) => r.decided_with(clip, gap_ms, key, by),
+        ("refuse", Some(key)) => {
+            let mut suggested = Vec::new();
+            for other in r.unlinked_of_outing(clip, gap_ms)? {
+                if r.suggestions(other)?.iter().any(|s| s.state == "open" && s.said.case_key == key) {
+                    suggested.push(other);
+                }
+            }
+            Ok(suggested)
+        }
+        _ => r.undecided_of_outing(clip, gap_ms, key),
     }
 }
 
@@ -269,24 +294,32 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
     let w = output.words(settings.station.language);
     looking::list(settings, "triage")?;
     let policy = policy(settings);
+    let gap_ms = settings.casework.linking.outing_gap.as_millis() as i64;
     let (total, unopened, rows) = store(settings)?.read_blocking(|r| {
         let page = r.triage(None, limit.clamp(1, 1000), &Within::Everything, 0)?;
         let rows = page
             .rows
             .iter()
-            .map(|row| Ok((r.record(row.clip, &policy)?, r.suggestions_waiting(row.clip)?.0)))
+            .map(|row| {
+                let (suggestions, _) = r.suggestions_waiting(row.clip)?;
+                let best = suggestions.first().map(|s| s.said.case_key.as_str());
+                let around = r.outing_of(row.clip, gap_ms)?;
+                let covered = r.undecided_among(r.unlinked_among(row.clip, &around)?, &around, best)?;
+                let partners = partners_among(&around, &covered);
+                Ok((r.record(row.clip, &policy)?, suggestions, covered, partners))
+            })
             .collect::<Result<Vec<_>, StoreError>>()?;
         Ok((page.total, r.not_yet_linkable(&Within::Everything, 0)?, rows))
     })?;
     if output.is_json() {
         let told: Vec<Value> = rows
             .iter()
-            .map(|(record, suggestions)| {
+            .map(|(record, suggestions, covered, partners)| {
                 let open: Vec<Value> = suggestions
                     .iter()
                     .filter(|s| s.state == "open")
                     .map(|s| {
-                        json!({ "case_no": s.said.raw, "case_key": s.said.case_key, "rule": s.said.rule, "score": s.said.score, "reason": s.said.reason })
+                        json!({ "case_no": s.said.raw, "case_key": s.said.case_key, "rule": s.said.rule, "score": s.said.score, "reason": s.said.reason.told(w.lang), "grounds": s.said.reason })
                     })
                     .collect();
                 let supposed: Vec<Value> = supposed(&record.notes, &record.missing)
@@ -297,6 +330,8 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
                     "clip": record.record_id, "captured_start": record.captured_start, "officer": record.officer, "place": record.place,
                     "case_no": record.case_no, "missing": record.missing, "notes": record.notes,
                     "supposed_officers": supposed, "suggestions": open,
+                    "outing": covered.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "outing_partners": partners.iter().map(|(officer, n)| json!({ "officer": officer, "clips": n })).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -306,8 +341,17 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
     let or_dash = |t: &Option<String>| t.clone().unwrap_or_else(|| w.none_dash.to_owned());
     let lines: Vec<Vec<String>> = rows
         .iter()
-        .map(|(record, suggestions)| {
+        .map(|(record, suggestions, covered, partners)| {
             let best = suggestions.iter().find(|s| s.state == "open");
+            let mut why = match best {
+                Some(s) => s.said.reason.told(w.lang),
+                None => record.notes.iter().map(|note| w.remark(note)).collect::<Vec<_>>().join("; "),
+            };
+            // What `--outing` would cover besides, before anybody says yes to it.
+            if !partners.is_empty() {
+                let theirs: u64 = partners.iter().map(|(_, n)| n).sum();
+                why = format!("{why} [{}]", w.outing_of(covered.len() as u64 + 1 - theirs, partners));
+            }
             let missing: Vec<&str> = record.missing.iter().map(|m| w.required(m)).collect();
             vec![
                 record.record_id.clone(),
@@ -315,10 +359,7 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
                 or_dash(&record.officer),
                 missing.join("、"),
                 best.map_or_else(|| w.none_dash.to_owned(), |s| format!("{} ({})", s.said.raw, s.said.score)),
-                match best {
-                    Some(s) => s.said.reason.clone(),
-                    None => record.notes.iter().map(|note| w.remark(note)).collect::<Vec<_>>().join("; "),
-                },
+                why,
             ]
         })
         .collect();
@@ -346,7 +387,7 @@ pub fn rules(verb: &cli::Rules, settings: &Settings, output: &Output) -> anyhow:
             .told
             .iter()
             .map(|(clip, said, linked)| {
-                json!({ "clip": clip.to_string(), "case_no": said.raw, "rule": said.rule, "score": said.score, "reason": said.reason, "links": linked })
+                json!({ "clip": clip.to_string(), "case_no": said.raw, "rule": said.rule, "score": said.score, "reason": said.reason.told(w.lang), "grounds": said.reason, "links": linked })
             })
             .collect();
         let by_rule: serde_json::Map<String, Value> =
@@ -359,7 +400,13 @@ pub fn rules(verb: &cli::Rules, settings: &Settings, output: &Output) -> anyhow:
     }
     for (clip, said, linked) in &tried.told {
         let how = if *linked { w.would_link } else { w.would_suggest };
-        output.line(&format!("{clip}  {how} {} ({}, {}): {}", said.raw, said.rule, said.score, said.reason))?;
+        output.line(&format!(
+            "{clip}  {how} {} ({}, {}): {}",
+            said.raw,
+            said.rule,
+            said.score,
+            said.reason.told(w.lang)
+        ))?;
     }
     output.line(&w.rules_tried(tried.clips, tried.links, tried.suggestions, tried.conflicts))?;
     Ok(Exit::Ok)

@@ -414,6 +414,8 @@ pub struct Custody {
     pub witnessed: Vec<String>,
     /// Checkpoints, timestamps and tiles are locked for so many days, where a destination locks anything.
     pub lock_days: u32,
+    /// SM3 of every clip, taken with its other digests as it comes in.
+    pub sm3: bool,
     /// A second signature, SM2, below checkpoints and beside packages.
     pub sm2: bool,
     /// The signing key comes as a credential of the service manager; `None`: it stands in a file.

@@ -415,6 +415,8 @@ sections! {
         witness_of: Vec<WitnessOf>,
         /// Days for which its objects are locked at destinations.
         lock_days: u64,
+        /// SM3 of every clip, with its other digests.
+        sm3: bool,
         /// A second signature, SM2.
         sm2: bool,
         /// Name of the credential that is the signing key.

@@ -22,11 +22,7 @@ use crate::domain::digest::to_hex;
 use crate::domain::event::{ENVELOPE_VERSION, Envelope, EventKind, MAX_EVENT_BYTES};
 use crate::domain::ids::StationId;
 use crate::domain::merkle::{Frontier, Hash, leaf_hash};
-
-/// A step of the wall clock against the monotonic one is noted from this size on ...
-const CLOCK_STEP_MS: u64 = 2_000;
-/// ... plus this part of the time between two events: the kernel slews by up to 500 ppm (adjtimex(2)).
-const CLOCK_SLEW: u64 = 2_000;
+use crate::domain::station_clock::Reading;
 
 /// What the verifier takes for granted.
 #[derive(Debug, Clone)]
@@ -115,18 +111,12 @@ struct Rotation {
     old: String,
 }
 
-struct Previous {
-    wall_ms: i64,
-    mono_ms: i64,
-    boot: String,
-}
-
 struct Check<'a> {
     trust: &'a Trust<'a>,
     tree: Frontier,
     /// The position that the next entry should have.
     next_seq: u64,
-    previous: Option<Previous>,
+    previous: Option<Reading>,
     cut_short: bool,
     epochs: Vec<EpochSpan>,
     openings: Vec<(u32, Opening)>,
@@ -340,24 +330,16 @@ impl<'a> Check<'a> {
     }
 
     fn clocks(&mut self, seq: u64, head: &EnvelopeHead<'_>) {
+        let now = Reading { wall_ms: head.wall_ms, mono_ms: head.mono_ms, boot: head.boot.clone().into_owned() };
         if let Some(before) = &self.previous {
-            let by_wall = head.wall_ms.saturating_sub(before.wall_ms);
-            if before.boot == head.boot {
-                let elapsed = head.mono_ms.saturating_sub(before.mono_ms);
-                if elapsed < 0 {
-                    self.notices.add(Notice::MonotonicBack { seq });
-                }
-                let by_ms = by_wall.saturating_sub(elapsed);
-                if by_ms.unsigned_abs() > CLOCK_STEP_MS + elapsed.unsigned_abs() / CLOCK_SLEW {
-                    self.notices.add(Notice::ClockSet { seq, by_ms });
-                }
-            } else if by_wall < 0 {
-                // Across a boot only a step back can be told.
-                self.notices.add(Notice::ClockSet { seq, by_ms: by_wall });
+            if before.boot == now.boot && now.mono_ms < before.mono_ms {
+                self.notices.add(Notice::MonotonicBack { seq });
+            }
+            if let Some(set) = before.set_until(&now) {
+                self.notices.add(Notice::ClockSet { seq, by_ms: set.by_ms() });
             }
         }
-        self.previous =
-            Some(Previous { wall_ms: head.wall_ms, mono_ms: head.mono_ms, boot: head.boot.clone().into_owned() });
+        self.previous = Some(now);
     }
 
     /// Compares the tree as it stands with every checkpoint of its size.

@@ -1,7 +1,7 @@
 //! What an entry of the log says a clip's bytes are. The row of a clip is what daily work goes by; whoever can change a
 //! file can change its row, too, so that comparing goes by the log.
 
-use super::digest::{Blake3, Sha256};
+use super::digest::{Blake3, Sha256, Sm3};
 use super::event::{Envelope, EventKind};
 
 /// A clip's digests as an entry of the log names them.
@@ -14,6 +14,8 @@ pub struct AsSealed {
     pub blake3: Blake3,
     /// SHA-256 of the whole; `None` in restores by earlier versions.
     pub sha256: Option<Sha256>,
+    /// SM3 of the whole; `None` of clips that were sealed without.
+    pub sm3: Option<Sm3>,
     /// Length in bytes.
     pub size_bytes: u64,
 }
@@ -31,17 +33,23 @@ impl AsSealed {
             Some(hex) => Some(hex.parse().ok()?),
             None => None,
         };
+        let sm3 = match text("sm3") {
+            Some(hex) => Some(hex.parse().ok()?),
+            None => None,
+        };
         Some(Self {
             restored,
             blake3: text("blake3")?.parse().ok()?,
             sha256,
+            sm3,
             size_bytes: entry.body.get("size_bytes")?.as_u64()?,
         })
     }
 
-    /// Whether it says so of these bytes.
-    pub fn is(&self, blake3: Blake3, sha256: Sha256, size_bytes: u64) -> bool {
-        self.blake3 == blake3 && self.sha256.is_none_or(|told| told == sha256) && self.size_bytes == size_bytes
+    /// Whether it says so of these bytes. An SM3 that the log does not know is as wrong as another one.
+    pub fn is(&self, blake3: Blake3, sha256: Sha256, sm3: Option<Sm3>, size_bytes: u64) -> bool {
+        let same = self.blake3 == blake3 && self.sha256.is_none_or(|told| told == sha256);
+        same && self.sm3 == sm3 && self.size_bytes == size_bytes
     }
 }
 
@@ -77,14 +85,24 @@ mod tests {
     #[test]
     fn sealings_and_restores_name_a_clip_s_digests_and_nothing_else_does() {
         let (one, two) = ("01".repeat(32), "02".repeat(32));
-        let told = AsSealed { restored: false, blake3: Blake3([1; 32]), sha256: Some(Sha256([2; 32])), size_bytes: 3 };
+        let (blake3, sha256) = (Blake3([1; 32]), Some(Sha256([2; 32])));
+        let told = AsSealed { restored: false, blake3, sha256, sm3: None, size_bytes: 3 };
         let body = json!({ "blake3": one, "sha256": two, "size_bytes": 3 });
         assert_eq!(AsSealed::read(&entry("clip.sealed", body.clone())), Some(told));
-        assert!(told.is(Blake3([1; 32]), Sha256([2; 32]), 3) && !told.is(Blake3([1; 32]), Sha256([3; 32]), 3));
+        assert!(told.is(blake3, Sha256([2; 32]), None, 3) && !told.is(blake3, Sha256([3; 32]), None, 3));
+        assert!(!told.is(blake3, Sha256([2; 32]), Some(Sm3([4; 32])), 3), "one that was added later");
+        let four = "04".repeat(32);
+        let with_sm3 = json!({ "blake3": one, "sha256": two, "sm3": four, "size_bytes": 3 });
+        let with_sm3 = AsSealed::read(&entry("clip.sealed", with_sm3)).unwrap();
+        assert_eq!(with_sm3, AsSealed { sm3: Some(Sm3([4; 32])), ..told });
+        assert!(with_sm3.is(blake3, Sha256([2; 32]), Some(Sm3([4; 32])), 3));
+        for other in [None, Some(Sm3([5; 32]))] {
+            assert!(!with_sm3.is(blake3, Sha256([2; 32]), other, 3), "{other:?}");
+        }
         let body_of_old = json!({ "blake3": one, "size_bytes": 3 });
         let restored = AsSealed { restored: true, sha256: None, ..told };
         assert_eq!(AsSealed::read(&entry("clip.restored", body_of_old)), Some(restored));
-        assert!(restored.is(Blake3([1; 32]), Sha256([9; 32]), 3) && !restored.is(Blake3([1; 32]), Sha256([9; 32]), 4));
+        assert!(restored.is(blake3, Sha256([9; 32]), None, 3) && !restored.is(blake3, Sha256([9; 32]), None, 4));
         assert_eq!(AsSealed::read(&entry("clip.restored", json!({ "local": "evicted" }))), None);
         assert_eq!(AsSealed::read(&entry("derived.made", body)), None);
         let odd = json!({ "blake3": one, "sha256": "x", "size_bytes": 3 });

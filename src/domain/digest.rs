@@ -1,5 +1,5 @@
 //! Digests of footage: BLAKE3 (whose tree lets any range be checked later), SHA-256 (which courts, BagIt and S3
-//! understand) and CRC-64/NVME (which S3 tells of whole objects, and which alone can be joined from those of parts).
+//! understand), SM3 (GB/T 32905, where the configuration asks for it) and CRC-64/NVME (which S3 tells of whole objects, and which alone can be joined from those of parts).
 //! Values only; computing them is the business of whoever reads bytes.
 
 use std::fmt;
@@ -79,6 +79,10 @@ digest!(
 digest!(
     /// SHA-256 of a whole file or of one upload part.
     Sha256
+);
+digest!(
+    /// SM3 (GB/T 32905) of a whole file.
+    Sm3
 );
 
 /// CRC-64/NVME of some bytes (NVM Express, "64b CRC Protection Information"; Amazon S3 calls it CRC64NVME). It finds

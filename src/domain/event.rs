@@ -88,6 +88,10 @@ kinds! {
     Stopped => "station.stopped",
     /// The configuration in force changed what clips need: destinations added, required or no longer so.
     Configured => "station.configured",
+    /// Settings are others than at the last start: which, and their values before and after.
+    SettingsChanged => "station.settings",
+    /// The station's own clock was set: what it would have said, what it says, and the difference.
+    ClockSet => "station.clock_set",
     /// A recorder was docked.
     Docked => "dock.opened",
     /// A recorder left.

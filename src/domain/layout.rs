@@ -123,6 +123,11 @@ pub fn export(station: &StationId, package: &str) -> String {
     format!("v1/{station}/export/{package}.zip")
 }
 
+/// The package whose zip this key is: its id, or that of one of its discs.
+pub fn parse_export<'a>(station: &StationId, key: &'a str) -> Option<&'a str> {
+    key.strip_prefix(&format!("v1/{station}/export/"))?.strip_suffix(".zip")
+}
+
 /// The prefix under which the backups of a station's database stand.
 pub fn backup_prefix(station: &StationId) -> String {
     format!("v1/{station}/backup/")

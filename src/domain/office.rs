@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::Retry;
+use super::grounds::Grounds;
 use super::how_far::HowFar;
 use super::ids::ClipId;
 use super::ports::Abilities;
@@ -275,7 +276,7 @@ pub struct ToldLink {
     /// 0 to 100.
     pub score: u32,
     /// Why.
-    pub reason: String,
+    pub reason: Grounds,
     /// It would be linked; else it would wait for a person.
     pub links: bool,
 }

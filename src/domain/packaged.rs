@@ -70,6 +70,7 @@ impl EventKind {
             // Who looked, and what for: people's own business, and the supervision's.
             | Self::ViewBegun
             | Self::ViewEnded
+            | Self::VerifyAsked
             | Self::Searched
             | Self::Shown
             | Self::LogRead
@@ -129,6 +130,8 @@ impl EventKind {
             | Self::Started
             | Self::Stopped
             | Self::Configured
+            | Self::SettingsChanged
+            | Self::ClockSet
             | Self::Docked
             | Self::Undocked
             | Self::Unreadable

@@ -461,6 +461,8 @@ pub struct Record {
     pub blake3: Option<String>,
     /// Hex.
     pub sha256: Option<String>,
+    /// Hex; null where it was not asked for when the clip was sealed.
+    pub sm3: Option<String>,
     /// Places that the recorder could not give; empty where the copy is whole.
     pub holes: Vec<Hole>,
     /// `sampled` where the copy went on from an earlier dock after samples of what it had were compared with the

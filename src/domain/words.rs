@@ -16,6 +16,7 @@ pub mod derived;
 pub mod desk;
 pub mod door;
 pub mod format;
+pub mod grounds;
 pub mod keep;
 pub mod keeping;
 pub mod looks;
@@ -681,6 +682,8 @@ catalogue! {
     pk_disc => "第几张盘", "Disc";
     pk_digest => "内容校验值（manifest-sha256.txt 的 SHA-256）", "Digest of the content (SHA-256 of manifest-sha256.txt)";
     pk_number => "序号", "No.";
+    pk_handed => "移交清单", "What is handed over";
+    pk_digest_short => "SHA-256（前 16 位）", "SHA-256 (first 16 digits)";
     pk_file => "文件", "File";
     pk_source => "来源", "Source";
     pk_log_entry => "入库日志序号", "Log entry of the seal";

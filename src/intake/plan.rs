@@ -159,6 +159,7 @@ mod tests {
             size_bytes: sealed.then_some(size),
             blake3: sealed.then(|| digest(size as u8)),
             sha256: None,
+            sm3: None,
             sealed_ms: None,
             sealed_seq: None,
             supersedes: None,

@@ -135,7 +135,7 @@ fn adopt(intake: &Intake, row: &ClipRow) -> Result<bool, IntakeError> {
     wanted.extend((row.durable_bytes > 0).then_some(row.durable_bytes));
     wanted.sort_unstable();
     wanted.dedup();
-    let copied = measure(&intake.vault, row.clip, row.grid, &wanted)?;
+    let copied = measure(&intake.vault, row.clip, row.grid, &wanted, intake.options.copy.sm3)?;
     // The name alone says that it was verified once; the row knows what it was then.
     let whole = row.declared_bytes.is_none_or(|d| d == copied.size_bytes) && plan::contained(row, &copied.prefixes);
     if !whole {

@@ -288,6 +288,7 @@ impl Intake {
             size_bytes: copied.size_bytes,
             blake3: copied.blake3,
             sha256: copied.sha256,
+            sm3: copied.sm3,
             parts: part_rows(&copied.parts),
             shares,
             supersedes: match plan::grew_from(others, &copied.prefixes, copied.size_bytes) {

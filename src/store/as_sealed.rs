@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{LogRow, Reader, Result, StoreError};
 use crate::domain::as_sealed::AsSealed;
-use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::digest::{Blake3, Sha256, Sm3};
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
 
@@ -17,6 +17,8 @@ pub struct SealedRow {
     pub blake3: Blake3,
     /// SHA-256 of the whole.
     pub sha256: Sha256,
+    /// SM3 of the whole, where it has one.
+    pub sm3: Option<Sm3>,
     /// Length in bytes.
     pub size_bytes: u64,
     /// Position of the entry that says so.
@@ -97,7 +99,7 @@ impl Reader<'_> {
         for clip in clips {
             let row = self.clip(clip)?;
             if let (Some(blake3), Some(sha256), Some(size_bytes)) = (row.blake3, row.sha256, row.size_bytes) {
-                rows.push(SealedRow { clip, blake3, sha256, size_bytes, seq: row.sealed_seq });
+                rows.push(SealedRow { clip, blake3, sha256, sm3: row.sm3, size_bytes, seq: row.sealed_seq });
             }
         }
         Ok(rows)

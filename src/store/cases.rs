@@ -9,11 +9,13 @@ use super::narrow::{narrow_sql, officers_sql};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
 use crate::domain::event::{Actor, Draft, EventKind};
+use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::record::{Fact, Field, Origin};
 use crate::domain::rights::Within;
 use crate::domain::why::Why;
+use crate::domain::words::Lang;
 
 /// A link to be made.
 #[derive(Debug, Clone)]
@@ -37,7 +39,7 @@ pub struct LinkRequest {
     /// 0 to 100.
     pub score: u32,
     /// Why, for a rule's link.
-    pub reason: Option<String>,
+    pub reason: Option<Grounds>,
 }
 
 /// A link that stands.
@@ -207,7 +209,7 @@ impl Tx<'_> {
                 link.proves,
                 link.origin.as_str(),
                 link.score,
-                link.reason,
+                link.reason.as_ref().map(Grounds::stored),
                 link.rule_version,
                 format!("{}:{}", actor.kind, actor.id),
                 self.now_ms(),
@@ -222,7 +224,8 @@ impl Tx<'_> {
             .fact("rule_version", link.rule_version)
             .secret("number", link.number.display());
         if let Some(reason) = &link.reason {
-            event = event.secret("reason", reason.as_str());
+            // In English: the log is for whoever checks it years from now, and tells sentences, no formats of ours.
+            event = event.secret("reason", reason.told(Lang::En));
         }
         // Which words it has of its own is told, so that nobody takes one away or adds one later.
         let words = [("stage", &link.stage), ("matter", &link.matter), ("proves", &link.proves)];
@@ -242,8 +245,32 @@ impl Tx<'_> {
         Ok(rev)
     }
 
-    /// Withdraws a link: a revision that says so.
+    /// Withdraws a link, with a person's own words why: a revision that says so.
     pub fn unlink(&self, clip: ClipId, key: &str, reason: &str, actor: &Actor, via: &'static str) -> Result<u32> {
+        self.withdraw(clip, key, (reason, reason), actor, via)
+    }
+
+    /// The same where what was done tells why.
+    pub fn unlink_because(
+        &self,
+        clip: ClipId,
+        key: &str,
+        reason: &Grounds,
+        actor: &Actor,
+        via: &'static str,
+    ) -> Result<u32> {
+        self.withdraw(clip, key, (&reason.stored(), &reason.told(Lang::En)), actor, via)
+    }
+
+    /// `stored` is the reason as the column has it, `told` as the log commits to it.
+    fn withdraw(
+        &self,
+        clip: ClipId,
+        key: &str,
+        (stored, told): (&str, &str),
+        actor: &Actor,
+        via: &'static str,
+    ) -> Result<u32> {
         let read = self.read();
         let links = read.links(clip)?;
         let link = links.iter().find(|l| l.keys.iter().any(|k| k == key)).ok_or_else(|| {
@@ -258,14 +285,14 @@ impl Tx<'_> {
         self.conn.execute(
             "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, 'person', 100, ?6, ?7, 1, ?8, ?9)",
-            params![clip.to_string(), link.case_id, rev, link.case_key, link.raw, reason, link.rule_version, format!("{}:{}", actor.kind, actor.id), self.now_ms()],
+            params![clip.to_string(), link.case_id, rev, link.case_key, link.raw, stored, link.rule_version, format!("{}:{}", actor.kind, actor.id), self.now_ms()],
         )?;
         let event = Draft::by(EventKind::Unlinked, actor.clone(), via)
             .clip(clip)
             .case(layout::case_hash(&link.case_key))
             .fact("rev", rev)
             .secret("number", link.display.as_str())
-            .secret("reason", reason);
+            .secret("reason", told);
         self.log(&event)?;
         // No rule suggests again what a person took back.
         self.settle_suggestion(clip, link.case_id, "refused", Some(actor))?;
@@ -277,7 +304,7 @@ impl Tx<'_> {
     }
 
     /// A rule takes its own link back, because it now says another case. A person's link is not the rules' to change.
-    pub fn withdraw_by_rule(&self, clip: ClipId, case: i64, reason: &str, via: &'static str) -> Result<()> {
+    pub fn withdraw_by_rule(&self, clip: ClipId, case: i64, reason: &Grounds, via: &'static str) -> Result<()> {
         let links = self.read().links(clip)?;
         let standing = links.iter().find(|l| l.case_id == case && l.origin != Origin::Person.as_str());
         let Some(link) = standing else {
@@ -286,7 +313,7 @@ impl Tx<'_> {
         self.conn.execute(
             "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, 100, ?7, ?8, 1, 'daemon:evidock', ?9)",
-            params![clip.to_string(), case, link.rev + 1, link.case_key, link.raw, link.origin, reason, link.rule_version, self.now_ms()],
+            params![clip.to_string(), case, link.rev + 1, link.case_key, link.raw, link.origin, reason.stored(), link.rule_version, self.now_ms()],
         )?;
         let event = Draft::by(EventKind::Unlinked, Actor::daemon(), via)
             .clip(clip)
@@ -294,7 +321,7 @@ impl Tx<'_> {
             .fact("rev", link.rev + 1)
             .fact("origin", link.origin.as_str())
             .secret("number", link.display.as_str())
-            .secret("reason", reason);
+            .secret("reason", reason.told(Lang::En));
         self.log(&event)?;
         self.settle_suggestion(clip, case, "gone", None)?;
         self.reindex(clip)?;
@@ -306,6 +333,21 @@ impl Tx<'_> {
 }
 
 impl Reader<'_> {
+    /// Why a revision of a clip's link to the case with this hash was written, where rules or what was done tell it; `None`
+    /// of a person's own words.
+    pub fn link_grounds(&self, clip: ClipId, case_hash: &str, rev: u32) -> Result<Option<Grounds>> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT case_key, reason FROM case_link WHERE clip_id = ?1 AND rev = ?2")?;
+        let mut rows = statement.query(params![clip.to_string(), rev])?;
+        while let Some(r) = rows.next()? {
+            let (key, reason): (String, Option<String>) = (r.get(0)?, r.get(1)?);
+            if layout::case_hash(&key) == case_hash {
+                return Ok(reason.as_deref().and_then(Grounds::typed));
+            }
+        }
+        Ok(None)
+    }
+
     /// The case with this key.
     pub fn case_id(&self, key: &str) -> Result<Option<i64>> {
         Ok(self

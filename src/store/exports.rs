@@ -170,6 +170,16 @@ impl Reader<'_> {
         Ok(all)
     }
 
+    /// Packages whose upload to this destination may be under way: due, or stopped until a person lets them go on. Their
+    /// sessions stand beside their files, not here.
+    pub fn exports_on_their_way(&self, destination: &str) -> Result<Vec<String>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT package FROM export WHERE state IN ('making', 'failed') AND target = 'at:' || ?1",
+        )?;
+        let rows = statement.query_map([destination], |r| r.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
     /// Clips that a package was asked for with, in their order: each has an entry right behind the request's, `begun`.
     pub fn begun_clips(&self, begun: u64) -> Result<Vec<ClipId>> {
         let read = |row: &LogRow| -> Result<Envelope> {

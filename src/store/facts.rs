@@ -158,8 +158,8 @@ impl Tx<'_> {
                 row.recorder
             ])?;
         self.put_co_officers(clip, value(Field::CoOfficers).as_deref())?;
-        // When it was and whose it is says which outing it belongs to.
-        if (start, value(Field::Officer)) != before {
+        // When and where it was and whose it is says which outing it belongs to.
+        if (start, value(Field::Officer), value(Field::Place)) != before {
             self.changed(Change::Outing(clip));
         }
         self.retriage(clip)?;
@@ -182,11 +182,12 @@ impl Tx<'_> {
 }
 
 impl Reader<'_> {
-    /// When capture of a clip began by what is settled, milliseconds since the Unix epoch, and who recorded it.
-    fn of_whose_outing(&self, clip: ClipId) -> Result<(Option<i64>, Option<String>)> {
+    /// When capture of a clip began by what is settled, milliseconds since the Unix epoch, who recorded it, and where.
+    fn of_whose_outing(&self, clip: ClipId) -> Result<(Option<i64>, Option<String>, Option<String>)> {
         let mut statement =
-            self.conn.prepare_cached("SELECT captured_start_ms, officer FROM clip_index WHERE clip_id = ?1")?;
-        Ok(statement.query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?.unwrap_or_default())
+            self.conn.prepare_cached("SELECT captured_start_ms, officer, place FROM clip_index WHERE clip_id = ?1")?;
+        let row = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, r.get(1)?, r.get(2)?));
+        Ok(statement.query_row([clip.to_string()], row).optional()?.unwrap_or_default())
     }
 
     /// Everything said about a clip, in the order in which it was said.

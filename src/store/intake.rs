@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::delivery::PartRow;
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::clip::Local;
-use crate::domain::digest::{Blake3, Crc64, Sha256};
+use crate::domain::digest::{Blake3, Crc64, Sha256, Sm3};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
@@ -72,6 +72,8 @@ pub struct ClipRow {
     pub blake3: Option<Blake3>,
     /// Final digest.
     pub sha256: Option<Sha256>,
+    /// Final digest, where the configuration asked for it.
+    pub sm3: Option<Sm3>,
     /// When it was sealed.
     pub sealed_ms: Option<i64>,
     /// Position of the sealing event.
@@ -114,6 +116,8 @@ pub struct SealedClip {
     pub blake3: Blake3,
     /// Digest.
     pub sha256: Sha256,
+    /// Digest, where the configuration asked for it.
+    pub sm3: Option<Sm3>,
     /// Every part, in order.
     pub parts: Vec<PartRow>,
     /// The clip with whose file it shares bytes on disk.
@@ -138,7 +142,7 @@ pub enum SealedAs {
 }
 
 const CLIP_COLUMNS: &str = "clip_id, recorder_id, path, local, declared_bytes, modified_raw, modified_ms, importance, grid_bytes, durable_bytes, \
-     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role, holes, resume_check, isolated_ms, disposed_ms";
+     durable_blake3, size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, quarantine, record_rev, record_stale, created_ms, role, holes, resume_check, isolated_ms, disposed_ms, sm3";
 
 fn read_holes(json: &str) -> Result<Vec<Hole>> {
     let pairs: Vec<(u64, u64)> =
@@ -154,7 +158,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
     let text: String = r.get(0)?;
     let supersedes: Option<String> = r.get(16)?;
     let digest = |column| r.get::<_, Option<Vec<u8>>>(column);
-    let (durable, blake3, sha256) = (digest(10)?, digest(12)?, digest(13)?);
+    let (durable, blake3, sha256, sm3) = (digest(10)?, digest(12)?, digest(13)?, digest(26)?);
     let local: String = r.get(3)?;
     let (recorder, path, declared, modified_raw, modified_ms) =
         (r.get(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, Option<i64>>(4)?, r.get(5)?, r.get(6)?);
@@ -182,6 +186,7 @@ fn clip_row(r: &Row<'_>) -> rusqlite::Result<Result<ClipRow>> {
             size_bytes: size.map(|b| b as u64),
             blake3: blake3.map(digest32).transpose()?.map(Blake3),
             sha256: sha256.map(digest32).transpose()?.map(Sha256),
+            sm3: sm3.map(digest32).transpose()?.map(Sm3),
             sealed_ms,
             sealed_seq: sealed_seq.map(|s| s as u64),
             supersedes: supersedes.map(|s| s.parse()).transpose()?,
@@ -359,6 +364,10 @@ impl Tx<'_> {
             .fact("blake3", sealed.blake3.to_string())
             .fact("sha256", sealed.sha256.to_string())
             .fact("recorder", row.recorder.as_str());
+        let event = match sealed.sm3 {
+            Some(sm3) => event.fact("sm3", sm3.to_string()),
+            None => event,
+        };
         let event = match sealed.shares {
             Some(of) => event.fact("shares", of.to_string()),
             None => event,
@@ -376,7 +385,7 @@ impl Tx<'_> {
         self.put_parts(sealed.clip, &sealed.parts)?;
         self.conn.execute(
             "UPDATE clip SET local = 'sealed', size_bytes = ?2, blake3 = ?3, sha256 = ?4, sealed_ms = ?5, sealed_seq = ?6, shares = ?7, supersedes = ?8,
-               durable_bytes = ?2, durable_blake3 = NULL, record_stale = 1, holes = ?9 WHERE clip_id = ?1",
+               durable_bytes = ?2, durable_blake3 = NULL, record_stale = 1, holes = ?9, sm3 = ?10 WHERE clip_id = ?1",
             params![
                 sealed.clip.to_string(),
                 sealed.size_bytes as i64,
@@ -387,6 +396,7 @@ impl Tx<'_> {
                 sealed.shares.map(|c| c.to_string()),
                 sealed.supersedes.map(|c| c.to_string()),
                 write_holes(&sealed.holes),
+                sealed.sm3.map(|d| d.0),
             ],
         )?;
         self.settle_leftovers(&sealed.leftovers, sealed.clip)?;

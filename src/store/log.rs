@@ -6,6 +6,7 @@ use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::event::{self, Draft, EventKind, Place};
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::{self, Hash};
+use crate::domain::station_clock::Reading;
 use crate::domain::why::Why;
 
 /// An entry of the log as stored.
@@ -35,15 +36,55 @@ pub struct CheckpointRow {
 impl Tx<'_> {
     /// Appends an event to the log and gives its position. Invariant 4: callers do this inside the
     /// transaction of the change that the event tells.
+    ///
+    /// Where the station's clock was set since the last entry, that is told first: nothing is logged under a new time
+    /// before the log says so. The first entry of an epoch stays the first.
     pub fn log(&self, draft: &Draft) -> Result<u64> {
-        let (size, epoch) = (self.read().log_size()?, self.read().epoch()?);
-        let place = Place {
-            epoch,
-            seq: size,
-            wall_ms: self.now_ms(),
-            boot: self.clock.boot_id().to_owned(),
-            mono_ms: self.clock.monotonic_ms(),
+        let now = self.clocks();
+        let set = self.last_reading()?.and_then(|last| last.set_until(&now)).map(|set| set.draft());
+        if draft.kind == EventKind::EpochOpened {
+            let seq = self.append(draft, &now)?;
+            set.map(|set| self.append(&set, &now)).transpose()?;
+            return Ok(seq);
+        }
+        set.map(|set| self.append(&set, &now)).transpose()?;
+        self.append(draft, &now)
+    }
+
+    /// Logs that the clock was set since `seen`, an earlier look at it, or since the last entry, if that is newer. `true`
+    /// where it was.
+    pub fn tell_clock(&self, seen: Reading) -> Result<bool> {
+        let now = self.clocks();
+        let last = match self.last_reading()? {
+            Some(last) if last.boot == seen.boot && last.mono_ms >= seen.mono_ms => last,
+            _ => seen,
         };
+        let Some(set) = last.set_until(&now) else { return Ok(false) };
+        self.append(&set.draft(), &now)?;
+        Ok(true)
+    }
+
+    fn clocks(&self) -> Reading {
+        Reading { wall_ms: self.now_ms(), mono_ms: self.clock.monotonic_ms(), boot: self.clock.boot_id().to_owned() }
+    }
+
+    /// What the clocks said at the last entry. One that cannot be read is a finding of `log verify`, and stops no other.
+    fn last_reading(&self) -> Result<Option<Reading>> {
+        #[derive(serde::Deserialize)]
+        struct Clocks {
+            wall_ms: i64,
+            mono_ms: i64,
+            boot: String,
+        }
+        let mut statement = self.conn.prepare_cached("SELECT bytes FROM log_entry ORDER BY seq DESC LIMIT 1")?;
+        let bytes: Option<Vec<u8>> = statement.query_row([], |r| r.get(0)).optional()?;
+        let clocks = bytes.and_then(|bytes| serde_json::from_slice::<Clocks>(&bytes).ok());
+        Ok(clocks.map(|c| Reading { wall_ms: c.wall_ms, mono_ms: c.mono_ms, boot: c.boot }))
+    }
+
+    fn append(&self, draft: &Draft, now: &Reading) -> Result<u64> {
+        let (size, epoch) = (self.read().log_size()?, self.read().epoch()?);
+        let place = Place { epoch, seq: size, wall_ms: now.wall_ms, boot: now.boot.clone(), mono_ms: now.mono_ms };
         let with_caller = match &*self.caller.borrow() {
             Some(caller) if caller.actor == draft.actor => Some(Draft {
                 from: draft.from.clone().or_else(|| Some(caller.from.clone())),

@@ -37,6 +37,7 @@ mod narrow;
 mod office;
 mod officers;
 mod open;
+mod outing;
 mod pages;
 mod proofs;
 mod queue;
@@ -52,6 +53,7 @@ mod rosters;
 mod sampling;
 mod search;
 mod sessions;
+mod settings;
 mod statistics;
 mod tally;
 mod triage;
@@ -105,6 +107,7 @@ pub use messages::{MessageEnd, MessageRow, NewMessage, ReceiverRow};
 pub use office::{DockStay, SeenRecorder};
 pub use officers::Certificate;
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
+pub use outing::{Neighbour, OUTING_MS, OutingOf, outing, partners_among};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use proofs::{CosignatureRow, TimestampRow, WatchedRow};
 pub use queue::{DeliveryJob, DueQuery, PauseRow};
@@ -122,7 +125,7 @@ pub use search::SearchCheck;
 pub use sessions::{AbandonedRow, SentPart, SessionObject, StoredSession};
 pub use statistics::ReportAsk;
 pub use tally::TallyOff;
-pub use triage::{Decided, Neighbour, OUTING_MS, Suggestion, SuggestionRow, TriagePage, TriageRow, outing};
+pub use triage::{Decided, Suggestion, SuggestionRow, TriagePage, TriageRow};
 pub use views::{ClipFilter, ClipPage, StageFigures, StationFigures};
 
 /// Why the store did not do it.
@@ -254,7 +257,7 @@ pub enum Change {
     Cases,
     /// A roster or a register changed, or a case takes links again: the rules may say something else about any clip.
     Rules,
-    /// When this clip was captured, or which cases it belongs to, changed: the rules may say something else about
+    /// When or where this clip was captured, or which cases it belongs to, changed: the rules may say something else about
     /// the clips of its outing.
     Outing(ClipId),
     /// The register of recorders, or who has which recorder, changed: the gate looks again.

@@ -15,7 +15,7 @@ use crate::domain::register::{Entry, Register, name_key};
 use crate::domain::time::UtcMs;
 
 /// A version of an entry: what it says, the import that said so, and when.
-type Version = (Entry, i64, i64);
+pub(super) type Version = (Entry, i64, i64);
 
 /// An officer's certificate by their register.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Reader<'_> {
 
     /// An officer by name or number as the register had them at `at_ms`: the version that was imported last before it; where
     /// all are younger, the oldest. `None` where it has nobody of that name or number, or had several of that name by then.
-    fn officer_at(&self, name: &str, at_ms: Option<i64>) -> Result<Option<Version>> {
+    pub(super) fn officer_at(&self, name: &str, at_ms: Option<i64>) -> Result<Option<Version>> {
         let register = Register::Officer.as_str();
         let mut statement = self.conn.prepare_cached(
             "SELECT entry_key, entry, import_id FROM register_entry WHERE register = ?1 AND entry_key = ?2

@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0028.sql"),
     include_str!("migrations/0030.sql"),
     include_str!("migrations/0031.sql"),
+    include_str!("migrations/0032.sql"),
     include_str!("migrations/0034.sql"),
 ];
 

@@ -235,6 +235,7 @@ impl Reader<'_> {
             size_bytes: row.size_bytes.or(row.declared_bytes).unwrap_or(row.durable_bytes),
             blake3: row.blake3.map(|d| d.to_string()),
             sha256: row.sha256.map(|d| d.to_string()),
+            sm3: row.sm3.map(|d| d.to_string()),
             document: self.published_document(clip)?,
             holes: row.holes.clone(),
             resume_check: row.resume_check.clone(),

@@ -11,7 +11,7 @@ use super::intake::write_holes;
 use super::{Reader, Result, StoreError, Tx};
 use crate::domain::case_number::{CaseKind, CaseNumber, loose};
 use crate::domain::clip::{Delivery, Local, ProofLevel};
-use crate::domain::digest::{Blake3, Sha256};
+use crate::domain::digest::{Blake3, Sha256, Sm3};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{ClipId, RecorderId};
@@ -115,6 +115,10 @@ impl Tx<'_> {
             .fact("sha256", digests.sha256.to_string())
             .fact("size_bytes", record.size_bytes)
             .fact("lost_log_index", record.sealed_log_index);
+        let event = match digests.sm3 {
+            Some(sm3) => event.fact("sm3", sm3.to_string()),
+            None => event,
+        };
         let seq = self.log(&event)?;
         match &known {
             None => self.insert_clip(from, &digests, seq)?,
@@ -183,8 +187,8 @@ impl Tx<'_> {
         };
         self.conn.execute(
             "INSERT INTO clip (clip_id, recorder_id, path, local, declared_bytes, modified_raw, importance, created_ms, grid_bytes, role, durable_bytes,
-               size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, holes, resume_check, state, record_stale)
-             VALUES (?1, ?2, ?3, 'damaged', ?4, '', ?5, ?6, ?7, ?8, ?4, ?4, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 'sealed', 0)",
+               size_bytes, blake3, sha256, sealed_ms, sealed_seq, supersedes, holes, resume_check, sm3, state, record_stale)
+             VALUES (?1, ?2, ?3, 'damaged', ?4, '', ?5, ?6, ?7, ?8, ?4, ?4, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 'sealed', 0)",
             params![
                 clip.to_string(),
                 recorder.as_str(),
@@ -201,6 +205,7 @@ impl Tx<'_> {
                 supersedes,
                 write_holes(&record.holes),
                 record.resume_check,
+                digests.sm3.map(|d| d.0),
             ],
         )?;
         Ok(())
@@ -213,7 +218,7 @@ impl Tx<'_> {
         self.conn.execute("DELETE FROM clip_part WHERE clip_id = ?1", [from.clip.to_string()])?;
         self.conn.execute(
             "UPDATE clip SET local = 'damaged', quarantine = NULL, size_bytes = ?2, durable_bytes = ?2, durable_blake3 = NULL, blake3 = ?3, sha256 = ?4, sealed_ms = ?5,
-               sealed_seq = ?6, holes = ?7, resume_check = ?8 WHERE clip_id = ?1",
+               sealed_seq = ?6, holes = ?7, resume_check = ?8, sm3 = ?9 WHERE clip_id = ?1",
             params![
                 from.clip.to_string(),
                 record.size_bytes as i64,
@@ -223,6 +228,7 @@ impl Tx<'_> {
                 seq as i64,
                 write_holes(&record.holes),
                 record.resume_check,
+                digests.sm3.map(|d| d.0),
             ],
         )?;
         Ok(())
@@ -489,16 +495,20 @@ impl Tx<'_> {
     }
 }
 
-/// The digests that every sealed clip has.
+/// The digests that every sealed clip has, and the one that some have.
 struct Digests {
     blake3: Blake3,
     sha256: Sha256,
+    sm3: Option<Sm3>,
 }
 
 impl Digests {
     fn of(record: &Record) -> Result<Self> {
         match (&record.blake3, &record.sha256) {
-            (Some(blake3), Some(sha256)) => Ok(Self { blake3: blake3.parse()?, sha256: sha256.parse()? }),
+            (Some(blake3), Some(sha256)) => {
+                let sm3 = record.sm3.as_deref().map(str::parse).transpose()?;
+                Ok(Self { blake3: blake3.parse()?, sha256: sha256.parse()?, sm3 })
+            }
             _ => Err(StoreError::Odd(format!("the record of {} names no digests", record.record_id))),
         }
     }

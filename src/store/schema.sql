@@ -112,6 +112,7 @@ CREATE TABLE clip (
   isolated_ms INTEGER,                               -- suspected classified since then: goes nowhere, is shown to nobody
   evict_seq INTEGER,                                 -- local is 'evicted' and its file may still stand: position of the event that said so
   disposed_ms INTEGER,                               -- disposed of after appraisal since then: nothing of it is kept here but this row and its record
+  sm3 BLOB CHECK (sm3 IS NULL OR length(sm3) = 32),  -- set when sealed, with the other digests, where [custody] sm3 was on; NULL where not
   CHECK (local = 'copying' OR (size_bytes IS NOT NULL AND length(blake3) = 32 AND length(sha256) = 32 AND sealed_ms IS NOT NULL))
 ) STRICT;
 CREATE INDEX clip_by_source ON clip (recorder_id, path);
@@ -130,6 +131,17 @@ CREATE INDEX clip_by_dock ON clip (dock_id) WHERE dock_id IS NOT NULL;
 CREATE INDEX clip_sharing ON clip (shares) WHERE shares IS NOT NULL;
 CREATE INDEX clip_superseding ON clip (supersedes) WHERE supersedes IS NOT NULL;
 CREATE INDEX clip_evictable ON clip (clip_id) WHERE local = 'sealed' AND state IN ('proven', 'released');
+
+-- The settings of the last start, by name (domain::setting): the next start logs which of its own are others. What secrets
+-- hold stands here as a digest under a key of this database.
+CREATE TABLE setting (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE setting_key (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  key BLOB NOT NULL CHECK (length(key) = 32)
+) STRICT;
 
 -- How many clips are in each state, and their bytes, so that no page counts a million rows. Kept by triggers.
 CREATE TABLE clip_total (
@@ -267,7 +279,7 @@ CREATE TABLE case_link (
   stage        TEXT, matter TEXT, proves TEXT,
   origin       TEXT NOT NULL,
   score        INTEGER NOT NULL CHECK (score BETWEEN 0 AND 100),
-  reason       TEXT,
+  reason       TEXT,                                 -- of a rule, JSON of domain::grounds; in older rows, and of a person, a text
   rule_version INTEGER NOT NULL,
   withdrawn    INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn IN (0, 1)),
   actor        TEXT NOT NULL,
@@ -370,7 +382,7 @@ CREATE TABLE suggestion (
   raw        TEXT NOT NULL,                          -- the number as it was found
   rule       TEXT NOT NULL,                          -- word of casework::rules::Rule
   score      INTEGER NOT NULL CHECK (score BETWEEN 0 AND 100),
-  reason     TEXT NOT NULL,
+  reason     TEXT NOT NULL,                          -- JSON of domain::grounds; in older rows a text
   stage      TEXT, matter TEXT, proves TEXT,
   state      TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'accepted', 'refused', 'linked', 'gone')),  -- linked: by the rule itself; gone: no rule says so any more
   made_ms    INTEGER NOT NULL,
@@ -1478,8 +1490,8 @@ CREATE TRIGGER log_entry_stays BEFORE UPDATE ON log_entry BEGIN SELECT RAISE(ABO
 CREATE TRIGGER log_entry_kept BEFORE DELETE ON log_entry BEGIN SELECT RAISE(ABORT, 'log entries are never removed'); END;
 CREATE TRIGGER log_node_stays BEFORE UPDATE ON log_node BEGIN SELECT RAISE(ABORT, 'log nodes are never changed'); END;
 CREATE TRIGGER log_node_kept BEFORE DELETE ON log_node BEGIN SELECT RAISE(ABORT, 'log nodes are never removed'); END;
-CREATE TRIGGER digest_stays BEFORE UPDATE OF blake3, sha256, size_bytes ON clip
-  WHEN OLD.blake3 IS NOT NULL AND (NEW.blake3 IS NOT OLD.blake3 OR NEW.sha256 IS NOT OLD.sha256 OR NEW.size_bytes IS NOT OLD.size_bytes)
+CREATE TRIGGER digest_stays BEFORE UPDATE OF blake3, sha256, sm3, size_bytes ON clip
+  WHEN OLD.blake3 IS NOT NULL AND (NEW.blake3 IS NOT OLD.blake3 OR NEW.sha256 IS NOT OLD.sha256 OR NEW.sm3 IS NOT OLD.sm3 OR NEW.size_bytes IS NOT OLD.size_bytes)
   BEGIN SELECT RAISE(ABORT, 'digests of sealed clips are never changed'); END;
 CREATE TRIGGER disposal_kept BEFORE DELETE ON disposal BEGIN SELECT RAISE(ABORT, 'records of disposal are never removed'); END;
 CREATE TRIGGER disposal_item_kept BEFORE DELETE ON disposal_item BEGIN SELECT RAISE(ABORT, 'records of disposal are never removed'); END;

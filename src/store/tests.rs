@@ -13,6 +13,8 @@ use crate::domain::grid::PartGrid;
 use crate::domain::ids::{BayName, RecorderId, StationId};
 use crate::domain::record::Origin;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::domain::station_clock::Reading;
+use crate::domain::time::UtcMs;
 use crate::runtime::clock::{StoppedClock, SystemClock};
 
 pub(super) struct Fixture {
@@ -69,6 +71,7 @@ impl Fixture {
             size_bytes: 3,
             blake3: Blake3([1; 32]),
             sha256: Sha256([2; 32]),
+            sm3: None,
             parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([2; 32]), crc64: None }],
             shares: None,
             supersedes: None,
@@ -165,6 +168,7 @@ fn the_log_and_the_digests_resist_accidents() {
         "DELETE FROM log_node",
         "UPDATE clip SET blake3 = zeroblob(32)",
         "UPDATE clip SET size_bytes = 9",
+        "UPDATE clip SET sm3 = zeroblob(32)",
     ] {
         assert!(f.store.write_blocking(move |tx| Ok(tx.conn.execute(sql, [])?)).is_err(), "{sql}");
     }
@@ -182,6 +186,72 @@ fn a_panic_in_a_transaction_takes_nothing_else_with_it() {
     assert!(matches!(outcome, Err(StoreError::Odd(_))), "{outcome:?}");
     assert_eq!(store.read_blocking(|r| r.log_size()).unwrap(), 0, "rolled back");
     store.write_blocking(|tx| tx.log(&Draft::daemon(EventKind::Started))).unwrap();
+}
+
+/// A station whose clocks part.
+struct PartedClock {
+    wall_ms: std::sync::atomic::AtomicI64,
+    mono_ms: std::sync::atomic::AtomicI64,
+}
+
+impl Clock for PartedClock {
+    fn now(&self) -> UtcMs {
+        UtcMs(self.wall_ms.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.mono_ms.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    fn boot_id(&self) -> &str {
+        "one"
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_is_told_before_anything_else() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(PartedClock { wall_ms: AtomicI64::new(1_000_000), mono_ms: AtomicI64::new(1_000) });
+    let station = StationId::new("one").unwrap();
+    let store = Store::open(&dir.path().join("a.db"), &station, clock.clone() as Arc<dyn Clock>).unwrap();
+    let pass = |wall_ms, mono_ms| {
+        clock.wall_ms.fetch_add(wall_ms, Ordering::SeqCst);
+        clock.mono_ms.fetch_add(mono_ms, Ordering::SeqCst);
+    };
+    let log = |kind| store.write_blocking(move |tx| tx.log(&Draft::daemon(kind))).unwrap();
+    assert_eq!(log(EventKind::Started), 0);
+    pass(60_000, 60_000);
+    assert_eq!(log(EventKind::Shown), 1);
+    pass(-3_600_000, 1_000);
+    assert_eq!(log(EventKind::Shown), 3, "one came before it");
+    let look = |seen: Reading| store.write_blocking(move |tx| tx.tell_clock(seen)).unwrap();
+    let seen = Reading { wall_ms: clock.now().0, mono_ms: clock.monotonic_ms(), boot: "one".into() };
+    assert!(!look(seen.clone()), "it is told already");
+    pass(7_000, 2_000);
+    assert!(look(seen.clone()), "also where nothing else happens");
+    assert!(!look(seen), "and once");
+    // The first entry of an epoch is the one that opens it.
+    pass(90_000, 1_000);
+    assert_eq!(log(EventKind::EpochOpened), 5);
+    let rows = store.read_blocking(|r| r.log_entries(0, 100)).unwrap();
+    let told: Vec<(String, i64)> = rows
+        .iter()
+        .map(|row| serde_json::from_slice::<serde_json::Value>(&row.bytes).unwrap())
+        .map(|e| (e["kind"].as_str().unwrap().to_owned(), e["body"]["by_ms"].as_i64().unwrap_or_default()))
+        .collect();
+    let expected = [
+        ("station.started", 0),
+        ("access.show", 0),
+        ("station.clock_set", -3_601_000),
+        ("access.show", 0),
+        ("station.clock_set", 5_000),
+        ("epoch.opened", 0),
+        ("station.clock_set", 89_000),
+    ];
+    assert_eq!(told, expected.map(|(kind, by)| (kind.to_owned(), by)));
+    let set: serde_json::Value = serde_json::from_slice(&rows[2].bytes).unwrap();
+    assert_eq!((&set["body"]["before_ms"], &set["body"]["after_ms"]), (&1_061_000.into(), &(-2_540_000).into()));
 }
 
 /// The events of a kind, as their bodies.

@@ -5,12 +5,13 @@
 //! for nobody. It is kept in `clip_index.triage`, so that a page of a million clips
 //! is a walk along an index.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::accounts::{bound, place_of, within_sql};
 use super::narrow::{narrow_sql, over_index};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::event::{Actor, Draft};
+use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::rights::{Over, Within};
@@ -19,9 +20,6 @@ use crate::domain::why::Why;
 
 /// So many clips are put in order for a page of them; of more the order itself is walked along.
 const FEW: i64 = 5_000;
-
-/// An outing lasts no longer.
-pub const OUTING_MS: i64 = 12 * 3_600_000;
 
 /// A link that a rule suggests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +33,7 @@ pub struct Suggestion {
     /// 0 to 100.
     pub score: u32,
     /// Why.
-    pub reason: String,
+    pub reason: Grounds,
     /// Stage.
     pub stage: Option<String>,
     /// Matter recorded.
@@ -62,22 +60,6 @@ pub enum Decided {
     Same,
 }
 
-/// Another clip of the same recorder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Neighbour {
-    /// The clip.
-    pub clip: ClipId,
-    /// When capture began, milliseconds since the Unix epoch.
-    pub start_ms: i64,
-    /// When it ended.
-    pub end_ms: i64,
-    /// No case that was opened has it; what there was before one may.
-    pub unlinked: bool,
-    /// Cases to which it is linked now, or what there was before one: key of the number, the number as displayed, who says
-    /// so, and the score.
-    pub cases: Vec<(String, String, String, u32)>,
-}
-
 /// A clip that waits for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TriageRow {
@@ -98,22 +80,6 @@ pub struct TriagePage {
     pub next: Option<(i64, ClipId)>,
 }
 
-/// Clips around a stretch of time without a pause longer than `gap_ms` between one and the next.
-pub fn outing(clips: &[Neighbour], start_ms: i64, end_ms: i64, gap_ms: i64) -> &[Neighbour] {
-    let split = clips.partition_point(|c| c.start_ms < start_ms);
-    let (mut first, mut last) = (split, split);
-    let (mut begin, mut end) = (start_ms, end_ms);
-    while first > 0 && begin - clips[first - 1].end_ms <= gap_ms {
-        first -= 1;
-        begin = begin.min(clips[first].start_ms);
-    }
-    while last < clips.len() && clips[last].start_ms - end <= gap_ms {
-        end = end.max(clips[last].end_ms);
-        last += 1;
-    }
-    &clips[first..last]
-}
-
 /// Up to which label's place these bounds let through every clip, where that is all that they let through.
 fn up_to(within: &Within) -> Option<i64> {
     let Within::Of { stretches, .. } = within else { return Some(Sensitivity::ALL.len() as i64 - 1) };
@@ -131,7 +97,7 @@ fn suggestion(r: &rusqlite::Row<'_>) -> rusqlite::Result<SuggestionRow> {
             raw: r.get(1)?,
             rule: r.get(2)?,
             score: r.get(3)?,
-            reason: r.get(4)?,
+            reason: Grounds::read(&r.get::<_, String>(4)?),
             stage: r.get(5)?,
             matter: r.get(6)?,
             proves: r.get(7)?,
@@ -165,7 +131,7 @@ impl Tx<'_> {
                             said.raw,
                             said.rule,
                             said.score,
-                            said.reason,
+                            said.reason.stored(),
                             said.stage,
                             said.matter,
                             said.proves,
@@ -353,118 +319,6 @@ impl Reader<'_> {
         rows.truncate(limit as usize);
         let next = if more { rows.last().map(|row| (row.place, row.clip)) } else { None };
         Ok(TriagePage { rows, total: total as u64, next })
-    }
-
-    /// Clips of a recorder whose capture began in `[from_ms, to_ms]`, in that order, this one left out: none of what is
-    /// isolated, and none that another officer captured, since the recorder changed hands between them. Where nobody knows
-    /// whose this one is and several had the recorder, only those of which nobody knows it either.
-    pub fn neighbours(
-        &self,
-        recorder: &str,
-        (except, officer): (ClipId, Option<&str>),
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<Vec<Neighbour>> {
-        let several = || -> Result<bool> {
-            let sql = "SELECT count(DISTINCT officer) > 1 FROM clip_index WHERE recorder_id = ?1 AND captured_start_ms BETWEEN ?2 AND ?3";
-            Ok(self.conn.prepare_cached(sql)?.query_row(params![recorder, from_ms, to_ms], |r| r.get(0))?)
-        };
-        // No officer is called nothing.
-        let officer = if officer.is_none() && several()? { Some("") } else { officer };
-        // With their links in one query: an outing is looked at for each of its clips.
-        let mut statement = self.conn.prepare_cached(
-            "SELECT n.clip_id, n.start_ms, n.length_ms, f.kind, l.case_key, a.display, l.origin, l.score
-             FROM (SELECT i.clip_id, i.captured_start_ms AS start_ms, coalesce(m.duration_ms, 0) AS length_ms, instr(',' || i.missing || ',', ',case_no,') = 0 AS linked
-               FROM clip_index i JOIN clip c ON c.clip_id = i.clip_id LEFT JOIN media m ON m.clip_id = i.clip_id
-               WHERE i.recorder_id = ?1 AND i.captured_start_ms BETWEEN ?2 AND ?3 AND i.clip_id <> ?4 AND c.role IN ('clip', 'other')
-                 AND c.isolated_ms IS NULL AND (?5 IS NULL OR i.officer IS NULL OR i.officer = ?5)
-               ORDER BY i.captured_start_ms, i.clip_id LIMIT 200) n
-             LEFT JOIN case_link l ON n.linked AND l.clip_id = n.clip_id AND l.withdrawn = 0
-               AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
-             LEFT JOIN case_alias a ON a.case_key = l.case_key LEFT JOIN case_file f ON f.case_id = l.case_id
-             ORDER BY n.start_ms, n.clip_id, f.kind = 'case' DESC, l.origin = 'person' DESC, l.link_id",
-        )?;
-        let mut rows = statement.query(params![recorder, from_ms, to_ms, except.to_string(), officer])?;
-        let mut found: Vec<Neighbour> = Vec::new();
-        let mut last = String::new();
-        while let Some(r) = rows.next()? {
-            let id: String = r.get(0)?;
-            if id != last {
-                let (start_ms, length_ms): (i64, i64) = (r.get(1)?, r.get(2)?);
-                let end_ms = start_ms.saturating_add(length_ms);
-                found.push(Neighbour { clip: id.parse()?, start_ms, end_ms, unlinked: true, cases: Vec::new() });
-                last = id;
-            }
-            let (Some(clip), Some(kind)) = (found.last_mut(), r.get::<_, Option<String>>(3)?) else { continue };
-            // Cases come first; once there is one, what there was before it says no more about the others.
-            if kind == "case" {
-                clip.unlinked = false;
-            } else if !clip.unlinked {
-                continue;
-            }
-            clip.cases.push((r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?));
-        }
-        Ok(found)
-    }
-
-    /// Every clip of the same outing, in the order of capture, this one left out.
-    pub fn outing_of(&self, clip: ClipId, gap_ms: i64) -> Result<Vec<Neighbour>> {
-        let found: Option<(String, i64, Option<String>)> = self
-            .conn
-            .prepare_cached(
-                "SELECT recorder_id, captured_start_ms, officer FROM clip_index WHERE clip_id = ?1 AND recorder_id IS NOT NULL AND captured_start_ms IS NOT NULL",
-            )?
-            .query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
-            .optional()?;
-        let Some((recorder, start_ms, officer)) = found else { return Ok(Vec::new()) };
-        let length_ms = self.media(clip)?.and_then(|m| m.facts.duration_ms).unwrap_or(0);
-        let end_ms = start_ms.saturating_add(length_ms);
-        let (from_ms, to_ms) = (start_ms.saturating_sub(OUTING_MS), end_ms.saturating_add(OUTING_MS));
-        let around = self.neighbours(&recorder, (clip, officer.as_deref()), from_ms, to_ms)?;
-        Ok(outing(&around, start_ms, end_ms, gap_ms).to_vec())
-    }
-
-    /// Of an outing as [`Reader::outing_of`] gives it: clips that are linked to no case; of those that have a reference from
-    /// before a case, only those that share it.
-    pub fn unlinked_among(&self, clip: ClipId, outing: &[Neighbour]) -> Result<Vec<ClipId>> {
-        let ours: Vec<String> = self.links(clip)?.into_iter().map(|l| l.case_key).collect();
-        let same = |n: &&Neighbour| n.unlinked && n.cases.iter().all(|(key, ..)| ours.contains(key));
-        Ok(outing.iter().filter(same).map(|n| n.clip).collect())
-    }
-
-    /// Clips of the same outing that are linked to no case, this one left out.
-    pub fn unlinked_of_outing(&self, clip: ClipId, gap_ms: i64) -> Result<Vec<ClipId>> {
-        self.unlinked_among(clip, &self.outing_of(clip, gap_ms)?)
-    }
-
-    /// Those of them about which nobody has said that they do not belong to the case of this number: one yes for an outing
-    /// does not overrule a no to one of its clips.
-    pub fn undecided_of_outing(&self, clip: ClipId, gap_ms: i64, key: Option<&str>) -> Result<Vec<ClipId>> {
-        self.undecided_among(self.unlinked_of_outing(clip, gap_ms)?, key)
-    }
-
-    /// Clips about which no person has said that they do not belong to the case of this number.
-    pub fn undecided_among(&self, clips: Vec<ClipId>, key: Option<&str>) -> Result<Vec<ClipId>> {
-        let Some(key) = key else { return Ok(clips) };
-        let mut undecided = Vec::with_capacity(clips.len());
-        for clip in clips {
-            if !self.refused(clip, key)? && !self.person_withdrew(clip, key)? {
-                undecided.push(clip);
-            }
-        }
-        Ok(undecided)
-    }
-
-    /// Whether the newest word about this clip and the case of this number is a person's withdrawal.
-    fn person_withdrew(&self, clip: ClipId, key: &str) -> Result<bool> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM case_link l JOIN case_alias a ON a.case_id = l.case_id
-                   WHERE l.clip_id = ?1 AND a.case_key = ?2 AND l.withdrawn = 1 AND l.origin = 'person'
-                     AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id))",
-            )?
-            .query_row(params![clip.to_string(), key], |r| r.get(0))?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! One pass over the bytes: from a source into a `.part` file while the same blocks feed BLAKE3 with its
-//! tree, SHA-256 of the whole, SHA-256 and CRC of each upload part.
+//! tree, SHA-256 of the whole (and SM3 of it where it is asked for), SHA-256 and CRC of each upload part.
 //!
-//! Four threads share each block without copying it: this one reads the source and writes the file, two
-//! hash, one makes the file durable at intervals and reports how far. A copy that was interrupted goes on
+//! Four threads (five with SM3) share each block without copying it: this one reads the source and writes the file, the
+//! lanes hash, one makes the file durable at intervals and reports how far. A copy that was interrupted goes on
 //! from the last durable report: the prefix on our disk is hashed again and must equal what was reported,
 //! so that a torn write after a power cut is never taken for footage.
 //!
@@ -23,7 +23,7 @@ use rustix::fs::{Advice, fadvise};
 
 use super::read::hash_uncached;
 use super::{Vault, VaultError, failed};
-use crate::domain::digest::{Blake3, Crc64, Sha256};
+use crate::domain::digest::{Blake3, Crc64, Sha256, Sm3};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::SourceError;
@@ -31,7 +31,7 @@ use crate::runtime::clock::monotonic;
 
 pub use fill::is_gone;
 use fill::{Then, fill, fill_once};
-use lanes::{Lane, Pump, hash_parts, hash_whole, unique};
+use lanes::{Lane, Pump, hash_parts, hash_sm3, hash_whole, unique};
 
 /// Bytes of a block on its way through the lanes, where few copies run.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -61,6 +61,8 @@ pub struct CopyOptions {
     pub durable_every_bytes: u64,
     /// The file system keeps at least this many bytes free.
     pub reserve_bytes: u64,
+    /// SM3 of the whole, too. It is the slowest lane (about 180 MB/s a core), and then sets the pace of a fast source.
+    pub sm3: bool,
 }
 
 /// What an earlier, interrupted copy reported last.
@@ -90,6 +92,8 @@ pub struct Copied {
     pub blake3: Blake3,
     /// Digest.
     pub sha256: Sha256,
+    /// Digest, where it was asked for.
+    pub sm3: Option<Sm3>,
     /// Every part, in order.
     pub parts: Vec<PartDigest>,
     /// Digests of the prefixes that were asked for (those not longer than the file).
@@ -206,6 +210,7 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
 
     let (whole_in, whole_out) = sync_channel::<Lane>(QUEUE);
     let (parts_in, parts_out) = sync_channel::<Lane>(QUEUE);
+    let (sm3_in, sm3_out) = options.sm3.then(|| sync_channel::<Lane>(QUEUE)).unzip();
     let (marks_in, marks_out) = sync_channel::<Durable>(1);
     let sync_file = file.try_clone().map_err(failed("opening", &part_path))?;
     let lost = AtomicBool::new(false);
@@ -213,10 +218,11 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
 
     std::thread::scope(|scope| {
         let whole = scope.spawn(move || hash_whole(&whole_out));
+        let sm3 = sm3_out.map(|lane| scope.spawn(move || hash_sm3(&lane)));
         let parts = scope.spawn(move || hash_parts(&parts_out, grid, tree_file, prefixes_at, &marks_in));
         let syncer = scope.spawn(move || make_durable(&sync_file, &marks_out, durable, lost));
-        let mut pump =
-            Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
+        let ring = (0..RING).map(|_| Arc::new(Vec::new())).collect();
+        let mut pump = Pump { parts: parts_in, wholes: [Some(whole_in), sm3_in], ring, at: 0 };
 
         let pumped = (|| {
             if let Some(prefix) = resume {
@@ -281,6 +287,7 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
         }
         drop(pump);
         let sha256 = whole.join().map_err(|_| panicked(&part_path))?;
+        let sm3 = sm3.map(|lane| lane.join()).transpose().map_err(|_| panicked(&part_path))?;
         let hashed = parts.join().map_err(|_| panicked(&part_path))?;
         syncer.join().map_err(|_| panicked(&part_path))?.map_err(|e| match e {
             SyncError::Io(e) => CopyError::Vault(failed("syncing", &part_path)(e)),
@@ -297,6 +304,7 @@ pub fn copy_into(vault: &Vault, job: CopyJob<'_>) -> Result<Copied, CopyError> {
             size_bytes: hashed.bytes,
             blake3: hashed.root,
             sha256,
+            sm3,
             parts: hashed.parts,
             prefixes: hashed.prefixes,
         })
@@ -390,7 +398,13 @@ fn make_durable(
 /// Computes everything about a file that stands under its final name, as if it had just been copied, and
 /// makes file, tree and names durable. For a clip whose row was not yet sealed at the last stop: a kill may
 /// have come between the renames and the sync of their directory.
-pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64]) -> Result<Copied, CopyError> {
+pub fn measure(
+    vault: &Vault,
+    clip: ClipId,
+    grid: PartGrid,
+    prefixes_at: &[u64],
+    with_sm3: bool,
+) -> Result<Copied, CopyError> {
     vault.make_dir(clip)?;
     let path = vault.master(clip);
     let mut file = File::open(&path).map_err(failed("opening", &path))?;
@@ -399,15 +413,18 @@ pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64])
     let tree_file = File::create(&tree_path).map_err(failed("creating", &tree_path))?;
     let (whole_in, whole_out) = sync_channel::<Lane>(QUEUE);
     let (parts_in, parts_out) = sync_channel::<Lane>(QUEUE);
+    let (sm3_in, sm3_out) = with_sm3.then(|| sync_channel::<Lane>(QUEUE)).unzip();
     let (marks_in, _marks_out) = sync_channel::<Durable>(1);
     std::thread::scope(|scope| {
         let whole = scope.spawn(move || hash_whole(&whole_out));
+        let sm3 = sm3_out.map(|lane| scope.spawn(move || hash_sm3(&lane)));
         let parts = scope.spawn(move || hash_parts(&parts_out, grid, tree_file, prefixes_at, &marks_in));
-        let mut pump =
-            Pump { lanes: [whole_in, parts_in], ring: (0..RING).map(|_| Arc::new(Vec::new())).collect(), at: 0 };
+        let ring = (0..RING).map(|_| Arc::new(Vec::new())).collect();
+        let mut pump = Pump { parts: parts_in, wholes: [Some(whole_in), sm3_in], ring, at: 0 };
         rehash_prefix(&mut pump, &mut file, bytes, BLOCK_BYTES).map_err(failed("reading", &path))?;
         drop(pump);
         let sha256 = whole.join().map_err(|_| panicked(&path))?;
+        let sm3 = sm3.map(|lane| lane.join()).transpose().map_err(|_| panicked(&path))?;
         let hashed = parts.join().map_err(|_| panicked(&path))?.map_err(failed("writing", &tree_path))?;
         // Its name may be no more than a rename in memory: a killed process leaves such names, a power cut takes them.
         file.sync_all().map_err(failed("syncing", &path))?;
@@ -416,6 +433,7 @@ pub fn measure(vault: &Vault, clip: ClipId, grid: PartGrid, prefixes_at: &[u64])
             size_bytes: hashed.bytes,
             blake3: hashed.root,
             sha256,
+            sm3,
             parts: hashed.parts,
             prefixes: hashed.prefixes,
         })

@@ -33,7 +33,7 @@ use crate::runtime::durable::{self, Dirs};
 pub use copy::{
     Copied, CopyError, CopyJob, CopyOptions, Durable, PartDigest, Prefix, block_bytes, copy_into, is_gone, measure,
 };
-pub use read::{SealedFile, hash_uncached, hash_uncached_telling};
+pub use read::{SealedFile, hash_uncached, hash_uncached_beside};
 
 /// Why the vault did not do it.
 #[derive(Debug, thiserror::Error)]

@@ -73,11 +73,11 @@ impl ByteSource for SealedFile {
 /// Hashes a whole file as the disk holds it, past the page cache: O_DIRECT where the file system has it,
 /// else after dropping the cached pages. The file must have been synced. Gives its length, too.
 pub fn hash_uncached(path: &Path) -> Result<(Blake3, u64), VaultError> {
-    hash_uncached_telling(path, &mut |_| {})
+    hash_uncached_beside(path, |_| {})
 }
 
-/// The same, telling after each block how many bytes it was.
-pub fn hash_uncached_telling(path: &Path, went: &mut dyn FnMut(u64)) -> Result<(Blake3, u64), VaultError> {
+/// The same, while `beside` gets every block in order: for another digest of the same reading, or to tell how far it is.
+pub fn hash_uncached_beside(path: &Path, mut beside: impl FnMut(&[u8])) -> Result<(Blake3, u64), VaultError> {
     let plain = File::open(path).map_err(failed("opening", path))?;
     fadvise(&plain, 0, None, Advice::DontNeed).map_err(|e| failed("dropping the cache of", path)(e.into()))?;
     let direct = open_direct(path);
@@ -114,8 +114,8 @@ pub fn hash_uncached_telling(path: &Path, went: &mut dyn FnMut(u64)) -> Result<(
         });
         for (block, start, n) in blocks {
             hasher.update(&block[start..start + n]);
+            beside(&block[start..start + n]);
             total += n as u64;
-            went(n as u64);
             let _ = empty.send(block);
         }
         reader.join().unwrap_or_else(|_| Err(io::Error::other("the reading thread panicked")))

@@ -19,11 +19,12 @@ use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::triage::{Offered, TriageCard};
 use crate::domain::command::Request;
+use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::report::Figure;
 use crate::domain::rights::Action;
 use crate::domain::why::Why;
-use crate::domain::words::Words;
+use crate::domain::words::{Lang, Words};
 
 /// Clips of an outing that one form may carry.
 const MOST_ALSO: usize = 200;
@@ -72,6 +73,8 @@ struct Card {
     others: Vec<(String, String)>,
     outing: String,
     outing_label: Option<String>,
+    /// Whose clips that covers, where others recorded some of them.
+    outing_of: Option<String>,
     place: Option<Ask>,
     proves: Option<Ask>,
 }
@@ -143,7 +146,7 @@ fn card(waiting: &TriageCard, c: &Ctx) -> Card {
         href: present::case_href(&s.number),
         rule: c.w.linking_rule(&s.rule).to_owned(),
         score: s.score,
-        reason: s.reason.clone(),
+        reason: s.reason.told(c.w.lang),
     });
     let also: Vec<String> = waiting.outing.iter().map(ToString::to_string).collect();
     Card {
@@ -154,12 +157,18 @@ fn card(waiting: &TriageCard, c: &Ctx) -> Card {
         remarks: waiting.notes.iter().map(|note| c.w.remark(note)).collect(),
         supposed: waiting.supposed.iter().map(|(by, name)| (c.w.origin(by).to_owned(), name.clone())).collect(),
         outing_label: (!also.is_empty()).then(|| c.w.whole_outing(also.len() as u64 + 1)),
+        outing_of: (!waiting.partners.is_empty()).then(|| {
+            let partners: u64 = waiting.partners.iter().map(|(_, n)| n).sum();
+            c.w.outing_of(also.len() as u64 + 1 - partners, &waiting.partners)
+        }),
         outing: also.join(","),
         others: waiting
             .suggestions
             .iter()
             .skip(1)
-            .map(|s| (s.number.clone(), format!("{} {}", s.score, s.reason)))
+            .map(|s| {
+                (s.number.clone(), format!("{} · {} {}", c.w.linking_rule(&s.rule), s.score, s.reason.told(c.w.lang)))
+            })
             .collect(),
         best,
     }
@@ -389,12 +398,23 @@ pub struct WaitingClip {
     pub supposed_officers: Vec<SupposedOfficer>,
     /// What rules suggest, the surest first.
     pub suggestions: Vec<SuggestedCase>,
-    /// Other clips of the same outing that have no case.
+    /// Other clips of the same outing that have no case, of partners too.
     pub outing: Vec<String>,
+    /// Who captured some of these with a recorder of their own: a decision about all of `outing` covers them.
+    pub outing_partners: Vec<OutingPartner>,
     /// Where it may have been, the likeliest first; empty where it has a place.
     pub places: Vec<OfferedWord>,
     /// What it may prove, the likeliest first; empty where that is known.
     pub proofs: Vec<OfferedWord>,
+}
+
+/// Somebody who was there too.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OutingPartner {
+    /// Name or number.
+    pub officer: String,
+    /// How many clips of `outing` are theirs.
+    pub clips: u64,
 }
 
 /// A word that may be the missing one.
@@ -426,17 +446,21 @@ pub struct SuggestedCase {
     pub rule: String,
     /// 0 to 100.
     pub score: u32,
-    /// Why.
+    /// Why, in the language of `Accept-Language`.
     pub reason: String,
+    /// The same for programs: objects with a key in `ground`, which never changes its meaning, beside the values that fitted.
+    #[schema(value_type = Vec<Object>)]
+    pub grounds: Grounds,
 }
 
-impl From<&TriageCard> for WaitingClip {
-    fn from(card: &TriageCard) -> Self {
+impl WaitingClip {
+    fn of(card: &TriageCard, lang: Lang) -> Self {
         let suggested = |s: &super::view::triage::Suggested| SuggestedCase {
             case_no: s.number.clone(),
             rule: s.rule.clone(),
             score: s.score,
-            reason: s.reason.clone(),
+            reason: s.reason.told(lang),
+            grounds: s.reason.clone(),
         };
         let word = |o: &Offered| OfferedWord { value: o.value.clone(), from: o.from.as_str(), clips: o.from.clips() };
         Self {
@@ -454,6 +478,11 @@ impl From<&TriageCard> for WaitingClip {
                 .collect(),
             suggestions: card.suggestions.iter().map(suggested).collect(),
             outing: card.outing.iter().map(ToString::to_string).collect(),
+            outing_partners: card
+                .partners
+                .iter()
+                .map(|(officer, clips)| OutingPartner { officer: officer.clone(), clips: *clips })
+                .collect(),
             places: card.places.iter().map(word).collect(),
             proofs: card.proofs.iter().map(word).collect(),
         }
@@ -489,7 +518,7 @@ pub(super) async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(
     let answer = async {
         site.log_access(&visitor, Access { what: "list", terms: Some("triage"), ..Access::default() }).await?;
         let v = site.pages.triage(q.after.as_deref(), &visitor.who.within(Action::ListClips)).await?;
-        let clips = v.cards.iter().map(WaitingClip::from).collect();
+        let clips = v.cards.iter().map(|card| WaitingClip::of(card, visitor.lang)).collect();
         Ok(Json(Waiting { total: v.total, not_yet_linkable: v.not_yet_linkable, next: v.next, clips }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))

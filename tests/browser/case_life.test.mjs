@@ -133,7 +133,7 @@ async function openedAndFound(archivist, officer) {
     await officer.goto(`${station.url}/triage`);
     return await suggested.count() === 2;
   });
-  assert.match(await suggested.first().innerText(), /its officer, its place/);
+  assert.match(await suggested.first().innerText(), /相符：承办人采集人甲、地点.*东关街18号/);
   await officer.locator('.triage > .card.current').waitFor();
   await officer.keyboard.press('o');
   await officer.getByText(`2 个资料已关联 ${CASE}`).waitFor();

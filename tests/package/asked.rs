@@ -40,7 +40,7 @@ pub fn with_clips(station: &mut Station, lengths: &[usize]) {
     }
 }
 
-fn unzip(station: &Station, zip: &[u8], to: &str) -> PathBuf {
+pub fn unzip(station: &Station, zip: &[u8], to: &str) -> PathBuf {
     let (file, dir) = (station.path(format!("{to}.zip")), station.path(to));
     fs::write(&file, zip).unwrap();
     let script =
@@ -51,7 +51,7 @@ fn unzip(station: &Station, zip: &[u8], to: &str) -> PathBuf {
     dir
 }
 
-fn whole(station: &Station, dir: &Path) -> Value {
+pub fn whole(station: &Station, dir: &Path) -> Value {
     let (code, report) = import_check(dir, Some(&station.path("state/log.key.pub")));
     assert_eq!(code, 0, "{report}");
     assert!(bagit(dir).0 && sha256sum(dir).0 && b3sum(dir).0);

@@ -8,14 +8,18 @@ mod support;
 
 mod aics;
 mod asked;
+mod bucket;
 mod cut;
+mod disposed;
 mod export;
+mod forked;
 #[path = "../access/http.rs"]
 mod http;
 mod opened;
 mod paper;
 mod room;
 mod signed;
+mod sm3;
 mod tampering;
 
 use std::fs;
@@ -54,7 +58,9 @@ pub struct Made {
     pub anchor: (u64, String),
     /// ... and the way from there to the package's own.
     pub way: Vec<String>,
-    /// The box's own key, as whoever has root has it.
+    /// The log's entries below the package's checkpoint, as whoever has root has them, ...
+    pub entries: Vec<Vec<u8>>,
+    /// ... and the box's own key.
     pub key: PathBuf,
     /// Whom its timestamps come from.
     pub tsa: PathBuf,
@@ -109,11 +115,14 @@ fn make() -> Made {
     let newest = head_of(&fs::read_to_string(dir.join(CHECKPOINT)).unwrap()).0;
     assert!(newest > anchor.0, "{newest} and {}", anchor.0);
     let way = way(&station, anchor.0, newest);
+    let rows =
+        station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE seq < ?1 ORDER BY seq", &[&(newest as i64)]);
+    let entries = rows.into_iter().map(|mut row| row.remove(0).into_bytes()).collect();
     let (trust, ca, key) = (kept.path().join("station.pub"), kept.path().join("ca.crt"), kept.path().join("log.key"));
     fs::copy(station.path("state/log.key.pub"), &trust).unwrap();
     fs::copy(station.path("state/log.key"), &key).unwrap();
     fs::copy(tsa.ca(), &ca).unwrap();
-    Made { dir, trust, older_checkpoint, anchor, way, key, tsa: ca, answer, _kept: kept }
+    Made { dir, trust, older_checkpoint, anchor, way, entries, key, tsa: ca, answer, _kept: kept }
 }
 
 /// Size and root, base64, of a checkpoint.

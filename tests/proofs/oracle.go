@@ -1,16 +1,20 @@
 // An implementation that is not ours: Go's checksum-database packages (golang.org/x/mod/sumdb, from Debian) read what
 // evidock writes. Each word ends with 0 where everything holds, and with 1 and a reason where it does not.
 //
-//	oracle note KEY NOTE                          a signed note
+//	oracle opens KEY NOTE                         a signed note of any kind
+//	oracle note KEY NOTE                          a signed note that is a checkpoint
+//	oracle cosigned KEY NOTE                      a note with a witness's line (c2sp.org/tlog-cosignature, cosignature/v1)
 //	oracle proof KEY EVENT PROOF                  an entry's tlog-proof
 //	oracle consistency OLD NEW HASH...            two checkpoints without signatures (SIZE:ROOT), base64
 //	oracle tiles KEY CHECKPOINT DIR               every entry below DIR/tile/ in the tree of the checkpoint
 //	oracle package KEY DIR                        an evidence package: its signature, and every file that this covers
 //
-// KEY is a file with verifier keys, one a line; those that are no Ed25519 keys are left out.
+// KEY is a file with verifier keys, one a line; those that are no Ed25519 keys are left out, or with "cosigned" those that
+// are no witness's (type 4).
 package main
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -30,8 +34,12 @@ func main() {
 	err := fmt.Errorf("wrong usage")
 	args := os.Args[1:]
 	switch {
+	case len(args) == 3 && args[0] == "opens":
+		_, err = open(args[1], read(args[2]))
 	case len(args) == 3 && args[0] == "note":
 		_, err = openNote(args[1], read(args[2]))
+	case len(args) == 3 && args[0] == "cosigned":
+		err = cosigned(args[1], read(args[2]))
 	case len(args) == 4 && args[0] == "proof":
 		err = proof(args[1], read(args[2]), read(args[3]))
 	case len(args) >= 3 && args[0] == "consistency":
@@ -65,6 +73,64 @@ func open(keys string, text []byte) (*note.Note, error) {
 		}
 	}
 	return note.Open(text, note.VerifierList(known...))
+}
+
+// witness checks cosignatures: eight bytes of time before an Ed25519 signature over the time and the note's text.
+type witness struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (w witness) Name() string    { return w.name }
+func (w witness) KeyHash() uint32 { return w.hash }
+
+func (w witness) Verify(text, signature []byte) bool {
+	if len(signature) != 8+ed25519.SignatureSize {
+		return false
+	}
+	signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(signature), text)
+	return ed25519.Verify(w.key, []byte(signed), signature[8:])
+}
+
+// newWitness reads a verifier key of type 4, whose id is worked out anew.
+func newWitness(line string) (w witness, err error) {
+	parts := strings.SplitN(line, "+", 3)
+	if len(parts) != 3 {
+		return w, fmt.Errorf("no verifier key: %s", line)
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil {
+		return w, err
+	}
+	if len(key) != 1+ed25519.PublicKeySize || key[0] != 4 {
+		return w, fmt.Errorf("no key of a witness: %s", line)
+	}
+	sum := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
+	w = witness{parts[0], binary.BigEndian.Uint32(sum[:4]), key[1:]}
+	if fmt.Sprintf("%08x", w.hash) != parts[1] {
+		return w, fmt.Errorf("the id of %s should be %08x", line, w.hash)
+	}
+	return w, nil
+}
+
+func cosigned(keys string, text []byte) error {
+	var known []note.Verifier
+	for _, line := range strings.Fields(string(read(keys))) {
+		w, err := newWitness(line)
+		if err != nil {
+			return err
+		}
+		known = append(known, w)
+	}
+	opened, err := note.Open(text, note.VerifierList(known...))
+	if err != nil {
+		return err
+	}
+	if len(opened.Sigs) != len(known) {
+		return fmt.Errorf("%d of %d witnesses signed", len(opened.Sigs), len(known))
+	}
+	return nil
 }
 
 // A checkpoint is Go's tree head with another first line (c2sp.org/tlog-checkpoint).

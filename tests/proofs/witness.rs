@@ -3,8 +3,11 @@
 
 use std::io::{Read, Write};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use evidock::custody::note::Kind;
 
+use super::support::oracle::oracle;
 use super::support::station::text;
 use super::*;
 
@@ -41,6 +44,7 @@ fn each_checkpoint_is_signed_by_the_other_station_also_when_nothing_happens() {
     let opened = evidock::custody::note::Note::parse(note.as_bytes()).unwrap();
     let signed = opened.verify(&[key.for_kind(Kind::Cosignature)]).unwrap();
     let at = signed[0].made_s.unwrap();
+    go_reads_the_line_of_the_witness(&log, &note, &key.for_kind(Kind::Cosignature).to_string());
     // Nothing happens, and it is signed again, later.
     log.until("an idle log is signed again", |s| {
         let row = s.query("SELECT max(made_s) FROM cosignature", &[]);
@@ -54,6 +58,34 @@ fn each_checkpoint_is_signed_by_the_other_station_also_when_nothing_happens() {
     // What it has seen survives its own restart.
     let seen = witness.one("SELECT origin FROM witnessed", &[]);
     assert_eq!(seen, "evidock/test-01/1");
+}
+
+/// The line as Go's own reader of notes takes it, which knows the key and the form of what is signed and none of our code;
+/// of another time, another text or another witness it is not.
+fn go_reads_the_line_of_the_witness(log: &Station, note: &str, key: &str) {
+    let put = |name: &str, text: &str| {
+        let path = log.path(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (word, keys) = (Path::new("cosigned").to_owned(), put("witness.pub", key));
+    oracle([&word, &keys, &put("note", note)]).unwrap();
+    let name = key.split('+').next().unwrap();
+    let line = note.lines().find(|l| l.starts_with(&format!("— {name} "))).unwrap();
+    let encoded = line.rsplit(' ').next().unwrap();
+    let bytes = BASE64.decode(encoded).unwrap();
+    assert_eq!(bytes.len(), 4 + 8 + 64, "id, time, signature");
+    // The last byte of the time, the first and the last of the signature.
+    for at in [11, 12, 75] {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let changed = put("changed", &note.replace(encoded, &BASE64.encode(changed)));
+        assert!(oracle([&word, &keys, &changed]).is_err(), "byte {at} of the line was changed");
+    }
+    let text = put("changed", &note.replacen("evidock/test-01/1\n", "evidock/test-01/2\n", 1));
+    assert!(oracle([&word, &keys, &text]).is_err(), "the note says something else");
+    let alone = put("changed", &note.replace(&format!("{line}\n"), ""));
+    assert!(oracle([&word, &keys, &alone]).is_err(), "the witness has not signed it");
 }
 
 #[test]

@@ -524,3 +524,43 @@ fn an_item_of_one_matter_of_enforcement_is_about_cases_of_that_matter_alone() {
     let told = station.json(["case", "coverage", CASE]);
     assert_eq!((&told["lines"][0]["subject"], &told["lines"][1]["subject"]), (&"公共场所卫生".into(), &Value::Null));
 }
+
+#[test]
+fn what_two_recorders_have_together_is_whole() {
+    let mut station = Station::running("[casework.coverage]\ngap_s = 1\n");
+    import(&station, "catalogue", "执法类别,记录环节,记录事项,记录方式\n处罚,强制措施,查封扣押,全过程\n");
+    import(&station, "case", &format!("案件编号,执法类别,承办人,立案日期\n{CASE},处罚,张三,{}\n", today()));
+    // One has 10 s and, from 13 s on, 5 s more: three seconds are missing. The other one has those from 5 s to 15 s.
+    let begin = SystemClock::new().now().zoned(&TimeZone::get("Asia/Shanghai").unwrap());
+    let begin = begin.checked_sub(jiff::SignedDuration::from_secs(120)).unwrap();
+    let at = |after_s: i64| begin.checked_add(jiff::SignedDuration::from_secs(after_s)).unwrap();
+    let take_in = |station: &mut Station, bay: &str, device: &str, after_s: i64, clips: &str| {
+        let (day, time) = (at(after_s).strftime("%Y-%m-%d").to_string(), at(after_s).strftime("%H:%M:%S").to_string());
+        let made: [&str; 10] = ["--clips", clips, "--apart", "13", "--day", &day, "--start", &time, "--device", device];
+        let card = station.sample("dsj", bay, &made);
+        fs::remove_dir_all(card.path("LOG")).unwrap();
+        station.dock(bay);
+        station.until_safe(bay);
+        let unseen = "SELECT 1 FROM clip c WHERE record_stale = 1 OR NOT EXISTS (SELECT 1 FROM media m WHERE m.clip_id = c.clip_id)";
+        station.until("every clip was looked at", |s| s.query(unseen, &[]).is_empty());
+        for row in station.query("SELECT clip_id FROM clip_index WHERE recorder_id LIKE '%' || ?1", &[&device]) {
+            station.json(["link", &row[0], CASE, "--stage", "强制措施", "--matter", "查封扣押"]);
+        }
+    };
+    take_in(&mut station, "1", "36NCC009910", 0, "2");
+    let told = station.json(["case", "coverage", CASE]);
+    let line = &told["lines"][0];
+    assert_eq!((&line["standing"], &line["clips"]), (&"interrupted".into(), &2.into()), "{told}");
+    let gaps = line["gaps"].as_array().unwrap();
+    let second = |after_s: i64| at(after_s).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    assert_eq!(gaps.len(), 1, "{told}");
+    assert!(gaps[0]["from"].as_str().unwrap().starts_with(&second(10)), "{told}");
+    assert!(gaps[0]["to"].as_str().unwrap().starts_with(&second(13)), "{told}");
+    assert_eq!(told["complete"], false);
+
+    take_in(&mut station, "2", "36NCC009874", 5, "1");
+    let told = station.json(["case", "coverage", CASE]);
+    let line = &told["lines"][0];
+    assert_eq!((&line["standing"], &line["clips"]), (&"present".into(), &3.into()), "{told}");
+    assert_eq!((line["gaps"].as_array().map(Vec::len), &told["complete"]), (Some(0), &true.into()), "{told}");
+}

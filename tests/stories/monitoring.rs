@@ -151,10 +151,31 @@ async fn prometheus_reads_a_station_and_its_rules_and_its_dashboard() {
     let [port] = free_ports::<1>();
     let mut prometheus = Guarded::new("prometheus");
     let dir = prometheus.dir().to_owned();
+    // A second one as docs/monitoring.md has it: with accounts, over TLS, by a certificate that the station made itself.
+    let shut = Station::running("=listen = \"0.0.0.0:0\"\n");
+    shut.json(["user", "first", "boss"]);
+    let words = ["token", "add", "prometheus", "--role", "system_administrator", "--scope", "read_metrics"];
+    let token = shut.json(words)["token"].as_str().unwrap().to_owned();
+    let pem = std::fs::read_to_string(shut.path("state/page.pem")).unwrap();
+    let (certificate, end) = (pem.find("-----BEGIN CERTIFICATE").unwrap(), "-----END CERTIFICATE-----\n");
+    let ca = &pem[certificate..pem.find(end).unwrap() + end.len()];
+    std::fs::write(dir.join("ca.pem"), ca).unwrap();
+    std::fs::write(dir.join("token"), token).unwrap();
+    let guarded = |job: &str, more: &str| {
+        format!(
+            "- job_name: {job}\n  scheme: https\n  static_configs: [{{targets: ['{}']}}]\n{more}",
+            shut.page().strip_prefix("https://").unwrap().replace("0.0.0.0", "localhost")
+        )
+    };
+    let trust = format!("  tls_config: {{ca_file: '{}'}}\n", dir.join("ca.pem").display());
+    let named = format!("  authorization: {{credentials_file: '{}'}}\n", dir.join("token").display());
     let config = format!(
-        "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{}]\nscrape_configs:\n- job_name: evidock\n  static_configs: [{{targets: ['{}']}}]\n",
+        "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{}]\nscrape_configs:\n- job_name: evidock\n  static_configs: [{{targets: ['{}']}}]\n{}{}{}",
         ours("config/monitoring/evidock.rules.yml").display(),
         page.strip_prefix("http://").unwrap(),
+        guarded("shut", &format!("{trust}{named}")),
+        guarded("nameless", &trust),
+        guarded("trustless", &named),
     );
     std::fs::write(dir.join("prometheus.yml"), config).unwrap();
     prometheus
@@ -173,6 +194,20 @@ async fn prometheus_reads_a_station_and_its_rules_and_its_dashboard() {
     until("it has read the station", async || {
         let up = ask("query", &[("query", "up{job=\"evidock\"} == 1")]).await;
         up["data"]["result"].as_array().is_some_and(|found| !found.is_empty())
+    })
+    .await;
+    until("it has read the one that asks who it is", async || {
+        let up =
+            ask("query", &[("query", "up{job=\"shut\"} == 1 and on () evidock_log_events{job=\"shut\"} > 0")]).await;
+        up["data"]["result"].as_array().is_some_and(|found| !found.is_empty())
+    })
+    .await;
+    // Without the token, or without the certificate, it reads nothing; by now each was tried.
+    until("it was turned away", async || {
+        let up = ask("query", &[("query", "up{job=~\"nameless|trustless\"}")]).await;
+        let found = up["data"]["result"].as_array().cloned().unwrap_or_default();
+        assert!(found.iter().all(|one| one["value"][1] == "0"), "{up}");
+        found.len() == 2
     })
     .await;
     let proven = ask("query", &[("query", "evidock_proven_clips_total{destination=\"far\"}")]).await;

@@ -196,3 +196,65 @@ fn a_recorder_of_any_kind_is_given_away_and_nothing_that_is_out_of_use_goes_out(
     let log = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind LIKE 'register.%'", &[]).concat();
     assert!(log.iter().any(|e| e.contains("36NCC009911")) && log.iter().all(|e| !e.contains("报废")), "{log:?}");
 }
+
+#[test]
+fn a_recorder_that_is_late_is_late_wherever_people_look() {
+    let mut station = Station::running("");
+    let due = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(4)).unwrap();
+    station.json(["desk", "issue", "36NCC009910", "张三", "--due", &due.to_string()]);
+    station.json(["desk", "issue", "36NCC009874", "李四", "--due", "2099-01-01 18:00"]);
+    station.json(["desk", "issue", "36NCC009001", "王五"]);
+    let day = |days: i64| {
+        let at = due.to_zoned(TimeZone::get("Asia/Shanghai").unwrap());
+        at.checked_add(jiff::SignedDuration::from_hours(24 * days)).unwrap().strftime("%Y-%m-%d").to_string()
+    };
+    let period = format!("{}..{}", day(-1), day(1));
+    let report = |s: &Station| s.json(["report", "show", "--period", &period])["overdue"].clone();
+    let browser = Browser::new(&station.page());
+    let pages = || ["/desk".to_owned(), format!("/reports?period={period}")].map(|path| browser.get(&path).text());
+    assert_eq!(report(&station), json!([]), "it may still come");
+    let [desk, _] = pages();
+    assert!(desk.contains("36NCC009910") && !desk.contains("逾期未还"), "{desk}");
+
+    station.until("one of three is late", |s| !s.json(["desk", "list", "--overdue"]).as_array().unwrap().is_empty());
+    let late = station.json(["desk", "list", "--overdue"]);
+    assert_eq!(late.as_array().unwrap().len(), 1, "{late}");
+    assert_eq!(
+        (&late[0]["recorder"], &late[0]["officer"], &late[0]["overdue"]),
+        (&"36NCC009910".into(), &"张三".into(), &true.into())
+    );
+    assert_eq!(station.json(["desk", "list"]).as_array().unwrap().len(), 3);
+    assert_eq!(station.status()["recorders_overdue"], 1);
+    let told = browser.get("/api/v1/desk").json();
+    let told: Vec<(&str, bool)> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| (o["recorder"].as_str().unwrap(), o["overdue"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(told[0], ("36NCC009910", true), "what is late stands first");
+    assert_eq!(told.iter().filter(|o| o.1).count(), 1);
+    let listed = report(&station);
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(
+        (&listed[0]["recorder"], &listed[0]["officer"], &listed[0]["back_at"]),
+        (&"36NCC009910".into(), &"张三".into(), &Value::Null)
+    );
+    assert_eq!(browser.get(&format!("/api/v1/reports?period={period}")).json()["overdue"], listed);
+    let [desk, reports] = pages();
+    assert_eq!(desk.matches("class=\"late\"").count(), 1, "{desk}");
+    assert!(desk.contains("逾期未还") && reports.contains("36NCC009910"), "{reports}");
+    assert!(reports.contains("尚未归还") && !reports.contains("36NCC009874"), "{reports}");
+
+    // Once it is back it is late no more, and the report goes on saying that it was.
+    assert_eq!(station.json(["desk", "return", "36NCC009910"])["late"], true);
+    assert_eq!(station.json(["desk", "list", "--overdue"]), json!([]));
+    assert_eq!(station.status()["recorders_overdue"], 0);
+    let listed = report(&station);
+    assert!(listed[0]["back_at"].is_string() && listed.as_array().unwrap().len() == 1, "{listed}");
+    let [desk, reports] = pages();
+    assert!(
+        !desk.contains("逾期未还") && !reports.contains("尚未归还") && reports.contains("36NCC009910"),
+        "{reports}"
+    );
+}

@@ -118,7 +118,8 @@ fn twenty_cases_are_found_blind() {
 #[test]
 fn what_was_captured_today_is_found_played_and_put_first_before_it_is_sent() {
     // Nothing goes out: its destination's folder is no folder.
-    let mut station = Station::new(&folder("nas", "nas"));
+    let one = "parts_in_flight = 1\n+[upload] clips_in_flight = 1\n+[upload] order = [\"pushed\", \"smallest\"]\n";
+    let mut station = Station::new(&(folder("nas", "nas") + one));
     fs::write(station.path("nas"), "in the way").unwrap();
     station.start();
     let now = SystemClock::new().now().zoned(&TimeZone::get("Asia/Shanghai").unwrap());
@@ -143,18 +144,29 @@ fn what_was_captured_today_is_found_played_and_put_first_before_it_is_sent() {
     let said = station.json(["find", "今天", "新华路"]);
     assert_eq!(said[0]["record_id"], clip.as_str());
     station.refused(3, ["find", "今天", "东关街"]);
+
+    // The way is free: the wish goes before what else the queue goes by.
+    fs::remove_file(station.path("nas")).unwrap();
+    station.until_proven(2);
+    let arrived = |clip: &str| {
+        let master = station.path(format!("nas/v1/test-01/clips/{clip}/master"));
+        fs::metadata(master).unwrap().modified().unwrap()
+    };
+    let other = station.clip("091200.mp4");
+    assert!(arrived(&clip) < arrived(&other), "the long one that somebody wanted, before the short one");
 }
 
 #[test]
 fn clips_of_another_station_are_found_through_the_catalogue() {
     let mut east = Station::running(&format!("=id = \"east\"\n{}", folder("nas", "nas")));
-    east.card("a").file(dsj("36NCC009910", "091200"), footage(9_000, 1), 60).file(
-        dsj("36NCC009910", "091300"),
-        footage(9_000, 2),
-        50,
-    );
+    east.card("a").file(dsj("36NCC009910", "091200"), footage(9_000, 1), 60);
     east.dock("a");
-    east.until_proven(2);
+    east.until_proven(1);
+    // What comes now is held back: records go out, and its footage never did.
+    east.json(["pause", "nas", "--until", "2099-01-01 08:00"]);
+    east.card("b").file(dsj("36NCC009910", "091300"), footage(9_000, 2), 50);
+    east.dock("b");
+    east.until_safe("b");
     let (sent, unsent) = (east.clip("091200.mp4"), east.clip("091300.mp4"));
     east.json(["link", &sent, "赵卫罚〔2026〕12号"]);
     east.json(["annotate", &sent, "place=新华路18号", "officer=张三"]);
@@ -165,8 +177,8 @@ fn clips_of_another_station_are_found_through_the_catalogue() {
             && s.one("SELECT count(*) FROM outbox WHERE stored_ms IS NULL", &[]) == "0"
     });
     let bucket = east.path("nas");
-    // As if its footage had not gone out yet.
-    fs::remove_file(bucket.join(format!("v1/east/clips/{unsent}/master"))).unwrap();
+    assert!(bucket.join(format!("v1/east/clips/{sent}/master")).exists());
+    assert!(!bucket.join(format!("v1/east/clips/{unsent}/master")).exists(), "held back");
 
     let west = Station::running(&format!(
         "=id = \"west\"\n[[destination]]\nname = \"nas\"\nkind = \"folder\"\ndir = {:?}\n",

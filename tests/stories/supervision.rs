@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::http::Browser;
 use crate::support;
 
 use evidock::domain::ports::Clock;
@@ -56,7 +57,8 @@ fn read(file: &Path) -> Value {
 
 /// A station with five clips of three officers in two units, all of today, proven at a destination; and this day's period.
 fn station() -> (Station, String) {
-    let mut station = Station::running(&folder("cloud", "cloud"));
+    let form = "[[supervision.form]]\nname = \"季度报表\"\nfile = \"form.xlsx\"\n";
+    let mut station = Station::running(&(folder("cloud", "cloud") + form));
     import(&station, "officer", "姓名,警号,单位\n张三,110203,执法一科\n李四,110204,执法二科\n");
     import(
         &station,
@@ -202,8 +204,35 @@ fn figures_registers_and_forms_tell_what_was_put_in() {
     assert_eq!(after["sheets"]["季度报表"]["merged"], json!(["A1:D1"]));
     assert_eq!((&after["sheets"]["季度报表"]["widths"]["A"], &after["computed"]), (&33.0.into(), &true.into()));
 
+    // The same form as the page and the API give it, of all units and of one.
+    let browser = Browser::new(&station.page());
+    let name = percent_encoding::utf8_percent_encode("季度报表", percent_encoding::NON_ALPHANUMERIC).to_string();
+    let unit = percent_encoding::utf8_percent_encode("执法一科", percent_encoding::NON_ALPHANUMERIC).to_string();
+    let page = browser.get(&format!("/reports?period={period}")).text();
+    assert!(page.contains(&format!("/reports/form/{name}?")), "the page leads to it: {page}");
+    for before in ["", "/api/v1"] {
+        let of = |query: &str| browser.get(&format!("{before}/reports/form/{name}?period={period}{query}"));
+        for (query, clips) in [(String::new(), 5), (format!("&unit={unit}"), 3)] {
+            let answer = of(&query);
+            assert_eq!(answer.status, 200, "{before}{query}: {}", answer.text());
+            let kind = answer.header("content-type").unwrap();
+            assert_eq!(kind, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet");
+            assert!(answer.header("content-disposition").unwrap().contains(&name), "{}", answer.head);
+            fs::write(&filled, &answer.body).unwrap();
+            let told = read(&filled);
+            assert_eq!(
+                told["sheets"]["季度报表"]["cells"]["B3"],
+                json!([clips, "n", "#,##0", false]),
+                "{before}{query}"
+            );
+        }
+        assert_eq!(browser.get(&format!("{before}/reports/form/x?period={period}")).status, 404);
+    }
+
     // A form that asks for what there is not is not filled in, and says where.
     sheets(&["form", place, "A1=x", "B3={{clipz}}"]);
+    let refused = browser.get(&format!("/api/v1/reports/form/{name}?period={period}"));
+    assert!(refused.status == 422 && refused.text().contains("clipz"), "{} {}", refused.status, refused.text());
     let (_, words) =
         station.refused(1, ["report", "fill", place, "--period", &period, "--out", filled.to_str().unwrap()]);
     assert!(words.contains("{{clipz}} (季度报表 B3)") && words.contains("report fields"), "{words}");

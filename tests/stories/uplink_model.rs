@@ -295,6 +295,7 @@ impl World {
             size_bytes: bytes.len() as u64,
             blake3: Blake3(*blake3::hash(&bytes).as_bytes()),
             sha256: sha256(&bytes),
+            sm3: None,
             parts: self.rows(&bytes),
             shares: None,
             supersedes: None,

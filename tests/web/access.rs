@@ -24,7 +24,7 @@ use evidock::web::site::Door;
 use sha2::Digest;
 
 use super::fixtures::{self, NOW, Scene, clip_id, standing, zone};
-use super::people::{People, made, token_of};
+use super::people::{People, made, token_of, token_of_login};
 use super::{Answer, Visit, encoded};
 
 /// A site with an account for each role, each signed in.
@@ -32,7 +32,7 @@ struct Guarded {
     visit: Visit,
     access: Arc<Access>,
     clock: Arc<StoppedClock>,
-    _people: People,
+    people: People,
 }
 
 const PROGRAM: &str = "0123456789012345678901234567890123456789012";
@@ -52,7 +52,7 @@ impl Guarded {
         let door = Door { access: Some(access.clone()), ..Door::default() };
         let (site, asked) = fixtures::site_behind(Scene::Busy, door);
         let visit = Visit { router: evidock::web::router(site.clone()), asked, site };
-        Self { visit, access, clock, _people: people }
+        Self { visit, access, clock, people }
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -139,6 +139,17 @@ async fn every_route_decides_as_the_table_says_for_every_role_and_ownership() {
                 }
                 let answer = g.as_role(*role, route.method, &real(route.path, *clip)).await;
                 let at = format!("{route:?} {role:?} clip {clip}: {}", answer.status);
+                if route.method == "GET" {
+                    // Without a body it is the same question.
+                    let head = g.as_role(*role, "HEAD", &real(route.path, *clip)).await;
+                    let shut = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+                    assert_eq!(
+                        shut.contains(&head.status),
+                        shut.contains(&answer.status),
+                        "HEAD {at}: {}",
+                        head.status
+                    );
+                }
                 let (Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action)) =
                     route.need
                 else {
@@ -260,6 +271,27 @@ async fn the_document_has_every_route_of_the_api() {
     let schemes = &document["components"]["securitySchemes"];
     assert_eq!((&schemes["token"]["scheme"], &schemes["session"]["in"]), (&"bearer".into(), &"cookie".into()));
     assert!(document["security"].as_array().is_some_and(|s| s.len() == 2));
+}
+
+#[tokio::test]
+async fn what_people_and_programs_are_called_is_text_wherever_it_stands() {
+    let g = Guarded::new().await;
+    g.people.hostile().await;
+    let escaped = fixtures::NASTY.replace('<', "&#60;").replace('>', "&#62;");
+    let name = &escaped[escaped.find("&#60;script").unwrap()..][..30];
+    for lang in Lang::ALL {
+        let cookie = format!("lang={}; evidock-session={}", lang.code(), token_of_login("hostile"));
+        // Beside the list of accounts, their own one and the frame around every page.
+        for path in ["/accounts", "/account", "/account?codes=new", "/"] {
+            let page = g.ask("GET", path, &[("cookie", &cookie)], "").await;
+            let (html, at) = (page.text(), format!("{lang:?} {path}"));
+            assert_eq!(page.status, StatusCode::OK, "{at}");
+            assert!(html.contains(name), "{at}: the name stands there, as text");
+            for inline in ["<script>", " style=", "<style", "' onload="] {
+                assert!(!html.contains(inline), "{at}: {inline}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

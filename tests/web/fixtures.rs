@@ -58,6 +58,21 @@ pub const NASTY: &str =
 /// The id of a package.
 pub const PACKAGE: &str = "019aa2c4-7f00-7abc-8def-0123456789ab";
 
+/// The station page of a scene.
+pub fn station_of(scene: Scene) -> evidock::web::view::station::StationView {
+    station::station(scene)
+}
+
+/// The list of clips of a scene.
+pub fn rows_of(scene: Scene) -> Vec<evidock::web::view::clips::ClipRow> {
+    clips::rows(scene)
+}
+
+/// States of the packages that every scene has.
+pub fn packages() -> &'static [evidock::domain::export::ExportState] {
+    &exports::EXPORTS
+}
+
 const MIN: i64 = 60_000;
 
 pub fn zone() -> TimeZone {

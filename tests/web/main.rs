@@ -4,7 +4,15 @@
 mod access;
 mod bounds;
 mod counterparts;
+#[allow(dead_code, clippy::unwrap_used)] // Other suites use the rest of it.
+#[path = "../support/station.rs"]
+mod daemon;
 mod fixtures;
+mod foreign;
+mod grounds;
+#[allow(dead_code, clippy::unwrap_used)]
+#[path = "../access/http.rs"]
+mod http;
 mod keeping;
 mod lasting;
 mod office;
@@ -15,6 +23,7 @@ mod promises;
 mod purpose;
 mod reasons;
 mod repeats;
+mod scenes;
 mod states;
 
 use std::io::Read;
@@ -135,6 +144,7 @@ fn every_page() -> Vec<String> {
         "/sampling",
         "/sampling/1",
         "/review",
+        "/exports",
         "/nowhere",
     ]
     .map(Into::into)
@@ -150,6 +160,10 @@ fn every_page() -> Vec<String> {
         pages.push(format!("/review/{}{of}", encoded(CASE)));
     }
     pages.push(format!("/clips?case={}", encoded(NASTY)));
+    // A package of each state, and where one is asked for.
+    let package = |n: usize| format!("/exports/{}", fixtures::PACKAGE.replace("89ab", &format!("{:04x}", 0x89ab + n)));
+    pages.extend((0..fixtures::packages().len()).map(package));
+    pages.push(format!("/cases/{}/export", encoded(CASE)));
     pages
 }
 

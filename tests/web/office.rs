@@ -156,9 +156,9 @@ async fn the_box_tells_how_it_is_and_no_secret() {
     // Of what rules would do the box tells figures alone: cases and people are none of its business.
     for path in ["/admin/rules", "/api/v1/rules"] {
         let told = visit.get(path).await.text();
-        assert!(!told.contains("李四") && !told.contains(CASE), "{path}");
+        assert!(!told.contains("领用登记 12") && !told.contains(CASE), "{path}");
     }
-    assert!(visit.get("/registers/rules").await.text().contains("李四"));
+    assert!(visit.get("/registers/rules").await.text().contains("领用登记 12：36NCC009910 自 "));
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use evidock::domain::ids::StationId;
 use evidock::domain::ports::Clock;
 use evidock::domain::rights::{Role, Roles};
 use evidock::runtime::clock::StoppedClock;
-use evidock::store::{AccountChange, NewAccount, NewSession, Store};
+use evidock::store::{AccountChange, NewAccount, NewSession, NewToken, Store};
 use sha2::Digest;
 
-use super::fixtures::{NOW, zone};
+use super::fixtures::{NASTY, NOW, zone};
 
 /// Everybody, and what stands behind them.
 pub struct People {
@@ -139,6 +139,46 @@ impl People {
                     account: id,
                     from: "local".into(),
                     agent: String::new(),
+                    totp_step: None,
+                    rehashed: None,
+                };
+                tx.begin_session(&session, Draft::by(EventKind::SignedIn, Actor::user(id), "web"))
+            })
+            .await
+            .unwrap();
+    }
+
+    /// An administrator of whom everything is hostile that somebody typed, from a browser that calls itself so, beside a
+    /// program with such a name; signed in as `hostile`.
+    pub async fn hostile(&self) {
+        let account = NewAccount {
+            login: "hostile".into(),
+            label: NASTY.into(),
+            roles: Roles::new([Role::SecurityAdministrator]).unwrap(),
+            unit: Some(NASTY.into()),
+            officers: vec![NASTY.into()],
+            until_ms: None,
+            password: password::hash(PASSWORD).unwrap(),
+        };
+        let change = AccountChange::Password { hash: account.password.clone(), must_change: false };
+        let program = NewToken {
+            secret: sha2::Sha256::digest(b"hostile").into(),
+            name: NASTY.into(),
+            role: Role::Archivist,
+            scopes: vec![],
+            until_ms: NOW + 1_000_000,
+        };
+        self.store
+            .write(move |tx| {
+                let id = tx.add_account(&account, made(EventKind::AccountMade))?;
+                tx.change_account(id, &change, None, made(EventKind::AccountChanged))?;
+                tx.add_token(&program, made(EventKind::TokenMade))?;
+                let session = NewSession {
+                    id: format!("session-{id}"),
+                    token: sha2::Sha256::digest(token_of_login("hostile").as_bytes()).into(),
+                    account: id,
+                    from: NASTY.into(),
+                    agent: NASTY.into(),
                     totp_step: None,
                     rehashed: None,
                 };

@@ -8,6 +8,7 @@ use super::start::{EARLIEST_MS, MP4_UNSET_MS};
 use super::*;
 use crate::domain::case_number::NumberRule;
 use crate::domain::record::settle;
+use crate::domain::words::Lang;
 
 const NOON_MS: i64 = 1_781_841_600_000; // 2026-06-19T12:00:00+08:00
 
@@ -78,14 +79,21 @@ fn a_row_that_applies_gives_its_facts_and_its_link() {
         case_key: "赵卫罚(2026)12".into(),
         origin: Roster,
         score: 90,
-        reason: "roster line 3: 36NCC009910 out from 2026-06-19T09:00:00+08:00 to 2026-06-19T12:00:00+08:00; \
-                 capture began 2026-06-19T10:03:24+08:00 (file_name)"
-            .into(),
+        reason: found.links[0].reason.clone(),
         row: Some(1),
         stage: Some("调查".into()),
         matter: Some("现场检查".into()),
         proves: Some("未公示许可证".into()),
     };
+    assert_eq!(
+        link.reason.told(Lang::En),
+        "roster line 3: 36NCC009910 out from 2026-06-19T09:00:00+08:00 to 2026-06-19T12:00:00+08:00; \
+         capture began 2026-06-19T10:03:24+08:00 (file name)"
+    );
+    assert_eq!(
+        link.reason.told(Lang::Zh),
+        "排班表第 3 行：36NCC009910 于 2026-06-19 09:00 至 2026-06-19 12:00 领用；2026-06-19 10:03 开始采集（时间依据：文件名）"
+    );
     assert_eq!((found.links, found.conflicts, found.odd_times), (vec![link], vec![], vec![]));
 }
 
@@ -121,7 +129,7 @@ fn rows_that_disagree_decide_nothing() {
     assert_eq!(found.links, []);
     let choice: Vec<_> = found.disputed.iter().map(|l| (l.case_key.as_str(), l.score, l.row)).collect();
     assert_eq!(choice, [("赵卫罚(2026)1", 90, Some(0)), ("赵卫罚(2026)2", 90, Some(1))], "a person chooses");
-    assert!(found.disputed.iter().all(|l| l.reason.ends_with("another row for that time names another case")));
+    assert!(found.disputed.iter().all(|l| l.reason.each().last() == Some(&Ground::RowOfAnotherCase {})));
     assert_eq!(said(&found, Field::Place), []);
     assert_eq!(said(&found, Field::Matter), [(Roster, "现场检查")], "in which they agree");
     let told: Vec<String> = found.conflicts.iter().map(Conflict::to_string).collect();
@@ -142,7 +150,7 @@ fn rows_that_disagree_decide_nothing() {
     assert_eq!((found.links.len(), found.links[0].score), (1, 70), "one case in two spellings");
     assert_eq!(found.disputed, []);
     assert_eq!(found.conflicts, [Conflict { what: "officer", lines: vec![2, 3, 4] }]);
-    assert!(found.links[0].reason.ends_with("another row for that time names no case"), "{}", found.links[0].reason);
+    assert_eq!(found.links[0].reason.each().last(), Some(&Ground::RowWithoutCase {}));
 }
 
 #[test]

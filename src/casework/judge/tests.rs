@@ -63,6 +63,7 @@ fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
                 size_bytes: 3,
                 blake3: Blake3([1; 32]),
                 sha256: Sha256([1; 32]),
+                sm3: None,
                 parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256: Sha256([1; 32]), crc64: None }],
                 shares: None,
                 supersedes: None,
@@ -271,7 +272,7 @@ fn what_was_said_of_another_officer_s_hands_waits() {
     let doubted = judged(&store, clip);
     assert!(doubted.link.is_none() && doubted.conflict, "{doubted:?}");
     assert_eq!(waits(&doubted), [("roster", "赵卫罚(2026)1", 79)]);
-    assert!(doubted.suggestions[0].reason.contains("a person named another officer"), "{doubted:?}");
+    assert!(doubted.suggestions[0].reason.each().contains(&Ground::AnotherOfficer {}), "{doubted:?}");
     // Together with somebody else, or by themselves: it was their recorder.
     for officer in ["李四、张三", "张三"] {
         person(officer);

@@ -9,6 +9,7 @@
 use super::{About, BARE_DIGITS, said};
 use crate::casework::case_index::CaseIndex;
 use crate::domain::case_number::{CaseKind, CaseNumber, NumberRule};
+use crate::domain::grounds::{Ground, Holder};
 use crate::domain::register::name_key;
 use crate::store::Suggestion;
 
@@ -61,7 +62,7 @@ struct Found {
 
 /// What names and sidecars suggest.
 pub(super) fn tags(about: &About<'_>, cases: &CaseIndex, rule: &NumberRule, this_year: i16) -> Vec<Suggestion> {
-    let mut found: Vec<(&str, Found)> = Vec::new();
+    let mut found: Vec<(Holder, Found)> = Vec::new();
     for (from, text) in &about.texts {
         let stem = text.rsplit_once('.').filter(|(_, ext)| ext.len() <= 4 && ext.is_ascii()).map_or(*text, |(s, _)| s);
         found.extend(numbers_in(stem, cases, rule, this_year).into_iter().map(|n| (*from, n)));
@@ -83,7 +84,7 @@ pub(super) fn tags(about: &About<'_>, cases: &CaseIndex, rule: &NumberRule, this
         }
         let bare = number.key().chars().all(|c| c.is_ascii_digit() || c == '-');
         let score = if bare { BARE_DIGITS } else { 100 };
-        let reason = format!("the {from} holds {}", number.display());
+        let reason = Ground::NumberFound { holder: from, number: number.display().to_owned() }.into();
         tags.push(Suggestion { matter, stage, ..said(&part, number.key(), score, reason) });
     }
     // Two numbers in one name: neither is sure.

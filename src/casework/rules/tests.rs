@@ -18,6 +18,7 @@ fn clip(start_min: i64, length_min: i64, case: Option<&str>) -> Neighbour {
         start_ms: NINE + start_min * MINUTE,
         end_ms: NINE + (start_min + length_min) * MINUTE,
         unlinked: case.is_none(),
+        partner: None,
         cases,
     }
 }
@@ -57,11 +58,11 @@ fn numbers_in_names_and_sidecars() {
         ("clip.mp4", vec![]),
         ("", vec![]),
     ] {
-        let about = About { texts: vec![("file's name", text)], ..About::default() };
+        let about = About { texts: vec![(Holder::FileName, text)], ..About::default() };
         assert_eq!(found(&about, &none), wanted, "{text}");
     }
     let two = About {
-        texts: vec![("file's name", "赵卫罚〔2026〕1号_赵卫罚〔2026〕2号.mp4")], ..About::default()
+        texts: vec![(Holder::FileName, "赵卫罚〔2026〕1号_赵卫罚〔2026〕2号.mp4")], ..About::default()
     };
     let both = ["赵卫罚(2026)1", "赵卫罚(2026)2"].map(|key| ("tag".to_owned(), key.to_owned(), BARE_DIGITS));
     assert_eq!(found(&two, &none), both, "two numbers: neither is sure");
@@ -104,7 +105,7 @@ fn a_title_is_about_its_case_and_tells_the_matter() {
     let rule = agency_rule();
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
     let found = |texts: &[&'static str]| {
-        let texts = texts.iter().map(|text| ("sidecar", *text)).collect();
+        let texts = texts.iter().map(|text| (Holder::Sidecar, *text)).collect();
         let about = About { texts, ..About::default() };
         let all = suggest(&about, &registered, &Linking::default(), &rule, 2026, &zone);
         let word = |word: Option<String>| word.unwrap_or_default();
@@ -277,7 +278,7 @@ fn every_rule_can_be_switched_off() {
     let neighbours = [clip(-20, 15, Some("A"))];
     let about = About {
         start_ms: Some(NINE),
-        texts: vec![("file's name", "赵卫罚〔2026〕12号.mp4")],
+        texts: vec![(Holder::FileName, "赵卫罚〔2026〕12号.mp4")],
         neighbours: &neighbours,
         ..About::default()
     };

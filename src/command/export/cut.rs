@@ -97,6 +97,29 @@ impl Exports {
         }
     }
 
+    /// Gives up what is under way at a destination of a package that stopped and that nobody let go on. `false` where that
+    /// could not be done yet.
+    pub(super) async fn given_up(&self, row: &ExportRow, dir: &Path) -> bool {
+        let Target::At(name) = &row.target else { return true };
+        let dest = self.reach.remotes.iter().find(|dest| dest.name() == name);
+        let Some(dest) = dest.filter(|_| dir.exists()) else { return true };
+        let read = dir.to_owned();
+        // Without its plan nothing of it went anywhere.
+        let Ok(Ok((Some(plan), _))) = task::blocking("export", move || there(&read)).await else { return true };
+        for disc in &plan.discs {
+            let key = layout::export(&self.reach.station, &disc.facts.package);
+            let notes = dir.join(format!("sending-{}", disc.facts.disc.map_or(1, |disc| disc.n)));
+            if notes.exists()
+                && let Err(e) = bucket::give_up(&**dest, &key, &notes).await
+            {
+                let error = format!("{e:#}");
+                tracing::warn!(package = row.package, destination = %name, error, "an upload that nobody goes on with is not given up yet");
+                return false;
+            }
+        }
+        true
+    }
+
     /// What became of its object there, for the log.
     async fn told(&self, row: &ExportRow, key: &str, destination: &str, stands: bool) -> Result<(), StoreError> {
         if stands {

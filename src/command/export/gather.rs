@@ -140,14 +140,15 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
         let hashes: Vec<String> = aliases.iter().map(|(key, _)| layout::case_hash(key)).collect();
         // What was linked since the request is in the next package: the log says with which clips this one was asked for.
         let asked_for: BTreeSet<ClipId> = r.begun_clips(begun.seq)?.into_iter().collect();
-        let (mut chosen, mut isolated, mut unsealed) = (Vec::new(), 0, 0);
+        let (mut chosen, mut disposed, mut isolated, mut unsealed) = (Vec::new(), Vec::new(), 0, 0);
         for clip in r.clips_of_case(case)? {
             let row = r.clip(clip)?;
             match () {
                 () if row.isolated_ms.is_some() => isolated += 1,
                 () if row.local == Local::Copying => unsealed += 1,
-                // Its record stays, and the list of disposal tells of it.
-                () if row.disposed_ms.is_some() || !asked_for.contains(&clip) => {}
+                // Nothing of it is left to be packed but what the log says of its end.
+                () if row.disposed_ms.is_some() => disposed.push(clip),
+                () if !asked_for.contains(&clip) => {}
                 () => chosen.push((clip, r.record_of_case(clip, &policy, case)?)),
             }
         }
@@ -157,20 +158,21 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
             .find(|c| (c.epoch, c.size) == (begun.epoch, begun.size))
             .ok_or_else(|| StoreError::Odd("the checkpoint over the request is not there".into()))?;
         let clips: Vec<ClipId> = chosen.iter().map(|(clip, _)| *clip).collect();
-        let custody = custody(r, &clips, &hashes, &checkpoint, &begun.package)?;
+        let custody = custody(r, (&clips, &disposed), &hashes, &checkpoint, &begun.package)?;
         let mut derived = Vec::new();
         for clip in clips.iter().filter(|_| with_derived) {
             derived
                 .extend(r.derivatives(*clip, MOST_DERIVED)?.iter().rev().filter_map(|row| packed_derived(row, &zone)));
         }
         let coverage = r.coverage(case, begun.at_ms, allowed)?;
-        Ok((aliases, chosen, isolated, unsealed, custody, derived, coverage))
+        Ok((aliases, chosen, (isolated, unsealed, disposed.len() as u64), custody, derived, coverage))
     });
-    let (aliases, chosen, isolated, unsealed, mut custody, derived, coverage) = gathered.map_err(|e| match e {
-        StoreError::NotFound(why) => Ended::why(Exit::NotFound, why),
-        StoreError::Conflict(_) => Behind.into(),
-        e => e.into(),
-    })?;
+    let (aliases, chosen, (isolated, unsealed, disposed), mut custody, derived, coverage) =
+        gathered.map_err(|e| match e {
+            StoreError::NotFound(why) => Ended::why(Exit::NotFound, why),
+            StoreError::Conflict(_) => Behind.into(),
+            e => e.into(),
+        })?;
     // Where no item applies nothing is missing, which is no proof that anything is complete: nothing is said then.
     let coverage = (!coverage.lines.is_empty())
         .then(|| told(&begun.case_no, &coverage, UtcMs(begun.at_ms), &settings.station.zone));
@@ -199,6 +201,7 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
         bytes: clips.iter().map(|c| c.size_bytes).sum(),
         isolated,
         unsealed,
+        disposed,
         disc: None,
         made_with: concat!("evidock ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
@@ -242,7 +245,26 @@ fn packed(n: usize, of: usize, clip: ClipId, record: &Record) -> Result<PackedCl
         size_bytes: record.size_bytes,
         sha256: digest(&record.sha256)?,
         blake3: digest(&record.blake3)?,
+        sm3: record.sm3.clone(),
     })
+}
+
+/// Whether an event about a clip that was disposed of belongs in a package of a case whose it was: that it was sealed, its
+/// links to this case, and its disposal.
+fn tells_of_end(envelope: &Envelope, hashes: &[String]) -> bool {
+    match EventKind::parse(&envelope.kind) {
+        Some(
+            EventKind::Sealed
+            | EventKind::ClipRestored
+            | EventKind::DisposalIntended
+            | EventKind::Disposed
+            | EventKind::CopyDisposed,
+        ) => true,
+        Some(EventKind::Linked | EventKind::Unlinked) => {
+            envelope.case.as_ref().is_some_and(|case| hashes.contains(case))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a package opens the values of an event that it has: none of another case. `shared` are clips that other cases
@@ -256,16 +278,18 @@ fn is_opened(envelope: &Envelope, package: &str, shared: &BTreeSet<String>) -> b
     EventKind::parse(&envelope.kind).is_some_and(|kind| kind.packaged().opens(about))
 }
 
+/// `clips` are those of the package, `disposed` those of the case that were disposed of.
 fn custody(
     r: &Reader<'_>,
-    clips: &[ClipId],
+    (clips, disposed): (&[ClipId], &[ClipId]),
     hashes: &[String],
     checkpoint: &CheckpointRow,
     package: &str,
 ) -> Result<Custody, StoreError> {
     let ids: BTreeSet<String> = clips.iter().map(ToString::to_string).collect();
     let mut rows: BTreeMap<u64, LogRow> = BTreeMap::new();
-    for clip in clips {
+    let gone: BTreeSet<String> = disposed.iter().map(ToString::to_string).collect();
+    for clip in clips.iter().chain(disposed) {
         rows.extend(r.log_of_clip(*clip)?.into_iter().map(|row| (row.seq, row)));
     }
     rows.extend(r.log_of_case(hashes)?.into_iter().map(|row| (row.seq, row)));
@@ -302,14 +326,17 @@ fn custody(
     for (seq, row) in rows.into_iter().filter(|(seq, _)| *seq < checkpoint.size) {
         let odd = |e: &dyn std::fmt::Display| StoreError::Odd(format!("log entry {seq}: {e}"));
         let envelope: Envelope = serde_json::from_slice(&row.bytes).map_err(|e| odd(&e))?;
-        // About this case and a clip that is not in the package (withdrawn, isolated): none of its business.
-        if envelope.clip.as_ref().is_some_and(|clip| !ids.contains(clip)) {
+        // About this case and a clip that is not in the package (withdrawn, isolated): none of its business. Of one that was
+        // disposed of it is how it came, that it was this case's, and how it went.
+        let of_end = |clip: &String| gone.contains(clip) && tells_of_end(&envelope, hashes);
+        if envelope.clip.as_ref().is_some_and(|clip| !ids.contains(clip) && !of_end(clip)) {
             continue;
         }
         let path = r.log_path(seq, checkpoint.size)?.ok_or_else(|| odd(&"it has no path"))?;
         let proof = TlogProof { extra: None, index: seq, path, checkpoint: note.clone() };
         proofs.insert(seq, proof.to_string());
-        if let Some(clip) = &envelope.clip {
+        // What tells of a clip that is gone is on every disc.
+        if let Some(clip) = envelope.clip.as_ref().filter(|clip| ids.contains(*clip)) {
             clip_of.insert(seq, clip.clone());
         }
         if envelope.case.as_ref().is_some_and(|case| !hashes.contains(case)) {

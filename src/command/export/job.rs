@@ -303,7 +303,9 @@ impl Exports {
         } else {
             let mut of_clips = Vec::new();
             for clip in &package.clips {
-                let same = |known: &&Digests| known.sha256 == clip.sha256 && known.sm3.is_some() == plan.sm3;
+                // What was sealed with SM3 is read for none a second time.
+                let sm3 = plan.sm3 && clip.sm3.is_none();
+                let same = |known: &&Digests| known.sha256 == clip.sha256 && known.sm3.is_some() == sm3;
                 let known = digests.get(&clip.clip).filter(same);
                 match known {
                     Some(known) => {
@@ -311,7 +313,7 @@ impl Exports {
                         of_clips.push(known.clone());
                     }
                     None => {
-                        let read = clips::digest(&self.reach, clip, plan.sm3, look).await?;
+                        let read = clips::digest(&self.reach, clip, sm3, look).await?;
                         digests.insert(clip.clip.clone(), read.clone());
                         let (path, bytes) = (dir.join("digests.json"), serde_json::to_vec(digests)?);
                         task::blocking("export", move || write_whole(&path, &bytes)).await??;
@@ -367,6 +369,10 @@ impl Exports {
                 continue;
             }
             let dir = self.dir(&row.package);
+            // Its notes are all that knows of an upload that is under way.
+            if row.state == ExportState::Failed && !self.given_up(&row, &dir).await {
+                continue;
+            }
             let removed = task::blocking("export", move || match fs::remove_dir_all(&dir) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
                 _ => Ok(()),

@@ -164,7 +164,7 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
             "package": plan.request(), "case_no": facts.case_no, "to": export.to, "clips": clips, "bytes": bytes,
             "events": of(|c| c.events.len()), "withheld": of(|c| c.withheld.len()),
             "checkpoint_size": plan.discs[0].custody.size, "manifest_sha256": manifest, "files_sha256": files,
-            "isolated": facts.isolated, "unsealed": facts.unsealed, "discs": discs.collect::<Vec<_>>(),
+            "isolated": facts.isolated, "unsealed": facts.unsealed, "disposed": facts.disposed, "discs": discs.collect::<Vec<_>>(),
         }))?;
     } else {
         let w = output.words(settings.station.language);
@@ -175,7 +175,7 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
             }
             output.line(&format!("{}: {}", w.pk_digest, made.manifest))?;
         }
-        if let Some(without) = w.package_without(facts.isolated, facts.unsealed) {
+        if let Some(without) = w.package_without(facts.isolated, facts.unsealed, facts.disposed) {
             output.note(&without);
         }
     }

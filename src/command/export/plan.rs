@@ -233,6 +233,7 @@ mod tests {
                 size_bytes: 60_000_000,
                 sha256: "00".repeat(32),
                 blake3: "11".repeat(32),
+                sm3: None,
             })
             .collect();
         let facts = Facts {
@@ -253,6 +254,7 @@ mod tests {
             bytes: 60_000_000 * of as u64,
             isolated: 0,
             unsealed: 0,
+            disposed: 0,
             disc: None,
             made_with: "x".into(),
         };

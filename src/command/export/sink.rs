@@ -64,7 +64,7 @@ impl Sink {
         if file.metadata()?.len() != clip.size_bytes {
             return Ok(None);
         }
-        let mut hashing = Hashing::new(*sm3);
+        let mut hashing = Hashing::new(*sm3 && clip.sm3.is_none());
         hash(&mut file, &mut hashing)?;
         let digests = hashing.finish();
         Ok((digests.sha256 == clip.sha256).then_some(digests))
@@ -85,7 +85,7 @@ impl Sink {
                 let part = beside(&path, "part");
                 let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&part)?;
                 file.set_len(from)?;
-                let mut hashing = Hashing::new(*sm3);
+                let mut hashing = Hashing::new(*sm3 && clip.sm3.is_none());
                 hash(&mut file, &mut hashing)?;
                 let mut len = from;
                 while let Some(chunk) = bytes.blocking_recv() {

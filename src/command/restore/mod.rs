@@ -472,7 +472,7 @@ impl Restoring<'_> {
                     return Ok::<_, anyhow::Error>(None);
                 }
                 // What came from its record alone has no digests of parts, by which it is sent.
-                let parts = if known { Vec::new() } else { measure(&vault, clip, grid, &[])?.parts };
+                let parts = if known { Vec::new() } else { measure(&vault, clip, grid, &[], false)?.parts };
                 Ok(Some(parts))
             });
             match found.await?? {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::backups::backups;
+use super::changes::in_force;
 use super::fence::superseded;
 use super::{Parts, database, policy};
 use crate::access::Access;
@@ -82,6 +83,12 @@ pub(super) fn open(settings: Settings) -> anyhow::Result<Parts> {
         .as_ref()
         .and_then(|f| std::fs::read(f).ok())
         .map(|bytes| blake3::hash(&bytes).to_hex().to_string());
+    let profiles = match &settings.folder_source.profiles_dir {
+        Some(dir) => Profiles::load_dir(dir)?,
+        None => Profiles::embedded()?,
+    };
+    let key = store.write_blocking(|tx| tx.settings_key())?;
+    let in_force = in_force(&settings, &profiles, &key)?;
     let deliveries: Vec<(String, bool)> =
         settings.destinations.iter().map(|d| (d.name.to_string(), d.required)).collect();
     {
@@ -91,6 +98,7 @@ pub(super) fn open(settings: Settings) -> anyhow::Result<Parts> {
             .fact("config_blake3", config_digest.unwrap_or_else(|| "embedded defaults".to_owned()));
         store.write_blocking(move |tx| {
             tx.log(&started)?;
+            tx.tell_settings(&in_force)?;
             tx.configure(&deliveries)?;
             // What waited for a person waits no longer: starting again is such an act.
             tx.retry(None, Draft::daemon(EventKind::Retried))?;
@@ -111,14 +119,11 @@ pub(super) fn open(settings: Settings) -> anyhow::Result<Parts> {
     let backups = backups(&settings, &store, &anchor, &remotes);
     let board = Board::default();
     let (_, disk) = vault.space()?;
-    let profiles = match &settings.folder_source.profiles_dir {
-        Some(dir) => Profiles::load_dir(dir)?,
-        None => Profiles::embedded()?,
-    };
     let options = IntakeOptions {
         copy: CopyOptions {
             durable_every_bytes: settings.vault.checkpoint_bytes,
             reserve_bytes: settings.vault.reserve.bytes(disk),
+            sm3: settings.custody.sm3,
         },
         still_after_ms: settings.folder_source.still_after.as_millis() as i64,
         look_every_ms: settings.folder_source.poll.as_millis() as u64,

@@ -47,6 +47,7 @@ pub mod check;
 pub mod checker;
 pub mod digests;
 pub mod discs;
+mod handed;
 pub mod laid;
 pub mod listed;
 pub mod pages;
@@ -179,6 +180,9 @@ pub struct Facts {
     pub isolated: u64,
     /// Clips of the case that are not in it: still being copied from their recorders.
     pub unsealed: u64,
+    /// Clips of the case that are not in it: disposed of after appraisal. The entries that say so are in it.
+    #[serde(default)]
+    pub disposed: u64,
     /// Which of several discs it is, where the case was divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disc: Option<Disc>,
@@ -223,6 +227,8 @@ pub struct PackedClip {
     pub sha256: String,
     /// Hex.
     pub blake3: String,
+    /// Hex; `None` of a clip that was sealed without.
+    pub sm3: Option<String>,
 }
 
 /// A file that was derived of a clip of the package: not the evidence. What it is derived of stands with it.

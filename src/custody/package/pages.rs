@@ -129,7 +129,7 @@ impl Told<'_> {
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| format!("<tr><th>{}</th><td>{}</td></tr>\n", escape(name), escape(value)))
             .collect();
-        let without = w.package_without(facts.isolated, facts.unsealed);
+        let without = w.package_without(facts.isolated, facts.unsealed, facts.disposed);
         let without = without.map(|text| format!("<p>{}</p>\n", escape(&text))).unwrap_or_default();
         format!("<table>\n{rows}</table>\n{without}")
     }
@@ -258,7 +258,8 @@ impl Told<'_> {
         let signed =
             [[w.pk_giver, w.pk_date], [w.pk_taker, w.pk_date], [w.pk_witness, w.pk_date], [w.pk_medium, w.pk_remarks]];
         let rows: String = signed.into_iter().map(blank).collect();
-        page(w, w.pk_transfer, &format!("{}<br>\n<table class=\"sign\">\n{rows}</table>\n", self.facts()))
+        let (facts, handed) = (self.facts(), self.handed());
+        page(w, w.pk_transfer, &format!("{facts}{handed}<br>\n<table class=\"sign\">\n{rows}</table>\n"))
     }
 
     /// The records as a table, for programs that calculate: UTF-8 with a mark, as they want it.
@@ -422,6 +423,7 @@ mod tests {
             bytes: 3,
             isolated: 1,
             unsealed: 2,
+            disposed: 0,
             disc: None,
             made_with: "evidock".into(),
         }
@@ -449,6 +451,7 @@ mod tests {
             size_bytes: 3,
             sha256: "ab".repeat(32),
             blake3: "cd".repeat(32),
+            sm3: None,
         };
         let record = Record {
             proves: Some("=cmd|' /C calc'!A0".into()),
@@ -477,6 +480,7 @@ mod tests {
                 assert!(!page.contains('\u{202e}') && !page.contains('\u{1b}'));
                 assert!(page.contains("赵卫罚〔2026〕12号") && page.contains("A&amp;B"));
             }
+            assert!(told.transfer().contains("<td>1</td><td>001.mp4</td><td class=\"code\">—</td>"));
             assert!(told.catalogue().contains("&lt;b&gt;03013300123"), "the certificate stands beside the name");
             let csv = told.csv();
             assert!(csv.starts_with('\u{feff}') && csv.contains(",'=cmd|' /C calc'!A0,"), "{csv}");

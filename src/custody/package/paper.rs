@@ -37,7 +37,7 @@ impl Told<'_> {
             rows: rows.map(|(name, value)| Row::of([name.to_owned(), value])).collect(),
             ..Table::default()
         };
-        let without = self.w.package_without(self.facts.isolated, self.facts.unsealed);
+        let without = self.w.package_without(self.facts.isolated, self.facts.unsealed, self.facts.disposed);
         [Some(Block::Table(table)), without.map(Block::Text)].into_iter().flatten().collect()
     }
 
@@ -128,6 +128,7 @@ impl Told<'_> {
             [[w.pk_giver, w.pk_date], [w.pk_taker, w.pk_date], [w.pk_witness, w.pk_date], [w.pk_medium, w.pk_remarks]];
         let rows = signed.map(|[left, right]| Row { high: 220, ..Row::of([left, "", right, ""]) });
         let mut blocks = self.facts_blocks();
+        blocks.extend(self.handed_blocks());
         blocks.push(Block::Table(Table { widths: vec![20, 30, 20, 30], rows: rows.into(), ..Table::default() }));
         self.document(w.pk_transfer, blocks)
     }

@@ -91,6 +91,7 @@ impl Place {
                 size_bytes: 3,
                 blake3,
                 sha256,
+                sm3: None,
                 parts: vec![PartRow { n: 0, offset: 0, len: 3, sha256, crc64: None }],
                 shares: None,
                 supersedes: None,

@@ -45,7 +45,7 @@ use self::breaker::Permit;
 use self::line::{Line, LineOptions};
 use self::outage::Outage;
 use crate::deliver::pace::Pace;
-use crate::deliver::sweep::sweep;
+use crate::deliver::sweep::{Known, sweep};
 use crate::deliver::welcome::Welcome;
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::ids::StationId;
@@ -419,7 +419,10 @@ impl Uplink {
     /// Gives up uploads of this station's that nobody here knows any more.
     async fn sweep_once(&self) -> Result<(), UplinkError> {
         let name = self.name().to_owned();
-        let known = self.store.read(move |r| r.open_sessions(&name)).await?;
+        let known = self
+            .store
+            .read(move |r| Ok(Known { sessions: r.open_sessions(&name)?, packages: r.exports_on_their_way(&name)? }));
+        let known = known.await?;
         match self.line.ask(sweep(&*self.dest, &self.options.station, &known, self.clock.now())).await {
             Ok(0) => {}
             Ok(given_up) => {

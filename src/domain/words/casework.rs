@@ -309,6 +309,19 @@ impl Words {
         }
     }
 
+    /// Whose clips that covers: of the clip's own recorder, and of each partner with theirs.
+    pub fn outing_of(&self, own: u64, partners: &[(String, u64)]) -> String {
+        let partner = |(name, n): &(String, u64)| match self.lang {
+            Lang::Zh => format!("同行的{name} {n} 个"),
+            Lang::En => format!("{} of {name}, who was there too", self.clips(*n)),
+        };
+        let partners: Vec<String> = partners.iter().map(partner).collect();
+        match self.lang {
+            Lang::Zh => format!("整次外勤包括：本记录仪 {own} 个、{}", partners.join("、")),
+            Lang::En => format!("The outing: {} of this recorder, {}", self.clips(own), partners.join(", ")),
+        }
+    }
+
     /// A decision about this many clips of an outing at once.
     pub fn whole_outing(&self, clips: u64) -> String {
         match self.lang {

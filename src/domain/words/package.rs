@@ -14,7 +14,26 @@ impl Words {
     }
 
     /// Clips of the case that are not in the package.
-    pub fn package_without(&self, isolated: u64, unsealed: u64) -> Option<String> {
+    pub fn package_without(&self, isolated: u64, unsealed: u64, disposed: u64) -> Option<String> {
+        let told = [self.package_kept_back(isolated, unsealed), self.package_disposed(disposed)];
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        let between = if self.lang == Lang::Zh { "" } else { " " };
+        (!told.is_empty()).then(|| told.join(between))
+    }
+
+    fn package_disposed(&self, disposed: u64) -> Option<String> {
+        let n = self.number(disposed);
+        (disposed > 0).then(|| match self.lang {
+            Lang::Zh => format!(
+                "本案另有 {n} 个资料经鉴定已销毁，不在本包内；其入库、关联和销毁的日志条目在 custody/events 中。"
+            ),
+            Lang::En => format!(
+                "{n} more of the case were disposed of after appraisal and are not in this package; the log's entries of their sealing, links and disposal are in custody/events."
+            ),
+        })
+    }
+
+    fn package_kept_back(&self, isolated: u64, unsealed: u64) -> Option<String> {
         let (i, u) = (self.number(isolated), self.number(unsealed));
         Some(match (self.lang, isolated, unsealed) {
             (_, 0, 0) => return None,

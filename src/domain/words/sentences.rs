@@ -463,6 +463,8 @@ impl Words {
             EventKind::Started => ("采集站启动", "The station started"),
             EventKind::Stopped => ("采集站停止", "The station stopped"),
             EventKind::Configured => ("配置变更", "The configuration changed"),
+            EventKind::SettingsChanged => ("设置项与上次启动时不同", "Settings are others than at the last start"),
+            EventKind::ClockSet => ("采集站时钟被调整", "The station's clock was set"),
             EventKind::Docked => ("记录仪接入", "A recorder was docked"),
             EventKind::Undocked => ("记录仪取走", "A recorder was removed"),
             EventKind::Unreadable => ("文件读不出", "A file could not be read"),

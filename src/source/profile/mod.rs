@@ -52,6 +52,8 @@ pub struct Profile {
     pub(crate) volume_labels: Vec<Regex>,
     pub(crate) not_evidence: Vec<Regex>,
     pub(crate) rules: Vec<FileRule>,
+    /// BLAKE3 of the file that it was read from, hex.
+    pub(crate) digest: String,
 }
 
 /// One kind of file.
@@ -176,6 +178,11 @@ impl Profile {
     /// What it is for, for people.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// BLAKE3 of the file that it was read from, hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// The zone of the recorder's own clock.

@@ -110,7 +110,9 @@ pub fn parse(file: &str, text: &str) -> Result<Profile, ProfileError> {
     };
     let written: Written =
         toml::from_str(text).map_err(|e| at(e.span().map_or(0, |s| s.start), with_nearest(e.message().trim())))?;
-    written.resolve().map_err(|(start, what)| at(start, what))
+    let mut profile = written.resolve().map_err(|(start, what)| at(start, what))?;
+    profile.digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    Ok(profile)
 }
 
 /// serde lists every name that it would accept; a person wants the one that was meant.
@@ -221,6 +223,7 @@ impl Written {
             volume_labels,
             not_evidence,
             rules: self.file.into_iter().map(WrittenFile::resolve).collect::<Result<_, _>>()?,
+            digest: String::new(),
         })
     }
 }

@@ -54,7 +54,7 @@ fn station() -> (Fixture, Vec<ClipId>, i64) {
             raw: "赵卫罚〔2026〕1号".into(),
             rule: "register".into(),
             score: 40 + n as u32 % 3,
-            reason: "officer fits".into(),
+            reason: crate::domain::grounds::Ground::OtherOfficers {}.into(),
             stage: None,
             matter: None,
             proves: None,

@@ -88,6 +88,7 @@ impl Station {
             size_bytes: 1_000,
             blake3: Blake3(digest),
             sha256: Sha256(digest),
+            sm3: None,
             parts: Vec::new(),
             shares: None,
             supersedes: None,

@@ -158,7 +158,7 @@ fn figures_follow_what_the_station_does() {
         raw: "赵卫罚〔2026〕1号".into(),
         rule: "register".into(),
         score: 60,
-        reason: "officer fits".into(),
+        reason: crate::domain::grounds::Ground::OtherOfficers {}.into(),
         stage: None,
         matter: None,
         proves: None,

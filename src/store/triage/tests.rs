@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::case_number::{CaseKind, NumberRule, ShapeSpec, builtin_shapes};
 use crate::domain::event::EventKind;
+use crate::domain::grounds::Ground;
 use crate::domain::record::{Field, Origin};
 use crate::store::LinkRequest;
 use crate::store::tests::{Fixture, fixture};
@@ -14,7 +15,7 @@ fn said(text: &str, score: u32) -> Suggestion {
         raw: text.to_owned(),
         rule: "register".into(),
         score,
-        reason: "officer and place fit".into(),
+        reason: Ground::OtherOfficers {}.into(),
         stage: None,
         matter: None,
         proves: None,
@@ -155,7 +156,7 @@ fn a_rule_takes_back_its_own_link_and_nobody_else_s() {
     let case = |text: &str| f.store.read_blocking(|r| r.case_id(&said(text, 0).case_key)).unwrap().unwrap();
     let (a, b) = (case(A), case(B));
     let take_back = |case: i64| {
-        f.store.write_blocking(move |tx| tx.withdraw_by_rule(clip, case, "the roster says another case", "daemon"))
+        f.store.write_blocking(move |tx| tx.withdraw_by_rule(clip, case, &Ground::OtherOfficers {}.into(), "daemon"))
     };
     take_back(a).unwrap();
     assert!(matches!(take_back(a), Err(StoreError::Conflict(_))));
@@ -186,7 +187,9 @@ fn a_link_and_a_time_that_became_known_later_are_told_to_who_looks_at_the_outing
     says(Field::CapturedStart, "2026-06-19T09:00:00+08:00");
     assert_eq!(outings(), 1, "only now is it known whose neighbour it is");
     says(Field::Place, "东关街18号");
-    assert_eq!(outings(), 0, "where it was says nothing about its outing");
+    assert_eq!(outings(), 1, "where it was says who was there too");
+    says(Field::Matter, "现场检查");
+    assert_eq!(outings(), 0, "what it shows says nothing about its outing");
     let key = said(A, 1).case_key;
     f.store.write_blocking(move |tx| tx.unlink(clip, &key, "of another case", &Actor::os(7), "cli")).unwrap();
     assert_eq!(outings(), 1, "what was suggested because of it no longer holds");

@@ -1,5 +1,6 @@
-//! The lanes on which blocks are hashed while they pass: SHA-256 of the whole on one, everything else on the other. Opens
-//! no file and orders nothing, but for the tree, which its lane makes durable as its last act.
+//! The lanes on which blocks are hashed while they pass: SHA-256 of the whole on one, SM3 of it on another where it is
+//! asked for, everything else on the last. Opens no file and orders nothing, but for the tree, which its lane makes
+//! durable as its last act.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -9,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use sha2::Digest;
 
 use super::{Durable, PartDigest, Prefix};
-use crate::domain::digest::{Blake3, Crc64, Sha256};
+use crate::domain::digest::{Blake3, Crc64, Sha256, Sm3};
 use crate::domain::grid::PartGrid;
 use crate::vault::tree::TreeBuilder;
 
@@ -28,9 +29,11 @@ pub(super) fn unique(block: &mut Arc<Vec<u8>>, want: usize) -> &mut Vec<u8> {
     Arc::make_mut(block)
 }
 
-/// Hands blocks to both lanes and reuses those that both have finished with.
+/// Hands blocks to all lanes and reuses those that all have finished with.
 pub(super) struct Pump {
-    pub(super) lanes: [SyncSender<Lane>; 2],
+    pub(super) parts: SyncSender<Lane>,
+    /// Digests of the whole: SHA-256, and SM3 where it is asked for.
+    pub(super) wholes: [Option<SyncSender<Lane>>; 2],
     pub(super) ring: std::collections::VecDeque<Arc<Vec<u8>>>,
     pub(super) at: u64,
 }
@@ -44,7 +47,7 @@ impl Pump {
 
     pub(super) fn push(&mut self, block: Arc<Vec<u8>>) {
         self.at += block.len() as u64;
-        for lane in &self.lanes {
+        for lane in self.wholes.iter().flatten().chain([&self.parts]) {
             // A lane that panicked is noticed when it is joined.
             let _ = lane.send(Lane::Block(Arc::clone(&block)));
         }
@@ -57,7 +60,7 @@ impl Pump {
     }
 
     pub(super) fn mark(&mut self) {
-        let _ = self.lanes[1].send(Lane::Mark);
+        let _ = self.parts.send(Lane::Mark);
     }
 }
 
@@ -69,6 +72,16 @@ pub(super) fn hash_whole(lane: &Receiver<Lane>) -> Sha256 {
         }
     }
     Sha256(hasher.finalize().into())
+}
+
+pub(super) fn hash_sm3(lane: &Receiver<Lane>) -> Sm3 {
+    let mut hasher = sm3::Sm3::new();
+    for message in lane {
+        if let Lane::Block(block) = message {
+            hasher.update(block.as_slice());
+        }
+    }
+    Sm3(hasher.finalize().into())
 }
 
 pub(super) struct Hashed {

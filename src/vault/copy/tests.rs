@@ -7,7 +7,11 @@ use sha2::Digest;
 use super::*;
 use crate::vault::Found;
 
-const OPTIONS: CopyOptions = CopyOptions { durable_every_bytes: 3 << 20, reserve_bytes: 0 };
+const OPTIONS: CopyOptions = CopyOptions { durable_every_bytes: 3 << 20, reserve_bytes: 0, sm3: true };
+
+fn sm3_of(bytes: &[u8]) -> Sm3 {
+    Sm3(sm3::Sm3::digest(bytes).into())
+}
 
 fn data(len: usize) -> Vec<u8> {
     (0..len).map(|i| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
@@ -76,6 +80,7 @@ fn digests_and_parts_are_those_of_the_bytes() {
         assert_eq!(copied.size_bytes, len as u64);
         assert_eq!(copied.blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
         assert_eq!(copied.sha256.0[..], sha2::Sha256::digest(&bytes)[..]);
+        assert_eq!(copied.sm3, Some(sm3_of(&bytes)));
         assert_eq!(copied.parts.iter().map(|p| p.2).sum::<u64>(), len as u64);
         let mut whole = Crc64::EMPTY;
         for (_, offset, len, sha256, crc) in &copied.parts {
@@ -104,7 +109,14 @@ fn a_short_source_is_an_error_and_the_next_attempt_goes_on() {
     assert_eq!(prefix.bytes, (7 << 20) + 123);
     let second = run(&vault, clip, &bytes, bytes.len(), Some(prefix), &[]);
     assert_eq!(second.opened_at, Some(prefix.bytes), "the recorder is read from where it stopped");
-    assert_eq!(second.outcome.unwrap().blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
+    let whole = second.outcome.unwrap();
+    assert_eq!(whole.blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
+    assert_eq!(whole.sm3, Some(sm3_of(&bytes)), "as in one pass");
+    vault.seal(clip).unwrap();
+    for (with_sm3, sm3) in [(true, whole.sm3), (false, None)] {
+        let again = measure(&vault, clip, PartGrid::for_size(Some(bytes.len() as u64)), &[], with_sm3).unwrap();
+        assert_eq!((again.sha256, again.sm3), (whole.sha256, sm3), "found under its final name after a crash");
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::{StationPages, percent};
 use crate::domain::clip::ClipState;
 use crate::domain::digest::to_hex;
-use crate::domain::event::{Envelope, EventKind};
+use crate::domain::event::{Actor, Envelope, EventKind};
+use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::leaf_hash;
 use crate::domain::proof::TlogProof;
@@ -128,13 +129,36 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
         .or_else(|| text("detail"))
         .or_else(|| text("kind").filter(|_| envelope.kind.starts_with("derived.")))
         .or_else(|| (!changes.is_empty()).then(|| changes.join("; ")));
+    let kind = EventKind::parse(&envelope.kind).unwrap_or(EventKind::Configured);
     Ok(CustodyEntry {
+        grounds: grounds(r, &envelope, kind, detail.as_deref())?,
         seq: row.seq,
         at: UtcMs(envelope.wall_ms),
-        kind: EventKind::parse(&envelope.kind).unwrap_or(EventKind::Configured),
+        kind,
         actor: envelope.actor.clone(),
         outcome: envelope.outcome.clone(),
         place: text("destination").or_else(|| secret("number")).or_else(|| text("recorder")),
         detail,
     })
+}
+
+/// Why a link was made or withdrawn, where a rule found it. The log holds it in English; the row beside it has the values.
+fn grounds(
+    r: &Reader<'_>,
+    envelope: &Envelope,
+    kind: EventKind,
+    logged: Option<&str>,
+) -> Result<Option<Grounds>, StoreError> {
+    if !matches!(kind, EventKind::Linked | EventKind::Unlinked) {
+        return Ok(None);
+    }
+    let rev = envelope.body.get("rev").and_then(|v| v.as_u64()).and_then(|n| u32::try_from(n).ok());
+    if let (Some(clip), Some(case), Some(rev)) = (&envelope.clip, &envelope.case, rev)
+        && let Some(found) = r.link_grounds(clip.parse()?, case, rev)?
+    {
+        return Ok(Some(found));
+    }
+    // An older entry, or one from before a restore. Only whoever withdraws a link types why.
+    let typed = kind == EventKind::Unlinked && envelope.actor.kind != Actor::daemon().kind;
+    Ok(logged.filter(|_| !typed).map(Grounds::read))
 }

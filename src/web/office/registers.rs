@@ -420,7 +420,7 @@ async fn rules(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
             rule: c.w.linking_rule(&t.rule).to_owned(),
             number: t.case_no,
             score: t.score,
-            reason: t.reason,
+            reason: t.reason.told(c.w.lang),
             links: t.links,
         };
         let page = RulesPage {
@@ -584,7 +584,7 @@ pub(in crate::web) async fn rules_told(State(site): State<Arc<Site>>, visitor: V
             .await?
             .into_iter()
             .map(|t| {
-                json!({ "clip": t.clip.to_string(), "case_no": t.case_no, "rule": t.rule, "score": t.score, "reason": t.reason, "links": t.links })
+                json!({ "clip": t.clip.to_string(), "case_no": t.case_no, "rule": t.rule, "score": t.score, "reason": t.reason.told(visitor.lang), "grounds": t.reason, "links": t.links })
             })
             .collect();
         let tried = figures(&site.pages.office().premises().rules_tried());

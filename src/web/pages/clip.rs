@@ -68,6 +68,8 @@ struct ClipPage<'a> {
     inputs: Vec<Input>,
     blake3: String,
     sha256: String,
+    /// Empty where it was sealed without.
+    sm3: String,
     derived: Vec<DerivedLine>,
     /// There is footage of which files can be derived.
     derivable: bool,
@@ -173,6 +175,7 @@ fn clip_page<'a>(
         inputs,
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
+        sm3: r.sm3.clone().unwrap_or_default(),
         making,
         verify: None,
         derived,

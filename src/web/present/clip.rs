@@ -463,7 +463,10 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
         at: ctx.stamp(entry.at),
         text: ctx.w.event(entry.kind, entry.place.as_deref()),
         who: ctx.named(&entry.actor),
-        detail: entry.detail.as_deref().map(|detail| ctx.w.detail(detail).to_owned()),
+        detail: match &entry.grounds {
+            Some(grounds) => Some(grounds.told(ctx.w.lang)),
+            None => entry.detail.as_deref().map(|detail| ctx.w.detail(detail).to_owned()),
+        },
         class: match entry.kind {
             _ if entry.outcome != "ok" => "fail",
             Sealed | Proven => "safe",

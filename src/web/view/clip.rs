@@ -3,6 +3,7 @@
 use crate::domain::clip::{ClipState, Local, SightingState};
 use crate::domain::document::is_picture;
 use crate::domain::event::{Actor, EventKind};
+use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::record::Record;
 use crate::domain::time::UtcMs;
@@ -71,6 +72,8 @@ pub struct CustodyEntry {
     pub place: Option<String>,
     /// What else it says (a reason, before and after), opened for whoever may see it.
     pub detail: Option<String>,
+    /// Of a link, why a rule made or withdrew it: told in place of `detail`.
+    pub grounds: Option<Grounds>,
 }
 
 impl CustodyEntry {

@@ -1,6 +1,7 @@
 //! Triage: clips that wait for a person, each with what rules suggest.
 
 use super::clips::ClipRow;
+use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 
 /// A page of triage, best-known first.
@@ -29,6 +30,8 @@ pub struct TriageCard {
     pub supposed: Vec<(String, String)>,
     /// Other clips of the same outing that are linked to no case, and about which nobody has refused the surest one.
     pub outing: Vec<ClipId>,
+    /// Who captured some of these with a recorder of their own, and how many each.
+    pub partners: Vec<(String, u64)>,
     /// Where it lacks a place: where it may have been, the likeliest first.
     pub places: Vec<Offered>,
     /// Where it lacks what it proves: what that may be, the likeliest first.
@@ -95,5 +98,5 @@ pub struct Suggested {
     /// 0 to 100.
     pub score: u32,
     /// Why.
-    pub reason: String,
+    pub reason: Grounds,
 }

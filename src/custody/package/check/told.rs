@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, MOST};
+use crate::custody::package::handed;
 use crate::custody::package::pages::{self, escape};
 use crate::custody::package::{CATALOGUE, FACTS, Facts, README, RECORDS_CSV, TRANSFER};
 use crate::domain::event::{Envelope, EventKind};
@@ -140,6 +141,13 @@ impl Check<'_> {
                     .all(|said| page.contains(&format!("<td>{}</td>", escape(said))))
             {
                 self.problem(format!("{name} gives another reason or basis than {FACTS}"));
+            }
+        }
+        if self.digests.contains_key(TRANSFER)
+            && let Some(page) = self.text(TRANSFER, MOST)
+        {
+            for record in records.iter().filter(|record| !handed::lists(&page, record)) {
+                self.problem(format!("{TRANSFER} lists clip {} otherwise than its record", record.record_id));
             }
         }
         if self.digests.contains_key(CATALOGUE)
