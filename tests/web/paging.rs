@@ -29,6 +29,7 @@ async fn a_list_that_is_longer_than_its_page_says_so_and_goes_on() {
         ("/registers", 1),
         ("/registers/officer?find=a%26b", 1),
         ("/review", 1),
+        ("/rosters", 1),
         ("/sampling?period=2026-06&unit=-", 1),
     ] {
         let next = next_pages(&visit.get(page).await.text());
@@ -60,6 +61,7 @@ async fn programs_read_lists_in_pages() {
         ("/api/v1/registers", "next"),
         ("/api/v1/registers/officer", "next"),
         ("/api/v1/reviews", "next"),
+        ("/api/v1/roster", "next"),
         ("/api/v1/samples", "next"),
         ("/api/v1/alarms", "next"),
     ] {
