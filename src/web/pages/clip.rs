@@ -235,7 +235,7 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     // Seeing its record is one right, watching it is another: a player could not ask for the reason.
     let asking = purpose::missing(site, visitor, Action::PlayClip, clip).await?;
     let mut shown = clip_page(&c, &view, &kept, &derived, asking.as_ref(), after);
-    if shown.has_bytes && routes::shows(site, visitor, Action::PlayClip, clip).await? {
+    if shown.has_bytes && shown.question.is_none() && routes::shows(site, visitor, Action::PlayClip, clip).await? {
         let newest = site.pages.office().premises().verifying(clip);
         shown.verify = Some(present::verify::block(clip.to_string(), newest.as_ref(), &c));
     }
