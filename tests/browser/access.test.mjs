@@ -65,8 +65,9 @@ test('the administrator signs in without a script, makes an officer, and sees no
   await page.getByRole('heading', { name: '请先修改口令' }).waitFor();
   await choosePassword(page, first);
   await page.getByRole('link', { name: '账号', exact: true }).click();
-  await page.locator('.panel.new summary').click();
-  const form = page.locator('.panel.new form');
+  const panel = page.locator('.panel.new', { hasText: '新建账号' });
+  await panel.locator('summary').click();
+  const form = panel.locator('form');
   await form.locator('[name=login]').fill('jia');
   await form.locator('[name=label]').fill('甲某');
   await form.locator('[name=officer]').fill('采集人甲');

@@ -253,7 +253,6 @@ fn a_case_goes_to_the_archive_takes_no_changes_and_is_opened_again_by_two() {
     let signed = filed["signed"].clone();
     let sha256 = signed["sha256"].as_str().unwrap().to_owned();
     assert_eq!((&signed["altered"], signed["report"]["compared"].as_array().map(Vec::len)), (&false.into(), Some(2)));
-    assert_eq!(signed["report"]["remarks"][0]["what"], "unplayable", "{signed}");
     let entry = station.one(
         "SELECT CAST(bytes AS TEXT) FROM log_entry WHERE seq = CAST(?1 AS INTEGER)",
         &[&signed["log_seq"].to_string()],
@@ -598,7 +597,8 @@ fn a_case_whose_footage_is_not_what_was_sealed_is_not_signed() {
     station.json(["case", "file", "bind", CASE, "--code", "A-1", "--term", "30年"]);
     station.until("no gap is left", |s| whats(&s.json(["case", "file", "check", CASE])).is_empty());
 
-    // It was the same a moment ago; it is compared anew, and is not any more.
+    // It was the same a moment ago; it is compared anew, and is not any more. A recorder that were still there would give it again.
+    station.undock("a");
     let master = station.masters().remove(0);
     fs::set_permissions(&master, fs::Permissions::from_mode(0o600)).unwrap();
     let mut bytes = fs::read(&master).unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Parts, SLOW_BEAT};
+use crate::config::{Destination, Settings};
 use crate::deliver::pace::Ceilings;
 use crate::deliver::uplink::{Uplink, UplinkOptions, UplinkParts};
 use crate::intake::Prober;
@@ -32,22 +33,11 @@ pub(super) fn start(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             Ok(())
         }
     });
-    let upload = &parts.settings.upload;
-    let ceilings = Ceilings::new(Arc::clone(&parts.clock), parts.settings.station.zone.clone(), upload.limit.clone());
+    let settings = &parts.settings;
+    let ceilings =
+        Ceilings::new(Arc::clone(&parts.clock), settings.station.zone.clone(), settings.upload.limit.clone());
     for ((dest, welcome), written) in parts.remotes.iter().zip(&parts.welcomes).zip(&parts.settings.destinations) {
-        let options = UplinkOptions {
-            station: parts.settings.station.id.clone(),
-            clips_in_flight: upload.clips_in_flight,
-            parts_in_flight: written.parts_in_flight,
-            retry_min_ms: upload.retry_min.as_millis() as i64,
-            retry_max_ms: upload.retry_max.as_millis() as i64,
-            max_sensitivity: written.max_sensitivity,
-            default_sensitivity: parts.settings.casework.default_sensitivity,
-            initial_lock_days: written.initial_lock_days,
-            log_lock_days: parts.settings.custody.log_lock_days(written.initial_lock_days),
-            order: upload.order.clone(),
-            instant: upload.instant,
-        };
+        let options = options(&parts.settings, written);
         let shared = UplinkParts {
             store: parts.store.clone(),
             vault: parts.vault.clone(),
@@ -67,5 +57,23 @@ pub(super) fn start(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                 Ok(())
             }
         });
+    }
+}
+
+/// How one destination is sent to.
+fn options(settings: &Settings, written: &Destination) -> UplinkOptions {
+    let upload = &settings.upload;
+    UplinkOptions {
+        station: settings.station.id.clone(),
+        clips_in_flight: upload.clips_in_flight,
+        parts_in_flight: written.parts_in_flight,
+        retry_min_ms: upload.retry_min.as_millis() as i64,
+        retry_max_ms: upload.retry_max.as_millis() as i64,
+        max_sensitivity: written.max_sensitivity,
+        default_sensitivity: settings.casework.default_sensitivity,
+        initial_lock_days: written.initial_lock_days,
+        log_lock_days: settings.custody.log_lock_days(written.initial_lock_days),
+        order: upload.order.clone(),
+        instant: upload.instant,
     }
 }
