@@ -180,12 +180,18 @@ fn registers_rules_and_the_desk_are_shown_to_nobody_unseen() {
     let lock = File::options().write(true).open(station.path("state/evidock.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let before = count(&station);
-    for (verb, _) in shown {
-        let output = station.evidock(verb.iter().copied());
-        let error = text(&output.stderr);
-        assert!(output.status.code() == Some(5) && output.stdout.is_empty(), "{verb:?}: {error}");
-        assert!(error.contains("nothing is shown"), "{verb:?}: {error}");
-    }
+    // Each waits for the lock for a while.
+    std::thread::scope(|all| {
+        for (verb, _) in shown {
+            let station = &station;
+            all.spawn(move || {
+                let output = station.evidock(verb.iter().copied());
+                let error = text(&output.stderr);
+                assert!(output.status.code() == Some(5) && output.stdout.is_empty(), "{verb:?}: {error}");
+                assert!(error.contains("nothing is shown"), "{verb:?}: {error}");
+            });
+        }
+    });
     assert_eq!(count(&station), before);
 }
 
