@@ -1,4 +1,4 @@
-//! How sentences with parameters are kept in both languages: [`sentences!`] makes an enum of them, one variant a sentence,
+//! How sentences with parameters are kept in both languages: `sentences!` makes an enum of them, one variant a sentence,
 //! whose fields are what it carries. A sentence that lacks a language, or a parameter, does not compile.
 
 use std::borrow::Cow;

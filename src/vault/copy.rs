@@ -6,7 +6,7 @@
 //! from the last durable report: the prefix on our disk is hashed again and must equal what was reported,
 //! so that a torn write after a power cut is never taken for footage.
 //!
-//! The order of all this stands here and nowhere else; [`lanes`] only hash, [`fill`] only reads.
+//! The order of all this stands here and nowhere else; [`lanes`] only hash, [`mod@fill`] only reads.
 
 mod fill;
 mod lanes;

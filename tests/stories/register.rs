@@ -102,7 +102,7 @@ fn a_clip_is_whose_the_recorder_was_when_it_was_captured() {
 fn devices_are_let_in_kept_out_and_taken_out_of_use() {
     let mut station = Station::running("");
     let list = station.json(["recorders", "list"]);
-    assert_eq!(list, json!({ "at_the_gate": [], "devices": [] }));
+    assert_eq!(list, json!({ "at_the_gate": [], "devices": [], "marked": [] }));
     let (_, said) = station.refused(3, ["recorders", "approve", "3号口"]);
     assert!(said.contains("recorders list"), "{said}");
 
@@ -157,7 +157,7 @@ fn a_recorder_of_any_kind_is_given_away_and_nothing_that_is_out_of_use_goes_out(
     station.json(["desk", "issue", "36NCC009911", "张三"]);
     let told = station.json(["recorders", "repair", "３６ncc009911", "--reason", "按键失灵"]);
     assert_eq!((&told["device"], &told["state"]), (&"36NCC009911".into(), &"in_repair".into()));
-    let (_, error) = station.refused(1, ["recorders", "repair", "36NCC009999"]);
+    let (_, error) = station.refused(3, ["recorders", "repair", "36NCC009999"]);
     assert!(error.contains("36NCC009999"), "{error}");
     let (_, error) = station.refused(1, ["recorders", "refuse", "36NCC009911"]);
     assert!(error.contains("retire it"), "{error}");
