@@ -71,6 +71,12 @@ impl Reader<'_> {
             // Nobody counts what stands there of one unit; how fast it grows is told all the same.
             forecast.months.clear();
         }
+        let mut known = units.names();
+        if !all_of_it(&ask.within) {
+            // Whoever sees the clips of one unit chooses among units whose clips they see.
+            let (_, seen, _) = lines(&groups, &units, None, None);
+            known.retain(|unit| seen.iter().any(|line| line.name.as_ref() == Some(unit)));
+        }
         let mut kinds = self.kinds_known()?;
         kinds.extend(groups.into_iter().filter_map(|g| g.kind));
         kinds.sort_unstable();
@@ -87,7 +93,7 @@ impl Reader<'_> {
             overdue,
             growth,
             forecast,
-            known: (units.names(), kinds),
+            known: (known, kinds),
             made: UtcMs(ask.now_ms),
         })
     }

@@ -147,6 +147,7 @@ fn what_was_captured_today_is_found_played_and_put_first_before_it_is_sent() {
 
     // The way is free: the wish goes before what else the queue goes by.
     fs::remove_file(station.path("nas")).unwrap();
+    station.json(["retry", "nas"]);
     station.until_proven(2);
     let arrived = |clip: &str| {
         let master = station.path(format!("nas/v1/test-01/clips/{clip}/master"));
