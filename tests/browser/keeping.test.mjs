@@ -154,7 +154,8 @@ test('a case is closed, bound, checked and filed, and takes no changes then', { 
   assert.ok(await compared.locator('tbody tr').count() > 0);
   assert.equal(await compared.locator('tbody .pill').first().innerText(), '一致');
   await page.getByRole('button', { name: '重新比对' }).click();
-  await compared.getByText('比对完成').waitFor({ timeout: 30_000 });
+  for (const end = Date.now() + 30_000; Date.now() < end && await compared.getByText('比对完成').count() === 0;) await page.reload();
+  assert.equal(await compared.getByText('比对完成').count(), 1);
   for (const end = Date.now() + 30_000; Date.now() < end && await page.locator('#h-check ~ ul .chip').count() > 0;) await page.reload();
   await everyLook([`${at}/filing`], 'bound');
   await page.locator('[name=opinion]').fill('四性检测通过');
