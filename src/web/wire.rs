@@ -98,12 +98,13 @@ impl RawClipsQuery {
                 taken: read(text(self.taken), |v| Period::parse(v).ok(), "taken = 2026-06 | 2026-Q2 | ...")?,
             },
             after: text(self.after),
-            limit: read(
-                text(self.limit),
-                |v| v.parse().ok().filter(|n| (1..=MOST_ROWS).contains(n)),
-                "limit = 1 ... 200",
-            )?
-            .unwrap_or(limit),
+            // No form has it: whoever names it means a number.
+            limit: match self.limit.as_deref().map(str::trim) {
+                None => limit,
+                Some(said) => said.parse().ok().filter(|n| (1..=MOST_ROWS).contains(n)).ok_or_else(|| {
+                    Trouble::Invalid(Why::Unfit { name: said.to_owned(), right: "limit = 1 ... 200".to_owned() })
+                })?,
+            },
         })
     }
 }
@@ -517,11 +518,16 @@ mod tests {
             limit: Some(limit.into()),
             ..RawClipsQuery::default()
         };
-        let q = raw("proven", "2026-06-19", "").resolve(50).unwrap();
+        let q = raw("proven", "2026-06-19", "50").resolve(20).unwrap();
         assert_eq!((q.state, q.limit), (Some(ClipState::Proven), 50));
-        for bad in
-            [raw("gone", "", ""), raw("", "19.6.2026", ""), raw("", "", "0"), raw("", "", "201"), raw("", "", "-1")]
-        {
+        for bad in [
+            raw("gone", "", ""),
+            raw("", "19.6.2026", ""),
+            raw("", "", ""),
+            raw("", "", "0"),
+            raw("", "", "201"),
+            raw("", "", "-1"),
+        ] {
             assert!(matches!(bad.resolve(50), Err(Trouble::Invalid(why)) if why.to_string().contains('=')));
         }
     }
