@@ -144,6 +144,8 @@ async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     }
     assert!(!filed.contains("/compare\""), "what is filed is not compared again");
     assert!(gaps.contains("2/3") && gaps.contains("正在比对") && gaps.contains("待比对") && gaps.contains("不一致"));
+    let lines = gaps.split("class=\"rows printed compared\"").nth(1).unwrap_or_default();
+    assert!(lines.contains("本机文件：不一致"), "{lines}");
     let printed = Visit::to(Scene::Busy).get(&format!("/cases/{}/filing/report", encoded(CASE))).await;
     assert!(printed.status.is_success() && printed.text().contains("归档人"), "{}", printed.text());
     let none = Visit::to(Scene::Overloaded).get(&format!("/cases/{}/filing/report", encoded(CASE))).await;

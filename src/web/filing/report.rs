@@ -13,6 +13,7 @@ use super::{GapLine, gap, read};
 use crate::domain::filing::{Aspect, ClipCompared, Outcome, Report};
 use crate::domain::ids::ClipId;
 use crate::domain::time::UtcMs;
+use crate::domain::words::Lang;
 use crate::store::{FilingProgress, FilingRow, Signed};
 use crate::web::keeping::actor;
 use crate::web::present::clips::Pill;
@@ -42,7 +43,30 @@ fn compared_line(clip: ClipId, compared: &ClipCompared, c: &Ctx) -> ComparedLine
         pill,
         at: Some(c.stamp(UtcMs(compared.at_ms))),
         cloud: compared.cloud.as_ref().map(|d| (d.place.clone(), c.stamp(UtcMs(d.at_ms)))),
-        detail: compared.detail.clone().unwrap_or_default(),
+        detail: detail(compared, c),
+    }
+}
+
+/// What is not as it was sealed; where that is said of a copy alone, in the words of whoever compared it.
+fn detail(compared: &ClipCompared, c: &Ctx) -> String {
+    let w = c.w;
+    let looked =
+        [(w.verify_here(), &compared.local), (w.verify_log(), &compared.log), (w.verify_record(), &compared.record)];
+    let wrong: Vec<String> = looked
+        .into_iter()
+        .filter(|(_, word)| !matches!(word.as_str(), "same" | "evicted" | "none"))
+        .map(|(what, word)| match w.lang {
+            Lang::Zh => format!("{what}：{}", w.compared(word)),
+            Lang::En => format!("{what} {}", w.compared(word)),
+        })
+        .collect();
+    match (&compared.detail, wrong.is_empty()) {
+        (Some(said), true) => format!("“{said}”"),
+        (None, true) => String::new(),
+        (_, false) => wrong.join(match w.lang {
+            Lang::Zh => "；",
+            Lang::En => "; ",
+        }),
     }
 }
 
