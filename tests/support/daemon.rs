@@ -146,18 +146,32 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// The daemon's own process: what was started, or the one child of its tracer.
+    ///
+    /// A tracer that starts first tries its means on children of its own, which end at once, and its child is a
+    /// copy of itself until it runs the program: neither counts.
+    fn process(&self) -> Option<u32> {
+        let started = self.child.id();
+        if !self.traced {
+            return Some(started);
+        }
+        let children = fs::read_to_string(format!("/proc/{started}/task/{started}/children")).unwrap_or_default();
+        let child: u32 = children.trim().parse().ok()?;
+        let program = fs::read_link(format!("/proc/{child}/exe")).ok()?;
+        program.ends_with("evidock").then_some(child)
+    }
+
     /// SIGTERM to the daemon itself, not to its tracer; waits for its end.
     pub fn stop(mut self) {
-        let started = self.child.id();
-        let children = fs::read_to_string(format!("/proc/{started}/task/{started}/children")).unwrap();
-        let id = if self.traced { children.trim().parse().expect("a tracer has one child") } else { started };
-        let process = rustix::process::Pid::from_raw(id as i32).unwrap();
         // Where an earlier run left nothing to do, this one may be asked before it listens for being asked.
         let end = monotonic() + Duration::from_secs(30);
-        while !catches_term(id) {
+        let process = loop {
+            if let Some(id) = self.process().filter(|id| catches_term(*id)) {
+                break rustix::process::Pid::from_raw(id as i32).unwrap();
+            }
             assert!(monotonic() < end, "the daemon does not listen to SIGTERM:\n{}", self.places.last_words());
             std::thread::sleep(Duration::from_millis(5));
-        }
+        };
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "an orderly stop ended with {status}:\n{}", self.places.last_words());
