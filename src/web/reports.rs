@@ -100,6 +100,7 @@ struct ReportPage<'a> {
     query: String,
     forms: Vec<(String, String)>,
     made: Stamp,
+    self_href: String,
 }
 
 /// Options of a choice: value, label, and whether it is the one.
@@ -124,12 +125,12 @@ async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Query
         logged(&site, &visitor, "report", &query).await?;
         let c = site.ctx(&visitor, Nav::Reports).await?;
         let v = site.pages.report(&query, &visitor.who.within(Action::ListClips)).await?;
-        Ok(Html(page_of(&v, &query, &c).render()?).into_response())
+        Ok(Html(page_of(&v, &query, visitor.part_href(), &c).render()?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
 
-fn page_of<'a>(v: &ReportView, query: &ReportQuery, c: &'a Ctx) -> ReportPage<'a> {
+fn page_of<'a>(v: &ReportView, query: &ReportQuery, self_href: String, c: &'a Ctx) -> ReportPage<'a> {
     let (w, o) = (c.w, c.w.oversight());
     let report = &v.report;
     let gaps_note = match &report.gaps {
@@ -167,6 +168,7 @@ fn page_of<'a>(v: &ReportView, query: &ReportQuery, c: &'a Ctx) -> ReportPage<'a
             })
             .collect(),
         made: c.stamp(report.made),
+        self_href,
         c,
     }
 }

@@ -108,6 +108,7 @@ struct ListPage<'a> {
     c: &'a Ctx,
     cases: Vec<(String, String)>,
     next: Option<String>,
+    self_href: String,
 }
 
 async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<AfterQuery>) -> Response {
@@ -117,7 +118,7 @@ async fn list(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<A
         let sent = site.pages.sent_cases(&visitor.who.within(Action::SeeReview), q.place()).await?;
         let cases = sent.numbers.into_iter().map(|n| (href(&n), n)).collect();
         let next = sent.next.map(|next| paging::href("/review", &[], &next));
-        Ok(Html(ListPage { c: &c, cases, next }.render()?).into_response())
+        Ok(Html(ListPage { c: &c, cases, next, self_href: visitor.part_href() }.render()?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }

@@ -96,6 +96,51 @@ test('a clip is verified in front of whoever asks', { timeout: 90_000 }, async (
   await page.context().close();
 });
 
+test('reports, samples and reviews show what others did', { timeout: 120_000 }, async () => {
+  const api = async (path, body) => {
+    const answer = await fetch(station.url + path, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${path}: ${await answer.text()}`);
+    return answer.json();
+  };
+  const { items } = await (await fetch(`${station.url}/api/v1/clips`)).json();
+  const period = items.map((clip) => clip.captured_at).filter(Boolean).sort()[0].slice(0, 7);
+  const paths = [`/reports?period=${period}`, `/sampling?period=${period}`, '/review'];
+  const [report, samples, reviews] = await Promise.all(paths.map(async (path) => {
+    const page = await open(chrome);
+    await page.goto(station.url + path);
+    await page.evaluate(() => { window.neverReloaded = true; });
+    return page;
+  }));
+  const shares = await report.locator('#live .shares').innerText();
+
+  await api('/api/v1/samples', { period, count: 2 });
+  await samples.locator('#live a[href^="/sampling/"]').first().waitFor({ timeout: 30_000 });
+  assert.match(await samples.locator('#live').getAttribute('hx-get'), /period=/, 'what it was narrowed to holds');
+  await samples.locator('#live a[href^="/sampling/"]').first().click();
+  await samples.locator('.sampled > li').first().waitFor();
+  const one = new URL(samples.url()).pathname;
+  await samples.evaluate(() => { window.neverReloaded = true; });
+  const form = samples.locator('.sampled > li').first();
+  const points = await form.locator('fieldset').count();
+  await api(`/api/v1${one.replace('/sampling', '/samples')}/1/judgement`, { points: Array(points).fill('yes'), words: '规范', due: null });
+  await form.getByText('规范').waitFor({ timeout: 30_000 });
+
+  const number = encodeURIComponent('赵卫罚〔2026〕12号');
+  await api(`/api/v1/cases/${number}/review`, { until: '2027-01-01' });
+  await reviews.locator('#live a.caselink', { hasText: '赵卫罚〔2026〕12号' }).waitFor({ timeout: 30_000 });
+
+  // A report is added up at most twice a minute.
+  await station.dock('dsj', 'bay-4', '--device', '36NCC000004', '--clips', '3');
+  await report.waitForFunction((was) => document.querySelector('#live .shares').innerText !== was, shares, { timeout: 60_000 });
+  for (const page of [report, samples, reviews]) {
+    assert.equal(await page.evaluate(() => window.neverReloaded), true);
+    assert.deepEqual(page.complaints, []);
+    await page.context().close();
+  }
+});
+
 test('every page says when the station cannot be reached', { timeout: 120_000 }, async () => {
   const pages = await Promise.all(['/triage', '/reports', '/keeping', '/desk', '/sampling', '/review'].map(async (at) => {
     const page = await open(chrome);

@@ -45,6 +45,7 @@ struct RankLine {
 struct ListPage<'a> {
     c: &'a Ctx,
     refusal: Option<String>,
+    self_href: String,
     month: String,
     period: Option<String>,
     units: Vec<String>,
@@ -87,7 +88,12 @@ fn pairs(period: Option<Period>, unit: Option<&str>) -> Vec<String> {
     [period, unit].into_iter().flatten().collect()
 }
 
-fn list_page<'a>(v: SamplesView, asked: &SamplesQuery, refusal: Option<String>, c: &'a Ctx) -> ListPage<'a> {
+fn list_page<'a>(
+    v: SamplesView,
+    asked: &SamplesQuery,
+    (refusal, self_href): (Option<String>, String),
+    c: &'a Ctx,
+) -> ListPage<'a> {
     let period = asked.period;
     let ranks = v.ranks.iter().map(|r| rank_line(r, &v, asked, c)).collect();
     let next = v.next.as_deref().map(|n| paging::href("/sampling", &pairs(period, asked.unit.as_deref()), n));
@@ -117,6 +123,7 @@ fn list_page<'a>(v: SamplesView, asked: &SamplesQuery, refusal: Option<String>, 
         .collect();
     ListPage {
         refusal,
+        self_href,
         month: Period::month_of(today).to_string(),
         period: period.map(|p| p.to_string()),
         units: v.units,
@@ -135,10 +142,12 @@ async fn show_list(
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
     site.log_access(visitor, Access { what: "list", terms: Some("samples"), ..Access::default() }).await?;
-    let visitor = Visitor { path: "/sampling".to_owned(), ..visitor.clone() };
+    // The page belongs to the list, not to a form's address.
+    let path = if visitor.safe { visitor.path.clone() } else { "/sampling".to_owned() };
+    let visitor = Visitor { path, ..visitor.clone() };
     let c = site.ctx(&visitor, Nav::Sampling).await?;
     let v = site.pages.samples(asked, &visitor.who.within(Action::SeeSamples)).await?;
-    Ok(Html(list_page(v, asked, refusal, &c).render()?).into_response())
+    Ok(Html(list_page(v, asked, (refusal, visitor.part_href()), &c).render()?).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
