@@ -549,7 +549,7 @@ pub enum Request {
     LogRefusal {
         /// The action, by its word.
         action: String,
-        /// Why not: `role`, `not_theirs`, `sensitivity`, `purpose`, `scope`.
+        /// Why not: `role`, `not_theirs`, `sensitivity`, `purpose`, `scope`, `isolated`.
         why: String,
         /// The clip, if one.
         #[serde(default)]
@@ -577,7 +577,7 @@ impl Request {
     /// Kinds of access that [`Request::LogAccess`] may tell.
     pub const ACCESSES: [&'static str; 6] = ["find", "show", "search", "list", "log", "room"];
     /// Reasons that [`Request::LogRefusal`] may tell.
-    pub const REFUSALS: [&'static str; 5] = ["role", "not_theirs", "sensitivity", "purpose", "scope"];
+    pub const REFUSALS: [&'static str; 6] = ["role", "not_theirs", "sensitivity", "purpose", "scope", "isolated"];
     /// Kinds of derived files that [`Request::NoteDerived`] may tell.
     pub const DERIVED: [&'static str; 1] = ["sheet"];
     /// Kinds of viewing that [`Request::BeginView`] may tell.

@@ -326,6 +326,8 @@ kinds! {
     KeyRotated => "log.key",
     /// Facts of clips are about to be written into a file for a front-end machine.
     ExchangeGiven => "access.exchange",
+    /// Facts of clips are about to be sent to another system (`[[webhook]]`).
+    RecordsTold => "access.webhook",
     /// Somebody said that they know of an alarm.
     AlarmAcknowledged => "station.alarm_acknowledged",
     /// How the signing key is kept changed.

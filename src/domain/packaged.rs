@@ -164,6 +164,7 @@ impl EventKind {
             | Self::Restored
             | Self::Superseded
             | Self::ExchangeGiven
+            | Self::RecordsTold
             | Self::AlarmAcknowledged
             | Self::WitnessRefused
             | Self::WatchRefused

@@ -20,7 +20,8 @@ pub mod registers;
 pub mod rosters;
 
 use super::routes::Routes;
-use super::site::ReadError;
+use super::site::{Access, ReadError, Site, Visitor};
+use super::trouble::Trouble;
 use super::view::office::{
     DestinationFacts, Done, EntriesView, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView,
     RostersView, Scanned,
@@ -36,6 +37,11 @@ pub fn routes(r: Routes) -> Routes {
     [admin::routes, recorders::routes, desk::routes, registers::routes, rosters::routes, parties::routes, bulk::routes]
         .into_iter()
         .fold(r, |all, some: fn(Routes) -> Routes| some(all))
+}
+
+/// Stores that a list of the office is looked at, before anything of it is answered.
+async fn listed(site: &Site, visitor: &Visitor, what: &str) -> Result<(), Trouble> {
+    site.log_access(visitor, Access { what: "list", terms: Some(what), ..Access::default() }).await
 }
 
 /// Reading, as these pages need it. Bound to the store; tests have a form with fixed facts.

@@ -383,10 +383,16 @@ impl Site {
 
     /// What is isolated as suspected classified is told to nobody, at whatever address: not its record, its log or what was
     /// derived of it.
-    pub async fn not_isolated(&self, clip: ClipId) -> Result<(), Trouble> {
+    pub async fn not_isolated(&self, visitor: &Visitor, clip: ClipId) -> Result<(), Trouble> {
         // Whoever asks: nobody is shown it.
         let standing = self.pages.standing(clip, 0).await?.ok_or(Trouble::NoClip)?;
-        if standing.isolated { Err(Trouble::Isolated) } else { Ok(()) }
+        if standing.isolated { Err(self.isolated(visitor, Action::ShowClip, clip).await) } else { Ok(()) }
+    }
+
+    /// What is told to whoever asks for such a clip all the same; the log tells that they did.
+    pub async fn isolated(&self, visitor: &Visitor, action: Action, clip: ClipId) -> Trouble {
+        self.log_refusal(visitor, action, "isolated", Some(clip)).await;
+        Trouble::Isolated
     }
 
     /// Asks the daemon; a refusal is trouble.

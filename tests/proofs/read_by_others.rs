@@ -67,7 +67,12 @@ fn a_clip_that_nobody_knows_and_a_text_that_is_none() {
 #[test]
 fn go_reads_the_tiles_in_the_bucket_and_checks_every_entry() {
     let far = far();
-    let mut station = Station::running(&format!("{QUICK}{}", folder_at("cloud", far.path())));
+    let plain = self::far();
+    let mut station = Station::running(&format!(
+        "{QUICK}{}log_entries = true\n{}",
+        folder_at("cloud", far.path()),
+        folder_at("plain", plain.path())
+    ));
     take_in(&mut station, 2);
     let tiles = far.path().join("v1/test-01/log/tiles/0001");
     let keys = station.path("state/log.key.pub");
@@ -86,7 +91,7 @@ fn go_reads_the_tiles_in_the_bucket_and_checks_every_entry() {
                 "SELECT t.size = (SELECT size FROM checkpoint ORDER BY checkpoint_id DESC LIMIT 1) FROM tiles_at t",
                 &[],
             );
-            at == [["1"]]
+            at == [["1"], ["1"]]
         });
         let head = station.json(["log", "checkpoint"]);
         let note = file(&station, "head", head["note"].as_str().unwrap());
@@ -103,6 +108,10 @@ fn go_reads_the_tiles_in_the_bucket_and_checks_every_entry() {
         let forged = ["consistency".to_owned(), format!("{old}:{new_root}"), format!("{new}:{new_root}")];
         assert!(oracle(forged.into_iter().chain(proof)).is_err());
     }
+    // Who did what stays on the box where nobody asked for it elsewhere; the tree is there.
+    let elsewhere = plain.path().join("v1/test-01/log/tiles/0001/tile");
+    assert!(elsewhere.join("0").is_dir() && !elsewhere.join("entries").exists());
+    assert!(tiles.join("tile/entries").is_dir());
     // A bundle with another byte, and a tile with another hash.
     let note = station.path("head");
     for name in ["tile/entries/000", "tile/0/000"] {

@@ -588,6 +588,7 @@ impl Words {
             EventKind::Superseded => ("本站已在别处恢复", "The station goes on elsewhere"),
             EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
             EventKind::ExchangeGiven => ("向前置机交换文件", "Facts were written for a front-end machine"),
+            EventKind::RecordsTold => ("向其他系统推送数据", "Facts were sent to another system"),
             EventKind::AlarmAcknowledged => ("知悉告警", "An alarm was acknowledged"),
             EventKind::KeyProtected => ("签名密钥保管方式变更", "How the signing key is kept changed"),
             EventKind::Sm2Key => {

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::admin::{TriedLine, figures, tried_line};
+use super::listed;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::office::{RegisterColumn, ToldLink};
@@ -120,6 +121,7 @@ async fn show(
     done: Option<String>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
+    listed(site, visitor, "register imports").await?;
     let c = site.ctx(visitor, Nav::Cases).await?;
     let (w, office) = (c.w, site.pages.office());
     let view = office.registers(after).await?;
@@ -496,6 +498,9 @@ pub(in crate::web) async fn list_registers(
     visitor: Visitor,
     Query(q): Query<AfterQuery>,
 ) -> Response {
+    if let Err(trouble) = listed(&site, &visitor, "register imports").await {
+        return trouble.problem(&visitor);
+    }
     match site.pages.office().registers(q.place()).await {
         Ok(view) => {
             let item = |i: crate::web::view::office::ImportView| ImportItem {

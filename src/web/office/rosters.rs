@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::listed;
 use super::registers::{DoneQuery, NameQuery, Outcome, UploadQuery, columns_line, mistakes, part_of_page};
 use crate::domain::command::Request;
 use crate::domain::rights::Action;
@@ -91,6 +92,7 @@ async fn show(
     done: Option<&'static str>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
+    listed(site, visitor, "roster imports").await?;
     let c = site.ctx(visitor, Nav::Cases).await?;
     let (w, office) = (c.w, site.pages.office());
     let line = |i: RosterView| RosterLine {
@@ -246,6 +248,9 @@ pub(in crate::web) async fn list_rosters(
     visitor: Visitor,
     Query(q): Query<AfterQuery>,
 ) -> Response {
+    if let Err(trouble) = listed(&site, &visitor, "roster imports").await {
+        return trouble.problem(&visitor);
+    }
     match site.pages.office().rosters(q.place()).await {
         Ok(view) => {
             let item = |i: RosterView| {

@@ -141,7 +141,7 @@ pub(in crate::web) async fn list_events(
         let before = number(q.place())?.map(u64::try_from).transpose();
         let before = before.map_err(|_| ReadError::Invalid(crate::domain::why::Why::PlaceInList {}))?;
         site.log_access(&visitor, Access { what: "log", clip: Some(clip), ..Access::default() }).await?;
-        site.not_isolated(clip).await?;
+        site.not_isolated(&visitor, clip).await?;
         let mut entries = site.pages.custody(clip, before, ENTRIES + 1).await?;
         let next = cut(&mut entries, ENTRIES, |e| e.seq.to_string());
         if !routes::shows(&site, &visitor, Action::SeeKeeping, clip).await? {
