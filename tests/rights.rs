@@ -26,6 +26,14 @@ case shows no more of it than its numbers, that clip, and what should be recorde
 case itself (party and cause by the register, holds, filing, opinions) is told to whom every clip is shown, to whom it stands
 sent, and whom the register names; where no register has it, to whom nothing of it is beyond these bounds.
 
+A list tells of a clip what its row on the page shows, and its label; its whole record is had by its id alone, with the right over
+that clip and its purpose. Who else looked at a clip stands in what happened to it for those who see who looked; everybody sees
+their own looks.
+
+For rooms, \"own\" and \"unit\" say that an officer named for what is recorded there now, or whoever began it, is the account, or that
+its officer is of its unit; what its clips say counts, too. Its case, officer, clip and still, and ending it, are for whom it is
+theirs. Everybody else with the right sees that the room is in use; where nothing is recorded, whoever may record begins.
+
 What takes two people takes them everywhere, or \"if configured\" where `[export] second_person` says so.
 
 The three administrative roles keep apart (三员分立): whoever is security auditor, system administrator or security

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use crate::config::{Settings, Stream, StreamMode};
 use crate::domain::error::chain;
 use crate::domain::event::Actor;
-use crate::domain::ids::StreamName;
+use crate::domain::ids::{RecordingId, StreamName};
 use crate::domain::ports::{Clock, MediaProbe};
 use crate::domain::stream::{Cause, Order, RecordingEnd};
 use crate::domain::timetable;
 use crate::intake::{FeedIntake, Intake};
 use crate::media::worker_environment;
-use crate::runtime::board::Board;
+use crate::runtime::board::{Board, Still};
 use crate::runtime::health::Health;
 use crate::runtime::supervise::{TaskContext, TaskResult};
 use crate::runtime::task;
@@ -34,6 +34,13 @@ const STILLS: usize = 16;
 /// How workers of streams are run here.
 pub fn program(state_dir: &Path) -> Program {
     Program { file: own_program(), env: worker_environment(state_dir) }
+}
+
+/// A key frame of which a still is to be made.
+struct KeyFrame {
+    stream: StreamName,
+    recording: RecordingId,
+    bytes: Bytes,
 }
 
 /// What the task needs.
@@ -108,7 +115,7 @@ pub async fn run(context: TaskContext, streams: Streams) -> TaskResult {
 }
 
 impl Streams {
-    fn room(&self, stream: &Stream, stills: tokio::sync::mpsc::Sender<(StreamName, Bytes)>) -> Room {
+    fn room(&self, stream: &Stream, stills: tokio::sync::mpsc::Sender<KeyFrame>) -> Room {
         let (intake, name) = (self.intake.clone(), stream.name.clone());
         Room {
             stream: stream.clone(),
@@ -118,8 +125,8 @@ impl Streams {
             health: self.health.clone(),
             clock: Arc::clone(&self.clock),
             // One that finds the queue full is not missed: the next one comes soon.
-            still: Arc::new(move |key| {
-                let _ = stills.try_send((name.clone(), key));
+            still: Arc::new(move |recording, key| {
+                let _ = stills.try_send(KeyFrame { stream: name.clone(), recording, bytes: key });
             }),
         }
     }
@@ -154,9 +161,9 @@ impl Streams {
     }
 
     /// Makes stills of key frames until no stream can bring one any more.
-    async fn stills(&self, mut keys: tokio::sync::mpsc::Receiver<(StreamName, Bytes)>) {
+    async fn stills(&self, mut keys: tokio::sync::mpsc::Receiver<KeyFrame>) {
         let dir = self.settings.station.state_dir.join("stills");
-        while let Some((name, key)) = keys.recv().await {
+        while let Some(KeyFrame { stream: name, recording, bytes: key }) = keys.recv().await {
             let path = dir.join(format!("{name}.mp4"));
             let written = path.clone();
             let dir = dir.clone();
@@ -166,8 +173,8 @@ impl Streams {
             }
             let made = self.probe.thumbnail(&path, self.settings.media.thumbnail_width_px).await;
             if let Ok(Some(jpeg)) = made {
-                let now_ms = self.clock.now().0;
-                self.board.stream(name.as_str(), |s| s.still = Some((now_ms, jpeg)));
+                let still = Still { recording: recording.to_string(), at_ms: self.clock.now().0, jpeg };
+                self.board.stream(name.as_str(), |s| s.still = Some(still));
             }
             remove(path).await;
         }

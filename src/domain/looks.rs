@@ -37,6 +37,12 @@ pub const KINDS: [EventKind; 10] = [
     EventKind::ExportContinued,
 ];
 
+/// Whether an entry tells that somebody looked, or wanted to: every access, those included that are no look at a case (a
+/// refusal, the end of a viewing), and what was derived. Of others it is told where that right is, and nowhere else.
+pub fn tells_who_looked(kind: EventKind) -> bool {
+    kind.as_str().starts_with("access.") || KINDS.contains(&kind)
+}
+
 /// What of a page loads by itself is no look of anybody's: stills in lists, and the strip below the player.
 pub const BY_ITSELF: [&str; 2] = ["thumbnail", "sheet"];
 
@@ -78,6 +84,17 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_is_a_look_tells_who_looked_and_what_was_done_to_a_clip_does_not() {
+        assert!(KINDS.iter().all(|kind| tells_who_looked(*kind)));
+        for kind in [EventKind::ViewEnded, EventKind::LogRead, EventKind::AccessRefused, EventKind::VerifyAsked] {
+            assert!(tells_who_looked(kind), "{kind:?}");
+        }
+        for kind in [EventKind::Sealed, EventKind::Annotated, EventKind::Linked, EventKind::Hold, EventKind::Proven] {
+            assert!(!tells_who_looked(kind), "{kind:?}");
+        }
+    }
 
     #[test]
     fn what_loads_by_itself_is_no_look() {

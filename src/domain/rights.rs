@@ -109,9 +109,10 @@ words! {
         FileCase => "file_case",
         /// Re-open a case that was filed.
         ReopenCase => "reopen_case",
-        /// Rooms that are recorded live, and their stills.
+        /// Rooms that are recorded live: which are in use; and of a recording over which the role has this right for which
+        /// case it is, who records, its clip and its still.
         SeeRooms => "see_rooms",
-        /// Start and stop recording a room.
+        /// Start recording a room; stop a recording over which the role has this right.
         RecordRoom => "record_room",
         /// Import a roster or a register: they say whose clips and cases are whose, so whoever does it sees all of them
         /// anyway.
@@ -296,8 +297,8 @@ table! {
     CloseCase: DepartmentHead Unit TradeSecret Free, Archivist All Minor Free;
     FileCase: Archivist All Minor Always;
     ReopenCase: DepartmentHead Unit TradeSecret Always, Archivist All Minor Always;
-    SeeRooms: Officer All Minor Free, DepartmentHead All Minor Free, Supervisor All Minor Free;
-    RecordRoom: Officer All Minor Free, DepartmentHead All Minor Free;
+    SeeRooms: Officer Own Minor Free, DepartmentHead Unit TradeSecret Labelled, Supervisor All Minor Always;
+    RecordRoom: Officer Own Minor Free, DepartmentHead Unit Minor Free;
     ImportRoster: Archivist All Minor Free;
     IssueRecorders: DepartmentHead All Minor Free, Archivist All Minor Free;
     KeepStation: SystemAdministrator All Minor Free;
@@ -612,7 +613,9 @@ mod tests {
                 || matches!(a.action, Action::SeeReports | Action::SeeLooks | Action::SeeSamples | Action::AnswerFinding)
                 || matches!(a.action, Action::SeeReview | Action::ReviewCase | Action::MarkCase)
                 // Asked about the case itself.
-                || a.action == Action::FileDocument;
+                || a.action == Action::FileDocument
+                // Asked about what is recorded in the room.
+                || matches!(a.action, Action::SeeRooms | Action::RecordRoom);
             assert!(
                 narrowed
                     || a.over == Over::All

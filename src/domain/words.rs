@@ -261,6 +261,8 @@ catalogue! {
     room_on_demand => "按需录制", "Recorded on demand";
     room_still => "摄像机画面", "Picture of the camera";
     room_no_still => "还没有画面", "No picture yet";
+    room_in_use => "使用中，录制内容不在您的范围内", "In use; what is recorded is not within your bounds";
+    room_say_why => "说明调阅目的后查看画面", "Say what you look for to see the picture";
     room_since => "开始时间", "Since";
     room_rate => "码率", "Bit rate";
     room_lost => "丢包", "Lost packets";

@@ -126,8 +126,19 @@ pub struct StreamNow {
     pub recording: Option<String>,
     /// The clip that grows.
     pub clip: Option<ClipId>,
-    /// The newest still picture, a JPEG, and when it was made.
-    pub still: Option<(i64, Bytes)>,
+    /// The newest still picture.
+    pub still: Option<Still>,
+}
+
+/// A still picture of a live stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Still {
+    /// The recording of which its key frame was: a room is somebody else's with the next one.
+    pub recording: String,
+    /// When it was made, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// The JPEG.
+    pub jpeg: Bytes,
 }
 
 /// Rates of the uplink, one slot a minute, newest last.

@@ -3,8 +3,9 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
-use crate::domain::event::{self, Draft, EventKind, Place};
+use crate::domain::event::{self, Actor, Draft, EventKind, Place};
 use crate::domain::ids::ClipId;
+use crate::domain::looks::tells_who_looked;
 use crate::domain::merkle::{self, Hash};
 use crate::domain::station_clock::Reading;
 use crate::domain::why::Why;
@@ -236,15 +237,27 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Entries about a clip below `before`, newest first, at most `limit`.
-    pub fn log_of_clip_before(&self, clip: ClipId, before: Option<u64>, limit: u32) -> Result<Vec<LogRow>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT seq, bytes FROM log_entry WHERE clip_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3",
-        )?;
+    /// Entries about a clip below `before`, newest first, at most `limit`; with `looks_of`, of those that tell who looked only
+    /// theirs and the daemon's own.
+    pub fn log_of_clip_before(
+        &self,
+        clip: ClipId,
+        before: Option<u64>,
+        limit: u32,
+        looks_of: Option<&Actor>,
+    ) -> Result<Vec<LogRow>> {
+        let kinds = EventKind::ALL.iter().filter(|kind| tells_who_looked(**kind)).map(|k| format!("'{}'", k.as_str()));
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT seq, bytes FROM log_entry WHERE clip_id = ?1 AND seq < ?2
+               AND (?4 IS NULL OR kind NOT IN ({})
+                 OR json_extract(CAST(bytes AS TEXT), '$.actor.kind') || ':' || json_extract(CAST(bytes AS TEXT), '$.actor.id') IN (?4, ?5))
+             ORDER BY seq DESC LIMIT ?3",
+            kinds.collect::<Vec<_>>().join(", ")
+        ))?;
         let below = before.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![clip.to_string(), below, limit], |r| {
-            Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? })
-        })?;
+        let said = |actor: &Actor| format!("{}:{}", actor.kind, actor.id);
+        let values = params![clip.to_string(), below, limit, looks_of.map(said), said(&Actor::daemon())];
+        let rows = statement.query_map(values, |r| Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? }))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 

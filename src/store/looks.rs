@@ -35,7 +35,40 @@ impl Reader<'_> {
 mod tests {
     use super::super::tests::fixture;
     use super::*;
-    use crate::domain::event::{Draft, EventKind};
+    use crate::domain::event::{Actor, Draft, EventKind};
+
+    #[test]
+    fn of_what_happened_to_a_clip_the_looks_of_others_are_left_out_and_nothing_else() {
+        let f = fixture();
+        let clip = ClipId::generate(1);
+        f.store
+            .write_blocking(move |tx| {
+                let of = |kind, account| Draft::by(kind, Actor::user(account), "web").clip(clip);
+                tx.log(&of(EventKind::Shown, 7))?;
+                tx.log(&of(EventKind::ViewBegun, 8))?;
+                tx.log(&of(EventKind::AccessRefused, 8))?;
+                tx.log(&of(EventKind::Annotated, 8))?;
+                tx.log(&Draft::daemon(EventKind::Verified).clip(clip))?;
+                tx.log(&of(EventKind::DerivedAsked, 8))
+            })
+            .unwrap();
+        let read = |before, limit, of: Option<i64>| {
+            let of = of.map(Actor::user);
+            let rows = f.store.read_blocking(|r| r.log_of_clip_before(clip, before, limit, of.as_ref())).unwrap();
+            let kind = |row: &LogRow| {
+                let value: serde_json::Value = serde_json::from_slice(&row.bytes).unwrap();
+                value["kind"].as_str().and_then(EventKind::parse).unwrap()
+            };
+            (rows.iter().map(kind).collect::<Vec<_>>(), rows.last().map(|row| row.seq))
+        };
+        assert_eq!(read(None, 20, None).0.len(), 6);
+        // A page is as long as it says, whatever others looked at between.
+        let (first, last) = read(None, 2, Some(7));
+        assert_eq!(first, [EventKind::Verified, EventKind::Annotated]);
+        assert_eq!(read(last, 2, Some(7)).0, [EventKind::Shown]);
+        assert_eq!(read(None, 20, Some(9)).0, [EventKind::Verified, EventKind::Annotated]);
+        assert_eq!(read(None, 20, Some(8)).0.len(), 5, "all but what 7 saw");
+    }
 
     #[test]
     fn looks_at_a_case_and_its_clips_newest_first_and_nothing_else() {

@@ -111,7 +111,7 @@ pub use outing::{Neighbour, OUTING_MS, OutingOf, outing, partners_among};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use proofs::{CosignatureRow, TimestampRow, WatchedRow};
 pub use queue::{DeliveryJob, DueQuery, PauseRow};
-pub use recordings::{NewRecording, RecordingRow, SegmentRow};
+pub use recordings::{NewRecording, RecordingRow, RecordingStanding, SegmentRow};
 pub use records::Policy;
 pub use register::DeviceRow;
 pub use registers::{CaseRecord, EntryRow, Import, ImportRow, ImportedAs, NewEntry, Undone};

@@ -1,5 +1,9 @@
 //! Recordings of live streams, the segments in which they lie, and what is missing in those.
 
+mod standing;
+
+pub use standing::RecordingStanding;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};

@@ -13,13 +13,14 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::asked::json;
+use super::listed::ListedClip;
 use super::media;
 use super::present::Nav;
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::case::CaseAnswer;
-use super::view::clips::ClipsQuery;
+use super::view::clips::{ClipRow, ClipsQuery};
 use super::wire::*;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
@@ -225,7 +226,11 @@ fn clip_id(id: &str) -> Result<ClipId, Trouble> {
     id.parse().map_err(|_| Trouble::NoClip)
 }
 
-/// Clips, newest capture first.
+fn listed(site: &Site, rows: Vec<ClipRow>) -> Vec<ListedClip> {
+    rows.into_iter().map(|row| ListedClip::of(row, &site.zone)).collect()
+}
+
+/// Clips, newest capture first, as the page's rows show them.
 #[utoipa::path(get, path = "/api/v1/clips", params(RawClipsQuery), responses(
     (status = 200, body = ClipPage), (status = 422, body = Problem), (status = 503, body = Problem)))]
 async fn list_clips(
@@ -242,8 +247,9 @@ async fn list_clips(
         let q = q.resolve(ROWS)?;
         let what = if q.is_filtered() { "search" } else { "list" };
         site.log_access(&visitor, Access { what, terms: Some(&q.to_query_string()), ..Access::default() }).await?;
-        let page = site.pages.records(&q, &visitor.who.within(Action::ListClips)).await?;
-        Ok(Json(ClipPage { items: page.items, next: page.next, total: page.total }).into_response())
+        let page = site.pages.clips(&q, &visitor.who.within(Action::ListClips)).await?;
+        let total = page.total.filter(|_| !page.more_than_total);
+        Ok(Json(ClipPage { items: listed(&site, page.rows), next: page.next, total }).into_response())
     };
     answered(&visitor, answer.await)
 }
@@ -367,7 +373,7 @@ async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
         let within = visitor.who.within(Action::FindCase);
         let CaseAnswer::Found(v) = site.pages.case(&number, &within).await? else { return Err(Trouble::NoCase) };
         let clips = ClipsQuery { case: Some(v.number.clone()), limit: MOST_ROWS, ..ClipsQuery::default() };
-        let page = site.pages.records(&clips, &within).await?;
+        let page = site.pages.clips(&clips, &within).await?;
         let case = CaseSummary {
             case_no: v.number,
             kind: v.kind,
@@ -379,7 +385,7 @@ async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
             incomplete: v.incomplete,
             size_bytes: v.bytes,
         };
-        let detail = CaseDetail { case, duration_ms: v.duration_ms, items: page.items, next: page.next };
+        let detail = CaseDetail { case, duration_ms: v.duration_ms, items: listed(&site, page.rows), next: page.next };
         Ok(Json(detail).into_response())
     };
     answered(&visitor, answer.await)

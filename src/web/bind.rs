@@ -21,7 +21,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::elsewhere::may_see;
-use super::site::{Media, MediaFile, Pages, Part, ReadError, RecordPage};
+use super::site::{Media, MediaFile, Pages, Part, ReadError};
 use super::view::Frame;
 use super::view::alarms::AlarmsView;
 use super::view::case::{CaseAnswer, CaseView, DocumentRow};
@@ -33,12 +33,14 @@ use super::view::log::{LogEntry, LogQuery};
 use super::view::rooms::RoomsView;
 use super::view::station::StationView;
 use super::view::triage::TriageView;
+use crate::access::Signed;
 use crate::config::Stream;
 use crate::domain::case_number::NumberRule;
 use crate::domain::clip::{ClipState, Local};
 use crate::domain::coverage::Allowed;
 use crate::domain::document::saved_name;
 use crate::domain::elsewhere::{AnswerElsewhere, CatalogueLine, Elsewhere};
+use crate::domain::event::Actor;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{
     BoxFuture, ClipBytes, Clock, Derive, DeriveError, Footage, FootageError, MediaHealth, Packages, PreviewPiece,
@@ -53,7 +55,8 @@ use crate::runtime::health::{Health, Level};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::task;
 use crate::store::{
-    CaseFigures, CaseSummary, ClipFilter, ClipStanding, CountedFilter, DerivativeRow, Policy, Reader, Store, StoreError,
+    CaseFigures, CaseSummary, ClipFilter, ClipStanding, CountedFilter, DerivativeRow, Policy, Reader,
+    RecordingStanding, Store, StoreError,
 };
 use crate::vault::Vault;
 
@@ -356,11 +359,18 @@ impl Pages for StationPages {
             let (filter, policy, filtered) = (self.filter(query, within)?, self.policy.clone(), query.is_filtered());
             self.read(move |r| {
                 let page = r.clips(&filter)?;
-                let rows = page
-                    .clips
-                    .iter()
-                    .map(|c| row(r, *c, &r.record(*c, &policy)?))
-                    .collect::<Result<Vec<_>, StoreError>>()?;
+                let case = match &filter.case_key {
+                    Some(key) => r.case_by_key(key)?.map(|case| case.case_id),
+                    None => None,
+                };
+                let listed = |clip: ClipId| {
+                    let record = r.record(clip, &policy)?;
+                    match case {
+                        Some(case) => row_of_case(r, clip, &record, case),
+                        None => row(r, clip, &record),
+                    }
+                };
+                let rows = page.clips.iter().map(|c| listed(*c)).collect::<Result<Vec<_>, StoreError>>()?;
                 Ok(ClipsView {
                     nothing_yet: rows.is_empty() && !filtered,
                     rows,
@@ -369,22 +379,6 @@ impl Pages for StationPages {
                     next: page.next,
                     back: page.back,
                 })
-            })
-            .await
-        })
-    }
-
-    fn records<'a>(
-        &'a self,
-        query: &'a ClipsQuery,
-        within: &'a Within,
-    ) -> BoxFuture<'a, Result<RecordPage, ReadError>> {
-        Box::pin(async move {
-            let (filter, policy) = (self.filter(query, within)?, self.policy.clone());
-            self.read(move |r| {
-                let page = r.clips(&filter)?;
-                let items = page.clips.iter().map(|c| r.record(*c, &policy)).collect::<Result<_, _>>()?;
-                Ok(RecordPage { items, next: page.next, total: page.counted_all.then_some(page.total) })
             })
             .await
         })
@@ -403,8 +397,9 @@ impl Pages for StationPages {
         clip: ClipId,
         before: Option<u64>,
         limit: u32,
+        looks_of: Option<Actor>,
     ) -> BoxFuture<'_, Result<Vec<CustodyEntry>, ReadError>> {
-        Box::pin(self.custody_entries(clip, before, limit))
+        Box::pin(self.custody_entries(clip, before, limit, looks_of))
     }
 
     fn office(&self) -> &dyn super::office::Office {
@@ -540,7 +535,15 @@ impl Pages for StationPages {
     }
 
     fn still<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {
-        Box::pin(async move { Ok(self.still_of(stream)) })
+        Box::pin(self.still_of(stream))
+    }
+
+    fn room_standing<'a>(
+        &'a self,
+        room: &'a str,
+        signed: &'a Signed,
+    ) -> BoxFuture<'a, Result<Option<RecordingStanding>, ReadError>> {
+        Box::pin(self.room_standing_of(room, signed))
     }
 
     fn log<'a>(&'a self, query: &'a LogQuery) -> BoxFuture<'a, Result<Vec<LogEntry>, ReadError>> {
@@ -631,6 +634,7 @@ fn row(r: &Reader<'_>, clip: ClipId, record: &Record) -> Result<ClipRow, StoreEr
         missing: REQUIRED.into_iter().filter(|name| record.missing.iter().any(|m| m == name)).collect(),
         elsewhere: None,
         document: record.document.as_ref().map(|d| d.kind.clone()),
+        sensitivity: record.sensitivity.clone(),
         part: None,
     })
 }

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::present::{Ctx, Nav, Stamp, case_href};
-use super::routes::{Need, Routes};
+use super::routes::{self, Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::case::CaseAnswer;
 use super::view::looks::{LookView, LooksView};
+use crate::domain::event::Actor;
+use crate::domain::ids::ClipId;
 use crate::domain::rights::Action;
 
 /// Looks on the page of the case.
@@ -55,6 +57,12 @@ pub struct LookBlock {
     pub href: String,
     /// There are more.
     pub more: bool,
+}
+
+/// Whose looks at a clip its custody tells them of: everybody's (`None`), or only their own.
+pub(super) async fn only_of(site: &Site, visitor: &Visitor, clip: ClipId) -> Result<Option<Actor>, Trouble> {
+    let all = routes::shows(site, visitor, Action::SeeLooks, clip).await?;
+    Ok((!all).then(|| visitor.caller.actor.clone()))
 }
 
 /// The first of them.

@@ -64,6 +64,7 @@ pub mod guests;
 pub mod hooks;
 pub mod keeping;
 pub mod lasting;
+pub mod listed;
 pub mod live;
 pub mod logs;
 pub mod looks;

@@ -14,6 +14,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::looks;
 use super::present::clip::EntryLine;
 use super::present::{self, Ctx, Nav};
 use super::routes::{self, Need, Routes};
@@ -62,6 +63,10 @@ async fn look(site: &Site, visitor: &Visitor, id: &str, seq: &str) -> Result<(Cl
     // Its entries tell why it was isolated, and what was said about it.
     site.not_isolated(visitor, clip).await?;
     let mut view = site.pages.proof(clip, seq).await?.ok_or(Trouble::NoPage)?;
+    // Its bytes tell from where they looked, too: what is in nobody's list for them is not there.
+    if looks::only_of(site, visitor, clip).await?.is_some_and(|mine| view.entry.is_look_of_another(&mine)) {
+        return Err(Trouble::NoPage);
+    }
     if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
         view.entry.without_keeping();
     }

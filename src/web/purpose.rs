@@ -136,6 +136,10 @@ pub(super) fn page(site: &Site, visitor: &Visitor, asking: &Asking) -> Result<Ht
 fn going_on(clip: &str, path: Option<&str>) -> String {
     let page = format!("/clips/{clip}");
     let Some(whole) = path else { return page };
+    // The still of a room is of the page of rooms.
+    if whole.starts_with("/rooms/") {
+        return "/rooms".to_owned();
+    }
     let (path, query) = whole.split_once('?').unwrap_or((whole, ""));
     let Some(of_clip) = path.strip_prefix(&page).and_then(|rest| rest.strip_prefix('/')) else {
         return whole.to_owned();
@@ -218,6 +222,7 @@ mod tests {
             (Some("/clips/7/preview/3"), "/clips/7"),
             (Some("/clips/7/thumbnail"), "/clips/7"),
             (Some("/clips/7/events/12"), "/clips/7/events/12"),
+            (Some("/rooms/room-1/still?at=7"), "/rooms"),
             (Some("/clips/77/media?download=1"), "/clips/77/media?download=1"),
         ] {
             assert_eq!(going_on("7", path), wanted, "{path:?}");

@@ -1,5 +1,7 @@
 //! Rooms that are recorded live: the page with its forms, the stills, and the API's part.
 
+mod theirs;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -22,17 +24,20 @@ use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::runtime::board::StreamState;
 
-/// The page, its forms, the API.
+pub(super) use theirs::admit;
+
+/// The page, its forms, the API. Whoever may see rooms sees which are in use; the rest is of whose the recording is.
 pub fn routes(r: Routes) -> Routes {
     let (see, record) = (Need::May(Action::SeeRooms), Need::May(Action::RecordRoom));
+    let (look, end) = (Need::Room(Action::SeeRooms), Need::Room(Action::RecordRoom));
     r.get("/rooms", see, rooms)
         .post("/rooms/{stream}/start", record, start)
-        .post("/rooms/{stream}/stop", record, stop)
-        .get("/rooms/{stream}/still", see, still)
+        .post("/rooms/{stream}/stop", end, stop)
+        .get("/rooms/{stream}/still", look, still)
         .get("/api/v1/rooms", see, list_rooms)
-        .get("/api/v1/rooms/{stream}/still", see, still)
+        .get("/api/v1/rooms/{stream}/still", look, still)
         .post("/api/v1/rooms/{stream}/start", record, start_room)
-        .post("/api/v1/rooms/{stream}/stop", record, stop_room)
+        .post("/api/v1/rooms/{stream}/stop", end, stop_room)
 }
 
 #[derive(Template)]
@@ -70,7 +75,7 @@ async fn page(
 ) -> Result<Response, Trouble> {
     looked(site, visitor).await?;
     let c = site.ctx(visitor, Nav::Rooms).await?;
-    let cards = present::rooms::cards(&site.pages.rooms().await?, &c);
+    let cards = present::rooms::cards(&theirs::seen(site, visitor).await?, &c);
     Ok(Html(RoomsPage { c: &c, cards, done, refusal, typed }.render()?).into_response())
 }
 
@@ -114,10 +119,10 @@ async fn stop(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Pat
     change(&site, &visitor, Request::StopRecording { room: stream }, "stopped", Asked::default()).await
 }
 
-/// The newest still of a room.
+/// The newest still of what is recorded in a room now, for whom the recording is theirs.
 #[utoipa::path(get, path = "/api/v1/rooms/{stream}/still", params(("stream" = String, Path, description = "The stream's name")),
-    responses((status = 200, content_type = "image/jpeg", description = "The still"), (status = 404, body = Problem),
-        (status = 503, body = Problem)))]
+    responses((status = 200, content_type = "image/jpeg", description = "The still"), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn still(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
     // A still shows who is in the room: one entry for each room, session and quarter of an hour.
     let look = Access { what: "room", terms: Some(&stream), ..Access::default() };
@@ -155,6 +160,9 @@ pub struct RoomNow {
     pub state: &'static str,
     /// Why it is not recorded although it should be.
     pub trouble: Option<String>,
+    /// What is recorded in it is the caller's to see. Where it is somebody else's, `recording_id`, `case_no`, `clip` and
+    /// `still_at` are null.
+    pub yours: bool,
     /// The recording that goes on.
     pub recording_id: Option<String>,
     /// Who asked for it: `person`, `schedule`, `always`.
@@ -194,7 +202,8 @@ impl From<&RoomView> for RoomNow {
                 StreamState::Waiting { words, .. } => Some(words.clone()),
                 _ => None,
             },
-            recording_id: recording.map(|r| r.id.clone()),
+            yours: room.theirs,
+            recording_id: recording.filter(|_| room.theirs).map(|r| r.id.clone()),
             cause: recording.map(|r| r.cause.as_str()),
             case_no: recording.and_then(|r| r.case_no.clone()),
             begun_at: recording.map(|r| r.begun.rfc3339()),
@@ -215,7 +224,7 @@ impl From<&RoomView> for RoomNow {
 pub(super) async fn list_rooms(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
     let answer = async {
         looked(&site, &visitor).await?;
-        let view = site.pages.rooms().await?;
+        let view = theirs::seen(&site, &visitor).await?;
         Ok(Json(Rooms { rooms: view.rooms.iter().map(RoomNow::from).collect() }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
@@ -239,9 +248,9 @@ pub(super) async fn start_room(
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
-/// Ends what a person began to record in a room.
+/// Ends what a person began to record in a room, for whom the recording is theirs.
 #[utoipa::path(post, path = "/api/v1/rooms/{stream}/stop", params(("stream" = String, Path, description = "The stream's name, or its room")),
-    responses((status = 200, description = "The recording", body = serde_json::Value),
+    responses((status = 200, description = "The recording", body = serde_json::Value), (status = 403, body = Problem),
         (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn stop_room(State(site): State<Arc<Site>>, visitor: Visitor, Path(stream): Path<String>) -> Response {
     match site.carry_out(&visitor.caller, Request::StopRecording { room: stream }).await {

@@ -53,6 +53,8 @@ pub enum Need {
     Over(Action),
     /// A right over the case `{number}` itself, which may be a new one: by whose it is, and to whom it stands sent.
     Case(Action),
+    /// A right over what is recorded in the room `{stream}` now.
+    Room(Action),
 }
 
 /// A route as declared.
@@ -221,26 +223,34 @@ async fn admit(site: &Site, need: Need, parts: &mut axum::http::request::Parts) 
         (_, Who::Signed { signed, .. }) => Arc::clone(signed),
     };
     let action = match need {
-        Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action) => action,
+        Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action) | Need::Room(action) => {
+            action
+        }
         Need::Anyone | Need::SignedIn => return Ok(()),
     };
     if signed.must_change {
         return Err(Trouble::NewPassword);
     }
     let visitor = Visitor::of(parts, site.language);
-    match need {
+    let said = match need {
         Need::Over(_) => return over(site, &visitor, &signed, action, parts).await,
         Need::Case(_) => return over_case(site, &visitor, &signed, action, parts).await,
-        _ => {}
-    }
-    let about = match action.is_about_a_clip() {
-        true => Some(clip_of(parts).await?),
-        false => None,
-    };
-    let said = match may(site, &visitor, &signed, action, about, &parts.headers).await {
-        // What was typed into its form would be lost over the question.
-        Err(Trouble::Purpose(_)) if matches!(need, Need::WithReason(_)) => None,
-        said => said?,
+        Need::Room(_) => {
+            let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Trouble::NoPage)?;
+            let (_, room) = params.iter().find(|(name, _)| *name == "stream").ok_or(Trouble::NoPage)?;
+            super::rooms::admit(site, &visitor, &signed, action, room, &parts.headers).await?
+        }
+        _ => {
+            let about = match action.is_about_a_clip() {
+                true => Some(clip_of(parts).await?),
+                false => None,
+            };
+            match may(site, &visitor, &signed, action, about, &parts.headers).await {
+                // What was typed into its form would be lost over the question.
+                Err(Trouble::Purpose(_)) if matches!(need, Need::WithReason(_)) => None,
+                said => said?,
+            }
+        }
     };
     if let Some(said) = said {
         parts.extensions.insert(Said(said));

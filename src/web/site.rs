@@ -28,15 +28,16 @@ use super::view::station::StationView;
 use super::view::triage::TriageView;
 use super::viewing::Viewings;
 use super::who::{Said, Who};
+use crate::access::Signed;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::elsewhere::AnswerElsewhere;
+use crate::domain::event::Actor;
 use crate::domain::ids::ClipId;
 use crate::domain::ports::{BoxFuture, ClipBytes, Clock, DeriveError, FootageError, PreviewPiece};
-use crate::domain::record::Record;
 use crate::domain::rights::{Action, Within};
 use crate::domain::why::Why;
 use crate::domain::words::Lang;
-use crate::store::{ClipStanding, DerivativeRow};
+use crate::store::{ClipStanding, DerivativeRow, RecordingStanding};
 
 /// Name of the cookie that carries the chosen language.
 pub const LANGUAGE_COOKIE: &str = "lang";
@@ -53,21 +54,20 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     fn station(&self) -> BoxFuture<'_, Result<StationView, ReadError>>;
     /// A page of the list of clips, of those that whoever looks may see.
     fn clips<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within) -> BoxFuture<'a, Result<ClipsView, ReadError>>;
-    /// A page of records for the API, in the order of [`Pages::clips`].
-    fn records<'a>(&'a self, query: &'a ClipsQuery, within: &'a Within)
-    -> BoxFuture<'a, Result<RecordPage, ReadError>>;
     /// How a clip stands to an account; `None` where the station has none of that id.
     fn standing(&self, clip: ClipId, account: i64) -> BoxFuture<'_, Result<Option<ClipStanding>, ReadError>>;
     /// One clip; `None` where the station has none of that id.
     fn clip(&self, clip: ClipId) -> BoxFuture<'_, Result<Option<ClipView>, ReadError>>;
     /// An entry of the log about a clip, with its proof; `None` where the log has no such entry about it.
     fn proof(&self, clip: ClipId, seq: u64) -> BoxFuture<'_, Result<Option<ProofView>, ReadError>>;
-    /// Entries of the log about a clip, newest first, below this one, at most `limit`.
+    /// Entries of the log about a clip, newest first, below this one, at most `limit`; with `looks_of`, without the looks of
+    /// others.
     fn custody(
         &self,
         clip: ClipId,
         before: Option<u64>,
         limit: u32,
+        looks_of: Option<Actor>,
     ) -> BoxFuture<'_, Result<Vec<CustodyEntry>, ReadError>>;
     /// A case by any of its numbers in any bracket style, with those of its clips that whoever looks may see; a case of
     /// which they may see none is not there.
@@ -132,8 +132,14 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     ) -> BoxFuture<'a, Result<Option<Arc<dyn ClipBytes>>, FootageError>>;
     /// Rooms that are recorded live.
     fn rooms(&self) -> BoxFuture<'_, Result<RoomsView, ReadError>>;
-    /// The newest JPEG still of a stream.
+    /// The newest JPEG still of what is recorded of a stream now.
     fn still<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>>;
+    /// How what is recorded in a room now stands to somebody, by its stream's name or its own; `None` where nothing is.
+    fn room_standing<'a>(
+        &'a self,
+        room: &'a str,
+        signed: &'a Signed,
+    ) -> BoxFuture<'a, Result<Option<RecordingStanding>, ReadError>>;
     /// Alarms that stand, a page of those that are over, and who is told of them.
     fn alarms<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<AlarmsView, ReadError>>;
     /// What administration, desk, registers and parties need.
@@ -144,17 +150,6 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     fn metrics(&self) -> BoxFuture<'_, Result<String, ReadError>>;
     /// The parts of the daemon and whether each is well.
     fn health(&self) -> BoxFuture<'_, Vec<Part>>;
-}
-
-/// A page of records.
-#[derive(Debug, Clone, Default)]
-pub struct RecordPage {
-    /// Records.
-    pub items: Vec<Record>,
-    /// Cursor of the next page.
-    pub next: Option<String>,
-    /// How many match in all, where that is cheap to know.
-    pub total: Option<u64>,
 }
 
 /// The sealed bytes of a clip, wherever they stand.

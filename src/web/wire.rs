@@ -1,14 +1,14 @@
-//! Shapes on the wire of `/api/v1`, apart from the record itself (`domain::record::Record`).
+//! Shapes on the wire of `/api/v1`, apart from the record itself (`domain::record::Record`) and a clip in a list (`listed`).
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::listed::ListedClip;
 use super::site::Part;
 use super::trouble::Trouble;
 use super::view::clips::{CaseRow, ClipsQuery, Counted, Missing};
 use super::view::station::{Bay, BayState, DestinationView, Health, STAGES, StationView, Verdict};
 use crate::domain::clip::ClipState;
-use crate::domain::record::Record;
 use crate::domain::report::{Figure, Period};
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
@@ -112,8 +112,8 @@ impl RawClipsQuery {
 /// A page of clips.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClipPage {
-    /// Records, newest capture first.
-    pub items: Vec<Record>,
+    /// Clips, newest capture first; the record of each by its id.
+    pub items: Vec<ListedClip>,
     /// Cursor of the next page; null on the last one.
     pub next: Option<String>,
     /// How many match in all, where that is cheap to know.
@@ -219,7 +219,7 @@ pub struct CaseDetail {
     /// Length of all footage, milliseconds.
     pub duration_ms: i64,
     /// The newest of its clips; the rest by `GET /api/v1/clips?case=`.
-    pub items: Vec<Record>,
+    pub items: Vec<ListedClip>,
     /// Cursor for `GET /api/v1/clips?case=`.
     pub next: Option<String>,
 }

@@ -263,6 +263,26 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     assert_eq!(read(&auditor), (403, 403));
     assert_eq!(station.query(views, &[&document]).len(), 1, "nothing was shown");
 
+    // What the supervisor saw stands in what happened to the clip, for whoever may see who looked: not for its officer.
+    let number = station.one("SELECT account_id FROM account WHERE login = 'supervisor'", &[]);
+    let lookers = |browser: &Browser| -> Vec<String> {
+        let told = browser.get(&format!("/api/v1/clips/{mine}/events")).json();
+        let entries = told["items"].as_array().unwrap().iter();
+        let looks = entries.filter(|e| e["kind"].as_str().unwrap().starts_with("access."));
+        looks.map(|e| e["actor"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = station.one("SELECT account_id FROM account WHERE login = 'jia'", &[]);
+    let seen = lookers(&officer);
+    assert!(!seen.is_empty() && seen.iter().all(|actor| *actor == format!("user:{own}")), "{seen:?}");
+    assert!(lookers(&supervisor).contains(&format!("user:{number}")));
+    let look = "SELECT max(seq) FROM log_entry WHERE kind = 'access.show' AND clip_id = ?1
+         AND json_extract(CAST(bytes AS TEXT), '$.actor.id') = ?2";
+    let seq = station.one(look, &[&mine, &number]);
+    for path in [format!("/clips/{mine}/events/{seq}"), format!("/api/v1/clips/{mine}/events/{seq}/entry")] {
+        assert_eq!((officer.get(&path).status, supervisor.get(&path).status), (404, 200), "{path}");
+    }
+    assert!(!officer.get(&format!("/clips/{mine}")).text().contains(&format!("/events/{seq}\"")));
+
     assert_eq!((auditor.get("/clips").status, auditor.get("/").status), (403, 200));
     assert_eq!(auditor.get(&format!("/clips/{mine}/media")).status, 403);
 
@@ -273,7 +293,6 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     station.json(["user", "disable", "supervisor"]);
     assert_eq!(page(&supervisor, &others), 303);
     // The auditor reads who that was, from the database: the log itself has no name.
-    let number = station.one("SELECT account_id FROM account WHERE login = 'supervisor'", &[]);
     let did = auditor.get(&format!("/api/v1/log?actor=user:{number}&kind=access.")).json()["items"][0].clone();
     assert_eq!((&did["actor_name"], &did["actor_login"]), (&"督察员".into(), &"supervisor".into()), "{did}");
     assert!(auditor.get("/log?kind=account.").text().contains(&format!("account: {number} 督察员 (supervisor)")));
@@ -333,6 +352,13 @@ fn tokens_and_the_sessions_of_others_are_seen_to_on_the_page() {
     let mut program = Browser::new(&station.page());
     program.bearer = Some(token);
     assert_eq!((program.get("/api/v1/clips").status, program.get("/api/v1/cases").status), (200, 403));
+    // Whoever may only list clips has no record of any: not by its id, and not by the list.
+    let listed = program.get("/api/v1/clips").json()["items"][0].clone();
+    let clip = listed["record_id"].as_str().unwrap().to_owned();
+    assert_eq!(program.get(&format!("/api/v1/clips/{clip}")).status, 403);
+    assert!(listed["officer"].is_string() && listed["place"] == "东关街" && listed["case_no"] == CASE, "{listed}");
+    let beyond = ["origins", "copies", "sha256", "operator", "original_path", "captured_raw"];
+    assert!(beyond.iter().all(|field| listed.get(*field).is_none()), "{listed}");
     assert_eq!(program.get("/api/v1/tokens").status, 403, "no token makes tokens");
     let listed = boss.get("/api/v1/tokens").json();
     let item = &listed["items"][0];

@@ -17,7 +17,7 @@ before(async () => {
   const page = await open(chrome);
   for (const end = Date.now() + 60_000; Date.now() < end;) {
     const { items } = await (await page.request.get(`${station.url}/api/v1/clips`)).json();
-    clip = items.find((c) => c.vcodec && c.duration_ms > 500)?.record_id;
+    clip = items.find((c) => c.original_filename.endsWith('.mp4') && c.media_health && c.duration_ms > 500)?.record_id;
     if (clip) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

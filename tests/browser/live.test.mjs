@@ -105,7 +105,7 @@ test('reports, samples and reviews show what others did', { timeout: 120_000 }, 
     return answer.json();
   };
   const { items } = await (await fetch(`${station.url}/api/v1/clips`)).json();
-  const period = items.map((clip) => clip.captured_at).filter(Boolean).sort()[0].slice(0, 7);
+  const period = items.map((clip) => clip.captured_start).filter(Boolean).sort()[0].slice(0, 7);
   const paths = [`/reports?period=${period}`, `/sampling?period=${period}`, '/review'];
   const [report, samples, reviews] = await Promise.all(paths.map(async (path) => {
     const page = await open(chrome);

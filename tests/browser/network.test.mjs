@@ -110,7 +110,8 @@ test('a recorder is found, let in, pulled, lost, pulled on, and may go', { timeo
   // What the clips say: the same recording in two parts, all of it here, and what both have.
   const { items } = await (await fetch(`${station.url}/api/v1/clips?limit=10`)).json();
   assert.equal(items.length, 2);
-  const second = items.find((i) => i.recording?.segment_no === 2) ?? items[0];
+  const records = await Promise.all(items.map(async (i) => (await fetch(`${station.url}/api/v1/clips/${i.record_id}`)).json()));
+  const second = records.find((i) => i.recording?.segment_no === 2) ?? records[0];
   await page.goto(`${station.url}/clips/${second.record_id}`);
   await page.getByText('无线 1，第 2 段').waitFor();
   await page.getByText('已全部取回').waitFor();

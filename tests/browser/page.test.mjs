@@ -50,7 +50,7 @@ test('the clip is found by any spelling of its case, and plays', { timeout: 60_0
 
 test('bytes are served by ranges, exactly', async () => {
   const { items } = await (await fetch(`${station.url}/api/v1/clips?case=${encodeURIComponent(CASE)}`)).json();
-  const clip = items[0];
+  const clip = await (await fetch(`${station.url}/api/v1/clips/${items[0].record_id}`)).json();
   const whole = Buffer.from(await (await fetch(`${station.url}/api/v1/clips/${clip.record_id}/media`)).arrayBuffer());
   assert.equal(whole.length, clip.size_bytes);
   const { createHash } = await import('node:crypto');

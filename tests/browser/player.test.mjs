@@ -34,8 +34,11 @@ before(async () => {
   ]);
   await rename(card, path.join(station.state, 'docks', 'bay-1'));
   for (const end = Date.now() + 90_000; Date.now() < end;) {
-    ({ items: clips } = await (await fetch(`${station.url}/api/v1/clips`)).json());
-    if (clips.length === 3 && clips.every((c) => c.media_health)) break;
+    const { items } = await (await fetch(`${station.url}/api/v1/clips`)).json();
+    if (items.length === 3 && items.every((c) => c.media_health)) {
+      clips = await Promise.all(items.map(async (c) => (await fetch(`${station.url}/api/v1/clips/${c.record_id}`)).json()));
+      break;
+    }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 });

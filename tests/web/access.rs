@@ -87,7 +87,7 @@ pub fn real(path: &str, clip: i64) -> String {
         .replace("{number}", &encoded(&format!("{}{clip}", fixtures::CASE)))
         .replace("{hold}", &clip.to_string())
         .replace("{disposal}", "1")
-        .replace("{stream}", "room-1")
+        .replace("{stream}", &format!("room-{clip}"))
         .replace("{package}", fixtures::PACKAGE)
         .replace("{step}", "confirm")
         .replace("{register}", "case")
@@ -131,7 +131,7 @@ async fn every_route_decides_as_the_table_says_for_every_role_and_ownership() {
         let open = route.need == Need::Anyone;
         assert!(shut != open || route.path.starts_with("/signin"), "{route:?}: {}", answer.status);
         for role in Role::ALL {
-            let over = matches!(route.need, Need::Over(_) | Need::Case(_));
+            let over = matches!(route.need, Need::Over(_) | Need::Case(_) | Need::Room(_));
             let clips: &[i64] = if about_a_clip || over { &[1, 2, 3, 4, 6, 7] } else { &[1] };
             for clip in clips {
                 if matches!(route.path, "/signout") {
@@ -150,16 +150,21 @@ async fn every_route_decides_as_the_table_says_for_every_role_and_ownership() {
                         head.status
                     );
                 }
-                let (Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action)) =
-                    route.need
+                let (Need::May(action)
+                | Need::WithReason(action)
+                | Need::Over(action)
+                | Need::Case(action)
+                | Need::Room(action)) = route.need
                 else {
                     assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{at}");
                     assert_ne!(answer.status, StatusCode::FORBIDDEN, "{at}");
                     continue;
                 };
                 let subject = match route.need {
-                    // A case has no label.
-                    Need::Case(_) => Subject { sensitivity: Sensitivity::None, ..standing(*clip) },
+                    // A case has no label, and ending a recording shows nothing of it.
+                    Need::Case(_) | Need::Room(Action::RecordRoom) => {
+                        Subject { sensitivity: Sensitivity::None, ..standing(*clip) }
+                    }
                     _ if about_a_clip || over => standing(*clip),
                     _ => Subject::STATION,
                 };
@@ -170,7 +175,10 @@ async fn every_route_decides_as_the_table_says_for_every_role_and_ownership() {
                         assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{at}");
                     }
                     Decision::Allowed { purpose: true }
-                        if about_a_clip && !action.keeps_footage() && !matches!(route.need, Need::WithReason(_)) =>
+                        if matches!(route.need, Need::Room(_))
+                            || about_a_clip
+                                && !action.keeps_footage()
+                                && !matches!(route.need, Need::WithReason(_)) =>
                     {
                         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{at}");
                         assert!(told.contains(words.purpose_title), "{at}");

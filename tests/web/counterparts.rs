@@ -190,7 +190,7 @@ const PEOPLE_ONLY: &[(&str, &str)] = &[
 
 fn right(need: Need) -> Option<String> {
     match need {
-        Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action) => {
+        Need::May(action) | Need::WithReason(action) | Need::Over(action) | Need::Case(action) | Need::Room(action) => {
             Some(format!("{action:?}"))
         }
         Need::Anyone | Need::SignedIn => None,

@@ -86,6 +86,8 @@ const SHOWN: &[&str] = &[
     "/parties/{party}",
     "/sampling/{sample}",
     "/api/v1/samples/{sample}",
+    "/rooms",
+    "/api/v1/rooms",
 ];
 /// Streams that do not end; who hears what of them is a story of its own (`stories::api`).
 const ENDLESS: &[&str] = &["/live", "/api/v1/changes"];
@@ -100,7 +102,9 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let mut station = Station::running("");
+        // No camera answers there: what is recorded is wanted all the same, for somebody.
+        let mut station =
+            Station::running("[[stream]]\nname = \"room-1\"\nroom = \"询问室1\"\nurl = \"rtsp://127.0.0.1:1/none\"\n");
         let roster = station.path("roster.csv");
         let row = |officer: &str, recorder: &str, rest: &str| {
             format!("{officer},{recorder},2026-01-01 00:00,2026-12-31 23:59,{rest}\n")
@@ -142,6 +146,7 @@ impl Place {
         import(&station, "catalogue", "记录环节,记录事项,记录方式\n送达,留置送达,全过程\n");
         station.json(["case", "no-record", THEIRS, "留置送达", "--reason", "记录仪进水"]);
         station.json(["sample", "draw", "--period", "2026-06", "--count", "2"]);
+        station.json(["record", "start", "room-1", "--case", THEIRS, "--officer", THEIR_OFFICER]);
         let samples = station.json(["sample", "list"]);
         let theirs = samples.as_array().unwrap().iter().find(|s| s["unit"] == "稽查二科").unwrap();
         let sample = theirs["sample"].to_string();
@@ -225,8 +230,7 @@ async fn nothing_of_another_unit_stands_in_any_answer() {
     let other = [&["--role", "officer", "--officer", "司徒雷"][..], &unit("稽查二科")[..]].concat();
     let head = [&["--role", "department_head"][..], &unit("稽查一科")[..]].concat();
     let reviewer = ["--role", "legal_reviewer", "--until", "2099-12-31"];
-    let words = [&["user", "add", "situ"][..], &other[..], &["--json"]].concat();
-    assert!(station.evidock(words).status.success());
+    let situ = somebody(station, "situ", &other);
     let officer = somebody(station, "ouyang", &officer);
     let head = somebody(station, "head", &head);
     let jurist = somebody(station, "jurist", &reviewer);
@@ -248,6 +252,17 @@ async fn nothing_of_another_unit_stands_in_any_answer() {
             assert!(readable(&who.get(path).body).contains(OURS), "{path} shows what is theirs");
         }
     }
+
+    // A room that records theirs is in use, and nobody of ours ends that; their officer does.
+    for who in [&officer, &head] {
+        let told = who.get("/api/v1/rooms").json()["rooms"][0].clone();
+        assert!(told["cause"] == "person" && told["yours"] == false, "that it is in use: {told}");
+        assert!(who.get("/rooms").text().contains("使用中"), "on the page, too");
+        assert_eq!(who.get("/rooms/room-1/still").status, 403);
+        assert_eq!(who.form("/rooms/room-1/stop", &[]).status, 403);
+    }
+    let theirs = situ.get("/api/v1/rooms").json()["rooms"][0].clone();
+    assert_eq!((&theirs["yours"], &theirs["case_no"]), (&true.into(), &THEIRS.into()), "{theirs}");
 
     let (mut told, mut answered) = (Vec::new(), 0);
     for route in declared.iter().filter(|r| r.method == "GET" && !ENDLESS.contains(&r.path)) {
@@ -278,4 +293,7 @@ async fn nothing_of_another_unit_stands_in_any_answer() {
     }
     assert!(told.is_empty(), "told to who may not know:\n{}", told.join("\n"));
     assert!(answered > 60, "{answered} answers were looked at");
+    assert_eq!(situ.form("/rooms/room-1/stop", &[]).status, 303, "whose it is ends it");
+    let ended = station.query("SELECT ended FROM recording", &[]);
+    assert!(ended.len() == 1 && ended[0][0] == "stopped", "{ended:?}");
 }

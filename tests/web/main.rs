@@ -25,6 +25,7 @@ mod reasons;
 mod repeats;
 mod scenes;
 mod states;
+mod told;
 
 use std::io::Read;
 use std::sync::Arc;

@@ -43,8 +43,8 @@ pub struct Room {
     pub health: Health,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Takes a key frame of which a still picture is to be made.
-    pub still: Arc<dyn Fn(Bytes) + Send + Sync>,
+    /// Takes a key frame of a recording, of which a still picture is to be made.
+    pub still: Arc<dyn Fn(RecordingId, Bytes) + Send + Sync>,
 }
 
 /// How a connection ended.
@@ -225,7 +225,7 @@ impl Room {
                         s.bit_rate = bytes * 8 / span;
                     });
                 }
-                Told::Still => (self.still)(Bytes::from(body)),
+                Told::Still => (self.still)(order.recording, Bytes::from(body)),
                 Told::Closed { why, words, refused } => {
                     self.seal(growing.take(), Some((why, words.clone())), sealing);
                     break match (leaving, why) {

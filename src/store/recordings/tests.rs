@@ -1,10 +1,14 @@
 //! Recordings of live streams and of recorders in the network: segments, and what is missing between them.
 
-use crate::domain::event::Actor;
+use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::grid::PartGrid;
 use crate::domain::ids::{BayName, RecorderId, RecordingId, StreamName};
+use crate::domain::layout;
+use crate::domain::record::{Field, Origin};
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
 use crate::domain::replay::{Span, SpanState, Timeline};
+use crate::domain::rights::{Role, Roles};
+use crate::domain::sensitivity::Sensitivity;
 use crate::domain::stream::{
     Cause, Gap, GapKind, PublishedGap, PublishedSegment, RecordingEnd, SegmentEnd, SegmentReach, SegmentStart,
 };
@@ -198,4 +202,71 @@ fn a_person_s_recording_gives_way_to_nobody() {
     let nobody = StreamName::new("other").unwrap();
     let stop = f.store.write_blocking(move |tx| tx.end_recording(&nobody, RecordingEnd::Stopped, &Actor::os(1), "cli"));
     assert!(matches!(stop, Err(StoreError::NotFound(_))));
+}
+
+fn account(f: &Fixture, login: &str, unit: &str, officer: &str) -> i64 {
+    let new = NewAccount {
+        login: login.into(),
+        label: String::new(),
+        roles: Roles::new([Role::Officer]).unwrap(),
+        unit: Some(unit.into()),
+        officers: vec![officer.into()],
+        until_ms: None,
+        password: "x".into(),
+    };
+    let made = Draft::by(EventKind::AccountMade, Actor::os(0), "cli");
+    f.store.write_blocking(move |tx| tx.add_account(&new, made)).unwrap()
+}
+
+#[test]
+fn a_recording_is_its_officers_their_unit_s_and_whose_hand_began_it() {
+    let f = fixture();
+    let stream = StreamName::new("room-1").unwrap();
+    let people =
+        [("zhang", "一科", "张三"), ("li", "二科", "李四"), ("wang", "一科", "王五"), ("zhao", "三科", "赵六")];
+    let [zhang, li, wang, zhao] = people.map(|(login, unit, officer)| account(&f, login, unit, officer));
+    let standing = |account: i64| {
+        let read = |r: &Reader<'_>| r.recording_standing(&stream, account, &Actor::user(account), 0);
+        f.store.read_blocking(read).unwrap()
+    };
+    assert_eq!(standing(zhang), None, "nothing goes on");
+    let new = NewRecording {
+        co_officers: Some("李四（110204）".into()),
+        case: Some(("赵卫罚〔2026〕12号".into(), "赵卫罚(2026)12".into())),
+        ..asked("room-1", Cause::Person)
+    };
+    let id = f.store.write_blocking(move |tx| tx.begin_recording(&new, &Actor::user(zhao), "web")).unwrap();
+    let theirs = |account| standing(account).map(|s| (s.subject.own, s.subject.unit)).unwrap();
+    assert_eq!(theirs(zhang), (true, true));
+    assert_eq!(theirs(li), (true, false), "who was beside the officer");
+    assert_eq!(theirs(wang), (false, true), "of the officer's unit");
+    assert_eq!(theirs(zhao), (true, false), "who began it");
+    assert_eq!(theirs(0), (false, false), "a program");
+    let told = standing(zhang).unwrap();
+    assert_eq!((told.about, told.clip), (layout::case_hash("赵卫罚(2026)12"), None));
+
+    // A label that one of its clips got holds for the room, whatever grows now.
+    let label = |account| standing(account).unwrap().subject.sensitivity;
+    let first = f.segment(id, 1_781_834_605_000, 60_000, None);
+    assert_eq!((label(wang), standing(wang).unwrap().clip), (Sensitivity::None, Some(first)));
+    let facts = [(Field::Sensitivity, Origin::Person, Sensitivity::Minor.as_str().to_owned())];
+    f.store.write_blocking(move |tx| tx.add_facts(first, &Actor::user(zhang), "web", &facts)).unwrap();
+    assert_eq!(label(wang), Sensitivity::Minor);
+    let second = f.segment(id, 1_781_834_665_000, 1_000, None);
+    assert_eq!((label(wang), standing(wang).unwrap().clip), (Sensitivity::Minor, Some(second)));
+    let asked = Draft::by(EventKind::Isolated, Actor::user(zhang), "web");
+    f.store.write_blocking(move |tx| tx.isolate(first, "maps", &asked)).unwrap();
+    assert_eq!(label(zhang), Sensitivity::SuspectedState, "what is isolated is shown to nobody");
+}
+
+#[test]
+fn what_is_recorded_for_nobody_is_nobody_s() {
+    let f = fixture();
+    let zhang = account(&f, "zhang", "一科", "张三");
+    let new = NewRecording { officer: None, ..asked("room-1", Cause::Always) };
+    let id = f.store.write_blocking(move |tx| tx.begin_recording(&new, &Actor::daemon(), "daemon")).unwrap();
+    let stream = StreamName::new("room-1").unwrap();
+    let read = |r: &Reader<'_>| r.recording_standing(&stream, zhang, &Actor::user(zhang), 0);
+    let told = f.store.read_blocking(read).unwrap().unwrap();
+    assert_eq!((told.subject.own, told.subject.unit, told.about), (false, false, id.to_string()));
 }

@@ -12,10 +12,7 @@ use crate::domain::record::Field;
 use crate::domain::time::UtcMs;
 use crate::store::{LogRow, Reader, StoreError};
 use crate::web::site::ReadError;
-use crate::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
-
-/// Entries of the log on the page of a clip.
-const ENTRIES: u32 = 200;
+use crate::web::view::clip::{ClipView, CustodyEntry, ENTRIES, ProofView, SightingView};
 
 impl StationPages {
     pub(super) async fn clip_view(&self, clip: ClipId) -> Result<Option<ClipView>, ReadError> {
@@ -27,7 +24,7 @@ impl StationPages {
                 Err(e) => return Err(e),
             };
             let record = r.record(clip, &policy)?;
-            let mut custody = custody(r, clip, None, ENTRIES + 1)?;
+            let mut custody = custody(r, clip, None, ENTRIES + 1, None)?;
             let custody_cut = custody.len() > ENTRIES as usize;
             custody.truncate(ENTRIES as usize);
             Ok(Some(ClipView {
@@ -60,8 +57,14 @@ impl StationPages {
     }
 }
 
-fn custody(r: &Reader<'_>, clip: ClipId, before: Option<u64>, limit: u32) -> Result<Vec<CustodyEntry>, StoreError> {
-    r.log_of_clip_before(clip, before, limit)?.iter().map(|row| entry(r, row)).collect()
+fn custody(
+    r: &Reader<'_>,
+    clip: ClipId,
+    before: Option<u64>,
+    limit: u32,
+    looks_of: Option<&Actor>,
+) -> Result<Vec<CustodyEntry>, StoreError> {
+    r.log_of_clip_before(clip, before, limit, looks_of)?.iter().map(|row| entry(r, row)).collect()
 }
 
 impl StationPages {
@@ -70,8 +73,9 @@ impl StationPages {
         clip: ClipId,
         before: Option<u64>,
         limit: u32,
+        looks_of: Option<Actor>,
     ) -> Result<Vec<CustodyEntry>, ReadError> {
-        self.read(move |r| custody(r, clip, before, limit)).await
+        self.read(move |r| custody(r, clip, before, limit, looks_of.as_ref())).await
     }
 
     pub(super) async fn proof_view(&self, clip: ClipId, seq: u64) -> Result<Option<ProofView>, ReadError> {

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 
 use super::StationPages;
+use crate::access::Signed;
+use crate::config::Stream;
 use crate::domain::time::UtcMs;
 use crate::domain::timetable;
+use crate::store::RecordingStanding;
 use crate::web::site::ReadError;
 use crate::web::view::rooms::{RecordingView, RoomView, RoomsView};
 
@@ -35,14 +38,41 @@ impl StationPages {
                 pulse: at.pulse,
                 bit_rate: at.bit_rate,
                 clip: at.clip.map(|c| c.to_string()),
-                still: at.still.as_ref().map(|s| UtcMs(s.0)),
+                // Of an earlier recording it shows somebody else's room.
+                still: at
+                    .still
+                    .as_ref()
+                    .filter(|still| recording.is_some_and(|r| r.id.to_string() == still.recording))
+                    .map(|still| UtcMs(still.at_ms)),
                 state: at.state,
+                theirs: true,
+                stops: true,
+                asks: false,
             }
         });
         Ok(RoomsView { rooms: rooms.collect() })
     }
 
-    pub(super) fn still_of(&self, stream: &str) -> Option<Bytes> {
-        self.board.streams().remove(stream)?.still.map(|(_, jpeg)| jpeg)
+    /// The newest still of the recording that goes on.
+    pub(super) async fn still_of(&self, stream: &str) -> Result<Option<Bytes>, ReadError> {
+        let Some(still) = self.board.streams().remove(stream).and_then(|now| now.still) else { return Ok(None) };
+        let Some(stream) = self.streams.iter().find(|s| s.name.as_str() == stream) else { return Ok(None) };
+        let name = stream.name.clone();
+        let open = self.read(move |r| r.open_recording(&name)).await?;
+        Ok(open.filter(|open| open.id.to_string() == still.recording).map(|_| still.jpeg))
+    }
+
+    /// How what is recorded in a room stands to somebody; the room by its stream's name or its own, as it is asked for.
+    pub(super) async fn room_standing_of(
+        &self,
+        room: &str,
+        signed: &Signed,
+    ) -> Result<Option<RecordingStanding>, ReadError> {
+        let room = room.trim();
+        let (by_name, by_room) = (|s: &&Stream| s.name.as_str() == room, |s: &&Stream| s.room == room);
+        let found = self.streams.iter().find(by_name).or_else(|| self.streams.iter().find(by_room));
+        let Some(stream) = found.map(|stream| stream.name.clone()) else { return Ok(None) };
+        let (account, actor, now) = (signed.account, signed.actor.clone(), self.clock.now().0);
+        self.read(move |r| r.recording_standing(&stream, account, &actor, now)).await
     }
 }

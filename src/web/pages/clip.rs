@@ -26,10 +26,10 @@ use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::purpose::{self, Question};
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Asking, Trouble};
-use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
+use crate::web::view::clip::{ClipView, CustodyEntry, ENTRIES, Playable};
 use crate::web::view::derived::DerivedView;
 use crate::web::view::keeping::Kept;
-use crate::web::{escape, keeping, routes};
+use crate::web::{escape, keeping, looks, routes};
 
 #[derive(Template)]
 #[template(path = "clip.html")]
@@ -220,6 +220,12 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     site.log_access(visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
     let mut view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
     let mut kept = site.pages.kept(clip).await?;
+    // Who looked is told where that right is; everybody else is told of their own looks alone.
+    if let Some(mine) = looks::only_of(site, visitor, clip).await? {
+        view.custody = site.pages.custody(clip, None, ENTRIES + 1, Some(mine)).await?;
+        view.custody_cut = view.custody.len() > ENTRIES as usize;
+        view.custody.truncate(ENTRIES as usize);
+    }
     // That it is held, its record says to everybody; why, and what was asked since, is for who sees to keeping.
     if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
         kept.holds.clear();

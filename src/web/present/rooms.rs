@@ -37,6 +37,10 @@ pub struct RoomCard {
     pub clip: Option<String>,
     /// Address of the newest still.
     pub still: Option<String>,
+    /// Before that they say what they look for.
+    pub asks: bool,
+    /// Why there is none.
+    pub no_still: &'static str,
     /// A person's recording can be stopped.
     pub may_stop: bool,
 }
@@ -80,7 +84,9 @@ fn card(room: &RoomView, c: &Ctx) -> RoomCard {
         figures: figures(room, w),
         clip: room.clip.clone(),
         still: room.still.map(|at| format!("/rooms/{}/still?at={}", super::segment(&room.stream), at.0)),
-        may_stop: !room.may_start(),
+        asks: room.asks,
+        no_still: if room.theirs { w.room_no_still } else { w.room_in_use },
+        may_stop: !room.may_start() && room.stops,
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::look;
 use crate::domain::ids::ClipId;
 use crate::domain::rights::Action;
+use crate::web::looks;
 use crate::web::paging::{AfterQuery, cut, number};
 use crate::web::routes::{self, Need, Routes};
 use crate::web::site::{Access, ReadError, Site, Visitor};
@@ -35,7 +36,7 @@ pub fn routes(r: Routes) -> Routes {
 /// What happened to a clip.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CustodyPage {
-    /// Entries of the log about it, newest first.
+    /// Entries of the log about it, newest first. Who else looked is in them for those with the right `see_looks` over it.
     pub items: Vec<CustodyItem>,
     /// Cursor of the next page; null on the last one.
     pub next: Option<String>,
@@ -142,7 +143,8 @@ pub(in crate::web) async fn list_events(
         let before = before.map_err(|_| ReadError::Invalid(crate::domain::why::Why::PlaceInList {}))?;
         site.log_access(&visitor, Access { what: "log", clip: Some(clip), ..Access::default() }).await?;
         site.not_isolated(&visitor, clip).await?;
-        let mut entries = site.pages.custody(clip, before, ENTRIES + 1).await?;
+        let only = looks::only_of(&site, &visitor, clip).await?;
+        let mut entries = site.pages.custody(clip, before, ENTRIES + 1, only).await?;
         let next = cut(&mut entries, ENTRIES, |e| e.seq.to_string());
         if !routes::shows(&site, &visitor, Action::SeeKeeping, clip).await? {
             entries.iter_mut().for_each(CustodyEntry::without_keeping);

@@ -5,9 +5,13 @@ use crate::domain::document::is_picture;
 use crate::domain::event::{Actor, EventKind};
 use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
+use crate::domain::looks::tells_who_looked;
 use crate::domain::record::Record;
 use crate::domain::time::UtcMs;
 use crate::store::Suggestion;
+
+/// Entries of the log on the page of a clip.
+pub const ENTRIES: u32 = 200;
 
 /// Everything on the page of a clip.
 #[derive(Debug, Clone)]
@@ -82,6 +86,11 @@ impl CustodyEntry {
         if matches!(self.kind, EventKind::Hold | EventKind::Isolated | EventKind::IsolationLifted) {
             self.detail = None;
         }
+    }
+
+    /// Whether it tells that somebody else than `who` looked. What the daemon does by itself is nobody's look.
+    pub fn is_look_of_another(&self, who: &Actor) -> bool {
+        tells_who_looked(self.kind) && self.actor != *who && self.actor != Actor::daemon()
     }
 }
 

@@ -194,6 +194,8 @@ pub struct ClipRow {
     pub elsewhere: Option<String>,
     /// What it is, where it is a document.
     pub document: Option<String>,
+    /// Its label, the stored word.
+    pub sensitivity: String,
     /// The part of it that is of the case in whose list it stands; `None`: all of it, or the list is of no case.
     pub part: Option<Part>,
 }
@@ -211,6 +213,19 @@ pub enum Problem {
     Quarantined,
     /// Isolated as suspected classified.
     Isolated,
+}
+
+impl Problem {
+    /// A stable word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::Mismatch => "mismatch",
+            Self::SendFailed => "send_failed",
+            Self::Quarantined => "quarantined",
+            Self::Isolated => "isolated",
+        }
+    }
 }
 
 /// Name of the style and icon of a state.

@@ -38,6 +38,12 @@ pub struct RoomView {
     pub clip: Option<String>,
     /// When the newest still was made.
     pub still: Option<UtcMs>,
+    /// What is recorded is told: it is theirs who look, by the table of rights.
+    pub theirs: bool,
+    /// They may end it.
+    pub stops: bool,
+    /// Before they see the still they say what they look for.
+    pub asks: bool,
 }
 
 /// A recording that goes on.
@@ -65,6 +71,16 @@ impl RoomView {
             StreamState::Connecting => "connecting",
             StreamState::Recording => "recording",
             StreamState::Waiting { .. } => "waiting",
+        }
+    }
+
+    /// As it is shown to whom the recording is not: that the room is in use, since when, and how the camera is.
+    pub fn without_recording(&mut self) {
+        self.theirs = false;
+        (self.clip, self.still) = (None, None);
+        if let Some(recording) = &mut self.recording {
+            (recording.case_no, recording.officer) = (None, None);
+            recording.id.clear();
         }
     }
 

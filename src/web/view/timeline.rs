@@ -305,6 +305,7 @@ mod tests {
             missing: vec![],
             elsewhere: None,
             document: None,
+            sensitivity: "无".into(),
             part: None,
         }
     }

@@ -199,6 +199,7 @@ mod tests {
             missing: vec![],
             elsewhere: None,
             document: None,
+            sensitivity: "无".into(),
             part: None,
         }
     }
