@@ -19,6 +19,7 @@ pub mod format;
 pub mod grounds;
 pub mod keep;
 pub mod keeping;
+pub mod labels;
 pub mod looks;
 pub mod names;
 pub mod network;

@@ -3,16 +3,16 @@
 use super::{StationPages, percent};
 use crate::domain::clip::ClipState;
 use crate::domain::digest::to_hex;
-use crate::domain::event::{Actor, Envelope, EventKind};
+use crate::domain::event::{Actor, Envelope, EventKind, Opened};
 use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::leaf_hash;
 use crate::domain::proof::TlogProof;
-use crate::domain::record::Field;
+use crate::domain::record::{Field, Origin};
 use crate::domain::time::UtcMs;
 use crate::store::{LogRow, Reader, StoreError};
 use crate::web::site::ReadError;
-use crate::web::view::clip::{ClipView, CustodyEntry, ProofView, SightingView};
+use crate::web::view::clip::{ClipView, CustodyEntry, FactSaid, ProofView, SightingView};
 
 /// Entries of the log on the page of a clip.
 const ENTRIES: u32 = 200;
@@ -114,21 +114,11 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
     let text = |key: &str| envelope.body.get(key).and_then(|v| v.as_str()).map(str::to_owned);
     let opened = r.log_secrets(row.seq)?;
     let secret = |field: &str| opened.iter().find(|o| o.field == field).map(|o| o.value.clone());
-    // Before and after of a fact, and reasons: opened here, where footage itself is shown; never in the log.
-    let changes: Vec<String> = opened
-        .iter()
-        .filter_map(|o| {
-            // A way is drawn, not read.
-            let name = o.field.strip_suffix(".after").filter(|name| *name != Field::Track.as_str())?;
-            Some(format!("{name}: {}", if o.value.is_empty() { "—" } else { &o.value }))
-        })
-        .collect();
     let detail = secret("reason")
         .or_else(|| text("reason"))
         .or_else(|| text("what"))
         .or_else(|| text("detail"))
-        .or_else(|| text("kind").filter(|_| envelope.kind.starts_with("derived.")))
-        .or_else(|| (!changes.is_empty()).then(|| changes.join("; ")));
+        .or_else(|| text("kind").filter(|_| envelope.kind.starts_with("derived.")));
     let kind = EventKind::parse(&envelope.kind).unwrap_or(EventKind::Configured);
     Ok(CustodyEntry {
         grounds: grounds(r, &envelope, kind, detail.as_deref())?,
@@ -139,7 +129,17 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
         outcome: envelope.outcome.clone(),
         place: text("destination").or_else(|| secret("number")).or_else(|| text("recorder")),
         detail,
+        // Facts and reasons: opened here, where footage itself is shown; never in the log.
+        facts: opened.iter().filter_map(fact).collect(),
     })
+}
+
+/// A fact as [`Tx::add_facts`](crate::store::Tx::add_facts) commits to it: `FIELD.ORIGIN.after`.
+fn fact(o: &Opened) -> Option<FactSaid> {
+    let (field, origin) = o.field.strip_suffix(".after")?.split_once('.')?;
+    let (field, origin) = (Field::parse(field)?, Origin::parse(origin)?);
+    // A way is drawn, not read.
+    (field != Field::Track).then(|| FactSaid { field, origin, value: o.value.clone() })
 }
 
 /// Why a link was made or withdrawn, where a rule found it. The log holds it in English; the row beside it has the values.
@@ -162,3 +162,6 @@ fn grounds(
     let typed = kind == EventKind::Unlinked && envelope.actor.kind != Actor::daemon().kind;
     Ok(logged.filter(|_| !typed).map(Grounds::read))
 }
+
+#[cfg(test)]
+mod tests;

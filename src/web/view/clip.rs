@@ -5,7 +5,7 @@ use crate::domain::document::is_picture;
 use crate::domain::event::{Actor, EventKind};
 use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
-use crate::domain::record::Record;
+use crate::domain::record::{Field, Origin, Record};
 use crate::domain::time::UtcMs;
 use crate::store::Suggestion;
 
@@ -70,10 +70,23 @@ pub struct CustodyEntry {
     pub outcome: String,
     /// The destination, recorder or case that it names.
     pub place: Option<String>,
-    /// What else it says (a reason, before and after), opened for whoever may see it.
+    /// What else it says (a reason, a kind), opened for whoever may see it.
     pub detail: Option<String>,
+    /// Facts that it says, opened likewise.
+    pub facts: Vec<FactSaid>,
     /// Of a link, why a rule made or withdrew it: told in place of `detail`.
     pub grounds: Option<Grounds>,
+}
+
+/// A fact that an entry of the log says of a clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactSaid {
+    /// Which.
+    pub field: Field,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What it is from there on; empty where what had been said was withdrawn.
+    pub value: String,
 }
 
 impl CustodyEntry {
