@@ -38,3 +38,29 @@ async fn facts_and_labels_are_told_in_the_reader_s_language() {
     let details: Vec<&str> = events["items"].as_array().unwrap().iter().filter_map(|e| e["detail"].as_str()).collect();
     assert!(details.contains(&"proves.person: 废物暂存间未上锁"), "{details:?}");
 }
+
+#[tokio::test]
+async fn older_entries_are_a_page_away_and_not_a_command() {
+    let visit = Visit::to(Scene::Busy);
+    let clip = format!("/clips/{}", clip_id(1));
+    let first = visit.get(&clip).await.text();
+    let at = first.find("?before=").expect("a pager") + "?before=".len();
+    let seq: u64 = first[at..].split('#').next().unwrap().parse().unwrap();
+    let older = format!("{clip}?before={seq}");
+    assert!(first.contains(&format!("href=\"{older}#h-custody\"")), "{first}");
+    assert!(!first.contains("evidock show") && !first.contains("DSJ-36NCC009912"));
+    for lang in Lang::ALL {
+        let w = lang.words();
+        let page = read(&visit, &older, lang).await;
+        assert_eq!(page.status, 200);
+        let page = page.text();
+        assert!(page.contains("DSJ-36NCC009912") && page.contains(&w.custody_below(seq)), "{lang:?}: {page}");
+        assert!(page.contains(&format!("href=\"{clip}#h-custody\">{}", w.custody_newest())), "{lang:?}");
+        // What changes meanwhile leaves whoever reads where they are.
+        assert!(page.contains(&format!("hx-get=\"{older}&#38;part=live\"")), "{lang:?}: {page}");
+    }
+    for bad in ["x", "-1", "1.5"] {
+        assert_eq!(visit.get(&format!("{clip}?before={bad}")).await.status, 422, "{bad}");
+    }
+    assert_eq!(visit.get(&format!("{clip}?before=")).await.status, 200);
+}

@@ -45,6 +45,24 @@ impl Words {
     }
 }
 
+impl Words {
+    /// Older entries of a clip's custody are shown, not the newest.
+    pub fn custody_below(&self, seq: u64) -> String {
+        match self.lang {
+            Lang::Zh => format!("以下是日志第 {seq} 条以前的记录。"),
+            Lang::En => format!("These are the entries before {seq} of the log."),
+        }
+    }
+
+    /// The way back to the newest.
+    pub fn custody_newest(&self) -> &'static str {
+        match self.lang {
+            Lang::Zh => "查看最新的记录",
+            Lang::En => "Show the newest",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,10 +12,7 @@ use crate::domain::record::{Field, Origin};
 use crate::domain::time::UtcMs;
 use crate::store::{LogRow, Reader, StoreError};
 use crate::web::site::ReadError;
-use crate::web::view::clip::{ClipView, CustodyEntry, FactSaid, ProofView, SightingView};
-
-/// Entries of the log on the page of a clip.
-const ENTRIES: u32 = 200;
+use crate::web::view::clip::{CUSTODY_PAGE, ClipView, CustodyEntry, FactSaid, ProofView, SightingView};
 
 impl StationPages {
     pub(super) async fn clip_view(&self, clip: ClipId) -> Result<Option<ClipView>, ReadError> {
@@ -27,10 +24,8 @@ impl StationPages {
                 Err(e) => return Err(e),
             };
             let record = r.record(clip, &policy)?;
-            let mut custody = custody(r, clip, None, ENTRIES + 1)?;
-            let custody_cut = custody.len() > ENTRIES as usize;
-            custody.truncate(ENTRIES as usize);
-            Ok(Some(ClipView {
+            let newest = custody(r, clip, None, CUSTODY_PAGE + 1)?;
+            let mut view = ClipView {
                 id: clip,
                 state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
                 percent: percent(r, clip, &stored)?,
@@ -50,11 +45,13 @@ impl StationPages {
                         at: UtcMs(s.seen_ms),
                     })
                     .collect(),
-                custody,
-                custody_cut,
+                custody: Vec::new(),
+                custody_next: None,
                 hints: r.suggestions_waiting(clip)?.1.into_iter().map(|s| s.said).collect(),
                 record,
-            }))
+            };
+            view.show_custody(newest);
+            Ok(Some(view))
         })
         .await
     }

@@ -26,10 +26,10 @@ use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::purpose::{self, Question};
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Asking, Trouble};
-use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
+use crate::web::view::clip::{CUSTODY_PAGE, ClipView, CustodyEntry, Playable};
 use crate::web::view::derived::DerivedView;
 use crate::web::view::keeping::Kept;
-use crate::web::{escape, keeping, routes};
+use crate::web::{escape, keeping, paging, routes};
 
 #[derive(Template)]
 #[template(path = "clip.html")]
@@ -61,7 +61,12 @@ struct ClipPage<'a> {
     copies: Vec<CopyLine>,
     can_push: bool,
     custody: Vec<EntryLine>,
-    custody_cut: bool,
+    /// The page of older entries.
+    older: Option<String>,
+    /// These are older ones: below which, and the page of the newest.
+    below: Option<(String, String)>,
+    /// The address that refreshes what changes by itself.
+    live_href: String,
     links: Vec<LinkLine>,
     /// Other cases that its outing suggests: number, page, rule and reason.
     hints: Vec<(String, String, String)>,
@@ -99,6 +104,13 @@ pub(in crate::web) struct After {
     /// What is to be saved: `original`, or the id of a derived file.
     save: Option<String>,
     derive: Option<Typed>,
+    /// Its custody is shown below this entry.
+    before: Option<u64>,
+}
+
+/// The page of a clip with its custody below an entry of the log.
+fn below(id: ClipId, seq: u64) -> String {
+    format!("/clips/{id}?before={seq}")
 }
 
 fn clip_page<'a>(
@@ -162,7 +174,12 @@ fn clip_page<'a>(
         copies: present::clip::copies(v, c),
         can_push: v.record.copies.iter().any(|copy| copy.state != Delivery::Proven.as_str()),
         custody: present::clip::custody(v, c),
-        custody_cut: v.custody_cut,
+        older: v.custody_next.map(|seq| format!("{}#h-custody", below(v.id, seq))),
+        below: after.before.map(|seq| (w.custody_below(seq), format!("/clips/{}#h-custody", v.id))),
+        live_href: match after.before {
+            Some(seq) => format!("{}&part=live", below(v.id, seq)),
+            None => format!("/clips/{}?part=live", v.id),
+        },
         links: present::clip::links(v, w),
         hints: v
             .hints
@@ -209,7 +226,9 @@ pub(super) async fn clip(
             Some(word) => keeping::done(word, w),
             None => None,
         };
-        show(&site, &visitor, &id, After { done, t: q.t, save: q.save, ..After::default() }).await
+        let before = paging::number(paging::filled(q.before.as_deref()))?.map(u64::try_from).transpose();
+        let before = before.map_err(|_| Trouble::Invalid(Why::PlaceInList {}))?;
+        show(&site, &visitor, &id, After { done, t: q.t, save: q.save, before, ..After::default() }).await
     };
     answered(&site, &visitor, answer.await)
 }
@@ -219,6 +238,9 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
     site.log_access(visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
     let mut view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
+    if after.before.is_some() {
+        view.show_custody(site.pages.custody(clip, after.before, CUSTODY_PAGE + 1).await?);
+    }
     let mut kept = site.pages.kept(clip).await?;
     // That it is held, its record says to everybody; why, and what was asked since, is for who sees to keeping.
     if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {

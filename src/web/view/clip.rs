@@ -32,12 +32,25 @@ pub struct ClipView {
     pub same_device: Vec<String>,
     /// Where it was seen.
     pub sightings: Vec<SightingView>,
-    /// Its entries in the log, newest first.
+    /// Its entries in the log, newest first: a page of them.
     pub custody: Vec<CustodyEntry>,
-    /// There are older entries than shown.
-    pub custody_cut: bool,
+    /// Where older entries begin, if there are any: all of them stand below this one.
+    pub custody_next: Option<u64>,
     /// Other cases that its outing suggests beside the one that it has: told, and nobody's work.
     pub hints: Vec<Suggestion>,
+}
+
+/// Entries of the log on a page of a clip's custody.
+pub const CUSTODY_PAGE: u32 = 200;
+
+impl ClipView {
+    /// Shows these entries, of which one more was read than a page has.
+    pub fn show_custody(&mut self, mut entries: Vec<CustodyEntry>) {
+        let more = entries.len() > CUSTODY_PAGE as usize;
+        entries.truncate(CUSTODY_PAGE as usize);
+        self.custody_next = entries.last().filter(|_| more).map(|e| e.seq);
+        self.custody = entries;
+    }
 }
 
 /// One sighting of a clip on a recorder.
@@ -250,7 +263,7 @@ mod tests {
             sightings: vec![],
             custody: vec![],
             hints: vec![],
-            custody_cut: false,
+            custody_next: None,
         }
     }
 
