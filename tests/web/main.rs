@@ -23,6 +23,7 @@ mod people;
 mod promises;
 mod purpose;
 mod reasons;
+mod refused;
 mod repeats;
 mod scenes;
 mod states;

@@ -24,6 +24,7 @@ use crate::web::present::plot::Plot;
 use crate::web::present::verify::VerifyBlock;
 use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::purpose::{self, Question};
+use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Asking, Trouble};
 use crate::web::view::clip::{CUSTODY_PAGE, ClipView, CustodyEntry, Playable};
@@ -41,10 +42,10 @@ struct ClipPage<'a> {
     heading: String,
     done: Option<&'static str>,
     refusal: Option<String>,
-    /// Numbers that were perhaps meant, and what else was typed.
+    /// Numbers that were perhaps meant.
     meant: Vec<String>,
-    typed_link: Vec<(&'static str, String)>,
-    typed_case: String,
+    /// What was typed into a form of the page that was refused.
+    refused: Refused,
     playable: Playable,
     screen: Option<Screen>,
     read_from: Option<String>,
@@ -94,9 +95,8 @@ struct ClipPage<'a> {
 pub(in crate::web) struct After {
     done: Option<&'static str>,
     pub(in crate::web) refusal: Option<String>,
-    typed_case: String,
-    /// What else was typed beside the number of a case.
-    typed_link: Vec<(&'static str, String)>,
+    /// What was typed.
+    refused: Refused,
     meant: Vec<String>,
     fields: Vec<(String, String)>,
     /// The place in the clip that the address names.
@@ -106,6 +106,25 @@ pub(in crate::web) struct After {
     derive: Option<Typed>,
     /// Its custody is shown below this entry.
     before: Option<u64>,
+}
+
+impl After {
+    /// A form that comes back with what was typed, should it be refused.
+    pub(in crate::web) fn of(refused: Refused) -> Self {
+        Self { refused, ..Self::default() }
+    }
+}
+
+impl ClipPage<'_> {
+    /// What else was typed beside the number of a case.
+    fn typed_link(&self) -> Vec<(&'static str, &str)> {
+        LINK_FIELDS[1..].iter().map(|name| (*name, self.refused.of("link", name))).collect()
+    }
+
+    /// Why a link was to be withdrawn, where that was refused.
+    fn unlinking(&self, link: &LinkLine) -> &str {
+        self.refused.of_one(&link.number, "unlink", "reason")
+    }
 }
 
 /// The page of a clip with its custody below an entry of the log.
@@ -154,9 +173,8 @@ fn clip_page<'a>(
         heading,
         done: after.done,
         refusal: after.refusal,
-        typed_case: after.typed_case,
         meant: after.meant,
-        typed_link: after.typed_link,
+        refused: after.refused,
         playable,
         derivable: screen.is_some(),
         screen: screen.filter(|_| question.is_none()),
@@ -251,7 +269,14 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     if view.isolated.is_some() {
         let copies = present::clip::copies(&view, &c);
         let responsible = site.pages.responsible();
-        return page(&keeping::IsolatedPage::of(&c, clip, &kept, copies, responsible, after.done, after.refusal));
+        return page(&keeping::IsolatedPage::of(
+            &c,
+            clip,
+            &kept,
+            (copies, responsible),
+            after.done,
+            (after.refusal, &after.refused),
+        ));
     }
     let derived = site.pages.derived(clip).await?;
     // Seeing its record is one right, watching it is another: a player could not ask for the reason.
@@ -295,16 +320,23 @@ pub(in crate::web) async fn change(
         id.parse::<ClipId>().map_err(|_| Trouble::NoClip)?;
         match site.carry_out(&visitor.caller, request).await {
             Ok(_) => Ok(Redirect::to(&format!("/clips/{id}?done={done}")).into_response()),
-            Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
-                let refusal = Some(trouble.told(visitor.lang.words()).1);
-                let meant = trouble.meant();
-                let html = again(site, visitor, id, After { refusal, meant, ..typed }).await?;
-                Ok((trouble.status(), html).into_response())
-            }
-            Err(trouble) => Err(trouble),
+            Err(trouble) => refused(site, visitor, id, trouble, typed).await,
         }
     };
     answered(site, visitor, answer.await)
+}
+
+/// The page of a clip again with why something was refused and what was typed; what no form can mend has its own page.
+async fn refused(site: &Site, visitor: &Visitor, id: &str, trouble: Trouble, typed: After) -> Answer {
+    match trouble {
+        Trouble::Invalid(_) | Trouble::Conflict(_) => {
+            let refusal = Some(trouble.told(visitor.lang.words()).1);
+            let meant = trouble.meant();
+            let html = again(site, visitor, id, After { refusal, meant, ..typed }).await?;
+            Ok((trouble.status(), html).into_response())
+        }
+        trouble => Err(trouble),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -323,6 +355,9 @@ pub(super) struct LinkForm {
     proves: String,
 }
 
+/// Fields of the form that links a clip.
+const LINK_FIELDS: [&str; 6] = ["case_no", "from", "to", "stage", "matter", "proves"];
+
 pub(super) async fn link(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
@@ -333,15 +368,13 @@ pub(super) async fn link(
         Ok(f) => f,
         Err(trouble) => return trouble.page(&site, &visitor),
     };
-    let typed_link =
-        [("from", &f.from), ("to", &f.to), ("stage", &f.stage), ("matter", &f.matter), ("proves", &f.proves)];
-    let typed_link = typed_link.map(|(name, value)| (name, value.clone()));
+    let typed = [&f.case_no, &f.from, &f.to, &f.stage, &f.matter, &f.proves].map(String::as_str);
+    let typed = After::of(Refused::new("link", LINK_FIELDS.into_iter().zip(typed)));
     let position = |text: String| filled(text).map(|text| position_ms(&text)).transpose();
     let (Ok(from_ms), Ok(to_ms)) = (position(f.from), position(f.to)) else {
-        let hint = visitor.lang.words().link_range_hint;
-        return Trouble::Invalid(Why::said(hint)).page(&site, &visitor);
+        let trouble = Trouble::Invalid(Why::said(visitor.lang.words().link_range_hint));
+        return answered(&site, &visitor, refused(&site, &visitor, &id, trouble, typed).await);
     };
-    let typed = After { typed_case: f.case_no.clone(), typed_link: typed_link.into(), ..After::default() };
     let request = Request::Link {
         clip: id.clone(),
         case_no: f.case_no,
@@ -368,8 +401,9 @@ pub(super) async fn unlink(
 ) -> Response {
     match form(body) {
         Ok(f) => {
+            let typed = Refused::new("unlink", [("reason", f.reason.as_str())]).about(&f.case_no);
             let request = Request::Unlink { clip: id.clone(), case_no: f.case_no, reason: f.reason };
-            change(&site, &visitor, &id, request, "unlinked", After::default()).await
+            change(&site, &visitor, &id, request, "unlinked", After::of(typed)).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }
