@@ -75,7 +75,7 @@ sentences! {
     OtherVersion { detail: String } => "运行中的采集站程序不认识这个请求（{detail}），版本可能不同；升级后请重新启动服务。", "the running daemon does not know this request ({detail}); is it of another version? restart it after an upgrade";
     NotReadable { detail: String } => "提交的内容不符合要求，请对照接口说明：{detail}", "{detail}";
     Unfit { name: String, right: String } => "“{name}”不能使用，请改为：{right}", "{name:?}: {right}";
-    NotANumber { typed: String } => "“{typed}”不是数字，请改正。", "{typed:?} is no number";
+    NotANumber { typed: String } => "“{typed}”不是数字，请改正。", "{typed:?} is no number; write digits";
     NoReply {} => "日志没有回应，请稍后再试。", "the log gave no answer; try again in a moment";
     PlaceInList {} => "列表的这个位置已无法读取，请从第一页重新开始。", "this place in the list cannot be read; begin again from its first page";
     NoSuchDay { detail: String } => "没有这一天，请检查年、月、日。", "there is no such day: {detail}";
@@ -124,7 +124,7 @@ sentences! {
 
     // Cases and links
     NotAClipId { typed: String } => "“{typed}”不是资料编号，请核对；资料编号形如 019aa2c4-7f00-7abc-8def-0123456789ab。", "{typed:?} is not a clip id; a clip id looks like 019aa2c4-7f00-7abc-8def-0123456789ab";
-    NoClip { clip: String } => "本站没有资料 {clip}，请检查编号。", "there is no clip {clip} on this station";
+    NoClip { clip: String } => "本站没有资料 {clip}，请检查编号。", "there is no clip {clip} on this station; check the id";
     NoCase { case_no: String } => "本站没有案件 {case_no}，请先关联资料或导入案件登记。", "there is no case {case_no}; link a clip to it, or import it";
     NoCaseNumber { case_no: String } => "本站没有编号为 {case_no} 的案件，请检查编号。", "no case has the number {case_no} here";
     NeverLinked { case_no: String } => "本站从未有资料关联到 {case_no}，请先关联资料。", "no clip was ever linked to {case_no} on this station; link one first";
@@ -135,8 +135,8 @@ sentences! {
     NothingWaits { case_no: String } => "{case_no} 没有待上传的资料；请在案件页查看各资料的上传情况。", "no clip of {case_no} waits to be sent; `evidock find` shows what there is";
     PersonRefusedLink {} => "有人已决定不把这份资料关联到本案，规则不能改变；需要时请由人在资料页关联。", "a person has refused to link this clip to this case; rules do not change that, and a person may still link it on its page";
     PersonDecidedLink {} => "有人已就这份资料和本案作出决定，规则不能改变；需要时请由人在资料页更改。", "a person has decided about this clip and this case; rules do not change that, and a person may on its page";
-    LinkedToNone { clip: String } => "资料 {clip} 没有关联到本案，也没有关联到其他案件；请核对案件编号。", "clip {clip} is not linked to this case; it is linked to no case";
-    LinkedToOthers { clip: String, cases: Vec<String> } => "资料 {clip} 没有关联到本案；已关联到 {cases}，请选择其中的案件。", "clip {clip} is not linked to this case; it is linked to {cases}";
+    LinkedToNone { clip: String } => "资料 {clip} 没有关联到本案，也没有关联到其他案件；请核对案件编号。", "clip {clip} is not linked to this case; it is linked to no case; check the number of the case";
+    LinkedToOthers { clip: String, cases: Vec<String> } => "资料 {clip} 没有关联到本案；已关联到 {cases}，请选择其中的案件。", "clip {clip} is not linked to this case; it is linked to {cases}; choose one of these";
     NoRuleLink { clip: String } => "资料 {clip} 与本案之间没有规则建立的关联；人工建立的关联请在资料页取消。", "clip {clip} has no link of a rule to this case; a link that a person made is withdrawn on its page";
     LinkedAlready { clip: String, case_no: String } => "资料 {clip} 已关联到 {case_no}；不属于该案时请撤回关联。", "clip {clip} is linked to {case_no} already; withdraw the link to say that it does not belong there";
     NotSuggested { clip: String } => "没有规则建议把资料 {clip} 关联到本案；需要关联时请在资料页填写案件编号。", "no rule suggests this case for clip {clip}; link it on its page";
@@ -152,7 +152,7 @@ sentences! {
     NoField { name: String, known: Vec<String> } => "没有“{name}”这一项；请填写以下之一：{known}。", "there is no field {name:?}; fields are {known}";
     Value { field: String, because: Box<Why> } => "{field}：{because}", "{field}: {because}";
     ValueTooLong { most: u64 } => "最多 {most} 个字，请缩短。", "at most {most} characters";
-    ControlCharacters {} => "不能含有控制字符，请删去。", "control characters cannot be stored";
+    ControlCharacters {} => "不能含有控制字符，请删去。", "control characters cannot be stored; remove them";
     DegreesBetween { limit: i64 } => "应为 -{limit} 到 {limit} 之间的度数。", "degrees from -{limit} to {limit}";
     TrackForm {} => "轨迹请写作“纬度,经度 纬度,经度 …”，2 至 90 个位置", "a track is `lat,lon lat,lon …`, 2 to 90 positions";
     DatumOneOf {} => "应为 WGS84 或 GCJ-02。", "WGS84 or GCJ-02";
@@ -160,11 +160,11 @@ sentences! {
 
     // What stands in the way of a clip
     NotSealedDerived { clip: String } => "资料 {clip} 还没有入库，暂不能制作派生文件；请入库后再试。", "clip {clip} is not sealed yet; nothing is derived of it; try again once it is";
-    NotSealedCompared { clip: String } => "资料 {clip} 还没有入库，没有可比对的内容；请入库后再试。", "clip {clip} is not sealed yet; there is nothing to compare with";
+    NotSealedCompared { clip: String } => "资料 {clip} 还没有入库，没有可比对的内容；请入库后再试。", "clip {clip} is not sealed yet; there is nothing to compare with; try again once it is";
     StillCopying { clip: String } => "资料 {clip} 还在采集中；请入库后再暂停销毁，或对案件暂停销毁，入库后自动生效。", "clip {clip} is still being copied; hold it when it is sealed, or hold its case: that takes effect by itself";
     Isolated { clip: String } => "资料 {clip} 疑似涉密，已阻断；请联系保密负责人。", "clip {clip} is isolated as suspected classified; ask whoever is responsible for secrets";
     IsolatedDerived { clip: String } => "资料 {clip} 疑似涉密，已阻断，不能制作派生文件；请联系保密负责人。", "clip {clip} is isolated as suspected classified; nothing is derived of it; ask whoever is responsible for secrets";
-    NotIsolated { clip: String } => "资料 {clip} 没有被阻断，无须解除；请刷新页面查看现状。", "clip {clip} is not isolated";
+    NotIsolated { clip: String } => "资料 {clip} 没有被阻断，无须解除；请刷新页面查看现状。", "clip {clip} is not isolated; load the page again to see how it stands";
     StillLabelled { clip: String } => "资料 {clip} 仍标注为疑似涉密，标注本身就会阻断；请先修改敏感标注。", "clip {clip} is still labelled suspected_state (疑似涉密), which isolates; set its label first: evidock annotate {clip} sensitivity=...";
     NoDelivery { clip: String, destination: String } => "资料 {clip} 没有到 {destination} 的上传任务；请在资料页查看它的副本。", "clip {clip} has no delivery to {destination}";
     ProvesNothing { how: String } => "{how} 不能证明云端一致。", "a {how} proves nothing";
@@ -211,21 +211,21 @@ sentences! {
     WhyPackage {} => "请写明导出事由和依据（函、令、条款），两项都会记录在案。", "say why the package is made and on what basis (a letter, an order, an article); both are kept on record";
     DiscTooSmall {} => "一张光盘至少 0.1 GB，请改正容量。", "a disc has at least 0.1 GB";
     DiscSize {} => "请填写光盘容量，0.1 到 100000 GB。", "give the size of a disc, 0.1 to 100000 GB";
-    NothingToExport {} => "本案现在没有可导出的资料：没有关联资料，或全部已阻断或仍在采集中。请先关联资料，或等待入库。", "no clip of this case can be exported now: none is linked to it, or all are isolated or still being copied";
-    NotAPackage {} => "这不是导出包的编号，请从“导出证据包”页打开。", "this is not the id of a package";
+    NothingToExport {} => "本案现在没有可导出的资料：没有关联资料，或全部已阻断或仍在采集中。请先关联资料，或等待入库。", "no clip of this case can be exported now: none is linked to it, or all are isolated or still being copied; link clips first, or wait until they are sealed";
+    NotAPackage {} => "这不是导出包的编号，请从“导出证据包”页打开。", "this is not the id of a package; open one from the list";
     PackageLists { detail: String } => "导出包的清单不对：{detail}。请重新导出。", "{detail}";
-    PackageFacts {} => "导出包的自述与申请签名的内容不符，请重新导出。", "the package says other things of itself than were asked to be signed";
-    PackageCase {} => "导出包的案件与申请的不同，请重新导出。", "the package names another case than it was asked for";
+    PackageFacts {} => "导出包的自述与申请签名的内容不符，请重新导出。", "the package says other things of itself than were asked to be signed; ask for it anew";
+    PackageCase {} => "导出包的案件与申请的不同，请重新导出。", "the package names another case than it was asked for; ask for it anew";
     PackageNotAsked {} => "本站没有人申请过这个导出包，请重新申请。", "nobody asked for this package here; begin it again";
-    PackageOther {} => "导出包的案件、申请人、事由或依据与申请时不同，请重新申请。", "the package names another case, person, reason or basis than it was asked for with";
-    PackageClip {} => "导出包中有没有申请的资料，或资料与入库时不同，请重新申请。", "the package holds a clip that was not asked for with it, or is not as it was sealed";
-    PackageEvent { seq: u64 } => "导出包中的第 {seq} 条日志与日志不一致，请重新申请。", "event {seq} in the package is not the one in the log";
+    PackageOther {} => "导出包的案件、申请人、事由或依据与申请时不同，请重新申请。", "the package names another case, person, reason or basis than it was asked for with; ask for it anew";
+    PackageClip {} => "导出包中有没有申请的资料，或资料与入库时不同，请重新申请。", "the package holds a clip that was not asked for with it, or is not as it was sealed; ask for it anew";
+    PackageEvent { seq: u64 } => "导出包中的第 {seq} 条日志与日志不一致，请重新申请。", "event {seq} in the package is not the one in the log; ask for it anew";
     IsolatedSince { clip: String } => "资料 {clip} 在制作导出包期间被标为疑似涉密并阻断，导出包不予签名；请删除已写出的内容并重新申请。", "clip {clip} was isolated as suspected classified since this package was begun: it is not signed; remove what was written of it, and ask for another one";
     PackageIsolated { clip: String } => "导出包含有疑似涉密、已阻断的资料 {clip}，不再制作，也不再提供下载；请重新申请，新的导出包不含这份资料。", "the package holds clip {clip}, which is isolated as suspected classified: it is neither made nor given out any more; ask for another one, which will be without it";
     NoPackage {} => "没有这个导出包，请从“导出证据包”页打开。", "there is no such evidence package; open one from the list";
     PackageDecided {} => "这个导出包已不在等待第二人确认，请刷新页面查看。", "this evidence package does not wait for a second person any more";
     PackageBySignedIn {} => "导出包须由登录的人确认：在页面上，或以其会话通过接口确认。", "an evidence package is confirmed by a person who signed in, on the page or through the API with their session";
-    PackageNotStopped {} => "只有中断的导出包才能继续，请刷新页面查看。", "only an evidence package that stopped can go on";
+    PackageNotStopped {} => "只有中断的导出包才能继续，请刷新页面查看。", "only an evidence package that stopped can go on; load the page again to see how it stands";
     PackageNotFinished {} => "这个导出包还没有完成，请稍后再下载。", "this evidence package is not finished; try again in a moment";
 
     // Keeping: what takes two people
@@ -238,7 +238,7 @@ sentences! {
     NoRelease {} => "没有人申请解除这项暂停销毁。", "nobody has asked for the release of this hold";
     NoLift {} => "没有人申请解除这项阻断。", "nobody has asked to lift this isolation";
     NoHold { hold: i64 } => "没有生效中的第 {hold} 号暂停销毁，请在“保管”页查看。", "no hold {hold} stands; `evidock holds` shows those that do";
-    NoDisposal { disposal: i64 } => "没有第 {disposal} 号销毁清册，请在“保管”页查看。", "there is no list of disposal {disposal}";
+    NoDisposal { disposal: i64 } => "没有第 {disposal} 号销毁清册，请在“保管”页查看。", "there is no list of disposal {disposal}; the page Keeping has those that there are";
     ListLength { most: u64 } => "一份清册请列入 1 到 {most} 个资料。", "a list has 1 to {most} clips";
     ClipStays { clip: String, because: Box<Why> } => "资料 {clip} 不能销毁：{because}；请从清册中去掉。", "clip {clip} stays: {because}; leave it off the list";
     OnAnotherList { clip: String } => "资料 {clip} 已在另一份清册上，请从本清册中去掉。", "clip {clip} stands on another list already; leave it off this one";
@@ -259,7 +259,7 @@ sentences! {
     CloseFirst {} => "请先结案。", "close the case first (结案)";
     BindFirst {} => "请先立卷，给案件确定档号。", "give the case its place in the archive first (立卷)";
     CaseOpen {} => "本案没有结案，无须重新打开；请刷新页面查看。", "this case is open";
-    CaseNotFiled {} => "本案没有归档，无须重新打开；请刷新页面查看。", "this case is not filed";
+    CaseNotFiled {} => "本案没有归档，无须重新打开；请刷新页面查看。", "this case is not filed; load the page again to see how it stands";
     CaseFiled {} => "本案已经归档；要改动须先由两人写明原因重新打开。", "this case is filed already; to change it two people re-open it first";
     FiledNoChanges { code: String } => "本案已归档（档号 {code}），不能再改动；须由两人写明原因重新打开。", "this case is filed under {code} and takes no changes; two people re-open it first, with a reason";
     NoReopening {} => "没有人申请重新打开本案：先由一人申请并写明理由，再由另一人确认。", "nobody has asked to re-open this case: one person asks and gives the reason, another one confirms";
@@ -278,7 +278,7 @@ sentences! {
     StartedAnew {} => "正在重新启动，请稍后再试。", "it is being started anew; try again in a moment";
     SeveralDevices { word: String, keys: AnyOf } => "“{word}”可能指 {keys}，请指明其中一台。", "{word} can mean {keys}; name one of them";
     NoDevice { word: String } => "没有名为“{word}”的设备，请在“管理”的记录仪页查看名称。", "no device is called {word}; `evidock recorders list` shows how each is called";
-    NotUnknownAgain {} => "设备不能改回未知状态；请选择准入、拒绝、送修或停用。", "a device cannot be made unknown again";
+    NotUnknownAgain {} => "设备不能改回未知状态；请选择准入、拒绝、送修或停用。", "a device cannot be made unknown again; approve it, refuse it, give it away for repair, or retire it";
     NameForm { typed: String, what: String } => "“{typed}”不能用作名称；请用 1 到 64 个可显示的字符。", "{typed:?} cannot be a {what}: use 1 to 64 printable characters";
     KeyForm { typed: String, what: String } => "“{typed}”不能用作名称；请用 1 到 32 个 a-z、0-9 和 -，以字母或数字开头。", "{typed:?} cannot be a {what}: use 1 to 32 of a-z, 0-9 and '-', beginning with a letter or digit";
     NotARecordingId { typed: String } => "“{typed}”不是录制编号，请在“录制”页查看。", "{typed:?} is not the id of a recording; `evidock record list` shows them";
@@ -312,8 +312,8 @@ sentences! {
     TwoOneFiled { line: u64, numbers: String } => "第 {line} 行：{numbers} 是两个案件，其中已归档的不能改动；须先由两人写明原因重新打开。", "line {line}: {numbers} are two cases, and one that is filed takes no changes; two people re-open it first, with a reason";
     TwoClosed { line: u64, numbers: String } => "第 {line} 行：{numbers} 是两个都已结案的案件，请先重新打开其中一个。", "line {line}: {numbers} are two cases that were both closed; re-open one of them first";
     TableTooLarge { mb: u64, rows: u64 } => "文件大于 {mb} MB 或超过 {rows} 行，请分批导入。", "the file is larger than {mb} MB or has more than {rows} rows; import it in parts";
-    TableNotText {} => "文件不是 .xlsx 工作簿，也不是 JSON 或 UTF-8、UTF-16、GB18030 编码的 CSV；请用表格软件另存为 .xlsx。", "the file is neither a workbook (.xlsx), nor JSON, nor CSV text in UTF-8, UTF-16 or GB18030";
-    TableJson { detail: String } => "JSON 不是由文字或数字组成的对象列表（{detail}）；请改正后重新导入。", "the JSON is not a list of objects with texts or numbers in them ({detail})";
+    TableNotText {} => "文件不是 .xlsx 工作簿，也不是 JSON 或 UTF-8、UTF-16、GB18030 编码的 CSV；请用表格软件另存为 .xlsx。", "the file is neither a workbook (.xlsx), nor JSON, nor CSV text in UTF-8, UTF-16 or GB18030; save it as .xlsx in a spreadsheet program";
+    TableJson { detail: String } => "JSON 不是由文字或数字组成的对象列表（{detail}）；请改正后重新导入。", "the JSON is not a list of objects with texts or numbers in them ({detail}); correct it and import it again";
     TableCsv { line: u64, detail: String } => "第 {line} 行无法按 CSV 读取，请改正：{detail}", "line {line} cannot be read as CSV: {detail}";
     TableTooWide { columns: u64 } => "表格超过 {columns} 列，或单元格远多于登记所需；请删去无关内容。", "the table has more than {columns} columns, or far more cells than a register; remove what does not belong to it";
     TableEmpty {} => "没有内容：请在第一行写列名，以下每行一条。", "there are no rows; the first line names the columns, each line below it is one entry";
@@ -355,7 +355,7 @@ sentences! {
     DeskSends {} => "请在案件页办理送审。", "the desk sends cases for review";
     LoginForm { typed: String } => "“{typed}”不能用作账号名；请用 2 到 32 个字母、汉字、数字和 . _ - @，以字母、汉字或数字开头。", "{typed:?} cannot be the name of an account: use 2 to 32 letters, digits and . _ - @, beginning with a letter or digit";
     NoAccount { name: String } => "没有账号 {name}，请检查名称。", "there is no account {name}; `evidock user list` shows them";
-    NoAccountNumber { account: i64 } => "没有第 {account} 号账号，请在“账号”页查看。", "there is no account with the number {account}";
+    NoAccountNumber { account: i64 } => "没有第 {account} 号账号，请在“账号”页查看。", "there is no account with the number {account}; the page Accounts has those that there are";
     NotAReviewer { name: String } => "{name} 不是法制审核员，请另选审核人员。", "{name} is no legal reviewer; `evidock user list` shows who is";
     NoRole { all: Vec<String> } => "请给账号至少一个角色：{all}。", "an account needs at least one role: {all}";
     UnknownRole { name: String, all: Vec<String> } => "没有“{name}”这个角色；请选择：{all}。", "there is no role {name:?}; the roles are {all}";
@@ -373,14 +373,14 @@ sentences! {
     TooManyCertificates { most: u64 } => "每人最多 {most} 个证书，请先去掉旧的。", "a person has at most {most} certificates; take old ones away";
     NotOneself {} => "不能修改自己的角色或停用自己，请由另一位管理员办理。", "nobody changes their own roles or disables themselves; another administrator does it";
     AccountExists { name: String } => "已有账号 {name}，请另取名称；账号名不重复使用，停用的也不行。", "there is an account {name} already; names are never used twice, also not of accounts that are disabled";
-    CodeUsed {} => "这个动态口令已经用过，请等下一个。", "this one-time code was used already";
+    CodeUsed {} => "这个动态口令已经用过，请等下一个。", "this one-time code was used already; wait for the next one";
     NoToken { token: i64 } => "没有有效的第 {token} 号令牌，请在“账号”页查看。", "there is no token {token} that goes on; `evidock token list` shows them";
-    NotSent {} => "本案没有送审，请先在案件页送审。", "this case does not stand sent for review";
+    NotSent {} => "本案没有送审，请先在案件页送审。", "this case does not stand sent for review; send it on the page of the case";
     BoundAlready { name: String } => "它已绑定到 {name}，不能是两个人；请先在那里解除。", "{name} is bound to it already, and nobody is two people; take it away there first";
 
     // Supervision and legal review
     DrawCount { most: u64 } => "每个单位一次请抽取 1 到 {most} 个资料。", "1 to {most} clips of a unit are drawn at a time";
-    NothingToDraw { period: String } => "{period} 没有可供抽取的资料，请换一个期间。", "nothing was recorded in {period} of which a sample could be drawn";
+    NothingToDraw { period: String } => "{period} 没有可供抽取的资料，请换一个期间。", "nothing was recorded in {period} of which a sample could be drawn; choose another period";
     PopulationTooLarge { most: u64 } => "一个单位的资料超过 {most} 个，请缩短期间。", "more than {most} clips of a unit: choose a shorter period";
     PointWords {} => "检查清单每一项请选择：是、否或不适用。", "each point of the checklist is yes, no or na";
     SayDue {} => "请写明整改期限。", "say until which day it is to be put right";
@@ -388,19 +388,19 @@ sentences! {
     NothingFound {} => "这个资料没有发现问题，无须整改。", "nothing was found about this clip; there is nothing to put right";
     NotAnswered {} => "单位还没有回复整改情况，请等待回复。", "the unit has not answered yet";
     Answered {} => "单位已经回复，请销号，或写明缺少什么后退回。", "the unit has answered; close it, or return it with what is missing";
-    FindingClosed {} => "这个问题已经销号，无须再办；请刷新页面查看。", "this finding is closed";
-    SampleDrawn {} => "这个批次已经抽取，或早于抽取申请。", "this sample was drawn already, or before its request";
+    FindingClosed {} => "这个问题已经销号，无须再办；请刷新页面查看。", "this finding is closed; load the page again to see how it stands";
+    SampleDrawn {} => "这个批次已经抽取，或早于抽取申请。", "this sample was drawn already, or before its request; load the page again to see it";
     NotInSample { sample: i64, n: u64 } => "第 {sample} 批抽查没有第 {n} 个资料，请从批次页面打开。", "sample {sample} has no clip {n}";
-    OtherChecklist {} => "检查项目与这个批次的检查清单不符，请重新打开页面。", "the points are not those of this sample's checklist";
-    NoSample { sample: i64 } => "没有第 {sample} 批抽查，请从“抽查”列表打开。", "there is no sample {sample}";
+    OtherChecklist {} => "检查项目与这个批次的检查清单不符，请重新打开页面。", "the points are not those of this sample's checklist; load the page again";
+    NoSample { sample: i64 } => "没有第 {sample} 批抽查，请从“抽查”列表打开。", "there is no sample {sample}; open one from the list";
     VerdictWords {} => "审查意见请选择：同意、补充完善后同意或退回。", "an opinion is agree, supplement or return";
     SheetLength { items: u64, marked: u64 } => "评查表有 {items} 项，只评了 {marked} 项；请逐项评分。", "the sheet has {items} items, and {marked} were marked";
     OtherSheet {} => "评查项目与评查表不符，请重新打开页面。", "the items are not those of the sheet; load the page again";
-    TooManyPoints { item: String, most: u64, points: u64 } => "{item}：最多 {most} 分，填了 {points} 分，请改正。", "{item}: at most {most} points; there are {points}";
+    TooManyPoints { item: String, most: u64, points: u64 } => "{item}：最多 {most} 分，填了 {points} 分，请改正。", "{item}: at most {most} points; there are {points}; correct it";
     WhyNotAll { item: String, most: u64 } => "{item}：没有得满 {most} 分，请写明扣分原因。", "{item}: say why it does not bring all of its {most} points";
     EndsBefore {} => "视频没有那么长，请检查位置。", "the clip ends before that place";
     NoNote {} => "没有这条批注，请刷新页面查看。", "there is no such note; load the page again";
-    NotYourNote {} => "批注只能由写的人撤回，请其本人办理。", "only whoever wrote a note takes it back";
+    NotYourNote {} => "批注只能由写的人撤回，请其本人办理。", "only whoever wrote a note takes it back; ask them";
     FormUnreadable { name: String, detail: String } => "报表模板“{name}”无法使用，请系统管理员检查：{detail}", "{name}: {detail}";
 }
 
