@@ -205,7 +205,7 @@ pub(super) async fn judge(
         Ok((OversightAsk::JudgeSample { sample: number, n, points, words, due }, n, Refused::new("judge", fields)))
     };
     match ask() {
-        Ok((ask, n, typed)) => step(&site, &visitor, (&sample, n), ask, typed).await,
+        Ok((ask, n, typed)) => step(&site, &visitor, (sample.as_str(), n), ask, typed).await,
         Err(trouble) => trouble.page(&site, &visitor),
     }
 }
@@ -231,7 +231,7 @@ async fn said(
         Ok((ask(number, n, said), n, typed))
     };
     match made() {
-        Ok((ask, n, typed)) => step(site, visitor, (&sample, n), ask, typed).await,
+        Ok((ask, n, typed)) => step(site, visitor, (sample.as_str(), n), ask, typed).await,
         Err(trouble) => trouble.page(site, visitor),
     }
 }
