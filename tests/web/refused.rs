@@ -19,7 +19,8 @@ async fn refused(visit: &Visit, path: &str, fields: &[(&str, &str)]) -> Answer {
 
 /// The tag of a field as a page has it, inside the form that is sent to `action`.
 fn tags(html: &str, action: &str) -> Vec<String> {
-    let form = html.split(&format!("action=\"{action}\"")).skip(1).map(|rest| rest.split("</form>").next().unwrap());
+    let begin = format!("action=\"{action}\"");
+    let form = html.split(begin.as_str()).skip(1).map(|rest| rest.split("</form>").next().unwrap());
     form.flat_map(|form| form.split('<').skip(1)).map(|tag| tag.replace("&#38;", "&")).collect()
 }
 
