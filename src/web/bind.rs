@@ -9,6 +9,7 @@ mod keeping;
 mod log;
 mod looks;
 mod office;
+mod parties;
 mod reports;
 mod review;
 mod rooms;

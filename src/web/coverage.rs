@@ -17,6 +17,7 @@ use super::keeping::{actor, change_case};
 use super::pages::show_case;
 use super::present::case::{CoverageLine as Line, coverage as present_coverage};
 use super::present::{Ctx, Nav, Stamp, case_href};
+use super::refused::Refused;
 use super::reports::{CSV, XLSX, file};
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
@@ -79,12 +80,12 @@ pub(super) struct ReasonLine {
 /// Reasons on the page of a case, and the form that gives one.
 pub(super) struct ReasonBlock {
     pub(super) lines: Vec<ReasonLine>,
-    /// Matters for which one may be given.
-    pub(super) matters: Vec<String>,
+    /// Matters for which one may be given, and the one that was chosen.
+    pub(super) matters: Vec<(String, bool)>,
     pub(super) href: String,
 }
 
-pub(super) fn reason_block(v: &CaseView, c: &Ctx) -> ReasonBlock {
+pub(super) fn reason_block(v: &CaseView, typed: &Refused, c: &Ctx) -> ReasonBlock {
     let mut matters: Vec<String> = Vec::new();
     let lacking = v.coverage.lines.iter().filter(|l| !matches!(l.standing, Standing::Present | Standing::Late));
     for line in lacking {
@@ -92,6 +93,8 @@ pub(super) fn reason_block(v: &CaseView, c: &Ctx) -> ReasonBlock {
             matters.push(line.item.matter.clone());
         }
     }
+    let chosen = |matter: &String| matter == typed.of("reason", "matter");
+    let matters = matters.into_iter().map(|m| (chosen(&m), m)).map(|(chosen, m)| (m, chosen)).collect();
     ReasonBlock { lines: reason_lines(v, c), matters, href: format!("{}/reasons", case_href(&v.number)) }
 }
 
@@ -130,17 +133,20 @@ async fn post_reason(
         Err(e) => return Trouble::from(e).page(&site, &visitor),
     };
     let withdraw = !f.withdraw.is_empty();
+    let fields = [("matter", &f.matter), ("reason", &f.reason), ("basis", &f.basis), ("written", &f.written)];
+    // A withdrawal is a button: nothing of it comes back.
+    let typed = if withdraw { Refused::default() } else { Refused::new("reason", fields) };
     if !withdraw && f.reason.trim().is_empty() {
         let refusal = Some(visitor.lang.words().reason_empty.to_owned());
         let visitor = Visitor { path: case_href(&number), ..visitor };
-        let shown = show_case(&site, &visitor, &number, None, refusal).await;
+        let shown = show_case(&site, &visitor, &number, None, (refusal, typed)).await;
         return (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response();
     }
     let (reason, basis) = if withdraw { (String::new(), String::new()) } else { (f.reason, f.basis) };
     let written = !withdraw && !f.written.is_empty();
     let request = Request::SayNoRecord { case_no: number.clone(), matter: f.matter, written, reason, basis };
     let done = if withdraw { "reason_withdrawn" } else { "reason_said" };
-    change_case(&site, &visitor, &number, request, done).await
+    change_case(&site, &visitor, &number, (request, done), typed).await
 }
 
 // --- Print view and files ------------------------------------------------------------------------

@@ -87,7 +87,11 @@ struct FilingPage<'a> {
     signed: Option<SignedLines>,
     now: Option<FilingNow>,
     typed: BindForm,
+    /// It was refused and comes back.
+    again: bool,
     opinion: String,
+    /// Why it was to be re-opened, where that was refused.
+    reason: String,
 }
 
 impl FilingPage<'_> {
@@ -133,6 +137,7 @@ struct With {
     refusal: Option<String>,
     typed: Option<BindForm>,
     opinion: String,
+    reason: String,
 }
 
 async fn read(site: &Site, visitor: &Visitor, number: &str) -> Result<FilingView, Trouble> {
@@ -152,6 +157,7 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         FilingState::Filed => "safe",
     };
     let f = v.filing.as_ref();
+    let again = with.typed.is_some();
     let typed = with.typed.unwrap_or_else(|| BindForm {
         fonds_no: f.and_then(|f| f.fonds_no.clone()).or(v.fonds_no.clone()).unwrap_or_default(),
         year: f
@@ -175,7 +181,9 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         remarks: v.report.remarks.iter().map(|g| gap(g, &v.case_no, &c)).collect(),
         now: f.map(|f| now(f, &c)),
         typed,
+        again,
         opinion: with.opinion,
+        reason: with.reason,
         number: &v.case_no,
         c: &c,
     };
@@ -306,8 +314,9 @@ async fn post_reopen(
         Ok(Form(f)) => f,
         Err(e) => return Trouble::from(e).page(&site, &visitor),
     };
+    let with = With { reason: f.reason.clone(), ..With::default() };
     match reopening(&number, &f.step, f.reason) {
-        Ok((ask, word)) => carry_out(&site, &visitor, &number, ask, word, With::default()).await,
+        Ok((ask, word)) => carry_out(&site, &visitor, &number, ask, word, with).await,
         Err(trouble) => trouble.page(&site, &visitor),
     }
 }

@@ -34,6 +34,7 @@
 //! lasting   long answers end when their taker is shut out   (lasting.rs)
 //! together  clips of a case on one axis (together.rs, assets/together.js)
 //! changes   the same for programs, told again on return    (changes.rs)
+//! refused   a form comes back with what was typed        (refused.rs)
 //! repeat    a change that is asked for twice is made once  (repeat.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
 //! ```
@@ -77,6 +78,7 @@ pub mod present;
 pub mod proofs;
 pub mod purpose;
 pub mod range;
+pub mod refused;
 pub mod registers;
 pub mod repeat;
 pub mod reports;

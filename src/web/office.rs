@@ -23,8 +23,8 @@ use super::routes::Routes;
 use super::site::{Access, ReadError, Site, Visitor};
 use super::trouble::Trouble;
 use super::view::office::{
-    DestinationFacts, Done, EntriesView, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView,
-    RostersView, Scanned,
+    DestinationFacts, Done, EntriesView, Out, PartiesView, PartyPages, PartyView, RecorderEntry, RecorderView,
+    RegistersView, RostersView, Scanned,
 };
 use crate::domain::ids::ClipId;
 use crate::domain::office::Premises;
@@ -71,18 +71,20 @@ pub trait Office: Send + Sync {
         find: &'a str,
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<EntriesView, ReadError>>;
-    /// Parties whose name contains `query`, with a case of which the viewer may see a clip; `registered`: and those that
-    /// only the register knows.
+    /// A page of the parties whose name contains `query`, with a case of which the viewer may see a clip; `registered`: and
+    /// those that only the register knows.
     fn parties<'a>(
         &'a self,
         query: &'a str,
+        after: Option<&'a str>,
         within: &'a Within,
         registered: bool,
     ) -> BoxFuture<'a, Result<PartiesView, ReadError>>;
-    /// One of them by its name; `None` where the viewer may see nothing of it.
+    /// One of them by its name, with a page of its cases and of its clips; `None` where the viewer may see nothing of it.
     fn party<'a>(
         &'a self,
         name: &'a str,
+        pages: &'a PartyPages,
         within: &'a Within,
         registered: bool,
     ) -> BoxFuture<'a, Result<Option<PartyView>, ReadError>>;

@@ -195,6 +195,7 @@ async fn why_a_clip_is_held_is_for_who_sees_to_keeping() {
         outcome: "ok".into(),
         place: None,
         detail: Some("当事人申请行政复议".into()),
+        facts: Vec::new(),
         grounds: None,
     };
     hold.without_keeping();

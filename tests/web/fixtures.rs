@@ -115,6 +115,8 @@ pub struct FixturePages(pub Scene);
 pub struct Asked {
     pub requests: Mutex<Vec<Request>>,
     pub refuse: Mutex<Option<Reply>>,
+    /// The same of changes alone: what is looked at is logged all the same.
+    pub refuse_changes: Mutex<Option<Reply>>,
 }
 
 impl Asked {
@@ -125,8 +127,11 @@ impl Asked {
 
 impl Ask for Asked {
     fn ask<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
+        let look = matches!(request, Request::LogAccess { .. });
         self.requests.lock().unwrap().push(request);
-        let reply = self.refuse.lock().unwrap().clone().unwrap_or(Reply::Done(serde_json::json!({ "seq": 41 })));
+        let change = self.refuse_changes.lock().unwrap().clone().filter(|_| !look);
+        let refused = self.refuse.lock().unwrap().clone().or(change);
+        let reply = refused.unwrap_or(Reply::Done(serde_json::json!({ "seq": 41 })));
         Box::pin(async move { reply })
     }
 

@@ -4,6 +4,7 @@
 mod access;
 mod bounds;
 mod counterparts;
+mod custody;
 #[allow(dead_code, clippy::unwrap_used)] // Other suites use the rest of it.
 #[path = "../support/station.rs"]
 mod daemon;
@@ -22,6 +23,7 @@ mod people;
 mod promises;
 mod purpose;
 mod reasons;
+mod refused;
 mod repeats;
 mod scenes;
 mod states;

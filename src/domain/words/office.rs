@@ -30,7 +30,6 @@ office! {
     joint => "、", ", ";
     saved => "已保存", "Saved";
     page_before => "上一页", "Page before";
-    cut => "仅显示最新的部分，请缩小范围", "Only the newest are shown; narrow the search";
     from => "开始", "From";
     until => "结束", "Until";
     files => "文件", "Files";
@@ -207,6 +206,8 @@ office! {
     party_several => "登记中有多个同名当事人，下面的案件按名称归集，请注意区分。", "Several parties of the register have this name; cases below are gathered by name, so take care.";
     party_no_cases => "没有您可查看的案件", "No case that you may see";
     party_no_clips => "没有您可查看的音像资料", "No clip that you may see";
+    party_filter => "在资料列表中查看和筛选", "See and filter them in the list of clips";
+    party_more => "可能还有更多；请在案件和音像资料列表中按名称检索。", "There may be more; search for the name in the lists of cases and clips.";
     parties_cut => "按最近的案件列出；按名称检索可以找到更多。", "Those of the newest cases; search by name to find others.";
     no_parties => "还没有当事人", "No party yet";
     no_parties_detail => "导入案件或当事人登记，并把音像资料关联到案件后，当事人显示在这里。", "Parties appear once cases are imported and clips are linked to them.";

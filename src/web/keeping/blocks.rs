@@ -11,6 +11,7 @@ use crate::store::HoldRow;
 use crate::web::present::clip::CopyLine;
 use crate::web::present::clips::Pill;
 use crate::web::present::{Ctx, Stamp, case_href};
+use crate::web::refused::Refused;
 use crate::web::sent;
 use crate::web::view::keeping::{CaseKept, Kept};
 
@@ -25,6 +26,8 @@ pub(in crate::web) struct HoldLine {
     pub(in crate::web) who: String,
     pub(in crate::web) since: Stamp,
     pub(in crate::web) asked: Option<Asked>,
+    /// Why it was to be released, where that was refused.
+    pub(in crate::web) typed: Option<String>,
 }
 
 pub(super) fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
@@ -43,6 +46,7 @@ pub(super) fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
         who: c.named(&actor(&h.placed_by)),
         since: c.stamp(UtcMs(h.placed_ms)),
         asked: asked(h.asked_by.as_deref(), h.asked_why.as_deref(), c),
+        typed: None,
     }
 }
 
@@ -121,6 +125,8 @@ pub(in crate::web) struct IsolatedPage<'a> {
     refusal: Option<String>,
     since: Option<Stamp>,
     asked: Option<Asked>,
+    /// Why it was to be lifted, where that was refused.
+    typed: Option<String>,
     copies: Vec<CopyLine>,
     responsible: Option<String>,
 }
@@ -130,10 +136,9 @@ impl<'a> IsolatedPage<'a> {
         c: &'a Ctx,
         clip: ClipId,
         kept: &Kept,
-        copies: Vec<CopyLine>,
-        responsible: Option<String>,
+        (copies, responsible): (Vec<CopyLine>, Option<String>),
         done: Option<&'static str>,
-        refusal: Option<String>,
+        (refusal, typed): (Option<String>, &Refused),
     ) -> Self {
         let row = kept.isolation.as_ref();
         Self {
@@ -142,6 +147,7 @@ impl<'a> IsolatedPage<'a> {
             refusal,
             since: row.map(|i| c.stamp(UtcMs(i.placed_ms))),
             asked: row.and_then(|i| asked(i.asked_by.as_deref(), i.asked_why.as_deref(), c)),
+            typed: typed.is("lift").then(|| typed.of("lift", "reason").to_owned()),
             copies: copies.into_iter().filter(|k| k.warning.is_some()).collect(),
             responsible,
             c,

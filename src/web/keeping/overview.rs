@@ -14,9 +14,10 @@ use crate::domain::command::Request;
 use crate::domain::disposal::DisposalState;
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
-use crate::store::{DueRow, IsolationRow};
+use crate::store::{DueRow, HoldRow, IsolationRow};
 use crate::web::paging::filled;
 use crate::web::present::{Ctx, Nav, Stamp, case_href, segment};
+use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::Trouble;
 use crate::web::view::keeping::{DisposalQuery, KeepingView};
@@ -26,6 +27,8 @@ struct IsolatedLine {
     who: String,
     since: Stamp,
     asked: Option<Asked>,
+    /// What `lift_line.html` shows where a reason was refused: that is told on the page of the clip.
+    typed: Option<String>,
 }
 
 struct ReopenLine {
@@ -40,6 +43,7 @@ struct DueLine {
     over: Stamp,
     size: String,
     cases: Vec<(String, String)>,
+    picked: bool,
 }
 
 #[derive(Template)]
@@ -59,6 +63,8 @@ struct KeepingPage<'a> {
     responsible: Option<String>,
     opinion: String,
     basis: String,
+    /// A list that was proposed comes back.
+    again: bool,
 }
 
 #[derive(Default)]
@@ -67,6 +73,9 @@ pub(super) struct With {
     pub(super) refusal: Option<String>,
     pub(super) opinion: String,
     pub(super) basis: String,
+    /// Clips of a list that was to be proposed.
+    pub(super) picked: Vec<String>,
+    pub(super) typed: Refused,
     pub(super) asked: DisposalQuery,
 }
 
@@ -86,12 +95,19 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         who: c.named(&actor(&i.placed_by)),
         since: c.stamp(UtcMs(i.placed_ms)),
         asked: asked(i.asked_by.as_deref(), i.asked_why.as_deref(), &c),
+        typed: None,
+    };
+    let hold = |h: &HoldRow| {
+        let typed = with.typed.only(h.hold);
+        let typed = typed.is("release").then(|| typed.of("release", "reason").to_owned());
+        HoldLine { typed, ..hold_line(h, &c) }
     };
     let due = |d: &DueRow| DueLine {
         id: d.clip.to_string(),
         over: c.stamp(UtcMs(d.over_ms)),
         size: c.w.size(d.size_bytes),
         cases: d.cases.iter().map(|n| (n.clone(), case_href(n))).collect(),
+        picked: with.picked.contains(&d.clip.to_string()),
     };
     let reopenings: Vec<ReopenLine> = v
         .reopenings
@@ -111,7 +127,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
             || v.holds.iter().any(|h| h.asked_by.is_some())
             || v.isolated.iter().any(|i| i.asked_by.is_some())
             || v.disposals.iter().any(|(d, ..)| d.state == DisposalState::Asked),
-        holds: v.holds.iter().map(|h| hold_line(h, &c)).collect(),
+        holds: v.holds.iter().map(hold).collect(),
         isolated: v.isolated.iter().map(isolated).collect(),
         reopenings,
         lists: v.disposals.iter().map(|(d, clips, gone)| list_line(d, *clips, *gone, &c)).collect(),
@@ -120,6 +136,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         due_next: v.due_next.as_deref().map(|n| format!("/keeping?due={}#h-due", segment(n))),
         responsible: site.pages.responsible(),
         done: with.done,
+        again: with.refusal.is_some() && !with.picked.is_empty(),
         refusal: with.refusal,
         opinion: with.opinion,
         basis: with.basis,
@@ -176,8 +193,11 @@ pub(super) async fn post_release(
     let asked = typed(body).and_then(|f| step(&f.step, f.reason)).and_then(|step| Ok((hold?, step)));
     match asked {
         Ok((hold, (reason, confirm, refuse, done))) => {
+            // Only who asks types something; who decides comes back to two buttons.
+            let typed = reason.clone().map(|why| Refused::new("release", [("reason", why)]).about(hold));
+            let with = With { typed: typed.unwrap_or_default(), ..With::default() };
             let request = Ok(Request::Unhold { hold, reason, confirm, refuse });
-            on_page(&site, &visitor, request, done, With::default()).await
+            on_page(&site, &visitor, request, done, with).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }

@@ -13,6 +13,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::rights::Action;
 use crate::web::present::clips::{CaseLine, Pill, Row};
 use crate::web::present::{self, Ctx, Nav};
+use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::view::case::{CaseAnswer, CaseView};
 use crate::web::view::keeping::CaseKept;
@@ -100,6 +101,8 @@ struct CasePage<'a> {
     kept: keeping::CaseBlock,
     done: Option<&'static str>,
     refusal: Option<String>,
+    /// What was typed into the form that was refused.
+    refused: Refused,
 }
 
 impl CasePage<'_> {
@@ -127,16 +130,16 @@ pub(super) async fn case(
     Query(q): Query<DoneQuery>,
 ) -> Response {
     let done = q.done.as_deref().and_then(|word| keeping::done(word, visitor.lang.words()));
-    show_case(&site, &visitor, &number, done, None).await
+    show_case(&site, &visitor, &number, done, (None, Refused::default())).await
 }
 
-/// The page of a case, after a form with a word of success or a refusal.
+/// The page of a case, after a form with a word of success, or a refusal with what was typed.
 pub(in crate::web) async fn show_case(
     site: &Site,
     visitor: &Visitor,
     number: &str,
     done: Option<&'static str>,
-    refusal: Option<String>,
+    (refusal, refused): (Option<String>, Refused),
 ) -> Response {
     let answer = async {
         site.log_access(visitor, Access { what: "find", case_no: Some(number), ..Access::default() }).await?;
@@ -178,7 +181,7 @@ pub(in crate::web) async fn show_case(
             pills,
             coverage: present::case::coverage(&v.coverage, &c),
             coverage_href: format!("{}/coverage", present::case_href(&v.number)),
-            reasons: coverage::reason_block(&v, &c),
+            reasons: coverage::reason_block(&v, &refused, &c),
             width: t.width_px.map_or_else(|| "100%".to_owned(), |px| px.to_string()),
             undrawn: w.not_drawn(t.undrawn),
             total: w.clips_in_all(v.clips_total),
@@ -195,6 +198,7 @@ pub(in crate::web) async fn show_case(
             kept: keeping::case_block(&v.number, &kept, &c),
             done,
             refusal,
+            refused,
             v: &v,
             c: &c,
         })

@@ -41,7 +41,8 @@ struct ClipsPage<'a> {
     in_case: bool,
     picks: bool,
     fields: Vec<(&'static str, &'static str)>,
-    labels: Vec<&'static str>,
+    /// As it is stored, and in the reader's language.
+    labels: Vec<(&'static str, &'static str)>,
     chips: Vec<Chip>,
     total: Option<String>,
     blank: Option<(&'static str, &'static str)>,
@@ -100,7 +101,7 @@ pub(super) async fn clips(
             in_case: false,
             picks: !v.rows.is_empty() && c.may("annotate_clip"),
             fields: SEVERAL.iter().map(|f| (f.as_str(), c.w.field(*f))).collect(),
-            labels: LABELS.iter().map(|s| s.as_str()).collect(),
+            labels: LABELS.iter().map(|s| (s.as_str(), c.w.sensitivity_label(*s))).collect(),
             chips: present::clips::chips(&q, c.w),
             total: v.total.map(|n| if v.more_than_total { c.w.at_least(n) } else { c.w.clips_in_all(n) }),
             blank,

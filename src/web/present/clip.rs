@@ -9,7 +9,7 @@ use crate::domain::record::{Field, Part, REQUIRED, Record};
 use crate::domain::stream::{PublishedSegment, SegmentEnd};
 use crate::domain::words::Words;
 use crate::domain::words::quoted::Quoted;
-use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
+use crate::web::view::clip::{ClipView, CustodyEntry, FactSaid, Playable};
 use crate::web::view::clips::state_class;
 
 /// Fields that a person can set on the page, besides the link to a case.
@@ -251,7 +251,11 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         plain(w.f_party_ref, r.party_ref.clone(), "party_ref"),
         plain(w.f_agency, r.agency.clone(), "agency"),
         plain(w.coordinates, position, "lat"),
-        plain(w.sensitivity, Some(r.sensitivity.clone()).filter(|s| !s.is_empty()), "sensitivity"),
+        plain(
+            w.sensitivity,
+            Some(w.sensitivity_word(&r.sensitivity).to_owned()).filter(|s| !s.is_empty()),
+            "sensitivity",
+        ),
         plain(w.retention, r.retention_period.clone(), "retention_period"),
         plain(w.f_gap_reason, r.gap_reason.clone(), "gap_reason"),
         plain(w.recording, r.recording.as_ref().map(|s| w.segment_of(s.segment_no, &s.room)), "recording"),
@@ -465,7 +469,11 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
         who: ctx.named(&entry.actor),
         detail: match &entry.grounds {
             Some(grounds) => Some(grounds.told(ctx.w.lang)),
-            None => entry.detail.as_deref().map(|detail| ctx.w.detail(detail).to_owned()),
+            None => match &entry.detail {
+                Some(detail) => Some(ctx.w.detail(detail).to_owned()),
+                None => (!entry.facts.is_empty())
+                    .then(|| ctx.w.facts_said(&entry.facts.iter().map(|fact| said(fact, ctx)).collect::<Vec<_>>())),
+            },
         },
         class: match entry.kind {
             _ if entry.outcome != "ok" => "fail",
@@ -475,6 +483,17 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
             _ => "idle",
         },
     }
+}
+
+/// A fact that somebody or something said.
+fn said(fact: &FactSaid, ctx: &Ctx) -> String {
+    let value = match fact.field {
+        _ if fact.value.is_empty() => ctx.w.none_dash.to_owned(),
+        Field::CapturedStart | Field::CapturedEnd => ctx.stamp_text(&fact.value).text,
+        Field::Sensitivity => ctx.w.sensitivity_word(&fact.value).to_owned(),
+        _ => fact.value.clone(),
+    };
+    ctx.w.fact_said(fact.field, fact.origin, &value)
 }
 
 /// The cases that it is linked to.
