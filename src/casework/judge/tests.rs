@@ -289,12 +289,18 @@ fn what_was_said_of_another_officer_s_hands_waits() {
 fn the_case_that_an_inspection_became_waits_where_another_case_has_the_clip() {
     let (_dir, store, clip) = station("a.mp4");
     link(&store, clip, "JC-2026-311", Origin::Issue, 95).unwrap();
+    let place = (Field::Place, Origin::Person, "东关街18号".to_owned());
+    store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &[place])).unwrap();
     let opened = |number: &str| {
         let number = rule().parse(number, 2026).unwrap();
         let entry = Entry(
-            [("number", number.display()), (EARLIER_KEYS, rule().parse("JC-2026-311", 2026).unwrap().key())]
-                .map(|(column, value)| (column.to_owned(), value.to_owned()))
-                .into(),
+            [
+                ("number", number.display()),
+                ("place", "赵县东关街18号"),
+                (EARLIER_KEYS, rule().parse("JC-2026-311", 2026).unwrap().key()),
+            ]
+            .map(|(column, value)| (column.to_owned(), value.to_owned()))
+            .into(),
         );
         let entries = vec![NewEntry { line: 2, entry, key: None, numbers: vec![number] }];
         let import = Import { register: Register::Case, name: "a.csv".into(), entries, rule_version: 1 };
