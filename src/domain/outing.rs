@@ -60,6 +60,43 @@ pub enum Together {
     Unsaid,
 }
 
+/// Where and at whose a clip was captured, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Whereabouts {
+    /// Where, in words.
+    pub place: Option<String>,
+    /// Where, WGS84.
+    pub position: Option<Degrees>,
+    /// The party, for matching.
+    pub party: Option<String>,
+}
+
+impl Whereabouts {
+    /// Whether anything is known of where.
+    pub fn is_placed(&self) -> bool {
+        self.place.is_some() || self.position.is_some()
+    }
+
+    /// Whether what is known of both places one elsewhere: by their positions, or, where one has none, in words.
+    pub fn is_elsewhere(&self, other: &Self) -> bool {
+        match (self.position.zip(other.position), self.place.as_ref().zip(other.place.as_ref())) {
+            (Some((a, b)), _) => distance_m(a, b) > NEAR_M,
+            (None, Some((a, b))) => !same_place(a, b),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether the parties of both are known, and differ.
+    pub fn is_of_another_party(&self, other: &Self) -> bool {
+        self.party.as_ref().zip(other.party.as_ref()).is_some_and(|(a, b)| a != b)
+    }
+
+    /// Whether one of both speaks against them being of one scene.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        self.is_elsewhere(other) || self.is_of_another_party(other)
+    }
+}
+
 impl Scene {
     /// Whether it can be together with anybody's.
     pub fn can_be_shared(&self) -> bool {
