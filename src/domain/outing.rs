@@ -24,7 +24,7 @@ pub const NEAR_M: f64 = 300.0;
 /// A recorder's clock that is off by more than this is doubtful.
 pub const CLOCK_MS: i64 = 5 * 60_000;
 /// What the rules find odd about a clip whose clock was wrong (codes of `casework::annotate::Oddity`).
-pub const DOUBTFUL: [&str; 3] = ["clock_unset", "after_dock", "clock_jumped"];
+pub const DOUBTFUL: [&str; 5] = ["clock_unset", "after_dock", "later_than_dock", "clock_off", "clock_jumped"];
 
 /// What is known about where and with whom a clip was captured.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -165,7 +165,7 @@ fn a_doubtful_clock_ties_nobody_until_a_person_sets_the_time_right() {
     let ours = clip(&f, "R1", "10:00", &[(Field::Officer, "张三"), HERE]);
     let theirs = clip(&f, "R2", "10:05", &[(Field::Officer, "李四"), HERE]);
     assert_eq!(outing(&f, ours), [theirs]);
-    for code in ["clock_unset", "after_dock", "clock_jumped"] {
+    for code in ["clock_unset", "after_dock", "later_than_dock", "clock_off", "clock_jumped"] {
         note(&f, theirs, &format!("file_name 20260619_100500: {code}"));
         assert_eq!((outing(&f, ours), outing(&f, theirs)), (vec![], vec![]), "{code}");
     }
