@@ -9,7 +9,7 @@ use super::{Capture, ClipEvidence};
 use crate::casework::roster::{RosterRow, recorder_key};
 use crate::domain::outing::CLOCK_MS;
 use crate::domain::record::Origin;
-use crate::domain::recorder_clock::ClockHow;
+use crate::domain::recorder_clock::{ClockEstimate, ClockHow};
 
 /// No clock runs ahead by more without every one of its times being impossible: the newest file has a damaged date.
 const YEAR_MS: i64 = 366 * 86_400_000;
@@ -33,29 +33,32 @@ pub(super) fn trust(input: &ClipEvidence, capture: &Capture) -> Trust {
     if capture.start_ms > input.docked_ms.saturating_add(CLOCK_MS) {
         return Trust::LaterThanDock;
     }
-    let raw = (capture.start_ms, capture.end_ms.unwrap_or(capture.start_ms));
-    let (mut first, mut last) = raw;
+    let is_off = |e: &ClockEstimate| match e.how {
+        ClockHow::Device => e.offset_ms.saturating_abs() > CLOCK_MS,
+        ClockHow::NewestFile => e.offset_ms > CLOCK_MS && e.offset_ms <= YEAR_MS,
+    };
     // What was never written by a clock that ran is no reading of one.
     let reads = |ms: i64| ms >= EARLIEST_MS && ms <= input.docked_ms.saturating_add(CLOCK_MS);
-    for (begin, end) in [Some(raw), capture.otherwise.filter(|(_, end)| reads(*end))].into_iter().flatten() {
+    let (off, otherwise) = (input.clock.estimate.filter(is_off), capture.otherwise.filter(|(_, end)| reads(*end)));
+    if off.is_none() && otherwise.is_none() {
+        return Trust::AsItIs;
+    }
+    let raw = (capture.start_ms, capture.end_ms.unwrap_or(capture.start_ms));
+    let (mut first, mut last) = raw;
+    for (begin, end) in [Some(raw), otherwise].into_iter().flatten() {
         (first, last) = (first.min(begin), last.max(end));
-        let Some(estimate) = input.clock.estimate.filter(|e| e.offset_ms.saturating_abs() > CLOCK_MS) else { continue };
-        match estimate.how {
-            ClockHow::Device => {
-                first = first.min(begin.saturating_sub(estimate.offset_ms));
-                last = last.max(end.saturating_sub(estimate.offset_ms));
+        match off {
+            Some(ClockEstimate { offset_ms, how: ClockHow::Device }) => {
+                first = first.min(begin.saturating_sub(offset_ms));
+                last = last.max(end.saturating_sub(offset_ms));
             }
             // It was ahead by at least this much: how far back that may reach, only its last dock can say.
-            ClockHow::NewestFile if estimate.offset_ms <= YEAR_MS => {
-                first = first.min(input.clock.since_ms.unwrap_or(i64::MIN));
-            }
-            ClockHow::NewestFile => {}
+            Some(_) => first = first.min(input.clock.since_ms.unwrap_or(i64::MIN)),
+            None => {}
         }
     }
-    match (first, last) == raw {
-        true => Trust::AsItIs,
-        false => Trust::Between(first, last),
-    }
+    // Nothing was captured after the dock, whatever its clock says: who had it next is no doubt.
+    Trust::Between(first, last.min(input.docked_ms.max(capture.start_ms)))
 }
 
 /// Whether a stay or a shift of this recorder begins or ends between these instants.

@@ -26,6 +26,10 @@ fn off(minutes: i64, how: ClockHow, clip: ClipEvidence) -> ClipEvidence {
     ClipEvidence { clock: DockClock { estimate, ..clip.clock }, ..clip }
 }
 
+fn docked(time: &str, clip: ClipEvidence) -> ClipEvidence {
+    ClipEvidence { docked_ms: at(time), ..clip }
+}
+
 fn since(time: &str, clip: ClipEvidence) -> ClipEvidence {
     ClipEvidence { clock: DockClock { since_ms: Some(at(time)), ..clip.clock }, ..clip }
 }
@@ -68,6 +72,8 @@ fn a_clock_that_is_off_gives_no_shift_the_other_s_clip() {
         ("forty minutes behind, hours before", ahead(-40, "16:00"), early),
         ("six minutes ahead, and by its own time it ended behind the change", ahead(6, "17:55"), waits),
         ("six minutes ahead, hours before", ahead(6, "16:00"), early),
+        ("ten minutes ahead, docked before the change", docked("17:59", ahead(10, "17:52")), early),
+        ("ten minutes ahead, and by its own time begun behind the change", docked("17:59", ahead(10, "18:01")), waits),
         ("before the first shift, by what it was off", ahead(20, "08:10"), waits),
         ("its newest file is from later: by how much nobody knows", newest(25, "16:00"), waits),
         ("the same since it was docked in the same shift", since("08:10", newest(25, "16:00")), early),
@@ -89,11 +95,10 @@ fn a_clock_that_is_off_gives_no_shift_the_other_s_clip() {
 
 #[test]
 fn what_is_later_than_its_dock_says_nobody() {
-    let docked = |time, minute| ClipEvidence { docked_ms: at(minute), ..captured(time) };
     for (time, minute, later) in
         [("18:20", "18:05", true), ("18:10", "18:05", false), ("18:11", "18:05", true), ("16:00", "09:00", true)]
     {
-        let clip = docked(time, minute);
+        let clip = docked(minute, captured(time));
         let (officer, case, odd) = whose(&clip, &shifts());
         assert_eq!((officer.is_none(), case.is_none()), (later, later), "{time} docked at {minute}");
         assert_eq!(odd, if later { vec![Oddity::LaterThanDock] } else { vec![] });
@@ -101,11 +106,11 @@ fn what_is_later_than_its_dock_says_nobody() {
         assert!(start.is_some_and(|at| at.contains(time)), "its own time stands, and nothing is made of it");
     }
     // However little its clock is off by then: it was set meanwhile.
-    let set = off(0, Device, docked("18:20", "18:05"));
+    let set = off(0, Device, docked("18:05", captured("18:20")));
     assert_eq!(whose(&set, &shifts()).2, [Oddity::LaterThanDock]);
     // A recording in a room is dated by the station.
     let recorded = Recorded { station_ms: at("18:20"), ..Recorded::default() };
-    let room = ClipEvidence { recording: Some(recorded), ..docked("18:20", "18:05") };
+    let room = ClipEvidence { recording: Some(recorded), ..docked("18:05", captured("18:20")) };
     assert_eq!(annotate(&room, &[], &[], 0).odd_times, []);
 }
 
