@@ -405,7 +405,7 @@ pub struct WaitingClip {
     pub supposed_officers: Vec<SupposedOfficer>,
     /// What rules suggest, the surest first.
     pub suggestions: Vec<SuggestedCase>,
-    /// Other clips of the same outing that have no case, of partners too.
+    /// Other clips of the same outing that have no case and that one yes for the surest suggestion covers, of partners too.
     pub outing: Vec<String>,
     /// Who captured some of these with a recorder of their own: a decision about all of `outing` covers them.
     pub outing_partners: Vec<OutingPartner>,
