@@ -145,7 +145,8 @@ pub enum Request {
         /// The same about these clips.
         #[serde(default)]
         also: Vec<String>,
-        /// The same about every clip of the same outing that has no case.
+        /// The same about every clip of the same outing that has no case and that this covers; with `also` about those of these
+        /// alone.
         #[serde(default)]
         outing: bool,
     },

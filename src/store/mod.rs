@@ -107,7 +107,7 @@ pub use messages::{MessageEnd, MessageRow, NewMessage, ReceiverRow};
 pub use office::{DockStay, SeenRecorder};
 pub use officers::Certificate;
 pub use open::{DatabaseCheck, SCHEMA_VERSION};
-pub use outing::{Neighbour, OUTING_MS, OutingOf, outing, partners_among};
+pub use outing::{Neighbour, OUTING_MS, OneYes, OutingOf, outing, partners_among};
 pub use pages::{Backlog, CaseFigures, SightingRow};
 pub use proofs::{CosignatureRow, TimestampRow, WatchedRow};
 pub use queue::{DeliveryJob, DueQuery, PauseRow};

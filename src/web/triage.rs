@@ -244,6 +244,8 @@ struct Asked {
     verdict: String,
     case_no: String,
     others: Vec<String>,
+    /// Of `others` only those that it covers: the number may be another than the one with which the page listed them.
+    outing: bool,
     says: Vec<(String, String)>,
     unsay: Vec<String>,
 }
@@ -260,6 +262,8 @@ impl DecideForm {
             other => other.to_owned(),
         };
         asked.others = if self.verdict == "accept" { Vec::new() } else { ids() };
+        // Without a list nothing was shown, and nothing is meant.
+        asked.outing = self.verdict == "outing" && !asked.others.is_empty();
         match asked.verdict.as_str() {
             "accept" => {
                 asked.says = said.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
@@ -311,13 +315,16 @@ async fn decide(
             Err(trouble) => return Err(trouble),
         };
         let case_no = done["case_no"].as_str().unwrap_or(&asked.case_no);
+        // As it was done: an outing may come to fewer than the page had listed.
+        let done = done["clips"].as_array().into_iter().flatten().filter_map(|c| c.as_str());
+        let also: Vec<&str> = done.filter(|clip| *clip != id).collect();
         let said: Vec<&str> = asked.says.iter().map(|(name, _)| name.as_str()).collect();
         let to = format!(
             "/triage?done={}&clip={}&case_no={}&also={}&said={}",
             present::segment(&asked.verdict),
             present::segment(&id),
             present::segment(case_no),
-            present::segment(&asked.others.join(",")),
+            present::segment(&also.join(",")),
             present::segment(&said.join(","))
         );
         Ok(Redirect::to(&to).into_response())
@@ -356,7 +363,7 @@ async fn carry_out(
         says: asked.says.clone(),
         unsay: asked.unsay.clone(),
         also: asked.others.clone(),
-        outing: false,
+        outing: asked.outing,
     };
     site.carry_out(&visitor.caller, request).await
 }
@@ -398,7 +405,7 @@ pub struct WaitingClip {
     pub supposed_officers: Vec<SupposedOfficer>,
     /// What rules suggest, the surest first.
     pub suggestions: Vec<SuggestedCase>,
-    /// Other clips of the same outing that have no case, of partners too.
+    /// Other clips of the same outing that have no case and that one yes for the surest suggestion covers, of partners too.
     pub outing: Vec<String>,
     /// Who captured some of these with a recorder of their own: a decision about all of `outing` covers them.
     pub outing_partners: Vec<OutingPartner>,
@@ -539,8 +546,9 @@ pub(super) async fn decide_clip(
         let Json(d) = body?;
         let words = [("place", d.place), ("proves", d.proves)];
         let says = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), word?))).collect();
-        let asked =
-            Asked { verdict: d.verdict, case_no: d.case_no.unwrap_or_default(), others: d.also, says, unsay: d.said };
+        let (verdict, case_no) = (d.verdict, d.case_no.unwrap_or_default());
+        // A program names each of them for this very number.
+        let asked = Asked { verdict, case_no, others: d.also, outing: false, says, unsay: d.said };
         let done = carry_out(&site, &visitor, &headers, &id, &asked).await?;
         Ok(Json(done).into_response())
     };

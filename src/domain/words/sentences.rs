@@ -197,6 +197,8 @@ impl Words {
             "whose_unknown" => self.odd_whose_unknown,
             NO_STAY => self.odd_no_stay,
             "after_dock" => self.odd_after_dock,
+            "later_than_dock" => self.odd_later_than_dock,
+            "clock_off" => self.odd_clock_off,
             "local_in_container" => self.odd_local_in_container,
             "clock_jumped" => self.odd_clock_jumped,
             _ => return note.to_owned(),

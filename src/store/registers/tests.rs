@@ -335,6 +335,57 @@ fn what_a_person_withdrew_stays_withdrawn_when_cases_are_joined() {
 }
 
 #[test]
+fn a_person_s_part_of_a_clip_stands_above_a_rule_s_link_when_cases_are_joined() {
+    // Whichever of the two the import keeps, and whichever was linked first.
+    for (by_rule, by_person, numbers, rule_first) in
+        [(KEPT, OTHER, [KEPT, OTHER], true), (KEPT, OTHER, [KEPT, OTHER], false), (KEPT, OTHER, [OTHER, KEPT], true)]
+    {
+        let f = fixture();
+        let clip = f.clip("a");
+        f.seal(clip, vec![]);
+        let request = LinkRequest {
+            clip,
+            number: number(by_person),
+            rule_version: 1,
+            range_ms: (Some(30_000), Some(300_000)),
+            stage: Some("调查取证".into()),
+            matter: Some("现场检查".into()),
+            proves: Some("未公示许可证".into()),
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+        };
+        let person = || f.store.write_blocking(move |tx| tx.link(&request, &Actor::os(8), "cli")).unwrap();
+        if rule_first {
+            link_by(&f, clip, by_rule, None, Origin::Roster);
+            person();
+        } else {
+            person();
+            link_by(&f, clip, by_rule, None, Origin::Roster);
+        }
+        assert_eq!(call_one(&f, &numbers).joined, 1);
+        let links = f.store.read_blocking(|r| r.links(clip)).unwrap();
+        assert_eq!(links.len(), 1, "{links:?}");
+        let link = &links[0];
+        assert_eq!((link.origin.as_str(), link.from_ms, link.to_ms), ("person", Some(30_000), Some(300_000)));
+        let words = [&link.stage, &link.matter, &link.proves].map(|w| w.clone().unwrap_or_default());
+        assert_eq!(words, ["调查取证", "现场检查", "未公示许可证"], "with every word of it");
+    }
+    // Of two persons' words about what turns out to be one case the later one counts, as it would have of one case.
+    for (first, later) in [(KEPT, OTHER), (OTHER, KEPT)] {
+        let f = fixture();
+        let clip = f.clip("a");
+        f.seal(clip, vec![]);
+        link(&f, clip, first, Some("现场检查"));
+        link(&f, clip, later, Some("留置送达"));
+        assert_eq!(call_one(&f, &[KEPT, OTHER]).joined, 1);
+        let matters: Vec<_> =
+            f.store.read_blocking(|r| r.links(clip)).unwrap().into_iter().filter_map(|l| l.matter).collect();
+        assert_eq!(matters, ["留置送达"], "{first} first");
+    }
+}
+
+#[test]
 fn an_import_is_taken_back_although_its_case_was_closed() {
     let f = fixture();
     let done = call_one(&f, &[KEPT]);
