@@ -260,7 +260,7 @@ impl CaseFacts {
     }
 
     /// Whether it is of the matter of enforcement, or one of those, that an item names.
-    fn is_of(&self, subject: &str) -> bool {
+    pub(super) fn is_of(&self, subject: &str) -> bool {
         let (ours, cause) = (self.subject.as_deref().map(name_key), self.cause.as_deref().map(name_key));
         let names = |named: &String| {
             // A cause is a sentence that names the matter; a word of two characters stands in too many of them.
@@ -271,9 +271,9 @@ impl CaseFacts {
     }
 
     /// Whether it can be told of which matter of enforcement it is: the register says so, or some item names its cause.
-    pub fn is_placed(&self, items: &[Item]) -> bool {
-        let named = |item: &Item| item.subject.as_deref().is_some_and(|subject| self.is_of(subject));
-        self.subject.is_some() || items.iter().all(|item| item.subject.is_none()) || items.iter().any(named)
+    pub fn is_placed<'a>(&self, items: impl IntoIterator<Item = &'a Item>) -> bool {
+        let mut named = items.into_iter().filter_map(|item| item.subject.as_deref()).peekable();
+        self.subject.is_some() || named.peek().is_none() || named.any(|subject| self.is_of(subject))
     }
 }
 

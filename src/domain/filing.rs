@@ -10,7 +10,7 @@ use jiff::Span;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::coverage::{Coverage, Item, Standing};
+use super::coverage::{CaseFacts, Coverage, Item, Standing};
 use super::ids::ClipId;
 use super::ports::MediaHealth;
 use super::register::name_key;
@@ -483,27 +483,30 @@ pub struct Keep {
     pub basis: String,
 }
 
-/// The catalogue's word about a clip, or the case file's. Of several items of one matter the longest counts, and a term that
-/// cannot be read keeps as long as the case file: a mistake in a sheet must not shorten anything.
+/// The catalogue's word about a clip of a case, or the case file's. Of several items of one matter the longest counts, and a
+/// term that cannot be read keeps as long as the case file: a mistake in a sheet must not shorten anything. An item is about
+/// the cases that coverage holds against it; where nobody said of which kind or matter of enforcement a case is, each counts.
 pub fn keep(
     items: &[Item],
-    kind: Option<&str>,
+    case: &CaseFacts,
     shown: &Shown,
     file: (&str, Term),
     filed: UtcMs,
     zone: &TimeZone,
 ) -> Keep {
     let same = |a: &str, b: &str| name_key(a) == name_key(b);
-    let about = |item: &&Item| match (&item.kind, kind) {
+    let of_kind = |item: &&Item| match (&item.kind, &case.kind) {
         (Some(of), Some(kind)) => same(of, kind),
         _ => true,
     };
+    let placed = case.is_placed(items.iter().filter(of_kind));
+    let of_subject = |item: &&Item| item.subject.as_deref().is_none_or(|of| !placed || case.is_of(of));
     let of_matter = |item: &&Item| match (&shown.matter, &shown.stage) {
         (Some(matter), _) => same(matter, &item.matter),
         (None, Some(stage)) => item.stage.as_deref().is_some_and(|s| same(s, stage)),
         (None, None) => false,
     };
-    let said = items.iter().filter(about).filter(of_matter).filter_map(|item| {
+    let said = items.iter().filter(of_kind).filter(of_subject).filter(of_matter).filter_map(|item| {
         let text = item.content[3].as_deref()?;
         let term = Term::parse(text).unwrap_or(Term::AsFile);
         Some((term.until(filed, file.1, zone), format!("{}：{text}", item.matter)))

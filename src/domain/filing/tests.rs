@@ -146,7 +146,7 @@ fn the_catalogue_says_how_long_and_the_longest_counts() {
     ];
     let until = |matter: Option<&str>, term: Term| {
         let shown = Shown { stage: None, matter: matter.map(str::to_owned) };
-        keep(&items, None, &shown, ("10年", term), filed, &zone).until_ms
+        keep(&items, &CaseFacts::default(), &shown, ("10年", term), filed, &zone).until_ms
     };
     let ten = Term::Months(120);
     assert_eq!(until(Some("现场检查"), ten), at("2028-08-31T10:00:00Z"));
@@ -155,4 +155,29 @@ fn the_catalogue_says_how_long_and_the_longest_counts() {
     assert_eq!(until(None, ten), at("2036-08-31T10:00:00Z"));
     assert_eq!(until(None, Term::Forever), None);
     assert_eq!(Term::Months(6).until(filed, ten, &zone).map(|t| t.0), at("2027-02-28T10:00:00Z"), "the month's end");
+}
+
+#[test]
+fn an_item_of_another_kind_or_matter_of_enforcement_keeps_nothing() {
+    let zone = TimeZone::UTC;
+    let filed = UtcMs::parse_rfc3339("2026-08-31T10:00:00Z").unwrap();
+    let of = |subject: &str, term: &str| Item { subject: Some(subject.into()), ..item("现场检查", Some(term)) };
+    let licence = Item { kind: Some("许可".into()), ..item("现场检查", Some("永久")) };
+    let items = [of("医疗废物", "永久"), of("公共场所卫生", "6个月"), licence];
+    let shown = Shown { stage: None, matter: Some("现场检查".into()) };
+    let basis = |subject: Option<&str>, cause: Option<&str>, items: &[Item]| {
+        let case = CaseFacts {
+            kind: Some("处罚".into()),
+            subject: subject.map(str::to_owned),
+            cause: cause.map(str::to_owned),
+            ..CaseFacts::default()
+        };
+        keep(items, &case, &shown, ("10年", Term::Months(120)), filed, &zone).basis
+    };
+    assert_eq!(basis(Some("公共场所卫生"), None, &items), "现场检查：6个月");
+    assert_eq!(basis(Some("医疗废物"), None, &items), "现场检查：永久");
+    assert_eq!(basis(None, Some("医疗废物未按规定处置"), &items), "现场检查：永久", "as its cause tells");
+    assert_eq!(basis(Some("职业卫生"), None, &items), "10年", "no item is about it");
+    assert_eq!(basis(None, None, &items), "现场检查：永久", "where nobody said, nothing is shortened");
+    assert_eq!(basis(Some("公共场所卫生"), None, &[items[0].clone(), item("现场检查", Some("2年"))]), "现场检查：2年");
 }
