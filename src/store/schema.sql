@@ -393,7 +393,8 @@ CREATE TABLE suggestion (
 CREATE INDEX suggestion_open ON suggestion (clip_id) WHERE state = 'open';
 
 -- Why a matter of a case has no recording: a written record stands for it (以文字记录替代), or it was not recorded
--- (缺记原因). The newest row of case and matter counts; an empty reason withdraws.
+-- (缺记原因). Each is about one occasion (domain::coverage::occasion). The newest row of case, matter, stage and occasion counts; an
+-- empty reason withdraws.
 CREATE TABLE no_record (
   no_record_id INTEGER PRIMARY KEY,
   case_id      INTEGER NOT NULL REFERENCES case_file,
@@ -402,7 +403,9 @@ CREATE TABLE no_record (
   reason       TEXT NOT NULL,
   actor        TEXT NOT NULL,                        -- kind:id
   at_ms        INTEGER NOT NULL,
-  basis        TEXT NOT NULL DEFAULT ''              -- on what basis: an order, an article, a report of the fault
+  basis        TEXT NOT NULL DEFAULT '',             -- on what basis: an order, an article, a report of the fault
+  stage        TEXT,                                 -- of which stage, where that was said
+  of_ms        INTEGER                               -- of which occasion, where that was said: when it began
 ) STRICT;
 CREATE INDEX no_record_case ON no_record (case_id);
 

@@ -1,7 +1,7 @@
 //! The check as a table of cases, terms as people write them, and how long each clip is kept.
 
 use super::*;
-use crate::domain::coverage::{Line, Tier};
+use crate::domain::coverage::{Lacking, Line, NoRecord, Tier};
 
 fn clip(n: u64) -> ClipCheck {
     ClipCheck {
@@ -51,6 +51,7 @@ fn line(standing: Standing, reason: Option<&str>, due_ms: Option<i64>) -> Covera
         recorded_ms: 0,
         gaps_ms: vec![],
         due_ms,
+        occasions: vec![],
         reason: reason.map(str::to_owned),
         basis: None,
         said: None,
@@ -106,6 +107,33 @@ fn what_should_be_recorded_is_there_or_has_its_reason() {
     assert_eq!(of(&line(Standing::NotYetDue, Some("x"), Some(9))), (vec![What::MayCome], 0));
     assert_eq!(of(&line(Standing::NotYetDue, None, None)), (vec![], 0));
     assert_eq!(of(&line(Standing::Replaced, Some("x"), None)), (vec![], 0));
+}
+
+#[test]
+fn a_reason_for_one_occasion_files_no_other() {
+    let lacking = |from_ms: i64, open: bool, reason: Option<&str>, written: bool| Lacking {
+        from_ms: Some(from_ms),
+        to_ms: None,
+        open,
+        why: reason.map(|r| NoRecord { reason: r.into(), written, ..NoRecord::default() }),
+    };
+    let of = |standing: Standing, tier: Tier, occasions: Vec<Lacking>| {
+        let mut coverage = line(standing, None, None);
+        (coverage.lines[0].occasions, coverage.lines[0].item.tier) = (occasions, tier);
+        let r = check(&[clip(1)], &COMPARING, &coverage, false);
+        let told = |all: &[Found]| all.iter().map(|g| (g.what, g.at_ms, g.detail.clone())).collect::<Vec<_>>();
+        (told(&r.gaps), told(&r.remarks))
+    };
+    let (first, second) = (lacking(1, false, Some("没电"), false), lacking(2, false, None, false));
+    let both = vec![first.clone(), second.clone()];
+    let wanted = |what| (vec![(what, Some(2), String::new())], vec![(what, Some(1), "没电".to_owned())]);
+    assert_eq!(of(Standing::Missing, Tier::Part, both.clone()), wanted(What::Missing));
+    assert_eq!(of(Standing::Interrupted, Tier::Whole, both), wanted(What::Interrupted));
+    let written = lacking(3, false, Some("回证"), true);
+    let mixed = of(Standing::Missing, Tier::Part, vec![written, second]);
+    assert_eq!(mixed, (vec![(What::Missing, Some(2), String::new())], vec![]), "a written record stands for the other");
+    let open = of(Standing::Explained, Tier::Part, vec![first, lacking(9, true, None, false)]);
+    assert_eq!(open.0, [(What::MayCome, Some(9), String::new())], "its footage may still come");
 }
 
 #[test]
