@@ -346,6 +346,7 @@ impl Tx<'_> {
                 "INSERT INTO filing_clip (filing_id, clip_id, keep_until_ms, basis) VALUES (?1, ?2, ?3, ?4)",
                 params![standing.filing, clip.to_string(), keep.until_ms, keep.basis],
             )?;
+            self.refigure(*clip)?;
             self.stale(*clip)?;
         }
         let event = event
@@ -402,6 +403,7 @@ impl Tx<'_> {
                 params![standing.filing, person, self.now_ms()],
             )?;
             for (clip, ..) in self.read().filed_clips(standing.filing)? {
+                self.refigure(clip)?;
                 self.stale(clip)?;
             }
             self.log(&event.fact("step", "reopened"))?;

@@ -89,7 +89,7 @@ pub use backup::{BackupCopy, BackupKey, BackupRow, Snapshot};
 pub use cases::{CaseSummary, LinkRequest, LinkRow};
 pub use delivery::{DestinationRow, OutboxItem, PartRow, SmallKind};
 pub use derivatives::{DerivativeRow, DerivedFile};
-pub use disposal::{CopyRow, DisposalItem, DisposalRow, DueRow};
+pub use disposal::{CopyRow, DisposalItem, DisposalRow, DuePlace, DueRow};
 pub use docks::{NewDock, OpenDock};
 pub use documents::{DOCUMENT, DocumentRow};
 pub use erase::ErasableRow;
