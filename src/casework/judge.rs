@@ -620,4 +620,4 @@ fn fields(pairs: Vec<(String, String)>) -> Vec<(Field, String)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

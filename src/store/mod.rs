@@ -28,6 +28,7 @@ mod identities;
 mod intake;
 mod issues;
 mod keep;
+mod large;
 mod listed;
 mod log;
 mod looks;
