@@ -18,8 +18,11 @@ impl Check<'_> {
             return;
         }
         let Some(told) = self.json::<CaseCoverage>(COVERAGE) else { return };
-        let of_lines = told.lines.iter().filter(|line| line.said.is_some() && line.occasions.is_empty()).map(|line| {
-            Claim { matter: &line.matter, reason: line.reason.as_deref(), basis: line.basis.as_deref(), occasion: None }
+        let of_lines = told.lines.iter().filter(|line| line.said.is_some()).map(|line| Claim {
+            matter: &line.matter,
+            reason: line.reason.as_deref(),
+            basis: line.basis.as_deref(),
+            occasion: None,
         });
         let of_occasions = told.lines.iter().flat_map(|line| {
             line.occasions.iter().filter(|o| o.said.is_some()).map(|o| Claim {
