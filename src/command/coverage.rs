@@ -47,7 +47,7 @@ impl Desk {
         let (zone, allowed, now_ms) = (self.policy.zone.clone(), self.allowed, self.clock.now().0);
         let at = match at.map(str::trim).filter(|at| !at.is_empty()).map(|at| times::stretch(at, &zone)).transpose() {
             Ok(at) => at,
-            Err(e) => return Ok(Reply::refused("invalid", e.into())),
+            Err(e) => return Ok(Reply::refused("invalid", e)),
         };
         let long = |t: &str| t.chars().count() > MAX_VALUE_CHARS || t.chars().any(char::is_control);
         let texts = [Some(&said.matter), Some(&said.reason), Some(&said.basis), said.stage.as_ref()];
