@@ -13,7 +13,7 @@ use crate::domain::rights::Within;
 /// Links that are looked at one by one, at most.
 pub const MOST_LINKS: u64 = 2_000;
 /// Links to which a list of clips goes from their case. Of more than that it goes along the clips, of which so many are of it.
-const LISTED_BY_CASE: u64 = 50_000;
+pub(super) const LISTED_BY_CASE: u64 = 50_000;
 
 /// Link `l` stands.
 const STANDS: &str = "l.withdrawn = 0 AND l.rev = (SELECT max(x.rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)";

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::accounts::{bound, within_sql};
 use super::disposal::IS_A_CASE;
+use super::large::LISTED_BY_CASE;
 use super::narrow::{narrow_sql, officers_sql};
 use super::triage::up_to;
 use super::{Reader, Result, StoreError, Tx};
@@ -194,7 +195,14 @@ impl Reader<'_> {
             let nobody = if unit.is_empty() { " OR g.officer IS NULL" } else { "" };
             add(&format!("(g.officer IN (SELECT value FROM json_each(?)){nobody})"), json.into());
         }
-        Ok(format!("c.clip_id IN (SELECT g.clip_id FROM clip_report g WHERE {})", conditions.join(" AND ")))
+        let conditions = conditions.join(" AND ");
+        // Of what most clips are, each page is a walk along the clips, of which so many are such; else from the figure to its clips.
+        let alone = CountedFilter { figure: Some(Figure::NotYetLinkable), ..CountedFilter::default() };
+        let most = *filter == alone && span_ms == (None, None);
+        Ok(match most && self.not_yet_linkable(&Within::Everything, 0)? > LISTED_BY_CASE {
+            true => format!("EXISTS (SELECT 1 FROM clip_report g WHERE g.clip_id = c.clip_id AND {conditions})"),
+            false => format!("c.clip_id IN (SELECT g.clip_id FROM clip_report g WHERE {conditions})"),
+        })
     }
 
     /// Sums over recordings whose capture began in `span_ms` (its end not of it), by officer and kind of enforcement.

@@ -17,10 +17,11 @@ use evidock::casework::judge::Judge;
 use evidock::config::Linking;
 use evidock::domain::case_number::NumberRule;
 use evidock::domain::ids::StationId;
+use evidock::domain::report::Figure;
 use evidock::domain::rights::{Over, Within};
 use evidock::domain::sensitivity::Sensitivity;
 use evidock::runtime::clock::{SystemClock, monotonic};
-use evidock::store::{ClipFilter, Policy, Reader, Result as Read, Store};
+use evidock::store::{ClipFilter, CountedFilter, Policy, Reader, Result as Read, Store};
 
 /// The day after the last outing that `filled.py` makes: 2026-07-21. Half a year lies behind most of them.
 const AT_THE_END_MS: i64 = 1_784_592_000_000;
@@ -121,6 +122,13 @@ fn looks(dir: &Path) -> Result<(), Box<dyn Error>> {
                 Some(case) => Ok(r.newest_of_large(case.case_id, &Within::Everything, 0, 500)?.len() as u64),
                 None => Ok(0),
             }),
+        ),
+        (
+            "clips, not yet linkable",
+            Box::new(clips(ClipFilter {
+                counted: Some(CountedFilter { figure: Some(Figure::NotYetLinkable), ..CountedFilter::default() }),
+                ..ClipFilter::default()
+            })),
         ),
         (
             "clips, of routine checks",
