@@ -559,4 +559,4 @@ fn origin_of(rule: Rule) -> Origin {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

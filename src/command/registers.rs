@@ -260,10 +260,11 @@ fn add_document(
 pub fn case(verb: &cli::CaseVerb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     match verb {
         cli::CaseVerb::File(verb) => super::filing::file(verb, settings, output),
-        cli::CaseVerb::NoRecord { case_no, matter, reason, basis, written, withdraw: _ } => {
+        cli::CaseVerb::NoRecord { case_no, matter, reason, basis, written, stage, at, withdraw: _ } => {
             let (reason, basis) = (reason.clone().unwrap_or_default(), basis.clone().unwrap_or_default());
-            let said = NoRecord { matter: matter.clone(), written: *written, reason, basis, said: None };
-            super::coverage::no_record(case_no, said, settings, output)
+            let (matter, stage) = (matter.clone(), stage.clone());
+            let said = NoRecord { matter, stage, written: *written, reason, basis, ..NoRecord::default() };
+            super::coverage::no_record(case_no, said, at.as_deref(), settings, output)
         }
         cli::CaseVerb::AddDocument { case_no, file, kind, title, matter, stage } => {
             let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

@@ -156,6 +156,12 @@ pub enum Request {
         case_no: String,
         /// Which matter.
         matter: String,
+        /// Of which stage, where several ask for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
+        /// On which occasion: the day or the time at which it began, as somebody wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
         /// A written record stands for it.
         #[serde(default)]
         written: bool,

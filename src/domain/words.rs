@@ -431,7 +431,7 @@ catalogue! {
     cov_not_yet_due => "尚未进行", "Not yet due";
     coverage_print => "打印与导出", "Print and export";
     reason_title => "未记录原因", "Why something is not recorded";
-    reason_hint => "说明会留存、写入日志，可撤回但不会删除；须全过程记录的事项即使说明原因仍属缺少记录。", "It is kept and logged; it can be taken back and is never erased. What must be recorded whole stays missing, with its reason.";
+    reason_hint => "同一事项多次进行的，每次分别说明。说明会留存、写入日志，可撤回但不会删除；须全过程记录的事项即使说明原因仍属缺少记录。", "Each occasion of a matter needs its own. It is kept and logged; it can be taken back and is never erased. What must be recorded whole stays missing, with its reason.";
     reason_say => "说明原因", "Give the reason";
     reason_withdraw => "撤回", "Take back";
     reason_withdrawn => "已撤回", "Taken back";

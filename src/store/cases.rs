@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Rows, params};
 
 use super::accounts::{bound, within_sql};
+use super::large::MOST_LINKS;
 use super::narrow::{narrow_sql, officers_sql};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
@@ -121,6 +122,9 @@ pub struct CaseSummary {
     pub first_ms: Option<i64>,
     /// Latest capture.
     pub last_ms: Option<i64>,
+    /// There are more clips than `clips`, too many to be counted: what there was before a case (`store::large`). Nothing else
+    /// of it is counted then.
+    pub more: bool,
 }
 
 impl Tx<'_> {
@@ -533,6 +537,22 @@ impl Reader<'_> {
     fn case_summary(&self, case_id: i64, kind: String) -> Result<CaseSummary> {
         let mut numbers = self.aliases(case_id)?.into_iter().map(|(_, display)| display);
         let display = numbers.next().unwrap_or_default();
+        if self.is_large(case_id)? {
+            let (first_ms, last_ms) = (None, None);
+            let (clips, aliases) = (MOST_LINKS, numbers.collect());
+            return Ok(CaseSummary {
+                case_id,
+                display,
+                aliases,
+                kind,
+                clips,
+                bytes: 0,
+                duration_ms: 0,
+                first_ms,
+                last_ms,
+                more: true,
+            });
+        }
         let (clips, bytes, duration_ms, first_ms, last_ms) = self
             .conn
             .prepare_cached(
@@ -552,6 +572,7 @@ impl Reader<'_> {
             duration_ms,
             first_ms,
             last_ms,
+            more: false,
         })
     }
 

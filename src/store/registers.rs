@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
+use crate::domain::coverage::occasion::standing;
 use crate::domain::coverage::{Allowed, CaseFacts, Coverage, Footage, Item, NoRecord, Said, cover};
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::filing::FilingState;
@@ -14,6 +15,7 @@ use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::record::{self, Field, Origin};
 use crate::domain::register::{EARLIER_KEYS, Entry, Register, name_key};
+use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
 
 /// An entry to be stored.
@@ -562,14 +564,14 @@ impl Tx<'_> {
     /// and when is of `asked` and the clock, whatever `said` says.
     pub fn say_no_record(&self, case: i64, said: &NoRecord, asked: Draft) -> Result<()> {
         self.not_filed(case)?;
-        let same = |s: &NoRecord| name_key(&s.matter) == name_key(&said.matter);
-        let stands = self.read().no_records(case)?.into_iter().rfind(same).is_some_and(|s| !s.reason.is_empty());
+        let earlier = self.read().no_records(case)?;
+        let stands = standing(&earlier).into_iter().any(|s| s.is_about_the_same(said));
         if said.reason.is_empty() && !stands {
             return Err(StoreError::NotFound(Why::NoReasonStands { matter: said.matter.clone() }));
         }
         let key = self.read().aliases(case)?.into_iter().next().map(|(key, _)| key).unwrap_or_default();
         self.conn.execute(
-            "INSERT INTO no_record (case_id, matter, written, reason, actor, at_ms, basis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO no_record (case_id, matter, written, reason, actor, at_ms, basis, stage, of_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 case,
                 said.matter,
@@ -577,7 +579,9 @@ impl Tx<'_> {
                 said.reason,
                 format!("{}:{}", asked.actor.kind, asked.actor.id),
                 self.now_ms(),
-                said.basis
+                said.basis,
+                said.stage,
+                said.of_ms
             ],
         )?;
         let event = asked
@@ -586,7 +590,12 @@ impl Tx<'_> {
             .fact("withdrawn", said.reason.is_empty())
             .secret("matter", said.matter.as_str())
             .secret("reason", said.reason.as_str());
-        let event = if said.basis.is_empty() { event } else { event.secret("basis", said.basis.as_str()) };
+        // Only what was said is told, so that nobody adds or takes away a part of it later.
+        let of = said.of_ms.map(|ms| UtcMs(ms).rfc3339());
+        let parts =
+            [("basis", Some(said.basis.clone()).filter(|b| !b.is_empty())), ("stage", said.stage.clone()), ("of", of)];
+        let parts = parts.into_iter().filter_map(|(name, part)| Some((name, part?)));
+        let event = parts.fold(event, |event, (name, part)| event.secret(name, part));
         self.log(&event)?;
         self.changed(Change::Cases);
         Ok(())
@@ -735,6 +744,10 @@ impl Reader<'_> {
 
     /// A case against the catalogue, at `now_ms`.
     pub fn coverage(&self, case: i64, now_ms: i64, allowed: Allowed) -> Result<Coverage> {
+        // The catalogue asks nothing of years of routine checks.
+        if self.is_large(case)? {
+            return Ok(Coverage::default());
+        }
         let entry = self.case_entry(case)?.map(|e| e.entry).unwrap_or_default();
         self.coverage_by(&self.catalogue_items()?, &entry, case, now_ms, allowed)
     }
@@ -749,6 +762,9 @@ impl Reader<'_> {
         now_ms: i64,
         allowed: Allowed,
     ) -> Result<Coverage> {
+        if self.is_large(case)? {
+            return Ok(Coverage::default());
+        }
         let seen: BTreeSet<ClipId> = clips.iter().copied().collect();
         let mut said = self.written_among(case, Some(&seen))?;
         let mut entry = Entry::default();
@@ -840,10 +856,13 @@ impl Reader<'_> {
     pub fn no_records(&self, case: i64) -> Result<Vec<NoRecord>> {
         let mut statement = self
             .conn
-            .prepare_cached("SELECT matter, written, reason, basis, actor, at_ms FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
+            .prepare_cached("SELECT matter, written, reason, basis, actor, at_ms, stage, of_ms FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
         let rows = statement.query_map([case], |r| {
             Ok(NoRecord {
                 matter: r.get(0)?,
+                stage: r.get(6)?,
+                of_ms: r.get(7)?,
+                filed_ms: None,
                 written: r.get(1)?,
                 reason: r.get(2)?,
                 basis: r.get(3)?,

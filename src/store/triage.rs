@@ -81,7 +81,7 @@ pub struct TriagePage {
 }
 
 /// Up to which label's place these bounds let through every clip, where that is all that they let through.
-fn up_to(within: &Within) -> Option<i64> {
+pub(super) fn up_to(within: &Within) -> Option<i64> {
     let Within::Of { stretches, .. } = within else { return Some(Sensitivity::ALL.len() as i64 - 1) };
     let place = |label: &Sensitivity| place_of(Some(label.key()));
     let all = stretches.iter().filter(|(over, _)| *over == Over::All).map(|(_, label)| place(label)).max()?;

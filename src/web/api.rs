@@ -381,6 +381,7 @@ async fn get_case(State(site): State<Arc<Site>>, visitor: Visitor, Path(number):
             cause: v.cause,
             party_ref: v.party,
             clips: v.clips_total,
+            more: v.more,
             proven: v.proven,
             incomplete: v.incomplete,
             size_bytes: v.bytes,

@@ -104,7 +104,10 @@ fn gap(found: &Found, number: &str, c: &Ctx) -> GapLine {
     let w = c.w;
     let (of, href) = match (found.clip, &found.matter) {
         (Some(clip), _) => (clip.to_string(), format!("/clips/{clip}")),
-        (None, Some(matter)) => (matter.clone(), format!("{}#h-coverage", case_href(number))),
+        (None, Some(matter)) => {
+            let at = found.at_ms.map(|ms| format!(" {}", c.stamp(UtcMs(ms)).text));
+            (format!("{matter}{}", at.unwrap_or_default()), format!("{}#h-coverage", case_href(number)))
+        }
         (None, None) => (number.to_owned(), case_href(number)),
     };
     let href = if found.what == What::LacksFacts { format!("{href}#annotate") } else { href };

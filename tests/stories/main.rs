@@ -39,6 +39,7 @@ mod linking;
 mod looks;
 mod main_job;
 mod monitoring;
+mod occasions;
 mod page_tls;
 mod power_cut;
 mod register;

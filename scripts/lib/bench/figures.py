@@ -88,6 +88,8 @@ FIGURES = [
     Figure("triage_page", "casework", "ms", "the page of what waits, p99", target=100, target_is="ours"),
     Figure("clips_page", "casework", "ms", "the first page of all clips, p99"),
     Figure("station_page", "casework", "ms", "the station page, p99"),
+    Figure("keeping_page", "casework", "ms", "the page of what is due for disposal, p99"),
+    Figure("daily_page", "casework", "ms", "the page of 日常检查, to which half of the clips are linked, p99"),
     Figure("rules_try", "casework", "s", "what the rules would do to 100,000 clips", target=10, target_is="ours"),
     Figure("roster_import", "casework", "s", "a roster of 10,000 rows", target=5, target_is="ours"),
     Figure("page_paint", "page", "ms", "first paint of the station page, never seen before", target=150, target_is="ours"),

@@ -17,11 +17,11 @@ use crate::runtime::clock::StoppedClock;
 use crate::store::{Import, NewClip, NewDock, NewEntry, PartRow, SealedClip, Store};
 
 /// 2026-06-19T12:00:00+08:00.
-const NOON: i64 = 1_781_841_600_000;
+pub(in crate::casework) const NOON: i64 = 1_781_841_600_000;
 const ZONE: &str = "Asia/Shanghai";
 
 /// A station with one clip of R1, captured at 10:00 for ten minutes.
-fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
+pub(in crate::casework) fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
     let dir = tempfile::tempdir().unwrap();
     let us = StationId::new("one").unwrap();
     let store = Store::open(&dir.path().join("a.db"), &us, StoppedClock::at(NOON) as Arc<dyn Clock>).unwrap();
@@ -76,15 +76,18 @@ fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
     (dir, store, clip)
 }
 
-fn judge() -> Judge {
-    let policy = Policy {
+pub(in crate::casework) fn policy() -> Policy {
+    Policy {
         station: StationId::new("one").unwrap(),
         agency: None,
         operator: String::new(),
         uri_prefix: std::collections::BTreeMap::new(),
         zone: TimeZone::get(ZONE).unwrap(),
-    };
-    Judge::new(NumberRule::builtin(), &policy, vec![], Linking::default())
+    }
+}
+
+pub(in crate::casework) fn judge() -> Judge {
+    Judge::new(NumberRule::builtin(), &policy(), vec![], Linking::default())
 }
 
 fn import_roster(store: &Store, lines: &str) {

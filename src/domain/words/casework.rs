@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Lang, Words};
-use crate::domain::coverage::{CaseCoverage, Line, Standing, Tier};
+use crate::domain::coverage::{CaseCoverage, Lacking, Line, Standing, Tier};
 use crate::domain::record::Record;
 use crate::domain::register::Register;
 use crate::domain::time::UtcMs;
@@ -94,6 +94,13 @@ impl Words {
                 Lang::En => format!("to be sealed by {at}"),
             });
         }
+        if line.occasions.len() > 1 {
+            parts.extend(line.occasions.iter().take(GAPS).map(|o| self.occasion(o, zone)));
+            if line.occasions.len() > GAPS {
+                parts.push(format!("+{}", line.occasions.len() - GAPS));
+            }
+            return parts.join(if self.lang == Lang::Zh { "；" } else { "; " });
+        }
         parts.extend(line.reason.clone());
         if let Some(basis) = &line.basis {
             parts.push(match self.lang {
@@ -102,6 +109,19 @@ impl Words {
             });
         }
         parts.join(if self.lang == Lang::Zh { "；" } else { "; " })
+    }
+
+    /// An occasion that lacks its recording, and why.
+    fn occasion(&self, lacking: &Lacking, zone: &TimeZone) -> String {
+        let at = lacking.from_ms.map_or_else(|| self.none_dash.to_owned(), |ms| self.day_time(UtcMs(ms), zone));
+        match (&lacking.why, self.lang) {
+            (Some(why), Lang::Zh) if why.basis.is_empty() => format!("{at}：{}", why.reason),
+            (Some(why), Lang::En) if why.basis.is_empty() => format!("{at}: {}", why.reason),
+            (Some(why), Lang::Zh) => format!("{at}：{}（依据：{}）", why.reason, why.basis),
+            (Some(why), Lang::En) => format!("{at}: {} (basis: {})", why.reason, why.basis),
+            (None, Lang::Zh) => format!("{at}：未说明原因"),
+            (None, Lang::En) => format!("{at}: no reason on record"),
+        }
     }
 
     /// What an import came to, or would come to.
@@ -334,7 +354,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::coverage::Item;
+    use crate::domain::coverage::{Item, NoRecord};
 
     #[test]
     fn lines_in_both_languages() {
@@ -355,12 +375,29 @@ mod tests {
             recorded_ms: 0,
             gaps_ms: vec![(1_781_830_800_000, 1_781_830_860_000)],
             due_ms: None,
+            occasions: vec![],
             reason: Some("没电".into()),
             basis: None,
             said: None,
         };
         let zone = TimeZone::fixed(jiff::tz::offset(8));
         assert_eq!(zh.coverage_detail(&line, &zone), "2026-06-19 09:00:00 – 09:01:00 (1:00)；没电");
+        let lacking = |from_ms: i64, reason: Option<&str>| Lacking {
+            from_ms: Some(from_ms),
+            to_ms: None,
+            open: false,
+            why: reason.map(|r| NoRecord { reason: r.into(), basis: "报告".into(), ..NoRecord::default() }),
+        };
+        let occasions = vec![lacking(1_781_830_800_000, Some("没电")), lacking(1_781_917_200_000, None)];
+        let several = Line { occasions, gaps_ms: vec![], reason: None, ..line };
+        assert_eq!(
+            zh.coverage_detail(&several, &zone),
+            "2026-06-19 09:00:00：没电（依据：报告）；2026-06-20 09:00:00：未说明原因"
+        );
+        assert_eq!(
+            en.coverage_detail(&several, &zone),
+            "2026-06-19 09:00:00: 没电 (basis: 报告); 2026-06-20 09:00:00: no reason on record"
+        );
         assert_eq!(en.imported(1, 0, 1204, false), "imported: 1 new, 0 changed, 1,204 as before");
         assert!(zh.import_undone(3, 1, 2, 1).contains("编号保留"));
         assert_eq!(zh.linking_rule("neighbour"), zh.rule_neighbour);

@@ -8,7 +8,7 @@ use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
 use crate::store::{FilingRule, Reader, StoreError};
-use crate::web::paging::{cut, number};
+use crate::web::paging::{at, cut, moment, number};
 use crate::web::site::ReadError;
 use crate::web::view::keeping::{
     CaseKept, DisposalQuery, DisposalView, FiledClip, FilingView, KeepingView, Kept, Named, Reading,
@@ -95,7 +95,9 @@ impl StationPages {
             None => None,
             Some(asked) => {
                 let lost = |_| ReadError::Invalid(Why::PlaceInList {});
-                let due = asked.due.as_deref().map(str::parse::<ClipId>).transpose().map_err(lost)?;
+                let due = moment(asked.due.as_deref())?;
+                let due =
+                    due.map(|(over, clip)| Ok::<_, ReadError>((over, clip.parse().map_err(lost)?))).transpose()?;
                 Some((number(asked.lists.as_deref())?, due))
             }
         };
@@ -125,7 +127,7 @@ impl StationPages {
                     view.disposals.push((list, clips, gone));
                 }
                 view.due = r.disposal_due(unlinked_ms, now, after, DUE as usize + 1)?;
-                view.due_next = cut(&mut view.due, DUE, |due| due.clip.to_string());
+                view.due_next = cut(&mut view.due, DUE, |due| at(due.place.0, due.place.1));
             }
             Ok(view)
         })

@@ -162,9 +162,13 @@ pub(in crate::web) async fn show_case(
         if v.kind != "case" {
             about.insert(0, w.case_kind(&v.kind).into());
         }
-        about.extend([w.videos(v.clips_total), w.footage(v.duration_ms), w.size(v.bytes)]);
+        let total = if v.more { w.at_least(v.clips_total) } else { w.clips_in_all(v.clips_total) };
+        match v.more {
+            true => about.push(total.clone()),
+            false => about.extend([w.videos(v.clips_total), w.footage(v.duration_ms), w.size(v.bytes)]),
+        }
         let mut pills = Vec::new();
-        if v.clips_total > 0 {
+        if v.clips_total > 0 && !v.more {
             let all = v.proven == v.clips_total;
             let text = format!("{} {}/{}", w.state_proven, w.number(v.proven), w.number(v.clips_total));
             pills.push(Pill::new(if all { "safe" } else { "hold" }, text));
@@ -184,7 +188,7 @@ pub(in crate::web) async fn show_case(
             reasons: coverage::reason_block(&v, &refused, &c),
             width: t.width_px.map_or_else(|| "100%".to_owned(), |px| px.to_string()),
             undrawn: w.not_drawn(t.undrawn),
-            total: w.clips_in_all(v.clips_total),
+            total,
             t,
             rows: v.clips.iter().map(|r| present::clips::row(r, &c)).collect(),
             in_case: true,

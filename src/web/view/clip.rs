@@ -10,9 +10,6 @@ use crate::domain::record::{Field, Origin, Record};
 use crate::domain::time::UtcMs;
 use crate::store::Suggestion;
 
-/// Entries of the log on the page of a clip.
-pub const ENTRIES: u32 = 200;
-
 /// Everything on the page of a clip.
 #[derive(Debug, Clone)]
 pub struct ClipView {
