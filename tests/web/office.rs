@@ -198,7 +198,7 @@ async fn a_register_is_tried_before_it_is_imported() {
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", Why::TableEmpty {}));
     let refused = send("/registers/officer?name=a.csv&dry_run=true").await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("没有内容：第一行是列名"));
+    assert!(refused.text().contains("没有内容：请在第一行写列名"));
     assert_eq!(send("/registers/nothing").await.status, StatusCode::NOT_FOUND);
     let template = visit.get("/registers/officer/template").await;
     assert_eq!(template.header("content-disposition"), "attachment; filename=\"officer.csv\"");
@@ -246,7 +246,9 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
     assert!(answer.status == StatusCode::NOT_FOUND && answer.text().contains("没有以“b.csv”导入的排班表"));
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", Why::TableEmpty {}));
     let refused = send("/rosters/upload?name=a.csv&dry_run=false").await;
-    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text().contains("没有内容：第一行是列名"));
+    assert!(
+        refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text().contains("没有内容：请在第一行写列名")
+    );
     // What programs are told, and the template.
     *visit.asked.refuse.lock().unwrap() = None;
     let told = visit.get("/api/v1/roster").await.json()["imports"].clone();

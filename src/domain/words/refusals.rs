@@ -495,7 +495,7 @@ mod tests {
         assert_eq!(stays.told(Lang::Zh), "资料 7 不能销毁：正在暂停销毁（复议/诉讼）；请从清册中去掉。");
         let known = vec!["a".to_owned(), "b".to_owned()];
         let nowhere = Why::NoDestination { name: "x".into(), known };
-        assert_eq!(nowhere.told(Lang::Zh), "没有上传目标“x”；配置中有：a、b。");
+        assert_eq!(nowhere.told(Lang::Zh), "没有上传目标“x”；请选择配置中的：a、b。");
         assert_eq!(nowhere.to_string(), "there is no destination \"x\"; the configuration names a, b");
         // What people typed is a parameter and never read as a form.
         let odd = Why::said("{clip} {} %s");
