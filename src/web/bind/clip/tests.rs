@@ -71,7 +71,7 @@ fn facts_are_told_in_words_and_a_way_is_not_read_out() {
             tx.add_facts(clip, &Actor::os(1000), "web", &withdrawn)
         })
         .unwrap();
-    let custody = store.read_blocking(|r| custody(r, clip, None, 10)).unwrap();
+    let custody = store.read_blocking(|r| custody(r, clip, None, 10, None)).unwrap();
     let facts: Vec<&FactSaid> = custody.iter().flat_map(|e| &e.facts).collect();
     assert_eq!(facts.len(), 4, "{facts:?}");
     let zh = told(&custody, Lang::Zh);
