@@ -357,14 +357,16 @@ impl Reader<'_> {
             .optional()?)
     }
 
-    /// Links of a clip that stand: cases before what there was before them, a person's before others.
+    /// Links of a clip that stand: a case that is filed first, since nobody's later word changes what the record of its
+    /// clips says (of several the one filed first); then cases before what there was before them, a person's before others.
     pub fn links(&self, clip: ClipId) -> Result<Vec<LinkRow>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT l.case_id, a.display, l.raw, l.case_key, f.kind, l.from_ms, l.to_ms, l.stage, l.matter, l.proves, l.origin, l.score, l.rev, l.rule_version
              FROM case_link l JOIN case_alias a ON a.case_key = l.case_key JOIN case_file f ON f.case_id = l.case_id
              WHERE l.clip_id = ?1 AND l.withdrawn = 0
                AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
-             ORDER BY f.kind = 'case' DESC, l.origin = 'person' DESC, l.link_id",
+             ORDER BY (SELECT g.filed_ms FROM filing g WHERE g.case_id = l.case_id AND g.reopened_ms IS NULL) NULLS LAST,
+               f.kind = 'case' DESC, l.origin = 'person' DESC, l.link_id",
         )?;
         let rows = statement.query_map([clip.to_string()], |r| {
             Ok(LinkRow {

@@ -335,6 +335,45 @@ fn what_a_person_withdrew_stays_withdrawn_when_cases_are_joined() {
 }
 
 #[test]
+fn a_persons_link_stands_over_a_rules_when_cases_are_joined() {
+    let f = fixture();
+    let [said, other_way] = ["a", "b"].map(|name| {
+        let clip = f.clip(name);
+        f.seal(clip, vec![]);
+        clip
+    });
+    let by_person = |clip: ClipId, text: &str| {
+        let request = LinkRequest {
+            clip,
+            number: number(text),
+            rule_version: 1,
+            range_ms: (Some(30_000), Some(300_000)),
+            stage: Some("调查取证".into()),
+            matter: Some("现场检查".into()),
+            proves: Some("无证经营".into()),
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+        };
+        f.store.write_blocking(move |tx| tx.link(&request, &Actor::os(8), "web")).unwrap();
+    };
+    // The roster names one number, a person the other, with a part of the clip and what it proves.
+    link_by(&f, said, KEPT, None, Origin::Roster);
+    by_person(said, OTHER);
+    link_by(&f, other_way, OTHER, None, Origin::Roster);
+    by_person(other_way, KEPT);
+    assert_eq!(call_one(&f, &[KEPT, OTHER]).joined, 1);
+    for (clip, raw) in [(said, OTHER), (other_way, KEPT)] {
+        let links = f.store.read_blocking(|r| r.links(clip)).unwrap();
+        let [link] = links.as_slice() else { panic!("{links:?}") };
+        assert_eq!((link.case_id, link.origin.as_str(), link.raw.as_str()), (case_id(&f, KEPT), "person", raw));
+        assert_eq!((link.from_ms, link.to_ms), (Some(30_000), Some(300_000)));
+        let words = [&link.stage, &link.matter, &link.proves].map(Option::as_deref);
+        assert_eq!(words, [Some("调查取证"), Some("现场检查"), Some("无证经营")]);
+    }
+}
+
+#[test]
 fn an_import_is_taken_back_although_its_case_was_closed() {
     let f = fixture();
     let done = call_one(&f, &[KEPT]);
