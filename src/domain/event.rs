@@ -262,7 +262,7 @@ kinds! {
     SuggestionRefused => "clip.suggestion_refused",
     /// A person took a refusal back.
     SuggestionReopened => "clip.suggestion_reopened",
-    /// Two cases turned out to be one.
+    /// Two cases turned out to be one; with `step` `undone`, they are two again, since the import that said so was undone.
     CasesJoined => "case.joined",
     /// A case was closed (结案).
     CaseClosed => "case.closed",

@@ -114,7 +114,7 @@ pub use queue::{DeliveryJob, DueQuery, PauseRow};
 pub use recordings::{NewRecording, RecordingRow, SegmentRow};
 pub use records::Policy;
 pub use register::DeviceRow;
-pub use registers::{CaseRecord, EntryRow, Import, ImportRow, ImportedAs, NewEntry, Undone};
+pub use registers::{CaseRecord, EntryRow, Import, ImportRow, ImportedAs, NewEntry, Parted, Undone};
 pub use repeats::{RepeatAnswer, RepeatEnd, RepeatFound, RepeatKey};
 pub use report::{CountedFilter, MOST_CASES, MOST_LISTED};
 pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};

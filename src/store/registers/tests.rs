@@ -1,5 +1,7 @@
 //! Registers against the rows that they change: imports, what they would change, and taking them back.
 
+mod joins;
+
 use super::*;
 use crate::domain::case_number::NumberRule;
 use crate::domain::coverage::Standing;
@@ -80,7 +82,10 @@ fn an_import_adds_and_changes_and_is_taken_back_whole() {
 
     let refused = undo(&f.store, one.import.unwrap()).unwrap_err().to_string();
     assert!(refused.contains("import 2 changed 1 of its entries since"), "{refused}");
-    assert_eq!(undo(&f.store, two.import.unwrap()).unwrap(), Undone { restored: 1, removed: 1, kept: 0 });
+    assert_eq!(
+        undo(&f.store, two.import.unwrap()).unwrap(),
+        Undone { restored: 1, removed: 1, kept: 0, ..Undone::default() }
+    );
     let after: Vec<_> = names(&f, Register::Officer);
     assert_eq!(after, [("110203".into(), "一科".into()), ("110204".into(), "一科".into())]);
     assert!(matches!(undo(&f.store, two.import.unwrap()), Err(StoreError::Conflict(_))), "only once");
@@ -122,7 +127,7 @@ fn a_case_is_found_by_every_number_and_by_its_party() {
         })
         .unwrap();
     let undone = undo(&f.store, done.import.unwrap()).unwrap();
-    assert_eq!(undone, Undone { restored: 0, removed: 2, kept: 1 });
+    assert_eq!(undone, Undone { restored: 0, removed: 2, kept: 1, ..Undone::default() });
     f.store
         .read_blocking(|r| {
             assert!(
@@ -379,7 +384,10 @@ fn an_import_is_taken_back_although_its_case_was_closed() {
     let done = call_one(&f, &[KEPT]);
     let kept = case_id(&f, KEPT);
     f.store.write_blocking(move |tx| tx.close_case(kept, by(EventKind::CaseClosed))).unwrap();
-    assert_eq!(undo(&f.store, done.import.unwrap()).unwrap(), Undone { restored: 0, removed: 1, kept: 1 });
+    assert_eq!(
+        undo(&f.store, done.import.unwrap()).unwrap(),
+        Undone { restored: 0, removed: 1, kept: 1, ..Undone::default() }
+    );
     assert_eq!(case_id(&f, KEPT), kept, "what was done with it stays");
 }
 
