@@ -252,7 +252,8 @@ kinds! {
     CaseMarked => "case.marked",
     /// A roster was imported.
     RosterImported => "register.roster",
-    /// What rosters of a name had brought was taken away.
+    /// What rosters of a name had brought was taken away; with `import`, what the newest import of it had brought, and the
+    /// rows that it had replaced stand again.
     RosterRemoved => "register.roster_removed",
     /// A register was imported: officers, recorders, parties, cases ...
     RegisterImported => "register.imported",

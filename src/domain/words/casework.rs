@@ -149,6 +149,23 @@ impl Words {
         }
     }
 
+    /// How the newest import of a roster is taken back.
+    pub fn roster_undo_hint(&self, name: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("撤销本次导入：evidock roster undo {name}"),
+            Lang::En => format!("to take it back: evidock roster undo {name}"),
+        }
+    }
+
+    /// An import of a roster was taken back.
+    pub fn roster_undone(&self, import: u64, rows: u64, restored: u64) -> String {
+        let [rows, restored] = [rows, restored].map(|n| self.number(n));
+        match self.lang {
+            Lang::Zh => format!("第 {import} 号导入已撤销：移除 {rows} 行，恢复它所替换的 {restored} 行"),
+            Lang::En => format!("import {import} was taken back; its rows removed: {rows}, rows as before: {restored}"),
+        }
+    }
+
     /// What a roster covers: its rows, and the days of the zone on which they begin.
     pub fn roster_line(&self, rows: u64, days: u64, from: UtcMs, to: UtcMs, zone: &TimeZone) -> String {
         let [rows, days] = [rows, days].map(|n| self.number(n));

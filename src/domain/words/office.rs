@@ -182,6 +182,8 @@ office! {
     roster_covers => "范围", "covers";
     roster_done => "排班表已导入", "The roster was imported";
     roster_gone => "已删除", "Taken away";
+    roster_undo => "撤销本次导入", "Take this import back";
+    roster_undo_ask => "撤销后，它所带来的行不再算数，它所替换的行重新生效，同名的更早导入不受影响。资料随后重新判断，与导入之后一样。", "What it brought counts no more, and what it replaced stands again; earlier imports of the name stay. Clips are judged anew then, as after an import.";
     roster_before => "导入人和时间只见于日志", "who and when is in the log alone";
     roster_remove => "删除", "Take away";
     roster_remove_ask => "删除以这个名称导入的全部内容？不论哪一天、由哪一次导入。资料重新判断时，只由排班表得来的采集人、地点和案件会随之改变，人工填写的不变。", "Take away everything that was imported under this name, of whatever day, by whichever import? When a clip is judged again, what it has from the roster alone changes with it; what people said stays.";

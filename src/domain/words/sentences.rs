@@ -551,7 +551,9 @@ impl Words {
             EventKind::ReviewOpinion => ("出具审查意见", "An opinion of the legal review"),
             EventKind::CaseMarked => ("案卷评查评分", "The case file was marked"),
             EventKind::RosterImported => ("导入排班表", "A roster was imported"),
-            EventKind::RosterRemoved => ("删除排班表", "A roster was removed"),
+            EventKind::RosterRemoved => {
+                ("删除排班表，或撤销其导入", "A roster was removed, or an import of one undone")
+            }
             EventKind::RegisterImported => ("导入登记信息", "A register was imported"),
             EventKind::RegisterUndone => ("撤销登记信息导入", "An import of a register was undone"),
             EventKind::SuggestionRefused => ("否定关联建议", "A suggested link was refused"),
