@@ -138,7 +138,7 @@ impl Tx<'_> {
             rows.collect::<std::result::Result<_, _>>()?
         };
         let by = format!("{}:{}", actor.kind, actor.id);
-        let (before, moved) = (self.newest_link()?, self.what_moves(other)?);
+        let (before, moved) = (self.newest_revision()?, self.what_moves(other)?);
         let mut touched = self.withdrawn_from_one(case, other)?;
         for (link, clip) in heads {
             // Who said it, and how sure it is, stays what it was: a person's word does not become a register's. A person's link
@@ -213,7 +213,7 @@ impl Tx<'_> {
         Ok(clips)
     }
 
-    fn newest_link(&self) -> Result<i64> {
+    fn newest_revision(&self) -> Result<i64> {
         Ok(self.conn.query_row("SELECT coalesce(max(link_id), 0) FROM case_link", [], |r| r.get(0))?)
     }
 
@@ -253,7 +253,7 @@ impl Tx<'_> {
     /// The import is done: what stands for cases that it joined is written down, so that whatever changes since is seen.
     pub(super) fn joins_stand(&self, import: i64) -> Result<()> {
         for join in self.joins(import)? {
-            let mut stood = Stood { link: self.newest_link()?, ..Stood::default() };
+            let mut stood = Stood { link: self.newest_revision()?, ..Stood::default() };
             for (table, key, _) in SAID {
                 let columns = {
                     let mut statement = self.conn.prepare("SELECT name FROM pragma_table_info(?1)")?;
@@ -376,7 +376,7 @@ impl Tx<'_> {
             self.put_earlier(join.other)?;
         }
         let by = format!("{}:{}", actor.kind, actor.id);
-        let before = self.newest_link()?;
+        let before = self.newest_revision()?;
         self.links_as_before(join, &by)?;
         self.of_join(join.join, before)?;
         self.links_go_along(join, &numbers, &by)?;
@@ -467,7 +467,7 @@ impl Tx<'_> {
     /// While the cases were one, buckets were told of every clip under every number: of clips that were never the other
     /// case's, a withdrawal says so there.
     fn tell_apart(&self, join: &Join, by: &str) -> Result<()> {
-        let before = self.newest_link()?;
+        let before = self.newest_revision()?;
         self.conn.execute(
             "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
              SELECT DISTINCT l.clip_id, ?2, 1, a.case_key, a.raw, 'rule', 100, ?3, a.rule_version, 1, ?4, ?5
