@@ -22,6 +22,12 @@ pub enum Roster {
     Template,
     /// Show what was imported, newest first
     Imports,
+    /// Undo the newest import of a name: the rows that it replaced stand again
+    Undo {
+        /// The name of the file, without folders
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Take away every row that files of this name brought, of whatever day
     Remove {
         /// The name of the file, without folders

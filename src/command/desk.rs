@@ -183,6 +183,7 @@ impl Desk {
             }
             Request::TryRoster { name, content } => self.try_roster(name, content).await,
             Request::RemoveRoster { name } => self.remove_roster(caller, name).await,
+            Request::UndoRoster { name } => self.undo_roster(caller, name).await,
             Request::ImportRegister { register, name, content, dry_run } => {
                 self.import_register(caller, &register, name, content, dry_run).await
             }

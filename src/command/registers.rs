@@ -82,8 +82,9 @@ impl Desk {
             tx.undo_import(import, &caller.actor, caller.via)
         };
         let done = self.store.write(work).await?;
+        let parted: Vec<Value> = done.parted.iter().map(|p| json!({ "kept": p.kept, "other": p.other })).collect();
         Ok(Reply::Done(json!({
-            "import": import, "restored": done.restored, "removed": done.removed, "numbers_kept": done.kept,
+            "import": import, "restored": done.restored, "removed": done.removed, "numbers_kept": done.kept, "parted": parted,
         })))
     }
 }
@@ -141,7 +142,13 @@ pub fn register(verb: &cli::Register, settings: &Settings, output: &Output) -> a
                 output.json(&answer)?;
             } else {
                 let n = |key: &str| answer[key].as_u64().unwrap_or(0);
-                output.line(&w.import_undone(*import, n("restored"), n("removed"), n("numbers_kept")))?;
+                let parted = answer["parted"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let (kept, parts) = (n("numbers_kept"), parted.len() as u64);
+                output.line(&w.import_undone(*import, n("restored"), n("removed"), kept, parts))?;
+                for two in parted {
+                    let number = |key: &str| two[key].as_str().unwrap_or_default();
+                    output.line(&w.cases_parted(number("kept"), number("other")))?;
+                }
             }
         }
         cli::Register::List { register, find } => {

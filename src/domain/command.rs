@@ -109,6 +109,11 @@ pub enum Request {
         /// The name under which they were imported.
         name: String,
     },
+    /// Undoes the newest import of a roster of this name: the rows that it replaced stand again.
+    UndoRoster {
+        /// The name under which it was imported.
+        name: String,
+    },
     /// Imports a register: officers, recorders, units, parties, cases, or the catalogue of what is to be recorded.
     ImportRegister {
         /// Word of `domain::register::Register`.

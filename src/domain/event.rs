@@ -252,7 +252,8 @@ kinds! {
     CaseMarked => "case.marked",
     /// A roster was imported.
     RosterImported => "register.roster",
-    /// What rosters of a name had brought was taken away.
+    /// What rosters of a name had brought was taken away; with `import`, what the newest import of it had brought, and the
+    /// rows that it had replaced stand again.
     RosterRemoved => "register.roster_removed",
     /// A register was imported: officers, recorders, parties, cases ...
     RegisterImported => "register.imported",
@@ -262,7 +263,7 @@ kinds! {
     SuggestionRefused => "clip.suggestion_refused",
     /// A person took a refusal back.
     SuggestionReopened => "clip.suggestion_reopened",
-    /// Two cases turned out to be one.
+    /// Two cases turned out to be one; with `step` `undone`, they are two again, since the import that said so was undone.
     CasesJoined => "case.joined",
     /// A case was closed (结案).
     CaseClosed => "case.closed",

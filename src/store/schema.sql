@@ -295,7 +295,8 @@ CREATE TABLE roster (
   recorder  TEXT NOT NULL,
   from_ms   INTEGER NOT NULL,
   to_ms     INTEGER NOT NULL,
-  row       TEXT NOT NULL                            -- JSON of casework::roster::RosterRow
+  row       TEXT NOT NULL,                           -- JSON of casework::roster::RosterRow
+  import_id INTEGER REFERENCES roster_import         -- that brought it; NULL: from before that was kept
 ) STRICT;
 CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
 -- What an import may touch ends after it begins; years of rows do not.
@@ -313,10 +314,23 @@ CREATE TABLE roster_import (
   at_ms      INTEGER,
   removed_by TEXT,
   removed_ms INTEGER,
+  keeps      INTEGER NOT NULL DEFAULT 0 CHECK (keeps IN (0, 1)), -- which rows it brought and which it replaced is known, so that it can be undone
+  undone_by  TEXT,
+  undone_ms  INTEGER CHECK ((undone_by IS NULL) = (undone_ms IS NULL)),
   CHECK ((actor IS NULL) = (at_ms IS NULL)),
   CHECK ((removed_by IS NULL) = (removed_ms IS NULL))
 ) STRICT;
 CREATE INDEX roster_import_name ON roster_import (name);
+-- Rows that an import replaced, so that it can be undone.
+CREATE TABLE roster_before (
+  import_id INTEGER NOT NULL REFERENCES roster_import,
+  recorder  TEXT NOT NULL,
+  from_ms   INTEGER NOT NULL,
+  to_ms     INTEGER NOT NULL,
+  row       TEXT NOT NULL,
+  of_import INTEGER REFERENCES roster_import         -- that had brought it
+) STRICT;
+CREATE INDEX roster_before_import ON roster_before (import_id);
 
 -- Imports of registers. Undoing one puts back what stood there before; its row stays.
 CREATE TABLE register_import (
@@ -371,6 +385,26 @@ CREATE TABLE register_before (
   numbers   TEXT NOT NULL DEFAULT '[]',              -- JSON: keys of the numbers that it gave the case
   PRIMARY KEY (import_id, entry_key)
 ) STRICT, WITHOUT ROWID;
+-- Two cases that an import made one, so that undoing it parts them again (store::registers::joins). A case that an import had
+-- opened may be gone since: no references.
+CREATE TABLE case_join (
+  join_id   INTEGER PRIMARY KEY,
+  import_id INTEGER NOT NULL REFERENCES register_import,
+  case_id   INTEGER NOT NULL,                        -- that stands
+  other_id  INTEGER NOT NULL,                        -- that became one with it
+  moved     TEXT NOT NULL,                           -- JSON: numbers, entry and rows of other tables that were the other's
+  stood     TEXT NOT NULL,                           -- JSON: what stood for the one case when the import was done
+  split_ms  INTEGER
+) STRICT;
+CREATE INDEX case_join_import ON case_join (import_id);
+CREATE INDEX case_join_case ON case_join (case_id);
+CREATE INDEX case_join_other ON case_join (other_id);
+-- Revisions of links that a join wrote, and of those that its undoing took along: nobody said them of that case.
+CREATE TABLE case_join_link (
+  link_id INTEGER PRIMARY KEY REFERENCES case_link ON DELETE CASCADE,
+  join_id INTEGER NOT NULL REFERENCES case_join
+) STRICT;
+CREATE INDEX case_join_link_join ON case_join_link (join_id);
 
 -- Links that rules suggest, one row for clip and case: the strongest rule's word. What a person refused is never
 -- suggested or linked by a rule again.

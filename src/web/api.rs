@@ -138,6 +138,7 @@ const ROWS: u32 = 50;
         super::office::rosters::try_roster,
         super::office::rosters::template,
         super::office::rosters::remove_roster,
+        super::office::rosters::undo_roster,
         super::office::registers::list_registers,
         super::office::registers::list_entries,
         super::office::registers::template,

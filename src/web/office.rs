@@ -6,7 +6,7 @@
 //! recorders  recorders: who has which, approve, refuse, repair, retire, assign    (office/recorders.rs)
 //! desk       issue and return by scanning                                        (office/desk.rs)
 //! registers  importing registers, taking an import back                           (office/registers.rs)
-//! rosters    importing rosters, taking away what one brought                      (office/rosters.rs)
+//! rosters    importing rosters, undoing that, taking away what a name brought      (office/rosters.rs)
 //! parties    一户一档                                                              (office/parties.rs)
 //! bulk       several clips at once                                                (office/bulk.rs)
 //! ```

@@ -50,6 +50,7 @@ mod rude;
 mod shared_recorder;
 mod start;
 mod supervision;
+mod undone;
 mod uplink_manners;
 mod uplink_model;
 mod uplink_trouble;

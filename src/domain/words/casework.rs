@@ -169,6 +169,23 @@ impl Words {
         }
     }
 
+    /// How the newest import of a roster is taken back.
+    pub fn roster_undo_hint(&self, name: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("撤销本次导入：evidock roster undo {name}"),
+            Lang::En => format!("to take it back: evidock roster undo {name}"),
+        }
+    }
+
+    /// An import of a roster was taken back.
+    pub fn roster_undone(&self, import: u64, rows: u64, restored: u64) -> String {
+        let [rows, restored] = [rows, restored].map(|n| self.number(n));
+        match self.lang {
+            Lang::Zh => format!("第 {import} 号导入已撤销：移除 {rows} 行，恢复它所替换的 {restored} 行"),
+            Lang::En => format!("import {import} was taken back; its rows removed: {rows}, rows as before: {restored}"),
+        }
+    }
+
     /// What a roster covers: its rows, and the days of the zone on which they begin.
     pub fn roster_line(&self, rows: u64, days: u64, from: UtcMs, to: UtcMs, zone: &TimeZone) -> String {
         let [rows, days] = [rows, days].map(|n| self.number(n));
@@ -198,8 +215,9 @@ impl Words {
         }
     }
 
-    /// An import was taken back.
-    pub fn import_undone(&self, import: i64, restored: u64, removed: u64, kept: u64) -> String {
+    /// An import was taken back: how many entries are as before, how many are gone, how many cases keep their numbers, and
+    /// how many that it had joined stand apart again.
+    pub fn import_undone(&self, import: i64, restored: u64, removed: u64, kept: u64, parted: u64) -> String {
         let mut text = match self.lang {
             Lang::Zh => format!("导入 {import} 已撤销：恢复 {restored} 条，移除 {removed} 条"),
             Lang::En => format!("import {import} was taken back: {restored} entries as before, {removed} removed"),
@@ -210,7 +228,23 @@ impl Words {
                 Lang::En => format!("; {kept} cases keep their numbers, because clips are linked to them"),
             });
         }
+        if parted > 0 {
+            text.push_str(&match self.lang {
+                Lang::Zh => format!("；{parted} 个曾合并的案件已重新分开，资料关联恢复原样"),
+                Lang::En => {
+                    format!("; cases parted again that it had joined: {parted}, with their clips linked as before")
+                }
+            });
+        }
         text
+    }
+
+    /// Two cases that an import had joined stand apart again.
+    pub fn cases_parted(&self, kept: &str, other: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("{other} 与 {kept} 已重新分为两个案件"),
+            Lang::En => format!("{other} and {kept} are two cases again"),
+        }
     }
 
     /// Why a matter has no recording was noted.
@@ -399,7 +433,8 @@ mod tests {
             "2026-06-19 09:00:00: 没电 (basis: 报告); 2026-06-20 09:00:00: no reason on record"
         );
         assert_eq!(en.imported(1, 0, 1204, false), "imported: 1 new, 0 changed, 1,204 as before");
-        assert!(zh.import_undone(3, 1, 2, 1).contains("编号保留"));
+        assert!(zh.import_undone(3, 1, 2, 1, 0).contains("编号保留"));
+        assert!(zh.import_undone(3, 1, 2, 0, 1).ends_with("1 个曾合并的案件已重新分开，资料关联恢复原样"));
         assert_eq!(zh.linking_rule("neighbour"), zh.rule_neighbour);
         assert_eq!(zh.linking_rule("newer"), "newer");
         let mut words: Vec<_> = Standing::ALL.iter().map(|s| zh.standing(*s)).collect();

@@ -56,6 +56,15 @@ things! {
     Cells => "单元格", "cells";
     Columns => "列", "columns";
     Rows => "行", "rows";
+    Links => "资料关联", "links of clips";
+    Holds => "暂停销毁", "holds";
+    Reviews => "送法制审核", "reviews";
+    Reasons => "未记录原因", "reasons for what is not recorded";
+    Notes => "审核批注", "review notes";
+    Opinions => "审查意见", "opinions";
+    Marks => "案卷评查评分", "marks of the case file";
+    Filing => "结案、立卷或归档", "closing or filing";
+    Packages => "导出的音像资料", "evidence packages";
 }
 
 sentences! {
@@ -308,6 +317,8 @@ sentences! {
     NoRoster { name: String, known: Vec<String> } => "没有以“{name}”导入的排班表；请选择已有的：{known}。", "no roster was imported as {name:?}; there are {known}";
     ImportUndone { import: i64 } => "第 {import} 号导入已经撤销，无须再办；请刷新页面。", "import {import} was undone already";
     ImportChanged { newer: i64, entries: i64 } => "第 {newer} 号导入之后又修改了其中 {entries} 条，请先撤销那一次。", "import {newer} changed {entries} of its entries since; undo that one first";
+    JoinTouched { numbers: String, since: Vec<Thing> } => "这次导入把 {numbers} 合并为一个案件，此后该案件又有变动（{since}），无法判断各属哪个编号，因此整次导入都不能撤销。登记内容有误的，请改正后重新导入。", "the import made {numbers} one case, and since then something was done with that case ({since}) of which nobody can tell to which number it belongs; so nothing of the import is undone. Import a corrected line where the register is wrong";
+    RosterKept { name: String } => "“{name}”最近一次导入早于本程序开始保存被替换的行，不能撤销；请导入正确的排班表，或删除以这个名称导入的全部内容。", "what the newest import of {name:?} replaced was not kept by the version that imported it, so it cannot be undone; import the right sheet, or take away what was imported under this name";
     NothingImported { each: Vec<Why> } => "没有导入：{each}", "nothing was imported: {each}";
     SameCaseTwice { line: u64, first: u64 } => "第 {line} 行与第 {first} 行是同一案件的不同编号，请合并为一行。", "line {line} names the same case as line {first} by another number; make one line of the two";
     TwoRegistered { line: u64, numbers: String } => "第 {line} 行：{numbers} 在登记中是两个案件，请把各编号填入各自的案件。", "line {line}: {numbers} are two cases of the register already; give each number to the case that it belongs to";

@@ -553,12 +553,16 @@ impl Words {
             EventKind::ReviewOpinion => ("出具审查意见", "An opinion of the legal review"),
             EventKind::CaseMarked => ("案卷评查评分", "The case file was marked"),
             EventKind::RosterImported => ("导入排班表", "A roster was imported"),
-            EventKind::RosterRemoved => ("删除排班表", "A roster was removed"),
+            EventKind::RosterRemoved => {
+                ("删除排班表，或撤销其导入", "A roster was removed, or an import of one undone")
+            }
             EventKind::RegisterImported => ("导入登记信息", "A register was imported"),
             EventKind::RegisterUndone => ("撤销登记信息导入", "An import of a register was undone"),
             EventKind::SuggestionRefused => ("否定关联建议", "A suggested link was refused"),
             EventKind::SuggestionReopened => ("恢复关联建议", "A refusal was taken back"),
-            EventKind::CasesJoined => ("案件合并（同一案件的不同编号）", "Two cases turned out to be one"),
+            EventKind::CasesJoined => {
+                ("案件合并或重新分开（同一案件的不同编号）", "Two cases turned out to be one, or are two again")
+            }
             EventKind::CaseClosed => ("结案", "The case was closed"),
             EventKind::CaseBound => ("立卷", "The case got its place in the archive"),
             EventKind::CaseCompared => ("归档检查：开始比对", "The data of the case are compared for filing"),

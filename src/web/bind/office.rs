@@ -317,7 +317,9 @@ impl StationPages {
                 replaced: i.replaced,
                 by: i.by.map(|(who, at)| (who, UtcMs(at))),
                 removed: i.removed_ms.map(UtcMs),
+                undone: i.undone_ms.map(UtcMs),
                 standing: i.standing,
+                can_be_undone: i.can_be_undone,
             };
             Ok(RostersView { imports: imports.into_iter().map(view).collect(), next })
         })

@@ -326,8 +326,12 @@ pub struct RosterView {
     pub by: Option<(String, UtcMs)>,
     /// When what its name had brought was taken away.
     pub removed: Option<UtcMs>,
-    /// Rows that stand under its name now, where this is the newest import of it.
+    /// When it was undone.
+    pub undone: Option<UtcMs>,
+    /// Rows that stand under its name now, where this is the newest import of it that stands.
     pub standing: Option<u64>,
+    /// It is that one, and what it replaced was kept.
+    pub can_be_undone: bool,
 }
 
 /// Parties.
