@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::asked::{carried_out, json};
 use super::keeping::{Asked, actor, asked, done, step};
+use super::offers::{self, Offers};
 use super::present::clips::Pill;
 use super::present::{Ctx, Nav, case_href};
 use super::routes::{Need, Routes};
@@ -88,6 +89,8 @@ struct FilingPage<'a> {
     now: Option<FilingNow>,
     typed: BindForm,
     opinion: String,
+    /// What may be done to this case.
+    m: Offers,
 }
 
 impl FilingPage<'_> {
@@ -176,6 +179,7 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         now: f.map(|f| now(f, &c)),
         typed,
         opinion: with.opinion,
+        m: offers::of_case(site, &visitor, &v.case_no, &[Action::FileCase, Action::ReopenCase], &[]).await?,
         number: &v.case_no,
         c: &c,
     };
