@@ -646,6 +646,7 @@ catalogue! {
     export_new => "申请导出", "Ask for a package";
     export_explained => "谁、为何、依据什么导出，先写入日志，再写第一个字节。", "Who asks, why and on what basis is logged before the first byte is written.";
     export_second_explained => "提交后须由另一人确认。", "Another person must confirm it.";
+    export_confirmed_by => "请另一名档案员登录后在本页确认。", "Ask another archivist to sign in and confirm it on this page.";
     export_target => "去向", "Goes to";
     export_to_browser => "由浏览器下载（zip）", "This browser, as a zip";
     export_to_station => "采集站上的文件夹", "A folder on the station";

@@ -34,6 +34,12 @@ impl Reader<'_> {
         })
     }
 
+    /// Whether a case has a page for somebody within these bounds: some clip of it is shown to them, or they may know what is
+    /// known of the case itself.
+    pub fn case_has_a_page(&self, case: i64, within: &Within, now_ms: i64) -> Result<bool> {
+        Ok(self.case_shows_some(case, within, now_ms)? || self.knows_case(case, within, now_ms)?)
+    }
+
     /// Whether somebody within these bounds may know what is known of the case itself: its party and cause, its holds, its
     /// filing. Whoever may see every clip may, and to whom it stands sent, and whom the register names as who handles it;
     /// where no register has it, to whom nothing of it is beyond these bounds.

@@ -204,7 +204,11 @@ impl StationPages {
                 None => (Vec::new(), false),
             };
             let all = within == Within::Everything;
-            let summary = match exact.filter(|_| all || !clips.is_empty()) {
+            let has_a_page = match &exact {
+                Some(summary) => all || !clips.is_empty() || r.knows_case(summary.case_id, &within, now)?,
+                None => false,
+            };
+            let summary = match exact.filter(|_| has_a_page) {
                 Some(summary) => summary,
                 None => {
                     let near = match keys.loose.as_deref() {
@@ -455,6 +459,11 @@ impl Pages for StationPages {
                 false => Ok(self.elsewhere.search(&query, limit, &|line: &CatalogueLine| may_see(within, line)).await),
             }
         })
+    }
+
+    fn waiting<'a>(&'a self, within: &'a Within, most: u32) -> BoxFuture<'a, Result<u64, ReadError>> {
+        let (within, now) = (within.clone(), self.clock.now().0);
+        Box::pin(self.read(move |r| r.waiting(&within, most, now)))
     }
 
     fn triage<'a>(

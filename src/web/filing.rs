@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::asked::{carried_out, json};
 use super::keeping::{Asked, actor, asked, done, step};
+use super::offers::{self, Offers};
 use super::present::clips::Pill;
 use super::present::{Ctx, Nav, case_href};
 use super::routes::{Need, Routes};
@@ -92,6 +93,8 @@ struct FilingPage<'a> {
     opinion: String,
     /// Why it was to be re-opened, where that was refused.
     reason: String,
+    /// What may be done to this case.
+    m: Offers,
 }
 
 impl FilingPage<'_> {
@@ -187,6 +190,7 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         again,
         opinion: with.opinion,
         reason: with.reason,
+        m: offers::of_case(site, &visitor, &v.case_no, &[Action::FileCase, Action::ReopenCase], &[]).await?,
         number: &v.case_no,
         c: &c,
     };

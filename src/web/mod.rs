@@ -7,6 +7,7 @@
 //! routes    what each route needs, checked before it reads  (routes.rs)
 //! sign-in   signing in and out, the own account, accounts   (signin.rs, account.rs, accounts.rs)
 //! purpose   saying what one looks for, before it is shown  (purpose.rs)
+//! offers    what a page offers to whoever looks, by the table (offers.rs)
 //! vouched   signing in by a provider or a certificate       (vouched.rs, shown.rs; scan.rs draws codes to scan)
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
@@ -70,6 +71,7 @@ pub mod live;
 pub mod logs;
 pub mod looks;
 pub mod media;
+pub mod offers;
 pub mod office;
 pub mod oversight;
 pub mod pages;

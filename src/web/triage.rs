@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::offers::{self, Among};
 use super::present::clips::{Row, row};
 use super::present::{self, Ctx, Nav};
 use super::routes::{Need, Routes, also};
@@ -77,6 +78,16 @@ struct Card {
     outing_of: Option<String>,
     place: Option<Ask>,
     proves: Option<Ask>,
+    may_link: bool,
+    may_annotate: bool,
+}
+
+/// What a page of cards offers.
+struct May {
+    link: Among,
+    annotate: Among,
+    /// Suggested cases that have a page for whoever looks.
+    cases: Vec<String>,
 }
 
 /// A word that the clip lacks, and those that are offered for it.
@@ -101,7 +112,8 @@ fn ask(lacks: bool, offered: &[Offered], c: &Ctx) -> Option<Ask> {
 /// What is suggested most surely.
 struct Best {
     number: String,
-    href: String,
+    /// Its page, where it has one for whoever looks.
+    href: Option<String>,
     rule: String,
     score: u32,
     reason: String,
@@ -140,10 +152,21 @@ struct TriagePage<'a> {
     self_href: String,
 }
 
-fn card(waiting: &TriageCard, c: &Ctx) -> Card {
+async fn may(site: &Site, visitor: &Visitor, cards: &[TriageCard]) -> Result<May, Trouble> {
+    let ids: Vec<ClipId> = cards.iter().map(|k| k.row.id).collect();
+    let suggested: Vec<String> = cards.iter().filter_map(|k| k.suggestions.first()).map(|s| s.number.clone()).collect();
+    let listed = Some(Action::ListClips);
+    Ok(May {
+        link: offers::among(site, visitor, &ids, Action::LinkClip, listed).await?,
+        annotate: offers::among(site, visitor, &ids, Action::AnnotateClip, listed).await?,
+        cases: offers::cases(site, visitor, &suggested).await?,
+    })
+}
+
+fn card(waiting: &TriageCard, may: &May, c: &Ctx) -> Card {
     let best = waiting.suggestions.first().map(|s| Best {
         number: s.number.clone(),
-        href: present::case_href(&s.number),
+        href: may.cases.contains(&s.number).then(|| present::case_href(&s.number)),
         rule: c.w.linking_rule(&s.rule).to_owned(),
         score: s.score,
         reason: s.reason.told(c.w.lang),
@@ -151,6 +174,8 @@ fn card(waiting: &TriageCard, c: &Ctx) -> Card {
     let also: Vec<String> = waiting.outing.iter().map(ToString::to_string).collect();
     Card {
         id: waiting.row.id.to_string(),
+        may_link: may.link.has(&waiting.row.id),
+        may_annotate: may.annotate.has(&waiting.row.id),
         row: row(&waiting.row, c),
         place: ask(waiting.row.missing.contains(&"place"), &waiting.places, c),
         proves: ask(waiting.row.missing.contains(&"proves"), &waiting.proofs, c),
@@ -206,8 +231,9 @@ async fn show(
             also: also.join(","),
         }
     });
+    let may = may(site, visitor, &v.cards).await?;
     let html = TriagePage {
-        cards: v.cards.iter().map(|waiting| card(waiting, &c)).collect(),
+        cards: v.cards.iter().map(|waiting| card(waiting, &may, &c)).collect(),
         total: c.w.to_annotate(v.total),
         early: (v.not_yet_linkable > 0).then(|| {
             (c.w.not_yet_linkable(v.not_yet_linkable), format!("/clips?figure={}", Figure::NotYetLinkable.as_str()))

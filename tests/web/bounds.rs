@@ -22,7 +22,7 @@ pub(super) struct Station {
     pub(super) visit: Visit,
     people: People,
     /// Who asks, where it is no role.
-    login: Option<&'static str>,
+    pub(super) login: Option<&'static str>,
 }
 
 impl Station {
@@ -32,6 +32,11 @@ impl Station {
         let (site, asked) = fixtures::site_behind(scene, door);
         let visit = Visit { router: evidock::web::router(site.clone()), asked, site };
         Self { visit, people, login: None }
+    }
+
+    /// Everybody with an account.
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 
     /// As somebody with a role; nobody without one.

@@ -16,6 +16,7 @@ mod grounds;
 mod http;
 mod keeping;
 mod lasting;
+mod offers;
 mod office;
 mod pace;
 mod paging;
@@ -379,7 +380,8 @@ async fn media_is_served_by_ranges_inside_one_logged_viewing() {
         matches!(&asked[..], [Asked::LogAccess { what, clip: Some(_), .. }] if what == "show"),
         "no byte, no viewing, but a look at its name and digest: {asked:?}"
     );
-    assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::FORBIDDEN);
+    let isolated = Visit::to(Scene::Failing).get(&format!("/clips/{}/media", clip_id(5))).await;
+    assert_eq!(isolated.status, StatusCode::FORBIDDEN);
     assert_eq!(visit.get("/clips/../etc/passwd/media").await.status, StatusCode::NOT_FOUND);
     let saved = visit.get(&format!("{path}?download=1")).await;
     assert!(saved.header("content-disposition").starts_with("attachment;"));

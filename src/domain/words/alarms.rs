@@ -169,6 +169,16 @@ impl Words {
         }
     }
 
+    /// What to do about an alarm whose clips are not open to whoever reads it.
+    pub fn alarm_of_others(&self, alarm: &Alarm) -> &'static str {
+        match (alarm, self.lang) {
+            (Alarm::ToAnnotate { .. }, Lang::Zh) => "由执法人员、部门负责人或档案员标注",
+            (Alarm::ToAnnotate { .. }, Lang::En) => "Officers, heads of department or an archivist annotate them",
+            (_, Lang::Zh) => "请告知档案员，由其查看处理",
+            (_, Lang::En) => "Tell an archivist, who can look into it",
+        }
+    }
+
     /// More about it, for the page alone: the daemon's or a server's own words may be among it.
     pub fn alarm_detail(&self, alarm: &Alarm) -> String {
         let of = |what: &String, quoted: fn(String) -> Quoted| match what.is_empty() {

@@ -28,9 +28,11 @@ pub(in crate::web) struct HoldLine {
     pub(in crate::web) asked: Option<Asked>,
     /// Why it was to be released, where that was refused.
     pub(in crate::web) typed: Option<String>,
+    /// They may ask for its release, and decide about that.
+    pub(in crate::web) may_release: bool,
 }
 
-pub(super) fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
+pub(super) fn hold_line(h: &HoldRow, releasable: &[i64], c: &Ctx) -> HoldLine {
     let (of, href) = match (&h.case_no, h.clip) {
         (Some(number), _) => (number.clone(), case_href(number)),
         (None, Some(clip)) => (clip.to_string(), format!("/clips/{clip}")),
@@ -47,6 +49,7 @@ pub(super) fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
         since: c.stamp(UtcMs(h.placed_ms)),
         asked: asked(h.asked_by.as_deref(), h.asked_why.as_deref(), c),
         typed: None,
+        may_release: releasable.contains(&h.hold),
     }
 }
 
@@ -59,10 +62,10 @@ pub(in crate::web) struct ClipBlock {
     pub(in crate::web) filed: Option<(String, String)>,
 }
 
-pub(in crate::web) fn clip_block(kept: &Kept, c: &Ctx) -> ClipBlock {
+pub(in crate::web) fn clip_block(kept: &Kept, releasable: &[i64], c: &Ctx) -> ClipBlock {
     let copies = || kept.copies.iter().map(|k| copy_line(k, c)).collect();
     ClipBlock {
-        holds: kept.holds.iter().map(|h| hold_line(h, c)).collect(),
+        holds: kept.holds.iter().map(|h| hold_line(h, releasable, c)).collect(),
         disposed: kept.disposed.map(|(at, list)| (c.stamp(at), list, copies())),
         filed: kept.filed.as_ref().map(|(filing, until)| {
             let until = until.map_or_else(|| c.w.keeping().forever.to_owned(), |at| c.stamp(at).text);
@@ -90,7 +93,7 @@ pub(in crate::web) struct CaseBlock {
     pub(in crate::web) review_href: String,
 }
 
-pub(in crate::web) fn case_block(number: &str, kept: &CaseKept, c: &Ctx) -> CaseBlock {
+pub(in crate::web) fn case_block(number: &str, kept: &CaseKept, releasable: &[i64], c: &Ctx) -> CaseBlock {
     let mut pills = Vec::new();
     if let Some(filing) = &kept.filing {
         let class = if filing.state() == FilingState::Filed { "safe" } else { "idle" };
@@ -106,7 +109,7 @@ pub(in crate::web) fn case_block(number: &str, kept: &CaseKept, c: &Ctx) -> Case
     // That it is held is no secret; why, and what was asked since, is for who sees to keeping.
     let holds = if c.may("see_keeping") { &kept.holds[..] } else { &[] };
     CaseBlock {
-        holds: holds.iter().map(|h| hold_line(h, c)).collect(),
+        holds: holds.iter().map(|h| hold_line(h, releasable, c)).collect(),
         pills,
         hold_href: format!("{}/hold", case_href(number)),
         filing_href: format!("{}/filing", case_href(number)),
@@ -129,6 +132,7 @@ pub(in crate::web) struct IsolatedPage<'a> {
     typed: Option<String>,
     copies: Vec<CopyLine>,
     responsible: Option<String>,
+    may_lift: bool,
 }
 
 impl<'a> IsolatedPage<'a> {
@@ -137,6 +141,7 @@ impl<'a> IsolatedPage<'a> {
         clip: ClipId,
         kept: &Kept,
         (copies, responsible): (Vec<CopyLine>, Option<String>),
+        may_lift: bool,
         done: Option<&'static str>,
         (refusal, typed): (Option<String>, &Refused),
     ) -> Self {
@@ -150,6 +155,7 @@ impl<'a> IsolatedPage<'a> {
             typed: typed.is("lift").then(|| typed.of("lift", "reason").to_owned()),
             copies: copies.into_iter().filter(|k| k.warning.is_some()).collect(),
             responsible,
+            may_lift,
             c,
         }
     }

@@ -20,10 +20,13 @@ use crate::web::present::{Ctx, Nav, Stamp, case_href, segment};
 use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::Trouble;
-use crate::web::view::keeping::{DisposalQuery, KeepingView};
+use crate::web::view::keeping::{DisposalQuery, KeepingBounds, KeepingView};
 
 struct IsolatedLine {
     id: String,
+    /// Its page, for whoever may open it.
+    href: Option<String>,
+    may_lift: bool,
     who: String,
     since: Stamp,
     asked: Option<Asked>,
@@ -33,6 +36,9 @@ struct IsolatedLine {
 
 struct ReopenLine {
     number: String,
+    /// Where what is decided about can be read: the filing, or where they may not see that, the case.
+    href: String,
+    may_decide: bool,
     code: String,
     action: String,
     asked: Asked,
@@ -80,9 +86,18 @@ pub(super) struct With {
 }
 
 pub(super) async fn seen(site: &Site, visitor: &Visitor, asked: &DisposalQuery) -> Result<KeepingView, Trouble> {
-    let (within, isolated) = (visitor.who.within(Action::SeeKeeping), visitor.who.within(Action::IsolateClip));
+    let within = |action| visitor.who.within(action);
+    let bounds = KeepingBounds {
+        listed: within(Action::SeeKeeping),
+        isolated: within(Action::IsolateClip),
+        shown: within(Action::ShowClip),
+        release: within(Action::ReleaseHold),
+        lift: within(Action::LiftIsolation),
+        close: within(Action::CloseCase),
+        reopen: within(Action::ReopenCase),
+    };
     let disposal = visitor.who.may_ever(Action::DisposeClip).then_some(asked);
-    Ok(site.pages.keeping(&within, &isolated, disposal).await?)
+    Ok(site.pages.keeping(&bounds, disposal).await?)
 }
 
 async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Trouble> {
@@ -92,6 +107,8 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let v = seen(site, &visitor, &with.asked).await?;
     let isolated = |i: &IsolationRow| IsolatedLine {
         id: i.clip.to_string(),
+        href: v.openable.contains(&i.clip).then(|| format!("/clips/{}", i.clip)),
+        may_lift: v.liftable.contains(&i.clip),
         who: c.named(&actor(&i.placed_by)),
         since: c.stamp(UtcMs(i.placed_ms)),
         asked: asked(i.asked_by.as_deref(), i.asked_why.as_deref(), &c),
@@ -100,7 +117,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let hold = |h: &HoldRow| {
         let typed = with.typed.only(h.hold);
         let typed = typed.is("release").then(|| typed.of("release", "reason").to_owned());
-        HoldLine { typed, ..hold_line(h, &c) }
+        HoldLine { typed, ..hold_line(h, &v.releasable, &c) }
     };
     let due = |d: &DueRow| DueLine {
         id: d.clip.to_string(),
@@ -112,12 +129,15 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let reopenings: Vec<ReopenLine> = v
         .reopenings
         .iter()
-        .filter_map(|(filing, number)| {
-            let (by, why) = filing.asked.as_ref()?;
+        .filter_map(|r| {
+            let (by, why) = r.filing.asked.as_ref()?;
+            let case = case_href(&r.number);
             Some(ReopenLine {
-                number: number.clone(),
-                code: filing.archival_code.clone().unwrap_or_default(),
-                action: format!("{}/reopen", case_href(number)),
+                number: r.number.clone(),
+                action: format!("{case}/reopen"),
+                href: if r.open { format!("{case}/filing") } else { case },
+                may_decide: r.decide,
+                code: r.filing.archival_code.clone().unwrap_or_default(),
                 asked: asked(Some(by), Some(why), &c)?,
             })
         })

@@ -17,6 +17,7 @@ use crate::domain::rights::Action;
 use crate::domain::time::position_ms;
 use crate::domain::why::Why;
 use crate::web::derivatives::Typed;
+use crate::web::offers::{self, Among, Offers};
 use crate::web::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
 use crate::web::present::clips::Pill;
 use crate::web::present::derived::DerivedLine;
@@ -69,9 +70,11 @@ struct ClipPage<'a> {
     /// The address that refreshes what changes by itself.
     live_href: String,
     links: Vec<LinkLine>,
-    /// Other cases that its outing suggests: number, page, rule and reason.
-    hints: Vec<(String, String, String)>,
+    /// Other cases that its outing suggests: number, page where they have one for whoever looks, rule and reason.
+    hints: Vec<(String, Option<String>, String)>,
     inputs: Vec<Input>,
+    /// What may be done to this clip.
+    m: Offers,
     blake3: String,
     sha256: String,
     /// Empty where it was sealed without.
@@ -138,7 +141,7 @@ fn clip_page<'a>(
     kept: &Kept,
     derived: &[DerivedView],
     asking: Option<&Asking>,
-    after: After,
+    (offered, after): (Offered, After),
 ) -> ClipPage<'a> {
     let (r, w) = (&v.record, c.w);
     let playable = if kept.disposed.is_some() { Playable::Gone } else { v.playable() };
@@ -180,10 +183,10 @@ fn clip_page<'a>(
         screen: screen.filter(|_| question.is_none()),
         read_from: v.read_from().map(str::to_owned).filter(|_| kept.disposed.is_none()),
         has_bytes,
-        kept: keeping::clip_block(kept, c),
+        kept: keeping::clip_block(kept, &offered.releasable, c),
         pills: present::clip::pills(v, w),
         required: present::clip::required(v, c),
-        others: present::clip::others(v, c),
+        others: present::clip::others(v, &offered.beside, c),
         media: present::clip::media(v, w),
         remarks: present::clip::remarks(v, w),
         gaps: present::clip::gaps(v, c),
@@ -204,10 +207,12 @@ fn clip_page<'a>(
             .iter()
             .map(|s| {
                 let told = format!("{} · {} · {}", w.linking_rule(&s.rule), s.score, s.reason.told(w.lang));
-                (s.raw.clone(), present::case_href(&s.raw), told)
+                let href = offered.cases.contains(&s.raw).then(|| present::case_href(&s.raw));
+                (s.raw.clone(), href, told)
             })
             .collect(),
         inputs,
+        m: offered.clip,
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
         sm3: r.sm3.clone().unwrap_or_default(),
@@ -271,24 +276,46 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     if view.isolated.is_some() {
         let copies = present::clip::copies(&view, &c);
         let responsible = site.pages.responsible();
-        return page(&keeping::IsolatedPage::of(
-            &c,
-            clip,
-            &kept,
-            (copies, responsible),
-            after.done,
-            (after.refusal, &after.refused),
-        ));
+        let lift = offers::of_clip(site, visitor, clip).await?.has(Action::LiftIsolation);
+        let told = (copies, responsible);
+        let again = (after.refusal, &after.refused);
+        return page(&keeping::IsolatedPage::of(&c, clip, &kept, told, lift, after.done, again));
     }
     let derived = site.pages.derived(clip).await?;
     // Seeing its record is one right, watching it is another: a player could not ask for the reason.
     let asking = purpose::missing(site, visitor, Action::PlayClip, clip).await?;
-    let mut shown = clip_page(&c, &view, &kept, &derived, asking.as_ref(), after);
+    let offered = offered(site, visitor, &view, &kept).await?;
+    let mut shown = clip_page(&c, &view, &kept, &derived, asking.as_ref(), (offered, after));
     if shown.has_bytes && shown.question.is_none() && routes::shows(site, visitor, Action::PlayClip, clip).await? {
         let newest = site.pages.office().premises().verifying(clip);
         shown.verify = Some(present::verify::block(clip.to_string(), newest.as_ref(), &c));
     }
     page(&shown)
+}
+
+/// What the page of a clip offers to whoever looks.
+struct Offered {
+    clip: Offers,
+    /// Holds on it that they may release.
+    releasable: Vec<i64>,
+    /// Clips beside it that they may open: of the same recording, or the one that it stands for.
+    beside: Among,
+    /// Suggested cases that they may open.
+    cases: Vec<String>,
+}
+
+async fn offered(site: &Site, visitor: &Visitor, v: &ClipView, kept: &Kept) -> Result<Offered, Trouble> {
+    let part_of = v.record.recording.as_ref();
+    let beside = [part_of.and_then(|r| r.previous.as_ref()), part_of.and_then(|r| r.next.as_ref())];
+    let beside = beside.into_iter().chain([v.record.supersedes.as_ref()]).flatten();
+    let beside: Vec<ClipId> = beside.filter_map(|id| id.parse().ok()).collect();
+    let hints: Vec<String> = v.hints.iter().map(|s| s.raw.clone()).collect();
+    Ok(Offered {
+        clip: offers::of_clip(site, visitor, v.id).await?,
+        releasable: offers::releasable(site, visitor, &kept.holds).await?,
+        beside: offers::among(site, visitor, &beside, Action::ShowClip, None).await?,
+        cases: offers::cases(site, visitor, &hints).await?,
+    })
 }
 
 /// The page of a clip again, with why no file was derived of it and what was typed for one.

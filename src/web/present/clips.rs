@@ -87,10 +87,10 @@ pub fn row(clip: &ClipRow, ctx: &Ctx) -> Row {
     }
 }
 
-/// The same where somebody searches: what is not in the cloud yet can be put first.
-pub fn found(clip: &ClipRow, ctx: &Ctx) -> Row {
+/// The same where somebody searches: what is not in the cloud yet can be put first, where they `may` do that to it.
+pub fn found(clip: &ClipRow, may: bool, ctx: &Ctx) -> Row {
     use crate::domain::clip::ClipState::{Sealed, Sending};
-    let waits = matches!(clip.state, Sealed | Sending) && clip.elsewhere.is_none() && ctx.may("push_clip");
+    let waits = matches!(clip.state, Sealed | Sending) && clip.elsewhere.is_none() && may;
     Row { push: waits.then(|| format!("/clips/{}/push", clip.id)), ..row(clip, ctx) }
 }
 

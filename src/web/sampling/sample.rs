@@ -29,7 +29,8 @@ struct StepLine {
 
 struct ClipLine {
     n: u32,
-    href: String,
+    /// Its page, where it is theirs to open.
+    href: Option<String>,
     captured: Option<Stamp>,
     about: Option<String>,
     cases: Vec<(String, String)>,
@@ -87,7 +88,7 @@ fn clip_line(clip: &SampledClip, checklist: &[String], typed: Refused, c: &Ctx) 
     let supervisor = c.may("supervise");
     ClipLine {
         n: clip.n,
-        href: format!("/clips/{}", clip.clip),
+        href: clip.about.is_some().then(|| format!("/clips/{}", clip.clip)),
         captured: clip.about.as_ref().and_then(|a| a.captured).map(|at| c.stamp(at)),
         about,
         cases: about_cases,
