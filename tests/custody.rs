@@ -11,10 +11,12 @@ use std::convert::Infallible;
 
 use evidock::custody::checkpoint::{Checkpoint, key_name};
 use evidock::custody::epoch::{Head, Opening};
+use evidock::custody::far_tiles::HeldTile;
 use evidock::custody::key::FileSigner;
+use evidock::custody::losses::Epochs;
 use evidock::custody::note::VerifierKey;
-use evidock::custody::report::{HeldBy, LogReport, MAX_LISTED, Notice, Problem};
-use evidock::custody::verify::{HeldCheckpoint, Trust, verify_log};
+use evidock::custody::report::{HeldBy, LogReport, MAX_LISTED, Notice, Problem, Verdict};
+use evidock::custody::verify::{HeldCheckpoint, Trust, verify_log, verify_stamped_log};
 use evidock::domain::event::{Actor, Draft, EventKind, MAX_EVENT_BYTES, Place, encode};
 use evidock::domain::ids::StationId;
 use evidock::domain::merkle::{self, Hash};
@@ -151,8 +153,17 @@ impl Log {
     }
 
     fn verify_against(&self, tree: Option<(u64, Hash)>) -> LogReport {
+        self.verify_knowing(tree, Epochs::default())
+    }
+
+    /// Verifies it as somebody does who knows that restores began these epochs.
+    fn verify_accepting(&self, accepted: &[u32]) -> LogReport {
+        self.verify_knowing(None, Epochs { accepted, ..Epochs::default() })
+    }
+
+    fn verify_knowing(&self, tree: Option<(u64, Hash)>, epochs: Epochs<'_>) -> LogReport {
         let keys = [VerifierKey::of(&Log { key: [7; 32], ..self.clone() }.signer()).unwrap()];
-        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree };
+        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree, epochs };
         verify_log(&trust, self.entries.iter().cloned().map(Ok::<_, Infallible>), self.checkpoints.iter().cloned())
     }
 }
@@ -436,13 +447,25 @@ fn a_restore_is_accepted_only_where_it_is_declared() {
     };
     let report = restored(vec![]).verify();
     assert_eq!(kinds(&report), ["undeclared_loss"], "{report}");
-    // ... or says too little, or names another tree.
-    assert_eq!(kinds(&restored(vec![Head { size: 299, ..lost }]).verify()), ["undeclared_loss"]);
-    assert_eq!(kinds(&restored(vec![Head { root: [0; 32], ..lost }]).verify()), ["undeclared_loss"]);
+    // ... or says too little, or names another tree: that nobody holds is a finding, too.
+    for lie in [Head { size: 299, ..lost }, Head { root: [0; 32], ..lost }, Head { size: 1_000_000_000_000, ..lost }] {
+        assert_eq!(kinds(&restored(vec![lie]).verify()), ["undeclared_loss", "unheld_loss"], "{lie:?}");
+        // Whoever knows of a restore need not know of that.
+        assert_eq!(kinds(&restored(vec![lie]).verify_accepting(&[2])), ["undeclared_loss"], "{lie:?}");
+    }
 
+    // Owned up to, nothing is wrong; whether it was a restore only a person can say.
     let declared = restored(vec![lost]);
     let report = declared.verify();
-    assert!(report.intact, "{report}");
+    assert_eq!((report.intact, report.problems.total(), report.verdict()), (false, 0, Verdict::Loss), "{report}");
+    let told = report.to_string();
+    assert!(
+        told.contains("LOSS: epoch 2 kept 230 events of those before it and lost 70 events") && !told.contains("ntact")
+    );
+    assert!(told.contains("--accept-epoch 2"), "{told}");
+    assert!(!declared.verify_accepting(&[3]).intact, "of another one");
+    let report = declared.verify_accepting(&[2]);
+    assert!(report.intact && report.to_string().contains("Known loss: epoch 2"), "{report}");
     assert_eq!(report.epochs.iter().map(|e| (e.epoch, e.from)).collect::<Vec<_>>(), [(1, 0), (2, 230)]);
     let expected = Notice::DeclaredLoss { held_by: nas(), epoch: 1, size: 300, kept: 230 };
     assert!(report.notices.listed.iter().any(|n| n.what == expected), "{report}");
@@ -457,12 +480,74 @@ fn a_restore_is_accepted_only_where_it_is_declared() {
         log
     };
     assert_eq!(kinds(&again(vec![second]).verify()), ["undeclared_loss"], "epoch 1 reached 300 too");
-    let report = again(vec![lost, second]).verify();
+    let report = again(vec![lost, second]).verify_accepting(&[3]);
     assert!(report.intact, "{report}");
     // ... and without any new epoch.
     let mut log = declared.clone();
     log.restore_to(220);
     assert_eq!(kinds(&log.verify()), ["rolled_back", "unknown_epoch"]);
+}
+
+/// Root with the key writes a history of his own under a second epoch, and lets that own up to more than anybody ever saw:
+/// no size that it names excuses what stands off the box, also where such a head was put there to be held.
+#[test]
+fn an_epoch_that_owns_up_to_everything_is_rid_of_nothing() {
+    let beyond = Head { epoch: 1, size: 1_000_000_000_000, root: [5; 32] };
+    for (kept, held) in [(0, false), (0, true), (150, false), (150, true)] {
+        let mut log = Log::sample();
+        log.restore_to(kept);
+        log.open(2, vec![beyond]);
+        log.grow_to(320);
+        if held {
+            let forged = Checkpoint::of(&log.station, 1, beyond.size, beyond.root).sign(&log.signer(), 0).unwrap();
+            log.checkpoints.push(HeldCheckpoint { held_by: nas(), note: forged.into_bytes() });
+        }
+        for report in [log.verify(), log.verify_accepting(&[2])] {
+            assert!(!report.intact && report.verdict() == Verdict::NotIntact, "{report}");
+            let lost = if kept == 0 { 3 } else { 2 };
+            assert_eq!(report.problems.counts["undeclared_loss"], lost, "{report}");
+        }
+        assert_eq!(log.verify().problems.counts.contains_key("unheld_loss"), !held);
+    }
+}
+
+/// A log that begins in a later epoch and says nothing of those before it.
+#[test]
+fn a_log_that_begins_late_is_a_loss() {
+    let mut log = Log::sample();
+    log.restore_to(0);
+    log.checkpoints.clear();
+    log.open(2, vec![]);
+    log.grow_to(50);
+    assert_eq!(log.verify().verdict(), Verdict::Loss);
+    assert!(log.verify_accepting(&[2]).intact);
+}
+
+/// Of a year of checkpoints a sample is read, and the newest may have been made to fit: a full tile tells of every event in it.
+#[test]
+fn a_full_tile_tells_of_what_no_checkpoint_that_was_read_does() {
+    let honest = Log::sample();
+    let bytes = |log: &Log| (0..256).flat_map(|n| log.nodes[&(0, n)]).collect::<Vec<u8>>();
+    let tile = |bytes| HeldTile { held_by: nas(), epoch: 1, level: 0, index: 0, bytes };
+    let verify = |log: &Log, tiles: Vec<HeldTile>| {
+        let keys = [VerifierKey::of(&log.signer()).unwrap()];
+        let trust = Trust { station: &log.station, keys: &keys, sm2: &[], tree: None, epochs: Epochs::default() };
+        let entries = log.entries.iter().cloned().map(Ok::<_, Infallible>);
+        verify_stamped_log(&trust, entries, log.checkpoints.iter().cloned(), [], tiles)
+    };
+    assert!(verify(&honest, vec![tile(bytes(&honest))]).intact);
+    let mut log = honest.clone();
+    flip(&mut log, 120);
+    log.rewrite();
+    log.checkpoints.retain(|c| c.held_by == HeldBy::Store);
+    log.sign(nas());
+    assert!(verify(&log, vec![]).intact, "the newest one was made to fit");
+    let report = verify(&log, vec![tile(bytes(&honest))]);
+    assert_eq!(kinds(&report), ["other_tile"], "{report}");
+    assert!(matches!(problems(&report)[0], Problem::OtherTile { from: 120, to: 120, .. }), "{report}");
+    // A version that fits covers up none that does not.
+    let report = verify(&log, vec![tile(bytes(&log)), tile(bytes(&honest))]);
+    assert_eq!(kinds(&report), ["other_tile"], "{report}");
 }
 
 #[test]
@@ -503,7 +588,13 @@ fn clock_steps_are_noted_and_do_not_condemn() {
 fn a_database_that_cannot_be_read_on_is_a_finding_not_a_verdict_on_the_rest() {
     let log = Log::sample();
     let keys = [VerifierKey::of(&log.signer()).unwrap()];
-    let trust = Trust { station: &log.station, keys: &keys, sm2: &[], tree: Some((312, log.root_at(312))) };
+    let trust = Trust {
+        station: &log.station,
+        keys: &keys,
+        sm2: &[],
+        tree: Some((312, log.root_at(312))),
+        epochs: Epochs::default(),
+    };
     let entries = log.entries.iter().take(150).cloned().map(Ok).chain([Err("database disk image is malformed")]);
     let report = verify_log(&trust, entries, log.checkpoints.clone());
     assert_eq!(kinds(&report), ["unreadable"], "{report}");
@@ -548,7 +639,7 @@ fn a_key_ends_where_the_log_says_so() {
     let (old, new) = ([7; 32], [9; 32]);
     let key = |seed: [u8; 32]| VerifierKey::of(&FileSigner::from_seed("evidock/zhao-01", seed).unwrap()).unwrap();
     let verify = |log: &Log, keys: &[VerifierKey]| {
-        let trust = Trust { station: &log.station, keys, sm2: &[], tree: None };
+        let trust = Trust { station: &log.station, keys, sm2: &[], tree: None, epochs: Epochs::default() };
         verify_log(&trust, log.entries.iter().cloned().map(Ok::<_, Infallible>), log.checkpoints.iter().cloned())
     };
     let changed = |from: [u8; 32]| {

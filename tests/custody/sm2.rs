@@ -61,7 +61,7 @@ fn switched_on() -> Log {
 fn verify(log: &Log, keys: &[[u8; 32]]) -> LogReport {
     let keys: Vec<Sm2Key> = keys.iter().copied().map(key).collect();
     let ed25519 = [VerifierKey::of(&log.signer()).unwrap()];
-    let trust = Trust { station: &log.station, keys: &ed25519, sm2: &keys, tree: None };
+    let trust = Trust { station: &log.station, keys: &ed25519, sm2: &keys, tree: None, epochs: Epochs::default() };
     verify_log(&trust, log.entries.iter().cloned().map(Ok::<_, Infallible>), log.checkpoints.iter().cloned())
 }
 
