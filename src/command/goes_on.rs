@@ -116,7 +116,7 @@ pub fn prove(asked: &Prove, from: &Path, settings: &Settings, output: &Output) -
 
 /// A note that somebody kept.
 pub(super) fn note_in(path: &Path) -> anyhow::Result<String> {
-    let read = || {
+    let read = || -> anyhow::Result<String> {
         let bytes = fs::metadata(path)?.len();
         anyhow::ensure!(bytes <= MAX_NOTE_BYTES, "it has {bytes} bytes, which no checkpoint has");
         Ok(fs::read_to_string(path)?)

@@ -443,7 +443,7 @@ impl fmt::Display for LogReport {
         }
         list(f, &self.problems)?;
         for loss in &self.losses {
-            loss.fmt(f)?;
+            write!(f, "{loss}")?;
         }
         if self.notices.total() > 0 {
             writeln!(f, "To be known:")?;

@@ -156,6 +156,7 @@ pub fn open_next_epoch(station: &Station, kept: u64, lost: Vec<Head>) {
     db.execute_batch("PRAGMA foreign_keys = off").unwrap();
     unlock(&db);
     db.execute("DELETE FROM log_entry WHERE seq >= ?1", [kept as i64]).unwrap();
+    db.execute("DELETE FROM log_secret WHERE seq >= ?1", [kept as i64]).unwrap();
     db.execute("DELETE FROM checkpoint WHERE size > ?1", [kept as i64]).unwrap();
     let wall_ms: i64 = db.query_row("SELECT max(wall_ms) FROM log_entry", [], |r| r.get(0)).unwrap();
     let place = Place { epoch: 2, seq: kept, wall_ms, boot: "another".into(), mono_ms: 0 };

@@ -151,7 +151,7 @@ impl Restoring<'_> {
         known: &mut Known,
     ) -> anyhow::Result<Vec<Head>> {
         let mut lost = newest_lost(store, epoch, size, &known.heads)?;
-        let mut more = Vec::new();
+        let mut more: Vec<Head> = Vec::new();
         for newest in lost.clone() {
             more.extend(known.of_each.iter().filter(|head| head.epoch == newest.epoch && head.size > size));
             let after = self.after_the_last_tile(newest, size, &known.asked).await;
