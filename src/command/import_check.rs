@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::exit::Exit;
+use super::goes_on::note_in;
 use super::output::Output;
 use crate::cli::ImportCheck;
 use crate::config::Language;
 use crate::custody::note::VerifierKey;
 use crate::custody::package::Folder;
-use crate::custody::package::check::{Given, Report, check};
+use crate::custody::package::check::{Anchor, Given, Report, check};
 use crate::custody::sm2::Sm2Key;
 
 /// Carries the verb out; ends with [`Exit::Mismatch`] on any problem.
@@ -19,7 +20,10 @@ pub fn import_check(asked: &ImportCheck, output: &Output) -> anyhow::Result<Exit
     let witnesses = keys(asked.witness.as_deref(), "the witness's log.key.pub")?;
     let sm2 = sm2_keys(asked.trust_sm2.as_deref())?;
     let mut progress = output.progress("check", 0);
-    let given = Given { station: &trusted, sm2: &sm2, witnesses: &witnesses };
+    let kept = asked.anchor.as_deref().map(note_in).transpose()?;
+    let proof = asked.proof.as_deref().map(note_in).transpose()?;
+    let anchor = kept.as_deref().map(|note| Anchor { note, proof: proof.as_deref() });
+    let given = Given { station: &trusted, sm2: &sm2, witnesses: &witnesses, anchor };
     let report = check(&Folder::at(&asked.dir), given, &mut |bytes| progress.advance(bytes));
     drop(progress);
     if output.is_json() {
@@ -84,6 +88,9 @@ fn tell(report: &Report, output: &Output) -> anyhow::Result<()> {
     facts.push(format!("events: {} in the log", report.events));
     if let Some(size) = report.checkpoint_size {
         facts.push(format!("checkpoint: over {size} events"));
+    }
+    if let Some(size) = report.anchor_size {
+        facts.push(format!("of one history with the checkpoint over {size} events that was given"));
     }
     if report.derived > 0 {
         facts.push(format!(

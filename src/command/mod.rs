@@ -5,6 +5,7 @@
 
 pub mod alarms;
 mod anchor;
+mod anchor_watch;
 mod anchored;
 mod anchors;
 pub mod ask;
@@ -26,16 +27,20 @@ mod docks;
 pub mod doctor;
 mod document_filing;
 mod document_watch;
+mod epochs;
 mod events;
 mod exchange;
 pub mod exit;
 pub mod export;
 mod exporting;
+mod far_log;
+mod far_tree;
 pub mod fetch;
 mod filing;
 mod filing_check;
 pub mod find;
 pub mod gatekeeper;
+mod goes_on;
 mod holdings;
 pub mod import_check;
 pub mod keep;

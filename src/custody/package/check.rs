@@ -4,6 +4,7 @@
 //! Whose key it is, a package cannot tell. With keys that were learned elsewhere the origin is shown as well; without,
 //! the keys in the package are taken, and the report says so.
 
+mod anchor;
 mod clips;
 mod keys;
 mod missing;
@@ -34,6 +35,7 @@ use crate::domain::event::{Envelope, EventKind, MAX_EVENT_BYTES, commitment};
 use crate::domain::merkle::{Hash, leaf_hash, verify_consistency};
 use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
+pub use anchor::Anchor;
 use keys::SignedHead;
 use told::Clear;
 
@@ -69,6 +71,8 @@ pub struct Report {
     pub events: u64,
     /// Entries below the checkpoint.
     pub checkpoint_size: Option<u64>,
+    /// Entries below the checkpoint that was given, where the package is of one history with it.
+    pub anchor_size: Option<u64>,
     /// A second signature (SM2) of package and checkpoint, by the key that the package holds and its first signature covers.
     pub sm2: bool,
     /// The second signature is by one of the SM2 keys that were given.
@@ -89,7 +93,7 @@ pub struct Report {
     pub notices: Vec<String>,
 }
 
-/// Keys that were learned elsewhere than from the package; none of a kind: nobody gave one.
+/// Keys, and a checkpoint, that were learned elsewhere than from the package; none of a kind: nobody gave one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Given<'a> {
     /// The station's.
@@ -98,6 +102,8 @@ pub struct Given<'a> {
     pub sm2: &'a [Sm2Key],
     /// Those of witnesses.
     pub witnesses: &'a [VerifierKey],
+    /// A checkpoint that was kept.
+    pub anchor: Option<Anchor<'a>>,
 }
 
 /// Checks the package in `folder`; `look` is told of the bytes that were read.
@@ -107,6 +113,7 @@ pub fn check(folder: &Folder, given: Given<'_>, look: &mut dyn FnMut(u64)) -> Re
     check.all();
     let mut report = check.report;
     report.whole = report.problem_count == 0;
+    report.anchor_size = report.anchor_size.filter(|_| report.whole);
     report.origin_shown &= report.whole;
     report.sm2_origin_shown &= report.whole;
     if given.station.is_empty() {
@@ -446,6 +453,7 @@ impl Check<'_> {
         self.report.checkpoint_size = Some(opened.checkpoint.size);
         self.head = SignedHead::of(opened, keys);
         self.cosigners(note, keys);
+        self.anchored(&opened.checkpoint, keys);
         match checkpoint::parse_origin(&opened.checkpoint.origin) {
             Some((station, _)) if Some(station.as_str()) == self.report.station.as_deref() => {}
             _ => self.problem(format!("the checkpoint is of another log: {}", opened.checkpoint.origin)),
