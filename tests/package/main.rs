@@ -15,6 +15,7 @@ mod export;
 mod forked;
 #[path = "../access/http.rs"]
 mod http;
+mod left_out;
 mod opened;
 mod paper;
 mod room;
@@ -210,9 +211,14 @@ pub fn b3sum(dir: &Path) -> (bool, String) {
 
 /// `evidock import-check`, on a machine that has nothing else.
 pub fn import_check(dir: &Path, trust: Option<&Path>) -> (i32, Value) {
+    import_check_together(&[dir], trust)
+}
+
+/// The same of several discs at once.
+pub fn import_check_together(discs: &[&Path], trust: Option<&Path>) -> (i32, Value) {
     let empty = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_evidock"));
-    command.args(["import-check", "--json"]).arg(dir).current_dir(empty.path()).env_clear();
+    command.args(["import-check", "--json"]).args(discs).current_dir(empty.path()).env_clear();
     if let Some(trust) = trust {
         command.arg("--trust").arg(trust);
     }
