@@ -135,6 +135,9 @@ pub struct ImportCheck {
     /// The package's folder
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+    /// Folders of the other discs, where the case was divided: compared with each other, too
+    #[arg(value_name = "DISC")]
+    pub discs: Vec<PathBuf>,
     /// File with keys of the station, one a line (log.key.pub), learned from elsewhere than the package
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use serde_json::json;
 
 use super::exit::Exit;
 use super::goes_on::note_in;
@@ -11,7 +12,7 @@ use crate::cli::ImportCheck;
 use crate::config::Language;
 use crate::custody::note::VerifierKey;
 use crate::custody::package::Folder;
-use crate::custody::package::check::{Anchor, Given, Report, check};
+use crate::custody::package::check::{Anchor, Given, Report, check, together};
 use crate::custody::sm2::Sm2Key;
 
 /// Carries the verb out; ends with [`Exit::Mismatch`] on any problem.
@@ -25,13 +26,42 @@ pub fn import_check(asked: &ImportCheck, output: &Output) -> anyhow::Result<Exit
     let anchor = kept.as_deref().map(|note| Anchor { note, proof: proof.as_deref() });
     let given = Given { station: &trusted, sm2: &sm2, witnesses: &witnesses, anchor };
     let report = check(&Folder::at(&asked.dir), given, &mut |bytes| progress.advance(bytes));
+    let beside = asked.discs.iter().map(|dir| check(&Folder::at(dir), given, &mut |bytes| progress.advance(bytes)));
+    let beside: Vec<Report> = beside.collect();
     drop(progress);
+    let whole = match beside.is_empty() {
+        true => tell_one(&report, output)?,
+        false => tell_discs(std::iter::once(report).chain(beside).collect(), output)?,
+    };
+    Ok(if whole { Exit::Ok } else { Exit::Mismatch })
+}
+
+fn tell_one(report: &Report, output: &Output) -> anyhow::Result<bool> {
     if output.is_json() {
-        output.json(&report)?;
+        output.json(report)?;
     } else {
-        tell(&report, output)?;
+        tell(report, output)?;
     }
-    Ok(if report.whole { Exit::Ok } else { Exit::Mismatch })
+    Ok(report.whole)
+}
+
+/// Discs that were given together are compared with each other, too.
+fn tell_discs(reports: Vec<Report>, output: &Output) -> anyhow::Result<bool> {
+    let problems = together(&reports.iter().map(|report| report.stretch.clone()).collect::<Vec<_>>());
+    let whole = problems.is_empty() && reports.iter().all(|report| report.whole);
+    if output.is_json() {
+        output.json(&json!({ "whole": whole, "problems": problems, "discs": reports }))?;
+        return Ok(whole);
+    }
+    for report in &reports {
+        tell(report, output)?;
+    }
+    for problem in &problems {
+        output.line(&format!("  - {problem}"))?;
+    }
+    let w = output.words(Language::Auto);
+    output.line(if whole { w.pk_in_order } else { w.pk_not_in_order })?;
+    Ok(whole)
 }
 
 /// The keys in a file, one a line; none where no file is given.
@@ -80,6 +110,12 @@ fn tell(report: &Report, output: &Output) -> anyhow::Result<()> {
         if let Some(value) = value {
             facts.push(format!("{name}: {value}"));
         }
+    }
+    if let Some(stretch) = report.stretch.as_ref().filter(|stretch| stretch.discs > 1) {
+        facts.push(format!(
+            "disc {} of {}: clips {} to {} of the {} that were asked for; give the folders of all discs to have them compared with each other",
+            stretch.disc, stretch.discs, stretch.first, stretch.last, stretch.of
+        ));
     }
     facts.push(format!("clips: {} as they were sealed", report.clips));
     if report.restored > 0 {

@@ -74,6 +74,7 @@ mod usb;
 pub mod user;
 pub mod verify;
 mod verifying;
+mod vouching;
 mod watched;
 mod witness;
 pub mod worker;

@@ -212,6 +212,8 @@ kinds! {
     ExportEnded => "access.export_ended",
     /// A clip of an evidence package was isolated: what was under way of it ended, and nothing of it is given out.
     ExportCut => "access.export_cut",
+    /// What lies on the station of an evidence package is about to be removed, its time over.
+    ExportGone => "access.export_gone",
     /// Somebody signed in.
     SignedIn => "access.sign_in",
     /// Somebody could not sign in (reason in the body).

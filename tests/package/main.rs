@@ -15,6 +15,7 @@ mod export;
 mod forked;
 #[path = "../access/http.rs"]
 mod http;
+mod left_out;
 mod opened;
 mod paper;
 mod room;
@@ -235,14 +236,23 @@ pub fn b3sum(dir: &Path) -> (bool, String) {
 
 /// `evidock import-check`, on a machine that has nothing else.
 pub fn import_check(dir: &Path, trust: Option<&Path>) -> (i32, Value) {
-    import_check_with(dir, trust, &[])
+    checked(&[dir], trust, &[])
+}
+
+/// The same of several discs at once.
+pub fn import_check_together(discs: &[&Path], trust: Option<&Path>) -> (i32, Value) {
+    checked(discs, trust, &[])
 }
 
 /// The same with other files beside the key, by the options that take them.
 pub fn import_check_with(dir: &Path, trust: Option<&Path>, more: &[(&str, &Path)]) -> (i32, Value) {
+    checked(&[dir], trust, more)
+}
+
+fn checked(discs: &[&Path], trust: Option<&Path>, more: &[(&str, &Path)]) -> (i32, Value) {
     let empty = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_evidock"));
-    command.args(["import-check", "--json"]).arg(dir).current_dir(empty.path()).env_clear();
+    command.args(["import-check", "--json"]).args(discs).current_dir(empty.path()).env_clear();
     for (option, path) in trust.map(|trust| ("--trust", trust)).into_iter().chain(more.iter().copied()) {
         command.arg(option).arg(path);
     }

@@ -5,11 +5,13 @@
 //! the keys in the package are taken, and the report says so.
 
 mod anchor;
+mod carried;
 mod clips;
 mod keys;
 mod missing;
 mod second;
 mod told;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -38,6 +40,7 @@ use crate::domain::record::Record;
 pub use anchor::Anchor;
 use keys::SignedHead;
 use told::Clear;
+pub use whole::{Stretch, together};
 
 /// Lists and records of a very large case; what is longer was not written by us.
 const MOST: u64 = 256 << 20;
@@ -61,6 +64,8 @@ pub struct Report {
     pub station: Option<String>,
     /// The key that signed it.
     pub key: Option<String>,
+    /// Which of the clips that were asked for it holds; `None` where the request does not say with which it was asked for.
+    pub stretch: Option<Stretch>,
     /// Clips that are what was sealed.
     pub clips: u64,
     /// Clips that are what a record said when the station was restored; what was sealed is not in this log.
@@ -109,7 +114,8 @@ pub struct Given<'a> {
 /// Checks the package in `folder`; `look` is told of the bytes that were read.
 pub fn check(folder: &Folder, given: Given<'_>, look: &mut dyn FnMut(u64)) -> Report {
     let (report, digests) = (Report::default(), BTreeMap::new());
-    let mut check = Check { folder, given, look, report, digests, head: None };
+    let (leaves, withheld) = (BTreeMap::new(), BTreeMap::new());
+    let mut check = Check { folder, given, look, report, digests, head: None, leaves, withheld };
     check.all();
     let mut report = check.report;
     report.whole = report.problem_count == 0;
@@ -143,6 +149,10 @@ struct Check<'a> {
     digests: BTreeMap<String, Digests>,
     /// The checkpoint, once it was opened.
     head: Option<SignedHead>,
+    /// Leaf hashes of the events in clear whose proofs hold.
+    leaves: BTreeMap<u64, Hash>,
+    /// Likewise of those of which nothing else is told.
+    withheld: BTreeMap<u64, Hash>,
 }
 
 impl Check<'_> {
@@ -198,10 +208,12 @@ impl Check<'_> {
         if let Some(facts) = &facts {
             self.request(facts, &events);
             self.reasons(facts, &events, &clear);
+            self.whole(facts, &records, &events, &clear);
         }
         self.clips(&records, &events, note.as_ref());
         self.derived(&records, &events);
         self.told(facts.as_ref(), &records, &events, &clear);
+        self.carried(&records, &events, &clear);
         self.reasons_for_missing(&events, &clear);
         self.read_by_people(facts.as_ref(), &records);
     }
@@ -419,9 +431,11 @@ impl Check<'_> {
                 self.problem(format!("event {seq} is longer than an event can be, or is not called as ours are"));
                 continue;
             };
-            if !self.proven(seq, &leaf_hash(&bytes), &note, &head) {
+            let leaf = leaf_hash(&bytes);
+            if !self.proven(seq, &leaf, &note, &head) {
                 continue;
             }
+            self.leaves.insert(seq, leaf);
             match serde_json::from_slice::<Envelope>(&bytes) {
                 Ok(envelope) if envelope.seq == seq => {
                     self.report.events += 1;
@@ -437,7 +451,9 @@ impl Check<'_> {
             proofs.remove(&withheld.seq);
             match from_hex(&withheld.leaf).and_then(|leaf| Hash::try_from(leaf).ok()) {
                 Some(leaf) => {
-                    self.proven(withheld.seq, &leaf, &note, &head);
+                    if self.proven(withheld.seq, &leaf, &note, &head) {
+                        self.withheld.insert(withheld.seq, leaf);
+                    }
                 }
                 None => self.problem(format!("the leaf hash of the withheld event {} is none", withheld.seq)),
             }

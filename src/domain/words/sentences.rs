@@ -533,6 +533,7 @@ impl Words {
             EventKind::ExportBegun => ("导出案件音像资料", "An evidence package was begun"),
             EventKind::ExportEnded => ("证据包导出完成并签名", "An evidence package was finished and signed"),
             EventKind::ExportCut => ("证据包含疑似涉密资料，停止制作和下载", "An evidence package with it was stopped"),
+            EventKind::ExportGone => ("证据包到期清除", "An evidence package was removed, its time was over"),
             EventKind::SignedIn => ("登录", "Somebody signed in"),
             EventKind::SignInRefused => ("登录失败", "Signing in was refused"),
             EventKind::SessionEnded => ("退出登录", "A sign-in session ended"),
