@@ -29,6 +29,7 @@ fn told(custody: &[CustodyEntry], lang: Lang) -> Vec<String> {
         path: String::new(),
         live_id: String::new(),
         who: Who::Open,
+        waiting: 0,
     };
     custody.iter().filter_map(|e| present::clip::entry(e, &ctx).detail).collect()
 }
