@@ -253,7 +253,7 @@ async fn what_is_told_of_cases_samples_and_parties_is_theirs_for_every_role_and_
         let action = match route.need {
             Need::May(action) | Need::WithReason(action) => action,
             // Decided before the handler, over each clip or the case itself (access.rs).
-            Need::Over(_) | Need::Case(_) => continue,
+            Need::Over(_) | Need::Case(_) | Need::Room(_) => continue,
             Need::Anyone | Need::SignedIn => panic!("{route:?}: a case, a sample or a party is somebody's"),
         };
         let body = match route.path.starts_with("/api/") {
