@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::link::{Link, LinkError, Program};
 use crate::config::Stream;
 use crate::domain::error::{Retry, Retryable, chain};
-use crate::domain::ids::{ClipId, RecorderId};
+use crate::domain::ids::{ClipId, RecorderId, RecordingId};
 use crate::domain::ports::{Clock, Feed, FeedEnd, FeedError, FeedStart};
 use crate::domain::recorder::{Importance, SourcePath};
 use crate::domain::stream::{Order, Pulse, SegmentEnd, SegmentReach, SegmentStart, Tell, Told};
