@@ -22,7 +22,9 @@ pub use copies::{Derive, DeriveOf, Export, Fetch, ImportCheck, Push, Verify, Whi
 pub use keeping::{DisposeVerb, Hold, Isolate, Lift, Unhold};
 pub use oversight::{Report, ReportOf, Sample, SampleClip};
 pub use sources::{Desk, Device, Issue, Record, RecordStart, Recorders, StreamTest, StreamVerb};
-pub use station::{AlarmVerb, Backup, Config, Doctor, Gatekeeper, GatekeeperAct, Log, Prove, Restore, RotateKey};
+pub use station::{
+    AlarmVerb, Backup, Config, Doctor, Gatekeeper, GatekeeperAct, Log, Prove, Restore, RotateKey, VerifyLog,
+};
 
 /// Printed below `--help`; `command::exit` gives them.
 const EXIT_CODES: &str = "\
@@ -33,7 +35,8 @@ Exit codes:
   3  not found: no such clip, case or destination
   4  mismatch: a copy, a digest or the log is not what it should be
   5  the daemon cannot be reached
-  6  incomplete: everything that is there was fetched, but some clips were not sent yet";
+  6  incomplete: everything that is there was fetched, but some clips were not sent yet
+  7  loss: the log is whole, but an epoch of it lost signed events and nobody acknowledged that";
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+#[path = "custody/losses.rs"]
+mod losses;
 #[path = "custody/sm2.rs"]
 mod sm2;
 
@@ -12,6 +14,7 @@ use std::convert::Infallible;
 use evidock::custody::checkpoint::{Checkpoint, key_name};
 use evidock::custody::epoch::{Head, Opening};
 use evidock::custody::key::FileSigner;
+use evidock::custody::losses::Epochs;
 use evidock::custody::note::VerifierKey;
 use evidock::custody::report::{HeldBy, LogReport, MAX_LISTED, Notice, Problem};
 use evidock::custody::verify::{HeldCheckpoint, Trust, verify_log};
@@ -151,8 +154,17 @@ impl Log {
     }
 
     fn verify_against(&self, tree: Option<(u64, Hash)>) -> LogReport {
+        self.verify_knowing(tree, Epochs::default())
+    }
+
+    /// Verifies it as somebody does who knows that restores began these epochs.
+    fn verify_accepting(&self, accepted: &[u32]) -> LogReport {
+        self.verify_knowing(None, Epochs { accepted, ..Epochs::default() })
+    }
+
+    fn verify_knowing(&self, tree: Option<(u64, Hash)>, epochs: Epochs<'_>) -> LogReport {
         let keys = [VerifierKey::of(&Log { key: [7; 32], ..self.clone() }.signer()).unwrap()];
-        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree };
+        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree, epochs };
         verify_log(&trust, self.entries.iter().cloned().map(Ok::<_, Infallible>), self.checkpoints.iter().cloned())
     }
 }
@@ -411,61 +423,6 @@ fn a_rewritten_and_re_signed_history_is_found_by_the_anchor_alone() {
 }
 
 #[test]
-fn a_restore_is_accepted_only_where_it_is_declared() {
-    // An older database put back, and the log goes on as if nothing had been.
-    let mut log = Log::sample();
-    let lost = Head { size: 300, root: log.root_at(300), ..log.head() };
-    log.restore_to(230);
-    log.grow_to(290);
-    let report = log.verify();
-    assert!(
-        problems(&report).iter().any(|p| matches!(p, Problem::RolledBack { size: 300, have: 290, .. })),
-        "{report}"
-    );
-    log.clock_offset_ms += 1;
-    log.grow_to(320);
-    assert!(kinds(&log.verify()).contains(&"two_histories"), "it grew past the anchor by other events");
-
-    // The same in a new epoch that says nothing of the loss.
-    let restored = |lost| {
-        let mut log = Log::sample();
-        log.restore_to(230);
-        log.open(2, lost);
-        log.grow_to(320);
-        log
-    };
-    let report = restored(vec![]).verify();
-    assert_eq!(kinds(&report), ["undeclared_loss"], "{report}");
-    // ... or says too little, or names another tree.
-    assert_eq!(kinds(&restored(vec![Head { size: 299, ..lost }]).verify()), ["undeclared_loss"]);
-    assert_eq!(kinds(&restored(vec![Head { root: [0; 32], ..lost }]).verify()), ["undeclared_loss"]);
-
-    let declared = restored(vec![lost]);
-    let report = declared.verify();
-    assert!(report.intact, "{report}");
-    assert_eq!(report.epochs.iter().map(|e| (e.epoch, e.from)).collect::<Vec<_>>(), [(1, 0), (2, 230)]);
-    let expected = Notice::DeclaredLoss { held_by: nas(), epoch: 1, size: 300, kept: 230 };
-    assert!(report.notices.listed.iter().any(|n| n.what == expected), "{report}");
-
-    // Put back once more, to before the second epoch: its anchors must be owned up to as well.
-    let second = Head { size: 300, root: declared.root_at(300), epoch: 2 };
-    let again = |lost| {
-        let mut log = declared.clone();
-        log.restore_to(220);
-        log.open(3, lost);
-        log.grow_to(260);
-        log
-    };
-    assert_eq!(kinds(&again(vec![second]).verify()), ["undeclared_loss"], "epoch 1 reached 300 too");
-    let report = again(vec![lost, second]).verify();
-    assert!(report.intact, "{report}");
-    // ... and without any new epoch.
-    let mut log = declared.clone();
-    log.restore_to(220);
-    assert_eq!(kinds(&log.verify()), ["rolled_back", "unknown_epoch"]);
-}
-
-#[test]
 fn an_epoch_needs_its_opening_station_and_key() {
     let mut log = Log::sample();
     log.epoch = 2;
@@ -503,7 +460,13 @@ fn clock_steps_are_noted_and_do_not_condemn() {
 fn a_database_that_cannot_be_read_on_is_a_finding_not_a_verdict_on_the_rest() {
     let log = Log::sample();
     let keys = [VerifierKey::of(&log.signer()).unwrap()];
-    let trust = Trust { station: &log.station, keys: &keys, sm2: &[], tree: Some((312, log.root_at(312))) };
+    let trust = Trust {
+        station: &log.station,
+        keys: &keys,
+        sm2: &[],
+        tree: Some((312, log.root_at(312))),
+        epochs: Epochs::default(),
+    };
     let entries = log.entries.iter().take(150).cloned().map(Ok).chain([Err("database disk image is malformed")]);
     let report = verify_log(&trust, entries, log.checkpoints.clone());
     assert_eq!(kinds(&report), ["unreadable"], "{report}");
@@ -548,7 +511,7 @@ fn a_key_ends_where_the_log_says_so() {
     let (old, new) = ([7; 32], [9; 32]);
     let key = |seed: [u8; 32]| VerifierKey::of(&FileSigner::from_seed("evidock/zhao-01", seed).unwrap()).unwrap();
     let verify = |log: &Log, keys: &[VerifierKey]| {
-        let trust = Trust { station: &log.station, keys, sm2: &[], tree: None };
+        let trust = Trust { station: &log.station, keys, sm2: &[], tree: None, epochs: Epochs::default() };
         verify_log(&trust, log.entries.iter().cloned().map(Ok::<_, Infallible>), log.checkpoints.iter().cloned())
     };
     let changed = |from: [u8; 32]| {

@@ -51,6 +51,9 @@ Every right has its page, and whatever a form of the page does the API does, too
 holds the two together. Accounts and what belongs to one's own are the exception: no program signs in as a person, makes
 accounts or gives out rights.
 
+A page shows nobody a link or a button that would be refused to them: of a clip whose it is and its label decide, of a case each clip
+of it. A case has a page for whoever is shown some clip of it, or may know what is known of the case itself.
+
 It does not matter by what somebody signed in, a password, the agency's identity provider or a certificate: roles, unit and
 bounds are the account's.
 

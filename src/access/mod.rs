@@ -61,6 +61,8 @@ const SESSION_REQUESTS: (u32, Duration) = (2_000, Duration::from_millis(20));
 /// The same of everybody without a session or token behind one address: boards, lamps and the door with its styles. A whole
 /// unit may stand behind one address.
 const STRANGERS_REQUESTS: (u32, Duration) = (1_000, Duration::from_millis(20));
+/// Whoever is turned away unheard is told to the log once in this time, for each address.
+const TURNED_AWAY_EVERY: Duration = Duration::from_secs(15 * 60);
 /// Sessions and tokens are noted as used at most this often, milliseconds.
 const SEEN_EVERY_MS: i64 = 60_000;
 /// Identities kept in memory.
@@ -170,6 +172,8 @@ pub struct Access {
     requests: Pace,
     session_requests: Pace,
     strangers: Pace,
+    /// Who was turned away unheard, as far as the log was told.
+    turned_away: Pace,
     oidc: Option<Arc<oidc::Oidc>>,
     known: Mutex<HashMap<[u8; 32], Known>>,
     pending: Mutex<HashMap<String, Pending>>,
@@ -202,6 +206,7 @@ impl Access {
             requests: Pace::new(TOKEN_REQUESTS.0, TOKEN_REQUESTS.1),
             session_requests: Pace::new(SESSION_REQUESTS.0, SESSION_REQUESTS.1),
             strangers: Pace::new(STRANGERS_REQUESTS.0, STRANGERS_REQUESTS.1),
+            turned_away: Pace::new(1, TURNED_AWAY_EVERY),
             known: Mutex::default(),
             pending: Mutex::default(),
             new_codes: Mutex::default(),

@@ -121,6 +121,7 @@ impl Access {
     /// Name and password.
     pub async fn sign_in(&self, name: &str, password: &str, trying: &Trying) -> Result<SignedIn, AccessError> {
         if let Err(wait) = self.tries.take(&trying.from) {
+            self.turned_away("too_many", &trying.from).await?;
             return Ok(SignedIn::Refused(SignInRefusal::TooMany(wait.as_secs() + 1)));
         }
         let Some(_turn) = self.turn().await? else { return Ok(SignedIn::Refused(SignInRefusal::TooMany(10))) };
@@ -173,6 +174,7 @@ impl Access {
     /// The one-time code after the password, under the word that was given then.
     pub async fn sign_in_code(&self, word: &str, typed: &str, trying: &Trying) -> Result<SignedIn, AccessError> {
         if let Err(wait) = self.tries.take(&trying.from) {
+            self.turned_away("too_many", &trying.from).await?;
             return Ok(SignedIn::Refused(SignInRefusal::TooMany(wait.as_secs() + 1)));
         }
         let Some(_turn) = self.turn().await? else { return Ok(SignedIn::Refused(SignInRefusal::TooMany(10))) };
@@ -203,6 +205,17 @@ impl Access {
             return Ok(SignedIn::Refused(SignInRefusal::TooLate));
         }
         self.begin(id, trying, Some(step), rehashed).await
+    }
+
+    /// Tells the log that somebody was turned away without a look at what they know: after too many tries (`too_many`), or
+    /// with a token that is none (`token`). Once a quarter of an hour for each address, so that it cannot be flooded.
+    pub async fn turned_away(&self, why: &str, from: &str) -> Result<(), AccessError> {
+        if self.turned_away.take(&format!("{why} {from}")).is_err() {
+            return Ok(());
+        }
+        let asked = self.asked(EventKind::SignInRefused, nobody(), from).fact("why", why);
+        self.store.write(move |tx| tx.sign_in_refused(None, false, asked)).await?;
+        Ok(())
     }
 
     async fn refuse(&self, account: i64, why: &str, from: &str, counts: bool) -> Result<(), AccessError> {

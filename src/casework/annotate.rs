@@ -12,6 +12,7 @@
 //! recorder's clock was wrong, nobody can tell who had it: neither desk nor roster is followed, and what it says itself
 //! of a person counts only while nobody hands it out ([`Annotations::passed_over`]). The same holds where desk or roster
 //! had handed it out by the time it was docked, and neither says who had it then: what it says itself waits for a person.
+//! So it does where the clock was off at the dock by more than a few minutes, and by how much decides who had it (`clock`).
 //! A recorder that nobody ever handed out is a person's own, and what it says is the best that is known.
 //!
 //! A roster row applies when it names the clip's recorder and capture began in `[from, to)`. Rows that name
@@ -23,7 +24,6 @@
 //! escaping it once more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -32,12 +32,19 @@ use super::roster::{MAX_VALUE_CHARS, RosterCase, RosterRow, names_somebody, reco
 use super::times::{self, Reading};
 use crate::domain::grounds::{At, By, Ground, Grounds};
 use crate::domain::ids::RecorderId;
-use crate::domain::record::{Fact, Field, NO_STAY, Origin};
+use crate::domain::record::{Fact, Field, Origin};
+use crate::domain::recorder_clock::DockClock;
 use crate::domain::time::{RecorderTime, UtcMs};
 use crate::domain::track::Track;
 
+mod clock;
+mod odd;
 mod start;
 
+pub use odd::{Conflict, Doubt, OddTime, Oddity, PassedOver};
+
+use clock::Trust;
+use odd::ISSUE;
 use start::{in_zone, later, possible, starts, written_until};
 
 const DAY_MS: i64 = 86_400_000;
@@ -101,6 +108,8 @@ pub struct ClipEvidence {
     pub binding: Vec<(Field, String)>,
     /// When the recorder was docked, milliseconds since the Unix epoch.
     pub docked_ms: i64,
+    /// What was known of its clock then.
+    pub clock: DockClock,
     /// A person's correction of the start of capture: where there is one it decides which roster rows apply.
     pub corrected_start_ms: Option<i64>,
     /// Every stay out of this recorder; its clips share them.
@@ -151,33 +160,10 @@ pub struct Annotations {
     pub passed_over: Vec<PassedOver>,
 }
 
-/// A person whom a recorder names, and who was not taken to be the one: a person decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PassedOver {
-    /// Where it says so.
-    pub origin: Origin,
-    /// Whom it names.
-    pub said: String,
-    /// Why it was not followed.
-    pub why: Doubt,
-}
-
-/// Why a recorder that goes from hand to hand was not followed in whom it names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
-    /// When it was captured is not known.
-    CaptureUnknown,
-    /// Neither desk nor roster says who had it then, or rows of the roster name several.
-    NoStay,
-}
-
-impl Doubt {
-    /// A stable word for rows, JSON and the catalogue of words.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::CaptureUnknown => "whose_unknown",
-            Self::NoStay => NO_STAY,
-        }
+impl Annotations {
+    /// Whether desk and roster were not followed because of the recorder's clock.
+    pub fn is_clock_doubted(&self) -> bool {
+        self.odd_times.iter().any(|odd| matches!(odd.why, Oddity::LaterThanDock | Oddity::ClockOff))
     }
 }
 
@@ -204,79 +190,12 @@ pub struct SuggestedLink {
     pub proves: Option<String>,
 }
 
-/// Roster rows that apply and disagree, with each other or with the desk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// `case`, or the name of a field; `issue` where the desk says that another officer had the recorder.
-    pub what: &'static str,
-    /// The rows' lines.
-    pub lines: Vec<u64>,
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.lines.iter().map(u64::to_string).collect();
-        if self.what == ISSUE {
-            return write!(
-                f,
-                "roster lines {} name another officer than the one who took the recorder out; they were not followed",
-                lines.join(", ")
-            );
-        }
-        write!(
-            f,
-            "roster lines {} apply and differ in {}; choose one, or correct the roster",
-            lines.join(", "),
-            self.what
-        )
-    }
-}
-
-/// A time that cannot be when capture began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OddTime {
-    /// Who says so.
-    pub origin: Origin,
-    /// What it says.
-    pub raw: String,
-    /// What is odd.
-    pub why: Oddity,
-}
-
-/// What is odd about a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Oddity {
-    /// No date and time that can be read.
-    Unreadable,
-    /// Before there were recorders: its clock had lost its power and was not set again.
-    ClockUnset,
-    /// More than a day after the dock.
-    AfterDock,
-    /// The name's time and the time of the last write are further apart than the recording is long: the recorder's
-    /// clock was changed meanwhile, or the file was written to later.
-    ClockJumped,
-    /// The container's time was meant as UTC but is local; it was read as local, and counts.
-    LocalInContainer,
-}
-
-impl Oddity {
-    /// A stable word for rows, JSON and the catalogue of words.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::ClockUnset => "clock_unset",
-            Self::AfterDock => "after_dock",
-            Self::LocalInContainer => "local_in_container",
-            Self::ClockJumped => "clock_jumped",
-        }
-    }
-}
-
 /// Applies the rules. `roster` may hold rows of other recorders; `defaults` are the configuration's;
 /// `at_ms` is when this is being said.
 pub fn annotate(input: &ClipEvidence, roster: &[RosterRow], defaults: &[(Field, String)], at_ms: i64) -> Annotations {
     let mut said = Said::default();
     let capture = said.times(input).filter(|capture| !said.is_doubtful(capture));
+    let capture = capture.filter(|capture| said.may_tell_whose(input, roster, capture));
     if let Some(recorded) = &input.recording {
         // Whoever began it said what it is; desk and roster are of recorders that people carry.
         said.recording(recorded);
@@ -318,9 +237,6 @@ pub fn changes(said: &[Fact], found: &[Fact], at_ms: i64) -> Vec<Fact> {
     differing.map(|(_, fact)| (*fact).clone()).chain(withdrawn).collect()
 }
 
-/// [`Conflict::what`] of rows that the desk contradicts.
-const ISSUE: &str = "issue";
-
 const TIMES: [Field; 3] = [Field::CapturedStart, Field::CapturedEnd, Field::CapturedRaw];
 const PEOPLE: [Field; 3] = [Field::Officer, Field::OfficerCertNo, Field::CoOfficers];
 
@@ -331,6 +247,8 @@ struct Capture {
     end_ms: Option<i64>,
     /// `None` for a person's correction.
     origin: Option<Origin>,
+    /// Another reading of the same clock, which it contradicts by more than the recording is long: begin and end.
+    otherwise: Option<(i64, i64)>,
 }
 
 #[derive(Default)]
@@ -441,11 +359,13 @@ impl Said {
             counts.get_or_insert((origin, start));
         }
         let (origin, start) = counts.unzip();
+        let mut otherwise = None;
         if let (Some(Origin::FileName), Some(start), Some(duration), Some(written)) =
             (origin, &start, duration, written_until(input))
             && written.abs_diff(start.at.0.saturating_add(duration)) > NEAR_MS.unsigned_abs()
         {
             self.odd(Origin::FileTime, &input.modified_raw, Oddity::ClockJumped);
+            otherwise = Some((written.saturating_sub(duration), written));
         }
 
         let mut end_ms = start.as_ref().and_then(|s| Some(s.at.0.saturating_add(duration?)));
@@ -463,8 +383,30 @@ impl Said {
             }
         }
         match input.corrected_start_ms {
-            Some(ms) => Some(Capture { start_ms: ms, end_ms: duration.map(|d| ms.saturating_add(d)), origin: None }),
-            None => start.map(|start| Capture { start_ms: start.at.0, end_ms, origin }),
+            Some(ms) => {
+                let end_ms = duration.map(|d| ms.saturating_add(d));
+                Some(Capture { start_ms: ms, end_ms, origin: None, otherwise: None })
+            }
+            None => start.map(|start| Capture { start_ms: start.at.0, end_ms, origin, otherwise }),
+        }
+    }
+
+    /// Whether desk and roster may be followed by this time: nothing speaks against its clock, or, however far that was off,
+    /// they say the same.
+    fn may_tell_whose(&mut self, input: &ClipEvidence, roster: &[RosterRow], capture: &Capture) -> bool {
+        let origin = capture.origin.unwrap_or(Origin::Person);
+        let raw = self.facts.get(&(Field::CapturedRaw, origin)).cloned().unwrap_or_default();
+        match clock::trust(input, capture) {
+            Trust::AsItIs => true,
+            Trust::LaterThanDock => {
+                self.odd(origin, &raw, Oddity::LaterThanDock);
+                false
+            }
+            Trust::Between(first, last) if !clock::changes_hands(input, roster, first, last) => true,
+            Trust::Between(..) => {
+                self.odd(origin, &raw, Oddity::ClockOff);
+                false
+            }
         }
     }
 

@@ -57,32 +57,30 @@ impl Clerk {
     /// Works until `stop`.
     pub async fn run(self, stop: CancellationToken, alive: impl Fn() + Send + 'static) {
         let clerk = Arc::new(self);
-        let mut news = clerk.store.changes();
+        let now_ms = clerk.clock.monotonic_ms();
         // Whatever an earlier run left undone, and what a changed rule or roster may help now.
-        let mut again = Again { all: true, cases: true, ..Again::default() };
-        let mut catalogued_ms = clerk.clock.monotonic_ms();
-        let mut looked_ms = catalogued_ms;
+        let again = Again { all: true, cases: true, ..Again::default() };
+        let mut heard = Heard { news: clerk.store.changes(), again, fresh: true, catalogued_ms: now_ms };
+        let mut looked_ms = now_ms;
         while !stop.is_cancelled() {
             alive();
             let outcome = async {
-                if again.all {
-                    clerk.review(again.cases, &stop, &alive).await?;
-                    if again.cases {
-                        clerk.certify(&stop, &alive).await?;
+                if std::mem::take(&mut heard.again.all) {
+                    let cases = std::mem::take(&mut heard.again.cases);
+                    if let Err(e) = clerk.review(cases, &mut heard, &stop, &alive).await {
+                        (heard.again.all, heard.again.cases) = (true, heard.again.cases || cases);
+                        return Err(e);
                     }
-                    (again.all, again.cases) = (false, false);
                 }
                 let worked = clerk.run_once(&alive).await?;
-                again.catch_up(&mut news);
+                heard.catch_up();
                 if !worked || clerk.clock.monotonic_ms() - looked_ms >= OUTINGS_WAIT_MS {
                     looked_ms = clerk.clock.monotonic_ms();
-                    clerk.look_around(&mut again.outings, &alive).await?;
+                    clerk.look_around(&mut heard.again.outings, &alive).await?;
                 }
-                if clerk.clock.monotonic_ms() - catalogued_ms >= CATALOGUE_EVERY_MS {
-                    catalogued_ms = clerk.clock.monotonic_ms();
-                    clerk.catalogue().await?;
-                }
-                Ok::<bool, StoreError>(worked)
+                clerk.catalogue_in_time(&mut heard).await?;
+                // What changed the rules while they were applied is not left for the next news.
+                Ok::<bool, StoreError>(worked || heard.again.all)
             }
             .await;
             match outcome {
@@ -94,7 +92,7 @@ impl Clerk {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(IDLE) => {}
-                () = relevant(&mut news, &mut again) => {}
+                () = heard.wait() => {}
             }
         }
         // The last revisions must be findable in the bucket, too.
@@ -129,9 +127,34 @@ impl Clerk {
         Ok(any)
     }
 
+    /// Between two batches of a review, which may take minutes where years of clips lack something: clips that came in
+    /// meanwhile get their records, and so are sent.
+    async fn give_way(self: &Arc<Self>, heard: &mut Heard, alive: &impl Fn()) -> Result<()> {
+        let news = heard.catch_up();
+        if news || heard.fresh {
+            heard.fresh = self.run_once(alive).await?;
+        }
+        self.catalogue_in_time(heard).await
+    }
+
+    async fn catalogue_in_time(self: &Arc<Self>, heard: &mut Heard) -> Result<()> {
+        if self.clock.monotonic_ms() - heard.catalogued_ms >= CATALOGUE_EVERY_MS {
+            heard.catalogued_ms = self.clock.monotonic_ms();
+            self.catalogue().await?;
+        }
+        Ok(())
+    }
+
     /// Applies the rules again to every clip that lacks something, and, where `cases` changed, whose case may have been
-    /// opened meanwhile.
-    async fn review(self: &Arc<Self>, cases: bool, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
+    /// opened meanwhile, and whose certificate the register of officers may say now.
+    async fn review(
+        self: &Arc<Self>,
+        cases: bool,
+        heard: &mut Heard,
+        stop: &CancellationToken,
+        alive: &impl Fn(),
+    ) -> Result<()> {
+        heard.fresh = true;
         let passes: &[Pass] = match cases {
             true => &[Pass::Incomplete, Pass::Earlier, Pass::NotYetOfCase],
             false => &[Pass::Incomplete],
@@ -143,6 +166,7 @@ impl Clerk {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
+                self.give_way(heard, alive).await?;
                 let (from, clerk) = (after, Arc::clone(self));
                 // Years of clips without a case may be among them: only what the rules see anew is written.
                 let (last, news) = self.store.read(move |r| clerk.look_again(r, pass, from)).await?;
@@ -153,12 +177,12 @@ impl Clerk {
                 self.annotate_each(news, alive).await?;
             }
         }
-        Ok(())
+        if cases { self.certify(heard, stop, alive).await } else { Ok(()) }
     }
 
     /// Applies the rules again to clips that lack nothing, where the register of officers came to say another certificate of
     /// whoever captured them.
-    async fn certify(self: &Arc<Self>, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
+    async fn certify(self: &Arc<Self>, heard: &mut Heard, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
         for officer in self.store.read(|r| r.officers_seen()).await? {
             let mut after = None;
             loop {
@@ -166,6 +190,7 @@ impl Clerk {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
+                self.give_way(heard, alive).await?;
                 let (from, of, clerk) = (after, officer.clone(), Arc::clone(self));
                 let look = move |r: &Reader<'_>| {
                     let (last, due) = r.certificates_due(&of, from, BATCH)?;
@@ -270,18 +295,48 @@ struct Again {
     outings: BTreeSet<ClipId>,
 }
 
-impl Again {
-    /// Takes in what happened meanwhile.
-    fn catch_up(&mut self, news: &mut broadcast::Receiver<Change>) {
+/// What the clerk hears, and what it makes of it.
+struct Heard {
+    news: broadcast::Receiver<Change>,
+    again: Again,
+    /// A clip may be stale of which nothing more is heard.
+    fresh: bool,
+    /// When the catalogue was written last, by the clock that only goes on.
+    catalogued_ms: i64,
+}
+
+impl Heard {
+    /// Takes in what happened meanwhile; `true` where some of it makes work.
+    fn catch_up(&mut self) -> bool {
+        let mut works = false;
         loop {
-            match news.try_recv() {
-                Ok(change) => drop(self.hear(change)),
-                Err(broadcast::error::TryRecvError::Lagged(_)) => (self.all, self.cases) = (true, true),
-                Err(_) => return,
+            match self.news.try_recv() {
+                Ok(change) => works |= self.again.hear(change),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {
+                    (self.again.all, self.again.cases, works) = (true, true, true);
+                }
+                Err(_) => return works,
             }
         }
     }
 
+    /// Waits for a change that makes work.
+    async fn wait(&mut self) {
+        loop {
+            match self.news.recv().await {
+                Ok(change) if self.again.hear(change) => return,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    (self.again.all, self.again.cases) = (true, true);
+                    return;
+                }
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Again {
     /// `true` for a change that makes work.
     fn hear(&mut self, change: Change) -> bool {
         match change {
@@ -295,24 +350,13 @@ impl Again {
     }
 }
 
-/// Waits for a change that makes work.
-async fn relevant(news: &mut broadcast::Receiver<Change>, again: &mut Again) {
-    loop {
-        match news.recv().await {
-            Ok(change) if again.hear(change) => return,
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Lagged(_)) => {
-                (again.all, again.cases) = (true, true);
-                return;
-            }
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::casework::judge::tests::{NOON, judge, policy, station};
+    use crate::domain::event::Actor;
+    use crate::domain::record::{Field, Origin};
+    use crate::runtime::clock::StoppedClock;
 
     #[test]
     fn each_change_makes_the_rules_look_at_what_it_may_help_and_at_nothing_else() {
@@ -332,18 +376,41 @@ mod tests {
 
     #[test]
     fn news_that_came_too_fast_make_everything_be_looked_at_again() {
-        let (send, mut news) = broadcast::channel(2);
-        let mut again = Again::default();
+        let (send, news) = broadcast::channel(2);
+        let mut heard = Heard { news, again: Again::default(), fresh: false, catalogued_ms: 0 };
         for _ in 0..5 {
             send.send(Change::Log).unwrap();
         }
-        again.catch_up(&mut news);
-        assert!(again.all && again.cases, "one of those that were lost may have been of a register");
-        let mut again = Again::default();
+        assert!(heard.catch_up());
+        assert!(heard.again.all && heard.again.cases, "one of those that were lost may have been of a register");
+        heard.again = Again::default();
         let clip = ClipId::generate(1);
         send.send(Change::Outing(clip)).unwrap();
-        again.catch_up(&mut news);
-        assert!(!again.all && again.outings.contains(&clip), "after that they are heard again one by one");
+        assert!(heard.catch_up());
+        assert!(!heard.again.all && heard.again.outings.contains(&clip), "after that they are heard again one by one");
+        send.send(Change::Log).unwrap();
+        assert!(!heard.catch_up(), "that makes no work");
+    }
+
+    #[tokio::test]
+    async fn a_clip_that_comes_in_during_a_review_gets_its_record_between_two_batches() {
+        let (_dir, store, clip) = station("DSJ_R1_000000_20260619_100000.mp4");
+        let clock = StoppedClock::at(NOON) as Arc<dyn Clock>;
+        let news = store.changes();
+        let (policy, destinations) = (policy(), vec![]);
+        let clerk = Arc::new(Clerk { store: store.clone(), judge: judge(), policy, destinations, clock });
+        let mut heard = Heard { news, again: Again::default(), fresh: false, catalogued_ms: 0 };
+        let stale = || store.read_blocking(|r| r.stale_records(9)).unwrap();
+        clerk.give_way(&mut heard, &|| ()).await.unwrap();
+        assert_eq!(stale(), [clip], "nothing was heard");
+        let said = [(Field::Place, Origin::Person, "东关街18号".to_owned())];
+        store.write(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &said)).await.unwrap();
+        clerk.give_way(&mut heard, &|| ()).await.unwrap();
+        assert!(stale().is_empty() && heard.fresh, "there may be more of them");
+        assert!(heard.again.outings.contains(&clip), "and what else it changes is not forgotten");
+        clerk.give_way(&mut heard, &|| ()).await.unwrap();
+        clerk.give_way(&mut heard, &|| ()).await.unwrap();
+        assert!(!heard.fresh);
     }
 
     #[test]

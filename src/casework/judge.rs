@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 
-use super::annotate::{Annotations, ClipEvidence, Issue, ModifiedIs, Recorded, SuggestedLink, annotate, changes};
+use super::annotate::{Annotations, ClipEvidence, Issue, SuggestedLink, annotate, changes};
 use super::case_index::CaseIndex;
 use super::roster::{RosterRow, recorder_key};
 use super::rules::{self, About, MARGIN, Rule};
@@ -22,17 +22,17 @@ use crate::domain::case_number::{CaseKind, NumberRule};
 use crate::domain::event::Actor;
 use crate::domain::evidence::Evidence;
 use crate::domain::grounds::{ByRule, Ground, Grounds, Holder};
-use crate::domain::ids::{ClipId, RecorderId};
+use crate::domain::ids::ClipId;
 use crate::domain::place::wgs84;
 use crate::domain::record::{Fact, Field, Origin, settle};
 use crate::domain::register::Register;
-use crate::domain::stream::Cause;
-use crate::domain::time::{RecorderTime, UtcMs};
+use crate::domain::time::UtcMs;
 use crate::store::{
-    Certificate, ClipRow, IssueRow, LinkRequest, LinkRow, OUTING_MS, OutingOf, Policy, Reader, RecordingRow, Result,
-    SegmentRow, StoreError, Suggestion, SuggestionRow, Tx, outing,
+    Certificate, ClipRow, IssueRow, LinkRequest, LinkRow, OUTING_MS, OutingOf, Policy, Reader, Result, StoreError,
+    Suggestion, SuggestionRow, Tx, outing,
 };
 
+mod evidence;
 mod trial;
 
 pub use trial::Tried;
@@ -211,6 +211,10 @@ impl Judge {
         self.follow_person(r, shared, &roster, &said, &mut found)?;
         // What was filed was signed as it stood then: whoever wants it otherwise has the case re-opened.
         let mut new = if is_filed { Vec::new() } else { changes(&said, &found.facts, now_ms) };
+        // Where a person decided about the clip, they saw whose it was said to be: that a clock is doubted takes none of it back.
+        if found.is_clock_doubted() && self.is_decided(r, clip, &said)? {
+            new.retain(|f| !(f.value.is_empty() && matches!(f.origin, Origin::Issue | Origin::Roster)));
+        }
         if all && !is_filed {
             new.extend(certificate(r, &said, &new, now_ms)?);
         }
@@ -241,6 +245,11 @@ impl Judge {
             || !is_stored(&known, &judged.suggestions);
         judged.notes = notes;
         Ok(judged)
+    }
+
+    /// Whether a person linked the clip, or said anything of it that stands.
+    fn is_decided(&self, r: &Reader<'_>, clip: ClipId, said: &[Fact]) -> Result<bool> {
+        Ok(settle(said).values().any(|fact| fact.origin == Origin::Person) || r.person_linked(clip)?.0)
     }
 
     /// Decides about links.
@@ -490,54 +499,6 @@ impl Judge {
         let rule_of = |word: &str| Rule::ALL.into_iter().find(|r| r.as_str() == word).unwrap_or(Rule::Place);
         Ok(found.into_iter().map(|said| (rule_of(&said.rule), said)).collect())
     }
-
-    /// All that is known about a clip before anybody has said anything.
-    fn input(
-        &self,
-        r: &Reader<'_>,
-        row: &ClipRow,
-        evidence: Evidence,
-        said: &[Fact],
-        issues: Arc<[Issue]>,
-    ) -> Result<ClipEvidence> {
-        let clip = row.clip;
-        let media = r.media(clip)?.map(|m| m.facts).unwrap_or_default();
-        let recording = match r.segment(clip)? {
-            // What was fetched is annotated like what any recorder brings.
-            Some(segment) => r
-                .recording_of(clip)?
-                .filter(|recording| recording.asked.cause != Cause::Pull)
-                .map(|recording| recorded(&segment, recording)),
-            None => None,
-        };
-        let corrected =
-            settle(said).get(&Field::CapturedStart).filter(|f| f.origin == Origin::Person).map(|f| f.value.clone());
-        Ok(ClipEvidence {
-            recorder: RecorderId::new(&row.recorder)?,
-            captures: evidence.captures,
-            named: evidence.named.map(|(raw, ms, offset_s)| RecorderTime { raw, at: UtcMs(ms), offset_s }),
-            // A stream is dated by the station's clock, in the station's zone.
-            zone: match recording {
-                Some(_) => self.zone.clone(),
-                None => TimeZone::get(&evidence.zone).unwrap_or(TimeZone::UTC),
-            },
-            modified_raw: row.modified_raw.clone(),
-            modified_ms: row.modified_ms,
-            modified_is: match evidence.modified_is.as_str() {
-                "end" => ModifiedIs::End,
-                "start" => ModifiedIs::Start,
-                _ => ModifiedIs::Unknown,
-            },
-            duration_ms: media.duration_ms,
-            created_ms: media.created_ms,
-            sidecar: fields(evidence.sidecar),
-            binding: fields(evidence.binding),
-            docked_ms: evidence.docked_ms,
-            corrected_start_ms: corrected.and_then(|c| UtcMs::parse_rfc3339(&c)).map(|t| t.0),
-            issues,
-            recording,
-        })
-    }
 }
 
 /// The number of the officer's certificate as their register had it when capture began, where that is to be said anew; empty
@@ -597,27 +558,5 @@ fn origin_of(rule: Rule) -> Origin {
     }
 }
 
-/// What was said when a recording was begun, as facts about a segment of it.
-fn recorded(segment: &SegmentRow, recording: RecordingRow) -> Recorded {
-    let asked = recording.asked;
-    let said = [
-        (Field::Place, Some(asked.room)),
-        (Field::Officer, asked.officer),
-        (Field::CoOfficers, asked.co_officers),
-        (Field::Matter, asked.matter),
-        (Field::Proves, asked.proves),
-    ];
-    Recorded {
-        station_ms: segment.station_ms,
-        source_ms: segment.source_ms,
-        case: asked.case,
-        said: said.into_iter().filter_map(|(field, value)| Some((field, value?))).collect(),
-    }
-}
-
-fn fields(pairs: Vec<(String, String)>) -> Vec<(Field, String)> {
-    pairs.into_iter().filter_map(|(name, value)| Some((Field::parse(&name)?, value))).collect()
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -5,7 +5,7 @@
 //! | --- | --- | --- |
 //! | `recording`, `desk`, `roster` | whoever began the recording, took the recorder out, or was to | 98, 95, 95 |
 //! | `tag` | a case number in the file's name or a sidecar | 85 |
-//! | `earlier` | a case names the inspection task or document to which the clip is linked | 95 |
+//! | `earlier` | a case names the inspection task or document to which the clip is linked, and place or party fits | 95 |
 //! | `neighbour` | other clips of the same outing are linked to it | 75 |
 //! | `register` | officer, place, party and time of a registered case fit | 75 |
 //! | `place` | captured near the address of a case, and nothing else is known | 50 |
@@ -28,6 +28,7 @@ use crate::store::{Neighbour, Suggestion, outing};
 
 use super::case_index::{CaseIndex, Known};
 
+mod scene;
 mod tags;
 
 /// Another case so near to the best one in score makes it a conflict.
@@ -143,7 +144,7 @@ pub fn suggest(
 ) -> Vec<Suggestion> {
     let mut found = Vec::new();
     found.extend(tags::tags(about, cases, rule, this_year).into_iter().map(|s| (Rule::Tag, s)));
-    found.extend(earlier(about).into_iter().map(|s| (Rule::Earlier, s)));
+    found.extend(earlier(about, linking, zone).into_iter().map(|s| (Rule::Earlier, s)));
     found.extend(neighbours(about, linking).into_iter().map(|s| (Rule::Neighbour, s)));
     found.extend(registered(about, cases, linking, zone));
     let mut best: BTreeMap<String, Suggestion> = BTreeMap::new();
@@ -182,16 +183,22 @@ fn said(raw: &str, key: &str, score: u32, reason: Grounds) -> Suggestion {
     }
 }
 
-/// Cases that name the reference to which the clip is linked. An inspection that led to several cases leaves a choice.
-fn earlier(about: &About<'_>) -> Vec<Suggestion> {
+/// Cases that name the reference to which the clip is linked. An inspection that led to several cases leaves a choice, and one
+/// task may be a morning at five shops, of which one becomes a case: the reference alone is never sure. Where place or party
+/// is known of both and differs, or the time is far from the case's, it says so; where neither is known, it waits as well.
+fn earlier(about: &About<'_>, linking: &Linking, zone: &TimeZone) -> Vec<Suggestion> {
+    let unsure = linking.link_score.saturating_sub(1);
     let mut found = Vec::new();
     for (reference, cases) in &about.after {
         for case in cases {
             let theirs = case.officers.is_empty() || about.officers.iter().any(|o| case.officers.contains(o));
+            let scene = scene::compare(about, case, linking, zone);
             let score = match (cases.len(), theirs) {
-                (1, true) => 100,
-                (1, false) => 75,
-                _ => 70,
+                (1, true) if scene.is_sure() => 100,
+                (n, _) => {
+                    let most: u32 = if n == 1 { 75 } else { 70 };
+                    (if scene.against.is_empty() { most } else { most - 15 }).min(unsure)
+                }
             };
             let mut reason =
                 Grounds::from(Ground::WasBefore { number: case.number.clone(), reference: reference.clone() });
@@ -200,6 +207,14 @@ fn earlier(about: &About<'_>) -> Vec<Suggestion> {
             }
             if !theirs {
                 reason.push(Ground::OtherOfficers {});
+            }
+            if !scene.fits.is_empty() {
+                reason.push(Ground::SameScene { fits: scene.fits });
+            } else if scene.against.is_empty() {
+                reason.push(Ground::SceneUnknown {});
+            }
+            for against in scene.against {
+                reason.push(against);
             }
             found.push(said(&case.number, &case.key, score, reason));
         }
@@ -262,13 +277,11 @@ fn neighbours(about: &About<'_>, linking: &Linking) -> Vec<Suggestion> {
 /// Cases of the register that fit: two of officer, place and party, near enough in time; or the position alone.
 fn registered(about: &About<'_>, cases: &CaseIndex, linking: &Linking, zone: &TimeZone) -> Vec<(Rule, Suggestion)> {
     let Some(start) = about.start_ms else { return Vec::new() };
-    let (before, after) = (linking.before.as_millis() as i64, linking.after.as_millis() as i64);
     let party = about.party.map(name_key);
     let mut found = Vec::new();
     for case in cases.near(&about.officers, party.as_deref(), about.position, linking.near_m) {
         let Some(opened) = case.opened_ms else { continue };
-        let until = case.closed_ms.map_or(opened + after, |closed| closed + DAY_MS);
-        if start < opened - before || start > until {
+        if !scene::is_about(start, opened, case.closed_ms, linking) {
             continue;
         }
         let officer = about.officers.iter().find(|o| case.officers.contains(*o));

@@ -73,6 +73,23 @@ pub fn read(text: &str, zone: &TimeZone, reading: Reading) -> Result<RecorderTim
     instant(local, zone, reading).map(|(at, offset_s)| RecorderTime { raw: text.to_owned(), at, offset_s })
 }
 
+/// The stretch of time that what was written names, milliseconds since the Unix epoch, its end of it: a day, or as much of a
+/// minute as nobody wrote.
+pub fn stretch(text: &str, zone: &TimeZone) -> Result<(i64, i64), TimeError> {
+    match read(text, zone, Reading::Strict) {
+        Ok(time) => {
+            let length = if time.at.0.rem_euclid(60_000) == 0 { 60_000 } else { 1_000 };
+            Ok((time.at.0, time.at.0 + length - 1))
+        }
+        Err(TimeError::Form) => {
+            let begin = read(&format!("{} 00:00", text.trim()), zone, Reading::Lenient)?;
+            let end = read(&format!("{} 24:00", text.trim()), zone, Reading::Lenient)?;
+            Ok((begin.at.0, end.at.0 - 1))
+        }
+        Err(e) => Err(e),
+    }
+}
+
 /// The offset of `zone` at an instant, in seconds.
 pub fn offset_s(at: UtcMs, zone: &TimeZone) -> i32 {
     zone.to_offset(at.zoned(&TimeZone::UTC).timestamp()).seconds()
@@ -124,6 +141,24 @@ mod tests {
             let time = read(text, &shanghai, Reading::Strict).unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!((time.rfc3339().as_str(), time.raw.as_str()), (reads, text));
         }
+    }
+
+    #[test]
+    fn a_day_or_a_minute_names_a_stretch() {
+        let shanghai = zone("Asia/Shanghai");
+        let begin = UtcMs::parse_rfc3339("2026-06-19T00:00:00+08:00").unwrap().0;
+        for (text, from, length) in [
+            ("2026-06-19", 0, 86_400_000),
+            ("2026/6/19", 0, 86_400_000),
+            (" 2026年6月19日 ", 0, 86_400_000),
+            ("2026-06-19 09:00", 9 * 3_600_000, 60_000),
+            ("2026-06-19T09:00:07+08:00", 9 * 3_600_000 + 7_000, 1_000),
+        ] {
+            let told = stretch(text, &shanghai).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(told, (begin + from, begin + from + length - 1), "{text}");
+        }
+        assert_eq!(stretch("六月", &shanghai), Err(TimeError::Form));
+        assert_eq!(stretch("2026-02-30", &shanghai), Err(TimeError::NoSuchTime));
     }
 
     #[test]

@@ -22,6 +22,12 @@ pub enum Roster {
     Template,
     /// Show what was imported, newest first
     Imports,
+    /// Undo the newest import of a name: the rows that it replaced stand again
+    Undo {
+        /// The name of the file, without folders
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Take away every row that files of this name brought, of whatever day
     Remove {
         /// The name of the file, without folders
@@ -152,6 +158,12 @@ pub enum CaseVerb {
         /// A written record stands for it (以文字记录替代)
         #[arg(long)]
         written: bool,
+        /// Of which stage (环节), where several ask for the matter
+        #[arg(long)]
+        stage: Option<String>,
+        /// On which occasion, where several lack a recording: the day or the time at which it began (2026-07-03 15:00)
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
         /// Take back what was said last
         #[arg(long, conflicts_with_all = ["reason", "basis", "written"])]
         withdraw: bool,

@@ -135,6 +135,9 @@ pub struct ImportCheck {
     /// The package's folder
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+    /// Folders of the other discs, where the case was divided: compared with each other, too
+    #[arg(value_name = "DISC")]
+    pub discs: Vec<PathBuf>,
     /// File with keys of the station, one a line (log.key.pub), learned from elsewhere than the package
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
@@ -144,6 +147,12 @@ pub struct ImportCheck {
     /// File with keys of witnesses, one a line (a station's log.key.pub), whose signatures below the checkpoint are compared
     #[arg(long, value_name = "FILE")]
     pub witness: Option<PathBuf>,
+    /// File with a checkpoint of the station's log that was kept elsewhere: a package of another history is refused
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+    /// File with the proof that one of both goes on from the other, where they differ in size (`log prove --from --until`)
+    #[arg(long, value_name = "FILE", requires = "anchor")]
+    pub proof: Option<PathBuf>,
 }
 
 /// Which clips: one of three.

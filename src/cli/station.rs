@@ -21,8 +21,9 @@ pub enum AlarmVerb {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Log {
     /// Check that the log is whole: every event in the tree, every checkpoint signed and consistent
-    Verify,
-    /// Prove that everything that happened to a clip stands in the log, against the newest checkpoint (c2sp.org/tlog-proof)
+    Verify(VerifyLog),
+    /// Prove that everything that happened to a clip stands in the log, against the newest checkpoint (c2sp.org/tlog-proof); or
+    /// that the log goes on from a checkpoint that somebody kept
     Prove(Prove),
     /// Print the newest checkpoint, with whoever cosigned it
     Checkpoint,
@@ -32,13 +33,30 @@ pub enum Log {
     RotateKey(RotateKey),
 }
 
+/// `log verify`
+#[derive(Debug, Clone, Args)]
+pub struct VerifyLog {
+    /// A restore that you know of began this epoch, and what it lost is lost; may be given again for another one
+    #[arg(long, value_name = "N")]
+    pub accept_epoch: Vec<u32>,
+    /// Read every checkpoint and timestamp here and at the destinations, in place of a sample of the older ones
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// `log prove`
 #[derive(Debug, Clone, Args)]
 pub struct Prove {
     /// Clip id
-    #[arg(value_name = "CLIP")]
-    pub clip: String,
-    /// Write each event and its proof into this folder, with the checkpoint and the key
+    #[arg(value_name = "CLIP", required_unless_present = "from", conflicts_with = "from")]
+    pub clip: Option<String>,
+    /// File with a checkpoint that was kept: proves that the log goes on from it
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// File with the checkpoint to which it goes on, as custody/checkpoint of a package [default: the newest]
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub until: Option<PathBuf>,
+    /// Write each event and its proof into this folder, or the one from checkpoint to checkpoint, with checkpoint and key
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
 }

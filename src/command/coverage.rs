@@ -11,11 +11,14 @@ use super::exit::Exit;
 use super::find::{case_number, log_access, store};
 use super::output::Output;
 use super::{Ended, ask};
+use crate::casework::times;
 use crate::config::{CoverageRules, Settings};
 use crate::domain::command::{Caller, Reply, Request};
+use crate::domain::coverage::occasion::{bind, bind_withdrawal};
 use crate::domain::coverage::{Allowed, CaseCoverage, NoRecord, head, rows, told};
 use crate::domain::event::EventKind;
 use crate::domain::layout;
+use crate::domain::time::UtcMs;
 use crate::domain::why::{Thing, Why};
 use crate::domain::words::{Lang, Words};
 use crate::domain::workbook::{csv, sheet};
@@ -26,36 +29,53 @@ use crate::store::{StoreError, Tx};
 // The daemon's end
 
 impl Desk {
-    pub(super) async fn say_no_record(&self, caller: &Caller, typed: &str, said: NoRecord) -> Answer {
+    pub(super) async fn say_no_record(&self, caller: &Caller, typed: &str, said: NoRecord, at: Option<&str>) -> Answer {
         let number = match self.number(typed) {
             Ok(number) => number,
             Err(why) => return Ok(Reply::refused("invalid", why)),
         };
         let trimmed = |text: &str| text.trim().to_owned();
+        let stage = said.stage.as_deref().map(trimmed).filter(|s| !s.is_empty());
         let said = NoRecord {
             matter: trimmed(&said.matter),
+            stage,
             reason: trimmed(&said.reason),
             basis: trimmed(&said.basis),
             written: said.written,
-            said: None,
+            ..NoRecord::default()
+        };
+        let (zone, allowed, now_ms) = (self.policy.zone.clone(), self.allowed, self.clock.now().0);
+        let at = match at.map(str::trim).filter(|at| !at.is_empty()).map(|at| times::stretch(at, &zone)).transpose() {
+            Ok(at) => at,
+            Err(e) => return Ok(Reply::refused("invalid", e)),
         };
         let long = |t: &str| t.chars().count() > MAX_VALUE_CHARS || t.chars().any(char::is_control);
-        if said.matter.is_empty() || [&said.matter, &said.reason, &said.basis].into_iter().any(|t| long(t)) {
+        let texts = [Some(&said.matter), Some(&said.reason), Some(&said.basis), said.stage.as_ref()];
+        if said.matter.is_empty() || texts.into_iter().flatten().any(|t| long(t)) {
             let why = Why::OneLine { thing: Thing::MatterAndReason, most: MAX_VALUE_CHARS as u64 };
             return Ok(Reply::refused("invalid", why));
         }
         let asked = draft(EventKind::NoRecordSaid, caller);
-        let told = json!({
-            "case_no": number.display(), "matter": said.matter, "written": said.written, "reason": said.reason, "basis": said.basis,
-            "withdrawn": said.reason.is_empty(),
-        });
+        let case_no = number.display().to_owned();
         let work = move |tx: &Tx<'_>| {
             let none = || StoreError::NotFound(Why::NoCase { case_no: number.display().to_owned() });
             let case = tx.read().case_id(number.key())?.ok_or_else(none)?;
-            tx.say_no_record(case, &said, asked)
+            let bound = match said.reason.is_empty() {
+                true => bind_withdrawal(&tx.read().no_records(case)?, said, at, &zone),
+                false => bind(&tx.read().coverage(case, now_ms, allowed)?, said, at, now_ms, &zone),
+            };
+            let said = bound.map_err(|why| match why {
+                why @ Why::NoReasonStands { .. } => StoreError::NotFound(why),
+                why => StoreError::Conflict(why),
+            })?;
+            tx.say_no_record(case, &said, asked)?;
+            Ok((said, zone))
         };
-        self.store.write(work).await?;
-        Ok(Reply::Done(told))
+        let (said, zone) = self.store.write(work).await?;
+        Ok(Reply::Done(json!({
+            "case_no": case_no, "matter": said.matter, "stage": said.stage, "written": said.written, "reason": said.reason,
+            "of": said.of_ms.map(|ms| UtcMs(ms).rfc3339_in(&zone)), "basis": said.basis, "withdrawn": said.reason.is_empty(),
+        })))
     }
 }
 
@@ -63,12 +83,24 @@ impl Desk {
 // The command line's end
 
 /// `evidock case no-record`; without a reason what was said is taken back.
-pub(super) fn no_record(case_no: &str, said: NoRecord, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
-    let NoRecord { matter, written, reason, basis, .. } = said;
-    let request = Request::SayNoRecord { case_no: case_no.to_owned(), matter: matter.clone(), written, reason, basis };
+pub(super) fn no_record(
+    case_no: &str,
+    said: NoRecord,
+    at: Option<&str>,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let NoRecord { matter, stage, written, reason, basis, .. } = said;
+    let (case, at) = (case_no.to_owned(), at.map(str::to_owned));
+    let request = Request::SayNoRecord { case_no: case, matter: matter.clone(), stage, at, written, reason, basis };
     let answer = ask::request(settings, &request)?;
     let w = output.words(settings.station.language);
     let number = answer["case_no"].as_str().unwrap_or(case_no);
+    let of = answer["of"].as_str().and_then(UtcMs::parse_rfc3339);
+    let matter = match of {
+        Some(of) => format!("{matter} {}", w.day_time(of, &settings.station.zone)),
+        None => matter,
+    };
     match output.is_json() {
         true => output.json(&answer)?,
         false if answer["withdrawn"] == true => output.line(&w.no_record_withdrawn(number, &matter))?,

@@ -183,6 +183,7 @@ impl Desk {
             }
             Request::TryRoster { name, content } => self.try_roster(name, content).await,
             Request::RemoveRoster { name } => self.remove_roster(caller, name).await,
+            Request::UndoRoster { name } => self.undo_roster(caller, name).await,
             Request::ImportRegister { register, name, content, dry_run } => {
                 self.import_register(caller, &register, name, content, dry_run).await
             }
@@ -190,9 +191,9 @@ impl Desk {
             Request::Decide { clip, case_no, verdict, says, unsay, also, outing } => {
                 self.decide(caller, Verdict { clip, case_no, verdict, says, unsay, also, outing }).await
             }
-            Request::SayNoRecord { case_no, matter, written, reason, basis } => {
-                let said = NoRecord { matter, written, reason, basis, said: None };
-                self.say_no_record(caller, &case_no, said).await
+            Request::SayNoRecord { case_no, matter, stage, at, written, reason, basis } => {
+                let said = NoRecord { matter, stage, written, reason, basis, ..NoRecord::default() };
+                self.say_no_record(caller, &case_no, said, at.as_deref()).await
             }
             look @ (Request::LogAccess { .. } | Request::BeginView { .. }) => {
                 self.log(looking::event_of(caller, look)?).await

@@ -1,6 +1,7 @@
 //! Messages to `[[webhook]]`s out of the log: each receiver has its place in it, and what is told is stored with the place in
 //! one transaction, so that a crash tells nothing twice and leaves nothing out. A receiver that is new begins with now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -8,7 +9,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::alarms::message_id;
 use crate::config::DataWebhook;
-use crate::domain::event::Envelope;
+use crate::domain::event::{Draft, Envelope, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::record::Record;
 use crate::domain::sensitivity::Sensitivity;
@@ -68,10 +69,15 @@ impl Events {
         let entries = tx.read().log_entries(from, ENTRIES)?;
         let Some(last) = entries.last() else { return Ok(false) };
         let next = last.seq + 1;
+        // Whose facts go out, beyond the ids.
+        let mut told = BTreeSet::new();
         for entry in &entries {
             let Ok(envelope) = serde_json::from_slice::<Envelope>(&entry.bytes) else { continue };
             let Some(event) = of_entry(&envelope).filter(|event| webhook.events.contains(event)) else { continue };
             let data = self.data(&tx.read(), webhook, event, &envelope)?;
+            if data.contains_key("record") || data.contains_key("case_no") {
+                told.insert(envelope.clip.clone().or_else(|| envelope.case.clone()).unwrap_or_default());
+            }
             let message = NewMessage {
                 receiver: reader.clone(),
                 id: message_id(),
@@ -79,6 +85,12 @@ impl Events {
                 body: body(event, &envelope, data).to_string(),
             };
             tx.post_message(&message, self.queue)?;
+        }
+        if !told.is_empty() {
+            // Stored with the messages: none goes out before this stands.
+            let given = Draft::daemon(EventKind::RecordsTold).fact("receiver", webhook.target.name.as_str());
+            let what = if webhook.tells == Tells::Record { "record" } else { "case_no" };
+            tx.log(&given.fact("tells", what).fact("of", told.into_iter().collect::<Vec<_>>()))?;
         }
         tx.log_was_read(&reader, epoch, next)?;
         Ok(entries.len() >= ENTRIES as usize)

@@ -19,6 +19,8 @@ pub enum Exit {
     Unreachable = 5,
     /// What is there was fetched; some clips were not sent yet.
     Incomplete = 6,
+    /// The log is whole, but an epoch of it lost signed events and nobody acknowledged that.
+    Loss = 7,
 }
 
 impl From<Exit> for ExitCode {

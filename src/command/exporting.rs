@@ -1,20 +1,20 @@
 //! The desk's part in evidence packages: logs that one is asked for, before its first byte, and signs it when it is
 //! whole. What stands in it is put together by whoever asked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use sha2::Digest;
 
 use super::desk::{Answer, Desk, MAX_VALUE_CHARS, draft};
+use super::export::belongs::{Belongs, OfCase, hashes, numbers};
+use super::vouching::{Vouched, fits_beside, vouched};
+use crate::custody::package::complete::{Counted, ENTRIES, NUMBERS, WITHHELD};
 use crate::custody::package::listed::Listed;
 use crate::custody::package::{PackageNote, discs};
 use crate::custody::sm2::to_der;
-use crate::domain::clip::Local;
 use crate::domain::command::{Caller, Reply};
-use crate::domain::digest::{Sha256, to_hex};
-use crate::domain::event::{Envelope, EventKind};
+use crate::domain::digest::to_hex;
+use crate::domain::event::EventKind;
 use crate::domain::export::{ExportState, Target};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
@@ -24,6 +24,7 @@ use crate::domain::words::Lang;
 use crate::store::{NewExport, Reader, StoreError};
 
 /// What is asked for a package.
+#[derive(Clone)]
 pub(super) struct Wanted {
     pub case_no: String,
     pub reason: String,
@@ -61,16 +62,6 @@ impl Wanted {
         }
         Ok((reason, basis, recipient))
     }
-}
-
-/// Whether `package` is the one of `request`, or one of its discs.
-fn is_of(package: &str, request: &str) -> bool {
-    let disc = |rest: &str| {
-        let numbers = rest.strip_prefix('-').and_then(|rest| rest.split_once("of"));
-        let numbers = numbers.and_then(|(n, of)| Some((n.parse::<u32>().ok()?, of.parse::<u32>().ok()?)));
-        numbers.is_some_and(|(n, of)| (1..=of).contains(&n) && format!("-{n}of{of}") == rest)
-    };
-    package == request || package.strip_prefix(request).is_some_and(disc)
 }
 
 impl Desk {
@@ -176,12 +167,29 @@ impl Desk {
                 let Some(case) = read.case_id(&key)? else {
                     return Err(StoreError::NotFound(Why::NoCaseNumber { case_no: told }));
                 };
-                let clips = exportable(&read, case)?;
-                let seq = tx.log(&event.fact("clips", clips.len()))?;
-                if !resumes {
-                    for clip in clips {
-                        tx.log(&of_clip.clone().clip(clip).fact("begun", seq))?;
-                    }
+                let now = OfCase::read(&read, case)?;
+                let event = event
+                    .fact("clips", now.exportable.len())
+                    .fact("isolated", now.isolated)
+                    .fact("unsealed", now.unsealed)
+                    .fact("disposed", now.disposed.len());
+                if resumes {
+                    return tx.log(&event);
+                }
+                // What belongs in it is counted before its first byte, and stands in the log with the request.
+                let aliases = read.aliases(case)?;
+                let end = read.log_size()?;
+                let belongs = Belongs::read(&read, (&now.exportable, &now.disposed), &hashes(&aliases), end)?;
+                let (others, withheld) = belongs.counted_others(end);
+                let mut of_clips = belongs.counted_by_clip();
+                let event = event
+                    .fact(ENTRIES, others.to_value())
+                    .fact(WITHHELD, withheld.to_value())
+                    .secret(NUMBERS, numbers(&told, &aliases).join("\n"));
+                let seq = tx.log(&event)?;
+                for clip in now.exportable {
+                    let counted = of_clips.remove(&clip).unwrap_or_else(|| Counted::of([]));
+                    tx.log(&of_clip.clone().clip(clip).fact("begun", seq).fact(ENTRIES, counted.to_value()))?;
                 }
                 Ok(seq)
             })
@@ -189,8 +197,7 @@ impl Desk {
         // The request itself is to stand below the package's checkpoint.
         let checkpoint = self.anchor.sign_now().await?;
         Ok(Reply::Done(json!({
-            "package": package, "seq": seq, "at_ms": checkpoint.made_ms, "asked_by": format!("{}:{}", caller.actor.kind, caller.actor.id),
-            "case_no": case_no, "epoch": checkpoint.epoch, "size": checkpoint.size,
+            "package": package, "seq": seq, "case_no": case_no, "epoch": checkpoint.epoch, "size": checkpoint.size,
         })))
     }
 
@@ -205,6 +212,7 @@ impl Desk {
         let facts = &listed.facts;
         if (&facts.package, facts.begun_seq, facts.clips, facts.bytes) != (&package, begun_seq, clips, bytes)
             || facts.station != self.policy.station.as_str()
+            || facts.agency != self.policy.agency
             || listed.clip_count() != clips
         {
             return Ok(Reply::refused("invalid", Why::PackageFacts {}));
@@ -213,13 +221,14 @@ impl Desk {
             return Ok(Reply::refused("invalid", Why::PackageCase {}));
         }
         let (looked, id) = (Arc::clone(&listed), package.clone());
-        let case = self.store.read(move |r| vouched(r, &looked, &id, begun_seq)).await?;
-        let request = listed.facts.request().to_owned();
+        let Vouched { case, part } = self.store.read(move |r| vouched(r, &looked, &id, begun_seq)).await?;
+        let (request, disc) = (listed.facts.request().to_owned(), listed.facts.disc);
         let (signer, station, files) = (Arc::clone(&self.anchor.signer), self.policy.station.clone(), listed.files);
         let event = draft(EventKind::ExportEnded, caller)
             .fact("package", package.as_str())
             .fact("begun", begun_seq)
             .fact("files_sha256", files.to_string())
+            .fact("first", part.first)
             .fact("clips", clips)
             .fact("bytes", bytes);
         let note = self
@@ -228,6 +237,9 @@ impl Desk {
                 // In the transaction that says the package is finished: an isolation is before it or after it.
                 if tx.read().asked_export(&request)?.is_some_and(|row| row.state != ExportState::Making) {
                     tx.no_isolated_in(&request)?;
+                }
+                if let Some(disc) = disc {
+                    fits_beside(&tx.read(), (case, begun_seq), (&request, disc), &part)?;
                 }
                 for clip in tx.read().begun_clips(begun_seq)? {
                     let packed = tx.read().clip(clip)?.sha256.is_some_and(|sha256| listed.clips.contains_key(&sha256));
@@ -248,80 +260,7 @@ impl Desk {
     }
 }
 
-/// That the package `id` is one that was asked for with the entry `begun`, and holds what was asked for as the log knows it;
-/// gives its hashed case.
-fn vouched(r: &Reader<'_>, listed: &Listed, id: &str, begun: u64) -> Result<Sha256, StoreError> {
-    let refused = |why: Why| Err(StoreError::Conflict(why));
-    let row = r.log_entry(begun)?;
-    let asked: Envelope =
-        serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {begun}: {e}")))?;
-    let request = asked.body.get("package").and_then(|v| v.as_str());
-    let is = asked.kind == EventKind::ExportBegun.as_str() && request.is_some_and(|request| is_of(id, request));
-    let case = asked.case.as_deref().filter(|_| is).and_then(|case| case.parse::<Sha256>().ok());
-    let Some(case) = case else {
-        return refused(Why::PackageNotAsked {});
-    };
-    let facts = &listed.facts;
-    let secrets = r.log_secrets(begun)?;
-    let said = |field: &str| secrets.iter().find(|s| s.field == field).map(|s| s.value.as_str());
-    if facts.case_hash != case.to_string()
-        || facts.asked_by != format!("{}:{}", asked.actor.kind, asked.actor.id)
-        || said("purpose") != Some(&facts.reason)
-        || said("basis") != Some(&facts.basis)
-        || said("recipient") != facts.recipient.as_deref()
-    {
-        return refused(Why::PackageOther {});
-    }
-    let mut asked_for: BTreeMap<Sha256, usize> = BTreeMap::new();
-    for clip in r.begun_clips(begun)? {
-        let row = r.clip(clip)?.sha256;
-        let told = r.as_sealed(clip)?.first().and_then(|(_, told)| told.sha256);
-        if let Some(sha256) = told.or(row) {
-            *asked_for.entry(sha256).or_insert(0) += 1;
-        }
-    }
-    if listed.clips.iter().any(|(sha256, n)| asked_for.get(sha256).is_none_or(|most| n > most)) {
-        return refused(Why::PackageClip {});
-    }
-    for (seq, sha256) in &listed.events {
-        let bytes = r.log_entry(*seq)?.bytes;
-        if Sha256(sha2::Sha256::digest(&bytes).into()) != *sha256 {
-            return refused(Why::PackageEvent { seq: *seq });
-        }
-    }
-    Ok(case)
-}
-
 /// Clips of a case that a package may hold.
 fn exportable(read: &Reader<'_>, case: i64) -> Result<Vec<ClipId>, StoreError> {
-    let mut clips = Vec::new();
-    for clip in read.clips_of_case(case)? {
-        let row = read.clip(clip)?;
-        if row.isolated_ms.is_none() && row.disposed_ms.is_none() && row.local != Local::Copying {
-            clips.push(clip);
-        }
-    }
-    Ok(clips)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disc_belongs_to_its_request_and_to_no_other() {
-        for (package, yes) in [
-            ("r-1", true),
-            ("r-1-1of2", true),
-            ("r-1-2of2", true),
-            ("r-1-3of2", false),
-            ("r-1-0of2", false),
-            ("r-1-01of2", false),
-            ("r-1-1of2x", false),
-            ("r-1x", false),
-            ("r-2", false),
-        ] {
-            assert_eq!(is_of(package, "r-1"), yes, "{package}");
-        }
-    }
+    Ok(OfCase::read(read, case)?.exportable)
 }

@@ -1,6 +1,7 @@
 //! `evidock case file`: a case is closed, gets its place in the archive, is checked and signed off, or re-opened; both ends
 //! of it, what the command line asks and prints, and what the desk of the running daemon answers.
 
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::coverage::allowed;
@@ -186,7 +187,7 @@ pub(super) fn file(verb: &FileVerb, settings: &Settings, output: &Output) -> any
         output.json(&answer)?;
     } else {
         output.line(&format!("{case_no}: {}", w.filing_state(state)))?;
-        told(&answer["report"], output, w)?;
+        told(&answer["report"], output, w, &settings.station.zone)?;
     }
     match refused {
         true => Err(Ended::with(Exit::Failure, w.keeping().not_filed_gaps)),
@@ -195,7 +196,7 @@ pub(super) fn file(verb: &FileVerb, settings: &Settings, output: &Output) -> any
 }
 
 /// Each gap and remark in a line.
-fn told(report: &Value, output: &Output, w: &Words) -> anyhow::Result<()> {
+fn told(report: &Value, output: &Output, w: &Words, zone: &TimeZone) -> anyhow::Result<()> {
     for (key, heading) in [("gaps", w.keeping().gaps), ("remarks", w.keeping().remarks)] {
         let found = report[key].as_array().map(Vec::as_slice).unwrap_or_default();
         if found.is_empty() {
@@ -205,6 +206,10 @@ fn told(report: &Value, output: &Output, w: &Words) -> anyhow::Result<()> {
         for f in found {
             let text = |key: &str| f[key].as_str().unwrap_or_default();
             let of = if text("clip").is_empty() { text("matter") } else { text("clip") };
+            let of = match f["at_ms"].as_i64() {
+                Some(ms) => format!("{of} {}", w.day_time(UtcMs(ms), zone)),
+                None => of.to_owned(),
+            };
             output.line(&format!("  {of} {}", w.filing_gap(text("what"), text("detail"))))?;
         }
     }
@@ -282,7 +287,7 @@ fn check(typed: &str, settings: &Settings, output: &Output, w: &Words) -> anyhow
             let label = if signed.logged.is_some() { k.report_digest } else { k.report_digest_before };
             output.line(&format!("  {label}: SHA-256 {}", signed.sha256))?;
             if let Some(report) = &signed.report {
-                told(&report_json(report), output, w)?;
+                told(&report_json(report), output, w, &settings.station.zone)?;
             }
             if signed.is_altered() {
                 output.note(k.report_altered);
@@ -292,7 +297,7 @@ fn check(typed: &str, settings: &Settings, output: &Output, w: &Words) -> anyhow
         } else if progress.is_going() {
             output.line(&format!("{} {}/{}", k.compare_going, progress.done, progress.clips))?;
         }
-        told(&report, output, w)?;
+        told(&report, output, w, &settings.station.zone)?;
     }
     Ok(if signed.is_some_and(|s| s.is_altered()) { Exit::Mismatch } else { Exit::Ok })
 }

@@ -16,7 +16,7 @@ use crate::domain::ports::{ByteStream, Destination, ObjectVersion, SendError, Ve
 const MAX_VERSIONS: u64 = 20_000_000;
 /// So many of the newest keys are read, of those before them every second of as many, every fourth, and so on
 /// ([`Thinning`]); likewise of those that this database does not know, and of those with more than one version.
-const DENSE: usize = 100;
+pub(super) const DENSE: usize = 100;
 /// Steps of a thinning: enough for [`MAX_VERSIONS`].
 const STEPS: u32 = 19;
 /// Versions of one key that are kept and read, the first and the last of its list. Ours have one.
@@ -171,10 +171,21 @@ pub(super) async fn bytes(dest: &dyn Destination, version: &ObjectVersion, most:
     .await
 }
 
+/// Which of many keys are worth reading.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Which<'a> {
+    /// Keys that this database knows.
+    pub known: &'a HashSet<String>,
+    /// Keys that are read in any case.
+    pub wanted: &'a HashSet<String>,
+    /// All of them are.
+    pub all: bool,
+}
+
 /// Those of many keys that are worth reading, chosen while they come: in the log's order, each once.
 pub(super) struct Sample<'a> {
-    /// Keys that this database knows.
-    known: &'a HashSet<String>,
+    which: Which<'a>,
+    wanted: Vec<Arc<Held>>,
     all: Thinning,
     strange: Thinning,
     touched: Thinning,
@@ -189,9 +200,10 @@ pub(super) struct Sample<'a> {
 }
 
 impl<'a> Sample<'a> {
-    pub fn new(known: &'a HashSet<String>) -> Self {
+    pub fn new(which: Which<'a>) -> Self {
         Self {
-            known,
+            which,
+            wanted: Vec::new(),
             all: Thinning::default(),
             strange: Thinning::default(),
             touched: Thinning::default(),
@@ -211,15 +223,18 @@ impl<'a> Sample<'a> {
         if held.is_touched() {
             self.touched.take(&held);
         }
-        if !self.known.contains(&held.key) {
+        if !self.which.known.contains(&held.key) {
             self.strange.take(&held);
+        }
+        if self.which.all || self.which.wanted.contains(&held.key) {
+            self.wanted.push(Arc::clone(&held));
         }
         self.all.take(&held);
     }
 
     pub fn chosen(self) -> Vec<Held> {
         let mut chosen: BTreeMap<String, Held> = BTreeMap::new();
-        for held in self.all.kept().chain(self.strange.kept()).chain(self.touched.kept()) {
+        for held in self.all.kept().chain(self.strange.kept()).chain(self.touched.kept()).chain(self.wanted) {
             match chosen.get_mut(&held.key) {
                 Some(there) => there.merge(Held::clone(&held)),
                 None => {
@@ -283,7 +298,11 @@ mod tests {
     const MOST: usize = DENSE * (STEPS as usize + 1);
 
     fn chosen(n: usize, known: &HashSet<String>, touched: impl Fn(usize) -> bool) -> (Vec<Held>, u64) {
-        let mut sample = Sample::new(known);
+        chosen_of(n, Which { known, wanted: &HashSet::new(), all: false }, touched)
+    }
+
+    fn chosen_of(n: usize, which: Which<'_>, touched: impl Fn(usize) -> bool) -> (Vec<Held>, u64) {
+        let mut sample = Sample::new(which);
         (0..n).for_each(|i| sample.take(held(i, touched(i))));
         let written_over = sample.written_over;
         (sample.chosen(), written_over)
@@ -307,12 +326,18 @@ mod tests {
             assert!(unseen * 50 <= 50_000 - pair[0], "{unseen} after {}", pair[0]);
         }
         // A stretch that this database never made is read, however small; so is what was written over.
+        let all_known = all.clone();
         let mut known = all.clone();
         known.remove(&held(20_001, false).key);
         assert!(keys(chosen(50_000, &known, |_| false)).contains(&held(20_001, false).key));
         let (some, written_over) = chosen(50_000, &all, |n| n == 31_007);
         assert!(written_over == 1 && some.contains(&held(31_007, true)));
         assert!(keys(chosen(50_000, &HashSet::new(), |_| true)).len() <= 3 * MOST);
+        // What is asked for by its key, and all of it where that is asked for.
+        let wanted = HashSet::from([held(20_003, false).key]);
+        let which = |wanted, all| Which { known: &all_known, wanted, all };
+        assert!(keys(chosen_of(50_000, which(&wanted, false), |_| false)).contains(&held(20_003, false).key));
+        assert_eq!(keys(chosen_of(50_000, which(&HashSet::new(), true), |_| false)).len(), 50_000);
     }
 
     #[test]
@@ -332,8 +357,8 @@ mod tests {
 
     #[test]
     fn a_key_to_which_the_list_comes_back_is_one() {
-        let known = HashSet::from(["k".to_owned()]);
-        let mut taken = Sample::new(&known);
+        let (known, wanted) = (HashSet::from(["k".to_owned()]), HashSet::new());
+        let mut taken = Sample::new(Which { known: &known, wanted: &wanted, all: false });
         taken.take(Held::of(version("k", Some("2"), false)));
         taken.take(Held::of(version("m", None, false)));
         let mut again = Held::of(version("k", Some("1"), false));

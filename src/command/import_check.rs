@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use anyhow::Context;
+use serde_json::json;
 
 use super::exit::Exit;
+use super::goes_on::note_in;
 use super::output::Output;
 use crate::cli::ImportCheck;
 use crate::config::Language;
 use crate::custody::note::VerifierKey;
 use crate::custody::package::Folder;
-use crate::custody::package::check::{Given, Report, check};
+use crate::custody::package::check::{Anchor, Given, Report, check, together};
 use crate::custody::sm2::Sm2Key;
 
 /// Carries the verb out; ends with [`Exit::Mismatch`] on any problem.
@@ -19,15 +21,47 @@ pub fn import_check(asked: &ImportCheck, output: &Output) -> anyhow::Result<Exit
     let witnesses = keys(asked.witness.as_deref(), "the witness's log.key.pub")?;
     let sm2 = sm2_keys(asked.trust_sm2.as_deref())?;
     let mut progress = output.progress("check", 0);
-    let given = Given { station: &trusted, sm2: &sm2, witnesses: &witnesses };
+    let kept = asked.anchor.as_deref().map(note_in).transpose()?;
+    let proof = asked.proof.as_deref().map(note_in).transpose()?;
+    let anchor = kept.as_deref().map(|note| Anchor { note, proof: proof.as_deref() });
+    let given = Given { station: &trusted, sm2: &sm2, witnesses: &witnesses, anchor };
     let report = check(&Folder::at(&asked.dir), given, &mut |bytes| progress.advance(bytes));
+    let beside = asked.discs.iter().map(|dir| check(&Folder::at(dir), given, &mut |bytes| progress.advance(bytes)));
+    let beside: Vec<Report> = beside.collect();
     drop(progress);
+    let whole = match beside.is_empty() {
+        true => tell_one(&report, output)?,
+        false => tell_discs(std::iter::once(report).chain(beside).collect(), output)?,
+    };
+    Ok(if whole { Exit::Ok } else { Exit::Mismatch })
+}
+
+fn tell_one(report: &Report, output: &Output) -> anyhow::Result<bool> {
     if output.is_json() {
-        output.json(&report)?;
+        output.json(report)?;
     } else {
-        tell(&report, output)?;
+        tell(report, output)?;
     }
-    Ok(if report.whole { Exit::Ok } else { Exit::Mismatch })
+    Ok(report.whole)
+}
+
+/// Discs that were given together are compared with each other, too.
+fn tell_discs(reports: Vec<Report>, output: &Output) -> anyhow::Result<bool> {
+    let problems = together(&reports.iter().map(|report| report.stretch.clone()).collect::<Vec<_>>());
+    let whole = problems.is_empty() && reports.iter().all(|report| report.whole);
+    if output.is_json() {
+        output.json(&json!({ "whole": whole, "problems": problems, "discs": reports }))?;
+        return Ok(whole);
+    }
+    for report in &reports {
+        tell(report, output)?;
+    }
+    for problem in &problems {
+        output.line(&format!("  - {problem}"))?;
+    }
+    let w = output.words(Language::Auto);
+    output.line(if whole { w.pk_in_order } else { w.pk_not_in_order })?;
+    Ok(whole)
 }
 
 /// The keys in a file, one a line; none where no file is given.
@@ -77,6 +111,12 @@ fn tell(report: &Report, output: &Output) -> anyhow::Result<()> {
             facts.push(format!("{name}: {value}"));
         }
     }
+    if let Some(stretch) = report.stretch.as_ref().filter(|stretch| stretch.discs > 1) {
+        facts.push(format!(
+            "disc {} of {}: clips {} to {} of the {} that were asked for; give the folders of all discs to have them compared with each other",
+            stretch.disc, stretch.discs, stretch.first, stretch.last, stretch.of
+        ));
+    }
     facts.push(format!("clips: {} as they were sealed", report.clips));
     if report.restored > 0 {
         facts.push(format!("clips: {} as their records said when the station was restored", report.restored));
@@ -84,6 +124,9 @@ fn tell(report: &Report, output: &Output) -> anyhow::Result<()> {
     facts.push(format!("events: {} in the log", report.events));
     if let Some(size) = report.checkpoint_size {
         facts.push(format!("checkpoint: over {size} events"));
+    }
+    if let Some(size) = report.anchor_size {
+        facts.push(format!("of one history with the checkpoint over {size} events that was given"));
     }
     if report.derived > 0 {
         facts.push(format!(

@@ -1,29 +1,28 @@
 //! `evidock log verify`: the whole log against every checkpoint, those here, those that left the box, and those that
 //! witnesses signed.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use anyhow::Context;
 use serde::Serialize;
 
 use super::exit::Exit;
+use super::far_log::{self, Far, Known, ReadAt};
 use super::output::Output;
 use super::sealings::Sealings;
 use super::witness::{self, Shown, Witness};
-use super::{Ended, anchors, ask, destinations, find, prove, rotate, sm2};
-use crate::cli::Log;
+use super::{Ended, ask, epochs, find, goes_on, prove, rotate, sm2};
+use crate::cli::{Log, VerifyLog};
 use crate::config::Settings;
 use crate::custody::checkpoint::key_name;
 use crate::custody::key::public_path;
+use crate::custody::losses::Epochs;
 use crate::custody::note::VerifierKey;
-use crate::custody::report::{HeldBy, LogReport};
+use crate::custody::report::{HeldBy, LogReport, Verdict};
 use crate::custody::retired;
-use crate::custody::stamps::HeldStamp;
 use crate::custody::verify::{HeldCheckpoint, Trust, verify_stamped_log};
 use crate::domain::command::Request;
 use crate::domain::error::chain;
-use crate::domain::ids::StationId;
 use crate::domain::layout;
 use crate::store::{Store, StoreError};
 
@@ -37,6 +36,10 @@ const MAX_CHECKPOINTS: u32 = 200_000;
 struct Answer {
     #[serde(flatten)]
     report: LogReport,
+    /// What it comes to.
+    verdict: Verdict,
+    /// What was read of each destination, and of how much.
+    read: Vec<ReadAt>,
     /// The tree's stored nodes cannot be read.
     tree_problem: Option<String>,
     /// Witnesses that know another history of this log.
@@ -54,14 +57,17 @@ struct Answer {
 /// Carries the verb out; ends with [`Exit::Mismatch`] on any problem.
 pub fn log(verb: &Log, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     match verb {
-        Log::Verify => verify(settings, output),
-        Log::Prove(asked) => prove::prove(asked, settings, output),
+        Log::Verify(asked) => verify(asked, settings, output),
+        Log::Prove(asked) => match &asked.from {
+            Some(from) => goes_on::prove(asked, from, settings, output),
+            None => prove::prove(asked, settings, output),
+        },
         Log::Checkpoint => prove::checkpoint(settings, output),
         Log::RotateKey(asked) => rotate::rotate_key(asked, settings, output),
     }
 }
 
-fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+fn verify(asked: &VerifyLog, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let store = find::store(settings)?;
     let access = Request::LogAccess { what: "log".into(), clip: None, case: None, terms: None, purpose: None };
     // It shows nothing of any clip or person: with the daemon stopped it looks all the same, and writes nothing into a
@@ -70,26 +76,35 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         Err(e) if e.downcast_ref::<Ended>().is_some_and(|e| e.exit == Exit::Unreachable) => {
             output.note(output.words(settings.station.language).look_not_logged);
         }
-        asked => {
-            asked?;
+        answer => {
+            answer?;
         }
     }
     let (keys, second) = (trusted_keys(settings)?, sm2::trusted_keys(settings)?);
     let station = &settings.station.id;
 
     // Anchors first: an honest log is at least as long when it is read afterwards.
-    let stored = store.read_blocking(|r| r.checkpoints(MAX_CHECKPOINTS))?;
-    let (stamps, stamp_keys) = stamps(&store, station)?;
+    let most = if asked.all { u32::MAX } else { MAX_CHECKPOINTS };
+    let stored = store.read_blocking(|r| r.checkpoints(most))?;
+    let (stamps, stamp_keys) = far_log::stamps(&store, station)?;
+    let begun = store.read_blocking(|r| epochs::begun(r))?;
+    let lost = begun.iter().flat_map(|begun| &begun.opening.lost);
     let known = Known {
         checkpoints: stored.iter().map(|c| layout::checkpoint(station, c.epoch, c.size)).collect(),
         stamps: stamp_keys,
+        lost: lost.map(|head| layout::checkpoint(station, head.epoch, head.size)).collect(),
+        all: asked.all,
     };
-    let Anchored { notes: mut held, stamps: far_stamps, mut warnings } = anchored(settings, &store, &known)?;
-    if stored.len() == MAX_CHECKPOINTS as usize {
-        warnings.push(format!("only the newest {MAX_CHECKPOINTS} checkpoints of the database were compared"));
+    let mut far = far_log::read(settings, &store, &begun, &known)?;
+    if stored.len() as u64 >= u64::from(most) {
+        far.warnings.push(format!(
+            "only the newest {MAX_CHECKPOINTS} checkpoints of the database were compared; `--all` compares every one"
+        ));
     }
     let mut refusals = Vec::new();
-    witnessed(settings, &store, &mut held, &mut refusals, &mut warnings)?;
+    witnessed(settings, &store, &mut far, &mut refusals)?;
+    let trees = far_log::lost_trees(settings, &begun, &mut far)?;
+    let Far { notes: mut held, stamps: far_stamps, tiles, read, unasked, warnings, .. } = far;
     held.extend(stored.into_iter().map(|c| HeldCheckpoint { held_by: HeldBy::Store, note: c.note.into_bytes() }));
     let size = store.read_blocking(|r| r.log_size())?;
     let (tree, tree_problem) = match store.read_blocking(|r| r.log_root(size)) {
@@ -97,7 +112,8 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         Err(e @ StoreError::Odd(_)) => (None, Some(chain(&e))),
         Err(e) => return Err(e.into()),
     };
-    let trust = Trust { station, keys: &keys, sm2: &second, tree };
+    let told = Epochs { accepted: &asked.accept_epoch, unasked, trees: &trees };
+    let trust = Trust { station, keys: &keys, sm2: &second, tree, epochs: told };
     let mut sealings = Sealings::new(&store);
     let entries = Entries { store, size, next: 0, read: VecDeque::new(), failed: false };
     let entries = entries.inspect(|entry| {
@@ -105,13 +121,20 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
             sealings.entry(*seq, bytes);
         }
     });
-    let report = verify_stamped_log(&trust, entries, held, stamps.into_iter().chain(far_stamps));
+    let report = verify_stamped_log(&trust, entries, held, stamps.into_iter().chain(far_stamps), tiles);
     let clips = sealings.finish()?;
 
-    let intact = report.intact && tree_problem.is_none() && refusals.is_empty() && clips.problem_count == 0;
-    let exit = if intact { Exit::Ok } else { Exit::Mismatch };
+    let others = tree_problem.is_none() && refusals.is_empty() && clips.problem_count == 0;
+    let verdict = if others { report.verdict() } else { Verdict::NotIntact };
+    let exit = match verdict {
+        Verdict::Intact => Exit::Ok,
+        Verdict::Loss => Exit::Loss,
+        Verdict::NotIntact => Exit::Mismatch,
+    };
     let answer = Answer {
-        report: LogReport { intact, ..report },
+        report: LogReport { intact: verdict == Verdict::Intact, ..report },
+        verdict,
+        read,
         tree_problem,
         witness_problems: refusals,
         clips: clips.clips,
@@ -132,6 +155,9 @@ fn verify(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
         for problem in &answer.clip_problems {
             output.line(&format!("NOT INTACT: {problem}"))?;
         }
+        for read in &answer.read {
+            output.line(&read.to_string())?;
+        }
         output.line(&format!("Clips: {} compared with what was sealed", answer.clips))?;
         for warning in &answer.warnings {
             output.line(&format!("warning: {warning}"))?;
@@ -151,13 +177,8 @@ pub(super) fn trusted_keys(settings: &Settings) -> anyhow::Result<Vec<VerifierKe
 /// Asks every witness: the newest checkpoint is shown to it once more, and it tells what it has signed before, of every
 /// epoch. Both count as held off this box. One that knows another history, or this log under another key, is a problem; one
 /// that does not answer a warning.
-fn witnessed(
-    settings: &Settings,
-    store: &Store,
-    held: &mut Vec<HeldCheckpoint>,
-    refusals: &mut Vec<String>,
-    warnings: &mut Vec<String>,
-) -> anyhow::Result<()> {
+fn witnessed(settings: &Settings, store: &Store, far: &mut Far, refusals: &mut Vec<String>) -> anyhow::Result<()> {
+    let Far { notes: held, warnings, unasked, .. } = far;
     if settings.custody.witnesses.is_empty() {
         return Ok(());
     }
@@ -185,7 +206,10 @@ fn witnessed(
                 }
                 Some(Shown::Accused(why)) => refusals.push(format!("witness {name} refuses this log: {why}")),
                 Some(Shown::Unknown(why)) => refusals.push(format!("witness {name} does not sign this log: {why}")),
-                Some(Shown::Silent(why)) => warnings.push(format!("witness {name} was not asked: {why}")),
+                Some(Shown::Silent(why)) => {
+                    *unasked = true;
+                    warnings.push(format!("witness {name} was not asked: {why}"));
+                }
                 None => {}
             }
             match witness::signed_before(written, &settings.station.id).await {
@@ -194,10 +218,16 @@ fn witnessed(
                 ),
                 // What it signed of this epoch it compares itself when it is shown more.
                 Ok(None) if epoch == 1 => {}
-                Ok(None) => warnings.push(format!(
-                    "witness {name} does not tell what it has signed of the epochs before this one: a history that ended with them is not compared with it"
-                )),
-                Err(e) => warnings.push(format!("witness {name} did not tell what it has signed: {e:#}")),
+                Ok(None) => {
+                    *unasked = true;
+                    warnings.push(format!(
+                        "witness {name} does not tell what it has signed of the epochs before this one: a history that ended with them is not compared with it"
+                    ));
+                }
+                Err(e) => {
+                    *unasked = true;
+                    warnings.push(format!("witness {name} did not tell what it has signed: {e:#}"));
+                }
             }
         }
         Ok(())
@@ -219,84 +249,6 @@ fn trusted_key(settings: &Settings) -> anyhow::Result<VerifierKey> {
         ));
     }
     Ok(key)
-}
-
-/// The timestamps in the database, and their keys at destinations.
-fn stamps(store: &Store, station: &StationId) -> anyhow::Result<(Vec<HeldStamp>, HashSet<String>)> {
-    let (mut stamps, mut keys, mut after) = (Vec::new(), HashSet::new(), 0);
-    loop {
-        let rows = store.read_blocking(|r| r.timestamps(after, BATCH))?;
-        let Some((last, _)) = rows.last() else { return Ok((stamps, keys)) };
-        after = *last;
-        for (_, row) in rows {
-            keys.insert(layout::timestamp(station, row.epoch, row.size, row.said_ms));
-            stamps.push(HeldStamp::read(HeldBy::Store, row.epoch, row.size, Some(&row.text), &row.reply));
-        }
-    }
-}
-
-/// Keys that this database knows.
-struct Known {
-    checkpoints: HashSet<String>,
-    stamps: HashSet<String>,
-}
-
-/// What destinations hold of the log.
-#[derive(Default)]
-struct Anchored {
-    notes: Vec<HeldCheckpoint>,
-    stamps: Vec<HeldStamp>,
-    warnings: Vec<String>,
-}
-
-/// What every destination holds; one that does not answer is a warning.
-fn anchored(settings: &Settings, store: &Store, known: &Known) -> anyhow::Result<Anchored> {
-    let mut all = Anchored::default();
-    let station = &settings.station.id;
-    // Probing told which of them stand on the vault's own device; of one that was never probed nothing is known.
-    let far = store.read_blocking(|r| {
-        Ok(r.destinations()?
-            .into_iter()
-            .filter(|d| d.probed_ms.is_some() && !d.same_device)
-            .map(|d| d.name)
-            .collect::<HashSet<_>>())
-    })?;
-    super::block_on(async {
-        for written in &settings.destinations {
-            let name = written.name.to_string();
-            let held_by = if far.contains(&name) { HeldBy::Anchor(name.clone()) } else { HeldBy::Near(name.clone()) };
-            let used = store.read_blocking(|r| r.stored_at(&name))?;
-            let dest = match destinations::make(settings, written, used, Some(Arc::new(store.clone()))) {
-                Ok(dest) => dest,
-                Err(e) => {
-                    all.warnings.push(format!("the checkpoints at {name} were not compared: {e:#}"));
-                    continue;
-                }
-            };
-            match anchors::read_back(&*dest, station, &known.checkpoints, &held_by).await {
-                Ok(found) if found.listed == 0 => all
-                    .warnings
-                    .push(format!("{name} holds no checkpoint yet; nothing off this box confirms the log there")),
-                Ok(found) => {
-                    all.notes.extend(found.notes);
-                    all.warnings.extend(found.warnings);
-                }
-                Err(e) => {
-                    all.warnings.push(format!("the checkpoints at {name} were not compared: {}", chain(&e)));
-                    continue;
-                }
-            }
-            match anchors::read_stamps(&*dest, station, &known.stamps, &held_by).await {
-                Ok((stamps, warnings)) => {
-                    all.stamps.extend(stamps);
-                    all.warnings.extend(warnings);
-                }
-                Err(e) => all.warnings.push(format!("the timestamps at {name} were not compared: {}", chain(&e))),
-            }
-        }
-        Ok(())
-    })?;
-    Ok(all)
 }
 
 /// The log's entries below `size`, read as they are asked for.

@@ -53,8 +53,9 @@ type Head = (CheckpointRow, String);
 
 /// `evidock log prove CLIP [--to DIR]`.
 pub fn prove(prove: &Prove, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
+    let clip = prove.clip.as_deref().unwrap_or_default();
     let clip: ClipId =
-        prove.clip.parse().map_err(|e: crate::domain::ids::IdError| Ended::with(Exit::Usage, e.to_string()))?;
+        clip.parse().map_err(|e: crate::domain::ids::IdError| Ended::with(Exit::Usage, e.to_string()))?;
     let store = find::store(settings)?;
     // Known before the look at it is logged: that entry alone would make it known.
     store.read_blocking(|r| r.clip(clip)).map_err(|e| match e {

@@ -82,8 +82,9 @@ impl Desk {
             tx.undo_import(import, &caller.actor, caller.via)
         };
         let done = self.store.write(work).await?;
+        let parted: Vec<Value> = done.parted.iter().map(|p| json!({ "kept": p.kept, "other": p.other })).collect();
         Ok(Reply::Done(json!({
-            "import": import, "restored": done.restored, "removed": done.removed, "numbers_kept": done.kept,
+            "import": import, "restored": done.restored, "removed": done.removed, "numbers_kept": done.kept, "parted": parted,
         })))
     }
 }
@@ -141,7 +142,13 @@ pub fn register(verb: &cli::Register, settings: &Settings, output: &Output) -> a
                 output.json(&answer)?;
             } else {
                 let n = |key: &str| answer[key].as_u64().unwrap_or(0);
-                output.line(&w.import_undone(*import, n("restored"), n("removed"), n("numbers_kept")))?;
+                let parted = answer["parted"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let (kept, parts) = (n("numbers_kept"), parted.len() as u64);
+                output.line(&w.import_undone(*import, n("restored"), n("removed"), kept, parts))?;
+                for two in parted {
+                    let number = |key: &str| two[key].as_str().unwrap_or_default();
+                    output.line(&w.cases_parted(number("kept"), number("other")))?;
+                }
             }
         }
         cli::Register::List { register, find } => {
@@ -260,10 +267,11 @@ fn add_document(
 pub fn case(verb: &cli::CaseVerb, settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     match verb {
         cli::CaseVerb::File(verb) => super::filing::file(verb, settings, output),
-        cli::CaseVerb::NoRecord { case_no, matter, reason, basis, written, withdraw: _ } => {
+        cli::CaseVerb::NoRecord { case_no, matter, reason, basis, written, stage, at, withdraw: _ } => {
             let (reason, basis) = (reason.clone().unwrap_or_default(), basis.clone().unwrap_or_default());
-            let said = NoRecord { matter: matter.clone(), written: *written, reason, basis, said: None };
-            super::coverage::no_record(case_no, said, settings, output)
+            let (matter, stage) = (matter.clone(), stage.clone());
+            let said = NoRecord { matter, stage, written: *written, reason, basis, ..NoRecord::default() };
+            super::coverage::no_record(case_no, said, at.as_deref(), settings, output)
         }
         cli::CaseVerb::AddDocument { case_no, file, kind, title, matter, stage } => {
             let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

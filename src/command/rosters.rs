@@ -21,7 +21,7 @@ use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::runtime::task;
-use crate::store::{RosterChange, RosterImport, StoreError};
+use crate::store::{RosterChange, RosterImport, StoreError, Tx};
 
 /// Imports that `roster imports` shows.
 const IMPORTS: u32 = 100;
@@ -109,6 +109,17 @@ impl Desk {
             .await?;
         Ok(Reply::Done(json!({ "name": told, "rows": rows })))
     }
+
+    pub(super) async fn undo_roster(&self, caller: &Caller, name: String) -> Answer {
+        let caller = caller.clone();
+        let told = name.clone();
+        let work = move |tx: &Tx<'_>| {
+            tx.on_behalf(&caller);
+            tx.undo_roster(&name, &caller.actor, caller.via)
+        };
+        let done = self.store.write(work).await?;
+        Ok(Reply::Done(json!({ "name": told, "import": done.import, "rows": done.rows, "restored": done.restored })))
+    }
 }
 
 /// What an import comes to. Beside each warning in English stands what puts it into other words.
@@ -137,7 +148,8 @@ pub fn roster(verb: &cli::Roster, settings: &Settings, output: &Output) -> anyho
         cli::Roster::Import { file, dry_run } => {
             let bytes = std::fs::read(file).with_context(|| format!("the roster {} cannot be read", file.display()))?;
             let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            let request = Request::ImportRoster { name, content: STANDARD.encode(bytes), dry_run: *dry_run };
+            let request =
+                Request::ImportRoster { name: name.clone(), content: STANDARD.encode(bytes), dry_run: *dry_run };
             let answer = ask::request(settings, &request)?;
             if output.is_json() {
                 output.json(&answer)?;
@@ -148,6 +160,18 @@ pub fn roster(verb: &cli::Roster, settings: &Settings, output: &Output) -> anyho
                     let why: Why = serde_json::from_value(why.clone()).unwrap_or_default();
                     output.note(&why.told(w.lang));
                 }
+                if !dry_run {
+                    output.line(&w.roster_undo_hint(&name))?;
+                }
+            }
+        }
+        cli::Roster::Undo { name } => {
+            let answer = ask::request(settings, &Request::UndoRoster { name: name.clone() })?;
+            if output.is_json() {
+                output.json(&answer)?;
+            } else {
+                let n = |key: &str| answer[key].as_u64().unwrap_or(0);
+                output.line(&w.roster_undone(n("import"), n("rows"), n("restored")))?;
             }
         }
         cli::Roster::Remove { name } => {
@@ -178,7 +202,8 @@ fn list(imports: &[RosterImport], w: &Words, settings: &Settings, output: &Outpu
                 json!({
                     "import": i.import, "name": i.name, "rows": i.rows, "days": i.days, "from": at(i.from_ms), "to": at(i.to_ms),
                     "replaced": i.replaced, "by": by.map(|by| &by.0), "at": by.map(|by| at(by.1)),
-                    "standing": i.standing, "removed_at": i.removed_ms.map(at),
+                    "standing": i.standing, "removed_at": i.removed_ms.map(at), "undone_at": i.undone_ms.map(at),
+                    "can_be_undone": i.can_be_undone,
                 })
             })
             .collect();
@@ -193,9 +218,11 @@ fn list(imports: &[RosterImport], w: &Words, settings: &Settings, output: &Outpu
                 w.roster_line(i.rows, i.days, UtcMs(i.from_ms), UtcMs(i.to_ms), zone),
                 i.by.as_ref().map(|by| at(by.1)).unwrap_or_default(),
                 i.removed_ms.map(at).unwrap_or_default(),
+                i.undone_ms.map(at).unwrap_or_default(),
             ]
         })
         .collect();
-    let header = ["#", w.col_file, w.office().roster_covers, w.col_when, w.office().roster_gone];
+    let o = w.office();
+    let header = ["#", w.col_file, o.roster_covers, w.col_when, o.roster_gone, w.col_undone];
     Ok(output.table(&header, &rows, &[0])?)
 }

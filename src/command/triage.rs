@@ -22,7 +22,7 @@ use crate::domain::record::{Field, Origin, supposed};
 use crate::domain::rights::Within;
 use crate::domain::why::Why;
 use crate::runtime::clock::wall;
-use crate::store::{LinkRequest, Reader, StoreError, Tx, partners_among};
+use crate::store::{LinkRequest, OneYes, Reader, StoreError, Tx, partners_among};
 
 /// Clips that one decision may be about.
 const MOST: usize = 500;
@@ -89,8 +89,18 @@ impl Desk {
         if asked.outing {
             let key = number.as_ref().map(|n| n.key().to_owned());
             let (verdict, by) = (asked.verdict.clone(), caller.actor.clone());
-            let more = self.store.read(move |r| covered(r, first, gap_ms, &verdict, key.as_deref(), &by)).await?;
-            clips.extend(more.into_iter().filter(|clip| !clips.contains(clip)).collect::<Vec<_>>());
+            let place = says.iter().find(|(field, _)| *field == Field::Place).map(|(_, place)| place.clone());
+            let around = move |r: &Reader<'_>| {
+                let yes = OneYes { clip: first, key: key.as_deref(), place: place.as_deref() };
+                covered(r, &yes, gap_ms, &verdict, &by)
+            };
+            let covered = self.store.read(around).await?;
+            match asked.also.is_empty() {
+                true => clips.extend(covered.into_iter().filter(|clip| *clip != first)),
+                // Whoever saw the outing with another number, or before somebody decided about a part of it, means of what they
+                // saw no more than this covers, and nothing that they did not see.
+                false => clips.retain(|clip| *clip == first || covered.contains(clip)),
+            }
         }
         if clips.len() > MOST {
             return Ok(Reply::refused("invalid", Why::TooManyClips { most: MOST as u64 }));
@@ -231,24 +241,23 @@ fn take_back(tx: &Tx<'_>, clip: ClipId, number: &CaseNumber, caller: &Caller) ->
 /// was decided together.
 fn covered(
     r: &Reader<'_>,
-    clip: ClipId,
+    yes: &OneYes<'_>,
     gap_ms: i64,
     verdict: &str,
-    key: Option<&str>,
     by: &Actor,
 ) -> Result<Vec<ClipId>, StoreError> {
-    match (verdict, key) {
-        ("undo", Some(key)) => r.decided_with(clip, gap_ms, key, by),
+    match (verdict, yes.key) {
+        ("undo", Some(key)) => r.decided_with(yes.clip, gap_ms, key, by),
         ("refuse", Some(key)) => {
             let mut suggested = Vec::new();
-            for other in r.unlinked_of_outing(clip, gap_ms)? {
+            for other in r.unlinked_of_outing(yes.clip, gap_ms)? {
                 if r.suggestions(other)?.iter().any(|s| s.state == "open" && s.said.case_key == key) {
                     suggested.push(other);
                 }
             }
             Ok(suggested)
         }
-        _ => r.undecided_of_outing(clip, gap_ms, key),
+        _ => r.undecided_of_outing(yes, gap_ms),
     }
 }
 
@@ -304,7 +313,7 @@ fn list(limit: u32, settings: &Settings, output: &Output) -> anyhow::Result<Exit
                 let (suggestions, _) = r.suggestions_waiting(row.clip)?;
                 let best = suggestions.first().map(|s| s.said.case_key.as_str());
                 let around = r.outing_of(row.clip, gap_ms)?;
-                let covered = r.undecided_among(r.unlinked_among(row.clip, &around)?, &around, best)?;
+                let covered = r.undecided_among(&OneYes::of(row.clip, best), r.unlinked_among(row.clip, &around)?)?;
                 let partners = partners_among(&around, &covered);
                 Ok((r.record(row.clip, &policy)?, suggestions, covered, partners))
             })

@@ -159,6 +159,7 @@ impl Section<'_> {
             max_sensitivity,
             parts_in_flight: whole(&self.at("parts_in_flight"), parts, 4, 1..=32)? as usize,
             initial_lock_days: whole(&self.at("initial_lock_days"), days, 30, 0..=3650)? as u32,
+            log_entries: written.log_entries.unwrap_or(false),
             limit: sending::timetable(&self.at("limit"), limit)?,
             kind: match kind {
                 Kind::Folder => DestinationKind::Folder(folder(self, written)?),
@@ -263,8 +264,16 @@ mod tests {
 
     #[test]
     fn every_key_is_either_every_kinds_or_in_the_table() {
-        const EVERY_KINDS: [&str; 7] =
-            ["name", "kind", "required", "max_sensitivity", "parts_in_flight", "initial_lock_days", "limit"];
+        const EVERY_KINDS: [&str; 8] = [
+            "name",
+            "kind",
+            "required",
+            "max_sensitivity",
+            "parts_in_flight",
+            "initial_lock_days",
+            "log_entries",
+            "limit",
+        ];
         let Shape::Section(written) = written::Destination::SHAPE else { panic!("a section") };
         let mut known: Vec<&str> = EVERY_KINDS.into_iter().chain(KEYS.iter().map(|key| key.name)).collect();
         let mut written: Vec<&str> = written.iter().map(|(name, _)| *name).collect();

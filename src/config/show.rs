@@ -285,6 +285,7 @@ fn destination(destination: &Destination) -> written::Destination {
         max_sensitivity: Some(destination.max_sensitivity.key().to_owned()),
         parts_in_flight: Some(destination.parts_in_flight as u64),
         initial_lock_days: Some(u64::from(destination.initial_lock_days)),
+        log_entries: Some(destination.log_entries),
         limit: sending::to_written(&destination.limit),
         ..Default::default()
     };

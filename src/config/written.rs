@@ -497,6 +497,8 @@ sections! {
         parts_in_flight: u64,
         /// Objects are locked for so long when they are complete.
         initial_lock_days: u64,
+        /// Whether the entries of the custody log stand there, beside the tiles of its tree.
+        log_entries: bool,
         /// Ceilings by the time of day.
         limit: Vec<Limit>,
         /// folder: where objects are written.

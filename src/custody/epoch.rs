@@ -7,11 +7,18 @@
 //! station      the station's name
 //! key          the verifier key under which this epoch is signed
 //! protection   how the private key is kept
-//! lost         after a restore: the newest known checkpoint of each epoch that reaches beyond what
-//!              survived, as [{"epoch": 1, "size": 1000, "root": "<hex>"}]; absent when nothing is known to be lost
+//! lost         after a restore: checkpoints of epochs that reach beyond what survived, as [{"epoch": 1, "size": 1000,
+//!              "root": "<hex>"}], the newest of each epoch first; absent when nothing is known to be lost
 //! ```
 //!
 //! What survived is the event's own position: all events before it.
+//!
+//! Each head is named exactly. An opening that could name one size beyond all others would excuse whatever was signed
+//! below it, and whoever rewrote the log can write one. Heads below a named one that are not named themselves have to be
+//! shown to be of one history with what was kept ([`super::losses`]): the full tiles that stand off the box do that, so that
+//! a restore names only what came after the last of them.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -94,11 +101,19 @@ impl Opening {
         })
     }
 
-    /// Whether this opening owns up to the loss of `head`.
-    pub fn declares(&self, head: &Head) -> bool {
-        self.lost.iter().any(|lost| {
-            lost.epoch == head.epoch && (lost.size > head.size || (lost.size == head.size && lost.root == head.root))
-        })
+    /// Whether this opening names exactly this head as lost.
+    pub fn names(&self, head: &Head) -> bool {
+        self.lost.contains(head)
+    }
+
+    /// The largest head of an epoch that it names as lost.
+    pub fn newest_lost(&self, epoch: u32) -> Option<&Head> {
+        self.lost.iter().filter(|lost| lost.epoch == epoch).max_by_key(|lost| lost.size)
+    }
+
+    /// The epochs of which it names something as lost, in their order.
+    pub fn epochs_lost(&self) -> BTreeSet<u32> {
+        self.lost.iter().map(|lost| lost.epoch).collect()
     }
 }
 
@@ -121,7 +136,7 @@ pub enum Standing {
     Forked,
     /// The anchor is of a later epoch than the log: the database was put back beyond that epoch's opening.
     Behind,
-    /// The anchor is of an earlier epoch; whether its loss was declared is for [`super::verify`] to say.
+    /// The anchor is of an earlier epoch; whether its loss was declared is for [`super::losses`] to say.
     Earlier,
 }
 
@@ -178,14 +193,16 @@ mod tests {
             Opening { station: "s".into(), key: "k".into(), protection: "file".into(), lost: vec![head(1, 1000, 1)] };
         let table = [
             (head(1, 1000, 1), true),
-            (head(1, 950, 9), true),
+            (head(1, 950, 9), false),
             (head(1, 1000, 2), false),
             (head(1, 1001, 1), false),
-            (head(2, 950, 1), false),
+            (head(2, 1000, 1), false),
         ];
         for (head, expected) in table {
-            assert_eq!(opening.declares(&head), expected, "{head:?}");
+            assert_eq!(opening.names(&head), expected, "{head:?}");
         }
+        assert_eq!(opening.newest_lost(1).map(|head| head.size), Some(1000));
+        assert_eq!((opening.newest_lost(2), opening.epochs_lost()), (None, BTreeSet::from([1])));
     }
 
     #[test]

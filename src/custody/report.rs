@@ -157,9 +157,22 @@ pub enum Problem {
     RolledBack { held_by: HeldBy, epoch: u32, size: u64, have: u64 },
     /// More was signed in an epoch than it kept, and the next one does not say so.
     #[error(
-        "the checkpoint of epoch {epoch} held by {held_by} covers {size} events, but that epoch ends before event {ended} and no later epoch declares the loss"
+        "the checkpoint of epoch {epoch} held by {held_by} covers {size} events, but that epoch ends before event {ended}; no later epoch declares exactly that checkpoint, and no tiles show that it goes on from what was kept"
     )]
     UndeclaredLoss { held_by: HeldBy, epoch: u32, size: u64, ended: u64 },
+    /// An epoch owns up to something that nobody ever saw.
+    #[error(
+        "event {seq} declares that {size} events of epoch {epoch} are lost from there on, and nobody off this box holds a checkpoint or timestamp of them: whoever wants to be rid of a history writes such a thing"
+    )]
+    UnheldLoss { seq: u64, epoch: u32, size: u64 },
+    /// A tile that is not one.
+    #[error("tile {level}/{index} of epoch {epoch} held by {held_by} is no full tile")]
+    BadTile { held_by: HeldBy, epoch: u32, level: u8, index: u64 },
+    /// A tile that the events do not give.
+    #[error(
+        "tile {level}/{index} of epoch {epoch} held by {held_by} has another hash over events {from} to {to} than they give: they were changed, or the tile was written over"
+    )]
+    OtherTile { held_by: HeldBy, epoch: u32, level: u8, index: u64, from: u64, to: u64 },
     /// A timestamp that is none, or of something else than it is kept with.
     #[error("the timestamp on {size} events of epoch {epoch} held by {held_by} is of no use: {why}")]
     BadTimestamp { held_by: HeldBy, epoch: u32, size: u64, why: String },
@@ -213,6 +226,38 @@ pub enum Notice {
     /// A restore lost events and said so.
     #[error("a restore lost the events from {kept} to {} of epoch {epoch} and declared it (checkpoint held by {held_by})", size.saturating_sub(1))]
     DeclaredLoss { held_by: HeldBy, epoch: u32, size: u64, kept: u64 },
+    /// What an epoch owns up to is held by nobody who was asked.
+    #[error(
+        "event {seq} declares that {size} events of epoch {epoch} are lost from there on; nobody who was asked holds a checkpoint or timestamp of them"
+    )]
+    UnheldLoss { seq: u64, epoch: u32, size: u64 },
+}
+
+/// What an epoch lost of those before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// The epoch that began.
+    pub epoch: u32,
+    /// So many events it kept of those before.
+    pub kept: u64,
+    /// So many that were signed it has not; 0 where it does not say.
+    pub lost: u64,
+    /// What was kept was shown to be the beginning of what was lost, by tiles that stand off the box.
+    pub kept_shown: bool,
+    /// A person says that this epoch is known.
+    pub accepted: bool,
+}
+
+/// What a verification comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing is wrong, and every loss is acknowledged.
+    Intact,
+    /// Nothing else is wrong than that signed events are lost, which nobody acknowledged.
+    Loss,
+    /// Something is wrong.
+    NotIntact,
 }
 
 /// One finding, in words and as values.
@@ -313,8 +358,10 @@ pub struct HolderReport {
 /// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogReport {
-    /// No problem was found.
+    /// No problem was found, and no loss that nobody acknowledged.
     pub intact: bool,
+    /// What epochs lost of those before them.
+    pub losses: Vec<Loss>,
     /// Which station's log.
     pub station: String,
     /// How many events were read.
@@ -339,6 +386,18 @@ pub struct LogReport {
     pub problems: Findings<Problem>,
     /// What should be known.
     pub notices: Findings<Notice>,
+}
+
+impl LogReport {
+    /// What it comes to.
+    pub fn verdict(&self) -> Verdict {
+        let unknown = self.losses.iter().any(|loss| !loss.accepted);
+        match (self.intact, self.problems.total()) {
+            (true, _) => Verdict::Intact,
+            (false, 0) if unknown => Verdict::Loss,
+            _ => Verdict::NotIntact,
+        }
+    }
 }
 
 impl fmt::Display for LogReport {
@@ -383,6 +442,9 @@ impl fmt::Display for LogReport {
             writeln!(f, "NOT INTACT: {}.", count(self.problems.total(), "problem"))?;
         }
         list(f, &self.problems)?;
+        for loss in &self.losses {
+            write!(f, "{loss}")?;
+        }
         if self.notices.total() > 0 {
             writeln!(f, "To be known:")?;
             list(f, &self.notices)?;
@@ -399,6 +461,33 @@ impl fmt::Display for LogReport {
             )?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { epoch, kept, .. } = self;
+        write!(
+            f,
+            "{}: epoch {epoch} kept {} of those before it",
+            if self.accepted { "Known loss" } else { "LOSS" },
+            count(*kept, "event")
+        )?;
+        match self.lost {
+            0 => write!(f, " and does not say what it lost")?,
+            lost => write!(f, " and lost {} that were signed", count(lost, "event"))?,
+        }
+        if *kept > 0 && !self.kept_shown {
+            write!(f, "; no tiles off this box show that what was kept is how those began")?;
+        }
+        writeln!(f, ".")?;
+        match self.accepted {
+            true => Ok(()),
+            false => writeln!(
+                f,
+                "  A restore does this, and so does whoever wants to be rid of a history. If you know of that restore, say so: --accept-epoch {epoch}"
+            ),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! authority's signature is true is left to `openssl ts -verify` ([`super::timestamp`]).
 
 use super::checkpoint::Checkpoint;
-use super::epoch::Opening;
+use super::epoch::Head;
+use super::losses::Losses;
 use super::report::{Findings, HeldBy, Problem};
 use super::timestamp;
 use crate::domain::ids::StationId;
@@ -97,17 +98,19 @@ impl<'a> Stamps<'a> {
         }
     }
 
-    /// The log ends with `have` events; `openings` are those of its epochs.
-    pub fn finish(&self, have: u64, openings: &[(u32, Opening)], problems: &mut Findings<Problem>) {
+    /// Whether one that is held elsewhere than in the database is on this head.
+    pub fn is_on(&self, head: &Head) -> bool {
+        let elsewhere = self.stamps.iter().filter(|(stamp, _)| stamp.held_by != HeldBy::Store);
+        let mut of_size = elsewhere.filter(|(stamp, _)| (stamp.epoch, stamp.size) == (head.epoch, head.size));
+        of_size.any(|(_, said)| is_on(self.station, head.epoch, head.size, head.root, said))
+    }
+
+    /// The log ends with `have` events; `losses` are what its epochs own up to.
+    pub fn finish(&self, have: u64, losses: &Losses<'_>, problems: &mut Findings<Problem>) {
         let beyond = self.stamps.iter().skip(self.met);
         for (stamp, said) in self.orphans.iter().filter_map(|at| self.stamps.get(*at)).chain(beyond) {
-            let is_declared = openings.iter().filter(|(epoch, _)| *epoch > stamp.epoch).any(|(_, opening)| {
-                opening.lost.iter().filter(|lost| lost.epoch == stamp.epoch).any(|lost| {
-                    lost.size > stamp.size
-                        || (lost.size == stamp.size && is_on(self.station, lost.epoch, lost.size, lost.root, said))
-                })
-            });
-            if !is_declared {
+            let is_it = |head: &Head| is_on(self.station, head.epoch, head.size, head.root, said);
+            if !losses.is_owned(stamp.epoch, stamp.size, is_it) {
                 let (held_by, at) = (stamp.held_by.clone(), said.at.rfc3339());
                 problems.add(Problem::LostTimestamp { held_by, epoch: stamp.epoch, size: stamp.size, at, have });
             }

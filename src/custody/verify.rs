@@ -13,8 +13,10 @@ use serde::Deserialize;
 
 use super::checkpoint::{self, CheckpointError};
 use super::epoch::{Head, Opening};
+use super::far_tiles::{HeldTile, Tiles};
+use super::losses::{Epochs, Losses, Opened};
 use super::note::{Kind, NoteError, VerifierKey};
-use super::report::{EpochSpan, Findings, HeldBy, HolderReport, LogReport, Notice, Problem};
+use super::report::{EpochSpan, Findings, HeldBy, HolderReport, LogReport, Loss, Notice, Problem};
 use super::sm2::Sm2Key;
 use super::sm2_course::{Lines, Sm2Check};
 use super::stamps::{HeldStamp, Stamps};
@@ -36,6 +38,8 @@ pub struct Trust<'a> {
     /// Size and root that the store's own nodes give, to find damage after the last checkpoint; `None` when
     /// there are only entries.
     pub tree: Option<(u64, Hash)>,
+    /// What is known of its epochs besides.
+    pub epochs: Epochs<'a>,
 }
 
 /// A signed checkpoint as it was found.
@@ -54,17 +58,18 @@ pub fn verify_log<E: fmt::Display>(
     entries: impl IntoIterator<Item = Result<(u64, Vec<u8>), E>>,
     checkpoints: impl IntoIterator<Item = HeldCheckpoint>,
 ) -> LogReport {
-    verify_stamped_log(trust, entries, checkpoints, [])
+    verify_stamped_log(trust, entries, checkpoints, [], [])
 }
 
-/// The same with the timestamps on its heads.
+/// The same with the timestamps on its heads, and with tiles of its tree.
 pub fn verify_stamped_log<E: fmt::Display>(
     trust: &Trust<'_>,
     entries: impl IntoIterator<Item = Result<(u64, Vec<u8>), E>>,
     checkpoints: impl IntoIterator<Item = HeldCheckpoint>,
     stamps: impl IntoIterator<Item = HeldStamp>,
+    tiles: impl IntoIterator<Item = HeldTile>,
 ) -> LogReport {
-    let mut check = Check::new(trust, stamps);
+    let mut check = Check::new(trust, stamps, tiles);
     check.open_checkpoints(checkpoints);
     check.compare_at_size();
     for entry in entries {
@@ -119,7 +124,7 @@ struct Check<'a> {
     previous: Option<Reading>,
     cut_short: bool,
     epochs: Vec<EpochSpan>,
-    openings: Vec<(u32, Opening)>,
+    losses: Losses<'a>,
     /// The key in force, as the log says, and its changes.
     key: Option<String>,
     rotations: Vec<Rotation>,
@@ -131,6 +136,7 @@ struct Check<'a> {
     /// Indices into `signed` whose epoch was over before their size was reached.
     orphans: Vec<usize>,
     stamps: Stamps<'a>,
+    tiles: Tiles,
     signed_size: u64,
     anchored_size: u64,
     problems: Findings<Problem>,
@@ -138,18 +144,23 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(trust: &'a Trust<'a>, stamps: impl IntoIterator<Item = HeldStamp>) -> Self {
+    fn new(
+        trust: &'a Trust<'a>,
+        stamps: impl IntoIterator<Item = HeldStamp>,
+        tiles: impl IntoIterator<Item = HeldTile>,
+    ) -> Self {
         let mut problems = Findings::default();
         Self {
             trust,
             stamps: Stamps::new(trust.station, stamps, &mut problems),
+            tiles: Tiles::new(tiles, &mut problems),
             problems,
             tree: Frontier::default(),
             next_seq: 0,
             previous: None,
             cut_short: false,
             epochs: Vec::new(),
-            openings: Vec::new(),
+            losses: Losses::new(trust.epochs),
             key: None,
             rotations: Vec::new(),
             sm2: Sm2Check::new(trust.sm2),
@@ -241,7 +252,10 @@ impl<'a> Check<'a> {
             Ok(head) => self.envelope(seq, &head, bytes),
             Err(e) => self.problems.add(Problem::Malformed { seq, why: e.to_string() }),
         }
-        self.tree.push(leaf_hash(bytes));
+        let running = self.epochs.last().map(|span| span.epoch);
+        for (level, index, hash) in self.tree.push(leaf_hash(bytes)) {
+            self.tiles.meet(level, index, &hash, running, &mut self.problems);
+        }
         self.compare_at_size();
     }
 
@@ -284,7 +298,8 @@ impl<'a> Check<'a> {
                     self.key = Some(opening.key.clone());
                     span.key = Some(opening.key.clone());
                     span.key_protection = Some(opening.protection.clone());
-                    self.openings.push((head.epoch, opening));
+                    let (kept, root) = (self.tree.size(), self.tree.root());
+                    self.losses.opened(Opened { epoch: head.epoch, kept, root, opening });
                 }
                 None => self.problems.add(Problem::BadOpening { seq }),
             }
@@ -385,12 +400,20 @@ impl<'a> Check<'a> {
     /// A checkpoint that covers more of its epoch than that epoch kept.
     fn orphan(&mut self, head: Head, held_by: HeldBy) {
         let Some(next) = self.epochs.iter().find(|span| span.epoch > head.epoch) else { return };
-        let (epoch, size, ended) = (head.epoch, head.size, next.from);
-        if self.openings.iter().any(|(later, opening)| *later > epoch && opening.declares(&head)) {
-            self.notices.add(Notice::DeclaredLoss { held_by, epoch, size, kept: ended });
-        } else {
-            self.problems.add(Problem::UndeclaredLoss { held_by, epoch, size, ended });
+        match self.losses.orphan(head, held_by, next.from) {
+            Ok(notice) => self.notices.add(notice),
+            Err(problem) => self.problems.add(problem),
         }
+    }
+
+    /// What epochs lost of those before them. The box's own database counts for nobody: whoever says that something was
+    /// lost has that.
+    fn lost(&mut self, signed: &[Signed]) -> Vec<Loss> {
+        let losses = std::mem::replace(&mut self.losses, Losses::new(self.trust.epochs));
+        let elsewhere = |s: &&Signed| self.holders.get(s.holder).is_some_and(|h| h.held_by != HeldBy::Store);
+        let held: Vec<Head> = signed.iter().filter(elsewhere).map(|s| s.head).collect();
+        let is_held = |head: &Head| held.contains(head) || self.stamps.is_on(head);
+        losses.finish(is_held, &mut self.problems, &mut self.notices)
     }
 
     fn finish(mut self) -> LogReport {
@@ -422,8 +445,9 @@ impl<'a> Check<'a> {
         }
         // What was not read cannot be held against the log.
         if !self.cut_short {
-            self.stamps.finish(size, &self.openings, &mut self.problems);
+            self.stamps.finish(size, &self.losses, &mut self.problems);
         }
+        let losses = self.lost(&signed);
         let root = self.tree.root();
         match self.trust.tree {
             _ if self.cut_short => {}
@@ -434,7 +458,8 @@ impl<'a> Check<'a> {
             _ => {}
         }
         LogReport {
-            intact: self.problems.total() == 0,
+            intact: self.problems.total() == 0 && losses.iter().all(|loss| loss.accepted),
+            losses,
             station: self.trust.station.to_string(),
             size,
             root: to_hex(&root),

@@ -35,11 +35,16 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// The proof's lines.
+    pub fn lines(&self) -> Vec<String> {
+        self.proof.iter().map(|hash| BASE64.encode(hash)).collect()
+    }
+
     /// The request's body.
     pub fn text(&self) -> String {
         let mut text = format!("old {}\n", self.old);
-        for hash in &self.proof {
-            text.push_str(&BASE64.encode(hash));
+        for line in self.lines() {
+            text.push_str(&line);
             text.push('\n');
         }
         text.push('\n');

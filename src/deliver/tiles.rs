@@ -1,5 +1,5 @@
-//! The log at destinations as others read it: tiles of its tree and bundles of its entries (`domain::tile`), beside the
-//! checkpoints. Each full one is written once and locked like a checkpoint; the partial ones at the edge are written for
+//! The log at destinations as others read it: tiles of its tree (`domain::tile`), beside the checkpoints; bundles of its
+//! entries only where that is asked for, since they tell who acted on which clip and when. Each full one is written once and locked like a checkpoint; the partial ones at the edge are written for
 //! the newest checkpoint, under their width.
 //!
 //! Their bytes follow from what is stored, so that nothing of them waits anywhere: what stands at a destination is one
@@ -37,6 +37,8 @@ pub struct Tiler {
     pub station: StationId,
     /// Full tiles are locked for so long; 0: not at all.
     pub lock_days: u32,
+    /// Whether bundles of entries go there, too.
+    pub entries: bool,
     /// Whether the destination lets us in.
     pub welcome: Welcome,
     /// The newest checkpoint is looked at so often; after a failure, after ten times that.
@@ -111,7 +113,7 @@ impl Tiler {
         while had < head.size {
             // A long log goes in steps, each noted, so that a line that breaks does not begin at zero.
             let to = head.size.min((had / STEP + 1) * STEP);
-            for tile in between(had, to) {
+            for tile in between(had, to).into_iter().filter(|tile| self.entries || tile.holds != Holds::Entries) {
                 if stop.is_cancelled() {
                     return Ok(put);
                 }

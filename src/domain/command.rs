@@ -109,6 +109,11 @@ pub enum Request {
         /// The name under which they were imported.
         name: String,
     },
+    /// Undoes the newest import of a roster of this name: the rows that it replaced stand again.
+    UndoRoster {
+        /// The name under which it was imported.
+        name: String,
+    },
     /// Imports a register: officers, recorders, units, parties, cases, or the catalogue of what is to be recorded.
     ImportRegister {
         /// Word of `domain::register::Register`.
@@ -145,7 +150,8 @@ pub enum Request {
         /// The same about these clips.
         #[serde(default)]
         also: Vec<String>,
-        /// The same about every clip of the same outing that has no case.
+        /// The same about every clip of the same outing that has no case and that this covers; with `also` about those of these
+        /// alone.
         #[serde(default)]
         outing: bool,
     },
@@ -155,6 +161,12 @@ pub enum Request {
         case_no: String,
         /// Which matter.
         matter: String,
+        /// Of which stage, where several ask for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
+        /// On which occasion: the day or the time at which it began, as somebody wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
         /// A written record stands for it.
         #[serde(default)]
         written: bool,
@@ -549,7 +561,7 @@ pub enum Request {
     LogRefusal {
         /// The action, by its word.
         action: String,
-        /// Why not: `role`, `not_theirs`, `sensitivity`, `purpose`, `scope`.
+        /// Why not: `role`, `not_theirs`, `sensitivity`, `purpose`, `scope`, `isolated`.
         why: String,
         /// The clip, if one.
         #[serde(default)]
@@ -577,7 +589,7 @@ impl Request {
     /// Kinds of access that [`Request::LogAccess`] may tell.
     pub const ACCESSES: [&'static str; 6] = ["find", "show", "search", "list", "log", "room"];
     /// Reasons that [`Request::LogRefusal`] may tell.
-    pub const REFUSALS: [&'static str; 5] = ["role", "not_theirs", "sensitivity", "purpose", "scope"];
+    pub const REFUSALS: [&'static str; 6] = ["role", "not_theirs", "sensitivity", "purpose", "scope", "isolated"];
     /// Kinds of derived files that [`Request::NoteDerived`] may tell.
     pub const DERIVED: [&'static str; 1] = ["sheet"];
     /// Kinds of viewing that [`Request::BeginView`] may tell.

@@ -6,7 +6,7 @@
 //! What must be recorded from begin to end (查封扣押、强制拆除 ...) is looked at over the union of all recorders on the
 //! scene: one that stops while another goes on leaves no gap. A written record may stand for what is recorded as the
 //! situation asks; for what must be recorded whole it is only the reason why something is missing. What is missing with a
-//! reason on record stands apart from what is missing alone; both are gaps.
+//! reason on record stands apart from what is missing alone; both are gaps. Each occasion needs its own reason ([`occasion`]).
 //!
 //! A matter may be carried out more than once (告知书 and 决定书 are served weeks apart). Each time that somebody wrote down has
 //! to be recorded and may still come in until its own end is so long ago; a recording of another day is none of it. Where
@@ -15,13 +15,17 @@
 //! An item of one matter of enforcement (执法事项) is about cases of that matter or cause alone. Where no item names the
 //! matter or cause of a case, and the register no matter, only what was carried out counts.
 
+pub mod occasion;
 mod standing;
 mod told;
 
-pub use told::{CaseCoverage, CoverageLine, CoverageSaid, ReasonTold, Stretch, head, reasons, rows, told};
+pub use told::{
+    CaseCoverage, CoverageLine, CoverageSaid, OccasionTold, ReasonTold, Stretch, head, reasons, rows, told,
+};
 
 use super::register::{Done, Entry, name_key};
-use standing::{line, touches};
+use occasion::{Lack, explain, newest_of};
+use standing::{Measured, lacking, line, touches};
 
 /// How much of a matter is to be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +113,10 @@ pub struct Footage {
 pub struct NoRecord {
     /// Which.
     pub matter: String,
+    /// Of which stage, where that was said.
+    pub stage: Option<String>,
+    /// On which occasion, where that was said: when it began, milliseconds since the Unix epoch.
+    pub of_ms: Option<i64>,
     /// A written record stands for it.
     pub written: bool,
     /// In words.
@@ -117,6 +125,8 @@ pub struct NoRecord {
     pub basis: String,
     /// Who said so, and when; `None` of a document, which speaks for itself.
     pub said: Option<Said>,
+    /// When the document was filed that tells it, milliseconds since the Unix epoch; `None` where a person said it.
+    pub filed_ms: Option<i64>,
 }
 
 /// Who said something, and when.
@@ -185,6 +195,19 @@ impl Standing {
     }
 }
 
+/// An occasion on which a matter was carried out, and whose recording is not there, or not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// When it began, milliseconds since the Unix epoch; `None`: nobody knows.
+    pub from_ms: Option<i64>,
+    /// Its end, where that is known.
+    pub to_ms: Option<i64>,
+    /// Its footage may still come.
+    pub open: bool,
+    /// Why, where somebody said or a document tells.
+    pub why: Option<NoRecord>,
+}
+
 /// An item of the catalogue in a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -200,12 +223,23 @@ pub struct Line {
     pub gaps_ms: Vec<(i64, i64)>,
     /// Until when its footage may come, where that is still to come.
     pub due_ms: Option<i64>,
-    /// Why it has no recording, where somebody said or a document tells.
+    /// Occasions that lack a recording, in the order of time.
+    pub occasions: Vec<Lacking>,
+    /// Why it has no recording, where somebody said or a document tells; of several occasions the last one's, once each has
+    /// a reason.
     pub reason: Option<String>,
     /// On what basis, where somebody said.
     pub basis: Option<String>,
     /// Who said so, and when.
     pub said: Option<Said>,
+}
+
+impl Line {
+    /// Occasions for which no written record stands: what is recorded as the situation asks needs nothing else then.
+    pub fn wanting(&self) -> impl Iterator<Item = &Lacking> {
+        let replaced = |l: &&Lacking| self.item.tier == Tier::Part && l.why.as_ref().is_some_and(|w| w.written);
+        self.occasions.iter().filter(move |l| !replaced(l))
+    }
 }
 
 /// What a case has, against what it should have.
@@ -260,7 +294,7 @@ impl CaseFacts {
     }
 
     /// Whether it is of the matter of enforcement, or one of those, that an item names.
-    fn is_of(&self, subject: &str) -> bool {
+    pub(super) fn is_of(&self, subject: &str) -> bool {
         let (ours, cause) = (self.subject.as_deref().map(name_key), self.cause.as_deref().map(name_key));
         let names = |named: &String| {
             // A cause is a sentence that names the matter; a word of two characters stands in too many of them.
@@ -271,10 +305,14 @@ impl CaseFacts {
     }
 
     /// Whether it can be told of which matter of enforcement it is: the register says so, or some item names its cause.
-    pub fn is_placed(&self, items: &[Item]) -> bool {
-        let named = |item: &Item| item.subject.as_deref().is_some_and(|subject| self.is_of(subject));
-        self.subject.is_some() || items.iter().all(|item| item.subject.is_none()) || items.iter().any(named)
+    pub fn is_placed<'a>(&self, items: impl IntoIterator<Item = &'a Item>) -> bool {
+        let mut named = items.into_iter().filter_map(|item| item.subject.as_deref()).peekable();
+        self.subject.is_some() || named.peek().is_none() || named.any(|subject| self.is_of(subject))
     }
+}
+
+fn same(a: &str, b: &str) -> bool {
+    name_key(a) == name_key(b)
 }
 
 /// Between the matters of enforcement that one item names.
@@ -289,7 +327,6 @@ pub fn cover(
     now_ms: i64,
     allowed: Allowed,
 ) -> Coverage {
-    let same = |a: &str, b: &str| name_key(a) == name_key(b);
     let done = |item: &Item| case.done.iter().filter(|d| same(&d.matter, &item.matter)).collect::<Vec<_>>();
     let of_kind = |item: &Item| match (&item.kind, &case.kind) {
         (None, _) => true,
@@ -332,18 +369,30 @@ pub fn cover(
         let other = |i: &Item| same(&i.matter, &item.matter) && i.stage != item.stage;
         items.iter().zip(&by_item).any(|(i, (clips, _))| other(i) && clips.is_empty())
     };
-    let lines: Vec<Line> = items
+    // What is to be recorded of each item, and whether it was carried out or belongs to the case anyway.
+    let carried_out = items.iter().zip(&by_item).map(|(item, (clips, others))| {
+        let mut done = done(item);
+        // What a clip of another stage shows was carried out there; what none shows, in the stage that has nothing to show.
+        let theirs = !clips.is_empty() && is_bare_elsewhere(item);
+        done.retain(|d| touches(d, clips) || !(theirs || touches(d, others)));
+        let ticked = item.stage.as_deref().is_some_and(|stage| case.stages.iter().any(|over| same(over, stage)));
+        let due = !done.is_empty() || (item.always && (case.over || ticked));
+        Measured::of(item, clips, &done, due, allowed.within_ms)
+    });
+    let measured: Vec<Measured<'_>> = carried_out.collect();
+    let mut lacks: Vec<(&Item, Vec<Lack<'_>>)> =
+        measured.iter().map(|m| (m.item, lacking(m, allowed.gap_ms))).collect();
+    // The stage of a document tells which item it is about only where one of that stage asks for the matter.
+    let asked = |s: &NoRecord, stage: &str| items.iter().any(|i| same(&i.matter, &s.matter) && is_of_stage(i, stage));
+    let stray = |s: &NoRecord| s.filed_ms.is_some() && s.stage.as_deref().is_some_and(|stage| !asked(s, stage));
+    let said = said.iter().map(|s| NoRecord { stage: s.stage.clone().filter(|_| !stray(s)), ..s.clone() });
+    let said: Vec<NoRecord> = said.collect();
+    let stands = occasion::standing(&said);
+    explain(&mut lacks, &stands);
+    let lines: Vec<Line> = measured
         .iter()
-        .zip(&by_item)
-        .map(|(item, (clips, others))| {
-            let mut done = done(item);
-            // What a clip of another stage shows was carried out there; what none shows, in the stage that has nothing to show.
-            let theirs = !clips.is_empty() && is_bare_elsewhere(item);
-            done.retain(|d| touches(d, clips) || !(theirs || touches(d, others)));
-            let ticked = item.stage.as_deref().is_some_and(|stage| case.stages.iter().any(|over| same(over, stage)));
-            let reason = said.iter().rev().find(|s| same(&s.matter, &item.matter));
-            line(item, clips, &done, item.always && (case.over || ticked), reason, now_ms, allowed)
-        })
+        .zip(&lacks)
+        .map(|(m, (item, lacks))| line(m, lacks, newest_of(&stands, item), now_ms, allowed.within_ms))
         .collect();
     let beside = shown
         .iter()

@@ -68,8 +68,8 @@ impl DisposalState {
 pub enum Reason {
     /// No case has it.
     Unlinked {
-        /// When it was sealed, milliseconds since the Unix epoch.
-        sealed_ms: i64,
+        /// Since when: it was sealed, or taken from its last case, milliseconds since the Unix epoch.
+        since_ms: i64,
     },
     /// Every case that has it was filed; the longest of their terms.
     Filed {
@@ -160,7 +160,7 @@ impl From<Stay> for Why {
 }
 
 /// Whether a clip may be disposed of at `now_ms`, and since when its retention is over. `unlinked_ms`: a clip without a
-/// case is kept for so long after it was sealed.
+/// case is kept for so long after it was sealed, or taken from its last case.
 pub fn decide(facts: &DisposeFacts, unlinked_ms: i64, now_ms: i64) -> Result<i64, Stay> {
     let clip = &facts.clip;
     if facts.disposed {
@@ -188,7 +188,7 @@ pub fn decide(facts: &DisposeFacts, unlinked_ms: i64, now_ms: i64) -> Result<i64
         Reason::CaseOpen => return Err(Stay::CaseOpen),
         Reason::Filed { until_ms: None } => return Err(Stay::Forever),
         Reason::Filed { until_ms: Some(until) } => until,
-        Reason::Unlinked { sealed_ms } => sealed_ms.saturating_add(unlinked_ms),
+        Reason::Unlinked { since_ms } => since_ms.saturating_add(unlinked_ms),
     };
     if over_ms > now_ms { Err(Stay::NotBefore(over_ms)) } else { Ok(over_ms) }
 }
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn decisions_as_a_table() {
-        let loose = Reason::Unlinked { sealed_ms: 100 };
+        let loose = Reason::Unlinked { since_ms: 100 };
         let good = facts(Delivery::Proven, loose);
         let with = |change: &dyn Fn(&mut DisposeFacts)| {
             let mut other = good.clone();
@@ -260,7 +260,7 @@ mod tests {
             (facts(Delivery::Proven, filed(None)), Err(Stay::Forever)),
             (facts(Delivery::Proven, filed(Some(200))), Ok(200)),
             (facts(Delivery::Proven, filed(Some(201))), Err(Stay::NotBefore(201))),
-            (facts(Delivery::Proven, Reason::Unlinked { sealed_ms: 151 }), Err(Stay::NotBefore(201))),
+            (facts(Delivery::Proven, Reason::Unlinked { since_ms: 151 }), Err(Stay::NotBefore(201))),
         ];
         for (facts, wanted) in table {
             assert_eq!(decide(&facts, 50, 200), wanted, "{facts:?}");
@@ -287,7 +287,7 @@ mod tests {
             local in prop_oneof![Just(Local::Sealed), Just(Local::Evicted), Just(Local::Damaged), Just(Local::Copying)],
             state in prop_oneof![3 => Just(Delivery::Proven), 1 => Just(Delivery::Suspect), 1 => Just(Delivery::Waiting)],
             reason in prop_oneof![
-                (0i64..100).prop_map(|sealed_ms| Reason::Unlinked { sealed_ms }),
+                (0i64..100).prop_map(|since_ms| Reason::Unlinked { since_ms }),
                 proptest::option::of(0i64..100).prop_map(|until_ms| Reason::Filed { until_ms }),
                 Just(Reason::CaseOpen),
             ],

@@ -212,6 +212,8 @@ kinds! {
     ExportEnded => "access.export_ended",
     /// A clip of an evidence package was isolated: what was under way of it ended, and nothing of it is given out.
     ExportCut => "access.export_cut",
+    /// What lies on the station of an evidence package is about to be removed, its time over.
+    ExportGone => "access.export_gone",
     /// Somebody signed in.
     SignedIn => "access.sign_in",
     /// Somebody could not sign in (reason in the body).
@@ -252,7 +254,8 @@ kinds! {
     CaseMarked => "case.marked",
     /// A roster was imported.
     RosterImported => "register.roster",
-    /// What rosters of a name had brought was taken away.
+    /// What rosters of a name had brought was taken away; with `import`, what the newest import of it had brought, and the
+    /// rows that it had replaced stand again.
     RosterRemoved => "register.roster_removed",
     /// A register was imported: officers, recorders, parties, cases ...
     RegisterImported => "register.imported",
@@ -262,7 +265,7 @@ kinds! {
     SuggestionRefused => "clip.suggestion_refused",
     /// A person took a refusal back.
     SuggestionReopened => "clip.suggestion_reopened",
-    /// Two cases turned out to be one.
+    /// Two cases turned out to be one; with `step` `undone`, they are two again, since the import that said so was undone.
     CasesJoined => "case.joined",
     /// A case was closed (结案).
     CaseClosed => "case.closed",
@@ -326,6 +329,8 @@ kinds! {
     KeyRotated => "log.key",
     /// Facts of clips are about to be written into a file for a front-end machine.
     ExchangeGiven => "access.exchange",
+    /// Facts of clips are about to be sent to another system (`[[webhook]]`).
+    RecordsTold => "access.webhook",
     /// Somebody said that they know of an alarm.
     AlarmAcknowledged => "station.alarm_acknowledged",
     /// How the signing key is kept changed.

@@ -25,6 +25,7 @@ pub struct Evidence {
     pub binding: Vec<(String, String)>,
     /// State of the binding file: `none`, `tampered`, `not_registered`, `bound`.
     pub binding_state: String,
-    /// When the recorder was docked, milliseconds since the Unix epoch.
+    /// When the recorder was docked, milliseconds since the Unix epoch; of what was put on it later in the same stay, when
+    /// that was first listed.
     pub docked_ms: i64,
 }

@@ -10,7 +10,7 @@ use jiff::Span;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::coverage::{Coverage, Item, Standing};
+use super::coverage::{CaseFacts, Coverage, Item, Standing};
 use super::ids::ClipId;
 use super::ports::MediaHealth;
 use super::register::name_key;
@@ -250,6 +250,8 @@ pub struct Found {
     pub clip: Option<ClipId>,
     /// The matter that it is about.
     pub matter: Option<String>,
+    /// When the occasion began that it is about, milliseconds since the Unix epoch, where that is known.
+    pub at_ms: Option<i64>,
     /// Which facts it lacks; why, where somebody said.
     pub detail: String,
 }
@@ -324,15 +326,16 @@ impl Report {
 /// Checks a case against the catalogue as it stands when the case is over. `kind_unknown`: which items apply is not known.
 pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, kind_unknown: bool) -> Report {
     let mut report = Report { clips: clips.len(), begun_ms: comparing.begun_ms, ..Report::default() };
-    let of_case = |what: What| Found { what, clip: None, matter: None, detail: String::new() };
+    let of_case = |what: What| Found { what, clip: None, matter: None, at_ms: None, detail: String::new() };
     if clips.is_empty() {
         report.gaps.push(of_case(What::NoClips));
     } else if comparing.begun_ms.is_none() {
         report.gaps.push(of_case(What::NotCompared));
     }
     for c in clips {
-        let mut gap =
-            |what: What, detail: String| report.gaps.push(Found { what, clip: Some(c.clip), matter: None, detail });
+        let of_clip =
+            |what: What, detail: String| Found { what, clip: Some(c.clip), matter: None, at_ms: None, detail };
+        let mut gap = |what: What, detail: String| report.gaps.push(of_clip(what, detail));
         if c.isolated {
             // Nothing else of it is told.
             gap(What::Isolated, String::new());
@@ -362,12 +365,11 @@ pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, ki
         report.compared.extend(c.compared.clone().map(|compared| (c.clip, compared)));
         if c.is_recording {
             let reason = c.gap_reason.clone().filter(|r| !r.is_empty());
-            let at = |detail: String| Found { what: What::Unplayable, clip: Some(c.clip), matter: None, detail };
             match (c.health, reason) {
                 (None, _) => gap(What::NotProbed, String::new()),
                 (Some(MediaHealth::Whole | MediaHealth::NotMedia), _) => {}
-                (Some(_), Some(reason)) => report.remarks.push(at(reason)),
-                (Some(health), None) => report.gaps.push(at(health.as_str().to_owned())),
+                (Some(_), Some(reason)) => report.remarks.push(of_clip(What::Unplayable, reason)),
+                (Some(health), None) => gap(What::Unplayable, health.as_str().to_owned()),
             }
         }
     }
@@ -378,10 +380,31 @@ pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, ki
             Standing::NotYetDue if line.due_ms.is_some() => What::MayCome,
             _ => continue,
         };
-        let detail = line.reason.clone().unwrap_or_default();
-        let told = what != What::MayCome && !detail.is_empty();
-        let found = Found { what, clip: None, matter: Some(line.item.matter.clone()), detail };
-        if told { report.remarks.push(found) } else { report.gaps.push(found) }
+        let of_matter = |what: What, at_ms: Option<i64>, why: Option<&str>| Found {
+            what,
+            clip: None,
+            matter: Some(line.item.matter.clone()),
+            at_ms,
+            detail: why.unwrap_or_default().to_owned(),
+        };
+        if what == What::MayCome || line.occasions.is_empty() {
+            let found = of_matter(what, None, line.reason.as_deref());
+            let told = what != What::MayCome && !found.detail.is_empty();
+            if told {
+                report.remarks.push(found)
+            } else {
+                report.gaps.push(found)
+            }
+            continue;
+        }
+        // Each occasion has its reason, or is a gap: what is said of one excuses nothing of another.
+        for occasion in line.wanting() {
+            match &occasion.why {
+                Some(why) => report.remarks.push(of_matter(what, occasion.from_ms, Some(&why.reason))),
+                None if occasion.open => report.gaps.push(of_matter(What::MayCome, occasion.from_ms, None)),
+                None => report.gaps.push(of_matter(what, occasion.from_ms, None)),
+            }
+        }
     }
     // Where nothing is asked for, nothing is missing either; that is no proof that it is complete.
     let unknown = match () {
@@ -389,7 +412,13 @@ pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, ki
         () if coverage.lines.is_empty() => Some(What::NoCatalogue),
         () => None,
     };
-    report.gaps.extend(unknown.map(|what| Found { what, clip: None, matter: None, detail: String::new() }));
+    report.gaps.extend(unknown.map(|what| Found {
+        what,
+        clip: None,
+        matter: None,
+        at_ms: None,
+        detail: String::new(),
+    }));
     report
 }
 
@@ -483,27 +512,30 @@ pub struct Keep {
     pub basis: String,
 }
 
-/// The catalogue's word about a clip, or the case file's. Of several items of one matter the longest counts, and a term that
-/// cannot be read keeps as long as the case file: a mistake in a sheet must not shorten anything.
+/// The catalogue's word about a clip of a case, or the case file's. Of several items of one matter the longest counts, and a
+/// term that cannot be read keeps as long as the case file: a mistake in a sheet must not shorten anything. An item is about
+/// the cases that coverage holds against it; where nobody said of which kind or matter of enforcement a case is, each counts.
 pub fn keep(
     items: &[Item],
-    kind: Option<&str>,
+    case: &CaseFacts,
     shown: &Shown,
     file: (&str, Term),
     filed: UtcMs,
     zone: &TimeZone,
 ) -> Keep {
     let same = |a: &str, b: &str| name_key(a) == name_key(b);
-    let about = |item: &&Item| match (&item.kind, kind) {
+    let of_kind = |item: &&Item| match (&item.kind, &case.kind) {
         (Some(of), Some(kind)) => same(of, kind),
         _ => true,
     };
+    let placed = case.is_placed(items.iter().filter(of_kind));
+    let of_subject = |item: &&Item| item.subject.as_deref().is_none_or(|of| !placed || case.is_of(of));
     let of_matter = |item: &&Item| match (&shown.matter, &shown.stage) {
         (Some(matter), _) => same(matter, &item.matter),
         (None, Some(stage)) => item.stage.as_deref().is_some_and(|s| same(s, stage)),
         (None, None) => false,
     };
-    let said = items.iter().filter(about).filter(of_matter).filter_map(|item| {
+    let said = items.iter().filter(of_kind).filter(of_subject).filter(of_matter).filter_map(|item| {
         let text = item.content[3].as_deref()?;
         let term = Term::parse(text).unwrap_or(Term::AsFile);
         Some((term.until(filed, file.1, zone), format!("{}：{text}", item.matter)))

@@ -71,6 +71,11 @@ pub fn checkpoint_prefix(station: &StationId) -> String {
     format!("v1/{station}/log/checkpoint/")
 }
 
+/// The prefix under which those of one epoch stand.
+pub fn checkpoints_of(station: &StationId, epoch: u32) -> String {
+    format!("{}{epoch:04}/", checkpoint_prefix(station))
+}
+
 /// Epoch and size of a checkpoint's key; `None` for anything that is not one of this station.
 pub fn parse_checkpoint(station: &StationId, key: &str) -> Option<(u32, u64)> {
     let (epoch, size) = key.strip_prefix(&checkpoint_prefix(station))?.split_once('/')?;
@@ -262,6 +267,7 @@ mod tests {
             (record(&s, c, 3), "v1/zhao-01/clips/019aa2c4-7f00-7abc-8def-0123456789ab/record/000003.json".to_owned()),
             (catalogue(&s, 42), "v1/zhao-01/catalogue/000000000042".to_owned()),
             (checkpoint(&s, 1, 1000), "v1/zhao-01/log/checkpoint/0001/000000001000".to_owned()),
+            (checkpoints_of(&s, 1), "v1/zhao-01/log/checkpoint/0001/".to_owned()),
             (tiles_prefix(&s, 1), "v1/zhao-01/log/tiles/0001/".to_owned()),
             (
                 timestamp(&s, 1, 1000, 1_781_834_604_321),

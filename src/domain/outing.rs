@@ -24,7 +24,7 @@ pub const NEAR_M: f64 = 300.0;
 /// A recorder's clock that is off by more than this is doubtful.
 pub const CLOCK_MS: i64 = 5 * 60_000;
 /// What the rules find odd about a clip whose clock was wrong (codes of `casework::annotate::Oddity`).
-pub const DOUBTFUL: [&str; 3] = ["clock_unset", "after_dock", "clock_jumped"];
+pub const DOUBTFUL: [&str; 5] = ["clock_unset", "after_dock", "later_than_dock", "clock_off", "clock_jumped"];
 
 /// What is known about where and with whom a clip was captured.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +58,43 @@ pub enum Together {
     No,
     /// They may be: nothing about the clips says so, and nothing speaks against it.
     Unsaid,
+}
+
+/// Where and at whose a clip was captured, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Whereabouts {
+    /// Where, in words.
+    pub place: Option<String>,
+    /// Where, WGS84.
+    pub position: Option<Degrees>,
+    /// The party, for matching.
+    pub party: Option<String>,
+}
+
+impl Whereabouts {
+    /// Whether anything is known of where.
+    pub fn is_placed(&self) -> bool {
+        self.place.is_some() || self.position.is_some()
+    }
+
+    /// Whether what is known of both places one elsewhere: by their positions, or, where one has none, in words.
+    pub fn is_elsewhere(&self, other: &Self) -> bool {
+        match (self.position.zip(other.position), self.place.as_ref().zip(other.place.as_ref())) {
+            (Some((a, b)), _) => distance_m(a, b) > NEAR_M,
+            (None, Some((a, b))) => !same_place(a, b),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether the parties of both are known, and differ.
+    pub fn is_of_another_party(&self, other: &Self) -> bool {
+        self.party.as_ref().zip(other.party.as_ref()).is_some_and(|(a, b)| a != b)
+    }
+
+    /// Whether one of both speaks against them being of one scene.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        self.is_elsewhere(other) || self.is_of_another_party(other)
+    }
 }
 
 impl Scene {

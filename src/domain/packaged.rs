@@ -28,8 +28,10 @@ impl EventKind {
     /// How a package treats it.
     pub fn packaged(self) -> Packaged {
         match self {
-            // What the records say, and the links by which the clips are here.
-            Self::Annotated
+            // What the records say, and the links by which the clips are here. Under which path a recorder had a file is in
+            // the record anyway.
+            Self::ClipSeen
+            | Self::Annotated
             | Self::Linked
             | Self::Unlinked
             | Self::DocumentFiled
@@ -67,6 +69,7 @@ impl EventKind {
             | Self::ExportTaken
             | Self::ExportEnded
             | Self::ExportCut
+            | Self::ExportGone
             // Who looked, and what for: people's own business, and the supervision's.
             | Self::ViewBegun
             | Self::ViewEnded
@@ -93,8 +96,7 @@ impl EventKind {
             | Self::DisposalIntended
             | Self::Disposed
             | Self::CopyDisposed
-            // Custody of the bytes: all that matters of it stands in clear. Names of folders and the words of servers do not.
-            | Self::ClipSeen
+            // Custody of the bytes: all that matters of it stands in clear. The words of servers do not.
             | Self::CopyAbandoned
             | Self::Duplicate
             | Self::SeenAgain
@@ -164,11 +166,20 @@ impl EventKind {
             | Self::Restored
             | Self::Superseded
             | Self::ExchangeGiven
+            | Self::RecordsTold
             | Self::AlarmAcknowledged
             | Self::WitnessRefused
             | Self::WatchRefused
             | Self::WatchEpoch => Packaged::Elsewhere,
         }
+    }
+}
+
+impl EventKind {
+    /// Whether a package opens a value of an event whose values it opens. Why a rule took its own link back may name the case
+    /// that desk or roster say instead, which is another one's business; `by_rule` where no person did it.
+    pub fn opens_value(self, field: &str, by_rule: bool) -> bool {
+        !(self == Self::Unlinked && by_rule && field == "reason")
     }
 }
 
@@ -209,6 +220,7 @@ mod tests {
         assert_eq!(
             of(Packaged::Clip),
             [
+                "clip.seen",
                 "document.filed",
                 "clip.annotated",
                 "clip.linked",
@@ -258,6 +270,18 @@ mod tests {
                     "{word}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn why_a_rule_took_its_link_back_is_not_opened() {
+        for (kind, field, by_rule, opened) in [
+            (EventKind::Unlinked, "reason", true, false),
+            (EventKind::Unlinked, "reason", false, true),
+            (EventKind::Unlinked, "number", true, true),
+            (EventKind::Linked, "reason", true, true),
+        ] {
+            assert_eq!(kind.opens_value(field, by_rule), opened, "{} {field} {by_rule}", kind.as_str());
         }
     }
 

@@ -19,6 +19,11 @@ impl ClockHow {
             Self::NewestFile => "newest_file",
         }
     }
+
+    /// From the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Device, Self::NewestFile].into_iter().find(|how| how.as_str() == word)
+    }
 }
 
 /// The recorder's clock minus the station's.
@@ -28,6 +33,15 @@ pub struct ClockEstimate {
     pub offset_ms: i64,
     /// How it was found; by the newest file it is a lower bound.
     pub how: ClockHow,
+}
+
+/// What is known of a recorder's clock where a clip came in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DockClock {
+    /// How far it was off, where that could be estimated.
+    pub estimate: Option<ClockEstimate>,
+    /// When, by the station, the recorder last left a bay with everything on it copied: what came in later was captured later.
+    pub since_ms: Option<i64>,
 }
 
 /// FAT keeps times in steps of two seconds, and a file is finished a little after its last frame.

@@ -508,6 +508,19 @@ impl Within {
         }
     }
 
+    /// Whether they are about every clip of the station, up to some label: only then is what has no clip within them.
+    pub fn reach_all(&self) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Of { stretches, .. } => stretches.iter().any(|(over, _)| *over == Over::All),
+        }
+    }
+
+    /// Whether nothing at all is within them.
+    pub fn are_empty(&self) -> bool {
+        matches!(self, Self::Of { stretches, .. } if stretches.is_empty())
+    }
+
     /// What `roles` give for lists.
     pub fn of(account: i64, roles: &Roles, action: Action) -> Self {
         Self::Of { account, stretches: roles.rights(action).map(|r| (r.over, r.up_to)).collect() }

@@ -24,7 +24,7 @@ impl Sensitivity {
     pub const ALL: [Self; 6] =
         [Self::None, Self::WorkSecret, Self::TradeSecret, Self::Privacy, Self::Minor, Self::SuspectedState];
 
-    /// The word in records and on the Chinese page.
+    /// The word in records; pages have it in the reader's language (`Words::sensitivity_label`).
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "无",

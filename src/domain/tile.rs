@@ -16,7 +16,7 @@ use super::merkle::Hash;
 /// Hashes in a full tile, and entries in a full bundle.
 pub const FULL: u64 = 256;
 /// Levels of the tree that one level of tiles spans.
-const HEIGHT: u8 = 8;
+pub const HEIGHT: u8 = 8;
 
 /// What an object of the tree holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

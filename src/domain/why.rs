@@ -66,6 +66,16 @@ impl Told for Thing {
     }
 }
 
+impl Told for Vec<Thing> {
+    fn told(&self, lang: Lang) -> Cow<'_, str> {
+        let joint = match lang {
+            Lang::Zh => "、",
+            Lang::En => ", ",
+        };
+        self.iter().map(|thing| thing.name(lang)).collect::<Vec<_>>().join(joint).into()
+    }
+}
+
 impl Told for Box<Why> {
     fn told(&self, lang: Lang) -> Cow<'_, str> {
         Why::told(self, lang).into()

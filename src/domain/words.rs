@@ -19,6 +19,7 @@ pub mod format;
 pub mod grounds;
 pub mod keep;
 pub mod keeping;
+pub mod labels;
 pub mod looks;
 pub mod names;
 pub mod network;
@@ -198,7 +199,7 @@ catalogue! {
     hold => "暂停销毁（复议/诉讼）", "On hold (review or lawsuit)";
     quarantine => "已隔离", "Quarantined";
     isolated => "疑似涉密，已阻断", "Suspected classified, isolated";
-    isolated_detail => "疑似涉密：已停止上传，任何人不能调阅或导出，等待负责人处理。解除须两人：evidock lift", "Suspected classified: uploads have stopped, and nobody can view or export it until a responsible person has decided. Lifting takes two people: evidock lift";
+    isolated_detail => "疑似涉密：已停止上传，任何人不能调阅或导出，等待负责人处理。解除须两人在“保管”页办理：一人申请，另一人确认（部门负责人或档案员）", "Suspected classified: uploads have stopped, and nobody can view or export it until a responsible person has decided. Lifting takes two people, on the page Keeping: one asks, another one confirms (head of department or archivist)";
     isolated_stands_there => "此处已有内容，未作删除；请负责人决定如何处理", "Something of it stands here already, and nothing was deleted; a responsible person decides";
 
     // How a destination proves
@@ -430,7 +431,7 @@ catalogue! {
     cov_not_yet_due => "尚未进行", "Not yet due";
     coverage_print => "打印与导出", "Print and export";
     reason_title => "未记录原因", "Why something is not recorded";
-    reason_hint => "说明会留存、写入日志，可撤回但不会删除；须全过程记录的事项即使说明原因仍属缺少记录。", "It is kept and logged; it can be taken back and is never erased. What must be recorded whole stays missing, with its reason.";
+    reason_hint => "同一事项多次进行的，每次分别说明。说明会留存、写入日志，可撤回但不会删除；须全过程记录的事项即使说明原因仍属缺少记录。", "Each occasion of a matter needs its own. It is kept and logged; it can be taken back and is never erased. What must be recorded whole stays missing, with its reason.";
     reason_say => "说明原因", "Give the reason";
     reason_withdraw => "撤回", "Take back";
     reason_withdrawn => "已撤回", "Taken back";
@@ -516,6 +517,8 @@ catalogue! {
     odd_whose_unknown => "采集时间不明，记录仪又由多人领用，未按它自带的人员信息认定", "whom it names was not followed: when it was captured is not known, and the recorder goes from hand to hand";
     odd_no_stay => "采集时没有唯一相符的领用或排班记录，未按记录仪自带的人员信息认定，请确认采集人", "whom it names was not followed: neither desk nor roster says who had the recorder then; say who recorded";
     odd_after_dock => "晚于接入时间一天以上，记录仪时钟不准", "more than a day after the dock: the recorder's clock is wrong";
+    odd_later_than_dock => "晚于接入时间，记录仪时钟偏快，不能据此认定由谁领用", "later than the dock: the recorder's clock is ahead, and its time does not say who had it";
+    odd_clock_off => "记录仪时钟不准，这段时间内记录仪又换了领用人或班次，不能据此认定由谁领用", "its clock was off, and by how much decides who had the recorder: neither desk nor roster was followed";
     odd_local_in_container => "文件里写的是本地时间而不是 UTC，已按本地时间读取", "the container holds local time, not UTC; read as local";
     odd_clock_jumped => "与文件名时间相差超过录制时长，录制期间时钟被改动，或文件后来被写过", "further from the name's time than the recording is long: the clock was changed meanwhile, or the file written to later";
     resumed_sampled => "分两次读取，接续前抽样比对一致", "Read in two docks; samples were compared before it went on";
@@ -608,34 +611,34 @@ catalogue! {
 
     // Refusals
     err_not_found => "没有这个页面", "There is no such page";
-    err_not_found_detail => "地址可能输入有误。", "The address may be mistyped.";
+    err_not_found_detail => "地址可能输入有误；请从页面上方的导航重新打开。", "The address may be mistyped; open it again from the navigation at the top.";
     err_missing => "没有找到", "Not found";
     err_clip_not_found => "没有这份音像资料", "There is no such clip";
-    err_clip_not_found_detail => "核对资料编号；其他采集站的资料请用 evidock find 在云端查找。", "Check the record id; clips of other stations are found in the cloud with evidock find.";
+    err_clip_not_found_detail => "请核对资料编号，或在“音像资料”页检索；其他采集站的资料用该页的“在其他采集站查找”，没有这个按钮时请档案员查找。", "Check the record id, or search on the page Clips; clips of other stations are found there with Look on other stations. Where that is not offered, ask the archivist.";
     err_case_not_found => "没有找到这个案件", "There is no such case";
     err_method => "这个地址不接受这种请求", "This address does not take that kind of request";
-    err_method_detail => "从页面上的按钮操作，或查看 /api/v1/openapi.json。", "Use the buttons on the page, or read /api/v1/openapi.json.";
+    err_method_detail => "请从页面上的按钮操作，或查看 /api/v1/openapi.json。", "Use the buttons on the page, or read /api/v1/openapi.json.";
     err_host => "这个地址不能访问采集站", "The station does not answer to this address";
-    err_host_detail => "用本机地址（127.0.0.1、localhost）或配置文件 [web] names 中的名称访问。", "It answers to 127.0.0.1, localhost, and the names of [web] names in the configuration.";
+    err_host_detail => "请用本机地址（127.0.0.1、localhost）或配置文件 [web] names 中的名称访问；要增加名称请找系统管理员。", "It answers to 127.0.0.1, localhost, and the names of [web] names in the configuration; ask the system administrator to add one.";
     err_origin => "请求来自别的网站，未执行", "The request came from another site and was not carried out";
-    err_origin_detail => "从本站页面上重新操作一次。", "Do it again from the station's own page.";
+    err_origin_detail => "请从本站页面上重新操作一次。", "Do it again from the station's own page.";
     err_invalid => "内容有误，未保存", "Not saved: something is wrong with it";
-    err_invalid_detail => "按提示改正后再提交一次。", "Correct it as the message says and send it again.";
+    err_invalid_detail => "请按提示改正后再提交一次。", "Correct it as the message says and send it again.";
     err_conflict => "与现有内容冲突，未保存", "Not saved: it conflicts with what is there";
     err_too_large => "内容过大，未处理", "Too large, not taken";
-    err_too_large_detail => "拆分后分次提交。", "Split it and send it in parts.";
+    err_too_large_detail => "请拆分后分次提交。", "Split it and send it in parts.";
     err_unavailable => "暂时无法完成", "Not possible right now";
-    err_unavailable_detail => "采集和上传不受影响。稍后再试；若持续出现，运行 evidock doctor。", "Copying and sending go on. Try again in a moment; if it stays, run evidock doctor.";
+    err_unavailable_detail => "采集和上传不受影响。请稍后再试；若持续出现，请系统管理员在“管理”中自检，或运行 evidock doctor。", "Copying and sending go on. Try again in a moment; if it stays, ask the system administrator: the self-check under Admin, or evidock doctor, says why.";
     err_range => "请求的范围超出文件", "The requested range lies outside the file";
     err_no_preview => "这里没有可预览的内容", "There is nothing to preview here";
-    err_no_preview_detail => "这份文件无法解码，或者已经到了结尾；请用专用播放器查看原始文件。", "This file cannot be decoded, or it has ended before this place; view the original in a player of its maker.";
+    err_no_preview_detail => "这份文件无法解码，或者已经到了结尾；请用专用播放器查看原始文件，不能下载时请档案员协助。", "This file cannot be decoded, or it has ended before this place; view the original in a player of its maker. Whoever may not save it asks the archivist.";
     err_isolated => "疑似涉密，已阻断调阅", "Suspected classified: nobody can view it";
-    err_isolated_detail => "请联系负责人；解除须两人在本站用 evidock lift 操作。", "Ask whoever is responsible; two people lift it on this station with evidock lift.";
+    err_isolated_detail => "请联系部门负责人或档案员。解除须两人在这份资料的页面或“保管”页办理：一人申请，另一人确认。", "Ask the head of department or the archivist. Lifting it takes two people, on the page of the clip or on Keeping: one asks, another one confirms.";
     err_no_copy => "没有取到完好的副本", "No good copy could be had";
-    err_no_copy_detail => "每一份副本都与入库时不一致或读不到；请运行 evidock verify --remote 逐份核对。", "Every copy differs from what was sealed or cannot be read; evidock verify --remote compares each.";
-    err_no_copy_now_detail => "存放它的地方暂时连不上，稍后再试。", "Where it stands cannot be reached now; try again in a moment.";
+    err_no_copy_detail => "每一份副本都与入库时不一致或读不到；请在这份资料的页面点“立即校验”并勾选读回比对，再告知系统管理员。", "Every copy differs from what was sealed or cannot be read; use Verify now on the page of the clip, with the copies at the destinations, and tell the system administrator.";
+    err_no_copy_now_detail => "存放它的地方暂时连不上，请稍后再试；若持续出现，请系统管理员检查上传目标。", "Where it stands cannot be reached now. Try again in a moment; if it stays, ask the system administrator to look at the destination.";
     err_failed => "出了问题", "Something went wrong";
-    err_failed_detail => "采集和上传不受影响。再试一次；若持续出现，请查看系统日志（journalctl -u evidock）。", "Copying and sending go on. Try again; if it stays, read the log (journalctl -u evidock).";
+    err_failed_detail => "采集和上传不受影响。请再试一次；若持续出现，请系统管理员在“管理”中自检，或查看系统日志（journalctl -u evidock）。", "Copying and sending go on. Try again; if it stays, ask the system administrator: the self-check under Admin and the log (journalctl -u evidock) say why.";
     err_back => "回到采集站", "Back to the station";
 
     // An evidence package
@@ -643,6 +646,7 @@ catalogue! {
     export_new => "申请导出", "Ask for a package";
     export_explained => "谁、为何、依据什么导出，先写入日志，再写第一个字节。", "Who asks, why and on what basis is logged before the first byte is written.";
     export_second_explained => "提交后须由另一人确认。", "Another person must confirm it.";
+    export_confirmed_by => "请另一名档案员登录后在本页确认。", "Ask another archivist to sign in and confirm it on this page.";
     export_target => "去向", "Goes to";
     export_to_browser => "由浏览器下载（zip）", "This browser, as a zip";
     export_to_station => "采集站上的文件夹", "A folder on the station";
@@ -878,15 +882,15 @@ catalogue! {
     a_read_log => "审计日志", "The log";
     a_manage_accounts => "账号和权限", "Accounts and rights";
     err_sign_in => "请先登录", "Sign in first";
-    err_sign_in_detail => "程序请使用令牌：Authorization: Bearer（evidock token add）。", "Programs send a token: Authorization: Bearer (evidock token add).";
+    err_sign_in_detail => "没有账号时请安全管理员建立。程序请使用令牌：Authorization: Bearer（evidock token add）。", "Whoever has no account asks the security administrator. Programs send a token: Authorization: Bearer (evidock token add).";
     err_no_accounts => "还没有账号，不能从网络访问", "There is no account yet, so nothing is served to the network";
-    err_no_accounts_detail => "在采集站上运行 evidock user first 建立第一个账号。", "Run evidock user first on the station; it makes the first account.";
+    err_no_accounts_detail => "请系统管理员在采集站上运行 evidock user first 建立第一个账号。", "Ask the system administrator to run evidock user first on the station; it makes the first account.";
     err_forbidden => "没有权限", "You have no right to this";
-    err_no_right => "您的角色没有这项权限；需要时请安全管理员调整。", "None of your roles has this right; the security administrator gives out roles.";
-    err_not_theirs => "这份资料不在您的范围内：执法人员看本人采集的，部门负责人看本部门的，法制审核员看送审案件的。", "This clip is not within your bounds: officers see their own, heads of department those of their unit, legal reviewers those of cases sent to them.";
-    err_too_sensitive => "这份资料的敏感标记超出您的角色可查看的范围。", "This clip carries a label that your role does not open.";
+    err_no_right => "您的角色没有这项权限；需要时请安全管理员调整。", "None of your roles has this right; where you need it, ask the security administrator, who gives out roles.";
+    err_not_theirs => "这不在您的范围内：执法人员看本人采集的，部门负责人看本部门的，法制审核员看送审案件的。需要时请本部门负责人或档案员协助；属于您却打不开的，请安全管理员核对账号的部门和采集人。", "This is not within your bounds: officers see their own, heads of department those of their unit, legal reviewers those of cases sent to them. Ask your head of department or the archivist for what you need; where it is yours, ask the security administrator to check unit and officer of your account.";
+    err_too_sensitive => "敏感标记超出您的角色可办理的范围。请档案员办理；确需本人办理的，请安全管理员调整角色。", "It carries a label that your role does not open. Ask the archivist to do it; where it must be you, the security administrator gives out roles.";
     err_form_token => "页面已过期，未执行", "This page is out of date; nothing was done";
-    err_form_token_detail => "刷新页面后再操作一次。", "Load the page again and repeat what you did.";
+    err_form_token_detail => "请刷新页面后再操作一次。", "Load the page again and repeat what you did.";
     err_too_many => "操作太频繁", "Too often";
     err_too_slow => "发送太慢，未处理完", "The request took too long to arrive";
 

@@ -99,6 +99,8 @@ struct Seen {
     told: BTreeSet<SourcePath>,
     /// Since when no file was listed (milliseconds of the monotonic clock), and in how many looks.
     empty: Option<(i64, u32)>,
+    /// When each path was first listed, by the station's clock: a folder may go on being filled for days.
+    came: BTreeMap<SourcePath, i64>,
 }
 
 impl Seen {
@@ -110,6 +112,7 @@ impl Seen {
             sidecars: None,
             told: BTreeSet::new(),
             empty: None,
+            came: BTreeMap::new(),
         }
     }
 
@@ -204,7 +207,11 @@ impl Intake {
         }
         let (Some(session), seen) = (&stay.session, &mut stay.seen) else { return Ok(false) };
         session.profile.localise(&mut listing);
-        let Seen { done, troubles, sidecars, told, .. } = seen;
+        let Seen { done, troubles, sidecars, told, came, .. } = seen;
+        let listed_ms = self.clock.now().0;
+        for entry in &listing.files {
+            came.entry(entry.path.clone()).or_insert(listed_ms);
+        }
         if sidecars.as_ref().is_none_or(|(seen, _)| *seen != listing) {
             *sidecars = Some((listing.clone(), Sidecars::read(shelf, &listing, session.profile)?));
         }
@@ -216,8 +223,11 @@ impl Intake {
         }
         let mut unreadable: Vec<(SourcePath, String)> =
             listing.unreadable.iter().map(|p| (p.path.clone(), p.reason.clone())).collect();
-        let mut items: BTreeMap<Key, Item> =
-            listing.files.iter().map(|e| (key(e), self.item(session, e, sidecars))).collect();
+        let mut items: BTreeMap<Key, Item> = listing
+            .files
+            .iter()
+            .map(|e| (key(e), self.item(session, e, sidecars, came.get(&e.path).copied())))
+            .collect();
         let mut evidence = 0usize;
         let (mut bytes, mut bytes_done, mut open_files, mut reported) =
             (0u64, 0u64, Vec::new(), listing.unreadable.len());
@@ -483,7 +493,14 @@ impl Intake {
         Ok(Session { dock, empty, recorder, profile, binding, docked_ms: self.clock.now().0 })
     }
 
-    fn item(&self, session: &Session<'_>, entry: &ShelfEntry, sidecars: Option<&Sidecars>) -> Item {
+    /// `came_ms` is when the file was first listed.
+    fn item(
+        &self,
+        session: &Session<'_>,
+        entry: &ShelfEntry,
+        sidecars: Option<&Sidecars>,
+        came_ms: Option<i64>,
+    ) -> Item {
         let reading = session.profile.read(entry);
         let pairs = |facts: &[(Field, String, Origin)]| {
             facts.iter().map(|(f, v, _)| (f.as_str().to_owned(), v.clone())).collect()
@@ -515,7 +532,7 @@ impl Intake {
                 sidecar: pairs(said),
                 binding: pairs(&session.binding.facts()),
                 binding_state: session.binding.as_str().to_owned(),
-                docked_ms: session.docked_ms,
+                docked_ms: came_ms.map_or(session.docked_ms, |came| came.max(session.docked_ms)),
             },
         }
     }

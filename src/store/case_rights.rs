@@ -15,13 +15,16 @@ impl Reader<'_> {
     /// How a case stands to an account at `now_ms`: own or its unit's where some clip of it is, as far as cases are shown to
     /// them, or where the register names them as who handles it.
     pub fn case_standing(&self, case: i64, account: i64, now_ms: i64) -> Result<Subject> {
-        let clips = self.clips_of_case(case)?;
+        let large = self.is_large(case)?;
+        let clips = if large { Vec::new() } else { self.clips_of_case(case)? };
         let has = |over: Over| {
             let shown = RIGHTS.iter().filter(|r| r.action == Action::FindCase && r.over == over);
             let within = Within::Of { account, stretches: shown.map(|r| (r.over, r.up_to)).collect() };
-            Ok::<_, super::StoreError>(
-                !self.clips_within(&clips, &within, now_ms)?.is_empty() || self.handles(case, account, over)?,
-            )
+            let any = match large {
+                true => !self.newest_of_large(case, &within, now_ms, 1)?.is_empty(),
+                false => !self.clips_within(&clips, &within, now_ms)?.is_empty(),
+            };
+            Ok::<_, super::StoreError>(any || self.handles(case, account, over)?)
         };
         Ok(Subject {
             own: has(Over::Own)?,
@@ -29,6 +32,12 @@ impl Reader<'_> {
             sent: self.stands_sent(case, account, now_ms)?,
             sensitivity: Sensitivity::None,
         })
+    }
+
+    /// Whether a case has a page for somebody within these bounds: some clip of it is shown to them, or they may know what is
+    /// known of the case itself.
+    pub fn case_has_a_page(&self, case: i64, within: &Within, now_ms: i64) -> Result<bool> {
+        Ok(self.case_shows_some(case, within, now_ms)? || self.knows_case(case, within, now_ms)?)
     }
 
     /// Whether somebody within these bounds may know what is known of the case itself: its party and cause, its holds, its
@@ -46,7 +55,8 @@ impl Reader<'_> {
                 return Ok(true);
             }
         }
-        if self.case_entry(case)?.is_some() {
+        // Of so many clips some are beyond any bounds.
+        if self.case_entry(case)?.is_some() || self.is_large(case)? {
             return Ok(false);
         }
         let clips = self.clips_of_case(case)?;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Rows, params};
 
 use super::accounts::{bound, within_sql};
+use super::large::MOST_LINKS;
 use super::narrow::{narrow_sql, officers_sql};
+use super::registers::of_no_parted_join;
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
 use crate::domain::event::{Actor, Draft, EventKind};
@@ -121,6 +123,9 @@ pub struct CaseSummary {
     pub first_ms: Option<i64>,
     /// Latest capture.
     pub last_ms: Option<i64>,
+    /// There are more clips than `clips`, too many to be counted: what there was before a case (`store::large`). Nothing else
+    /// of it is counted then.
+    pub more: bool,
 }
 
 impl Tx<'_> {
@@ -357,14 +362,16 @@ impl Reader<'_> {
             .optional()?)
     }
 
-    /// Links of a clip that stand: cases before what there was before them, a person's before others.
+    /// Links of a clip that stand: a case that is filed first, since nobody's later word changes what the record of its
+    /// clips says (of several the one filed first); then cases before what there was before them, a person's before others.
     pub fn links(&self, clip: ClipId) -> Result<Vec<LinkRow>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT l.case_id, a.display, l.raw, l.case_key, f.kind, l.from_ms, l.to_ms, l.stage, l.matter, l.proves, l.origin, l.score, l.rev, l.rule_version
              FROM case_link l JOIN case_alias a ON a.case_key = l.case_key JOIN case_file f ON f.case_id = l.case_id
              WHERE l.clip_id = ?1 AND l.withdrawn = 0
                AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
-             ORDER BY f.kind = 'case' DESC, l.origin = 'person' DESC, l.link_id",
+             ORDER BY (SELECT g.filed_ms FROM filing g WHERE g.case_id = l.case_id AND g.reopened_ms IS NULL) NULLS LAST,
+               f.kind = 'case' DESC, l.origin = 'person' DESC, l.link_id",
         )?;
         let rows = statement.query_map([clip.to_string()], |r| {
             Ok(LinkRow {
@@ -406,13 +413,15 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Whether a person ever decided about this clip and this case, for or against.
+    /// Whether a person ever decided about this clip and this case, for or against; not by a join that was undone.
     pub fn person_decided(&self, clip: ClipId, key: &str) -> Result<bool> {
         Ok(self
             .conn
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM case_link l JOIN case_alias a ON a.case_id = l.case_id WHERE l.clip_id = ?1 AND a.case_key = ?2 AND l.origin = 'person')",
-            )?
+            .prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM case_link l JOIN case_alias a ON a.case_id = l.case_id WHERE l.clip_id = ?1 AND a.case_key = ?2 AND l.origin = 'person'
+                   AND {})",
+                of_no_parted_join("l")
+            ))?
             .query_row(params![clip.to_string(), key], |r| r.get(0))?)
     }
 
@@ -533,6 +542,22 @@ impl Reader<'_> {
     fn case_summary(&self, case_id: i64, kind: String) -> Result<CaseSummary> {
         let mut numbers = self.aliases(case_id)?.into_iter().map(|(_, display)| display);
         let display = numbers.next().unwrap_or_default();
+        if self.is_large(case_id)? {
+            let (first_ms, last_ms) = (None, None);
+            let (clips, aliases) = (MOST_LINKS, numbers.collect());
+            return Ok(CaseSummary {
+                case_id,
+                display,
+                aliases,
+                kind,
+                clips,
+                bytes: 0,
+                duration_ms: 0,
+                first_ms,
+                last_ms,
+                more: true,
+            });
+        }
         let (clips, bytes, duration_ms, first_ms, last_ms) = self
             .conn
             .prepare_cached(
@@ -552,6 +577,7 @@ impl Reader<'_> {
             duration_ms,
             first_ms,
             last_ms,
+            more: false,
         })
     }
 
@@ -566,16 +592,17 @@ impl Reader<'_> {
     /// Clips linked to what a case of the register was called before it was opened, and neither linked to that case nor
     /// decided about; oldest first, after `after`.
     pub fn of_earlier(&self, after: Option<ClipId>, limit: u32) -> Result<Vec<ClipId>> {
-        self.clip_ids(
+        let sql = format!(
             "SELECT DISTINCT l.clip_id FROM case_earlier e JOIN case_alias a ON a.case_key = e.case_key JOIN case_link l ON l.case_id = a.case_id
              WHERE l.withdrawn = 0 AND l.clip_id > ?1
                AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
-               AND NOT EXISTS (SELECT 1 FROM case_link o WHERE o.clip_id = l.clip_id AND o.case_id = e.case_id)
+               AND NOT EXISTS (SELECT 1 FROM case_link o WHERE o.clip_id = l.clip_id AND o.case_id = e.case_id AND {})
                AND NOT EXISTS (SELECT 1 FROM suggestion s JOIN case_alias b ON b.case_key = s.case_key
                  WHERE s.clip_id = l.clip_id AND b.case_id = e.case_id AND s.state IN ('open', 'refused'))
              ORDER BY l.clip_id LIMIT ?2",
-            params![after.map(|c| c.to_string()).unwrap_or_default(), limit],
-        )
+            of_no_parted_join("o")
+        );
+        self.clip_ids(&sql, params![after.map(|c| c.to_string()).unwrap_or_default(), limit])
     }
 
     /// Clips that are linked to a reference from before a case, and to no case; oldest first, after `after`: what a case

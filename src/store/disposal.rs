@@ -29,7 +29,15 @@ pub struct DueRow {
     pub sealed_ms: i64,
     /// Numbers of its cases.
     pub cases: Vec<String>,
+    /// Its place in the list.
+    pub place: DuePlace,
 }
+
+/// A place in the list of what is due: since when it was over as the list has it, and the clip.
+pub type DuePlace = (i64, ClipId);
+
+/// Rows that are looked at together.
+const LOOKED: usize = 200;
 
 /// Of a row of `case_file f`: it is a case, by its number, by the register or because its filing began. What there is
 /// before a case (日常检查, an inspection task) is never filed, and alone gives no reason to keep a clip for longer.
@@ -114,6 +122,18 @@ fn row(r: &Row<'_>) -> rusqlite::Result<DisposalRow> {
     })
 }
 
+/// The query of a walk along what may be due, by `loose` or `keep`.
+fn due_sql(by: &str) -> String {
+    format!(
+        "SELECT r.{by}_ms, r.clip_id FROM clip_report r INDEXED BY clip_report_{by} CROSS JOIN clip c ON c.clip_id = r.clip_id
+         WHERE r.{by}_ms IS NOT NULL AND r.proven_ms IS NOT NULL AND r.isolated_ms IS NULL AND (r.{by}_ms, r.clip_id) > (?1, ?2) AND r.{by}_ms <= ?3
+           AND c.local IN ('sealed', 'evicted') AND c.state IN ('proven', 'released') AND c.disposed_ms IS NULL AND c.quarantine IS NULL
+           AND NOT EXISTS (SELECT 1 FROM disposal_item d WHERE d.clip_id = c.clip_id AND d.state IN ('asked', 'going', 'gone'))
+           AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL)
+         ORDER BY r.{by}_ms, r.clip_id LIMIT {LOOKED}"
+    )
+}
+
 /// A clip of a list, by the list's number.
 pub type Listed = (i64, ClipId);
 
@@ -123,7 +143,12 @@ impl Reader<'_> {
         let cases = self.cases_that_keep(clip)?;
         if cases.is_empty() {
             let sealed_ms = self.clip(clip)?.sealed_ms.unwrap_or(i64::MAX);
-            return Ok(Reason::Unlinked { sealed_ms });
+            // Whoever takes a clip from its case by mistake has as long to notice as with one that never had any.
+            let sql = format!(
+                "SELECT max(l.at_ms) FROM case_link l JOIN case_file f ON f.case_id = l.case_id WHERE l.clip_id = ?1 AND l.withdrawn = 1 AND {IS_A_CASE}"
+            );
+            let taken: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([clip.to_string()], |r| r.get(0))?;
+            return Ok(Reason::Unlinked { since_ms: sealed_ms.max(taken.unwrap_or(i64::MIN)) });
         }
         let mut longest: Option<i64> = None;
         let mut forever = false;
@@ -167,35 +192,27 @@ impl Reader<'_> {
         })
     }
 
-    /// Clips whose retention is over at `now_ms` and that stand on no list, the oldest first, after `after`.
+    /// Clips whose retention is over at `now_ms` and that stand on no list, after `after`: what was over first comes first.
     pub fn disposal_due(
         &self,
         unlinked_ms: i64,
         now_ms: i64,
-        after: Option<ClipId>,
+        after: Option<DuePlace>,
         limit: usize,
     ) -> Result<Vec<DueRow>> {
         let (mut due, mut from) = (Vec::new(), after);
-        // From what may be over (kept until a day that is past, or of no case), and not from years of clips whose case is
-        // not filed.
-        let sql = format!(
-            "SELECT c.clip_id FROM (SELECT clip_id FROM filing_clip WHERE keep_until_ms <= ?2
-                 UNION SELECT clip_id FROM clip_report INDEXED BY clip_report_unlinked WHERE linked = 'no' AND sealed_ms <= ?3
-                 UNION SELECT b.clip_id FROM case_file n INDEXED BY case_before CROSS JOIN case_link b ON b.case_id = n.case_id WHERE n.kind <> 'case') k
-             CROSS JOIN clip c ON c.clip_id = k.clip_id WHERE c.clip_id > ?1 AND c.local IN ('sealed', 'evicted') AND c.state IN ('proven', 'released')
-               AND c.disposed_ms IS NULL AND c.isolated_ms IS NULL AND c.quarantine IS NULL AND c.role IN ('clip', 'other')
-               AND NOT EXISTS (SELECT 1 FROM disposal_item d WHERE d.clip_id = c.clip_id AND d.state IN ('asked', 'going', 'gone'))
-               AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL)
-               AND (EXISTS (SELECT 1 FROM filing_clip x WHERE x.clip_id = c.clip_id AND x.keep_until_ms <= ?2)
-                 OR (c.sealed_ms <= ?3 AND NOT EXISTS (SELECT 1 FROM case_link l JOIN case_file f ON f.case_id = l.case_id WHERE l.clip_id = c.clip_id AND l.withdrawn = 0
-                   AND l.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = l.clip_id AND y.case_id = l.case_id) AND {IS_A_CASE})))
-             ORDER BY c.clip_id LIMIT 200"
-        );
         loop {
-            let start = from.map(|c| c.to_string()).unwrap_or_default();
-            let clips = self.clip_ids(&sql, params![start, now_ms, now_ms.saturating_sub(unlinked_ms)])?;
-            let Some(last) = clips.last().copied() else { return Ok(due) };
-            for clip in clips {
+            // Two walks along what `clip_report` has of each clip: of no case since, and kept by its cases until.
+            let loose = self.walk_due("loose", unlinked_ms, now_ms, from)?;
+            let filed = self.walk_due("keep", 0, now_ms, from)?;
+            // Beyond the end of a walk that goes on, there may be more of it between what the other one gave.
+            let ends = [&loose, &filed].into_iter().filter(|walk| walk.len() == LOOKED).filter_map(|walk| walk.last());
+            let end = ends.min().copied();
+            let mut places = [loose, filed].concat();
+            places.sort_unstable();
+            places.retain(|place| end.is_none_or(|end| *place <= end));
+            for place in places {
+                let clip = place.1;
                 let Ok(over_ms) = decide(&self.dispose_facts(clip)?, unlinked_ms, now_ms) else { continue };
                 let row = self.clip(clip)?;
                 due.push(DueRow {
@@ -204,13 +221,31 @@ impl Reader<'_> {
                     size_bytes: row.size_bytes.unwrap_or(0),
                     sealed_ms: row.sealed_ms.unwrap_or(0),
                     cases: self.links(clip)?.into_iter().map(|l| l.display).collect(),
+                    place,
                 });
                 if due.len() >= limit {
                     return Ok(due);
                 }
             }
-            from = Some(last);
+            match end {
+                Some(end) => from = Some(end),
+                None => return Ok(due),
+            }
         }
+    }
+
+    /// Places of clips that may be due, in their order, by `loose_ms` or `keep_ms` of `clip_report`; at most [`LOOKED`]. What is
+    /// in the column is over `after_ms` later.
+    fn walk_due(&self, by: &str, after_ms: i64, now_ms: i64, from: Option<DuePlace>) -> Result<Vec<DuePlace>> {
+        let (begin_ms, clip) = from.map_or((i64::MIN, String::new()), |(over, clip)| (over, clip.to_string()));
+        let values = params![begin_ms.saturating_sub(after_ms), clip, now_ms.saturating_sub(after_ms)];
+        let mut statement = self.conn.prepare_cached(&due_sql(by))?;
+        let rows = statement.query_map(values, |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))?;
+        rows.map(|row| {
+            let (ms, clip) = row?;
+            Ok((ms.saturating_add(after_ms), clip.parse()?))
+        })
+        .collect()
     }
 
     /// One list.

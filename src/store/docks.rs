@@ -1,13 +1,13 @@
 //! Stays of recorders in bays: begin, progress, what could not be read, what the recorder's clock is worth, end; each
 //! change of custody with its event.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Change, Reader, Result, Tx};
 use crate::domain::event::{Draft, EventKind};
-use crate::domain::ids::{BayName, RecorderId};
+use crate::domain::ids::{BayName, ClipId, RecorderId};
 use crate::domain::recorder::SourcePath;
-use crate::domain::recorder_clock::ClockEstimate;
+use crate::domain::recorder_clock::{ClockEstimate, ClockHow, DockClock};
 
 /// A recorder that was docked.
 #[derive(Debug, Clone)]
@@ -215,6 +215,27 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// What was known of the recorder's clock at the dock where a clip was first seen.
+    pub fn clock_at_dock(&self, clip: ClipId) -> Result<DockClock> {
+        let found: Option<(i64, String, Option<i64>, Option<String>)> = self
+            .conn
+            .prepare_cached(
+                "SELECT d.dock_id, d.recorder_id, d.clock_offset_ms, d.clock_how FROM clip c JOIN dock d USING (dock_id) WHERE c.clip_id = ?1",
+            )?
+            .query_row([clip.to_string()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
+            .optional()?;
+        let Some((dock, recorder, Some(offset_ms), Some(how))) = found else { return Ok(DockClock::default()) };
+        let Some(how) = ClockHow::parse(&how) else { return Ok(DockClock::default()) };
+        let since_ms = self
+            .conn
+            .prepare_cached(
+                "SELECT closed_ms FROM dock WHERE recorder_id = ?1 AND dock_id < ?2 AND safe = 1 AND closed_ms IS NOT NULL ORDER BY dock_id DESC LIMIT 1",
+            )?
+            .query_row(params![recorder, dock], |r| r.get(0))
+            .optional()?;
+        Ok(DockClock { estimate: Some(ClockEstimate { offset_ms, how }), since_ms })
+    }
+
     /// What could not be read at a dock: path as text, reason.
     pub fn unreadable_at(&self, dock: i64) -> Result<Vec<(String, String)>> {
         let mut statement =
@@ -224,3 +245,6 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,7 +147,8 @@ impl Reader<'_> {
     /// The same by all of its documents, or `only` these of them.
     pub(super) fn written_among(&self, case: i64, only: Option<&BTreeSet<ClipId>>) -> Result<Vec<NoRecord>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT c.clip_id, l.matter, coalesce((SELECT f.value FROM fact f WHERE f.clip_id = c.clip_id AND f.field = 'title' ORDER BY f.fact_id DESC LIMIT 1), '')
+            "SELECT c.clip_id, l.matter, coalesce((SELECT f.value FROM fact f WHERE f.clip_id = c.clip_id AND f.field = 'title' ORDER BY f.fact_id DESC LIMIT 1), ''),
+               l.stage, d.filed_ms
              FROM case_link l JOIN clip c USING (clip_id) JOIN document d USING (clip_id)
              WHERE l.case_id = ?1 AND l.withdrawn = 0 AND l.matter IS NOT NULL AND d.kind IN ('record', 'service') AND c.local <> 'copying' AND c.isolated_ms IS NULL
                AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)
@@ -156,7 +157,8 @@ impl Reader<'_> {
         let rows = statement.query_map([case], |r| {
             let (clip, matter, title): (String, String, String) = (r.get(0)?, r.get(1)?, r.get(2)?);
             let reason = if title.is_empty() { matter.clone() } else { title };
-            Ok((clip, NoRecord { matter, written: true, reason, ..NoRecord::default() }))
+            let (stage, filed_ms) = (r.get(3)?, r.get(4)?);
+            Ok((clip, NoRecord { matter, stage, written: true, reason, filed_ms, ..NoRecord::default() }))
         })?;
         let mut written = Vec::new();
         for row in rows {

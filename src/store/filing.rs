@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::keep::{a_person, another_person};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{ClipState, Local, project};
-use crate::domain::coverage::Allowed;
+use crate::domain::coverage::{Allowed, CaseFacts};
 use crate::domain::event::{Actor, Draft};
 use crate::domain::filing::{ClipCheck, Compared, FilingState, Keep, Report, Shown, Term, check, keep};
 use crate::domain::ids::ClipId;
@@ -238,7 +238,8 @@ impl Reader<'_> {
         let (items, entry) = (self.catalogue_items()?, self.case_entry(case)?.map(|e| e.entry).unwrap_or_default());
         // What cannot be read keeps for ever.
         let file = (term, Term::parse(term).unwrap_or(Term::Forever));
-        let of = |shown: &Shown| keep(&items, entry.get("kind"), shown, file, UtcMs(filed_ms), zone);
+        let facts = CaseFacts::of(&entry);
+        let of = |shown: &Shown| keep(&items, &facts, shown, file, UtcMs(filed_ms), zone);
         Ok(self.shown(case)?.iter().map(|(clip, shown)| (*clip, of(shown))).collect())
     }
 
@@ -345,6 +346,7 @@ impl Tx<'_> {
                 "INSERT INTO filing_clip (filing_id, clip_id, keep_until_ms, basis) VALUES (?1, ?2, ?3, ?4)",
                 params![standing.filing, clip.to_string(), keep.until_ms, keep.basis],
             )?;
+            self.refigure(*clip)?;
             self.stale(*clip)?;
         }
         let event = event
@@ -401,6 +403,7 @@ impl Tx<'_> {
                 params![standing.filing, person, self.now_ms()],
             )?;
             for (clip, ..) in self.read().filed_clips(standing.filing)? {
+                self.refigure(clip)?;
                 self.stale(clip)?;
             }
             self.log(&event.fact("step", "reopened"))?;

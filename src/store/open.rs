@@ -39,6 +39,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0031.sql"),
     include_str!("migrations/0032.sql"),
     include_str!("migrations/0034.sql"),
+    include_str!("migrations/0035.sql"),
+    include_str!("migrations/0036.sql"),
 ];
 
 /// The schema version that this program writes.

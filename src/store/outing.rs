@@ -1,7 +1,8 @@
-//! Outings: which clips around one are of the same, of its own recorder and of partners who were there too, and which of
-//! them a decision about it covers.
+//! Outings: which clips around one are of the same, of its own recorder and of partners who were there too;
+//! `covered` says which of them a decision about it covers.
 //!
-//! Of its own recorder an outing goes on until a longer pause, or until another officer has it. A partner's clip belongs to it
+//! Of its own recorder an outing goes on until a longer pause, or until another officer has it; where the recorder is handed
+//! out, a clip of which nobody knows whose it is belongs to nobody's. A partner's clip belongs to it
 //! where it and one of these are together ([`domain::outing`](crate::domain::outing)); it leads to no further ones, so that
 //! nobody gets in by a chain of strangers.
 
@@ -18,6 +19,10 @@ use crate::domain::place::wgs84;
 use crate::domain::record::{Fact, Field, Origin, settle};
 use crate::domain::recorder::recorder_key;
 use crate::domain::register::{Entry, name_key};
+
+mod covered;
+
+pub use covered::OneYes;
 
 /// An outing lasts no longer.
 pub const OUTING_MS: i64 = 12 * 3_600_000;
@@ -121,8 +126,9 @@ fn named_by_others(others: &mut [(Neighbour, Option<String>, Scene)]) {
 
 impl Reader<'_> {
     /// Clips of a recorder whose capture began in `[from_ms, to_ms]`, in that order, this one left out: none of what is
-    /// isolated, and none that another officer captured, since the recorder changed hands between them. Where nobody knows
-    /// whose this one is and several had the recorder, only those of which nobody knows it either.
+    /// isolated, and none that another officer captured, since the recorder changed hands between them. Of a recorder that is
+    /// handed out none of which nobody knows whose it is, either; and where nobody knows it of this one, or several had the
+    /// recorder, only those of which nobody knows it.
     pub fn neighbours(
         &self,
         recorder: &str,
@@ -134,12 +140,22 @@ impl Reader<'_> {
             let sql = "SELECT count(DISTINCT officer) > 1 FROM clip_index WHERE recorder_id = ?1 AND captured_start_ms BETWEEN ?2 AND ?3";
             Ok(self.conn.prepare_cached(sql)?.query_row(params![recorder, from_ms, to_ms], |r| r.get(0))?)
         };
+        // Between two stays it was in a third pair of hands, for all that is known.
+        let handed_out = self.is_handed_out(recorder, to_ms)?;
         // No officer is called nothing.
-        let officer = if officer.is_none() && several()? { Some("") } else { officer };
-        let which = "i.recorder_id = ?1 AND i.captured_start_ms BETWEEN ?2 AND ?3 AND i.clip_id <> ?4 AND (?5 IS NULL OR i.officer IS NULL OR i.officer = ?5)
+        let officer = if officer.is_none() && (handed_out || several()?) { Some("") } else { officer };
+        let nobodys = !handed_out || officer.is_none_or(str::is_empty);
+        let which = "i.recorder_id = ?1 AND i.captured_start_ms BETWEEN ?2 AND ?3 AND i.clip_id <> ?4 AND (?5 IS NULL OR i.officer = ?5 OR (i.officer IS NULL AND ?6))
                ORDER BY i.captured_start_ms, i.clip_id LIMIT 200";
-        let found = self.listed(which, &[&recorder, &from_ms, &to_ms, &except.to_string(), &officer])?;
+        let found = self.listed(which, &[&recorder, &from_ms, &to_ms, &except.to_string(), &officer, &nobodys])?;
         Ok(found.into_iter().map(|(clip, _)| clip).collect())
+    }
+
+    /// Whether desk or roster gave the recorder to anybody by then.
+    fn is_handed_out(&self, recorder: &str, until_ms: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM issue WHERE recorder = ?1 AND from_ms <= ?2 AND undone_ms IS NULL)
+               OR EXISTS (SELECT 1 FROM roster WHERE recorder = ?1 AND from_ms <= ?2)";
+        Ok(self.conn.prepare_cached(sql)?.query_row(params![recorder_key(recorder), until_ms], |r| r.get(0))?)
     }
 
     /// Clips with their links in one query: an outing is looked at for each of its clips. `which` narrows `clip_index i`.
@@ -389,42 +405,6 @@ impl Reader<'_> {
         self.unlinked_among(clip, &self.outing_of(clip, gap_ms)?)
     }
 
-    /// Those of them that one yes covers: see [`Reader::undecided_among`].
-    pub fn undecided_of_outing(&self, clip: ClipId, gap_ms: i64, key: Option<&str>) -> Result<Vec<ClipId>> {
-        let around = self.outing_of(clip, gap_ms)?;
-        self.undecided_among(self.unlinked_among(clip, &around)?, &around, key)
-    }
-
-    /// Of these clips of an outing those about which no person has said that they do not belong to the case of this number:
-    /// one yes for an outing does not overrule a no to one of its clips. Nor does it take a partner's clip for which another
-    /// case is likelier.
-    pub fn undecided_among(&self, clips: Vec<ClipId>, around: &[Neighbour], key: Option<&str>) -> Result<Vec<ClipId>> {
-        let mut undecided = Vec::with_capacity(clips.len());
-        for clip in clips {
-            let is_partner = around.iter().any(|n| n.clip == clip && n.partner.is_some());
-            let elsewhere = is_partner && self.is_likelier_elsewhere(clip, key)?;
-            let refused = match key {
-                Some(key) => self.refused(clip, key)? || self.person_withdrew(clip, key)?,
-                None => false,
-            };
-            if !elsewhere && !refused {
-                undecided.push(clip);
-            }
-        }
-        Ok(undecided)
-    }
-
-    /// Whether what is suggested most surely for a clip is another case than this number's.
-    fn is_likelier_elsewhere(&self, clip: ClipId, key: Option<&str>) -> Result<bool> {
-        let Some(best) = self.suggestions(clip)?.into_iter().find(|s| s.state == "open") else { return Ok(false) };
-        let Some(key) = key else { return Ok(true) };
-        if best.said.case_key == key {
-            return Ok(false);
-        }
-        let case = self.case_id(key)?;
-        Ok(case.is_none() || self.case_id(&best.said.case_key)? != case)
-    }
-
     /// Clips of the outing about which this person decided together with this one, for the case of this number: what is
     /// taken back with it.
     pub fn decided_with(&self, clip: ClipId, gap_ms: i64, key: &str, by: &Actor) -> Result<Vec<ClipId>> {
@@ -451,18 +431,6 @@ impl Reader<'_> {
                      OR s.case_key IN (SELECT b.case_key FROM case_alias a JOIN case_alias b ON b.case_id = a.case_id WHERE a.case_key = ?2)))",
             )?
             .query_row(params![clip.to_string(), key, format!("{}:{}", by.kind, by.id)], |r| r.get(0))?)
-    }
-
-    /// Whether the newest word about this clip and the case of this number is a person's withdrawal.
-    fn person_withdrew(&self, clip: ClipId, key: &str) -> Result<bool> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM case_link l JOIN case_alias a ON a.case_id = l.case_id
-                   WHERE l.clip_id = ?1 AND a.case_key = ?2 AND l.withdrawn = 1 AND l.origin = 'person'
-                     AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id))",
-            )?
-            .query_row(params![clip.to_string(), key], |r| r.get(0))?)
     }
 }
 

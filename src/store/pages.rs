@@ -36,7 +36,7 @@ pub struct Backlog {
 }
 
 /// A case in a list, with what its clips come to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CaseFigures {
     /// The case.
     pub case_id: i64,

@@ -105,10 +105,11 @@ impl Reader<'_> {
             .conn
             .prepare_cached("SELECT model FROM recorder WHERE recorder_id = ?1")?
             .query_row([&row.recorder], |r| r.get(0))?;
-        let filed = self.filing_of_clip(clip, case)?;
         let copies = self.copies(clip, policy)?;
         let first = copies.iter().find(|c| c.state == Delivery::Proven.as_str()).or(copies.first());
         let link = links.first();
+        // Its place in the archive is that of the case which it names.
+        let filed = self.filing_of_clip(clip, case.or(link.map(|l| l.case_id)))?;
         let word = |field: Field| link.map_or_else(|| text(field), |l| l.said(field, &settled));
         let proves = word(Field::Proves);
         let mut missing = record::missing(&settled, link.is_some());

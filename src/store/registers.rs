@@ -1,20 +1,28 @@
 //! Registers: imports, what they replaced, and what they say now. Of cases also their numbers, and that two of them turned
 //! out to be one.
 
+mod joins;
+mod undo;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::case_number::CaseNumber;
+use crate::domain::coverage::occasion::standing;
 use crate::domain::coverage::{Allowed, CaseFacts, Coverage, Footage, Item, NoRecord, Said, cover};
 use crate::domain::event::{Actor, Draft, EventKind};
-use crate::domain::filing::FilingState;
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::record::{self, Field, Origin};
 use crate::domain::register::{EARLIER_KEYS, Entry, Register, name_key};
+use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
+
+pub use joins::Parted;
+pub(super) use joins::of_no_parted_join;
+pub use undo::Undone;
 
 /// An entry to be stored.
 #[derive(Debug, Clone)]
@@ -80,18 +88,6 @@ pub struct ImportRow {
     pub at_ms: i64,
     /// When it was undone.
     pub undone_ms: Option<i64>,
-}
-
-/// What undoing an import came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Undone {
-    /// Entries as they were before.
-    pub restored: usize,
-    /// Entries that are no longer there.
-    pub removed: usize,
-    /// Cases that keep their numbers: clips are or were linked to them, or they were closed, given out, reviewed; nothing is
-    /// un-said.
-    pub kept: usize,
 }
 
 /// An entry as stored.
@@ -173,6 +169,7 @@ impl Tx<'_> {
                 _ => self.import_entry(new.register, entry, entry.key.as_deref(), None, import, &mut done)?,
             }
         }
+        self.joins_stand(import)?;
         self.conn.execute(
             "UPDATE register_import SET added = ?2, changed = ?3 WHERE import_id = ?1",
             params![import, done.added as i64, done.changed as i64],
@@ -261,13 +258,20 @@ impl Tx<'_> {
                 line.map(|line| line as i64)
             ])?;
         if let Some(case) = case_id {
-            self.conn.prepare_cached("DELETE FROM case_earlier WHERE case_id = ?1")?.execute([case])?;
-            let mut insert =
-                self.conn.prepare_cached("INSERT OR IGNORE INTO case_earlier (case_key, case_id) VALUES (?1, ?2)")?;
-            for key in entry.list(EARLIER_KEYS) {
-                insert.execute(params![key, case])?;
-            }
+            self.put_earlier(case)?;
             self.refigure_case(case)?;
+        }
+        Ok(())
+    }
+
+    /// What a case was called before it was opened, anew from its entry.
+    fn put_earlier(&self, case: i64) -> Result<()> {
+        self.conn.prepare_cached("DELETE FROM case_earlier WHERE case_id = ?1")?.execute([case])?;
+        let Some(row) = self.read().case_entry(case)? else { return Ok(()) };
+        let mut insert =
+            self.conn.prepare_cached("INSERT OR IGNORE INTO case_earlier (case_key, case_id) VALUES (?1, ?2)")?;
+        for key in row.entry.list(EARLIER_KEYS) {
+            insert.execute(params![key, case])?;
         }
         Ok(())
     }
@@ -309,7 +313,7 @@ impl Tx<'_> {
                 done.conflicts.push((new.line, why));
                 return Ok(());
             }
-            self.join_cases(case, *other, actor, via)?;
+            self.join_cases(import, case, *other, actor, via)?;
             done.joined += 1;
         }
         let mut added = Vec::new();
@@ -335,240 +339,18 @@ impl Tx<'_> {
         self.import_entry(Register::Case, new, Some(&key), Some((case, opened, &added)), import, done)
     }
 
-    /// Why two cases that a line calls one stay two.
-    fn stay_apart(&self, case: i64, other: i64, line: u64, numbers: impl FnOnce() -> String) -> Result<Option<Why>> {
-        let read = self.read();
-        if read.case_entry(case)?.is_some() && read.case_entry(other)?.is_some() {
-            return Ok(Some(Why::TwoRegistered { line, numbers: numbers() }));
-        }
-        let standing: Vec<FilingState> =
-            [read.filing(case)?, read.filing(other)?].into_iter().flatten().map(|f| f.state()).collect();
-        Ok(match standing.as_slice() {
-            all if all.contains(&FilingState::Filed) => Some(Why::TwoOneFiled { line, numbers: numbers() }),
-            [_, _] => Some(Why::TwoClosed { line, numbers: numbers() }),
-            _ => None,
-        })
-    }
-
-    /// Two cases are one: what was linked to `other` is linked to `case`, and what stood for `other` stands for it.
-    fn join_cases(&self, case: i64, other: i64, actor: &Actor, via: &'static str) -> Result<()> {
-        let read = self.read();
-        let number = |case: i64| -> Result<String> {
-            Ok(read.aliases(case)?.into_iter().next().map(|(_, display)| display).unwrap_or_default())
-        };
-        let (kept, joined) = (number(case)?, number(other)?);
-        let key = read.aliases(case)?.into_iter().next().map(|(key, _)| key).unwrap_or_default();
-        let heads: Vec<(i64, String)> = {
-            let mut statement = self.conn.prepare_cached(
-                "SELECT link_id, clip_id FROM case_link l WHERE case_id = ?1 AND withdrawn = 0
-                   AND rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)",
-            )?;
-            let rows = statement.query_map([other], |r| Ok((r.get(0)?, r.get(1)?)))?;
-            rows.collect::<std::result::Result<_, _>>()?
-        };
-        let by = format!("{}:{}", actor.kind, actor.id);
-        let mut touched = self.withdrawn_from_one(case, other)?;
-        for (link, clip) in heads {
-            let reason = "the register says that the two cases are one";
-            // Who said it, and how sure it is, stays what it was: a person's word does not become a register's. What a person
-            // withdrew from `case` stays withdrawn, unless a person linked it to `other` later.
-            self.conn.execute(
-                "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, reason, rule_version, actor, at_ms)
-                 SELECT clip_id, ?2, 1 + coalesce((SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2), 0),
-                   case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, ?3, rule_version, ?4, ?5
-                 FROM case_link l WHERE link_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2
-                   AND (x.withdrawn = 0 OR (x.origin = 'person' AND (l.origin <> 'person' OR l.link_id < x.link_id)))
-                   AND x.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = x.clip_id AND y.case_id = x.case_id))",
-                params![link, case, reason, by, self.now_ms()],
-            )?;
-            self.conn.execute(
-                "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
-                 SELECT clip_id, case_id, rev + 1, case_key, raw, origin, score, ?2, rule_version, 1, ?3, ?4 FROM case_link WHERE link_id = ?1",
-                params![link, reason, by, self.now_ms()],
-            )?;
-            touched.push(clip.parse()?);
-        }
-        // Of the two at most one has a round of filing that stands, and that is not filed.
-        for table in [
-            "case_alias",
-            "hold_order",
-            "review",
-            "no_record",
-            "review_note",
-            "review_opinion",
-            "case_sheet",
-            "filing",
-            "export",
-        ] {
-            let sql = format!("UPDATE {table} SET case_id = ?1 WHERE case_id = ?2");
-            self.conn.execute(&sql, params![case, other])?;
-        }
-        for table in ["register_entry", "case_earlier"] {
-            let sql = format!("UPDATE {table} SET case_id = ?1 WHERE case_id = ?2");
-            self.conn.execute(&sql, params![case, other])?;
-        }
-        for clip in self.read().clips_of_case(case)? {
-            self.hold_by_cases(clip)?;
-            self.reindex(clip)?;
-        }
-        for clip in touched {
-            self.reindex(clip)?;
-            self.stale(clip)?;
-        }
-        self.log(
-            &Draft::by(EventKind::CasesJoined, actor.clone(), via)
-                .case(layout::case_hash(&key))
-                .secret("number", kept)
-                .secret("joined", joined),
-        )?;
-        self.changed(Change::Cases);
-        self.changed(Change::Rules);
-        Ok(())
-    }
-
-    /// Withdraws a rule's link to `case` of clips that a person withdrew from `other`, in that person's name: of one case
-    /// the person would have had the last word. Gives the clips.
-    fn withdrawn_from_one(&self, case: i64, other: i64) -> Result<Vec<ClipId>> {
-        let newest = |of: &str| {
-            format!(
-                "{of}.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = {of}.clip_id AND y.case_id = {of}.case_id)"
-            )
-        };
-        let of_both = format!(
-            "case_link w JOIN case_link x ON x.clip_id = w.clip_id AND x.case_id = ?1
-             WHERE w.case_id = ?2 AND w.withdrawn = 1 AND w.origin = 'person' AND {} AND x.withdrawn = 0 AND x.origin <> 'person' AND {}",
-            newest("w"),
-            newest("x")
-        );
-        let clips = self.read().clip_ids(&format!("SELECT w.clip_id FROM {of_both}"), [case, other])?;
-        self.conn.execute(
-            &format!(
-                "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, origin, score, reason, rule_version, withdrawn, actor, at_ms)
-                 SELECT x.clip_id, x.case_id, x.rev + 1, x.case_key, x.raw, 'person', 100, w.reason, x.rule_version, 1, w.actor, ?3 FROM {of_both}"
-            ),
-            params![case, other, self.now_ms()],
-        )?;
-        Ok(clips)
-    }
-
-    /// Takes an import back: every entry as it was before. What a later import said about the same entries must be
-    /// taken back first.
-    pub fn undo_import(&self, import: i64, actor: &Actor, via: &'static str) -> Result<Undone> {
-        let read = self.read();
-        let row = read
-            .register_imports(None, u32::MAX)?
-            .into_iter()
-            .find(|i| i.import == import)
-            .ok_or_else(|| StoreError::NotFound(Why::NoImport { import }))?;
-        if row.undone_ms.is_some() {
-            return Err(StoreError::Conflict(Why::ImportUndone { import }));
-        }
-        let later: Option<(i64, i64)> = self
-            .conn
-            .query_row(
-                "SELECT max(e.import_id), count(*) FROM register_before b JOIN register_entry e ON e.register = b.register AND e.entry_key = b.entry_key
-                 WHERE b.import_id = ?1 AND e.import_id <> ?1",
-                [import],
-                |r| Ok((r.get::<_, Option<i64>>(0)?, r.get(1)?)),
-            )
-            .map(|(max, n): (Option<i64>, i64)| max.map(|m| (m, n)))?;
-        if let Some((newer, entries)) = later {
-            return Err(StoreError::Conflict(Why::ImportChanged { newer, entries }));
-        }
-        type Before = (String, Option<String>, Option<i64>, bool, String);
-        let rows: Vec<Before> = {
-            let mut statement = self.conn.prepare_cached(
-                "SELECT entry_key, before, before_import, opened, numbers FROM register_before WHERE import_id = ?1",
-            )?;
-            let rows =
-                statement.query_map([import], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?;
-            rows.collect::<std::result::Result<_, _>>()?
-        };
-        let mut done = Undone::default();
-        for (key, before, before_import, opened, numbers) in rows {
-            let case = read.entry(row.register, &key)?.and_then(|e| e.case_id);
-            match (before, before_import) {
-                (Some(json), Some(earlier)) => {
-                    let entry: Entry = serde_json::from_str(&json).map_err(|e| odd("an entry of a register", &e))?;
-                    self.put_entry(row.register, &key, (&entry, None), case, earlier)?;
-                    done.restored += 1;
-                }
-                _ => {
-                    if let Some(case) = case {
-                        self.conn.execute("DELETE FROM case_earlier WHERE case_id = ?1", [case])?;
-                    }
-                    self.conn.execute(
-                        "DELETE FROM register_entry WHERE register = ?1 AND entry_key = ?2",
-                        params![row.register.as_str(), key],
-                    )?;
-                    case.map_or(Ok(()), |case| self.refigure_case(case))?;
-                    done.removed += 1;
-                }
-            }
-            if let Some(case) = case {
-                let numbers: Vec<String> = serde_json::from_str(&numbers).map_err(|e| odd("numbers of a case", &e))?;
-                done.kept += usize::from(!self.forget_numbers(case, &numbers, opened)?);
-            }
-        }
-        let by = format!("{}:{}", actor.kind, actor.id);
-        self.conn.execute(
-            "UPDATE register_import SET undone_by = ?2, undone_ms = ?3 WHERE import_id = ?1",
-            params![import, by, self.now_ms()],
-        )?;
-        self.log(
-            &Draft::by(EventKind::RegisterUndone, actor.clone(), via)
-                .fact("register", row.register.as_str())
-                .fact("import", import)
-                .fact("restored", done.restored)
-                .fact("removed", done.removed),
-        )?;
-        self.changed(Change::Cases);
-        self.changed(Change::Rules);
-        Ok(done)
-    }
-
-    /// Takes numbers from a case, and the case itself where the import opened it. `false` where anything was done with the
-    /// case since (clips linked, closed, given out ...): then they stay.
-    fn forget_numbers(&self, case: i64, numbers: &[String], opened: bool) -> Result<bool> {
-        if numbers.is_empty() {
-            return Ok(true);
-        }
-        let used: bool = self.conn.query_row(
-            "SELECT EXISTS (SELECT 1 FROM case_link WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM hold_order WHERE case_id = ?1)
-               OR EXISTS (SELECT 1 FROM review WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM no_record WHERE case_id = ?1)
-               OR EXISTS (SELECT 1 FROM review_opinion WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM case_sheet WHERE case_id = ?1)
-               OR EXISTS (SELECT 1 FROM review_note WHERE case_id = ?1) OR EXISTS (SELECT 1 FROM filing WHERE case_id = ?1)
-               OR EXISTS (SELECT 1 FROM export WHERE case_id = ?1)",
-            [case],
-            |r| r.get(0),
-        )?;
-        if used {
-            return Ok(false);
-        }
-        for key in numbers {
-            self.conn.execute("DELETE FROM case_alias WHERE case_key = ?1 AND case_id = ?2", params![key, case])?;
-        }
-        if opened {
-            self.conn.execute(
-                "DELETE FROM case_file WHERE case_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_alias WHERE case_id = ?1)",
-                [case],
-            )?;
-        }
-        Ok(true)
-    }
-
     /// Somebody says why a matter of a case has no recording, and on what basis; an empty reason takes back what stands. Who
     /// and when is of `asked` and the clock, whatever `said` says.
     pub fn say_no_record(&self, case: i64, said: &NoRecord, asked: Draft) -> Result<()> {
         self.not_filed(case)?;
-        let same = |s: &NoRecord| name_key(&s.matter) == name_key(&said.matter);
-        let stands = self.read().no_records(case)?.into_iter().rfind(same).is_some_and(|s| !s.reason.is_empty());
+        let earlier = self.read().no_records(case)?;
+        let stands = standing(&earlier).into_iter().any(|s| s.is_about_the_same(said));
         if said.reason.is_empty() && !stands {
             return Err(StoreError::NotFound(Why::NoReasonStands { matter: said.matter.clone() }));
         }
         let key = self.read().aliases(case)?.into_iter().next().map(|(key, _)| key).unwrap_or_default();
         self.conn.execute(
-            "INSERT INTO no_record (case_id, matter, written, reason, actor, at_ms, basis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO no_record (case_id, matter, written, reason, actor, at_ms, basis, stage, of_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 case,
                 said.matter,
@@ -576,7 +358,9 @@ impl Tx<'_> {
                 said.reason,
                 format!("{}:{}", asked.actor.kind, asked.actor.id),
                 self.now_ms(),
-                said.basis
+                said.basis,
+                said.stage,
+                said.of_ms
             ],
         )?;
         let event = asked
@@ -585,7 +369,12 @@ impl Tx<'_> {
             .fact("withdrawn", said.reason.is_empty())
             .secret("matter", said.matter.as_str())
             .secret("reason", said.reason.as_str());
-        let event = if said.basis.is_empty() { event } else { event.secret("basis", said.basis.as_str()) };
+        // Only what was said is told, so that nobody adds or takes away a part of it later.
+        let of = said.of_ms.map(|ms| UtcMs(ms).rfc3339());
+        let parts =
+            [("basis", Some(said.basis.clone()).filter(|b| !b.is_empty())), ("stage", said.stage.clone()), ("of", of)];
+        let parts = parts.into_iter().filter_map(|(name, part)| Some((name, part?)));
+        let event = parts.fold(event, |event, (name, part)| event.secret(name, part));
         self.log(&event)?;
         self.changed(Change::Cases);
         Ok(())
@@ -734,6 +523,10 @@ impl Reader<'_> {
 
     /// A case against the catalogue, at `now_ms`.
     pub fn coverage(&self, case: i64, now_ms: i64, allowed: Allowed) -> Result<Coverage> {
+        // The catalogue asks nothing of years of routine checks.
+        if self.is_large(case)? {
+            return Ok(Coverage::default());
+        }
         let entry = self.case_entry(case)?.map(|e| e.entry).unwrap_or_default();
         self.coverage_by(&self.catalogue_items()?, &entry, case, now_ms, allowed)
     }
@@ -748,6 +541,9 @@ impl Reader<'_> {
         now_ms: i64,
         allowed: Allowed,
     ) -> Result<Coverage> {
+        if self.is_large(case)? {
+            return Ok(Coverage::default());
+        }
         let seen: BTreeSet<ClipId> = clips.iter().copied().collect();
         let mut said = self.written_among(case, Some(&seen))?;
         let mut entry = Entry::default();
@@ -839,10 +635,13 @@ impl Reader<'_> {
     pub fn no_records(&self, case: i64) -> Result<Vec<NoRecord>> {
         let mut statement = self
             .conn
-            .prepare_cached("SELECT matter, written, reason, basis, actor, at_ms FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
+            .prepare_cached("SELECT matter, written, reason, basis, actor, at_ms, stage, of_ms FROM no_record WHERE case_id = ?1 ORDER BY no_record_id")?;
         let rows = statement.query_map([case], |r| {
             Ok(NoRecord {
                 matter: r.get(0)?,
+                stage: r.get(6)?,
+                of_ms: r.get(7)?,
+                filed_ms: None,
                 written: r.get(1)?,
                 reason: r.get(2)?,
                 basis: r.get(3)?,

@@ -5,6 +5,10 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::accounts::{bound, within_sql};
+use super::disposal::IS_A_CASE;
+use super::large::LISTED_BY_CASE;
+use super::narrow::{narrow_sql, officers_sql};
+use super::triage::up_to;
 use super::{Reader, Result, StoreError, Tx};
 use crate::domain::coverage::{Allowed, Standing};
 use crate::domain::ids::ClipId;
@@ -60,12 +64,16 @@ impl Tx<'_> {
         let kind = self.read().kind_of(clip)?;
         self.conn
             .prepare_cached(&format!(
-                "INSERT INTO clip_report (clip_id, captured_ms, officer, kind, care, isolated_ms, duration_ms, bytes, sealed_ms, completed_ms, proven_ms, complete, linked, proven)
+                "INSERT INTO clip_report (clip_id, captured_ms, officer, kind, care, isolated_ms, duration_ms, bytes, sealed_ms, completed_ms, proven_ms, complete, linked, proven,
+                   loose_ms, keep_ms)
                  SELECT clip_id, captured_ms, officer, ?2, care, isolated_ms, duration_ms, bytes, sealed_ms, completed_ms, proven_ms,
                    CASE WHEN completed_ms IS NULL THEN 'no' WHEN completed_ms - sealed_ms <= {AT_ONCE_MS} THEN 'at_once' ELSE 'chased' END,
                    linked,
-                   CASE WHEN proven_ms IS NULL THEN 'no' WHEN proven_ms - coalesce(captured_ms + duration_ms, sealed_ms) <= {IN_TIME_MS} THEN 'in_time' ELSE 'late' END
-                 FROM (SELECT c.clip_id, i.captured_start_ms AS captured_ms, i.officer, i.care, c.isolated_ms, coalesce(m.duration_ms, 0) AS duration_ms,
+                   CASE WHEN proven_ms IS NULL THEN 'no' WHEN proven_ms - coalesce(captured_ms + duration_ms, sealed_ms) <= {IN_TIME_MS} THEN 'in_time' ELSE 'late' END,
+                   CASE WHEN linked IN ('no', 'early') AND filed = 0 AND disposed_ms IS NULL THEN max(sealed_ms, coalesce((
+                     SELECT max(l.at_ms) FROM case_link l JOIN case_file f ON f.case_id = l.case_id WHERE l.clip_id = ?1 AND l.withdrawn = 1 AND {IS_A_CASE}), 0)) END,
+                   CASE WHEN filed > 0 AND filed = ending AND disposed_ms IS NULL THEN until_ms END
+                 FROM (SELECT k.*, n.* FROM (SELECT c.clip_id, i.captured_start_ms AS captured_ms, i.officer, i.care, c.isolated_ms, c.disposed_ms, coalesce(m.duration_ms, 0) AS duration_ms,
                      CASE WHEN c.shares IS NULL THEN c.size_bytes ELSE 0 END AS bytes, c.sealed_ms,
                      CASE WHEN coalesce(i.missing_count, 5) = 0 THEN coalesce(r.completed_ms, ?3) END AS completed_ms,
                      CASE WHEN c.state IN ('proven', 'released') THEN coalesce(r.proven_ms,
@@ -74,12 +82,14 @@ impl Tx<'_> {
                        FROM case_link l JOIN case_file f ON f.case_id = l.case_id WHERE l.clip_id = c.clip_id AND l.withdrawn = 0
                        AND l.rev = (SELECT max(x.rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id) HAVING count(*) > 0), 'no') AS linked
                    FROM clip c LEFT JOIN clip_index i USING (clip_id) LEFT JOIN media m USING (clip_id) LEFT JOIN clip_report r USING (clip_id)
-                   WHERE c.clip_id = ?1 AND c.local <> 'copying' AND c.role IN ('clip', 'other'))
+                   WHERE c.clip_id = ?1 AND c.local <> 'copying' AND c.role IN ('clip', 'other')) k
+                   CROSS JOIN (SELECT count(*) AS filed, count(x.keep_until_ms) AS ending, max(x.keep_until_ms) AS until_ms FROM filing_clip x
+                     JOIN filing g ON g.filing_id = x.filing_id AND g.reopened_ms IS NULL AND g.filed_ms IS NOT NULL WHERE x.clip_id = ?1) n)
                  WHERE 1
                  ON CONFLICT (clip_id) DO UPDATE SET captured_ms = excluded.captured_ms, officer = excluded.officer, kind = excluded.kind, care = excluded.care,
                    isolated_ms = excluded.isolated_ms, duration_ms = excluded.duration_ms, bytes = excluded.bytes, sealed_ms = excluded.sealed_ms,
                    completed_ms = excluded.completed_ms, proven_ms = excluded.proven_ms, complete = excluded.complete, linked = excluded.linked,
-                   proven = excluded.proven"
+                   proven = excluded.proven, loose_ms = excluded.loose_ms, keep_ms = excluded.keep_ms"
             ))?
             .execute(params![clip.to_string(), kind, self.now_ms()])?;
         Ok(())
@@ -185,7 +195,14 @@ impl Reader<'_> {
             let nobody = if unit.is_empty() { " OR g.officer IS NULL" } else { "" };
             add(&format!("(g.officer IN (SELECT value FROM json_each(?)){nobody})"), json.into());
         }
-        Ok(format!("c.clip_id IN (SELECT g.clip_id FROM clip_report g WHERE {})", conditions.join(" AND ")))
+        let conditions = conditions.join(" AND ");
+        // Of what most clips are, each page is a walk along the clips, of which so many are such; else from the figure to its clips.
+        let alone = CountedFilter { figure: Some(Figure::NotYetLinkable), ..CountedFilter::default() };
+        let most = *filter == alone && span_ms == (None, None);
+        Ok(match most && self.not_yet_linkable(&Within::Everything, 0)? > LISTED_BY_CASE {
+            true => format!("EXISTS (SELECT 1 FROM clip_report g WHERE g.clip_id = c.clip_id AND {conditions})"),
+            false => format!("c.clip_id IN (SELECT g.clip_id FROM clip_report g WHERE {conditions})"),
+        })
     }
 
     /// Sums over recordings whose capture began in `span_ms` (its end not of it), by officer and kind of enforcement.
@@ -232,9 +249,21 @@ impl Reader<'_> {
     /// Recordings that are linked to a reference from before a case (inspection task, on-the-spot document, 日常检查) and to
     /// no case: not yet linkable, and counted apart from what is missing.
     pub fn not_yet_linkable(&self, bounded: &Within, now_ms: i64) -> Result<u64> {
+        // Triggers count them by their label.
+        if let Some(place) = up_to(bounded) {
+            let sql = "SELECT coalesce(sum(n), 0) FROM tally WHERE what BETWEEN 'early 0' AND 'early ' || ?1";
+            return Ok(self.conn.prepare_cached(sql)?.query_row([place], |r| r.get::<_, i64>(0))?.max(0) as u64);
+        }
         let mut sql = "SELECT count(*) FROM clip_report c WHERE c.linked = 'early'".to_owned();
         let mut values = Vec::new();
         within(&mut sql, &mut values, bounded, now_ms);
+        // From whom to their clips, which are few of all.
+        let n = values.len();
+        match (officers_sql(bounded), narrow_sql(bounded, false)) {
+            (Some(officers), _) => sql.push_str(&format!(" AND c.officer IN ({})", bound(officers, n - 1, n))),
+            (None, Some(clips)) => sql.push_str(&format!(" AND c.clip_id IN ({})", bound(&clips, n - 1, n))),
+            (None, None) => {}
+        }
         let n: i64 = self.conn.prepare(&sql)?.query_row(params_from_iter(&values), |r| r.get(0))?;
         Ok(n.max(0) as u64)
     }

@@ -265,7 +265,6 @@ CREATE TABLE case_alias (
   added_ms     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX case_alias_case ON case_alias (case_id, loose);
-CREATE INDEX case_before ON case_file (case_id) WHERE kind <> 'case';
 
 -- Links of clips to cases (decision 7). A withdrawal is a revision: the highest rev of (clip, case) counts.
 CREATE TABLE case_link (
@@ -296,7 +295,8 @@ CREATE TABLE roster (
   recorder  TEXT NOT NULL,
   from_ms   INTEGER NOT NULL,
   to_ms     INTEGER NOT NULL,
-  row       TEXT NOT NULL                            -- JSON of casework::roster::RosterRow
+  row       TEXT NOT NULL,                           -- JSON of casework::roster::RosterRow
+  import_id INTEGER REFERENCES roster_import         -- that brought it; NULL: from before that was kept
 ) STRICT;
 CREATE INDEX roster_by_recorder ON roster (recorder, from_ms);
 -- What an import may touch ends after it begins; years of rows do not.
@@ -314,10 +314,23 @@ CREATE TABLE roster_import (
   at_ms      INTEGER,
   removed_by TEXT,
   removed_ms INTEGER,
+  keeps      INTEGER NOT NULL DEFAULT 0 CHECK (keeps IN (0, 1)), -- which rows it brought and which it replaced is known, so that it can be undone
+  undone_by  TEXT,
+  undone_ms  INTEGER CHECK ((undone_by IS NULL) = (undone_ms IS NULL)),
   CHECK ((actor IS NULL) = (at_ms IS NULL)),
   CHECK ((removed_by IS NULL) = (removed_ms IS NULL))
 ) STRICT;
 CREATE INDEX roster_import_name ON roster_import (name);
+-- Rows that an import replaced, so that it can be undone.
+CREATE TABLE roster_before (
+  import_id INTEGER NOT NULL REFERENCES roster_import,
+  recorder  TEXT NOT NULL,
+  from_ms   INTEGER NOT NULL,
+  to_ms     INTEGER NOT NULL,
+  row       TEXT NOT NULL,
+  of_import INTEGER REFERENCES roster_import         -- that had brought it
+) STRICT;
+CREATE INDEX roster_before_import ON roster_before (import_id);
 
 -- Imports of registers. Undoing one puts back what stood there before; its row stays.
 CREATE TABLE register_import (
@@ -372,6 +385,26 @@ CREATE TABLE register_before (
   numbers   TEXT NOT NULL DEFAULT '[]',              -- JSON: keys of the numbers that it gave the case
   PRIMARY KEY (import_id, entry_key)
 ) STRICT, WITHOUT ROWID;
+-- Two cases that an import made one, so that undoing it parts them again (store::registers::joins). A case that an import had
+-- opened may be gone since: no references.
+CREATE TABLE case_join (
+  join_id   INTEGER PRIMARY KEY,
+  import_id INTEGER NOT NULL REFERENCES register_import,
+  case_id   INTEGER NOT NULL,                        -- that stands
+  other_id  INTEGER NOT NULL,                        -- that became one with it
+  moved     TEXT NOT NULL,                           -- JSON: numbers, entry and rows of other tables that were the other's
+  stood     TEXT NOT NULL,                           -- JSON: what stood for the one case when the import was done
+  split_ms  INTEGER
+) STRICT;
+CREATE INDEX case_join_import ON case_join (import_id);
+CREATE INDEX case_join_case ON case_join (case_id);
+CREATE INDEX case_join_other ON case_join (other_id);
+-- Revisions of links that a join wrote, and of those that its undoing took along: nobody said them of that case.
+CREATE TABLE case_join_link (
+  link_id INTEGER PRIMARY KEY REFERENCES case_link ON DELETE CASCADE,
+  join_id INTEGER NOT NULL REFERENCES case_join
+) STRICT;
+CREATE INDEX case_join_link_join ON case_join_link (join_id);
 
 -- Links that rules suggest, one row for clip and case: the strongest rule's word. What a person refused is never
 -- suggested or linked by a rule again.
@@ -393,7 +426,8 @@ CREATE TABLE suggestion (
 CREATE INDEX suggestion_open ON suggestion (clip_id) WHERE state = 'open';
 
 -- Why a matter of a case has no recording: a written record stands for it (以文字记录替代), or it was not recorded
--- (缺记原因). The newest row of case and matter counts; an empty reason withdraws.
+-- (缺记原因). Each is about one occasion (domain::coverage::occasion). The newest row of case, matter, stage and occasion counts; an
+-- empty reason withdraws.
 CREATE TABLE no_record (
   no_record_id INTEGER PRIMARY KEY,
   case_id      INTEGER NOT NULL REFERENCES case_file,
@@ -402,7 +436,9 @@ CREATE TABLE no_record (
   reason       TEXT NOT NULL,
   actor        TEXT NOT NULL,                        -- kind:id
   at_ms        INTEGER NOT NULL,
-  basis        TEXT NOT NULL DEFAULT ''              -- on what basis: an order, an article, a report of the fault
+  basis        TEXT NOT NULL DEFAULT '',             -- on what basis: an order, an article, a report of the fault
+  stage        TEXT,                                 -- of which stage, where that was said
+  of_ms        INTEGER                               -- of which occasion, where that was said: when it began
 ) STRICT;
 CREATE INDEX no_record_case ON no_record (case_id);
 
@@ -563,12 +599,14 @@ CREATE INDEX delivery_held ON delivery (destination) WHERE legal_hold = 1;
 CREATE TABLE tally (
   what  TEXT PRIMARY KEY,                            -- of clips, 'owing': they lack one of the five; 'evicted': without a local copy, and not disposed of;
                                                      -- 'disk_unproven', 'disk_proven': with a file of their own on the vault's disk; of their index, 'triage 0' to
-                                                     -- 'triage 5': they wait, by care
+                                                     -- 'triage 5': they wait, by care; of clip_report, 'early 0' to 'early 5': linked to what there was before a
+                                                     -- case alone and not isolated, by care
   n     INTEGER NOT NULL DEFAULT 0,
   bytes INTEGER NOT NULL DEFAULT 0                   -- of what has bytes: of its length, or of as much as is durable
 ) STRICT, WITHOUT ROWID;
 INSERT INTO tally (what) VALUES ('owing'), ('evicted'), ('disk_unproven'), ('disk_proven'),
-  ('triage 0'), ('triage 1'), ('triage 2'), ('triage 3'), ('triage 4'), ('triage 5');
+  ('triage 0'), ('triage 1'), ('triage 2'), ('triage 3'), ('triage 4'), ('triage 5'),
+  ('early 0'), ('early 1'), ('early 2'), ('early 3'), ('early 4'), ('early 5');
 CREATE TRIGGER tally_clip_in AFTER INSERT ON clip BEGIN
   UPDATE tally SET n = n + 1 WHERE what = 'owing' AND NEW.owes_since_ms IS NOT NULL;
   UPDATE tally SET n = n + 1, bytes = bytes + coalesce(NEW.size_bytes, 0) WHERE what = 'evicted' AND NEW.local = 'evicted' AND NEW.disposed_ms IS NULL;
@@ -1114,13 +1152,28 @@ CREATE TABLE clip_report (
   proven_ms    INTEGER,                              -- since when it is proven at every required destination
   complete     TEXT NOT NULL CHECK (complete IN ('no', 'at_once', 'chased')),
   linked       TEXT NOT NULL CHECK (linked IN ('no', 'early', 'rule', 'hand')),  -- early: to what there was before a case, and to no case
-  proven       TEXT NOT NULL CHECK (proven IN ('no', 'in_time', 'late'))
+  proven       TEXT NOT NULL CHECK (proven IN ('no', 'in_time', 'late')),
+  loose_ms     INTEGER,                              -- since when no case has it: it was sealed, or taken from its last case; NULL: one has it, or it was disposed of
+  keep_ms      INTEGER                               -- until when the filed cases keep it that have it; NULL: none, for ever, or it was disposed of
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX clip_report_captured ON clip_report (captured_ms, officer, kind, complete, linked, proven, duration_ms, bytes, care, isolated_ms);
 CREATE INDEX clip_report_sealed ON clip_report (sealed_ms, officer, bytes, care, isolated_ms);
 CREATE INDEX clip_report_officer ON clip_report (officer);
-CREATE INDEX clip_report_unlinked ON clip_report (sealed_ms) WHERE linked = 'no';
 CREATE INDEX clip_report_early ON clip_report (clip_id, officer, care, isolated_ms) WHERE linked = 'early';
+CREATE INDEX clip_report_early_of ON clip_report (officer, care, isolated_ms) WHERE linked = 'early';
+CREATE INDEX clip_report_loose ON clip_report (loose_ms, clip_id) WHERE loose_ms IS NOT NULL AND proven_ms IS NOT NULL AND isolated_ms IS NULL;
+CREATE INDEX clip_report_keep ON clip_report (keep_ms, clip_id) WHERE keep_ms IS NOT NULL AND proven_ms IS NOT NULL AND isolated_ms IS NULL;
+CREATE TRIGGER tally_early_in AFTER INSERT ON clip_report WHEN NEW.linked = 'early' AND NEW.isolated_ms IS NULL BEGIN
+  UPDATE tally SET n = n + 1 WHERE what = 'early ' || coalesce(NEW.care, 4);
+END;
+CREATE TRIGGER tally_early_out AFTER DELETE ON clip_report WHEN OLD.linked = 'early' AND OLD.isolated_ms IS NULL BEGIN
+  UPDATE tally SET n = n - 1 WHERE what = 'early ' || coalesce(OLD.care, 4);
+END;
+CREATE TRIGGER tally_early_moved AFTER UPDATE OF linked, care, isolated_ms ON clip_report
+  WHEN OLD.linked <> NEW.linked OR OLD.care IS NOT NEW.care OR OLD.isolated_ms IS NOT NEW.isolated_ms BEGIN
+  UPDATE tally SET n = n - 1 WHERE what = 'early ' || coalesce(OLD.care, 4) AND OLD.linked = 'early' AND OLD.isolated_ms IS NULL;
+  UPDATE tally SET n = n + 1 WHERE what = 'early ' || coalesce(NEW.care, 4) AND NEW.linked = 'early' AND NEW.isolated_ms IS NULL;
+END;
 CREATE INDEX issue_due ON issue (due_ms) WHERE due_ms IS NOT NULL;
 
 -- Random samples (随机抽查) as they were drawn; how is told in domain::supervision. One row a month and unit.

@@ -25,6 +25,7 @@ const OFF: &str =
        UNION ALL SELECT CASE WHEN state IN ('proven', 'released') THEN 'disk_proven' ELSE 'disk_unproven' END, 0, 0, count(*),
            sum(coalesce(size_bytes, durable_bytes)) FROM clip WHERE local <> 'evicted' AND shares IS NULL GROUP BY 1
        UNION ALL SELECT 'triage ' || coalesce(care, 4), 0, 0, count(*), 0 FROM clip_index WHERE triage IS NOT NULL GROUP BY 1
+       UNION ALL SELECT 'early ' || coalesce(care, 4), 0, 0, count(*), 0 FROM clip_report WHERE linked = 'early' AND isolated_ms IS NULL GROUP BY 1
        UNION ALL SELECT 'deliveries ' || destination || ' ' || state || ' ' || required, n, 0, 0, 0 FROM delivery_total
        UNION ALL SELECT 'deliveries ' || destination || ' ' || state || ' ' || required, 0, 0, count(*), 0 FROM delivery GROUP BY destination, state, required
        UNION ALL SELECT 'evicted at ' || destinations, clips, 0, 0, 0 FROM evicted_at

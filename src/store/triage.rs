@@ -81,11 +81,24 @@ pub struct TriagePage {
 }
 
 /// Up to which label's place these bounds let through every clip, where that is all that they let through.
-fn up_to(within: &Within) -> Option<i64> {
+pub(super) fn up_to(within: &Within) -> Option<i64> {
     let Within::Of { stretches, .. } = within else { return Some(Sensitivity::ALL.len() as i64 - 1) };
     let place = |label: &Sensitivity| place_of(Some(label.key()));
     let all = stretches.iter().filter(|(over, _)| *over == Over::All).map(|(_, label)| place(label)).max()?;
     stretches.iter().all(|(_, label)| place(label) <= all).then_some(all)
+}
+
+/// What waits within these bounds, as the rest of a query over `i`; the account, which is to be bound before the time; and the
+/// condition that finds it from whose it is, where that is few.
+fn waiting_sql(within: &Within) -> (String, i64, Option<String>) {
+    // What no list shows is a handful, and what is left is asked of the index alone.
+    let shown = "i.clip_id NOT IN (SELECT clip_id FROM clip WHERE isolated_ms IS NOT NULL) AND i.clip_id NOT IN (SELECT clip_id FROM clip WHERE local = 'copying')";
+    let mut waiting =
+        format!("FROM clip_index i WHERE i.triage IS NOT NULL AND ?1 IS NOT NULL AND ?2 IS NOT NULL AND {shown}");
+    let Some((condition, account)) = within_sql(within) else { return (waiting, 0, None) };
+    waiting.push_str(&format!(" AND ({})", over_index(&condition, 1, 2)));
+    let narrow = narrow_sql(within, true).map(|sql| format!(" AND i.clip_id IN ({})", bound(&sql, 1, 2)));
+    (waiting, account, narrow)
 }
 
 const COLUMNS: &str = "case_key, raw, rule, score, reason, stage, matter, proves, state";
@@ -271,19 +284,17 @@ impl Reader<'_> {
             .query_row(params![clip.to_string(), key], |r| r.get(0))?)
     }
 
+    /// How many clips wait for a person within these bounds, counted up to `most`: what a badge says.
+    pub fn waiting(&self, within: &Within, most: u32, now_ms: i64) -> Result<u64> {
+        let (waiting, account, narrow) = waiting_sql(within);
+        let sql = format!("SELECT count(*) FROM (SELECT 1 {waiting}{} LIMIT ?3)", narrow.unwrap_or_default());
+        let n: i64 = self.conn.prepare_cached(&sql)?.query_row(params![account, now_ms, most], |r| r.get(0))?;
+        Ok(n as u64)
+    }
+
     /// Clips that wait for a person, best-known first, after `after`; only what may stand in lists `within` these bounds.
     pub fn triage(&self, after: Option<(i64, ClipId)>, limit: u32, within: &Within, now_ms: i64) -> Result<TriagePage> {
-        // What no list shows is a handful, and what is left is asked of the index alone.
-        let shown = "i.clip_id NOT IN (SELECT clip_id FROM clip WHERE isolated_ms IS NOT NULL) AND i.clip_id NOT IN (SELECT clip_id FROM clip WHERE local = 'copying')";
-        let mut waiting =
-            format!("FROM clip_index i WHERE i.triage IS NOT NULL AND ?1 IS NOT NULL AND ?2 IS NOT NULL AND {shown}");
-        let mut account = 0;
-        let mut narrow = None;
-        if let Some((condition, of)) = within_sql(within) {
-            account = of;
-            waiting.push_str(&format!(" AND ({})", over_index(&condition, 1, 2)));
-            narrow = narrow_sql(within, true).map(|sql| format!(" AND i.clip_id IN ({})", bound(&sql, 1, 2)));
-        }
+        let (waiting, account, narrow) = waiting_sql(within);
         let total: i64 = match up_to(within) {
             // Triggers count all of them.
             Some(place) => {

@@ -10,6 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::offers;
 use super::paging::{AfterQuery, filled, href};
 use super::present::alarms::Alarms;
 use super::present::{self, Ctx, Nav};
@@ -51,8 +52,9 @@ async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<D
         let c = site.ctx(&visitor, Nav::Station).await?;
         let view = site.pages.alarms(filled(q.after.as_deref())).await?;
         let next = view.next.as_deref().map(|next| href("/alarms", &[], next));
+        let theirs = offers::alarmed(&site, &visitor, view.standing.iter().map(|(alarm, _)| alarm)).await?;
         let page = AlarmsPage {
-            v: present::alarms::alarms(&view, &c),
+            v: present::alarms::alarms(&view, &theirs, &c),
             done: q.done.is_some(),
             next,
             self_href: visitor.part_href(),

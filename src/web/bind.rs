@@ -9,6 +9,7 @@ mod keeping;
 mod log;
 mod looks;
 mod office;
+mod parties;
 mod reports;
 mod review;
 mod rooms;
@@ -198,12 +199,16 @@ impl StationPages {
                 Some(key) => r.case_by_key(key)?,
                 None => None,
             };
-            let clips = match &exact {
-                Some(summary) => r.clips_within(&r.clips_of_case(summary.case_id)?, &within, now)?,
-                None => Vec::new(),
+            let (clips, more) = match &exact {
+                Some(summary) => clips_seen(r, summary, &within, now)?,
+                None => (Vec::new(), false),
             };
             let all = within == Within::Everything;
-            let summary = match exact.filter(|_| all || !clips.is_empty()) {
+            let has_a_page = match &exact {
+                Some(summary) => all || !clips.is_empty() || r.knows_case(summary.case_id, &within, now)?,
+                None => false,
+            };
+            let summary = match exact.filter(|_| has_a_page) {
                 Some(summary) => summary,
                 None => {
                     let near = match keys.loose.as_deref() {
@@ -219,9 +224,13 @@ impl StationPages {
                 false => r.coverage(summary.case_id, now, allowed)?,
             };
             let (documents, clips) = parted(r, &clips)?;
-            let (summary, mut figures) = seen(r, summary, &clips, all)?;
+            let whole = all && !summary.more;
+            let (summary, mut figures) = match more {
+                true => (summary, CaseFigures::default()),
+                false => seen(r, summary, &clips, whole)?,
+            };
             let documents = documents_of(r, &documents, &policy)?;
-            if all {
+            if whole {
                 let proven = |d: &&DocumentRow| matches!(d.state, ClipState::Proven | ClipState::Released);
                 figures.proven -= documents.iter().filter(proven).count() as u64;
             }
@@ -247,7 +256,8 @@ impl StationPages {
                 cause: first("cause", |r| r.cause.as_ref()),
                 party: first("party", |r| r.party_ref.as_ref()),
                 enforcement_kind: first("kind", |r| r.enforcement_kind.as_ref()),
-                clips_total: clips.len() as u64,
+                clips_total: if more { summary.clips } else { clips.len() as u64 },
+                more,
                 clips: records
                     .iter()
                     .map(|(c, rec)| row_of_case(r, *c, rec, summary.case_id))
@@ -280,9 +290,12 @@ impl StationPages {
                 .into_iter()
                 .map(|c| {
                     let all = within == Within::Everything;
-                    let clips =
-                        if all { Vec::new() } else { r.clips_within(&r.clips_of_case(c.case_id)?, &within, now)? };
-                    let (c, figures) = seen(r, c, &clips, all)?;
+                    let whole = all && !c.more;
+                    let (clips, more) = if whole { (Vec::new(), false) } else { clips_seen(r, &c, &within, now)? };
+                    let (c, figures) = match more {
+                        true => (c, CaseFigures::default()),
+                        false => seen(r, c, &clips, whole)?,
+                    };
                     let known = r.knows_case(c.case_id, &within, now)?;
                     let entry = r.case_entry(c.case_id)?.filter(|_| known).map(|e| e.entry).unwrap_or_default();
                     Ok(CaseRow {
@@ -292,6 +305,7 @@ impl StationPages {
                         cause: entry.get("cause").map(str::to_owned),
                         party: entry.get("party").map(str::to_owned),
                         clips: c.clips,
+                        more,
                         proven: figures.proven,
                         incomplete: figures.incomplete,
                         bytes: c.bytes,
@@ -447,6 +461,11 @@ impl Pages for StationPages {
         })
     }
 
+    fn waiting<'a>(&'a self, within: &'a Within, most: u32) -> BoxFuture<'a, Result<u64, ReadError>> {
+        let (within, now) = (within.clone(), self.clock.now().0);
+        Box::pin(self.read(move |r| r.waiting(&within, most, now)))
+    }
+
     fn triage<'a>(
         &'a self,
         after: Option<&'a str>,
@@ -568,6 +587,22 @@ impl Pages for StationPages {
                 .collect()
         })
     }
+}
+
+/// Clips of a case that whoever looks may see; of what there was before a case, where that has too many, the newest, and
+/// whether there may be more.
+fn clips_seen(
+    r: &Reader<'_>,
+    case: &CaseSummary,
+    within: &Within,
+    now_ms: i64,
+) -> Result<(Vec<ClipId>, bool), StoreError> {
+    if !case.more {
+        return Ok((r.clips_within(&r.clips_of_case(case.case_id)?, within, now_ms)?, false));
+    }
+    let clips = r.newest_of_large(case.case_id, within, now_ms, CASE_CLIPS)?;
+    let more = clips.len() >= CASE_CLIPS;
+    Ok((clips, more))
 }
 
 /// What a case comes to for whoever looks: of the whole of it, or of the `clips` that they may see.

@@ -17,13 +17,14 @@ use super::keeping::{actor, change_case};
 use super::pages::show_case;
 use super::present::case::{CoverageLine as Line, coverage as present_coverage};
 use super::present::{Ctx, Nav, Stamp, case_href};
+use super::refused::Refused;
 use super::reports::{CSV, XLSX, file};
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::case::{CaseAnswer, CaseView};
 use crate::domain::command::Request;
-use crate::domain::coverage::{CaseCoverage, ReasonTold, Standing, head, reasons, rows, told};
+use crate::domain::coverage::{CaseCoverage, Item, NoRecord, ReasonTold, Standing, head, reasons, rows, told};
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
@@ -67,6 +68,10 @@ async fn find(site: &Site, visitor: &Visitor, number: &str) -> Result<Box<CaseVi
 /// A word about a matter that has no recording.
 pub(super) struct ReasonLine {
     pub(super) matter: String,
+    /// Of which stage and when, in words; empty where nobody said.
+    pub(super) of: String,
+    /// The same for programs, so that this one is taken back and no other.
+    pub(super) occasion: String,
     /// Empty: what was said before was taken back.
     pub(super) reason: String,
     pub(super) basis: String,
@@ -79,25 +84,92 @@ pub(super) struct ReasonLine {
 /// Reasons on the page of a case, and the form that gives one.
 pub(super) struct ReasonBlock {
     pub(super) lines: Vec<ReasonLine>,
-    /// Matters for which one may be given.
-    pub(super) matters: Vec<String>,
+    /// Occasions for which one may be given: as the form sends them, in words, and whether it is the one that was chosen.
+    pub(super) occasions: Vec<(String, String, bool)>,
     pub(super) href: String,
 }
 
-pub(super) fn reason_block(v: &CaseView, c: &Ctx) -> ReasonBlock {
-    let mut matters: Vec<String> = Vec::new();
-    let lacking = v.coverage.lines.iter().filter(|l| !matches!(l.standing, Standing::Present | Standing::Late));
-    for line in lacking {
-        if !matters.contains(&line.item.matter) {
-            matters.push(line.item.matter.clone());
+pub(super) fn reason_block(v: &CaseView, typed: &Refused, c: &Ctx) -> ReasonBlock {
+    let mut occasions: Vec<(String, String, bool)> = Vec::new();
+    let twice = |of: &Item| v.coverage.lines.iter().filter(|l| l.item.matter == of.matter).count() > 1;
+    for line in &v.coverage.lines {
+        let of = Occasion { matter: line.item.matter.clone(), ..Occasion::default() };
+        let stage = line.item.stage.clone().filter(|_| twice(&line.item));
+        let each = line.occasions.iter().map(|o| Occasion {
+            of_ms: o.from_ms,
+            // A time tells it apart already.
+            stage: stage.clone().filter(|_| o.from_ms.is_none()),
+            ..of.clone()
+        });
+        let mut each: Vec<Occasion> = each.collect();
+        // Nothing is missing yet of what was not carried out; what will be can be said already.
+        if each.is_empty() && !matches!(line.standing, Standing::Present | Standing::Late) {
+            each.push(of);
+        }
+        for one in each {
+            let chosen = one.typed() == typed.of("reason", "occasion");
+            let option = (one.typed(), one.words(c), chosen);
+            if !occasions.contains(&option) {
+                occasions.push(option);
+            }
         }
     }
-    ReasonBlock { lines: reason_lines(v, c), matters, href: format!("{}/reasons", case_href(&v.number)) }
+    ReasonBlock { lines: reason_lines(v, c), occasions, href: format!("{}/reasons", case_href(&v.number)) }
+}
+
+/// Which occasion a form names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Occasion {
+    of_ms: Option<i64>,
+    stage: Option<String>,
+    matter: String,
+}
+
+impl Occasion {
+    /// As a form sends it.
+    fn typed(&self) -> String {
+        let at = self.of_ms.map(|ms| ms.to_string()).unwrap_or_default();
+        format!("{at}|{}|{}", self.stage.as_deref().unwrap_or_default(), self.matter)
+    }
+
+    /// Reads that; what has no such form names a matter alone.
+    fn parse(text: &str) -> Self {
+        let parts: Vec<&str> = text.splitn(3, '|').collect();
+        let plain = |text: &str| Self { matter: text.to_owned(), ..Self::default() };
+        match parts.as_slice() {
+            [at, stage, matter] => match (at.is_empty(), at.parse::<i64>()) {
+                (false, Err(_)) => plain(text),
+                (_, at) => Self {
+                    of_ms: at.ok(),
+                    stage: Some((*stage).to_owned()).filter(|s| !s.is_empty()),
+                    matter: (*matter).to_owned(),
+                },
+            },
+            _ => plain(text),
+        }
+    }
+
+    /// When it began, as the daemon reads it.
+    fn at(&self) -> Option<String> {
+        self.of_ms.map(|ms| UtcMs(ms).rfc3339())
+    }
+
+    fn words(&self, c: &Ctx) -> String {
+        let at = self.of_ms.map(|ms| c.stamp(UtcMs(ms)).text);
+        [Some(self.matter.clone()), self.stage.clone(), at].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
 }
 
 fn reason_lines(v: &CaseView, c: &Ctx) -> Vec<ReasonLine> {
     let told = reasons(&v.reasons, &c.zone);
-    let line = |(said, told): (&crate::domain::coverage::NoRecord, ReasonTold)| ReasonLine {
+    let of = |said: &NoRecord| Occasion { of_ms: said.of_ms, stage: said.stage.clone(), matter: said.matter.clone() };
+    let line = |(said, told): (&NoRecord, ReasonTold)| ReasonLine {
+        occasion: of(said).typed(),
+        of: [said.stage.clone(), said.of_ms.map(|ms| c.stamp(UtcMs(ms)).text)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" · "),
         matter: told.matter,
         reason: told.reason,
         basis: told.basis,
@@ -112,7 +184,12 @@ fn reason_lines(v: &CaseView, c: &Ctx) -> Vec<ReasonLine> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ReasonForm {
+    /// Which one, as the page's own form names it.
+    occasion: String,
+    /// The same by its matter, and where several ask for it or it was carried out more than once by stage and time.
     matter: String,
+    stage: String,
+    at: String,
     reason: String,
     basis: String,
     written: String,
@@ -130,17 +207,29 @@ async fn post_reason(
         Err(e) => return Trouble::from(e).page(&site, &visitor),
     };
     let withdraw = !f.withdraw.is_empty();
+    let fields = [("occasion", &f.occasion), ("reason", &f.reason), ("basis", &f.basis), ("written", &f.written)];
+    // A withdrawal is a button: nothing of it comes back.
+    let typed = if withdraw { Refused::default() } else { Refused::new("reason", fields) };
     if !withdraw && f.reason.trim().is_empty() {
         let refusal = Some(visitor.lang.words().reason_empty.to_owned());
         let visitor = Visitor { path: case_href(&number), ..visitor };
-        let shown = show_case(&site, &visitor, &number, None, refusal).await;
+        let shown = show_case(&site, &visitor, &number, None, (refusal, typed)).await;
         return (StatusCode::UNPROCESSABLE_ENTITY, shown).into_response();
     }
     let (reason, basis) = if withdraw { (String::new(), String::new()) } else { (f.reason, f.basis) };
     let written = !withdraw && !f.written.is_empty();
-    let request = Request::SayNoRecord { case_no: number.clone(), matter: f.matter, written, reason, basis };
+    let filled = |text: String| Some(text).filter(|t| !t.trim().is_empty());
+    let (matter, stage, at) = match f.occasion.is_empty() {
+        true => (f.matter, filled(f.stage), filled(f.at)),
+        false => {
+            let of = Occasion::parse(&f.occasion);
+            let at = of.at();
+            (of.matter, of.stage, at)
+        }
+    };
+    let request = Request::SayNoRecord { case_no: number.clone(), matter, stage, at, written, reason, basis };
     let done = if withdraw { "reason_withdrawn" } else { "reason_said" };
-    change_case(&site, &visitor, &number, request, done).await
+    change_case(&site, &visitor, &number, (request, done), typed).await
 }
 
 // --- Print view and files ------------------------------------------------------------------------
@@ -256,6 +345,13 @@ pub(super) async fn list_reasons(
 pub struct ReasonBody {
     /// Which matter (记录事项).
     pub matter: String,
+    /// Of which stage (环节), where several ask for it.
+    #[serde(default)]
+    pub stage: Option<String>,
+    /// On which occasion, where several lack a recording: the day or the time at which it began, RFC 3339 or local to the
+    /// station.
+    #[serde(default)]
+    pub at: Option<String>,
     /// Why; kept on record.
     #[schema(min_length = 1)]
     pub reason: String,
@@ -267,7 +363,8 @@ pub struct ReasonBody {
     pub written: bool,
 }
 
-/// Says why a matter of a case has no recording. What must be recorded whole stays missing, with its reason.
+/// Says why a matter of a case has no recording. What must be recorded whole stays missing, with its reason. A reason is about
+/// one occasion; where several lack a recording and none is named, 409 tells when they began.
 #[utoipa::path(post, path = "/api/v1/cases/{number}/reasons", params(("number" = String, Path, description = "Any number of the case, in any bracket style")),
     request_body = ReasonBody, responses((status = 200, description = "What is on record now", body = serde_json::Value),
         (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
@@ -285,6 +382,8 @@ pub(super) async fn say_reason(
         let request = Request::SayNoRecord {
             case_no: number,
             matter: b.matter,
+            stage: b.stage,
+            at: b.at,
             written: b.written,
             reason: b.reason,
             basis: b.basis,
@@ -300,6 +399,10 @@ pub(super) async fn say_reason(
 pub struct MatterQuery {
     /// Which matter (记录事项).
     pub matter: String,
+    /// Of which stage, where reasons of several stand.
+    pub stage: Option<String>,
+    /// Of which occasion, where reasons of several stand: the day or the time at which it began.
+    pub at: Option<String>,
 }
 
 /// Takes back what was said last about a matter: a revision, too.
@@ -318,6 +421,8 @@ pub(super) async fn withdraw_reason(
         let request = Request::SayNoRecord {
             case_no: number,
             matter: q.matter,
+            stage: q.stage,
+            at: q.at,
             written: false,
             reason: String::new(),
             basis: String::new(),
@@ -325,4 +430,28 @@ pub(super) async fn withdraw_reason(
         Ok(Json(site.carry_out(&visitor.caller, request).await?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Occasion;
+
+    #[test]
+    fn an_occasion_is_read_as_the_form_sends_it() {
+        let of = |of_ms, stage: Option<&str>, matter: &str| Occasion {
+            of_ms,
+            stage: stage.map(str::to_owned),
+            matter: matter.into(),
+        };
+        for one in [
+            of(Some(1_781_830_800_000), None, "送达"),
+            of(None, Some("决定"), "送达"),
+            of(None, None, "送达|留置"),
+            of(Some(-5), Some("告知"), "<b>&"),
+        ] {
+            assert_eq!(Occasion::parse(&one.typed()), one);
+        }
+        assert_eq!(Occasion::parse("送达"), of(None, None, "送达"));
+        assert_eq!(Occasion::parse("x|y|z"), of(None, None, "x|y|z"), "no time stands there");
+    }
 }

@@ -111,9 +111,9 @@ async fn ask(
 }
 
 /// A derivative of this clip; any other one is not there.
-async fn of_clip(site: &Site, id: &str, derived: &str) -> Result<(ClipId, DerivedView), Trouble> {
+async fn of_clip(site: &Site, visitor: &Visitor, id: &str, derived: &str) -> Result<(ClipId, DerivedView), Trouble> {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-    site.not_isolated(clip).await?;
+    site.not_isolated(visitor, clip).await?;
     let view = site.pages.derived_file(derived).await?.filter(|view| view.0.clip == clip);
     Ok((clip, view.ok_or(Trouble::NoPage)?))
 }
@@ -129,7 +129,7 @@ async fn file(
 }
 
 async fn serve(site: &Site, visitor: &Visitor, method: &Method, id: &str, derived: &str) -> Result<Response, Trouble> {
-    let (clip, DerivedView(row, _)) = of_clip(site, id, derived).await?;
+    let (clip, DerivedView(row, _)) = of_clip(site, visitor, id, derived).await?;
     let told = row.file.clone().ok_or(Trouble::NoPage)?;
     let file = site.pages.derived_bytes(&row).await?.ok_or(Trouble::NoPage)?;
     let body = if *method == Method::HEAD {
@@ -269,7 +269,7 @@ pub(super) async fn list_derived(State(site): State<Arc<Site>>, visitor: Visitor
     let answer = async {
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
         site.log_access(&visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
-        site.not_isolated(clip).await?;
+        site.not_isolated(&visitor, clip).await?;
         let items = site.pages.derived(clip).await?.iter().map(|view| now(view, &site)).collect();
         Ok(Json(DerivedList { items }).into_response())
     };
@@ -299,7 +299,7 @@ pub(super) async fn ask_derived(
             reason: b.reason,
         };
         let asked = site.carry_out(&visitor.caller, request).await?;
-        let (_, view) = of_clip(&site, &id, asked["derived"].as_str().unwrap_or_default()).await?;
+        let (_, view) = of_clip(&site, &visitor, &id, asked["derived"].as_str().unwrap_or_default()).await?;
         Ok((StatusCode::ACCEPTED, Json(now(&view, &site))).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
@@ -315,7 +315,7 @@ pub(super) async fn get_derived(
     Path((id, derived)): Path<(String, String)>,
 ) -> Response {
     let answer = async {
-        let (clip, view) = of_clip(&site, &id, &derived).await?;
+        let (clip, view) = of_clip(&site, &visitor, &id, &derived).await?;
         site.log_access(&visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
         Ok(Json(now(&view, &site)).into_response())
     };

@@ -46,14 +46,14 @@ fn mark(site: &Site, visitor: &Visitor) -> String {
     format!("{name} {}\n{}", at.zoned(&site.zone).strftime("%Y-%m-%d %H:%M"), w.derived_label)
 }
 
-async fn opened(site: &Site, id: &str) -> Result<(ClipId, MediaFile), Trouble> {
+async fn opened(site: &Site, visitor: &Visitor, id: &str) -> Result<(ClipId, MediaFile), Trouble> {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
     match site.pages.media(clip).await? {
         // Nothing of ours parses documents.
         Media::Here(file) if file.is_document => Err(Trouble::NoPreview),
         Media::Here(file) => Ok((clip, file)),
         Media::Missing => Err(Trouble::NoClip),
-        Media::Isolated => Err(Trouble::Isolated),
+        Media::Isolated => Err(site.isolated(visitor, Action::PlayClip, clip).await),
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn preview(
 ) -> Response {
     let answer = async {
         let piece = piece.parse().ok().filter(|n| *n < PIECES_MAX).ok_or(Trouble::NoPage)?;
-        let (clip, file) = opened(&site, &id).await?;
+        let (clip, file) = opened(&site, &visitor, &id).await?;
         if method == Method::HEAD {
             return Ok(dressed("video/webm", Bytes::new(), &format!("{clip}-preview-{piece:05}.webm")));
         }
@@ -106,7 +106,7 @@ pub(super) async fn sheet(
     Path(id): Path<String>,
 ) -> Response {
     let answer = async {
-        let (clip, file) = opened(&site, &id).await?;
+        let (clip, file) = opened(&site, &visitor, &id).await?;
         let name = format!("{clip}-sheet.jpg");
         if method == Method::HEAD {
             return Ok(dressed("image/jpeg", Bytes::new(), &name));

@@ -49,10 +49,7 @@ pub fn may_see(within: &Within, line: &CatalogueLine) -> bool {
 async fn answer(site: &Site, visitor: &Visitor, typed: &str) -> Result<(bool, AnswerElsewhere), Trouble> {
     site.log_access(visitor, Access { what: "search", terms: Some(typed), ..Access::default() }).await?;
     let within = visitor.who.within(Action::ListClips);
-    let allowed = match &within {
-        Within::Everything => true,
-        Within::Of { stretches, .. } => stretches.iter().any(|(over, _)| *over == Over::All),
-    };
+    let allowed = within.reach_all();
     match allowed && !typed.is_empty() {
         true => Ok((true, site.pages.elsewhere(typed, &within, ROWS).await?)),
         false => Ok((allowed, AnswerElsewhere::default())),

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::asked::{carried_out, json};
 use super::keeping::{Asked, actor, asked, done, step};
+use super::offers::{self, Offers};
 use super::present::clips::Pill;
 use super::present::{Ctx, Nav, case_href};
 use super::routes::{Need, Routes};
@@ -87,7 +88,13 @@ struct FilingPage<'a> {
     signed: Option<SignedLines>,
     now: Option<FilingNow>,
     typed: BindForm,
+    /// It was refused and comes back.
+    again: bool,
     opinion: String,
+    /// Why it was to be re-opened, where that was refused.
+    reason: String,
+    /// What may be done to this case.
+    m: Offers,
 }
 
 impl FilingPage<'_> {
@@ -100,7 +107,10 @@ fn gap(found: &Found, number: &str, c: &Ctx) -> GapLine {
     let w = c.w;
     let (of, href) = match (found.clip, &found.matter) {
         (Some(clip), _) => (clip.to_string(), format!("/clips/{clip}")),
-        (None, Some(matter)) => (matter.clone(), format!("{}#h-coverage", case_href(number))),
+        (None, Some(matter)) => {
+            let at = found.at_ms.map(|ms| format!(" {}", c.stamp(UtcMs(ms)).text));
+            (format!("{matter}{}", at.unwrap_or_default()), format!("{}#h-coverage", case_href(number)))
+        }
         (None, None) => (number.to_owned(), case_href(number)),
     };
     let href = if found.what == What::LacksFacts { format!("{href}#annotate") } else { href };
@@ -133,6 +143,7 @@ struct With {
     refusal: Option<String>,
     typed: Option<BindForm>,
     opinion: String,
+    reason: String,
 }
 
 async fn read(site: &Site, visitor: &Visitor, number: &str) -> Result<FilingView, Trouble> {
@@ -152,6 +163,7 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         FilingState::Filed => "safe",
     };
     let f = v.filing.as_ref();
+    let again = with.typed.is_some();
     let typed = with.typed.unwrap_or_else(|| BindForm {
         fonds_no: f.and_then(|f| f.fonds_no.clone()).or(v.fonds_no.clone()).unwrap_or_default(),
         year: f
@@ -175,7 +187,10 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         remarks: v.report.remarks.iter().map(|g| gap(g, &v.case_no, &c)).collect(),
         now: f.map(|f| now(f, &c)),
         typed,
+        again,
         opinion: with.opinion,
+        reason: with.reason,
+        m: offers::of_case(site, &visitor, &v.case_no, &[Action::FileCase, Action::ReopenCase], &[]).await?,
         number: &v.case_no,
         c: &c,
     };
@@ -306,8 +321,9 @@ async fn post_reopen(
         Ok(Form(f)) => f,
         Err(e) => return Trouble::from(e).page(&site, &visitor),
     };
+    let with = With { reason: f.reason.clone(), ..With::default() };
     match reopening(&number, &f.step, f.reason) {
-        Ok((ask, word)) => carry_out(&site, &visitor, &number, ask, word, With::default()).await,
+        Ok((ask, word)) => carry_out(&site, &visitor, &number, ask, word, with).await,
         Err(trouble) => trouble.page(&site, &visitor),
     }
 }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::pages::{After, change, show_case};
 use super::present::{Ctx, case_href};
+use super::refused::Refused;
 use super::routes::{Need, Routes};
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
@@ -107,6 +108,13 @@ struct ReasonForm {
     step: String,
 }
 
+impl ReasonForm {
+    /// As it comes back where it is refused.
+    fn again(&self, form: &'static str) -> Refused {
+        Refused::new(form, [("reason", self.reason.as_str()), ("basis", self.basis.as_str())])
+    }
+}
+
 type Posted = Result<Form<ReasonForm>, FormRejection>;
 
 fn typed(body: Posted) -> Result<ReasonForm, Trouble> {
@@ -135,9 +143,10 @@ async fn post_hold_clip(
 ) -> Response {
     match typed(body) {
         Ok(f) => {
+            let typed = After::of(f.again("hold"));
             let request =
                 Request::Hold { clip: Some(id.clone()), case_no: None, reason: f.reason, basis: filled(f.basis) };
-            change(&site, &visitor, &id, request, "held", After::default()).await
+            change(&site, &visitor, &id, request, "held", typed).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }
@@ -151,28 +160,30 @@ async fn post_hold_case(
 ) -> Response {
     match typed(body) {
         Ok(f) => {
+            let typed = f.again("hold");
             let basis = filled(f.basis);
             let request = Request::Hold { clip: None, case_no: Some(number.clone()), reason: f.reason, basis };
-            change_case(&site, &visitor, &number, request, "held").await
+            change_case(&site, &visitor, &number, (request, "held"), typed).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }
 }
 
-/// Carries a form's request about a case out: back to the case with a word, or the case again with the refusal.
+/// Carries a form's request about a case out: back to the case with a word, or the case again with the refusal and what was
+/// typed.
 pub(super) async fn change_case(
     site: &Site,
     visitor: &Visitor,
     number: &str,
-    request: Request,
-    done: &str,
+    (request, done): (Request, &str),
+    typed: Refused,
 ) -> Response {
     match site.carry_out(&visitor.caller, request).await {
         Ok(_) => Redirect::to(&format!("{}?done={done}", case_href(number))).into_response(),
         Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_) | Trouble::Missing(_))) => {
             let refusal = Some(trouble.told(visitor.lang.words()).1);
             let visitor = Visitor { path: case_href(number), ..visitor.clone() };
-            (trouble.status(), show_case(site, &visitor, number, None, refusal).await).into_response()
+            (trouble.status(), show_case(site, &visitor, number, None, (refusal, typed)).await).into_response()
         }
         Err(trouble) => trouble.page(site, visitor),
     }
@@ -186,8 +197,9 @@ async fn post_isolate(
 ) -> Response {
     match typed(body) {
         Ok(f) => {
+            let typed = After::of(f.again("isolate"));
             let request = Request::Isolate { clip: id.clone(), reason: f.reason };
-            change(&site, &visitor, &id, request, "isolated", After::default()).await
+            change(&site, &visitor, &id, request, "isolated", typed).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }
@@ -196,8 +208,9 @@ async fn post_isolate(
 async fn post_lift(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>, body: Posted) -> Response {
     match typed(body).and_then(|f| step(&f.step, f.reason)) {
         Ok((reason, confirm, refuse, done)) => {
+            let typed = reason.clone().map(|why| After::of(Refused::new("lift", [("reason", why)])));
             let request = Request::Lift { clip: id.clone(), reason, confirm, refuse };
-            change(&site, &visitor, &id, request, done, After::default()).await
+            change(&site, &visitor, &id, request, done, typed.unwrap_or_default()).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }

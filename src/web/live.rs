@@ -136,6 +136,11 @@ impl Live {
         (at > seen).then_some(at)
     }
 
+    /// Whether `topic` changed after `seen`.
+    pub(super) fn changed_after(&self, topic: Topic, seen: u64) -> bool {
+        self.news(topic, seen).is_some()
+    }
+
     /// The present position.
     pub(super) fn now(&self) -> u64 {
         *self.bell.borrow()

@@ -84,7 +84,7 @@ async fn serve(
     let file = match site.pages.media(clip).await? {
         Media::Here(file) => file,
         Media::Missing => return Err(Trouble::NoClip),
-        Media::Isolated => return Err(Trouble::Isolated),
+        Media::Isolated => return Err(site.isolated(&visitor, Action::PlayClip, clip).await),
     };
     let framed = query.frame.is_some() && !download && file.is_document && file.content_type == PDF;
     let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
@@ -172,7 +172,7 @@ struct Verified {
 async fn verified(State(site): State<Arc<Site>>, visitor: Visitor, Path(id): Path<String>) -> Response {
     let answer = async {
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-        site.not_isolated(clip).await?;
+        site.not_isolated(&visitor, clip).await?;
         Ok(Json(Verified { ranges: site.viewings.given(&visitor.caller, clip, "play") }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))
@@ -205,7 +205,7 @@ async fn thumbnail(
 ) -> Response {
     let answer = async {
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-        site.not_isolated(clip).await?;
+        site.not_isolated(&visitor, clip).await?;
         let jpeg = site.pages.thumbnail(clip).await?.ok_or(Trouble::NoPage)?;
         // A still shows what the footage shows: it is logged like it.
         if method != Method::HEAD {

@@ -7,6 +7,7 @@
 //! routes    what each route needs, checked before it reads  (routes.rs)
 //! sign-in   signing in and out, the own account, accounts   (signin.rs, account.rs, accounts.rs)
 //! purpose   saying what one looks for, before it is shown  (purpose.rs)
+//! offers    what a page offers to whoever looks, by the table (offers.rs)
 //! vouched   signing in by a provider or a certificate       (vouched.rs, shown.rs; scan.rs draws codes to scan)
 //! pages     HTML: facts -> view -> present -> template    (pages.rs, view/, present/, templates/)
 //! api       JSON under /api/v1, problem+json, OpenAPI     (api.rs, wire.rs)
@@ -34,6 +35,7 @@
 //! lasting   long answers end when their taker is shut out   (lasting.rs)
 //! together  clips of a case on one axis (together.rs, assets/together.js)
 //! changes   the same for programs, told again on return    (changes.rs)
+//! refused   a form comes back with what was typed        (refused.rs)
 //! repeat    a change that is asked for twice is made once  (repeat.rs)
 //! live      "something changed" over server-sent events   (live.rs, assets/live.js)
 //! ```
@@ -69,6 +71,7 @@ pub mod live;
 pub mod logs;
 pub mod looks;
 pub mod media;
+pub mod offers;
 pub mod office;
 pub mod oversight;
 pub mod pages;
@@ -77,6 +80,7 @@ pub mod present;
 pub mod proofs;
 pub mod purpose;
 pub mod range;
+pub mod refused;
 pub mod registers;
 pub mod repeat;
 pub mod reports;

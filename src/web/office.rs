@@ -6,7 +6,7 @@
 //! recorders  recorders: who has which, approve, refuse, repair, retire, assign    (office/recorders.rs)
 //! desk       issue and return by scanning                                        (office/desk.rs)
 //! registers  importing registers, taking an import back                           (office/registers.rs)
-//! rosters    importing rosters, taking away what one brought                      (office/rosters.rs)
+//! rosters    importing rosters, undoing that, taking away what a name brought      (office/rosters.rs)
 //! parties    一户一档                                                              (office/parties.rs)
 //! bulk       several clips at once                                                (office/bulk.rs)
 //! ```
@@ -20,10 +20,11 @@ pub mod registers;
 pub mod rosters;
 
 use super::routes::Routes;
-use super::site::ReadError;
+use super::site::{Access, ReadError, Site, Visitor};
+use super::trouble::Trouble;
 use super::view::office::{
-    DestinationFacts, Done, EntriesView, Out, PartiesView, PartyView, RecorderEntry, RecorderView, RegistersView,
-    RostersView, Scanned,
+    DestinationFacts, Done, EntriesView, Out, PartiesView, PartyPages, PartyView, RecorderEntry, RecorderView,
+    RegistersView, RostersView, Scanned,
 };
 use crate::domain::ids::ClipId;
 use crate::domain::office::Premises;
@@ -36,6 +37,11 @@ pub fn routes(r: Routes) -> Routes {
     [admin::routes, recorders::routes, desk::routes, registers::routes, rosters::routes, parties::routes, bulk::routes]
         .into_iter()
         .fold(r, |all, some: fn(Routes) -> Routes| some(all))
+}
+
+/// Stores that a list of the office is looked at, before anything of it is answered.
+async fn listed(site: &Site, visitor: &Visitor, what: &str) -> Result<(), Trouble> {
+    site.log_access(visitor, Access { what: "list", terms: Some(what), ..Access::default() }).await
 }
 
 /// Reading, as these pages need it. Bound to the store; tests have a form with fixed facts.
@@ -65,18 +71,20 @@ pub trait Office: Send + Sync {
         find: &'a str,
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<EntriesView, ReadError>>;
-    /// Parties whose name contains `query`, with a case of which the viewer may see a clip; `registered`: and those that
-    /// only the register knows.
+    /// A page of the parties whose name contains `query`, with a case of which the viewer may see a clip; `registered`: and
+    /// those that only the register knows.
     fn parties<'a>(
         &'a self,
         query: &'a str,
+        after: Option<&'a str>,
         within: &'a Within,
         registered: bool,
     ) -> BoxFuture<'a, Result<PartiesView, ReadError>>;
-    /// One of them by its name; `None` where the viewer may see nothing of it.
+    /// One of them by its name, with a page of its cases and of its clips; `None` where the viewer may see nothing of it.
     fn party<'a>(
         &'a self,
         name: &'a str,
+        pages: &'a PartyPages,
         within: &'a Within,
         registered: bool,
     ) -> BoxFuture<'a, Result<Option<PartyView>, ReadError>>;

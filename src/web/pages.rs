@@ -74,6 +74,9 @@ struct DoneQuery {
     t: Option<String>,
     #[serde(default)]
     save: Option<String>,
+    /// Below which entry its custody is shown.
+    #[serde(default)]
+    before: Option<String>,
 }
 
 fn form<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Trouble> {

@@ -61,7 +61,7 @@ async fn look(site: &Site, visitor: &Visitor, id: &str, seq: &str) -> Result<(Cl
     let seq: u64 = seq.parse().map_err(|_| Trouble::NoPage)?;
     site.log_access(visitor, Access { what: "log", clip: Some(clip), ..Access::default() }).await?;
     // Its entries tell why it was isolated, and what was said about it.
-    site.not_isolated(clip).await?;
+    site.not_isolated(visitor, clip).await?;
     let mut view = site.pages.proof(clip, seq).await?.ok_or(Trouble::NoPage)?;
     // Its bytes tell from where they looked, too: what is in nobody's list for them is not there.
     if looks::only_of(site, visitor, clip).await?.is_some_and(|mine| view.entry.is_look_of_another(&mine)) {

@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::guard::WITH_DOCUMENTS;
+use super::offers::{self, Offers};
 use super::paging::{self, AfterQuery};
 use super::present::clip::Screen;
 use super::present::clips::{Pill, Row, row};
@@ -254,6 +255,8 @@ struct ReviewPage<'a> {
     opinions: Vec<OpinionLine>,
     verdicts: Vec<(&'static str, &'static str)>,
     marked: Option<String>,
+    /// What may be done to this case.
+    m: Offers,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -290,7 +293,9 @@ async fn show(
         shown = Some(clip_label(&v, clip, &c));
     }
     if let Some(doc) = at.doc {
-        opened = documents::opened(&v, &open(site, visitor, doc, headers).await?);
+        let view = open(site, visitor, doc, headers).await?;
+        let save = offers::of_clip(site, visitor, doc).await?.has(Action::DownloadClip);
+        opened = documents::opened(&v, &view, save);
     }
     let id = |id: Option<ClipId>| id.map(|id| id.to_string()).unwrap_or_default();
     // A clip that is of the case in part begins where that part does.
@@ -320,6 +325,7 @@ async fn show(
             let (points, most) = total(&s.marks);
             format!("{points} / {most}")
         }),
+        m: offers::of_case(site, visitor, &v.number, &[], &[Action::ReviewCase]).await?,
         base,
         c: &c,
     };
@@ -493,6 +499,8 @@ struct SheetPage<'a> {
     facts: Vec<(&'static str, String)>,
     sheets: Vec<(Vec<MarkLine>, String, String, Stamp)>,
     form: Vec<MarkLine>,
+    /// What may be done to this case.
+    m: Offers,
 }
 
 async fn show_sheet(
@@ -533,8 +541,9 @@ async fn show_sheet(
             }
         })
         .collect();
+    let m = offers::of_case(site, &visitor, &v.number, &[], &[Action::MarkCase]).await?;
     let html =
-        SheetPage { number: &v.number, base: href(&v.number), refusal, facts: facts(&v, &c), sheets, form, c: &c };
+        SheetPage { number: &v.number, base: href(&v.number), refusal, facts: facts(&v, &c), sheets, form, m, c: &c };
     Ok(Html(html.render()?).into_response())
 }
 

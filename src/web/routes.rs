@@ -33,7 +33,7 @@ const CHANGE_WITHIN: Duration = Duration::from_secs(120);
 /// The same for a file of hundreds of megabytes over a thin line.
 const FILE_WITHIN: Duration = Duration::from_secs(3_600);
 /// What is neither somebody's own nor their unit's, nor was sent to them.
-const NOBODYS: Subject = Subject { own: false, unit: false, sent: false, sensitivity: Sensitivity::None };
+pub(super) const NOBODYS: Subject = Subject { own: false, unit: false, sent: false, sensitivity: Sensitivity::None };
 /// Where a script of our page says that it is ours.
 const FORM_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 

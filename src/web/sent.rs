@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::asked::carried_out;
 use super::keeping::change_case;
 use super::present::Ctx;
+use super::refused::Refused;
 use super::routes::{Need, Routes};
 use super::site::{Site, Visitor};
 use super::trouble::{Problem, Trouble};
@@ -61,9 +62,10 @@ async fn send(
         Err(e) => return Trouble::from(e).page(&site, &visitor),
     };
     let undo = f.step == "end";
+    let typed = Refused::new("send", [("to", f.to.as_str()), ("until", f.until.as_str())]);
     let ask = asked(&number, Some(f.to), Some(f.until).filter(|_| !undo), undo);
     let word = if undo { "called_back" } else { "sent" };
-    change_case(&site, &visitor, &number, Request::Accounts { ask }, word).await
+    change_case(&site, &visitor, &number, (Request::Accounts { ask }, word), typed).await
 }
 
 /// To whom a case is sent.

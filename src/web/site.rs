@@ -70,7 +70,7 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
         looks_of: Option<Actor>,
     ) -> BoxFuture<'_, Result<Vec<CustodyEntry>, ReadError>>;
     /// A case by any of its numbers in any bracket style, with those of its clips that whoever looks may see; a case of
-    /// which they may see none is not there.
+    /// which they may see none, and know nothing, is not there.
     fn case<'a>(&'a self, number: &'a str, within: &'a Within) -> BoxFuture<'a, Result<CaseAnswer, ReadError>>;
     /// The key of a case number as typed, where it can be read as one: all ways to write a number give one key.
     fn case_key(&self, typed: &str) -> Option<String>;
@@ -93,6 +93,8 @@ pub trait Pages: super::view::keeping::Reading + super::oversight::Oversight {
     /// Clips that wait for a person, best-known first, after a cursor, of those that whoever looks may see.
     fn triage<'a>(&'a self, after: Option<&'a str>, within: &'a Within)
     -> BoxFuture<'a, Result<TriageView, ReadError>>;
+    /// How many of them there are, counted up to `most`.
+    fn waiting<'a>(&'a self, within: &'a Within, most: u32) -> BoxFuture<'a, Result<u64, ReadError>>;
     /// The sealed bytes of a clip.
     fn media(&self, clip: ClipId) -> BoxFuture<'_, Result<Media, ReadError>>;
     /// Whether previews say over the picture who looks.
@@ -285,7 +287,8 @@ impl Site {
     /// What every page needs.
     pub async fn ctx(&self, visitor: &Visitor, nav: Nav) -> Result<Ctx, Trouble> {
         let frame = if visitor.part { self.shared().await?.1 } else { self.pages.frame().await? };
-        Ok(self.ctx_with(visitor, nav, frame))
+        let waiting = self.waiting(visitor, frame.to_annotate).await?;
+        Ok(Ctx { waiting, ..self.ctx_with(visitor, nav, frame) })
     }
 
     /// The same around a frame that is already known.
@@ -294,6 +297,7 @@ impl Site {
             w: visitor.lang.words(),
             zone: self.zone.clone(),
             now: self.clock.now(),
+            waiting: frame.to_annotate,
             frame,
             nav,
             path: visitor.path.clone(),
@@ -378,10 +382,16 @@ impl Site {
 
     /// What is isolated as suspected classified is told to nobody, at whatever address: not its record, its log or what was
     /// derived of it.
-    pub async fn not_isolated(&self, clip: ClipId) -> Result<(), Trouble> {
+    pub async fn not_isolated(&self, visitor: &Visitor, clip: ClipId) -> Result<(), Trouble> {
         // Whoever asks: nobody is shown it.
         let standing = self.pages.standing(clip, 0).await?.ok_or(Trouble::NoClip)?;
-        if standing.isolated { Err(Trouble::Isolated) } else { Ok(()) }
+        if standing.isolated { Err(self.isolated(visitor, Action::ShowClip, clip).await) } else { Ok(()) }
+    }
+
+    /// What is told to whoever asks for such a clip all the same; the log tells that they did.
+    pub async fn isolated(&self, visitor: &Visitor, action: Action, clip: ClipId) -> Trouble {
+        self.log_refusal(visitor, action, "isolated", Some(clip)).await;
+        Trouble::Isolated
     }
 
     /// Asks the daemon; a refusal is trouble.

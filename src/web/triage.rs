@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::offers::{self, Among};
 use super::present::clips::{Row, row};
 use super::present::{self, Ctx, Nav};
 use super::routes::{Need, Routes, also};
@@ -77,6 +78,16 @@ struct Card {
     outing_of: Option<String>,
     place: Option<Ask>,
     proves: Option<Ask>,
+    may_link: bool,
+    may_annotate: bool,
+}
+
+/// What a page of cards offers.
+struct May {
+    link: Among,
+    annotate: Among,
+    /// Suggested cases that have a page for whoever looks.
+    cases: Vec<String>,
 }
 
 /// A word that the clip lacks, and those that are offered for it.
@@ -101,7 +112,8 @@ fn ask(lacks: bool, offered: &[Offered], c: &Ctx) -> Option<Ask> {
 /// What is suggested most surely.
 struct Best {
     number: String,
-    href: String,
+    /// Its page, where it has one for whoever looks.
+    href: Option<String>,
     rule: String,
     score: u32,
     reason: String,
@@ -140,10 +152,21 @@ struct TriagePage<'a> {
     self_href: String,
 }
 
-fn card(waiting: &TriageCard, c: &Ctx) -> Card {
+async fn may(site: &Site, visitor: &Visitor, cards: &[TriageCard]) -> Result<May, Trouble> {
+    let ids: Vec<ClipId> = cards.iter().map(|k| k.row.id).collect();
+    let suggested: Vec<String> = cards.iter().filter_map(|k| k.suggestions.first()).map(|s| s.number.clone()).collect();
+    let listed = Some(Action::ListClips);
+    Ok(May {
+        link: offers::among(site, visitor, &ids, Action::LinkClip, listed).await?,
+        annotate: offers::among(site, visitor, &ids, Action::AnnotateClip, listed).await?,
+        cases: offers::cases(site, visitor, &suggested).await?,
+    })
+}
+
+fn card(waiting: &TriageCard, may: &May, c: &Ctx) -> Card {
     let best = waiting.suggestions.first().map(|s| Best {
         number: s.number.clone(),
-        href: present::case_href(&s.number),
+        href: may.cases.contains(&s.number).then(|| present::case_href(&s.number)),
         rule: c.w.linking_rule(&s.rule).to_owned(),
         score: s.score,
         reason: s.reason.told(c.w.lang),
@@ -151,6 +174,8 @@ fn card(waiting: &TriageCard, c: &Ctx) -> Card {
     let also: Vec<String> = waiting.outing.iter().map(ToString::to_string).collect();
     Card {
         id: waiting.row.id.to_string(),
+        may_link: may.link.has(&waiting.row.id),
+        may_annotate: may.annotate.has(&waiting.row.id),
         row: row(&waiting.row, c),
         place: ask(waiting.row.missing.contains(&"place"), &waiting.places, c),
         proves: ask(waiting.row.missing.contains(&"proves"), &waiting.proofs, c),
@@ -206,8 +231,9 @@ async fn show(
             also: also.join(","),
         }
     });
+    let may = may(site, visitor, &v.cards).await?;
     let html = TriagePage {
-        cards: v.cards.iter().map(|waiting| card(waiting, &c)).collect(),
+        cards: v.cards.iter().map(|waiting| card(waiting, &may, &c)).collect(),
         total: c.w.to_annotate(v.total),
         early: (v.not_yet_linkable > 0).then(|| {
             (c.w.not_yet_linkable(v.not_yet_linkable), format!("/clips?figure={}", Figure::NotYetLinkable.as_str()))
@@ -244,6 +270,8 @@ struct Asked {
     verdict: String,
     case_no: String,
     others: Vec<String>,
+    /// Of `others` only those that it covers: the number may be another than the one with which the page listed them.
+    outing: bool,
     says: Vec<(String, String)>,
     unsay: Vec<String>,
 }
@@ -260,6 +288,8 @@ impl DecideForm {
             other => other.to_owned(),
         };
         asked.others = if self.verdict == "accept" { Vec::new() } else { ids() };
+        // Without a list nothing was shown, and nothing is meant.
+        asked.outing = self.verdict == "outing" && !asked.others.is_empty();
         match asked.verdict.as_str() {
             "accept" => {
                 asked.says = said.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
@@ -311,13 +341,16 @@ async fn decide(
             Err(trouble) => return Err(trouble),
         };
         let case_no = done["case_no"].as_str().unwrap_or(&asked.case_no);
+        // As it was done: an outing may come to fewer than the page had listed.
+        let done = done["clips"].as_array().into_iter().flatten().filter_map(|c| c.as_str());
+        let also: Vec<&str> = done.filter(|clip| *clip != id).collect();
         let said: Vec<&str> = asked.says.iter().map(|(name, _)| name.as_str()).collect();
         let to = format!(
             "/triage?done={}&clip={}&case_no={}&also={}&said={}",
             present::segment(&asked.verdict),
             present::segment(&id),
             present::segment(case_no),
-            present::segment(&asked.others.join(",")),
+            present::segment(&also.join(",")),
             present::segment(&said.join(","))
         );
         Ok(Redirect::to(&to).into_response())
@@ -356,7 +389,7 @@ async fn carry_out(
         says: asked.says.clone(),
         unsay: asked.unsay.clone(),
         also: asked.others.clone(),
-        outing: false,
+        outing: asked.outing,
     };
     site.carry_out(&visitor.caller, request).await
 }
@@ -398,7 +431,7 @@ pub struct WaitingClip {
     pub supposed_officers: Vec<SupposedOfficer>,
     /// What rules suggest, the surest first.
     pub suggestions: Vec<SuggestedCase>,
-    /// Other clips of the same outing that have no case, of partners too.
+    /// Other clips of the same outing that have no case and that one yes for the surest suggestion covers, of partners too.
     pub outing: Vec<String>,
     /// Who captured some of these with a recorder of their own: a decision about all of `outing` covers them.
     pub outing_partners: Vec<OutingPartner>,
@@ -539,8 +572,9 @@ pub(super) async fn decide_clip(
         let Json(d) = body?;
         let words = [("place", d.place), ("proves", d.proves)];
         let says = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), word?))).collect();
-        let asked =
-            Asked { verdict: d.verdict, case_no: d.case_no.unwrap_or_default(), others: d.also, says, unsay: d.said };
+        let (verdict, case_no) = (d.verdict, d.case_no.unwrap_or_default());
+        // A program names each of them for this very number.
+        let asked = Asked { verdict, case_no, others: d.also, outing: false, says, unsay: d.said };
         let done = carry_out(&site, &visitor, &headers, &id, &asked).await?;
         Ok(Json(done).into_response())
     };

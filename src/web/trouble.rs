@@ -375,3 +375,97 @@ struct ErrorPage<'a> {
     title: &'static str,
     detail: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rights::Role;
+    use crate::domain::words::Lang;
+
+    /// Each of them, with who is named as the one to ask. `None` where whoever reads it goes on by themselves.
+    fn each() -> Vec<(Trouble, Option<Role>)> {
+        use Role::{Archivist, DepartmentHead, SecurityAdministrator, SystemAdministrator};
+        let all = vec![
+            (Trouble::NoPage, None),
+            (Trouble::NoClip, Some(Archivist)),
+            (Trouble::Missing(Why::Unsaid), None),
+            (Trouble::NoCase, None),
+            (Trouble::Method, None),
+            (Trouble::Host, Some(SystemAdministrator)),
+            (Trouble::Origin, None),
+            (Trouble::Invalid(Why::Unsaid), None),
+            (Trouble::Conflict(Why::Unsaid), None),
+            (Trouble::Unavailable(Why::Unsaid), Some(SystemAdministrator)),
+            (Trouble::TooLarge, None),
+            (Trouble::Range(1), None),
+            (Trouble::Isolated, Some(DepartmentHead)),
+            (Trouble::Isolated, Some(Archivist)),
+            (Trouble::NoPreview, Some(Archivist)),
+            (Trouble::NoGoodCopy { passing: true, tried: "x".into() }, Some(SystemAdministrator)),
+            (Trouble::NoGoodCopy { passing: false, tried: "x".into() }, Some(SystemAdministrator)),
+            (Trouble::SignIn, Some(SecurityAdministrator)),
+            (Trouble::NoAccounts, Some(SystemAdministrator)),
+            (Trouble::NewPassword, None),
+            (Trouble::Forbidden(Refusal::Role), Some(SecurityAdministrator)),
+            (Trouble::Forbidden(Refusal::NotTheirs), Some(Archivist)),
+            (Trouble::Forbidden(Refusal::Sensitivity), Some(Archivist)),
+            (Trouble::Purpose(Asking::default()), None),
+            (Trouble::FormToken, None),
+            (Trouble::TooMany(3), None),
+            (Trouble::TooSlow, Some(SystemAdministrator)),
+            (Trouble::Failed, Some(SystemAdministrator)),
+        ];
+        // Another refusal that is not in the list above does not compile here.
+        for (trouble, _) in &all {
+            match trouble {
+                Trouble::NoPage | Trouble::NoClip | Trouble::Missing(_) | Trouble::NoCase | Trouble::Method => {}
+                Trouble::Host | Trouble::Origin | Trouble::Invalid(_) | Trouble::Conflict(_) => {}
+                Trouble::Unavailable(_) | Trouble::TooLarge | Trouble::Range(_) | Trouble::Isolated => {}
+                Trouble::NoPreview | Trouble::NoGoodCopy { .. } | Trouble::SignIn | Trouble::NoAccounts => {}
+                Trouble::NewPassword | Trouble::Forbidden(_) | Trouble::Purpose(_) | Trouble::FormToken => {}
+                Trouble::TooMany(_) | Trouble::TooSlow | Trouble::Failed => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do_next_and_whom_to_ask() {
+        for lang in Lang::ALL {
+            let w = lang.words();
+            for (trouble, whom) in each() {
+                let (title, detail) = trouble.told(w);
+                assert!(!title.is_empty(), "{trouble:?}");
+                let steps: &[&str] = match lang {
+                    Lang::Zh => &["请", "再试", "核对", "给出", "改成"],
+                    Lang::En => &[
+                        "sk ",
+                        "sks ",
+                        "ell ",
+                        "ry again",
+                        "heck",
+                        "orrect",
+                        "se the",
+                        "pen it",
+                        "o it again",
+                        "plit",
+                        "hoose",
+                        "oad",
+                        "ive it",
+                    ],
+                };
+                assert!(steps.iter().any(|step| detail.contains(step)), "{trouble:?} only states: {detail}");
+                let role = whom.map(|role| w.role(role).to_lowercase());
+                if let Some(role) = &role {
+                    assert!(detail.to_lowercase().contains(role), "{trouble:?} does not name {role}: {detail}");
+                }
+                // Who stands before a page types no command; who runs the station is named where there is one.
+                if ["evidock ", "journalctl"].iter().any(|command| detail.contains(command)) {
+                    let named =
+                        [Role::SystemAdministrator, Role::SecurityAdministrator].map(|r| w.role(r).to_lowercase());
+                    assert!(named.iter().any(|role| detail.to_lowercase().contains(role)), "{trouble:?}: {detail}");
+                }
+            }
+        }
+    }
+}

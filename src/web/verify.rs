@@ -52,7 +52,7 @@ struct Ticked {
 async fn newest(site: &Site, visitor: &Visitor, id: &str) -> Result<(ClipId, Option<Verifying>), Trouble> {
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
     site.log_access(visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
-    site.not_isolated(clip).await?;
+    site.not_isolated(visitor, clip).await?;
     Ok((clip, site.pages.office().premises().verifying(clip)))
 }
 
@@ -75,7 +75,7 @@ async fn ask(
     let begun = async {
         let Form(ticked) = body?;
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-        site.not_isolated(clip).await?;
+        site.not_isolated(&visitor, clip).await?;
         Ok::<_, Trouble>(Request::BeginVerify { clip: clip.to_string(), remote: ticked.remote.is_some() })
     };
     match begun.await {
@@ -185,7 +185,7 @@ pub(super) async fn verify_clip(
     let answer = async {
         let Json(b) = body?;
         let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-        site.not_isolated(clip).await?;
+        site.not_isolated(&visitor, clip).await?;
         let request = Request::BeginVerify { clip: clip.to_string(), remote: b.remote };
         site.carry_out(&visitor.caller, request).await?;
         let verifying = site.pages.office().premises().verifying(clip);

@@ -22,6 +22,8 @@ use crate::runtime::clock::monotonic;
 pub const IDLE: Duration = Duration::from_secs(900);
 /// Pieces that one entry tells: each takes some 75 bytes, and an event has at most 65,535.
 const PIECES_TOLD: usize = 600;
+/// Ranges of bytes that one entry tells beside that: each takes at most some 43 bytes, and mostly half of it.
+const RANGES_TOLD: usize = 350;
 
 /// The viewings under way.
 pub struct Viewings {
@@ -143,21 +145,18 @@ impl Viewings {
                 (std::mem::take(&mut progress.ranges), std::mem::take(&mut progress.pieces))
             };
             let mut pieces: Vec<_> = pieces.into_iter().collect();
+            // However many there are, all of them are told: an entry that is too long would be none.
             loop {
                 let rest = pieces.split_off(pieces.len().min(PIECES_TOLD));
-                let request = Request::EndView {
-                    begun_seq,
-                    clip: viewing.clip.to_string(),
-                    ranges: std::mem::take(&mut ranges),
-                    pieces,
-                };
+                let later = ranges.split_off(ranges.len().min(RANGES_TOLD));
+                let request = Request::EndView { begun_seq, clip: viewing.clip.to_string(), ranges, pieces };
                 if let Reply::Refused { message, .. } = self.ask.ask(&viewing.caller, request).await {
                     tracing::warn!(clip = %viewing.clip, begun_seq, message, "the end of a viewing could not be logged");
                 }
-                if rest.is_empty() {
+                if rest.is_empty() && later.is_empty() {
                     break;
                 }
-                pieces = rest;
+                (pieces, ranges) = (rest, later);
             }
         }
     }
@@ -346,6 +345,31 @@ mod tests {
             .collect();
         assert_eq!(told, [(1, PIECES_TOLD), (0, 1)]);
         assert!(serde_json::to_string(&asked[1]).unwrap().len() < crate::domain::event::MAX_EVENT_BYTES - 4_096);
+    }
+
+    #[tokio::test]
+    async fn many_ranges_are_told_in_several_entries_none_of_which_is_too_long() {
+        let log = Arc::new(Log::default());
+        let viewings = Viewings::new(log.clone());
+        let clip = ClipId::generate(1);
+        let watching = viewings.watch(&caller(), clip, "preview").await.unwrap();
+        // As far out as a clip can be, with a byte left out between each and the next.
+        let far = u64::MAX - 10_000;
+        let all: Vec<(u64, u64)> = (0..3_500).map(|n| (far + 2 * n, far + 2 * n + 1)).collect();
+        all.iter().for_each(|(from, to)| watching.served(*from, *to));
+        (0..PIECES_TOLD as u32).for_each(|n| watching.gave(n, "5a".repeat(32)));
+        drop(watching);
+        viewings.close_all().await;
+        let asked = log.asked.lock().unwrap().clone();
+        let mut told = Vec::new();
+        for request in &asked[1..] {
+            let Request::EndView { ranges, .. } = request else { panic!("{request:?}") };
+            told.extend(ranges.iter().copied());
+            let length = serde_json::to_string(request).unwrap().len();
+            assert!(length < crate::domain::event::MAX_EVENT_BYTES - 4_096, "{length}");
+        }
+        assert_eq!(told, all, "each of them, once");
+        assert_eq!(asked.len(), 1 + 3_500_usize.div_ceil(RANGES_TOLD));
     }
 
     #[tokio::test]

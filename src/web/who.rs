@@ -99,6 +99,9 @@ pub async fn identify(site: &Site, headers: &HeaderMap, from: Option<IpAddr>, ac
             access.was_no_stranger(address);
         }
         access.pace(signed).map_err(too_many)?;
+    } else if let (Some(address), true) = (&address, headers.contains_key(header::AUTHORIZATION)) {
+        // A session that is over is an ordinary thing; a token that is none was guessed, or taken from somebody.
+        access.turned_away("token", address).await?;
     }
     Ok(who)
 }

@@ -186,6 +186,8 @@ pub struct CaseSummary {
     pub party_ref: Option<String>,
     /// Clips linked to it.
     pub clips: u64,
+    /// There are more clips than `clips`, too many to be counted (日常检查); the figures beside it are nought then.
+    pub more: bool,
     /// Of these, proven.
     pub proven: u64,
     /// Of these, lacking a required fact.
@@ -203,6 +205,7 @@ impl From<&CaseRow> for CaseSummary {
             cause: row.cause.clone(),
             party_ref: row.party.clone(),
             clips: row.clips,
+            more: row.more,
             proven: row.proven,
             incomplete: row.incomplete,
             size_bytes: row.bytes,

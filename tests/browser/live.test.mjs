@@ -141,6 +141,33 @@ test('reports, samples and reviews show what others did', { timeout: 120_000 }, 
   }
 });
 
+test('a refused judgement stands in its form again, whatever changes meanwhile', { timeout: 120_000 }, async () => {
+  const page = await open(chrome);
+  await page.goto(`${station.url}/sampling`);
+  await page.locator('#live a[href^="/sampling/"]').first().click();
+  const form = page.locator('.sampled > li form.judge').last();
+  const all = await form.locator('input[value=no]').all();
+  for (const radio of all) await radio.check();
+  await form.locator('[name=due]').fill('2027-01-01');
+  // What was found is not said.
+  await form.locator('button').click();
+  await page.locator('[role=alert]').waitFor();
+  const kept = async () => {
+    assert.equal(await form.locator('input[value=no]:checked').count(), all.length);
+    assert.equal(await form.locator('[name=due]').inputValue(), '2027-01-01');
+  };
+  await kept();
+  const sample = new URL(page.url()).pathname.split('/')[2];
+  const judged = await fetch(`${station.url}/api/v1/samples/${sample}/1/judgement`, {
+    method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ points: all.map(() => 'yes'), words: '再看一次', due: null }),
+  });
+  assert.ok(judged.ok, await judged.text());
+  await page.locator('#news').waitFor({ timeout: 60_000 });
+  await kept();
+  await page.context().close();
+});
+
 test('every page says when the station cannot be reached', { timeout: 120_000 }, async () => {
   const pages = await Promise.all(['/triage', '/reports', '/keeping', '/desk', '/sampling', '/review'].map(async (at) => {
     const page = await open(chrome);

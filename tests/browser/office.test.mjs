@@ -138,7 +138,7 @@ test('a register is tried, its mistakes are told by their lines, then imported a
   await page.context().close();
 });
 
-test('a roster is tried, its mistakes are told by their lines, then imported and taken away', { timeout: 60_000 }, async () => {
+test('a roster is tried, its mistakes are told by their lines, then imported, undone and taken away', { timeout: 60_000 }, async () => {
   const page = await open(chrome);
   await signIn(page, 'dang');
   await page.goto(`${station.url}/rosters`);
@@ -161,9 +161,22 @@ test('a roster is tried, its mistakes are told by their lines, then imported and
   const line = page.locator('.things li', { hasText: '排班<i>.csv' });
   await line.getByText('2026-01-05 至 2026-01-06').waitFor();
   assert.match(await line.innerText(), /2 行.*共 2 天[\s\S]*现有 2 行/);
-  await line.locator('summary').click();
-  await line.getByText('删除以这个名称导入的全部内容？').waitFor();
-  await line.getByRole('button', { name: '删除' }).click();
+  // A sheet with the two swapped is taken back, and the one before it stands again.
+  await page.goto(`${station.url}/rosters`);
+  await writeFile(file, `${head}采集人乙,36NCC009910,2026-01-05 08:00,2026-01-05 12:00,西街\n采集人甲,36NCC009910,2026-01-06 08:00,2026-01-06 12:00,西街\n`);
+  await page.locator('[name=file]').setInputFiles(file);
+  await page.getByRole('button', { name: '试导入' }).click();
+  await page.locator('.outcome .notice.safe', { hasText: '替换同名排班表的 2 行' }).waitFor();
+  await page.locator('[data-real]').click();
+  await page.getByRole('link', { name: '查看导入记录' }).click();
+  await line.first().locator('summary', { hasText: '撤销本次导入' }).click();
+  await line.first().getByRole('button', { name: '撤销本次导入' }).click();
+  await page.locator('.notice.safe', { hasText: '移除 2 行，恢复它所替换的 2 行' }).waitFor();
+  const before = line.nth(1);
+  assert.match(await before.innerText(), /现有 2 行/);
+  await before.locator('summary', { hasText: '删除' }).click();
+  await before.getByText('删除以这个名称导入的全部内容？').waitFor();
+  await before.getByRole('button', { name: '删除' }).click();
   await page.locator('.notice.safe', { hasText: '已删除' }).waitFor();
   assert.equal(await page.locator('form[action="/rosters/remove"] [value="排班<i>.csv"]').count(), 0);
   assert.deepEqual(page.complaints, []);

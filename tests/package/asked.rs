@@ -239,6 +239,14 @@ fn a_killed_daemon_goes_on_to_the_same_discs() {
     }
     assert_eq!(clips, 3);
     assert!(!dir.join("disc-3").exists());
+    // Each says which of the clips it holds: together they are all there, and one alone is not everything.
+    let (one, two) = (dir.join("disc-1"), dir.join("disc-2"));
+    let trust = station.path("state/log.key.pub");
+    let (code, report) = super::import_check_together(&[&two, &one], Some(&trust));
+    assert_eq!((code, &report["whole"], &report["problems"]), (0, &true.into(), &serde_json::json!([])), "{report}");
+    assert_eq!(report["discs"][0]["stretch"]["first"], 3, "{report}");
+    let (code, report) = super::import_check_together(&[&one, &one], Some(&trust));
+    assert!(code == 4 && report["problems"].to_string().contains("disc 2 of 2 is missing"), "{report}");
 }
 
 #[test]
@@ -317,6 +325,14 @@ fn what_stopped_is_cleared_away_in_time() {
     station.start();
     station.until("it is cleared away", |_| !stopped_dir.exists());
     assert!(taken_dir.exists());
+    let gone = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'access.export_gone'", &[]);
+    assert_eq!(gone.len(), 1, "the log says so, once: {gone:?}");
+    let gone: Value = serde_json::from_str(&gone[0][0]).unwrap();
+    assert_eq!(
+        (&gone["body"]["package"], &gone["body"]["was"]),
+        (&stopped.as_str().into(), &"failed".into()),
+        "{gone}"
+    );
     // Whoever wants it after all gets it whole.
     restarted(&mut station, "");
     let page = Browser::new(&station.page());

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidock::custody::checkpoint::Checkpoint;
 use evidock::custody::key::FileSigner;
+use evidock::custody::witness::Submission;
 use evidock::domain::digest::to_hex;
 use evidock::domain::ids::StationId;
+use evidock::domain::merkle;
 use evidock::domain::proof::TlogProof;
 
 use super::tampering::Tool::{
@@ -51,8 +53,9 @@ impl Other {
 }
 
 /// What whoever has root and the box's own key can write: the package under a head of another history, with a true proof of
-/// each of its entries there, and all of it signed. Gives the best way there is from the head that somebody kept.
-fn sign_another_history(dir: &Path, entries: &[Vec<u8>]) -> Vec<String> {
+/// each of its entries there, and all of it signed. Gives the best proof there is that it goes on from the head that
+/// somebody kept.
+fn sign_another_history(dir: &Path, entries: &[Vec<u8>]) -> Submission {
     let made = made();
     let other = Other::of(entries);
     let signer = FileSigner::open_or_create(&made.key, "evidock/test-01").unwrap();
@@ -70,7 +73,44 @@ fn sign_another_history(dir: &Path, entries: &[Vec<u8>]) -> Vec<String> {
     let lines = from_stamped.iter().map(|hash| format!("{}\n", to_hex(hash)));
     fs::write(data.with_extension("consistency"), lines.collect::<String>()).unwrap();
     sign_again(dir, &keys(dir), &signer);
-    other.consistency(made.anchor.0).iter().map(|hash| BASE64.encode(hash)).collect()
+    Submission { old: made.anchor.0, proof: other.consistency(made.anchor.0), checkpoint }
+}
+
+/// What `import-check` says of a package's history to whoever kept a head and was given this proof.
+fn history_told(dir: &Path, proof: &Submission) -> Option<String> {
+    let (made, path) = (made(), dir.with_extension("proof"));
+    fs::write(&path, proof.text()).unwrap();
+    let (_, report) = import_check_with(dir, Some(&made.trust), &[("--anchor", &made.kept), ("--proof", &path)]);
+    let problems = report["problems"].as_array().unwrap().iter().map(|told| told.as_str().unwrap().to_owned());
+    problems.into_iter().find(|told| told.contains("of one history"))
+}
+
+/// Whoever kept a head gives it to the check, older or newer than the package's, with the proof that the station made.
+#[test]
+fn a_package_is_compared_with_a_head_that_was_kept() {
+    let made = made();
+    let (newest, _) = head_of(&read(&made.dir, CHECKPOINT));
+    let check = |more: &[(&str, &Path)]| import_check_with(&made.dir, Some(&made.trust), more);
+    let later = head_of(&fs::read_to_string(&made.later.0).unwrap()).0;
+    assert!(made.anchor.0 < newest && newest < later);
+    let own = made.dir.join(CHECKPOINT);
+    for (kept, proof, size) in [
+        (&made.kept, Some(&made.proof), made.anchor.0),
+        (&made.later.0, Some(&made.later.1), later),
+        (&own, None, newest),
+    ] {
+        let mut more = vec![("--anchor", kept.as_path())];
+        more.extend(proof.map(|proof| ("--proof", proof.as_path())));
+        let (code, report) = check(&more);
+        assert_eq!((code, &report["whole"], &report["anchor_size"]), (0, &true.into(), &size.into()), "{report}");
+    }
+    // Without the proof nothing is shown, and with that of the other one neither.
+    for more in [vec![], vec![("--proof", made.later.1.as_path())]] {
+        let mut all = vec![("--anchor", made.kept.as_path())];
+        all.extend(more);
+        let (code, report) = check(&all);
+        assert!(code == 4 && report["problems"].to_string().contains("--proof"), "{report}");
+    }
 }
 
 /// Whoever has root and the box's own key can write a whole history that is true in itself: two heads of one size, or a
@@ -105,15 +145,17 @@ fn a_history_that_forks_is_seen_by_whoever_kept_a_head() {
         let dir = work.path().join("package");
         copy(&made.dir, &dir);
         // The true history, written by the same means, goes on from what was kept.
-        let way = sign_another_history(&dir, &made.entries);
-        assert!(goes_on(&dir, &way), "{name}");
+        let proof = sign_another_history(&dir, &made.entries);
+        assert!(goes_on(&dir, &proof.lines()), "{name}");
+        assert_eq!(history_told(&dir, &proof), None, "{name}");
 
-        let way = sign_another_history(&dir, &entries);
+        let proof = sign_another_history(&dir, &entries);
         assert_eq!(head_of(&read(&dir, CHECKPOINT)).0, entries.len() as u64);
         for tool in [Bagit, Sha256sum, B3sum, GoNote, GoProof, ByHand, GoPackage, AicsNote, AicsProof, Openssl] {
             assert!(!refuses(tool, &dir), "{name}: what is shown is whole in itself, and {tool:?} says otherwise");
         }
-        assert!(!goes_on(&dir, &way), "{name}");
+        assert!(!goes_on(&dir, &proof.lines()), "{name}");
+        assert!(history_told(&dir, &proof).is_some_and(|told| told.contains("not of one history")), "{name}");
         // A timestamp is such a head, where it covers what was rewritten.
         let (_, report) = import_check(&dir, Some(&made.trust));
         let told = report["problems"].to_string().contains("is not the beginning of this log");

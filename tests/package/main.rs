@@ -15,6 +15,7 @@ mod export;
 mod forked;
 #[path = "../access/http.rs"]
 mod http;
+mod left_out;
 mod opened;
 mod paper;
 mod room;
@@ -27,10 +28,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use evidock::custody::package::CHECKPOINT;
-use evidock::domain::merkle;
 use serde_json::Value;
 use support::footage;
 use support::guarded::tools;
@@ -56,8 +54,14 @@ pub struct Made {
     pub older_checkpoint: String,
     /// Size and root of one from between them, which somebody kept off the box, ...
     pub anchor: (u64, String),
-    /// ... and the way from there to the package's own.
+    /// ... the file in which it is, ...
+    pub kept: PathBuf,
+    /// ... and the proof that the package's own goes on from there, as the station gave it.
+    pub proof: PathBuf,
+    /// Its hashes.
     pub way: Vec<String>,
+    /// One that somebody kept who looked later, and the proof that it goes on from the package's.
+    pub later: (PathBuf, PathBuf),
     /// The log's entries below the package's checkpoint, as whoever has root has them, ...
     pub entries: Vec<Vec<u8>>,
     /// ... and the box's own key.
@@ -108,13 +112,22 @@ fn make() -> Made {
     station.json(["retry"]);
     let anchored = |s: &Station| s.json(["log", "checkpoint"])["note"].as_str().unwrap().to_owned();
     station.until("a newer checkpoint is signed", |s| head_of(&anchored(s)).0 > head_of(&older_checkpoint).0);
-    let anchor = head_of(&anchored(&station));
+    let kept_note = anchored(&station);
+    let anchor = head_of(&kept_note);
     station.json(["retry"]);
     let dir = kept.path().join("package");
     let answer = export(&station, &dir);
     let newest = head_of(&fs::read_to_string(dir.join(CHECKPOINT)).unwrap()).0;
     assert!(newest > anchor.0, "{newest} and {}", anchor.0);
-    let way = way(&station, anchor.0, newest);
+    let kept_path = kept.path().join("kept.note");
+    fs::write(&kept_path, kept_note).unwrap();
+    let own = dir.join(CHECKPOINT);
+    let (way, proof) = way(&station, &kept_path, &own, &kept.path().join("to-package"));
+    station.json(["retry"]);
+    station.until("a checkpoint after the package is signed", |s| head_of(&anchored(s)).0 > newest);
+    let later = kept.path().join("later.note");
+    fs::write(&later, anchored(&station)).unwrap();
+    let later_proof = self::way(&station, &own, &later, &kept.path().join("from-package")).1;
     let rows =
         station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE seq < ?1 ORDER BY seq", &[&(newest as i64)]);
     let entries = rows.into_iter().map(|mut row| row.remove(0).into_bytes()).collect();
@@ -122,7 +135,22 @@ fn make() -> Made {
     fs::copy(station.path("state/log.key.pub"), &trust).unwrap();
     fs::copy(station.path("state/log.key"), &key).unwrap();
     fs::copy(tsa.ca(), &ca).unwrap();
-    Made { dir, trust, older_checkpoint, anchor, way, entries, key, tsa: ca, answer, _kept: kept }
+    let (kept_file, later) = (kept_path, (later, later_proof));
+    Made {
+        dir,
+        trust,
+        older_checkpoint,
+        anchor,
+        kept: kept_file,
+        proof,
+        way,
+        later,
+        entries,
+        key,
+        tsa: ca,
+        answer,
+        _kept: kept,
+    }
 }
 
 /// Size and root, base64, of a checkpoint.
@@ -132,15 +160,13 @@ pub fn head_of(note: &str) -> (u64, String) {
     (size.unwrap_or_else(|| panic!("no checkpoint: {note}")), lines.next().unwrap().to_owned())
 }
 
-/// The proof that the log's first `new` events go on from its first `old`, from the station's stored tree; base64.
-fn way(station: &Station, old: u64, new: u64) -> Vec<String> {
-    let read = |level: u8, index: u64| {
-        let node = "SELECT lower(hex(hash)) FROM log_node WHERE level = ?1 AND idx = ?2";
-        let hex = station.one(node, &[&level, &(index as i64)]);
-        Ok::<_, std::convert::Infallible>(evidock::domain::digest::from_hex(&hex).unwrap().try_into().unwrap())
-    };
-    let proof: Vec<merkle::Hash> = merkle::consistency_proof(old, new, read).unwrap().unwrap();
-    proof.iter().map(|hash| BASE64.encode(hash)).collect()
+/// The proof that the log goes on from one checkpoint to another, as the station gives it to whoever asks: its hashes, base64,
+/// and the file.
+fn way(station: &Station, old: &Path, new: &Path, to: &Path) -> (Vec<String>, PathBuf) {
+    let files = [old, new, to].map(|path| path.to_str().unwrap());
+    let answer = station.json(["log", "prove", "--from", files[0], "--until", files[1], "--to", files[2]]);
+    let lines = answer["proof"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned());
+    (lines.collect(), to.join("consistency"))
 }
 
 /// Takes clips of these lengths in.
@@ -210,11 +236,25 @@ pub fn b3sum(dir: &Path) -> (bool, String) {
 
 /// `evidock import-check`, on a machine that has nothing else.
 pub fn import_check(dir: &Path, trust: Option<&Path>) -> (i32, Value) {
+    checked(&[dir], trust, &[])
+}
+
+/// The same of several discs at once.
+pub fn import_check_together(discs: &[&Path], trust: Option<&Path>) -> (i32, Value) {
+    checked(discs, trust, &[])
+}
+
+/// The same with other files beside the key, by the options that take them.
+pub fn import_check_with(dir: &Path, trust: Option<&Path>, more: &[(&str, &Path)]) -> (i32, Value) {
+    checked(&[dir], trust, more)
+}
+
+fn checked(discs: &[&Path], trust: Option<&Path>, more: &[(&str, &Path)]) -> (i32, Value) {
     let empty = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_evidock"));
-    command.args(["import-check", "--json"]).arg(dir).current_dir(empty.path()).env_clear();
-    if let Some(trust) = trust {
-        command.arg("--trust").arg(trust);
+    command.args(["import-check", "--json"]).args(discs).current_dir(empty.path()).env_clear();
+    for (option, path) in trust.map(|trust| ("--trust", trust)).into_iter().chain(more.iter().copied()) {
+        command.arg(option).arg(path);
     }
     let output = command.output().unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));

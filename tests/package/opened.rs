@@ -96,3 +96,41 @@ fn what_was_said_in_the_case_is_opened_and_of_another_case_nothing() {
     assert!(report["problems"].to_string().contains("that no event commits to"), "{report}");
     station.stop();
 }
+
+/// The roster was corrected: why a rule took its own link back names the case that it names now, which is another one's.
+#[test]
+fn why_a_rule_took_its_link_back_tells_no_other_case() {
+    let mut station = Station::running("[custody]\ncheckpoint_interval_s = 1\n");
+    let file = station.path("roster.csv");
+    let roster = |station: &Station, case: &str| {
+        let head = "officer,recorder,from,to,case,place,matter,proves";
+        let row = format!("张三,36NCC009910,2026-06-19 08:00,2026-06-19 12:00,{case},东关街18号,现场检查,现场全貌");
+        fs::write(&file, format!("{head}\n{row}\n")).unwrap();
+        station.json(["roster", "import", file.to_str().unwrap()]);
+    };
+    roster(&station, CASE);
+    take_in(&mut station, &[16_384]);
+    station.until("the roster links it", |s| s.find(CASE).len() == 1);
+    roster(&station, OTHER);
+    station.until("the corrected one links it elsewhere", |s| s.find(CASE).is_empty() && s.find(OTHER).len() == 1);
+    let clip = station.clip("091200.mp4");
+    station.json(["link", &clip, CASE]);
+    let reasons = station.query(
+        "SELECT s.value FROM log_secret s JOIN log_entry e ON e.seq = s.seq WHERE e.kind = 'clip.unlinked' AND s.field = 'reason'",
+        &[],
+    );
+    assert!(reasons.iter().any(|reason| reason[0].contains(OTHER)), "{reasons:?}");
+    let dir = station.path("out");
+    export(&station, &dir);
+    for file in files_below(&dir) {
+        let bytes = fs::read(&file).unwrap();
+        let secret = "〔2026〕77".as_bytes();
+        assert!(!bytes.windows(secret.len()).any(|w| w == secret), "{} tells the other case", file.display());
+    }
+    let withdrawn = events(&dir)
+        .into_iter()
+        .any(|seq| json(&dir.join(format!("custody/events/{seq:012}.json")))["kind"] == "clip.unlinked");
+    assert!(withdrawn, "that it was taken back is there");
+    let (code, report) = import_check(&dir, Some(&station.path("state/log.key.pub")));
+    assert_eq!((code, &report["whole"]), (0, &true.into()), "{report}");
+}

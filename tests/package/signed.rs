@@ -25,14 +25,14 @@ fn ask(station: &Station, request: &Value) -> Value {
 }
 
 /// The lists of a package, with the request to sign them.
-struct Lists {
-    files: String,
-    manifest: String,
-    facts: String,
+pub struct Lists {
+    pub files: String,
+    pub manifest: String,
+    pub facts: String,
 }
 
 impl Lists {
-    fn of(dir: &Path) -> Self {
+    pub fn of(dir: &Path) -> Self {
         let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
         Self {
             files: read("custody/files-sha256.txt"),
@@ -42,7 +42,7 @@ impl Lists {
     }
 
     /// The same with other texts, listed anew as if they were true.
-    fn with(&self, manifest: &str, facts: &str) -> Self {
+    pub fn with(&self, manifest: &str, facts: &str) -> Self {
         let digest = |text: &str| to_hex(&sha2::Sha256::digest(text.as_bytes()));
         let files = self
             .files
@@ -51,7 +51,7 @@ impl Lists {
         Self { files, manifest: manifest.to_owned(), facts: facts.to_owned() }
     }
 
-    fn sign(&self, station: &Station) -> Value {
+    pub fn sign(&self, station: &Station) -> Value {
         let facts: Value = serde_json::from_str(&self.facts).unwrap();
         ask(
             station,
@@ -62,7 +62,7 @@ impl Lists {
         )
     }
 
-    fn refused(&self, station: &Station) -> String {
+    pub fn refused(&self, station: &Station) -> String {
         let answer = self.sign(station);
         answer["refused"]["message"].as_str().unwrap_or_else(|| panic!("it is signed: {answer}")).to_owned()
     }
@@ -175,7 +175,7 @@ fn edit(dir: &Path, names: &[&str], from: &str, to: &str) {
 }
 
 /// Lists everything anew and signs it with this key, as whoever has root on the station can.
-fn sign_again(dir: &Path, signer: &FileSigner) {
+pub fn sign_again(dir: &Path, signer: &FileSigner) {
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     let keys: Vec<VerifierKey> = read(KEYS).lines().map(|line| line.parse().unwrap()).collect();
     list_again(dir);
@@ -185,7 +185,7 @@ fn sign_again(dir: &Path, signer: &FileSigner) {
     list_again(dir);
 }
 
-fn problems(report: &Value) -> String {
+pub fn problems(report: &Value) -> String {
     report["problems"].to_string()
 }
 

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use evidock::deliver::s3::S3Destination;
 use evidock::domain::ports::Destination;
 
-use super::read_by_others::consistency;
 use super::support::oracle::oracle;
 use super::support::station::s3;
 use super::support::tsa::Tsa;
@@ -64,9 +63,24 @@ fn is_signed(station: &Station, head: &Head) -> bool {
     oracle([Path::new("note"), &station.path("state/log.key.pub"), &note]).is_ok()
 }
 
-/// Whether Go finds that `new` goes on from `old`, with the best proof that the station's tree gives.
+/// What `evidock log prove` says of a head that somebody kept, up to the newest: whether it has a proof, and then Go takes it.
+fn is_proven(station: &Station, kept: &Head) -> bool {
+    let (path, to) = (station.path("kept.note"), station.path("way"));
+    fs::write(&path, &kept.note).unwrap();
+    let args = ["log", "prove", "--from", path.to_str().unwrap(), "--to", to.to_str().unwrap(), "--json"];
+    let output = station.evidock(args);
+    if output.status.success() {
+        oracle([Path::new("goes-on"), &station.path("state/log.key.pub"), &path, &to.join("consistency")]).unwrap();
+        return true;
+    }
+    let why = super::support::station::text(&output.stderr);
+    assert!(output.status.code() == Some(4) && why.contains("does not go on from"), "{why}");
+    false
+}
+
+/// Whether Go finds that `new` goes on from `old`, with the best proof that can be made of the station's entries.
 fn goes_on(station: &Station, old: &Head, new: &Head) -> bool {
-    let proof = if old.size <= new.size { consistency(station, old.size, new.size) } else { Vec::new() };
+    let proof = if old.size <= new.size { best_way(station, old.size, new.size) } else { Vec::new() };
     let heads = [format!("{}:{}", old.size, old.root), format!("{}:{}", new.size, new.root)];
     oracle(["consistency".to_owned()].into_iter().chain(heads).chain(proof)).is_ok()
 }
@@ -99,6 +113,7 @@ fn go_refuses_what_does_not_go_on_from_an_anchor() {
     station.stop();
     let honest = newest(&station);
     assert!(honest.size > kept.size && is_signed(&station, &honest) && goes_on(&station, &kept, &honest));
+    assert!(is_proven(&station, &kept) && is_proven(&station, &early));
 
     // An older checkpoint, validly signed, put back in the place of the newest.
     assert!(is_signed(&station, &early) && !goes_on(&station, &kept, &early));
@@ -107,7 +122,7 @@ fn go_refuses_what_does_not_go_on_from_an_anchor() {
     rewrite_history(&station, SEALED, FORGED);
     let forged = newest(&station);
     assert!(forged.size == honest.size && forged.root != honest.root);
-    assert!(is_signed(&station, &forged) && !goes_on(&station, &kept, &forged));
+    assert!(is_signed(&station, &forged) && !goes_on(&station, &kept, &forged) && !is_proven(&station, &kept));
 
     // The database restored without a new epoch, and gone on with.
     for ending in ["-wal", "-shm"] {
@@ -122,7 +137,72 @@ fn go_refuses_what_does_not_go_on_from_an_anchor() {
     station.stop();
     let restored = newest(&station);
     assert!(restored.note.starts_with("evidock/test-01/1\n") && is_signed(&station, &restored));
-    assert!(!goes_on(&station, &kept, &restored));
+    assert!(!goes_on(&station, &kept, &restored) && !is_proven(&station, &kept));
+}
+
+/// What stands at the destination, as whoever has the box reads it, too.
+fn anchored(far: &Path) -> Vec<super::Head> {
+    let files = super::support::station::files_below(&far.join("v1/test-01/log/checkpoint/0001"));
+    let mut heads: Vec<super::Head> = files
+        .iter()
+        .map(|file| {
+            let note = fs::read_to_string(file).unwrap();
+            let mut lines = note.lines().skip(1);
+            let size = lines.next().unwrap().parse().unwrap();
+            let root = BASE64.decode(lines.next().unwrap()).unwrap().try_into().unwrap();
+            super::Head { epoch: 1, size, root }
+        })
+        .collect();
+    heads.sort_by_key(|head| head.size);
+    heads
+}
+
+/// A station without clips whose checkpoints are anchored, stopped; and a second epoch that its owner wrote into it, which
+/// keeps what the first of them covers, and says this of the others.
+fn rid_of_an_epoch(lost: impl Fn(&[super::Head]) -> Vec<super::Head>) -> (Station, tempfile::TempDir) {
+    let far = far();
+    let mut station = Station::running(&format!("{QUICK}{}", folder_at("cloud", far.path())));
+    while anchored(far.path()).len() < 4 {
+        station.json(["retry"]);
+        until_covered(&mut station);
+        station.until("the checkpoints are anchored", |s| s.status()["outbox"] == 0);
+    }
+    station.stop();
+    let heads = anchored(far.path());
+    open_next_epoch(&station, heads[0].size, lost(&heads[1..]));
+    let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
+    sign_anew(&station, &db);
+    (station, far)
+}
+
+#[test]
+fn an_epoch_that_owns_up_to_more_than_anybody_saw_is_rid_of_nothing() {
+    let all = super::Head { epoch: 1, size: 1_000_000_000_000, root: [5; 32] };
+    let (mut station, _far) = rid_of_an_epoch(|_| vec![all]);
+    let (report, _) = station.refused(4, ["log", "verify"]);
+    let told = report["problems"]["counts"].as_object().unwrap();
+    assert!(told["undeclared_loss"].as_u64() >= Some(3) && told["unheld_loss"] == 1 && told.len() == 2, "{report}");
+    let (report, _) = station.refused(4, ["log", "verify", "--accept-epoch", "2"]);
+    assert_eq!(report["verdict"], "not_intact", "{report}");
+    // The daemon that goes on with it hears of it.
+    station.start();
+    station.until("the daemon says so", |s| s.log().contains("log_epoch"));
+}
+
+/// Owning up to exactly what stands there, it looks as a restore does. It is not called intact all the same, and the daemon says
+/// that none began it here.
+#[test]
+fn an_epoch_that_owns_up_to_all_of_it_is_no_restore_to_whoever_knows_of_none() {
+    let (mut station, _far) = rid_of_an_epoch(|heads| heads.to_vec());
+    let (report, _) = station.refused(7, ["log", "verify"]);
+    assert_eq!((&report["intact"], &report["verdict"]), (&false.into(), &"loss".into()), "{report}");
+    assert_eq!(report["problems"]["counts"], serde_json::json!({}), "{report}");
+    assert!(report["losses"][0]["lost"].as_u64() > Some(0), "{report}");
+    let words = super::support::station::text(&station.evidock(["log", "verify"]).stdout);
+    assert!(words.contains("LOSS: epoch 2") && !words.contains("Intact"), "{words}");
+    assert_eq!(station.json(["log", "verify", "--accept-epoch", "2"])["intact"], true);
+    station.start();
+    station.until("the daemon says so", |s| s.log().contains("log_epoch"));
 }
 
 /// A lock keeps a version and not its key: whoever has the box's keys puts the new history over the old one, or hides it.
@@ -216,7 +296,7 @@ fn a_timestamp_tells_where_no_checkpoint_is_left() {
 
     // So does a tail that was cut off below it.
     let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
-    db.execute_batch("PRAGMA foreign_keys = off; DROP TRIGGER log_entry_kept").unwrap();
+    db.execute_batch("PRAGMA foreign_keys = off; DROP TRIGGER IF EXISTS log_entry_kept").unwrap();
     db.execute("DELETE FROM log_entry WHERE seq >= ?1", [size as i64 - 1]).unwrap();
     sign_anew(&station, &db);
     drop(db);
@@ -270,7 +350,7 @@ fn a_new_epoch(cut: bool) -> serde_json::Value {
     let size: u64 = log.one("SELECT max(seq) + 1 FROM log_entry", &[]).parse().unwrap();
     let seen: u64 = witness.one("SELECT max(size) FROM witnessed", &[]).parse().unwrap();
     // Below what the witness has signed, or with all of it told anew.
-    open_next_epoch(&log, if cut { seen - 1 } else { size });
+    open_next_epoch(&log, if cut { seen - 1 } else { size }, Vec::new());
     rewrite_history(&log, SEALED, FORGED);
     fs::remove_dir_all(log.path("state/cloud")).unwrap();
     let (report, _) = log.refused(4, ["log", "verify"]);

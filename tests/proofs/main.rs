@@ -18,17 +18,21 @@ mod timestamps;
 mod tpm;
 mod witness;
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use evidock::custody::checkpoint::{Checkpoint, key_name};
-use evidock::custody::epoch::Opening;
+use evidock::custody::epoch::{Head, Opening};
 use evidock::custody::key::FileSigner;
 use evidock::custody::note::VerifierKey;
 use evidock::domain::event::{Place, encode};
 use evidock::domain::ids::StationId;
-use evidock::domain::merkle::Frontier;
+use evidock::domain::merkle::{self, Frontier};
 use support::station::{Station, dsj};
 
 /// A checkpoint each second, so that nobody waits a minute.
@@ -71,9 +75,7 @@ pub fn until_covered(station: &mut Station) {
 /// its leaves, and every checkpoint is signed anew. Nothing inside the box shows it.
 pub fn rewrite_history(station: &Station, from: &str, to: &str) {
     let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
-    for trigger in ["log_entry_stays", "log_node_stays", "log_node_kept", "checkpoint_stays", "checkpoint_kept"] {
-        db.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}")).unwrap();
-    }
+    unlock(&db);
     let changed = db
         .execute(
             "UPDATE log_entry SET bytes = CAST(replace(CAST(bytes AS TEXT), ?1, ?2) AS BLOB) WHERE instr(CAST(bytes AS TEXT), ?1) > 0",
@@ -82,6 +84,34 @@ pub fn rewrite_history(station: &Station, from: &str, to: &str) {
         .unwrap();
     assert!(changed > 0, "{from} stands in some event");
     sign_anew(station, &db);
+}
+
+/// Triggers stop accidents only.
+fn unlock(db: &rusqlite::Connection) {
+    let triggers = ["log_entry_stays", "log_entry_kept", "log_node_stays", "log_node_kept"];
+    for trigger in triggers.into_iter().chain(["checkpoint_stays", "checkpoint_kept"]) {
+        db.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}")).unwrap();
+    }
+}
+
+/// The proof that a station's log goes on from one checkpoint to another, as it gives it to whoever asks; base64.
+pub fn way(station: &Station, old: &str, new: &str) -> Vec<String> {
+    let (from, until) = (station.path("old.note"), station.path("new.note"));
+    fs::write(&from, old).unwrap();
+    fs::write(&until, new).unwrap();
+    let args = ["log", "prove", "--from", from.to_str().unwrap(), "--until", until.to_str().unwrap()];
+    let answer = station.json(args);
+    answer["proof"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+}
+
+/// The best way from one size to another that whoever has the box can make of its entries, whatever was kept elsewhere.
+pub fn best_way(station: &Station, old: u64, new: u64) -> Vec<String> {
+    let rows = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry ORDER BY seq", &[]);
+    let mut tree = Frontier::default();
+    let nodes = rows.concat().into_iter().flat_map(|entry| tree.push(merkle::leaf_hash(entry.as_bytes())));
+    let nodes: HashMap<_, _> = nodes.map(|(level, index, hash)| ((level, index), hash)).collect();
+    let way = merkle::consistency_proof(old, new, |level, index| Ok::<_, Infallible>(nodes[&(level, index)]));
+    way.unwrap().unwrap().iter().map(|hash| BASE64.encode(hash)).collect()
 }
 
 /// Makes tree and checkpoints of a database anew with the box's own key.
@@ -93,7 +123,7 @@ pub fn sign_anew(station: &Station, db: &rusqlite::Connection) {
     let entries: Vec<Vec<u8>> = statement.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
     let (mut tree, mut roots) = (Frontier::default(), vec![]);
     for entry in &entries {
-        for (level, index, hash) in tree.push(evidock::domain::merkle::leaf_hash(entry)) {
+        for (level, index, hash) in tree.push(merkle::leaf_hash(entry)) {
             let insert = "INSERT INTO log_node (level, idx, hash) VALUES (?1, ?2, ?3)";
             db.execute(insert, rusqlite::params![level, index as i64, hash]).unwrap();
         }
@@ -118,17 +148,19 @@ pub fn sign_anew(station: &Station, db: &rusqlite::Connection) {
 }
 
 /// What the same person does in order to be rid of an epoch: the events from `kept` on go, and a second epoch begins there
-/// that owns up to nothing. [`rewrite_history`] or [`sign_anew`] must follow.
-pub fn open_next_epoch(station: &Station, kept: u64) {
+/// that owns up to `lost`. [`rewrite_history`] or [`sign_anew`] must follow.
+pub fn open_next_epoch(station: &Station, kept: u64, lost: Vec<Head>) {
     let us = StationId::new("test-01").unwrap();
     let signer = FileSigner::open_or_create(&station.path("state/log.key"), &key_name(&us)).unwrap();
     let db = rusqlite::Connection::open(station.path("state/evidock.db")).unwrap();
-    db.execute_batch("PRAGMA foreign_keys = off; DROP TRIGGER log_entry_kept; DROP TRIGGER checkpoint_kept").unwrap();
+    db.execute_batch("PRAGMA foreign_keys = off").unwrap();
+    unlock(&db);
     db.execute("DELETE FROM log_entry WHERE seq >= ?1", [kept as i64]).unwrap();
+    db.execute("DELETE FROM log_secret WHERE seq >= ?1", [kept as i64]).unwrap();
     db.execute("DELETE FROM checkpoint WHERE size > ?1", [kept as i64]).unwrap();
     let wall_ms: i64 = db.query_row("SELECT max(wall_ms) FROM log_entry", [], |r| r.get(0)).unwrap();
     let place = Place { epoch: 2, seq: kept, wall_ms, boot: "another".into(), mono_ms: 0 };
-    let opening = Opening::new(&us, &signer, Vec::new()).unwrap().draft();
+    let opening = Opening::new(&us, &signer, lost).unwrap().draft();
     let (bytes, _) = encode(&opening, &place, || [0; 32]).unwrap();
     let insert = "INSERT INTO log_entry (seq, bytes, kind, wall_ms) VALUES (?1, ?2, 'epoch.opened', ?3)";
     db.execute(insert, rusqlite::params![kept as i64, bytes, wall_ms]).unwrap();

@@ -6,6 +6,7 @@
 //	oracle cosigned KEY NOTE                      a note with a witness's line (c2sp.org/tlog-cosignature, cosignature/v1)
 //	oracle proof KEY EVENT PROOF                  an entry's tlog-proof
 //	oracle consistency OLD NEW HASH...            two checkpoints without signatures (SIZE:ROOT), base64
+//	oracle goes-on KEY KEPT PROOF                 a kept checkpoint, and the proof that the log goes on from it
 //	oracle tiles KEY CHECKPOINT DIR               every entry below DIR/tile/ in the tree of the checkpoint
 //	oracle package KEY DIR                        an evidence package: its signature, and every file that this covers
 //
@@ -44,6 +45,8 @@ func main() {
 		err = proof(args[1], read(args[2]), read(args[3]))
 	case len(args) >= 3 && args[0] == "consistency":
 		err = consistency(args[1], args[2], args[3:])
+	case len(args) == 4 && args[0] == "goes-on":
+		err = goesOn(args[1], read(args[2]), read(args[3]))
 	case len(args) == 4 && args[0] == "tiles":
 		err = tiles(args[1], read(args[2]), args[3])
 	case len(args) == 3 && args[0] == "package":
@@ -209,6 +212,31 @@ func consistency(older, newer string, lines []string) error {
 		return err
 	}
 	path, err := hashes(lines)
+	if err != nil {
+		return err
+	}
+	return tlog.CheckTree(path, tree.N, tree.Hash, old.N, old.Hash)
+}
+
+// goesOn reads what a witness is shown (c2sp.org/tlog-witness): the old size, the proof, the checkpoint.
+func goesOn(keys string, kept, text []byte) error {
+	old, err := openNote(keys, kept)
+	if err != nil {
+		return err
+	}
+	above, below, found := strings.Cut(string(text), "\n\n")
+	if !found {
+		return fmt.Errorf("no checkpoint in the proof")
+	}
+	tree, err := openNote(keys, []byte(below))
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(above, "\n")
+	if lines[0] != fmt.Sprintf("old %d", old.N) {
+		return fmt.Errorf("the proof is from another size")
+	}
+	path, err := hashes(lines[1:])
 	if err != nil {
 		return err
 	}

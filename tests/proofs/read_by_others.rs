@@ -2,10 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use evidock::domain::merkle;
-
 use super::support::oracle::oracle;
 use super::*;
 
@@ -67,13 +63,18 @@ fn a_clip_that_nobody_knows_and_a_text_that_is_none() {
 #[test]
 fn go_reads_the_tiles_in_the_bucket_and_checks_every_entry() {
     let far = far();
-    let mut station = Station::running(&format!("{QUICK}{}", folder_at("cloud", far.path())));
+    let plain = self::far();
+    let mut station = Station::running(&format!(
+        "{QUICK}{}log_entries = true\n{}",
+        folder_at("cloud", far.path()),
+        folder_at("plain", plain.path())
+    ));
     take_in(&mut station, 2);
     let tiles = far.path().join("v1/test-01/log/tiles/0001");
     let keys = station.path("state/log.key.pub");
-    let mut heads: Vec<(u64, String)> = Vec::new();
+    let mut heads: Vec<(u64, String, String)> = Vec::new();
     // Past the first full tile.
-    while heads.last().is_none_or(|(size, _)| *size < 600) {
+    while heads.last().is_none_or(|(size, ..)| *size < 600) {
         for _ in 0..if heads.len() < 2 { 5 } else { 250 } {
             // A search and a look at the log each have their entry.
             assert!(get(&station, "/clips?query=x").starts_with("HTTP/1.1 200"));
@@ -86,23 +87,46 @@ fn go_reads_the_tiles_in_the_bucket_and_checks_every_entry() {
                 "SELECT t.size = (SELECT size FROM checkpoint ORDER BY checkpoint_id DESC LIMIT 1) FROM tiles_at t",
                 &[],
             );
-            at == [["1"]]
+            at == [["1"], ["1"]]
         });
         let head = station.json(["log", "checkpoint"]);
         let note = file(&station, "head", head["note"].as_str().unwrap());
         oracle([Path::new("tiles"), &keys, &note, &tiles]).unwrap();
         let root = evidock::domain::digest::from_hex(head["root"].as_str().unwrap()).unwrap();
-        heads.push((head["size"].as_u64().unwrap(), BASE64.encode(root)));
+        let text = head["note"].as_str().unwrap().to_owned();
+        heads.push((head["size"].as_u64().unwrap(), BASE64.encode(root), text));
     }
     // From each head to each later one, as Go sees it.
     for pair in heads.windows(2) {
-        let [(old, old_root), (new, new_root)] = pair else { unreachable!() };
-        let proof = consistency(&station, *old, *new);
+        let [(old, old_root, old_note), (new, new_root, new_note)] = pair else { unreachable!() };
+        let proof = way(&station, old_note, new_note);
         let args = ["consistency".to_owned(), format!("{old}:{old_root}"), format!("{new}:{new_root}")];
         oracle(args.iter().cloned().chain(proof.clone())).unwrap();
         let forged = ["consistency".to_owned(), format!("{old}:{new_root}"), format!("{new}:{new_root}")];
         assert!(oracle(forged.into_iter().chain(proof)).is_err());
     }
+    // Who did what stays on the box where nobody asked for it elsewhere; the tree is there.
+    let elsewhere = plain.path().join("v1/test-01/log/tiles/0001/tile");
+    assert!(elsewhere.join("0").is_dir() && !elsewhere.join("entries").exists());
+    assert!(tiles.join("tile/entries").is_dir());
+    // As the station writes it, up to the newest: for whoever kept a checkpoint, without a program of ours.
+    let kept = file(&station, "kept", &heads[0].2);
+    let to = station.path("way");
+    let told = station.json(["log", "prove", "--from", kept.to_str().unwrap(), "--to", to.to_str().unwrap()]);
+    assert!(told["size"].as_u64() >= Some(heads[1].0) && told["old_size"] == heads[0].0, "{told}");
+    oracle([Path::new("goes-on"), &to.join("keys.txt"), &kept, &to.join("consistency")]).unwrap();
+    let other = file(&station, "other", &heads[1].2);
+    assert!(oracle([Path::new("goes-on"), &keys, &other, &to.join("consistency")]).is_err(), "from another one");
+    let plain = station.evidock(["log", "prove", "--from", kept.to_str().unwrap()]);
+    assert!(support::station::text(&plain.stdout).starts_with(&format!("old {}\n", heads[0].0)));
+    let (_, error) =
+        station.refused(2, ["log", "prove", "--from", other.to_str().unwrap(), "--until", kept.to_str().unwrap()]);
+    assert!(error.contains("give the smaller one as --from"), "{error}");
+    // Full tiles are compared with the events, and what was read is told.
+    let report = station.json(["log", "verify", "--all"]);
+    let read = &report["read"][0];
+    assert_eq!(read["read"], read["checkpoints"], "{report}");
+    assert!(read["tiles"].as_u64() >= Some(2) && read["tile_events"].as_u64() >= Some(512), "{report}");
     // A bundle with another byte, and a tile with another hash.
     let note = station.path("head");
     for name in ["tile/entries/000", "tile/0/000"] {
@@ -112,19 +136,12 @@ fn go_reads_the_tiles_in_the_bucket_and_checks_every_entry() {
         bad[100] ^= 1;
         std::fs::write(&path, bad).unwrap();
         assert!(oracle([Path::new("tiles"), &keys, &note, &tiles]).is_err(), "{name}");
+        if name == "tile/0/000" {
+            let (report, _) = station.refused(4, ["log", "verify"]);
+            assert_eq!(report["problems"]["counts"], serde_json::json!({ "other_tile": 1 }), "{report}");
+        }
         std::fs::write(&path, good).unwrap();
     }
-}
-
-/// The proof between two sizes, from the stored nodes.
-pub(super) fn consistency(station: &Station, old: u64, new: u64) -> Vec<String> {
-    let read = |level: u8, index: u64| {
-        let hex = station
-            .one("SELECT lower(hex(hash)) FROM log_node WHERE level = ?1 AND idx = ?2", &[&level, &(index as i64)]);
-        Ok::<_, std::convert::Infallible>(evidock::domain::digest::from_hex(&hex).unwrap().try_into().unwrap())
-    };
-    let proof: Vec<merkle::Hash> = merkle::consistency_proof(old, new, read).unwrap().unwrap();
-    proof.iter().map(|hash| BASE64.encode(hash)).collect()
 }
 
 /// The page of a clip leads to the proof of each of its entries.

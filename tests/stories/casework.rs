@@ -111,13 +111,13 @@ fn an_inspection_without_a_case_becomes_one_and_brings_its_clips() {
     assert_eq!(fs::read_to_string(&csv).unwrap().matches("尚未立案").count(), 2);
     assert_eq!(station.find(TASK)[0]["cases"][0]["kind"], "inspection", "a reference from before a case");
 
-    // The case is opened, and names what it was: its clips come along by themselves.
+    // The case is opened at the place of the check, and names what it was: its clips come along by themselves.
     let opened = today();
     let told = import(
         &station,
         "case",
         &format!(
-            "案件编号,立案号,检查任务号,当事人,执法类别,承办人,立案日期,已完成事项\n{CASE},赵卫立[2026]7号,jc2026-0311,赵县某饭店,处罚,张三,{opened},留置送达\n"
+            "案件编号,立案号,检查任务号,当事人,执法类别,承办人,地点,立案日期,已完成事项\n{CASE},赵卫立[2026]7号,jc2026-0311,赵县某饭店,处罚,张三,赵县东关街18号,{opened},留置送达\n"
         ),
     );
     assert_eq!((&told["added"], &told["joined"], &told["dry_run"]), (&1.into(), &0.into(), &false.into()));

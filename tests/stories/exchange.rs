@@ -65,6 +65,11 @@ fn a_program_is_told_of_a_clip_as_far_as_it_may_know_and_of_nothing_twice() {
         (&CASE.into(), &clip.clone().into())
     );
 
+    // Whoever was told more than ids stands in the log, before it was sent.
+    let told = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'access.webhook'", &[]).concat();
+    assert!(told.iter().all(|told| told.contains("\"receiver\":\"all\"")), "{told:?}");
+    assert!(told.iter().any(|told| told.contains(&clip)), "{told:?}");
+
     // Labelled, it gets ids alone, as of every other clip above its label.
     let before = record.taken().len();
     station.json(["annotate", &clip, "sensitivity=个人隐私"]);

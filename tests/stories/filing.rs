@@ -164,6 +164,8 @@ fn a_hold_ends_and_an_isolation_is_lifted_by_two_people_each_within_their_bounds
     let case = format!("/cases/{}", encoded(CASE));
     assert!(!archivist.get(&case).text().contains(&clip));
     assert_eq!(archivist.get(&format!("/api/v1/clips/{clip}")).json()["code"], "isolated");
+    // Nobody is shown a picture of it, and whoever asked for one stands in the log.
+    assert_eq!(archivist.get(&format!("/api/v1/clips/{clip}/media")).json()["code"], "isolated");
     assert!(head.get("/keeping").text().contains(&clip) && !other_head.get("/keeping").text().contains(&clip));
     let lift = format!("/clips/{clip}/lift");
     refused(&other_head, &lift, &[("step", "ask"), ("reason", "x")], 403, "不在您的范围内");
@@ -189,6 +191,7 @@ fn a_hold_ends_and_an_isolation_is_lifted_by_two_people_each_within_their_bounds
     assert!(log.iter().all(|e| !e.contains("复议") && !e.contains("军事")));
     let told = station.query("SELECT CAST(bytes AS TEXT) FROM log_entry WHERE kind = 'access.refused'", &[]).concat();
     assert!(told.iter().any(|e| e.contains("place_hold") && e.contains("not_theirs")), "{told:?}");
+    assert!(told.iter().any(|e| e.contains("play_clip") && e.contains("\"isolated\"")), "{told:?}");
     station.json(["log", "verify"]);
 }
 

@@ -1,12 +1,13 @@
-//! One recorder, two shifts, and a clock that lost its power and stands at the year 2000: nothing is given to the wrong
-//! officer or case by itself. What is unsure waits with its reason, and a person who says when it was decides whose it is.
+//! One recorder, two shifts, and a clock that lost its power and stands at the year 2000, or that is forty minutes ahead: nothing
+//! is given to the wrong officer or case by itself. What is unsure waits with its reason, and a person who says when it was decides whose it is.
 
 #![allow(clippy::unwrap_used)] // In a test, failing is what it is for.
 
 use crate::http::Browser;
 use crate::support;
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::SystemTime;
 
 use evidock::domain::ports::Clock;
 use evidock::runtime::clock::SystemClock;
@@ -206,4 +207,56 @@ fn shifts_that_dock_one_after_another_with_the_same_names_are_kept_apart() {
     let record = station.record(&clips[0]);
     assert_eq!((&record["officer"], &record["case_no"]), (&"张三".into(), &EARLY.into()));
     is_nobodys(&station, &clips[1]);
+}
+
+#[test]
+fn a_clock_that_is_forty_minutes_ahead_gives_no_shift_the_other_one_s_clip() {
+    const AHEAD_S: i64 = 40 * 60;
+    /// Twenty minutes before the shifts changed, in the middle of the late one, and just now.
+    const CAPTURED_S: [i64; 3] = [-4 * 3600 - 1_200, -2 * 3600, -300];
+    let mut station = station();
+    let card = station.card("3号口");
+    let names = CAPTURED_S.map(|at| later(at + AHEAD_S).strftime("%Y%m%d_%H%M%S").to_string());
+    for (n, (name, at)) in names.iter().zip(CAPTURED_S).enumerate() {
+        let path = format!("DCIM/VIDEO/{}/DSJ_{RECORDER}_{BURNED}_{name}.mp4", &name[..8]);
+        card.file(&path, footage(40_000 + n, n as u64 + 1), 0);
+        let written = SystemTime::from(later(at + AHEAD_S).timestamp());
+        File::options().write(true).open(card.path(&path)).unwrap().set_modified(written).unwrap();
+    }
+    station.dock("3号口");
+    station.until_safe("3号口");
+    looked_at(&mut station, 3);
+    let clips = names.clone().map(|name| station.clip(format!("{name}.mp4")));
+    let waiting = waiting(&station);
+    for (n, clip) in clips.iter().enumerate() {
+        let record = station.record(clip);
+        for field in ["officer", "case_no", "place"] {
+            assert!(record[field].is_null(), "{field}: {record}");
+        }
+        assert_eq!(
+            (&record["captured_raw"], record["cases"].as_array().unwrap().len()),
+            (&names[n].as_str().into(), 0)
+        );
+        assert!(record["captured_start"].is_string(), "its own time stands");
+        assert!(record["clock_offset_ms"].as_i64().unwrap() > 1_800_000, "and beside it what it was off: {record}");
+        let card = waiting.iter().find(|c| c["clip"] == clip.as_str()).unwrap();
+        assert_eq!(card["suggestions"].as_array().unwrap().len(), 0, "{card}");
+        let why = if n == 2 { "later_than_dock" } else { "clock_off" };
+        let notes = card["notes"].as_array().unwrap();
+        assert!(notes.contains(&format!("file_name {}: {why}", names[n]).into()), "{card}");
+        assert!(notes.contains(&"file_name 110203: whose_unknown".into()), "{card}");
+    }
+    assert!(station.find(EARLY).is_empty() && station.find(LATE).is_empty());
+
+    // A person says when: the roster says the rest.
+    for (clip, at, officer, case) in
+        [(&clips[0], CAPTURED_S[0], "张三", EARLY), (&clips[1], CAPTURED_S[1], "李四", LATE)]
+    {
+        let when = later(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        station.json(["annotate", clip, &format!("captured_start={when}")]);
+        station.until("it is that shift's", |s| s.record(clip)["case_no"] == case);
+        assert_eq!(station.record(clip)["officer"], officer);
+    }
+    looked_at(&mut station, 3);
+    assert!(station.record(&clips[2])["officer"].is_null(), "nothing is made of it for the others");
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use evidock::custody::losses::Epochs;
 use evidock::custody::note::VerifierKey;
 use evidock::custody::report::HeldBy;
 use evidock::custody::verify::{HeldCheckpoint, Trust, verify_log};
@@ -341,7 +342,7 @@ impl Site<'_> {
             }
         }
         let keys: Vec<VerifierKey> = vec![key.trim().parse().unwrap()];
-        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree };
+        let trust = Trust { station: &self.station, keys: &keys, sm2: &[], tree, epochs: Epochs::default() };
         let report = verify_log(&trust, entries.into_iter().map(Ok::<_, Infallible>), checkpoints);
         if !report.intact {
             found.push(format!("the log does not verify: {report}"));

@@ -22,7 +22,7 @@ pub(super) struct Station {
     pub(super) visit: Visit,
     people: People,
     /// Who asks, where it is no role.
-    login: Option<&'static str>,
+    pub(super) login: Option<&'static str>,
 }
 
 impl Station {
@@ -32,6 +32,11 @@ impl Station {
         let (site, asked) = fixtures::site_behind(scene, door);
         let visit = Visit { router: evidock::web::router(site.clone()), asked, site };
         Self { visit, people, login: None }
+    }
+
+    /// Everybody with an account.
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 
     /// As somebody with a role; nobody without one.
@@ -195,6 +200,7 @@ async fn why_a_clip_is_held_is_for_who_sees_to_keeping() {
         outcome: "ok".into(),
         place: None,
         detail: Some("当事人申请行政复议".into()),
+        facts: Vec::new(),
         grounds: None,
     };
     hold.without_keeping();
@@ -247,7 +253,7 @@ async fn what_is_told_of_cases_samples_and_parties_is_theirs_for_every_role_and_
         let action = match route.need {
             Need::May(action) | Need::WithReason(action) => action,
             // Decided before the handler, over each clip or the case itself (access.rs).
-            Need::Over(_) | Need::Case(_) => continue,
+            Need::Over(_) | Need::Case(_) | Need::Room(_) => continue,
             Need::Anyone | Need::SignedIn => panic!("{route:?}: a case, a sample or a party is somebody's"),
         };
         let body = match route.path.starts_with("/api/") {

@@ -61,6 +61,7 @@ const COUNTERPARTS: &[(&str, &str, &str)] = &[
     ("/rooms/{stream}/start", "POST", "/api/v1/rooms/{stream}/start"),
     ("/rooms/{stream}/stop", "POST", "/api/v1/rooms/{stream}/stop"),
     ("/rosters/remove", "DELETE", "/api/v1/roster"),
+    ("/rosters/undo", "POST", "/api/v1/roster/undo"),
     ("/rosters/upload", "POST", "/api/v1/roster"),
     ("/rosters/upload", "POST", "/api/v1/roster/trial"),
     ("/sampling/draw", "POST", "/api/v1/samples"),

@@ -115,6 +115,8 @@ pub struct FixturePages(pub Scene);
 pub struct Asked {
     pub requests: Mutex<Vec<Request>>,
     pub refuse: Mutex<Option<Reply>>,
+    /// The same of changes alone: what is looked at is logged all the same.
+    pub refuse_changes: Mutex<Option<Reply>>,
 }
 
 impl Asked {
@@ -125,8 +127,11 @@ impl Asked {
 
 impl Ask for Asked {
     fn ask<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Reply> {
+        let look = matches!(request, Request::LogAccess { .. });
         self.requests.lock().unwrap().push(request);
-        let reply = self.refuse.lock().unwrap().clone().unwrap_or(Reply::Done(serde_json::json!({ "seq": 41 })));
+        let change = self.refuse_changes.lock().unwrap().clone().filter(|_| !look);
+        let refused = self.refuse.lock().unwrap().clone().or(change);
+        let reply = refused.unwrap_or(Reply::Done(serde_json::json!({ "seq": 41 })));
         Box::pin(async move { reply })
     }
 
@@ -151,15 +156,35 @@ pub fn site_behind(scene: Scene, door: Door) -> (Arc<Site>, Arc<Asked>) {
 }
 
 /// How the clip with a number stands to every account: 1 is their own, 2 their unit's, 3 sent to them, 4 nobody's, 6 their
-/// own and 7 nobody's, both of a minor.
+/// own and 7 nobody's, both of a minor; 8 is their unit's, of somebody's business, and 10 sent to them, of a minor.
 pub fn standing(n: i64) -> Subject {
-    let sensitivity = if n >= 6 { Sensitivity::Minor } else { Sensitivity::None };
-    Subject { own: n == 1 || n == 6, unit: n == 1 || n == 2, sent: n == 3, sensitivity }
+    let sensitivity = match n {
+        8 => Sensitivity::TradeSecret,
+        6.. => Sensitivity::Minor,
+        _ => Sensitivity::None,
+    };
+    Subject { own: n == 1 || n == 6, unit: matches!(n, 1 | 2 | 8), sent: n == 3 || n == 10, sensitivity }
+}
+
+/// The same by its id: documents stand sent with their case, are the unit's, and nobody's own. `None` where there is no such
+/// clip.
+pub fn standing_of(clip: ClipId) -> Option<Subject> {
+    let document = Subject { own: false, unit: true, sent: true, sensitivity: Sensitivity::None };
+    let n = (1..=10).find(|n| clip_id(*n) == clip);
+    n.map(standing).or_else(|| documents::is_document(clip).then_some(document))
+}
+
+/// Whether a clip lies within bounds.
+pub fn seen(within: &Within, clip: ClipId) -> bool {
+    *within == Within::Everything || standing_of(clip).is_some_and(|subject| reaches(within, subject))
 }
 
 /// Whether what belongs to the clip with a number (a case, a sample, a party) lies within bounds.
 pub fn shown(within: &Within, n: i64) -> bool {
-    let subject = standing(n);
+    reaches(within, standing(n))
+}
+
+fn reaches(within: &Within, subject: Subject) -> bool {
     let is_under = |over: &Over| match over {
         Over::All => true,
         Over::Own => subject.own,

@@ -4,6 +4,7 @@
 mod access;
 mod bounds;
 mod counterparts;
+mod custody;
 #[allow(dead_code, clippy::unwrap_used)] // Other suites use the rest of it.
 #[path = "../support/station.rs"]
 mod daemon;
@@ -15,6 +16,7 @@ mod grounds;
 mod http;
 mod keeping;
 mod lasting;
+mod offers;
 mod office;
 mod pace;
 mod paging;
@@ -22,6 +24,7 @@ mod people;
 mod promises;
 mod purpose;
 mod reasons;
+mod refused;
 mod repeats;
 mod scenes;
 mod states;
@@ -377,7 +380,8 @@ async fn media_is_served_by_ranges_inside_one_logged_viewing() {
         matches!(&asked[..], [Asked::LogAccess { what, clip: Some(_), .. }] if what == "show"),
         "no byte, no viewing, but a look at its name and digest: {asked:?}"
     );
-    assert_eq!(visit.get(&format!("/clips/{}/media", clip_id(5))).await.status, StatusCode::FORBIDDEN);
+    let isolated = Visit::to(Scene::Failing).get(&format!("/clips/{}/media", clip_id(5))).await;
+    assert_eq!(isolated.status, StatusCode::FORBIDDEN);
     assert_eq!(visit.get("/clips/../etc/passwd/media").await.status, StatusCode::NOT_FOUND);
     let saved = visit.get(&format!("{path}?download=1")).await;
     assert!(saved.header("content-disposition").starts_with("attachment;"));

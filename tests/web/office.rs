@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use evidock::domain::command::{Reply, Request as Asked};
-use evidock::domain::why::Why;
+use evidock::domain::why::{Thing, Why};
 use evidock::domain::words::Lang;
 
 use super::fixtures::{CASE, Scene, clip_id, office::BEGUN};
@@ -198,8 +198,26 @@ async fn a_register_is_tried_before_it_is_imported() {
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", Why::TableEmpty {}));
     let refused = send("/registers/officer?name=a.csv&dry_run=true").await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("没有内容：第一行是列名"));
+    assert!(refused.text().contains("没有内容：请在第一行写列名"));
     assert_eq!(send("/registers/nothing").await.status, StatusCode::NOT_FOUND);
+    // What an undo came to is told on the page, and why it cannot be.
+    let parted = serde_json::json!([{ "kept": "赵卫罚〔2026〕12号", "other": "赵卫立〔2026〕5号" }]);
+    let undone = serde_json::json!({ "import": 2, "restored": 1, "removed": 3, "numbers_kept": 1, "parted": parted });
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::Done(undone));
+    let answer = visit.post("/registers/imports/2/undo", "").await;
+    let told = "/registers?done=undone&import=2&restored=1&removed=3&kept=1&parted=1";
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, told));
+    let page = visit.get(told).await.text();
+    for words in ["导入 2 已撤销：恢复 1 条，移除 3 条", "1 个曾合并的案件已重新分开"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let touched = Why::JoinTouched { numbers: "A / B".into(), since: vec![Thing::Holds, Thing::Links] };
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("conflict", touched));
+    let answer = visit.post("/registers/imports/2/undo", "").await;
+    assert!(
+        answer.status == StatusCode::CONFLICT
+            && answer.text().contains("A / B 合并为一个案件，此后该案件又有变动（暂停销毁、资料关联）")
+    );
     let template = visit.get("/registers/officer/template").await;
     assert_eq!(template.header("content-disposition"), "attachment; filename=\"officer.csv\"");
 }
@@ -220,7 +238,10 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
     {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert_eq!(page.matches("action=\"/rosters/remove\"").count(), 1, "by the newest of its name alone");
+    for form in ["remove", "undo"] {
+        let form = format!("action=\"/rosters/{form}\"");
+        assert_eq!(page.matches(&form).count(), 1, "by the newest of its name alone: {form}");
+    }
     // A mistake, in the reader's words, with its line and as text.
     let reply = serde_json::json!({
         "rows": 1, "warnings": ["line 4 repeats line 2"], "warnings_why": [Why::RosterRepeated { first: 2, line: 4 }],
@@ -244,9 +265,26 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("not_found", missing));
     let answer = visit.post("/rosters/remove", "name=b.csv").await;
     assert!(answer.status == StatusCode::NOT_FOUND && answer.text().contains("没有以“b.csv”导入的排班表"));
+    // The newest import alone is undone, and the page says what that came to.
+    let undone = serde_json::json!({ "name": "a.csv", "import": 3, "rows": 2, "restored": 5 });
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::Done(undone.clone()));
+    visit.asked.taken();
+    let answer = visit.post("/rosters/undo", "name=a.csv").await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (StatusCode::SEE_OTHER, "/rosters?done=undone&import=3&removed=2&restored=5")
+    );
+    assert!(matches!(&visit.asked.taken()[..], [Asked::UndoRoster { name }] if name == "a.csv"));
+    let page = visit.get("/rosters?done=undone&import=3&removed=2&restored=5").await.text();
+    assert!(page.contains("第 3 号导入已撤销：移除 2 行，恢复它所替换的 5 行"), "{page}");
+    *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("conflict", Why::RosterKept { name: "a.csv".into() }));
+    let answer = visit.post("/rosters/undo", "name=a.csv").await;
+    assert!(answer.status == StatusCode::CONFLICT && answer.text().contains("“a.csv”最近一次导入早于"));
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("invalid", Why::TableEmpty {}));
     let refused = send("/rosters/upload?name=a.csv&dry_run=false").await;
-    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text().contains("没有内容：第一行是列名"));
+    assert!(
+        refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.text().contains("没有内容：请在第一行写列名")
+    );
     // What programs are told, and the template.
     *visit.asked.refuse.lock().unwrap() = None;
     let told = visit.get("/api/v1/roster").await.json()["imports"].clone();

@@ -81,6 +81,13 @@ pub struct State {
     pub html: String,
 }
 
+impl World {
+    /// A station as it stands.
+    pub fn of(name: &str, router: Router, site: Arc<Site>) -> Self {
+        Self { name: name.to_owned(), site, router, _people: None }
+    }
+}
+
 impl State {
     /// Whether there is anything to look at.
     pub fn is_page(&self) -> bool {
@@ -243,11 +250,11 @@ pub fn route_of<'a>(declared: &'a [Declared], method: &str, path: &str) -> Optio
 }
 
 /// Whether a route may be a page: of the API, and of what belongs into pages, none is.
-fn may_be_page(path: &str) -> bool {
+pub fn may_be_page(path: &str) -> bool {
     !["/api/", "/assets/", "/live", "/healthz", "/metrics"].iter().any(|p| path.starts_with(p))
 }
 
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     static NUMBERS: LazyLock<Regex> = LazyLock::new(|| Regex::new("&#(\\d+);").unwrap());
     let text = NUMBERS.replace_all(text, |c: &regex::Captures<'_>| {
         c[1].parse().ok().and_then(char::from_u32).map(String::from).unwrap_or_default()
@@ -255,7 +262,7 @@ fn unescape(text: &str) -> String {
     text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-fn attribute(tag: &str, name: &str) -> Option<String> {
+pub fn attribute(tag: &str, name: &str) -> Option<String> {
     let found = tag.split_once(&format!(" {name}=\""))?.1;
     Some(unescape(found.split('"').next()?))
 }
@@ -279,7 +286,7 @@ fn forms(html: &str) -> Vec<(String, String)> {
     html.split("<form").skip(1).filter_map(form).collect()
 }
 
-fn cookie_of(role: Role) -> String {
+pub fn cookie_of(role: Role) -> String {
     format!("evidock-session={}", token_of(role))
 }
 

@@ -143,6 +143,7 @@ fn one_s_own_looks_and_the_daemon_s_are_no_others() {
         outcome: "ok".into(),
         place: None,
         detail: None,
+        facts: Vec::new(),
         grounds: None,
     };
     let me = Actor::user(7);

@@ -11,7 +11,7 @@ import urllib.parse
 import filled
 from station import EVIDOCK, ROOT, say
 
-# A case has ten clips, as an outing or two have.
+# Clips that there are for each case; half of them are of routine checks, so that a case has four, as an outing has.
 CLIPS_OF_A_CASE = 10
 TIMES = 300
 RULED, ROSTER_ROWS = 100_000, 10_000
@@ -38,6 +38,8 @@ def casework(run, station, new_state, make_recorder):
         figures["triage_page"] = [(slowest(page, ["/triage"] * 50), None)]
         figures["clips_page"] = [(slowest(page, ["/clips"] * 50), None)]
         figures["station_page"] = [(slowest(page, ["/"] * 50), None)]
+        figures["keeping_page"] = [(slowest(page, ["/keeping"] * 20), None)]
+        figures["daily_page"] = [(slowest(page, [f"/cases/{urllib.parse.quote(filled.DAILY)}"] * 20), None)]
     ruled, world = filled_state(run, tool, "ruled", min(RULED, run.clips), station, new_state, make_recorder)
     box = station(ruled)
     with box:
@@ -93,7 +95,7 @@ def filled_state(run, tool, name, clips, station, new_state, make_recorder):
             box.until_probed(1)
         (clip,) = box.one("SELECT clip_id FROM clip")
         # All five facts, so that its twins have them.
-        for words in (["link", clip, filled.NUMBER], ["annotate", clip, "place=新华路1号", "proves=现场检查情况"]):
+        for words in (["link", clip, filled.NUMBER], ["link", clip, filled.DAILY], ["annotate", clip, "place=新华路1号", "proves=现场检查情况"]):
             seconds(box, *words)
         for words, file in world.write_registers(folder, ROSTER_ROWS):
             say(f"  {' '.join(words)}: {seconds(box, *words, file):.1f} s")

@@ -17,10 +17,18 @@ use evidock::casework::judge::Judge;
 use evidock::config::Linking;
 use evidock::domain::case_number::NumberRule;
 use evidock::domain::ids::StationId;
+use evidock::domain::report::Figure;
 use evidock::domain::rights::{Over, Within};
 use evidock::domain::sensitivity::Sensitivity;
 use evidock::runtime::clock::{SystemClock, monotonic};
-use evidock::store::{ClipFilter, Policy, Reader, Result as Read, Store};
+use evidock::store::{ClipFilter, CountedFilter, Policy, Reader, Result as Read, Store};
+
+/// The day after the last outing that `filled.py` makes: 2026-07-21. Half a year lies behind most of them.
+const AT_THE_END_MS: i64 = 1_784_592_000_000;
+/// As configured where nobody says otherwise.
+const UNLINKED_MS: i64 = 183 * 86_400_000;
+/// Key of what routine checks are linked to.
+const DAILY: &str = "日常检查(未立案)";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -97,9 +105,35 @@ fn looks(dir: &Path) -> Result<(), Box<dyn Error>> {
             "cases, half a number",
             Box::new(|r| Ok(r.search_cases(Some("1234"), None, 30, &Within::Everything, 0)?.len() as u64)),
         ),
-        ("disposal", Box::new(|r| Ok(r.disposal_due(i64::MAX / 2, 0, None, 50)?.len() as u64))),
+        ("disposal", Box::new(|r| Ok(r.disposal_due(UNLINKED_MS, AT_THE_END_MS, None, 50)?.len() as u64))),
+        (
+            "disposal, the page after",
+            Box::new(|r| {
+                let first = r.disposal_due(UNLINKED_MS, AT_THE_END_MS, None, 50)?;
+                Ok(r.disposal_due(UNLINKED_MS, AT_THE_END_MS, first.last().map(|d| d.place), 50)?.len() as u64)
+            }),
+        ),
         ("unprobed", Box::new(|r| Ok(r.unprobed(50)?.len() as u64))),
         ("not yet linkable", Box::new(|r| r.not_yet_linkable(&Within::Everything, 0))),
+        ("not yet linkable, of a unit", Box::new(move |r| r.not_yet_linkable(&of(Over::Unit), 0))),
+        (
+            "routine checks, the newest",
+            Box::new(|r| match r.case_by_key(DAILY)? {
+                Some(case) => Ok(r.newest_of_large(case.case_id, &Within::Everything, 0, 500)?.len() as u64),
+                None => Ok(0),
+            }),
+        ),
+        (
+            "clips, not yet linkable",
+            Box::new(clips(ClipFilter {
+                counted: Some(CountedFilter { figure: Some(Figure::NotYetLinkable), ..CountedFilter::default() }),
+                ..ClipFilter::default()
+            })),
+        ),
+        (
+            "clips, of routine checks",
+            Box::new(clips(ClipFilter { case_key: Some(DAILY.into()), ..ClipFilter::default() })),
+        ),
     ];
     for (name, look) in all {
         let mut took = Vec::new();

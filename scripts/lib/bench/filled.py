@@ -16,9 +16,12 @@ import uuid
 
 # An agency as domain numbers go: recorders and officers of about ten stations, two years of shifts.
 RECORDERS, OFFICERS, UNITS, PLACES, DAYS = 500, 600, 20, 4_000, 730
-# Of a hundred outings: those that belong to a case, and those whose clips lack one and wait in triage.
-LINKED, UNLINKED = 85, 10
-# Of a hundred outings without a case: those about which a rule suggested one, and those about which two did.
+# Of a hundred outings: routine checks for which no case was opened, those that belong to a case, and those whose clips lack
+# one and wait in triage; the rest lacks more.
+UNFILED, LINKED, UNLINKED = 50, 40, 7
+# Of a hundred outings: those whose recorders knew where they were, and those whose files somebody named after their number.
+POSITIONED, TAGGED = 30, 10
+# Of a hundred outings that wait: those about which a rule suggested a case, and those about which two did.
 SUGGESTED, DISPUTED = 60, 15
 # Of a hundred outings on the roster: those for which it names a case.
 ROSTER_NAMES_CASE = 30
@@ -34,19 +37,27 @@ BATCH = 5_000
 ENTRIES = 10
 # To which the one real clip is linked: its key and its form for searching become those of the others.
 NUMBER = "赵卫罚〔2024〕777号"
+# What routine checks are linked to, all of them; the real clip is, too, so that it is there.
+DAILY = "日常检查(未立案)"
+# An import takes 20 MB and 200,000 rows at most; larger registers come in parts.
+PART_BYTES, PART_ROWS = 10_000_000, 100_000
 
 
 @dataclasses.dataclass
 class Outing:
-    """Of one officer with one recorder to one place; `case` is its place in `World.cases`, if there is one."""
+    """Of one officer with one recorder to one place; `case` is its place in `World.cases`, if there is one; without one it
+    may be `daily`, a routine check. `position` is where it was, if the recorder knew; `tag` stands in its files' names."""
 
     at: dt.datetime
     recorder: str
     officer: str
     place: str
     case: int | None
+    daily: bool
     owes: list[str]
     clips: int
+    position: tuple[float, float] | None
+    tag: str | None
     # Cases that rules suggest.
     suggested: list[int]
 
@@ -68,6 +79,8 @@ class World:
         self.draw = draw = random.Random(seed)
         self.officers = [f"{name(draw)} ({110_000 + n})" for n in range(OFFICERS)]
         self.places = [f"{draw.choice(ROADS)}{n + 1}号{draw.choice(TRADES)}" for n in range(PLACES)]
+        # In a county of about forty kilometres.
+        self.positions = [(37.75 + draw.uniform(-0.2, 0.2), 114.77 + draw.uniform(-0.2, 0.2)) for _ in range(PLACES)]
         self.recorders = [str(n) for n in range(1_000_000, 1_000_000 + RECORDERS)]
         self.cases = [self.case(n) for n in range(cases)]
         self.outings = []
@@ -87,23 +100,35 @@ class World:
     def outing(self, clips):
         draw, kind = self.draw, self.draw.randrange(100)
         known = draw.randrange(len(self.cases))
-        of_case = self.cases[known]
-        if kind < LINKED:
+        of_case, daily = self.cases[known], kind < UNFILED
+        case = known if UNFILED <= kind < UNFILED + LINKED else None
+        if case is not None:
             # A case is opened some days after the first outing, and there are more outings later.
-            day, place = of_case.opened + dt.timedelta(days=draw.randrange(-5, 20)), self.places[of_case.place]
+            day, where = of_case.opened + dt.timedelta(days=draw.randrange(-5, 20)), of_case.place
             officer, owes = draw.choice(of_case.officers), []
         else:
-            day, place = BEGIN + dt.timedelta(days=draw.randrange(DAYS)), draw.choice(self.places)
+            day, where = BEGIN + dt.timedelta(days=draw.randrange(DAYS)), draw.randrange(PLACES)
             officer = draw.choice(self.officers)
-            owes = ["case_no"] if kind < LINKED + UNLINKED else ["case_no", "place", "proves"]
+            more = [] if kind < UNFILED + LINKED + UNLINKED else ["place", "proves"]
+            owes = [] if daily else ["case_no", *more]
         lot = draw.randrange(100)
-        suggested = [] if kind < LINKED or lot >= SUGGESTED else draw.sample(range(len(self.cases)), 2 if lot < DISPUTED else 1)
+        suggested = draw.sample(range(len(self.cases)), 2 if lot < DISPUTED else 1) if owes and lot < SUGGESTED else []
         at = day + dt.timedelta(minutes=draw.randrange(480, 1080))
-        return Outing(at, draw.choice(self.recorders), officer, place, known if kind < LINKED else None, owes, clips, suggested)
+        near = tuple(round(degrees + draw.uniform(-0.0003, 0.0003), 6) for degrees in self.positions[where])
+        position = near if draw.randrange(100) < POSITIONED else None
+        # Of what waits nobody knew a number.
+        number = of_case.number if case is not None else DAILY if daily else None
+        tag = f"{draw.choice(MATTERS)} {number}" if number and draw.randrange(100) < TAGGED else None
+        recorder = draw.choice(self.recorders)
+        return Outing(at, recorder, officer, self.places[where], case, daily, owes, clips, position, tag, suggested)
+
+    def number_of(self, outing):
+        """What an outing is linked to; nothing where it waits."""
+        return DAILY if outing.daily else self.cases[outing.case].number if outing.case is not None else None
 
     def write_registers(self, folder, roster_rows):
         """Writes what evidock is to import; gives (words of its command line, file) in that order."""
-        places = [f"{place},{number(n)},{place},,," for n, place in enumerate(self.places)]
+        places = [f"{place},{number(n)},{place},{lat:.6f},{lon:.6f},WGS84" for n, (place, (lat, lon)) in enumerate(zip(self.places, self.positions))]
         officers = [f"{split[0]},{split[1].rstrip(')')},0301330{n:04d},执法{n % UNITS + 1}科,,," for n, split in enumerate(o.split(" (") for o in self.officers)]
         cases = [
             f"{c.number},,{c.other or ''},,,,,{self.places[c.place]},{CAUSES[n % len(CAUSES)]},处罚,公共场所卫生,执法{n % UNITS + 1}科,"
@@ -112,7 +137,7 @@ class World:
         ]
         roster = [
             f"{o.recorder},{o.officer},{o.at - dt.timedelta(hours=1):%Y-%m-%d %H:%M},{o.at + dt.timedelta(hours=7):%Y-%m-%d %H:%M},"
-            f"{self.cases[o.case].number if o.case is not None and n % 100 < ROSTER_NAMES_CASE else ''},{o.place if n % 2 else ''}"
+            f"{(self.number_of(o) or '') if n % 100 < ROSTER_NAMES_CASE else ''},{o.place if n % 2 else ''}"
             for n, o in enumerate(self.outings[:roster_rows])
         ]
         registers = {
@@ -126,7 +151,8 @@ class World:
         }
         written = []
         for register, (header, rows) in registers.items():
-            written.append((("register", "import", register), write_csv(folder / f"{register}.csv", header, rows)))
+            for n, part in enumerate(parts(rows)):
+                written.append((("register", "import", register), write_csv(folder / f"{register}-{n + 1}.csv", header, part)))
         header = "recorder,officer,from,to,case,place"
         written.append((("roster", "import"), write_csv(folder / "filled-roster.csv", header, roster)))
         return written
@@ -135,6 +161,20 @@ class World:
 def write_csv(path, header, rows):
     path.write_text("\n".join([header, *rows]) + "\n")
     return path
+
+
+def parts(rows):
+    """Rows in parts that an import takes."""
+    part, size = [], 0
+    for row in rows:
+        length = len(row.encode()) + 1
+        if part and (len(part) == PART_ROWS or size + length > PART_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += length
+    if part:
+        yield part
 
 
 def number(n):
@@ -174,7 +214,9 @@ class Twin:
             self_made = [c["name"] for c in columns if c["pk"] and c["type"] == "INTEGER" and sum(1 for d in columns if d["pk"]) == 1]
             # What is found by a search evidock writes itself, from what the triggers say is due.
             if "clip_id" in names and table not in ("log_entry", "outbox", "search_due", "search_text"):
-                self.keep(table, "clip_id = ?", self.clip, self_made)
+                # Of its links the one to a case: to 日常检查 it is linked so that there is such a reference.
+                of_case = " AND case_id IN (SELECT case_id FROM case_file WHERE kind = 'case')" if table == "case_link" else ""
+                self.keep(table, f"clip_id = ?{of_case}", self.clip, self_made)
         self.statements = {table: insert(table, rows[0]) for table, rows in self.rows.items()}
 
     def keep(self, table, where, what, without):
@@ -206,9 +248,11 @@ def make_clips(db, twin, world):
         at = outing.at
         for _ in range(outing.clips):
             length = draw.randrange(60, 900)
-            case = None if outing.case is None else keys[world.cases[outing.case].number]
+            number = world.number_of(outing)
+            case = None if number is None else keys[number]
             facts = {"at": at, "length": length, "recorder": outing.recorder, "officer": outing.officer, "place": outing.place}
-            clip = one(twin, pending, {**facts, "n": made, "case": case, "owes": outing.owes}, draw)
+            facts.update(n=made, case=case, daily=outing.daily, owes=outing.owes, position=outing.position, tag=outing.tag)
+            clip = one(twin, pending, facts, draw)
             for score, suggested in zip((70, 62), outing.suggested):
                 text = world.cases[suggested].number
                 suggestions.append((clip, keys[text][0], text, score, int(at.timestamp() * 1000)))
@@ -229,7 +273,9 @@ def one(twin, pending, facts, draw):
     clip, digest = uuid7(ms, draw), draw.randbytes(32)
     start = facts["at"].isoformat().replace("+00:00", "Z")
     size = facts["length"] * 1_000_000
-    path = f"DCIM/VIDEO/DSJ_{facts['recorder']}_{facts['n']:06d}_{facts['at']:%Y%m%d_%H%M%S}.mp4".encode()
+    tag = f"_{facts['tag']}" if facts["tag"] else ""
+    path = f"DCIM/VIDEO/DSJ_{facts['recorder']}_{facts['n']:06d}_{facts['at']:%Y%m%d_%H%M%S}{tag}.mp4".encode()
+    position = {} if facts["position"] is None else dict(zip(("lat", "lon"), map(str, facts["position"])), datum="WGS84")
     common = {"clip_id": clip, "recorder_id": facts["recorder"], "path": path, "size_bytes": size}
     said = {"captured_start": start, "officer": facts["officer"], "place": facts["place"], "proves": "现场检查情况"}
     for table, rows in pending.items():
@@ -239,7 +285,7 @@ def one(twin, pending, facts, draw):
                 row.update(declared_bytes=size, durable_bytes=size, blake3=digest, sha256=digest, created_ms=ms, sealed_ms=ms + 60_000)
                 row.update(state="proven", record_stale=0, record_rev=0, shares=None, supersedes=None, pushed_ms=None)
                 row["owes_since_ms"] = row["sealed_ms"] if facts["owes"] else None
-                row["evidence"] = evidence(row["evidence"], facts["at"], ms)
+                row["evidence"] = evidence(row["evidence"], facts["at"], ms, position)
             elif table == "clip_index":
                 row.update(captured_start_ms=ms, officer=facts["officer"], place=facts["place"], missing=",".join(facts["owes"]))
                 row["missing_count"] = len(facts["owes"])
@@ -249,7 +295,9 @@ def one(twin, pending, facts, draw):
             elif table == "clip_report":
                 row.update(captured_ms=ms, officer=facts["officer"], duration_ms=facts["length"] * 1000, bytes=size, sealed_ms=ms + 60_000)
                 row.update(proven_ms=ms + 600_000, proven="in_time", completed_ms=None if facts["owes"] else ms + 60_000)
-                row.update(complete="no" if facts["owes"] else "at_once", linked="no" if facts["case"] is None else "rule")
+                linked = "no" if facts["case"] is None else "early" if facts["daily"] else "rule"
+                row.update(complete="no" if facts["owes"] else "at_once", linked=linked)
+                row.update(loose_ms=None if linked == "rule" else ms + 60_000, keep_ms=None)
             elif table == "fact":
                 if row["field"] in facts["owes"]:
                     continue
@@ -267,15 +315,21 @@ def one(twin, pending, facts, draw):
                     continue
                 key, case = facts["case"]
                 row.update(case_id=case, case_key=key, rev=1, matter=draw.choice(MATTERS), withdrawn=0)
+                if facts["daily"]:
+                    row["raw"] = DAILY
             elif table in ("upload_session", "upload_part", "suggestion", "hold", "isolation"):
                 continue
             rows.append(tuple(row.values()))
+    if twin.rows["fact"]:
+        said_so = {**twin.rows["fact"][0], "clip_id": clip, "origin": "sidecar", "actor": "daemon:evidock"}
+        pending["fact"] += [tuple({**said_so, "field": field, "value": value}.values()) for field, value in position.items()]
     return clip
 
 
-def evidence(text, at, ms):
-    """What the recorder's file said, of another time."""
+def evidence(text, at, ms, position):
+    """What the recorder's file and its sidecar said, of another time and place."""
     said = json.loads(text)
+    said["sidecar"] = [*said.get("sidecar", []), *map(list, position.items())]
     if said.get("named"):
         said["named"] = [f"{at:%Y%m%d_%H%M%S}", ms, 0]
     said["docked_ms"] = ms + 4 * 3_600_000

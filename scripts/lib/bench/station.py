@@ -28,6 +28,16 @@ poll_ms = 50
 still_after_ms = 0
 [web]
 listen = "127.0.0.1:0"
+[casework]
+number_rule_version = 2
+# As the commented configuration has it: what is written where no case was opened.
+[[casework.number_shape]]
+name = "daily"
+pattern = '日常检查(?:\\(未立案\\))?'
+display = "日常检查(未立案)"
+key = "日常检查(未立案)"
+kind = "unfiled"
+example = "日常检查(未立案)"
 [[destination]]
 name = "cloud"
 kind = "s3"

@@ -10,6 +10,8 @@ use crate::domain::case_number::NumberRule;
 use crate::domain::record::settle;
 use crate::domain::words::Lang;
 
+mod clock;
+
 const NOON_MS: i64 = 1_781_841_600_000; // 2026-06-19T12:00:00+08:00
 
 /// A clip as a DSJ recorder names it: 10:03:24, ten minutes long, written until 10:13:30.
@@ -28,6 +30,7 @@ fn clip() -> ClipEvidence {
         sidecar: vec![],
         binding: vec![],
         docked_ms: NOON_MS,
+        clock: DockClock::default(),
         corrected_start_ms: None,
         issues: Arc::default(),
         recording: None,
@@ -168,8 +171,12 @@ fn impossible_times_fall_to_the_next_origin_and_stay_known() {
         assert_eq!(settled(&found, Field::CapturedRaw).as_deref(), Some(raw));
     }
     let day_after = with("20260620_120000", "2026-06-20T12:00:00+08:00");
-    let told: Vec<Oddity> = annotate(&day_after, &[], &[], 0).odd_times.iter().map(|o| o.why).collect();
-    assert_eq!(told, [Oddity::ClockJumped], "a day after the dock is still possible, if not by the file's own time");
+    let shift = rows("张三,36NCC009910,2026-06-20 09:00,2026-06-20 18:00,赵卫罚〔2026〕1号,,,,\n");
+    let found = annotate(&day_after, &shift, &[], 0);
+    let told: Vec<Oddity> = found.odd_times.iter().map(|o| o.why).collect();
+    assert_eq!(told, [Oddity::ClockJumped, Oddity::LaterThanDock]);
+    assert_eq!(said(&found, Field::CapturedStart)[0].1, "2026-06-20T12:00:00+08:00", "its own word, and no more");
+    assert_eq!((said(&found, Field::Officer), found.links.len()), (vec![], 0));
 
     let captures = [("date", "2026\n1341"), ("time", "\u{202e}9961")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     let found = annotate(&ClipEvidence { named: None, captures, ..clip() }, &[], &[], 0);

@@ -8,19 +8,20 @@ use crate::domain::case_number::{CaseKind, ShapeSpec, builtin_shapes};
 use crate::domain::digest::{Blake3, Sha256};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::grid::PartGrid;
-use crate::domain::ids::{BayName, StationId};
+use crate::domain::ids::{BayName, RecorderId, StationId};
 use crate::domain::ports::Clock;
 use crate::domain::recorder::{Importance, ShelfEntry, SourcePath};
+use crate::domain::recorder_clock::{ClockEstimate, ClockHow};
 use crate::domain::register::{EARLIER_KEYS, Entry};
 use crate::runtime::clock::StoppedClock;
 use crate::store::{Import, NewClip, NewDock, NewEntry, PartRow, SealedClip, Store};
 
 /// 2026-06-19T12:00:00+08:00.
-const NOON: i64 = 1_781_841_600_000;
+pub(in crate::casework) const NOON: i64 = 1_781_841_600_000;
 const ZONE: &str = "Asia/Shanghai";
 
 /// A station with one clip of R1, captured at 10:00 for ten minutes.
-fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
+pub(in crate::casework) fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
     let dir = tempfile::tempdir().unwrap();
     let us = StationId::new("one").unwrap();
     let store = Store::open(&dir.path().join("a.db"), &us, StoppedClock::at(NOON) as Arc<dyn Clock>).unwrap();
@@ -75,15 +76,18 @@ fn station(name: &str) -> (tempfile::TempDir, Store, ClipId) {
     (dir, store, clip)
 }
 
-fn judge() -> Judge {
-    let policy = Policy {
+pub(in crate::casework) fn policy() -> Policy {
+    Policy {
         station: StationId::new("one").unwrap(),
         agency: None,
         operator: String::new(),
         uri_prefix: std::collections::BTreeMap::new(),
         zone: TimeZone::get(ZONE).unwrap(),
-    };
-    Judge::new(NumberRule::builtin(), &policy, vec![], Linking::default())
+    }
+}
+
+pub(in crate::casework) fn judge() -> Judge {
+    Judge::new(NumberRule::builtin(), &policy(), vec![], Linking::default())
 }
 
 fn import_roster(store: &Store, lines: &str) {
@@ -154,6 +158,46 @@ fn next_week_s_roster_takes_no_fact_from_last_week_s_clip() {
     assert_eq!(standing(&store, clip).len(), 1);
     let unknown = store.write_blocking(|tx| tx.remove_roster("x", &Actor::os(7), "cli"));
     assert!(matches!(unknown, Err(StoreError::NotFound(_))), "{unknown:?}");
+}
+
+#[test]
+fn a_clock_that_the_dock_found_wrong_gives_the_clip_to_nobody_and_takes_nothing_from_a_person() {
+    let shifts = "张三,R1,2026-06-19 08:00,2026-06-19 09:30,赵卫罚〔2026〕1号\n李四,R1,2026-06-19 09:30,2026-06-19 12:00,赵卫罚〔2026〕2号\n";
+    let clock = |store: &Store, minutes: i64| {
+        let dock = store.read_blocking(|r| r.open_docks()).unwrap()[0].dock_id;
+        let estimate = ClockEstimate { offset_ms: minutes * 60_000, how: ClockHow::Device };
+        store.write_blocking(move |tx| tx.dock_clock(dock, estimate)).unwrap();
+    };
+    let taken_back = |judged: &Judged| judged.facts.contains(&(Field::Officer, Origin::Roster, String::new()));
+    let note = "file_name 20260619_100000: clock_off".to_owned();
+
+    let (_dir, store, clip) = station("a.mp4");
+    clock(&store, 40);
+    import_roster(&store, shifts);
+    let waits = carried_out(&store, clip);
+    assert!(waits.link.is_none() && waits.suggestions.is_empty(), "{waits:?}");
+    assert!(waits.facts.iter().all(|(_, by, _)| *by != Origin::Roster) && waits.notes == [note.clone()], "{waits:?}");
+    assert!(!carried_out(&store, clip).is_news);
+    let when = (Field::CapturedStart, Origin::Person, "2026-06-19T09:20:00+08:00".to_owned());
+    store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &[when])).unwrap();
+    carried_out(&store, clip);
+    assert_eq!(standing(&store, clip), [("赵卫罚〔2026〕1号".to_owned(), "roster".to_owned())]);
+
+    // What was said before anybody knew of the clock goes, unless a person decided about the clip since.
+    for decided in [false, true] {
+        let (_dir, store, clip) = station("a.mp4");
+        import_roster(&store, shifts);
+        carried_out(&store, clip);
+        assert_eq!(standing(&store, clip), [("赵卫罚〔2026〕2号".to_owned(), "roster".to_owned())]);
+        if decided {
+            link(&store, clip, "赵卫罚〔2026〕2号", Origin::Person, 100).unwrap();
+        }
+        clock(&store, 40);
+        let doubted = carried_out(&store, clip);
+        assert_eq!((taken_back(&doubted), doubted.notes == [note.clone()]), (!decided, true), "{doubted:?}");
+        assert_eq!(standing(&store, clip).len(), 1, "no link is undone because a rule falls silent");
+        assert!(!carried_out(&store, clip).is_news);
+    }
 }
 
 fn register_cases(store: &Store, cases: &[&[(&str, &str)]]) {
@@ -289,12 +333,18 @@ fn what_was_said_of_another_officer_s_hands_waits() {
 fn the_case_that_an_inspection_became_waits_where_another_case_has_the_clip() {
     let (_dir, store, clip) = station("a.mp4");
     link(&store, clip, "JC-2026-311", Origin::Issue, 95).unwrap();
+    let place = (Field::Place, Origin::Person, "东关街18号".to_owned());
+    store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &[place])).unwrap();
     let opened = |number: &str| {
         let number = rule().parse(number, 2026).unwrap();
         let entry = Entry(
-            [("number", number.display()), (EARLIER_KEYS, rule().parse("JC-2026-311", 2026).unwrap().key())]
-                .map(|(column, value)| (column.to_owned(), value.to_owned()))
-                .into(),
+            [
+                ("number", number.display()),
+                ("place", "赵县东关街18号"),
+                (EARLIER_KEYS, rule().parse("JC-2026-311", 2026).unwrap().key()),
+            ]
+            .map(|(column, value)| (column.to_owned(), value.to_owned()))
+            .into(),
         );
         let entries = vec![NewEntry { line: 2, entry, key: None, numbers: vec![number] }];
         let import = Import { register: Register::Case, name: "a.csv".into(), entries, rule_version: 1 };

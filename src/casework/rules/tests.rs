@@ -6,6 +6,7 @@ use crate::domain::case_number::{CaseKind, NumberRule, ShapeSpec, builtin_shapes
 use crate::domain::coverage::{Item, Tier};
 use crate::domain::ids::ClipId;
 use crate::domain::register::Entry;
+use crate::domain::words::Lang;
 use crate::store::CaseRecord;
 
 const NINE: i64 = 1_781_830_800_000; // 2026-06-19T09:00:00+08:00
@@ -249,12 +250,19 @@ fn a_registered_case_pulls_its_earlier_clips() {
 
 #[test]
 fn an_inspection_becomes_a_case() {
-    let register = cases(&[("A", &[("officers", "张三")]), ("B", &[("officers", "李四")]), ("C", &[])]);
+    let here = ("place", "赵县东关街18号");
+    let register = cases(&[
+        ("A", &[("officers", "张三"), here]),
+        ("B", &[("officers", "李四"), here]),
+        ("C", &[here]),
+        ("D", &[("officers", "张三")]),
+    ]);
     let case = |key: &str| register.case(key).unwrap();
     let about = |officers: &[&str], after: Vec<&'static str>| {
         let after = after.into_iter().map(case).collect();
         let about = About {
             officers: officers.iter().map(|o| (*o).to_owned()).collect(),
+            place: Some("东关街18号"),
             after: vec![("JC-2026-311".into(), after)],
             ..About::default()
         };
@@ -263,12 +271,88 @@ fn an_inspection_becomes_a_case() {
     assert_eq!(about(&["张三"], vec!["A"]), one("earlier", "A", 95));
     assert_eq!(about(&[], vec!["C"]), one("earlier", "C", 95), "whose officers nobody wrote down");
     assert_eq!(about(&["王五"], vec!["A"]), one("earlier", "A", 75));
+    assert_eq!(about(&["张三"], vec!["D"]), one("earlier", "D", 75), "of which nobody wrote down where");
     let two = about(&["张三"], vec!["A", "B"]);
     assert_eq!(
         two.iter().map(|t| t.2).collect::<Vec<_>>(),
         [70, 70],
         "an inspection that led to two cases leaves a choice"
     );
+}
+
+/// One task, a morning at several shops, and a case at one of them.
+#[test]
+fn a_task_of_several_shops_gives_a_case_its_own_shop_s_clips_alone() {
+    let register = cases(&[(
+        "A",
+        &[
+            ("officers", "张三"),
+            ("place", "赵县东关街18号"),
+            ("party", "某饭店"),
+            ("opened", "2026-06-22T00:00:00+08:00"),
+            ("closed", "2026-07-22T00:00:00+08:00"),
+            ("lat", "37.7560"),
+            ("lon", "114.7760"),
+        ],
+    )]);
+    let linking = Linking::default();
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let ask = |about: &About<'_>| {
+        let about = About {
+            officers: vec!["张三".into()],
+            after: vec![("JC-2026-311".into(), vec![register.case("A").unwrap()])],
+            start_ms: about.start_ms.or(Some(NINE)),
+            ..about.clone()
+        };
+        let found = suggest(&about, &register, &linking, &NumberRule::builtin(), 2026, &zone);
+        let said = earlier(&about, &linking, &zone).remove(0);
+        (found[0].score, said.score.min(95), said.reason.each().to_vec())
+    };
+    let of = |place, party, position| About { place, party, position, ..About::default() };
+    let (near, far) = (Some((37.7561, 114.7761)), Some((37.7660, 114.7760)));
+    for (why, about, sure) in [
+        ("its place", of(Some("东关街18号"), None, None), true),
+        ("its party", of(None, Some("某饭店"), None), true),
+        ("its place, and near it", of(Some("赵县东关街１８号 某饭店"), None, near), true),
+        ("nothing is known", of(None, None, None), false),
+        ("the street of it", of(Some("东关街"), None, None), false),
+        ("near it, as the shop next door is", of(None, None, near), false),
+        ("another shop", of(Some("西街3号"), None, None), false),
+        ("another number of its street", of(Some("东关街118号"), None, None), false),
+        ("its place in words, and a kilometre away", of(Some("东关街18号"), None, far), false),
+        ("another party at its place", of(Some("东关街18号"), Some("某网吧"), None), false),
+        ("its party at another place", of(Some("西街3号"), Some("某饭店"), None), false),
+        (
+            "its place, two months before it was opened",
+            About { start_ms: Some(NINE - 60 * DAY_MS), ..of(Some("东关街18号"), None, None) },
+            false,
+        ),
+        (
+            "its place, a month after it was closed",
+            About { start_ms: Some(NINE + 60 * DAY_MS), ..of(Some("东关街18号"), None, None) },
+            false,
+        ),
+    ] {
+        let (score, own, grounds) = ask(&about);
+        assert_eq!((score >= linking.link_score, own == 95), (sure, sure), "{why}: {score} {own}");
+        assert!(grounds.len() > 1, "{why}: what fits or does not is told");
+        let told = |lang| Grounds::from(grounds.last().unwrap().clone()).told(lang);
+        assert!(!told(Lang::Zh).is_empty() && !told(Lang::En).is_empty());
+    }
+    let (_, _, grounds) = ask(&of(Some("西街3号"), Some("某网吧"), None));
+    let against = [
+        Ground::OtherPlace { here: "西街3号".into(), there: "赵县东关街18号".into() },
+        Ground::OtherParty { party: "某网吧".into() },
+    ];
+    assert_eq!(grounds[1..], against);
+    // A lower bar for links does not let it through either.
+    let low = Linking { link_score: 60, ..Linking::default() };
+    let about = About {
+        officers: vec!["张三".into()],
+        after: vec![("JC-2026-311".into(), vec![register.case("A").unwrap()])],
+        ..About::default()
+    };
+    assert_eq!(earlier(&about, &low, &zone)[0].score, 59);
 }
 
 #[test]

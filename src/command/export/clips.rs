@@ -81,7 +81,7 @@ pub(super) async fn digest(
         let chunk = chunk.map_err(|e| failed(clip, &e))?;
         look(chunk.len() as u64);
         let hashed = task::blocking("export", move || {
-            hashing.update(&chunk);
+            hashing.update_shared(&chunk);
             hashing
         });
         hashing = hashed.await.context("the program is stopping")?;

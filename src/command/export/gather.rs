@@ -10,25 +10,25 @@ use super::super::exit::Exit;
 use super::super::find::case_number;
 use super::super::run::policy;
 use super::super::{Ended, log as log_verb};
+use super::belongs::{Belongs, OfCase, Requested, envelope, hashes, numbers, opened, shared, withheld};
 use super::plan::{Package, file_name};
 use crate::config::Settings;
+use crate::custody::package::complete::{Counted, ENTRIES, WITHHELD};
 use crate::custody::package::{Facts, OpenedValue, PackedClip, PackedDerived, WithheldEvent};
 use crate::custody::sm2::Sm2Key;
 use crate::custody::sm2_course::Course;
-use crate::domain::clip::Local;
 use crate::domain::coverage::told;
 use crate::domain::derivative::State;
 use crate::domain::digest::to_hex;
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
-use crate::domain::merkle::{Hash, leaf_hash};
-use crate::domain::packaged::About;
+use crate::domain::merkle::Hash;
 use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
-use crate::store::{CheckpointRow, DerivativeRow, LogRow, Reader, Store, StoreError};
+use crate::store::{CheckpointRow, DerivativeRow, Reader, Store, StoreError};
 
 /// The log's part of a package.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,13 +87,13 @@ pub(super) struct Stamped {
     pub consistency: Vec<String>,
 }
 
-/// Something was said about the case since the checkpoint was signed: a package must say what stands below its own, so that
-/// a newer one is to be signed first.
+/// Something was said about the case since the package was begun: it must say what the log did when it was asked for, so that
+/// it is to be begun anew.
 #[derive(Debug, thiserror::Error)]
 #[error("facts of this case are changed again and again just as its package is begun; ask for it later")]
 pub(super) struct Behind;
 
-/// So often a newer checkpoint is signed for that.
+/// So often it is begun anew for that.
 pub(super) const TRIES: u32 = 5;
 
 /// What the daemon answered to [`crate::domain::command::Request::BeginExport`].
@@ -101,18 +101,8 @@ pub(super) const TRIES: u32 = 5;
 pub(super) struct Begun {
     package: String,
     seq: u64,
-    at_ms: i64,
-    asked_by: String,
-    case_no: String,
     epoch: u32,
     size: u64,
-}
-
-impl Begun {
-    /// A newer checkpoint, of so many entries, is to be the package's.
-    pub fn under(&mut self, size: u64) {
-        self.size = size;
-    }
 }
 
 /// What was asked for.
@@ -125,7 +115,7 @@ pub(super) struct Asked<'a> {
     pub derived: bool,
 }
 
-/// Reads what a package will say that was begun; [`Behind`] where its checkpoint does not cover that. Blocks.
+/// Reads what a package will say that was begun; [`Behind`] where that is no longer what it was then. Blocks.
 pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store: &Store) -> anyhow::Result<Package> {
     let number = case_number(settings, asked.case_no)?;
     let log_keys = log_verb::trusted_keys(settings)?;
@@ -135,47 +125,53 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
         let Some(case) = r.case_id(number.key())? else {
             return Err(StoreError::NotFound(Why::NoCaseNumber { case_no: number.display().to_owned() }));
         };
+        let requested = Requested::read(r, begun.seq)?;
+        let case_no = requested.numbers.first().cloned().unwrap_or_default();
         let aliases = r.aliases(case)?;
-        // A case has several numbers: its events know it by any of them.
-        let hashes: Vec<String> = aliases.iter().map(|(key, _)| layout::case_hash(key)).collect();
         // What was linked since the request is in the next package: the log says with which clips this one was asked for.
-        let asked_for: BTreeSet<ClipId> = r.begun_clips(begun.seq)?.into_iter().collect();
-        let (mut chosen, mut disposed, mut isolated, mut unsealed) = (Vec::new(), Vec::new(), 0, 0);
-        for clip in r.clips_of_case(case)? {
-            let row = r.clip(clip)?;
-            match () {
-                () if row.isolated_ms.is_some() => isolated += 1,
-                () if row.local == Local::Copying => unsealed += 1,
-                // Nothing of it is left to be packed but what the log says of its end.
-                () if row.disposed_ms.is_some() => disposed.push(clip),
-                () if !asked_for.contains(&clip) => {}
-                () => chosen.push((clip, r.record_of_case(clip, &policy, case)?)),
-            }
+        let now = OfCase::read(r, case)?;
+        let there: BTreeSet<&ClipId> = now.exportable.iter().collect();
+        let belongs = Belongs::read(r, (&requested.clips, &now.disposed), &hashes(&aliases), requested.end())?;
+        let (others, withheld) = belongs.counted_others(begun.seq);
+        if requested.clips.len() as u64 != requested.count("clips")
+            || !requested.clips.iter().all(|clip| there.contains(clip))
+            || numbers(&case_no, &aliases) != requested.numbers
+            || Counted::read(&requested.envelope, ENTRIES) != Some(others)
+            || Counted::read(&requested.envelope, WITHHELD) != Some(withheld)
+        {
+            return Err(StoreError::Conflict(Why::NewerEntry { seq: begun.seq }));
         }
         let checkpoint = r
             .checkpoints(1_000)?
             .into_iter()
             .find(|c| (c.epoch, c.size) == (begun.epoch, begun.size))
             .ok_or_else(|| StoreError::Odd("the checkpoint over the request is not there".into()))?;
-        let clips: Vec<ClipId> = chosen.iter().map(|(clip, _)| *clip).collect();
-        let custody = custody(r, (&clips, &disposed), &hashes, &checkpoint, &begun.package)?;
-        let mut derived = Vec::new();
-        for clip in clips.iter().filter(|_| with_derived) {
-            derived
-                .extend(r.derivatives(*clip, MOST_DERIVED)?.iter().rev().filter_map(|row| packed_derived(row, &zone)));
+        unchanged(r, &requested, &hashes(&aliases))?;
+        let mut chosen = Vec::new();
+        for clip in &requested.clips {
+            chosen.push((*clip, r.record_of_case(*clip, &policy, case)?));
         }
-        let coverage = r.coverage(case, begun.at_ms, allowed)?;
-        Ok((aliases, chosen, (isolated, unsealed, disposed.len() as u64), custody, derived, coverage))
+        let custody = custody(r, &belongs, &checkpoint, &begun.package)?;
+        let made = made(&belongs);
+        let mut derived = Vec::new();
+        for clip in requested.clips.iter().filter(|_| with_derived) {
+            let rows = r.derivatives(*clip, MOST_DERIVED)?;
+            // What was made since the request no event of the package tells of.
+            derived.extend(
+                rows.iter().rev().filter(|row| made.contains(&row.id)).filter_map(|row| packed_derived(row, &zone)),
+            );
+        }
+        let coverage = r.coverage(case, requested.envelope.wall_ms, allowed)?;
+        Ok((requested, chosen, custody, derived, coverage))
     });
-    let (aliases, chosen, (isolated, unsealed, disposed), mut custody, derived, coverage) =
-        gathered.map_err(|e| match e {
-            StoreError::NotFound(why) => Ended::why(Exit::NotFound, why),
-            StoreError::Conflict(_) => Behind.into(),
-            e => e.into(),
-        })?;
+    let (requested, chosen, mut custody, derived, coverage) = gathered.map_err(|e| match e {
+        StoreError::NotFound(why) => Ended::why(Exit::NotFound, why),
+        StoreError::Conflict(_) => Behind.into(),
+        e => e.into(),
+    })?;
+    let (at, case_no) = (UtcMs(requested.envelope.wall_ms), requested.numbers[0].clone());
     // Where no item applies nothing is missing, which is no proof that anything is complete: nothing is said then.
-    let coverage = (!coverage.lines.is_empty())
-        .then(|| told(&begun.case_no, &coverage, UtcMs(begun.at_ms), &settings.station.zone));
+    let coverage = (!coverage.lines.is_empty()).then(|| told(&case_no, &coverage, at, &settings.station.zone));
     custody.keys = log_keys.iter().map(|key| format!("{key}\n")).collect();
     let of = chosen.len();
     let clips: Vec<PackedClip> = chosen
@@ -183,25 +179,26 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
         .enumerate()
         .map(|(n, (clip, record))| packed(n + 1, of, *clip, record))
         .collect::<Result<_, _>>()?;
+    let actor = &requested.envelope.actor;
     let facts = Facts {
         v: 1,
         package: begun.package,
         station: settings.station.id.to_string(),
         agency: settings.station.agency.clone(),
-        case_no: begun.case_no.clone(),
+        case_no,
         case_hash: layout::case_hash(number.key()),
-        aliases: aliases.into_iter().map(|(_, display)| display).filter(|display| *display != begun.case_no).collect(),
+        aliases: requested.numbers[1..].to_vec(),
         reason: asked.reason.trim().to_owned(),
         basis: asked.basis.trim().to_owned(),
         recipient: asked.recipient.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty()),
-        asked_by: begun.asked_by,
-        asked_at: UtcMs(begun.at_ms).rfc3339_in(&settings.station.zone),
+        asked_by: format!("{}:{}", actor.kind, actor.id),
+        asked_at: at.rfc3339_in(&settings.station.zone),
         begun_seq: begun.seq,
         clips: clips.len() as u64,
         bytes: clips.iter().map(|c| c.size_bytes).sum(),
-        isolated,
-        unsealed,
-        disposed,
+        isolated: requested.count("isolated"),
+        unsealed: requested.count("unsealed"),
+        disposed: requested.count("disposed"),
         disc: None,
         made_with: concat!("evidock ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
@@ -209,6 +206,8 @@ pub(super) fn gather(asked: &Asked<'_>, begun: Begun, settings: &Settings, store
     Ok(Package { facts, clips, records, custody, derived, coverage })
 }
 
+/// Entries that are read at once.
+const AT_ONCE: u32 = 1_000;
 /// Of one clip at most so many go into a package.
 const MOST_DERIVED: u32 = 1_000;
 
@@ -249,113 +248,73 @@ fn packed(n: usize, of: usize, clip: ClipId, record: &Record) -> Result<PackedCl
     })
 }
 
-/// Whether an event about a clip that was disposed of belongs in a package of a case whose it was: that it was sealed, its
-/// links to this case, and its disposal.
-fn tells_of_end(envelope: &Envelope, hashes: &[String]) -> bool {
-    match EventKind::parse(&envelope.kind) {
-        Some(
-            EventKind::Sealed
-            | EventKind::ClipRestored
-            | EventKind::DisposalIntended
-            | EventKind::Disposed
-            | EventKind::CopyDisposed,
-        ) => true,
-        Some(EventKind::Linked | EventKind::Unlinked) => {
-            envelope.case.as_ref().is_some_and(|case| hashes.contains(case))
+/// That nobody said anything since the request of what the records of its clips say.
+fn unchanged(r: &Reader<'_>, requested: &Requested, hashes: &[String]) -> Result<(), StoreError> {
+    let said = [
+        EventKind::Annotated,
+        EventKind::Linked,
+        EventKind::Unlinked,
+        EventKind::CasesJoined,
+        EventKind::Probed,
+        EventKind::Gap,
+        // The table of what is missing tells the reasons.
+        EventKind::NoRecordSaid,
+    ];
+    let ids: BTreeSet<String> = requested.clips.iter().map(ToString::to_string).collect();
+    let mut from = requested.end();
+    loop {
+        let rows = r.log_entries(from, AT_ONCE)?;
+        for row in &rows {
+            let envelope = envelope(row)?;
+            let of_case = envelope.case.as_ref().is_some_and(|case| hashes.contains(case));
+            let here = envelope.clip.as_ref().map_or(of_case, |clip| ids.contains(clip));
+            if here && EventKind::parse(&envelope.kind).is_some_and(|kind| said.contains(&kind)) {
+                return Err(StoreError::Conflict(Why::NewerEntry { seq: row.seq }));
+            }
         }
-        _ => false,
+        match rows.last() {
+            Some(last) => from = last.seq + 1,
+            None => return Ok(()),
+        }
     }
 }
 
-/// Whether a package opens the values of an event that it has: none of another case. `shared` are clips that other cases
-/// have or had, too. A kind of a newer program is not opened.
-fn is_opened(envelope: &Envelope, package: &str, shared: &BTreeSet<String>) -> bool {
-    let about = About {
-        this_case: envelope.case.is_some(),
-        clip_of_no_other: envelope.clip.as_ref().is_some_and(|clip| !shared.contains(clip)),
-        this_package: envelope.body.get("package").and_then(|v| v.as_str()) == Some(package),
-    };
-    EventKind::parse(&envelope.kind).is_some_and(|kind| kind.packaged().opens(about))
+/// Ids of the files of which the package's entries say that they were derived of its clips.
+fn made(belongs: &Belongs) -> BTreeSet<String> {
+    let made = belongs.clear.values().filter(|e| e.envelope.kind == EventKind::DerivedMade.as_str());
+    made.filter_map(|e| e.envelope.body.get("derived")?.as_str().map(str::to_owned)).collect()
 }
 
-/// `clips` are those of the package, `disposed` those of the case that were disposed of.
+/// The log's part of a package that has these entries.
 fn custody(
     r: &Reader<'_>,
-    (clips, disposed): (&[ClipId], &[ClipId]),
-    hashes: &[String],
+    belongs: &Belongs,
     checkpoint: &CheckpointRow,
     package: &str,
 ) -> Result<Custody, StoreError> {
-    let ids: BTreeSet<String> = clips.iter().map(ToString::to_string).collect();
-    let mut rows: BTreeMap<u64, LogRow> = BTreeMap::new();
-    let gone: BTreeSet<String> = disposed.iter().map(ToString::to_string).collect();
-    for clip in clips.iter().chain(disposed) {
-        rows.extend(r.log_of_clip(*clip)?.into_iter().map(|row| (row.seq, row)));
-    }
-    rows.extend(r.log_of_case(hashes)?.into_iter().map(|row| (row.seq, row)));
-    rows.extend(r.log_of_keys()?.into_iter().map(|row| (row.seq, row)));
-    rows.extend(r.log_of_sm2_key()?.into_iter().map(|row| (row.seq, row)));
     let note = r.cosigned_note(checkpoint)?;
-    let (mut events, mut proofs, mut clip_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let (mut withheld, mut opened, mut of_sm2) = (Vec::new(), Vec::new(), Vec::new());
-    // What records say must stand below the checkpoint.
-    for (seq, row) in rows.range(checkpoint.size..) {
-        let envelope: Envelope =
-            serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {seq}: {e}")))?;
-        let said = [
-            EventKind::Annotated,
-            EventKind::Linked,
-            EventKind::Unlinked,
-            EventKind::CasesJoined,
-            // The table of what is missing tells the reasons.
-            EventKind::NoRecordSaid,
-        ];
-        let here = envelope.clip.as_ref().is_none_or(|clip| ids.contains(clip));
-        if here && EventKind::parse(&envelope.kind).is_some_and(|kind| said.contains(&kind)) {
-            return Err(StoreError::Conflict(Why::NewerEntry { seq: *seq }));
+    let mut proofs = BTreeMap::new();
+    for seq in belongs.clear.keys().chain(belongs.withheld.keys()) {
+        let path = r.log_path(*seq, checkpoint.size)?;
+        let path = path.ok_or_else(|| StoreError::Odd(format!("log entry {seq}: it has no path")))?;
+        proofs.insert(*seq, TlogProof { extra: None, index: *seq, path, checkpoint: note.clone() }.to_string());
+    }
+    let shared = shared(belongs.withheld.values().map(|entry| &entry.envelope));
+    let (mut events, mut clip_of) = (BTreeMap::new(), BTreeMap::new());
+    let (mut told, mut of_sm2) = (Vec::new(), Vec::new());
+    for (seq, entry) in &belongs.clear {
+        // What tells of a clip that is gone is on every disc, and likewise that there are entries of other cases.
+        if let Some(clip) = entry.of {
+            clip_of.insert(*seq, clip.to_string());
+        }
+        told.extend(opened(r, (*seq, &entry.envelope), package, &shared)?);
+        let text = String::from_utf8(entry.bytes.clone());
+        events.insert(*seq, text.map_err(|e| StoreError::Odd(format!("log entry {seq}: {e}")))?);
+        if entry.envelope.kind == EventKind::Sm2Key.as_str() {
+            of_sm2.push(entry.envelope.clone());
         }
     }
-    let mut shared = BTreeSet::new();
-    for (seq, row) in &rows {
-        let envelope: Envelope =
-            serde_json::from_slice(&row.bytes).map_err(|e| StoreError::Odd(format!("log entry {seq}: {e}")))?;
-        if envelope.case.is_some_and(|case| !hashes.contains(&case)) {
-            shared.extend(envelope.clip);
-        }
-    }
-    for (seq, row) in rows.into_iter().filter(|(seq, _)| *seq < checkpoint.size) {
-        let odd = |e: &dyn std::fmt::Display| StoreError::Odd(format!("log entry {seq}: {e}"));
-        let envelope: Envelope = serde_json::from_slice(&row.bytes).map_err(|e| odd(&e))?;
-        // About this case and a clip that is not in the package (withdrawn, isolated): none of its business. Of one that was
-        // disposed of it is how it came, that it was this case's, and how it went.
-        let of_end = |clip: &String| gone.contains(clip) && tells_of_end(&envelope, hashes);
-        if envelope.clip.as_ref().is_some_and(|clip| !ids.contains(clip) && !of_end(clip)) {
-            continue;
-        }
-        let path = r.log_path(seq, checkpoint.size)?.ok_or_else(|| odd(&"it has no path"))?;
-        let proof = TlogProof { extra: None, index: seq, path, checkpoint: note.clone() };
-        proofs.insert(seq, proof.to_string());
-        // What tells of a clip that is gone is on every disc.
-        if let Some(clip) = envelope.clip.as_ref().filter(|clip| ids.contains(*clip)) {
-            clip_of.insert(seq, clip.clone());
-        }
-        if envelope.case.as_ref().is_some_and(|case| !hashes.contains(case)) {
-            withheld.push(WithheldEvent { seq, leaf: to_hex(&leaf_hash(&row.bytes)) });
-            continue;
-        }
-        if is_opened(&envelope, package, &shared) {
-            opened.extend(r.log_secrets(seq)?.into_iter().map(|o| OpenedValue {
-                seq,
-                field: o.field,
-                key: to_hex(&o.key),
-                value: o.value,
-            }));
-        }
-        events.insert(seq, String::from_utf8(row.bytes).map_err(|e| odd(&e))?);
-        if envelope.kind == EventKind::Sm2Key.as_str() {
-            of_sm2.push(envelope);
-        }
-    }
+    let withheld = belongs.withheld.iter().map(|(seq, entry)| withheld(*seq, &entry.bytes)).collect();
     let stamp = r.last_timestamp()?.filter(|t| t.epoch == checkpoint.epoch && t.size <= checkpoint.size);
     let timestamp = match stamp {
         None => None,
@@ -378,7 +337,7 @@ fn custody(
         withheld,
         proofs,
         clip_of,
-        opened,
+        opened: told,
         timestamp,
     })
 }

@@ -9,7 +9,7 @@
 //!                        sending-<n>    how far it is on its way to a destination (see `bucket`)
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -34,6 +34,7 @@ use crate::custody::package::digests::Digests;
 use crate::deliver::footage::Reach;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::error::{Retry, Retryable, chain};
+use crate::domain::event::{Draft, EventKind};
 use crate::domain::export::{ExportState, Target};
 use crate::domain::ids::DestinationName;
 use crate::domain::layout;
@@ -72,6 +73,7 @@ pub struct Exports {
 pub async fn run(context: TaskContext, exports: Exports) -> Result<(), StoreError> {
     let mut news = exports.store.changes();
     let mut waiting: HashMap<String, (u32, Instant)> = HashMap::new();
+    let mut gone = HashSet::new();
     loop {
         for row in exports.store.read(|r| r.exports_due()).await? {
             if waiting.get(&row.package).is_some_and(|(_, at)| *at > monotonic()) {
@@ -89,7 +91,7 @@ pub async fn run(context: TaskContext, exports: Exports) -> Result<(), StoreErro
         }
         tokio::select! {
             () = context.heart.beat_until(&context.cancel) => return Ok(()),
-            swept = exports.sweep() => swept?,
+            swept = exports.sweep(&mut gone) => swept?,
         }
         let next = waiting.values().map(|(_, at)| at.saturating_duration_since(monotonic())).min();
         let pause = next.unwrap_or(LOOK_EVERY).clamp(Duration::from_millis(100), LOOK_EVERY);
@@ -212,13 +214,13 @@ impl Exports {
             resumes: None,
             package: Some(row.package.clone()),
         };
-        let mut begun: Begun = match self.desk.begin_export(&caller, wanted).await? {
-            Reply::Done(value) => serde_json::from_value(value)?,
-            Reply::Refused { message, .. } => anyhow::bail!(message),
-        };
         for _ in 0..gather::TRIES {
-            match self.plan(row, dir, begun.clone()).await {
-                Err(e) if e.is::<Behind>() => begun.under(self.desk.anchor.sign_now().await?.size),
+            let begun: Begun = match self.desk.begin_export(&caller, wanted.clone()).await? {
+                Reply::Done(value) => serde_json::from_value(value)?,
+                Reply::Refused { message, .. } => anyhow::bail!(message),
+            };
+            match self.plan(row, dir, begun).await {
+                Err(e) if e.is::<Behind>() => {}
                 planned => return planned,
             }
         }
@@ -350,7 +352,8 @@ impl Exports {
     }
 
     /// Removes what can be fetched no longer, and what stopped and nobody let go on: both hold names in clear.
-    async fn sweep(&self) -> Result<(), StoreError> {
+    /// `gone` are those of which the log says so already.
+    async fn sweep(&self, gone: &mut HashSet<String>) -> Result<(), StoreError> {
         let before = self.clock.now().0 - self.settings.export.keep.as_millis() as i64;
         let isolated = self.store.read(|r| r.clips_isolated_in_packages()).await?;
         for row in self.store.read(|r| r.exports(None, 10_000)).await? {
@@ -373,15 +376,37 @@ impl Exports {
             if row.state == ExportState::Failed && !self.given_up(&row, &dir).await {
                 continue;
             }
+            if !dir.exists() {
+                continue;
+            }
+            // Before anything goes, and once, however often it is tried.
+            if !gone.contains(&row.package) {
+                self.tell_gone(&row).await?;
+                gone.insert(row.package.clone());
+            }
             let removed = task::blocking("export", move || match fs::remove_dir_all(&dir) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
                 _ => Ok(()),
             });
-            if let Ok(Err(e)) = removed.await {
-                tracing::warn!(package = row.package, error = %chain(&e), "an old package could not be removed");
+            match removed.await {
+                Ok(Ok(())) => drop(gone.remove(&row.package)),
+                Ok(Err(e)) => {
+                    tracing::warn!(package = row.package, error = %chain(&e), "an old package could not be removed");
+                }
+                Err(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// What lies here of a package holds clips or names of its case: the log says that it goes.
+    async fn tell_gone(&self, row: &ExportRow) -> Result<(), StoreError> {
+        let event = Draft::daemon(EventKind::ExportGone)
+            .fact("package", row.package.as_str())
+            .fact("was", row.state.as_str())
+            .fact("target", row.target.to_word());
+        let package = row.package.clone();
+        self.store.write(move |tx| tx.log(&event.case(tx.case_of_export(&package)?)).map(drop)).await
     }
 }
 

@@ -5,6 +5,7 @@
 //! package will say is fixed then and kept beside it, so that an interrupted run goes on to the same package; clips come
 //! from wherever they stand, each stretch verified, and are compared with what was sealed once more as they were written.
 
+pub(super) mod belongs;
 mod bucket;
 mod clips;
 mod cut;
@@ -74,7 +75,8 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
         None => {
             // A package is for others: neither this terminal's language nor that of programs is theirs.
             let lang = output.asked().or(settings.station.language.fixed()).unwrap_or_default();
-            let mut begun: Begun = serde_json::from_value(ask::request(settings, &begin(export, None))?)?;
+            let anew = || anyhow::Ok(serde_json::from_value::<Begun>(ask::request(settings, &begin(export, None))?)?);
+            let mut begun = anew()?;
             let asked = Asked {
                 case_no: &export.case_no,
                 reason: &export.reason,
@@ -86,8 +88,7 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
             let whole = loop {
                 match gather::gather(&asked, begun.clone(), settings, &store) {
                     Err(e) if e.is::<Behind>() && tries < gather::TRIES => {
-                        let newer = ask::request(settings, &Request::Checkpoint)?;
-                        begun.under(newer["size"].as_u64().unwrap_or_default());
+                        begun = anew()?;
                         tries += 1;
                     }
                     gathered => break gathered?,

@@ -20,8 +20,8 @@ use crate::domain::document::ending;
 use crate::domain::record::Record;
 use crate::domain::words::Lang;
 
-/// Version of the form of a plan.
-const VERSION: u32 = 2;
+/// Version of the form of a plan. Those of before were begun without a count of what belongs in them.
+const VERSION: u32 = 3;
 /// Bytes on every disc beside its clips and events: pages, lists, keys, a timestamp.
 const AROUND_BYTES: u64 = 4_000_000;
 /// Bytes that a clip takes in the pages, lists and records of its disc.

@@ -220,17 +220,7 @@ fn once(bytes: Bytes) -> FootageStream {
 
 /// Length and checksum of a file, however long it is. Blocks.
 fn looked_through(path: &Path) -> io::Result<(u64, u32)> {
-    let (mut file, mut hashing) = (File::open(path)?, digests::Hashing::new(false));
-    let (mut block, mut size) = (vec![0; STRETCH_BYTES as usize], 0);
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok((size, hashing.finish().crc32)),
-            n => {
-                hashing.update(&block[..n]);
-                size += n as u64;
-            }
-        }
-    }
+    digests::crc32(&mut File::open(path)?, &mut vec![0; STRETCH_BYTES as usize])
 }
 
 /// A stretch of a long file, read as it is taken. Its checksum stands in the zip: whoever unpacks it compares.

@@ -89,7 +89,7 @@ impl Sink {
                 hash(&mut file, &mut hashing)?;
                 let mut len = from;
                 while let Some(chunk) = bytes.blocking_recv() {
-                    hashing.update(&chunk);
+                    hashing.update_shared(&chunk);
                     file.write_all(&chunk)?;
                     len += chunk.len() as u64;
                 }
@@ -102,7 +102,7 @@ impl Sink {
             Self::Zip { zip, .. } => {
                 let mut entry = zip.begin(&clip.path, clip.size_bytes)?;
                 while let Some(chunk) = bytes.blocking_recv() {
-                    entry.write(&chunk)?;
+                    entry.write_shared(&chunk)?;
                 }
                 entry.end()
             }

@@ -1,6 +1,7 @@
 //! What destinations and witnesses know of the log that is restored: its newest heads, which the new epoch must own up to
 //! where they reach beyond what survived, and the epochs that are taken. What they say is compared and never taken over.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use anyhow::Context;
 
 use super::Restoring;
 use crate::command::backup::at_destination;
+use crate::command::epochs::told;
+use crate::command::far_tree::FarTree;
 use crate::command::witness::signed_before;
 use crate::command::{anchors, destinations};
 use crate::custody::checkpoint::{self, Checkpoint, parse_origin};
@@ -18,14 +21,21 @@ use crate::domain::error::chain;
 use crate::domain::ports::{Destination, SendError};
 use crate::store::Store;
 
+/// Heads that an opening can name: some hundred bytes each in an event of 65,535.
+const MAX_NAMED: usize = 450;
+
 /// What others know of the log.
 #[derive(Default)]
 pub(super) struct Known {
     /// The newest checkpoint of each epoch, from wherever it is largest.
     pub heads: BTreeMap<u32, Head>,
+    /// The newest checkpoint of each epoch that each of them has.
+    pub of_each: Vec<Head>,
     /// The highest epoch of which any trace stands anywhere.
     pub last_epoch: u32,
     pub warnings: Vec<String>,
+    /// Destinations that answered.
+    asked: Vec<Arc<dyn Destination>>,
 }
 
 impl Restoring<'_> {
@@ -49,7 +59,9 @@ impl Restoring<'_> {
                     return Err(e).context("reading the checkpoints there");
                 }
                 known.warnings.push(format!("{name} was not asked, and may hold newer checkpoints: {}", chain(&e)));
+                continue;
             }
+            known.asked.push(dest);
         }
         self.ask_witnesses(keys, &mut known).await;
         Ok(known)
@@ -119,6 +131,7 @@ impl Restoring<'_> {
         };
         let head = read.filter(|c| parse_origin(&c.origin) == Some((self.station().clone(), epoch)));
         let Some(head) = head.map(|c| Head { epoch, size: c.size, root: c.root }) else { return };
+        known.of_each.push(head);
         let largest = known.heads.entry(epoch).or_insert(head);
         if largest.size < head.size {
             *largest = head;
@@ -126,8 +139,71 @@ impl Restoring<'_> {
     }
 }
 
-/// Heads that reach beyond the log as it survived: `size` events, up to epoch `epoch` (0: nothing survived).
-pub(super) fn lost(store: &Store, epoch: u32, size: u64, heads: &BTreeMap<u32, Head>) -> anyhow::Result<Vec<Head>> {
+impl Restoring<'_> {
+    /// What the new epoch must name as lost: the newest head of each epoch first, then what each destination and witness has
+    /// for the newest, and every other that was signed after the last full tile. Those below it the tiles show to go on from
+    /// what survived, whoever verifies the log; one head that stood for all of them would excuse any.
+    pub(super) async fn lost(
+        &self,
+        store: &Store,
+        epoch: u32,
+        size: u64,
+        known: &mut Known,
+    ) -> anyhow::Result<Vec<Head>> {
+        let mut lost = newest_lost(store, epoch, size, &known.heads)?;
+        let mut more: Vec<Head> = Vec::new();
+        for newest in lost.clone() {
+            more.extend(known.of_each.iter().filter(|head| head.epoch == newest.epoch && head.size > size));
+            let after = self.after_the_last_tile(newest, size, &known.asked).await;
+            match after {
+                Ok(heads) => more.extend(heads),
+                Err(e) => known.warnings.push(format!(
+                    "not every lost checkpoint of epoch {} could be read, and what is not named will be a finding of `evidock log verify`: {}",
+                    newest.epoch,
+                    chain(&e)
+                )),
+            }
+        }
+        more.sort_by_key(|head| (Reverse(head.epoch), Reverse(head.size)));
+        for head in more {
+            if lost.len() < MAX_NAMED {
+                if !lost.contains(&head) {
+                    lost.push(head);
+                }
+                continue;
+            }
+            known.warnings.push(format!(
+                "more than {MAX_NAMED} checkpoints are lost of which no tiles tell; the older ones are not named and will be findings of `evidock log verify`"
+            ));
+            break;
+        }
+        Ok(lost)
+    }
+
+    async fn after_the_last_tile(
+        &self,
+        newest: Head,
+        size: u64,
+        asked: &[Arc<dyn Destination>],
+    ) -> Result<Vec<Head>, SendError> {
+        let mut tiled = size;
+        for dest in asked {
+            let mut far = FarTree::new(&**dest, self.station(), newest.epoch);
+            tiled = tiled.max(far.covers(size, newest.size).await?);
+        }
+        let mut heads = Vec::new();
+        for dest in asked {
+            for (_, notes) in anchors::beyond(&**dest, self.station(), newest.epoch, tiled).await? {
+                heads.extend(notes.iter().filter_map(|note| told(note, self.station())));
+            }
+        }
+        heads.retain(|head| head.epoch == newest.epoch && head.size > size);
+        Ok(heads)
+    }
+}
+
+/// The newest heads that reach beyond the log as it survived: `size` events, up to epoch `epoch` (0: nothing survived).
+fn newest_lost(store: &Store, epoch: u32, size: u64, heads: &BTreeMap<u32, Head>) -> anyhow::Result<Vec<Head>> {
     let mut lost = Vec::new();
     for head in heads.values() {
         let survived = head.epoch < epoch

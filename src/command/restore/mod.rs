@@ -28,7 +28,6 @@ use tokio::sync::OnceCell;
 
 use self::fetch::{Opened, Wanted, newest_good, rename_database};
 use self::keys::keys_of_log;
-use self::known::lost;
 use self::records::{Presence, Source};
 use self::report::Report;
 use super::anchor::Anchor;
@@ -279,7 +278,7 @@ impl Restoring<'_> {
         old_keys.extend(opened.map(|o| o.note.key.clone()));
         old_keys.extend(keys_of_log(store)?);
         old_keys.extend(retired::read(&self.settings.station.state_dir)?);
-        let known = self.known(&old_keys).await?;
+        let mut known = self.known(&old_keys).await?;
         if opened.is_none() && known.last_epoch == 0 && records::presence(&*self.dest, self.station()).await?.is_empty()
         {
             return Err(Ended::with(
@@ -291,10 +290,12 @@ impl Restoring<'_> {
                 ),
             ));
         }
+        let lost = self.lost(store, epoch_then, size, &mut known).await?;
         report.warnings.extend(known.warnings.iter().cloned());
-        let lost = lost(store, epoch_then, size, &known.heads)?;
         report.lost_events = lost.iter().filter(|h| h.epoch == epoch_then).map(|h| h.size.saturating_sub(size)).max();
-        report.heads = lost.clone();
+        // The newest of each epoch says it; the opening names the others.
+        let told = known.heads.values().filter(|head| lost.contains(head));
+        report.heads = told.copied().collect();
         report.log_size = size;
         report.backup = opened.map(|o| (called(o.key), o.note.made_ms));
 

@@ -222,16 +222,21 @@ impl Report {
         }
         self.unknowable().iter().for_each(|line| lines.push(format!("  cannot be known: {line}")));
         self.warnings.iter().for_each(|line| lines.push(format!("  warning: {line}")));
+        // Whoever restores knows of the loss, and says so; nobody else does it for them.
+        let log = match self.heads.is_empty() {
+            true => "evidock log verify".to_owned(),
+            false => format!("evidock log verify --accept-epoch {epoch}"),
+        };
         if verified {
             lines.push(format!("  read back: {} the same, {} not", self.verified, self.verified_bad.len()));
             if !self.verified_bad.is_empty() {
                 lines.push(format!("  DIFFERS: {}", named(&self.verified_bad)));
             }
-            lines.push("next: start the daemon (systemctl start evidock), then `evidock log verify`".to_owned());
+            lines.push(format!("next: start the daemon (systemctl start evidock), then `{log}`"));
         } else {
-            lines.push(
-                "next: start the daemon (systemctl start evidock), then `evidock log verify` and `evidock verify --all --remote`".to_owned(),
-            );
+            lines.push(format!(
+                "next: start the daemon (systemctl start evidock), then `{log}` and `evidock verify --all --remote`"
+            ));
         }
         lines
     }

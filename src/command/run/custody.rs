@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Parts, SLOW_BEAT};
-use crate::command::{anchors, timestamps, watched, witness};
+use crate::command::{anchor_watch, timestamps, watched, witness};
 use crate::custody::note::VerifierKey;
 use crate::custody::retired;
 use crate::runtime::supervise::{OnFailure, Phase, Supervisor, TaskSpec};
@@ -36,7 +36,7 @@ pub(super) fn start(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             keys.extend(retired::read(&parts.settings.station.state_dir)?);
             let (store, station) = (parts.store.clone(), parts.settings.station.id.clone());
             let remotes = parts.remotes.iter().cloned().zip(parts.welcomes.iter().cloned()).collect();
-            anchors::watch(context, store, station, keys, remotes, parts.health.clone()).await;
+            anchor_watch::watch(context, store, station, keys, remotes, parts.health.clone()).await;
             Ok(())
         }
     });

@@ -83,6 +83,7 @@ pub(super) fn start(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
             clock: Arc::clone(&parts.clock),
             station: settings.station.id.clone(),
             lock_days: settings.custody.log_lock_days(written.initial_lock_days),
+            entries: written.log_entries,
             look_every: TILES_LOOK_EVERY,
             welcome: welcome.clone(),
         };

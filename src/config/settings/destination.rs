@@ -20,6 +20,8 @@ pub struct Destination {
     pub parts_in_flight: usize,
     /// Objects are locked for so long when they are complete; 0 locks nothing.
     pub initial_lock_days: u32,
+    /// Whether the entries of the custody log stand there, beside the tiles of its tree.
+    pub log_entries: bool,
     /// Its own ceilings by the time of day.
     pub limit: Timetable,
     /// How it is reached.

@@ -4,11 +4,14 @@
 //! Whose key it is, a package cannot tell. With keys that were learned elsewhere the origin is shown as well; without,
 //! the keys in the package are taken, and the report says so.
 
+mod anchor;
+mod carried;
 mod clips;
 mod keys;
 mod missing;
 mod second;
 mod told;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -34,8 +37,10 @@ use crate::domain::event::{Envelope, EventKind, MAX_EVENT_BYTES, commitment};
 use crate::domain::merkle::{Hash, leaf_hash, verify_consistency};
 use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
+pub use anchor::Anchor;
 use keys::SignedHead;
 use told::Clear;
+pub use whole::{Stretch, together};
 
 /// Lists and records of a very large case; what is longer was not written by us.
 const MOST: u64 = 256 << 20;
@@ -59,6 +64,8 @@ pub struct Report {
     pub station: Option<String>,
     /// The key that signed it.
     pub key: Option<String>,
+    /// Which of the clips that were asked for it holds; `None` where the request does not say with which it was asked for.
+    pub stretch: Option<Stretch>,
     /// Clips that are what was sealed.
     pub clips: u64,
     /// Clips that are what a record said when the station was restored; what was sealed is not in this log.
@@ -69,6 +76,8 @@ pub struct Report {
     pub events: u64,
     /// Entries below the checkpoint.
     pub checkpoint_size: Option<u64>,
+    /// Entries below the checkpoint that was given, where the package is of one history with it.
+    pub anchor_size: Option<u64>,
     /// A second signature (SM2) of package and checkpoint, by the key that the package holds and its first signature covers.
     pub sm2: bool,
     /// The second signature is by one of the SM2 keys that were given.
@@ -89,7 +98,7 @@ pub struct Report {
     pub notices: Vec<String>,
 }
 
-/// Keys that were learned elsewhere than from the package; none of a kind: nobody gave one.
+/// Keys, and a checkpoint, that were learned elsewhere than from the package; none of a kind: nobody gave one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Given<'a> {
     /// The station's.
@@ -98,15 +107,19 @@ pub struct Given<'a> {
     pub sm2: &'a [Sm2Key],
     /// Those of witnesses.
     pub witnesses: &'a [VerifierKey],
+    /// A checkpoint that was kept.
+    pub anchor: Option<Anchor<'a>>,
 }
 
 /// Checks the package in `folder`; `look` is told of the bytes that were read.
 pub fn check(folder: &Folder, given: Given<'_>, look: &mut dyn FnMut(u64)) -> Report {
     let (report, digests) = (Report::default(), BTreeMap::new());
-    let mut check = Check { folder, given, look, report, digests, head: None };
+    let (leaves, withheld) = (BTreeMap::new(), BTreeMap::new());
+    let mut check = Check { folder, given, look, report, digests, head: None, leaves, withheld };
     check.all();
     let mut report = check.report;
     report.whole = report.problem_count == 0;
+    report.anchor_size = report.anchor_size.filter(|_| report.whole);
     report.origin_shown &= report.whole;
     report.sm2_origin_shown &= report.whole;
     if given.station.is_empty() {
@@ -136,6 +149,10 @@ struct Check<'a> {
     digests: BTreeMap<String, Digests>,
     /// The checkpoint, once it was opened.
     head: Option<SignedHead>,
+    /// Leaf hashes of the events in clear whose proofs hold.
+    leaves: BTreeMap<u64, Hash>,
+    /// Likewise of those of which nothing else is told.
+    withheld: BTreeMap<u64, Hash>,
 }
 
 impl Check<'_> {
@@ -191,10 +208,12 @@ impl Check<'_> {
         if let Some(facts) = &facts {
             self.request(facts, &events);
             self.reasons(facts, &events, &clear);
+            self.whole(facts, &records, &events, &clear);
         }
         self.clips(&records, &events, note.as_ref());
         self.derived(&records, &events);
         self.told(facts.as_ref(), &records, &events, &clear);
+        self.carried(&records, &events, &clear);
         self.reasons_for_missing(&events, &clear);
         self.read_by_people(facts.as_ref(), &records);
     }
@@ -412,9 +431,11 @@ impl Check<'_> {
                 self.problem(format!("event {seq} is longer than an event can be, or is not called as ours are"));
                 continue;
             };
-            if !self.proven(seq, &leaf_hash(&bytes), &note, &head) {
+            let leaf = leaf_hash(&bytes);
+            if !self.proven(seq, &leaf, &note, &head) {
                 continue;
             }
+            self.leaves.insert(seq, leaf);
             match serde_json::from_slice::<Envelope>(&bytes) {
                 Ok(envelope) if envelope.seq == seq => {
                     self.report.events += 1;
@@ -430,7 +451,9 @@ impl Check<'_> {
             proofs.remove(&withheld.seq);
             match from_hex(&withheld.leaf).and_then(|leaf| Hash::try_from(leaf).ok()) {
                 Some(leaf) => {
-                    self.proven(withheld.seq, &leaf, &note, &head);
+                    if self.proven(withheld.seq, &leaf, &note, &head) {
+                        self.withheld.insert(withheld.seq, leaf);
+                    }
                 }
                 None => self.problem(format!("the leaf hash of the withheld event {} is none", withheld.seq)),
             }
@@ -446,6 +469,7 @@ impl Check<'_> {
         self.report.checkpoint_size = Some(opened.checkpoint.size);
         self.head = SignedHead::of(opened, keys);
         self.cosigners(note, keys);
+        self.anchored(&opened.checkpoint, keys);
         match checkpoint::parse_origin(&opened.checkpoint.origin) {
             Some((station, _)) if Some(station.as_str()) == self.report.station.as_deref() => {}
             _ => self.problem(format!("the checkpoint is of another log: {}", opened.checkpoint.origin)),

@@ -1,12 +1,13 @@
 //! What a station can tell of a package by its lists, before it signs: its clips are those that were asked for, as they
-//! were sealed, its events stand so in the log, and it says who asked, why and on what basis. Whoever writes a package may
-//! be anybody with the right to the daemon's socket; what they wrote besides is compared by whoever checks it.
+//! were sealed, its events are all that belong in it and stand so in the log, it opens what is to be opened, and it says who
+//! asked, why and on what basis. Whoever writes a package may be anybody with the right to the daemon's socket; what they
+//! wrote besides is compared by whoever checks it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bag;
 use super::check::{digest_of, number};
-use super::{FACTS, Facts, MANIFEST};
+use super::{FACTS, Facts, MANIFEST, OPENED, WITHHELD};
 use crate::domain::digest::Sha256;
 
 /// What of the lists counts.
@@ -18,6 +19,12 @@ pub struct Listed {
     pub clips: BTreeMap<Sha256, usize>,
     /// SHA-256 of the bytes of each event in clear, by its position.
     pub events: BTreeMap<u64, Sha256>,
+    /// Positions of the entries of which there is a proof: those in clear, and those of which the leaf hash alone is told.
+    pub proofs: BTreeSet<u64>,
+    /// SHA-256 of what tells of the latter.
+    pub withheld: Option<Sha256>,
+    /// SHA-256 of the values that are opened.
+    pub opened: Option<Sha256>,
     /// `custody/package.json`.
     pub facts: Facts,
 }
@@ -43,8 +50,15 @@ impl Listed {
             let seq = number(name, "custody/events/", ".json");
             events.insert(seq.ok_or_else(|| format!("{name:?} is not called as events are"))?, digest(hex)?);
         }
+        let mut proofs = BTreeSet::new();
+        for name in list.keys().filter(|name| name.starts_with("custody/proofs/")) {
+            let seq = number(name, "custody/proofs/", ".tlog-proof");
+            proofs.insert(seq.ok_or_else(|| format!("{name:?} is not called as proofs are"))?);
+        }
+        let of = |name: &str| list.get(name).map(|hex| digest(hex)).transpose();
+        let (withheld, opened) = (of(WITHHELD)?, of(OPENED)?);
         let facts = serde_json::from_str(facts).map_err(|e| format!("{FACTS} is not of its form: {e}"))?;
-        Ok(Self { files: digest_of(files), clips, events, facts })
+        Ok(Self { files: digest_of(files), clips, events, proofs, withheld, opened, facts })
     }
 
     /// Clips in it.
@@ -70,7 +84,7 @@ mod tests {
             format!("{one}  data/clips/001.mp4\n{one}  data/clips/002.mp4\n{two}  data/metadata/records.json\n");
         let list = |event: &str| {
             format!(
-                "{}  {MANIFEST}\n{}  {FACTS}\n{two}  custody/events/{event}.json\n",
+                "{}  {MANIFEST}\n{}  {FACTS}\n{two}  custody/events/{event}.json\n{one}  custody/proofs/{event}.tlog-proof\n{one}  {OPENED}\n",
                 digest_of(&manifest),
                 digest_of(&facts)
             )
@@ -78,6 +92,7 @@ mod tests {
         let files = list("000000000007");
         let read = Listed::read(&files, &manifest, &facts).unwrap();
         assert_eq!(read.files, digest_of(&files));
+        assert_eq!((read.proofs, read.withheld, read.opened), ([7].into(), None, Some(Sha256([1; 32]))));
         assert_eq!((read.clips, read.events), ([(Sha256([1; 32]), 2)].into(), [(7, Sha256([2; 32]))].into()));
         for (files, manifest, facts) in [
             (list("7"), manifest.clone(), facts.clone()),

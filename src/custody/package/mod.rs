@@ -45,6 +45,7 @@
 pub mod bag;
 pub mod check;
 pub mod checker;
+pub mod complete;
 pub mod digests;
 pub mod discs;
 mod handed;

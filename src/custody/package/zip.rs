@@ -9,6 +9,8 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::digests::{Digests, Hashing};
 
 const LOCAL: u32 = 0x0403_4b50;
@@ -118,11 +120,21 @@ pub struct Writing<'z> {
 impl Writing<'_> {
     /// More of its bytes.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hashing.update(bytes);
+        self.append(bytes)
+    }
+
+    /// More of its bytes, which others may hold, too.
+    pub fn write_shared(&mut self, bytes: &Bytes) -> io::Result<()> {
+        self.hashing.update_shared(bytes);
+        self.append(bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.written += bytes.len() as u64;
         if self.written > self.entry.size {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an entry got longer than was announced"));
         }
-        self.hashing.update(bytes);
         self.zip.file.write_all(bytes)?;
         self.zip.at += bytes.len() as u64;
         Ok(())

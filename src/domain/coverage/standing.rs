@@ -1,14 +1,8 @@
 //! How one item of the catalogue stands in a case. Pure.
 
-use super::{Allowed, Footage, Item, Line, NoRecord, Standing, Tier};
+use super::occasion::{APART_MS, Lack, Span};
+use super::{Footage, Item, Line, NoRecord, Standing, Tier};
 use crate::domain::register::Done;
-
-/// No shift is longer. What is recorded further apart is of two times, where nobody wrote down when the matter was carried
-/// out; and where somebody wrote down only when it began, its recordings begin within this.
-const APART_MS: i64 = 12 * 3_600_000;
-
-/// A stretch of time, milliseconds since the Unix epoch.
-type Span = (i64, i64);
 
 /// A time at which the matter was carried out, as somebody wrote it down.
 struct Time {
@@ -48,65 +42,121 @@ pub(super) fn touches(done: &Done, clips: &[&Footage]) -> bool {
     }
 }
 
-/// One line of coverage.
-pub(super) fn line(
-    item: &Item,
-    clips: &[&Footage],
-    done: &[&Done],
-    due_anyway: bool,
-    said: Option<&NoRecord>,
-    now_ms: i64,
-    allowed: Allowed,
-) -> Line {
-    let union = union(clips.iter().flat_map(|clip| recorded(clip)).collect());
-    let times: Vec<Time> = done.iter().filter_map(|d| Time::of(d, allowed.within_ms)).collect();
-    let said = said.filter(|s| !s.reason.is_empty());
-    let written = said.is_some_and(|s| s.written);
-    let is_past = |time: &&Time| time.due_ms <= now_ms;
-    // A clip whose time nobody knows may be of any.
-    let undated = clips.iter().any(|clip| clip.span_ms.is_none());
-    let unseen = |time: &&Time| !undated && !union.iter().any(|span| meets(time.reach(), *span, allowed.gap_ms));
-    let mut gaps_ms = Vec::new();
-    let standing = match (clips.is_empty(), item.tier) {
-        (true, Tier::Written) => Standing::Replaced,
-        (true, _) if done.is_empty() && !due_anyway => Standing::NotYetDue,
-        (true, Tier::Part) if written => Standing::Replaced,
-        (true, _) if !times.is_empty() && !times.iter().any(|time| is_past(&time)) => Standing::NotYetDue,
-        (true, _) if said.is_some() => Standing::Explained,
-        (true, _) => Standing::Missing,
-        (false, Tier::Written) => Standing::Present,
-        (false, Tier::Whole) => {
-            let gaps = gaps(&union, &times, allowed.gap_ms);
-            let broken = times.iter().filter(is_past).any(|time| unseen(&time));
-            let settled = gaps.iter().any(|(_, due_ms)| due_ms.is_none_or(|due| due <= now_ms));
-            let open = times.iter().any(|time| unseen(&time)) || !gaps.is_empty();
-            gaps_ms = gaps.into_iter().map(|(gap, _)| gap).collect();
-            match () {
-                () if broken || settled => Standing::Interrupted,
-                // The recorder that fills the gap may still come.
-                () if open => Standing::NotYetDue,
-                () => in_time(clips, &times, allowed.within_ms),
-            }
+/// One item against what there is of it.
+pub(super) struct Measured<'a> {
+    pub(super) item: &'a Item,
+    clips: &'a [&'a Footage],
+    /// What is recorded, all recorders together.
+    union: Vec<Span>,
+    /// When it was carried out, as somebody wrote it down.
+    times: Vec<Time>,
+    /// It was carried out, or belongs to the case anyway.
+    due: bool,
+}
+
+impl<'a> Measured<'a> {
+    pub(super) fn of(item: &'a Item, clips: &'a [&'a Footage], done: &[&Done], due: bool, within_ms: i64) -> Self {
+        let union = union(clips.iter().flat_map(|clip| recorded(clip)).collect());
+        let times = done.iter().filter_map(|d| Time::of(d, within_ms)).collect();
+        Self { item, clips, union, times, due }
+    }
+}
+
+/// Occasions of an item that lack a recording: each time that somebody wrote down and that nothing shows, or not whole where
+/// it must be whole; where nobody wrote down a time, each occasion that was recorded with gaps, or the one that was not at all.
+pub(super) fn lacking(of: &Measured<'_>, gap_ms: i64) -> Vec<Lack<'static>> {
+    let Measured { item, clips, union, times, .. } = of;
+    let whole = item.tier == Tier::Whole && !clips.is_empty();
+    let bare = || Lack { from_ms: None, to_ms: None, reach: None, due_ms: None, gaps_ms: Vec::new(), why: None };
+    match (item.tier, times.is_empty(), clips.is_empty()) {
+        (Tier::Written, ..) => Vec::new(),
+        (_, true, true) => of.due.then(bare).into_iter().collect(),
+        (_, true, false) => {
+            let each = occasions(union).into_iter().filter(|_| whole).map(|span| Lack {
+                from_ms: Some(span.0),
+                to_ms: Some(span.1),
+                reach: Some(span),
+                gaps_ms: between(union, span, gap_ms),
+                ..bare()
+            });
+            each.filter(|lack| !lack.gaps_ms.is_empty()).collect()
         }
-        (false, Tier::Part) => {
-            let missed: Vec<&Time> = times.iter().filter(is_past).filter(unseen).collect();
-            match () {
-                () if missed.is_empty() || written => in_time(clips, &times, allowed.within_ms),
-                () => {
-                    gaps_ms = missed.iter().map(|t| (t.from_ms, t.end_ms())).filter(|(from, to)| from < to).collect();
-                    if said.is_some() { Standing::Explained } else { Standing::Missing }
+        (_, false, _) => {
+            // A clip whose time nobody knows may be of any.
+            let undated = clips.iter().any(|clip| clip.span_ms.is_none());
+            let mut all: Vec<Lack<'static>> = Vec::new();
+            for time in times {
+                let unseen = !undated && !union.iter().any(|span| meets(time.reach(), *span, gap_ms));
+                let gaps_ms = match () {
+                    () if whole => gaps_of(time, union, gap_ms),
+                    () if unseen && time.from_ms < time.end_ms() => vec![(time.from_ms, time.end_ms())],
+                    () => Vec::new(),
+                };
+                if unseen || !gaps_ms.is_empty() {
+                    let (from_ms, due_ms) = (Some(time.from_ms), Some(time.due_ms));
+                    all.push(Lack {
+                        from_ms,
+                        to_ms: time.to_ms,
+                        reach: Some(time.reach()),
+                        due_ms,
+                        gaps_ms,
+                        why: None,
+                    });
                 }
             }
+            all.sort_by_key(|lack| lack.from_ms);
+            all
         }
+    }
+}
+
+/// One line of coverage. `newest` is the newest reason that may be about the item.
+pub(super) fn line(
+    of: &Measured<'_>,
+    lacks: &[Lack<'_>],
+    newest: Option<&NoRecord>,
+    now_ms: i64,
+    within_ms: i64,
+) -> Line {
+    let Measured { item, clips, union, times, due } = of;
+    // A written record stands for what is recorded as the situation asks.
+    let replaced = |l: &&Lack<'_>| item.tier == Tier::Part && l.why.is_some_and(|s| s.written);
+    let wanting: Vec<&Lack<'_>> = lacks.iter().filter(|l| !replaced(l)).collect();
+    let past: Vec<&Lack<'_>> = wanting.iter().copied().filter(|l| l.is_past(now_ms)).collect();
+    let recorded = || in_time(clips, times, within_ms);
+    let standing = match (clips.is_empty(), item.tier) {
+        (true, Tier::Written) => Standing::Replaced,
+        (false, Tier::Written) => Standing::Present,
+        (true, _) if !due => Standing::NotYetDue,
+        (true, _) if wanting.is_empty() => Standing::Replaced,
+        (true, _) if past.is_empty() => Standing::NotYetDue,
+        (false, Tier::Whole) if !past.is_empty() => Standing::Interrupted,
+        // The recorder that fills the gap may still come.
+        (false, Tier::Whole) if !wanting.is_empty() => Standing::NotYetDue,
+        (false, _) if past.is_empty() => recorded(),
+        _ if past.iter().all(|l| l.why.is_some()) => Standing::Explained,
+        _ => Standing::Missing,
+    };
+    let told = if item.tier == Tier::Whole { &wanting } else { &past };
+    let gaps_ms = if clips.is_empty() { Vec::new() } else { told.iter().flat_map(|l| l.gaps_ms.clone()).collect() };
+    let asked: Vec<&Lack<'_>> = match () {
+        () if !past.is_empty() => past,
+        () if !wanting.is_empty() => wanting,
+        () => lacks.iter().collect(),
+    };
+    let said = match asked.iter().all(|l| l.why.is_some()) {
+        true => asked.last().and_then(|l| l.why).or(newest),
+        false => None,
     };
     let waits = standing == Standing::NotYetDue;
     Line {
-        item: item.clone(),
+        item: (*item).clone(),
         standing,
         clips: clips.len(),
         recorded_ms: union.iter().map(|(from, to)| to - from).sum(),
         gaps_ms,
         due_ms: times.iter().map(|time| time.due_ms).filter(|due| waits && *due > now_ms).max(),
+        occasions: lacks.iter().map(|l| l.told(now_ms)).collect(),
         reason: said.map(|s| s.reason.clone()),
         basis: said.map(|s| s.basis.clone()).filter(|b| !b.is_empty()),
         said: said.and_then(|s| s.said.clone()),
@@ -168,26 +218,15 @@ fn occasions(union: &[Span]) -> Vec<Span> {
     all
 }
 
-/// Gaps longer than is allowed, each with the time until which it may be filled: inside each time at which the matter was
-/// carried out; where only its begin is known, until the end of what was recorded then; else between one recording of an
-/// occasion and the next.
-fn gaps(union: &[Span], times: &[Time], allowed_ms: i64) -> Vec<(Span, Option<i64>)> {
-    let occasions = occasions(union);
-    if times.is_empty() {
-        return occasions.iter().flat_map(|span| between(union, *span, allowed_ms)).map(|gap| (gap, None)).collect();
-    }
-    let span_of = |time: &Time| match time.to_ms {
-        Some(to) => Some((time.from_ms, to)),
-        None => {
-            let then = occasions.iter().find(|span| meets(time.reach(), **span, allowed_ms))?;
-            Some((time.from_ms.min(then.0), then.1))
-        }
-    };
-    let of = |time: &Time| {
-        let gaps = span_of(time).map(|span| between(union, span, allowed_ms)).unwrap_or_default();
-        gaps.into_iter().map(|gap| (gap, Some(time.due_ms))).collect::<Vec<_>>()
-    };
-    times.iter().flat_map(of).collect()
+/// Gaps longer than is allowed inside a time at which the matter was carried out; where only its begin is known, until the
+/// end of what was recorded then.
+fn gaps_of(time: &Time, union: &[Span], allowed_ms: i64) -> Vec<Span> {
+    let span = time.to_ms.map(|to| (time.from_ms, to)).or_else(|| {
+        let occasions = occasions(union);
+        let then = occasions.iter().find(|span| meets(time.reach(), **span, allowed_ms))?;
+        Some((time.from_ms.min(then.0), then.1))
+    });
+    span.map(|span| between(union, span, allowed_ms)).unwrap_or_default()
 }
 
 fn between(union: &[Span], (from, to): Span, allowed_ms: i64) -> Vec<Span> {

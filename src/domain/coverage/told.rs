@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Coverage, NoRecord, Standing, Tier};
-use crate::domain::register::name_key;
+use super::occasion::standing;
+use super::{Coverage, Lacking, NoRecord, Said, Standing, Tier};
 use crate::domain::time::UtcMs;
 use crate::domain::words::Words;
 use crate::domain::workbook::Cell;
@@ -48,10 +48,33 @@ pub struct CoverageLine {
     pub gaps: Vec<Stretch>,
     /// Until when its footage may come, RFC 3339.
     pub due_at: Option<String>,
-    /// Why it has no recording.
+    /// Occasions on which the matter was carried out and whose recording is not there, or not whole; each needs its own
+    /// reason.
+    #[serde(default)]
+    pub occasions: Vec<OccasionTold>,
+    /// Why it has no recording; of several occasions the last one's, once each has a reason.
     pub reason: Option<String>,
     /// On what basis.
     pub basis: Option<String>,
+    /// Who said so; null where a document tells.
+    pub said: Option<CoverageSaid>,
+}
+
+/// An occasion that lacks its recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OccasionTold {
+    /// When it began, RFC 3339; null: nobody knows.
+    pub from: Option<String>,
+    /// Its end, where that is known.
+    pub to: Option<String>,
+    /// Its footage may still come.
+    pub may_come: bool,
+    /// Why; null where no reason is on record.
+    pub reason: Option<String>,
+    /// On what basis.
+    pub basis: Option<String>,
+    /// A written record stands for it.
+    pub written: bool,
     /// Who said so; null where a document tells.
     pub said: Option<CoverageSaid>,
 }
@@ -79,6 +102,12 @@ pub struct Stretch {
 pub struct ReasonTold {
     /// Which matter.
     pub matter: String,
+    /// Of which stage; null where nobody said.
+    #[serde(default)]
+    pub stage: Option<String>,
+    /// On which occasion: when it began, RFC 3339; null where nobody said.
+    #[serde(default)]
+    pub of: Option<String>,
     /// Why; empty: what was said before is taken back.
     pub reason: String,
     /// On what basis; empty where nobody said.
@@ -87,13 +116,26 @@ pub struct ReasonTold {
     pub written: bool,
     /// Who said so, and when.
     pub said: Option<CoverageSaid>,
-    /// It is the newest word about its matter, and no withdrawal.
+    /// It is the newest word about its occasion, and no withdrawal.
     pub stands: bool,
 }
 
 /// As it is published.
 pub fn told(case_no: &str, coverage: &Coverage, now: UtcMs, zone: &TimeZone) -> CaseCoverage {
     let at = |ms: i64| UtcMs(ms).rfc3339_in(zone);
+    let by = |s: &Said| CoverageSaid { by: s.actor.clone(), at: at(s.at_ms) };
+    let occasion = |l: &Lacking| {
+        let why = l.why.as_ref();
+        OccasionTold {
+            from: l.from_ms.map(at),
+            to: l.to_ms.map(at),
+            may_come: l.open,
+            reason: why.map(|w| w.reason.clone()),
+            basis: why.map(|w| w.basis.clone()).filter(|b| !b.is_empty()),
+            written: why.is_some_and(|w| w.written),
+            said: why.and_then(|w| w.said.as_ref()).map(by),
+        }
+    };
     let lines = coverage.lines.iter().map(|l| CoverageLine {
         kind: l.item.kind.clone(),
         subject: l.item.subject.clone(),
@@ -105,9 +147,10 @@ pub fn told(case_no: &str, coverage: &Coverage, now: UtcMs, zone: &TimeZone) -> 
         recorded_ms: l.recorded_ms,
         gaps: l.gaps_ms.iter().map(|(from, to)| Stretch { from: at(*from), to: at(*to) }).collect(),
         due_at: l.due_ms.map(at),
+        occasions: l.occasions.iter().map(occasion).collect(),
         reason: l.reason.clone(),
         basis: l.basis.clone(),
-        said: l.said.as_ref().map(|s| CoverageSaid { by: s.actor.clone(), at: at(s.at_ms) }),
+        said: l.said.as_ref().map(by),
     });
     CaseCoverage {
         case_no: case_no.to_owned(),
@@ -120,16 +163,17 @@ pub fn told(case_no: &str, coverage: &Coverage, now: UtcMs, zone: &TimeZone) -> 
 
 /// Everything that was said about matters without a recording, oldest first, as it is published.
 pub fn reasons(said: &[NoRecord], zone: &TimeZone) -> Vec<ReasonTold> {
-    let newest = |n: usize| said[n + 1..].iter().all(|later| name_key(&later.matter) != name_key(&said[n].matter));
+    let stands = standing(said);
     said.iter()
-        .enumerate()
-        .map(|(n, s)| ReasonTold {
+        .map(|s| ReasonTold {
             matter: s.matter.clone(),
+            stage: s.stage.clone(),
+            of: s.of_ms.map(|ms| UtcMs(ms).rfc3339_in(zone)),
             reason: s.reason.clone(),
             basis: s.basis.clone(),
             written: s.written,
             said: s.said.as_ref().map(|by| CoverageSaid { by: by.actor.clone(), at: UtcMs(by.at_ms).rfc3339_in(zone) }),
-            stands: !s.reason.is_empty() && newest(n),
+            stands: stands.iter().any(|known| std::ptr::eq(*known, s)),
         })
         .collect()
 }
@@ -173,13 +217,20 @@ pub fn rows(coverage: &CaseCoverage, w: &Words) -> Vec<Vec<Cell>> {
             Cell::Number((l.recorded_ms.max(0) / 6_000) as f64 / 10.0),
             Some(gaps.join("；")).filter(|g| !g.is_empty()).into(),
             l.due_at.as_deref().map(plain).into(),
-            l.reason.clone().into(),
+            reasons_of(l).into(),
             l.basis.clone().into(),
             l.said.as_ref().map(|s| s.by.clone()).into(),
             l.said.as_ref().map(|s| plain(&s.at)).into(),
         ]
     };
     coverage.lines.iter().enumerate().map(row).collect()
+}
+
+/// Its reason; of several occasions each with the day on which it began.
+fn reasons_of(line: &CoverageLine) -> Option<String> {
+    let each = line.occasions.iter().filter_map(|o| Some((o.from.as_deref().map(plain)?, o.reason.as_deref()?)));
+    let each: Vec<String> = each.map(|(from, reason)| format!("{from} {reason}")).collect();
+    if line.occasions.len() > 1 { Some(each.join("；")).filter(|r| !r.is_empty()) } else { line.reason.clone() }
 }
 
 /// A time as tables show it: `2026-06-19 09:12:00`, in the zone that it was written in.
@@ -210,6 +261,7 @@ mod tests {
             recorded_ms: 90_000,
             gaps_ms: vec![(1_781_830_800_000, 1_781_830_860_000)],
             due_ms: None,
+            occasions: vec![],
             reason: Some("=设备没电".into()),
             basis: Some("设备故障报告".into()),
             said: Some(Said { actor: "user:7".into(), at_ms: 1_781_834_604_000 }),
@@ -242,5 +294,46 @@ mod tests {
         let all = [said("送达", "a"), said("听证", "b"), said(" 送 达", "c"), said("听证", "")];
         let stands: Vec<bool> = reasons(&all, &TimeZone::UTC).iter().map(|r| r.stands).collect();
         assert_eq!(stands, [false, false, true, false]);
+    }
+
+    #[test]
+    fn words_about_different_occasions_stand_beside_each_other() {
+        let said = |of_ms: Option<i64>, reason: &str| NoRecord {
+            matter: "送达".into(),
+            of_ms,
+            reason: reason.into(),
+            ..NoRecord::default()
+        };
+        let all = [said(Some(1_000), "a"), said(Some(2_000), "b"), said(Some(1_000), "c"), said(Some(2_000), "")];
+        let told = reasons(&all, &TimeZone::UTC);
+        assert_eq!(told.iter().map(|r| r.stands).collect::<Vec<_>>(), [false, false, true, false]);
+        assert_eq!(told[2].of.as_deref(), Some("1970-01-01T00:00:01Z"));
+    }
+
+    #[test]
+    fn a_table_tells_the_reason_of_each_occasion() {
+        let lacking = |from_ms: i64, reason: Option<&str>| Lacking {
+            from_ms: Some(from_ms),
+            to_ms: None,
+            open: false,
+            why: reason.map(|r| NoRecord { reason: r.into(), ..NoRecord::default() }),
+        };
+        let item = Item::of(&crate::domain::register::Entry::default());
+        let line = Line {
+            item,
+            standing: Standing::Missing,
+            clips: 0,
+            recorded_ms: 0,
+            gaps_ms: vec![],
+            due_ms: None,
+            occasions: vec![lacking(1_000, Some("没电")), lacking(2_000, None)],
+            reason: None,
+            basis: None,
+            said: None,
+        };
+        let told = told("x", &Coverage { lines: vec![line], beside: 0 }, UtcMs(0), &TimeZone::UTC);
+        let row = rows(&told, Lang::Zh.words()).remove(0);
+        assert_eq!(row[11], Cell::from("1970-01-01 00:00:01 没电"));
+        assert!(told.lines[0].occasions[1].reason.is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! The check as a table of cases, terms as people write them, and how long each clip is kept.
 
 use super::*;
-use crate::domain::coverage::{Line, Tier};
+use crate::domain::coverage::{Lacking, Line, NoRecord, Tier};
 
 fn clip(n: u64) -> ClipCheck {
     ClipCheck {
@@ -51,6 +51,7 @@ fn line(standing: Standing, reason: Option<&str>, due_ms: Option<i64>) -> Covera
         recorded_ms: 0,
         gaps_ms: vec![],
         due_ms,
+        occasions: vec![],
         reason: reason.map(str::to_owned),
         basis: None,
         said: None,
@@ -109,6 +110,33 @@ fn what_should_be_recorded_is_there_or_has_its_reason() {
 }
 
 #[test]
+fn a_reason_for_one_occasion_files_no_other() {
+    let lacking = |from_ms: i64, open: bool, reason: Option<&str>, written: bool| Lacking {
+        from_ms: Some(from_ms),
+        to_ms: None,
+        open,
+        why: reason.map(|r| NoRecord { reason: r.into(), written, ..NoRecord::default() }),
+    };
+    let of = |standing: Standing, tier: Tier, occasions: Vec<Lacking>| {
+        let mut coverage = line(standing, None, None);
+        (coverage.lines[0].occasions, coverage.lines[0].item.tier) = (occasions, tier);
+        let r = check(&[clip(1)], &COMPARING, &coverage, false);
+        let told = |all: &[Found]| all.iter().map(|g| (g.what, g.at_ms, g.detail.clone())).collect::<Vec<_>>();
+        (told(&r.gaps), told(&r.remarks))
+    };
+    let (first, second) = (lacking(1, false, Some("没电"), false), lacking(2, false, None, false));
+    let both = vec![first.clone(), second.clone()];
+    let wanted = |what| (vec![(what, Some(2), String::new())], vec![(what, Some(1), "没电".to_owned())]);
+    assert_eq!(of(Standing::Missing, Tier::Part, both.clone()), wanted(What::Missing));
+    assert_eq!(of(Standing::Interrupted, Tier::Whole, both), wanted(What::Interrupted));
+    let written = lacking(3, false, Some("回证"), true);
+    let mixed = of(Standing::Missing, Tier::Part, vec![written, second]);
+    assert_eq!(mixed, (vec![(What::Missing, Some(2), String::new())], vec![]), "a written record stands for the other");
+    let open = of(Standing::Explained, Tier::Part, vec![first, lacking(9, true, None, false)]);
+    assert_eq!(open.0, [(What::MayCome, Some(9), String::new())], "its footage may still come");
+}
+
+#[test]
 fn terms_as_people_write_them() {
     for (text, wanted) in [
         ("永久", Some(Term::Forever)),
@@ -146,7 +174,7 @@ fn the_catalogue_says_how_long_and_the_longest_counts() {
     ];
     let until = |matter: Option<&str>, term: Term| {
         let shown = Shown { stage: None, matter: matter.map(str::to_owned) };
-        keep(&items, None, &shown, ("10年", term), filed, &zone).until_ms
+        keep(&items, &CaseFacts::default(), &shown, ("10年", term), filed, &zone).until_ms
     };
     let ten = Term::Months(120);
     assert_eq!(until(Some("现场检查"), ten), at("2028-08-31T10:00:00Z"));
@@ -155,4 +183,29 @@ fn the_catalogue_says_how_long_and_the_longest_counts() {
     assert_eq!(until(None, ten), at("2036-08-31T10:00:00Z"));
     assert_eq!(until(None, Term::Forever), None);
     assert_eq!(Term::Months(6).until(filed, ten, &zone).map(|t| t.0), at("2027-02-28T10:00:00Z"), "the month's end");
+}
+
+#[test]
+fn an_item_of_another_kind_or_matter_of_enforcement_keeps_nothing() {
+    let zone = TimeZone::UTC;
+    let filed = UtcMs::parse_rfc3339("2026-08-31T10:00:00Z").unwrap();
+    let of = |subject: &str, term: &str| Item { subject: Some(subject.into()), ..item("现场检查", Some(term)) };
+    let licence = Item { kind: Some("许可".into()), ..item("现场检查", Some("永久")) };
+    let items = [of("医疗废物", "永久"), of("公共场所卫生", "6个月"), licence];
+    let shown = Shown { stage: None, matter: Some("现场检查".into()) };
+    let basis = |subject: Option<&str>, cause: Option<&str>, items: &[Item]| {
+        let case = CaseFacts {
+            kind: Some("处罚".into()),
+            subject: subject.map(str::to_owned),
+            cause: cause.map(str::to_owned),
+            ..CaseFacts::default()
+        };
+        keep(items, &case, &shown, ("10年", Term::Months(120)), filed, &zone).basis
+    };
+    assert_eq!(basis(Some("公共场所卫生"), None, &items), "现场检查：6个月");
+    assert_eq!(basis(Some("医疗废物"), None, &items), "现场检查：永久");
+    assert_eq!(basis(None, Some("医疗废物未按规定处置"), &items), "现场检查：永久", "as its cause tells");
+    assert_eq!(basis(Some("职业卫生"), None, &items), "10年", "no item is about it");
+    assert_eq!(basis(None, None, &items), "现场检查：永久", "where nobody said, nothing is shortened");
+    assert_eq!(basis(Some("公共场所卫生"), None, &[items[0].clone(), item("现场检查", Some("2年"))]), "现场检查：2年");
 }

@@ -169,6 +169,16 @@ impl Words {
         }
     }
 
+    /// What to do about an alarm whose clips are not open to whoever reads it.
+    pub fn alarm_of_others(&self, alarm: &Alarm) -> &'static str {
+        match (alarm, self.lang) {
+            (Alarm::ToAnnotate { .. }, Lang::Zh) => "由执法人员、部门负责人或档案员标注",
+            (Alarm::ToAnnotate { .. }, Lang::En) => "Officers, heads of department or an archivist annotate them",
+            (_, Lang::Zh) => "请告知档案员，由其查看处理",
+            (_, Lang::En) => "Tell an archivist, who can look into it",
+        }
+    }
+
     /// More about it, for the page alone: the daemon's or a server's own words may be among it.
     pub fn alarm_detail(&self, alarm: &Alarm) -> String {
         let of = |what: &String, quoted: fn(String) -> Quoted| match what.is_empty() {
@@ -267,6 +277,12 @@ fn part_words(code: &str) -> Option<(&'static str, &'static str, &'static str, &
             "the checkpoints there are not those of this log",
             "停止采集，运行 evidock log verify，弄清哪个数据库是真的，此前不要删除任何东西",
             "Stop intake, run evidock log verify, and find out which database is the right one before anything is deleted",
+        ),
+        "log_epoch" => (
+            "日志另起了一段（epoch），本站没有相应的恢复记录，或所称丢失的内容与目标处保存的不符",
+            "the log began a new epoch that no restore here began, or what it says is lost is not what stands there",
+            "请查明是否有人恢复过本站、何时恢复；在另一台机器上运行 evidock log verify，查明之前停止采集",
+            "Find out whether somebody restored this station and when; run evidock log verify on another machine, and stop intake until it is known",
         ),
         "anchor_gone" => (
             "目标处的日志签名被删除",

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Lang, Words};
-use crate::domain::coverage::{CaseCoverage, Line, Standing, Tier};
+use crate::domain::coverage::{CaseCoverage, Lacking, Line, Standing, Tier};
 use crate::domain::record::Record;
 use crate::domain::register::Register;
 use crate::domain::time::UtcMs;
@@ -94,6 +94,13 @@ impl Words {
                 Lang::En => format!("to be sealed by {at}"),
             });
         }
+        if line.occasions.len() > 1 {
+            parts.extend(line.occasions.iter().take(GAPS).map(|o| self.occasion(o, zone)));
+            if line.occasions.len() > GAPS {
+                parts.push(format!("+{}", line.occasions.len() - GAPS));
+            }
+            return parts.join(if self.lang == Lang::Zh { "；" } else { "; " });
+        }
         parts.extend(line.reason.clone());
         if let Some(basis) = &line.basis {
             parts.push(match self.lang {
@@ -102,6 +109,19 @@ impl Words {
             });
         }
         parts.join(if self.lang == Lang::Zh { "；" } else { "; " })
+    }
+
+    /// An occasion that lacks its recording, and why.
+    fn occasion(&self, lacking: &Lacking, zone: &TimeZone) -> String {
+        let at = lacking.from_ms.map_or_else(|| self.none_dash.to_owned(), |ms| self.day_time(UtcMs(ms), zone));
+        match (&lacking.why, self.lang) {
+            (Some(why), Lang::Zh) if why.basis.is_empty() => format!("{at}：{}", why.reason),
+            (Some(why), Lang::En) if why.basis.is_empty() => format!("{at}: {}", why.reason),
+            (Some(why), Lang::Zh) => format!("{at}：{}（依据：{}）", why.reason, why.basis),
+            (Some(why), Lang::En) => format!("{at}: {} (basis: {})", why.reason, why.basis),
+            (None, Lang::Zh) => format!("{at}：未说明原因"),
+            (None, Lang::En) => format!("{at}: no reason on record"),
+        }
     }
 
     /// What an import came to, or would come to.
@@ -149,6 +169,23 @@ impl Words {
         }
     }
 
+    /// How the newest import of a roster is taken back.
+    pub fn roster_undo_hint(&self, name: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("撤销本次导入：evidock roster undo {name}"),
+            Lang::En => format!("to take it back: evidock roster undo {name}"),
+        }
+    }
+
+    /// An import of a roster was taken back.
+    pub fn roster_undone(&self, import: u64, rows: u64, restored: u64) -> String {
+        let [rows, restored] = [rows, restored].map(|n| self.number(n));
+        match self.lang {
+            Lang::Zh => format!("第 {import} 号导入已撤销：移除 {rows} 行，恢复它所替换的 {restored} 行"),
+            Lang::En => format!("import {import} was taken back; its rows removed: {rows}, rows as before: {restored}"),
+        }
+    }
+
     /// What a roster covers: its rows, and the days of the zone on which they begin.
     pub fn roster_line(&self, rows: u64, days: u64, from: UtcMs, to: UtcMs, zone: &TimeZone) -> String {
         let [rows, days] = [rows, days].map(|n| self.number(n));
@@ -178,8 +215,9 @@ impl Words {
         }
     }
 
-    /// An import was taken back.
-    pub fn import_undone(&self, import: i64, restored: u64, removed: u64, kept: u64) -> String {
+    /// An import was taken back: how many entries are as before, how many are gone, how many cases keep their numbers, and
+    /// how many that it had joined stand apart again.
+    pub fn import_undone(&self, import: i64, restored: u64, removed: u64, kept: u64, parted: u64) -> String {
         let mut text = match self.lang {
             Lang::Zh => format!("导入 {import} 已撤销：恢复 {restored} 条，移除 {removed} 条"),
             Lang::En => format!("import {import} was taken back: {restored} entries as before, {removed} removed"),
@@ -190,7 +228,23 @@ impl Words {
                 Lang::En => format!("; {kept} cases keep their numbers, because clips are linked to them"),
             });
         }
+        if parted > 0 {
+            text.push_str(&match self.lang {
+                Lang::Zh => format!("；{parted} 个曾合并的案件已重新分开，资料关联恢复原样"),
+                Lang::En => {
+                    format!("; cases parted again that it had joined: {parted}, with their clips linked as before")
+                }
+            });
+        }
         text
+    }
+
+    /// Two cases that an import had joined stand apart again.
+    pub fn cases_parted(&self, kept: &str, other: &str) -> String {
+        match self.lang {
+            Lang::Zh => format!("{other} 与 {kept} 已重新分为两个案件"),
+            Lang::En => format!("{other} and {kept} are two cases again"),
+        }
     }
 
     /// Why a matter has no recording was noted.
@@ -334,7 +388,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::coverage::Item;
+    use crate::domain::coverage::{Item, NoRecord};
 
     #[test]
     fn lines_in_both_languages() {
@@ -355,14 +409,32 @@ mod tests {
             recorded_ms: 0,
             gaps_ms: vec![(1_781_830_800_000, 1_781_830_860_000)],
             due_ms: None,
+            occasions: vec![],
             reason: Some("没电".into()),
             basis: None,
             said: None,
         };
         let zone = TimeZone::fixed(jiff::tz::offset(8));
         assert_eq!(zh.coverage_detail(&line, &zone), "2026-06-19 09:00:00 – 09:01:00 (1:00)；没电");
+        let lacking = |from_ms: i64, reason: Option<&str>| Lacking {
+            from_ms: Some(from_ms),
+            to_ms: None,
+            open: false,
+            why: reason.map(|r| NoRecord { reason: r.into(), basis: "报告".into(), ..NoRecord::default() }),
+        };
+        let occasions = vec![lacking(1_781_830_800_000, Some("没电")), lacking(1_781_917_200_000, None)];
+        let several = Line { occasions, gaps_ms: vec![], reason: None, ..line };
+        assert_eq!(
+            zh.coverage_detail(&several, &zone),
+            "2026-06-19 09:00:00：没电（依据：报告）；2026-06-20 09:00:00：未说明原因"
+        );
+        assert_eq!(
+            en.coverage_detail(&several, &zone),
+            "2026-06-19 09:00:00: 没电 (basis: 报告); 2026-06-20 09:00:00: no reason on record"
+        );
         assert_eq!(en.imported(1, 0, 1204, false), "imported: 1 new, 0 changed, 1,204 as before");
-        assert!(zh.import_undone(3, 1, 2, 1).contains("编号保留"));
+        assert!(zh.import_undone(3, 1, 2, 1, 0).contains("编号保留"));
+        assert!(zh.import_undone(3, 1, 2, 0, 1).ends_with("1 个曾合并的案件已重新分开，资料关联恢复原样"));
         assert_eq!(zh.linking_rule("neighbour"), zh.rule_neighbour);
         assert_eq!(zh.linking_rule("newer"), "newer");
         let mut words: Vec<_> = Standing::ALL.iter().map(|s| zh.standing(*s)).collect();

@@ -32,6 +32,13 @@ sentences! {
     SeveralCases { cases: u64 } => "由此立了 {cases} 个案件", "{cases} cases came of it";
     OtherOfficers {} => "承办人是其他人员", "its officers are others";
 
+    SameScene { fits: Vec<Fit> } => "与该案相符：{fits}", "it fits: {fits}";
+    SceneUnknown {} => "采集地点和当事人无从核对", "neither place nor party can be compared";
+    FarFromAddress { metres: i64 } => "采集位置距该案地址 {metres} 米", "captured {metres} m away from its address";
+    OtherPlace { here: String, there: String } => "采集地点是{here}，该案地点是{there}", "captured at {here}, while its place is {there}";
+    OtherParty { party: String } => "当事人是{party}，不是该案当事人", "of the party {party}, which is not its own";
+    LongApart { opened: At, days: i64 } => "该案立案 {opened}，与采集相隔 {days} 天", "it was opened {opened}, {days} days from the capture";
+
     // The outing
     NextTo { number: String, minutes: i64, clip: String } => "同一次外勤中相邻的资料已关联{number}，最近的相隔 {minutes} 分钟", "clips next to this one on the same outing are linked to {number}; the nearest is {minutes} min away";
     Between { number: String, minutes: i64, clip: String } => "同一次外勤中前后的资料都已关联{number}，最近的相隔 {minutes} 分钟", "clips before and after this one on the same outing are linked to {number}; the nearest is {minutes} min away";

@@ -30,7 +30,6 @@ office! {
     joint => "、", ", ";
     saved => "已保存", "Saved";
     page_before => "上一页", "Page before";
-    cut => "仅显示最新的部分，请缩小范围", "Only the newest are shown; narrow the search";
     from => "开始", "From";
     until => "结束", "Until";
     files => "文件", "Files";
@@ -173,7 +172,7 @@ office! {
     import_undone => "导入已撤销", "The import was taken back";
     import_see => "查看导入记录", "See what was imported";
     import_undo => "撤销", "Take back";
-    import_undo_about => "恢复导入之前的内容；此后又被其他导入修改过的，须先撤销后来的导入。", "Every entry becomes as it was. What a later import changed must be taken back first.";
+    import_undo_about => "恢复导入之前的内容，因它合并的案件重新分开；此后又被其他导入修改过的，须先撤销后来的导入；合并后的案件又有变动的，不能撤销。", "Every entry becomes as it was, and cases that it joined are parted again. What a later import changed must be taken back first; where something was done with a joined case since, nothing is undone.";
     rosters_title => "排班表", "Rosters";
     rosters_about => "谁在什么时间领用哪台记录仪、办什么事：资料的采集人、地点和案件由此而来。", "Who takes out which recorder, when and for what: whom a clip is of, where, and for which case comes from here.";
     roster_import_about => "先试导入：逐行指出错误，不作改动。有一处错误则全部不导入。同名文件再次导入时，只替换它所涉及的日期，其他日期保留。", "A dry run names every mistake by its line and changes nothing. With one mistake nothing is imported. A file that is imported again under its name replaces the days of which it tells; other days stay.";
@@ -182,6 +181,8 @@ office! {
     roster_covers => "范围", "covers";
     roster_done => "排班表已导入", "The roster was imported";
     roster_gone => "已删除", "Taken away";
+    roster_undo => "撤销本次导入", "Take this import back";
+    roster_undo_ask => "撤销后，它所带来的行不再算数，它所替换的行重新生效，同名的更早导入不受影响。资料随后重新判断，与导入之后一样。", "What it brought counts no more, and what it replaced stands again; earlier imports of the name stay. Clips are judged anew then, as after an import.";
     roster_before => "导入人和时间只见于日志", "who and when is in the log alone";
     roster_remove => "删除", "Take away";
     roster_remove_ask => "删除以这个名称导入的全部内容？不论哪一天、由哪一次导入。资料重新判断时，只由排班表得来的采集人、地点和案件会随之改变，人工填写的不变。", "Take away everything that was imported under this name, of whatever day, by whichever import? When a clip is judged again, what it has from the roster alone changes with it; what people said stays.";
@@ -207,6 +208,8 @@ office! {
     party_several => "登记中有多个同名当事人，下面的案件按名称归集，请注意区分。", "Several parties of the register have this name; cases below are gathered by name, so take care.";
     party_no_cases => "没有您可查看的案件", "No case that you may see";
     party_no_clips => "没有您可查看的音像资料", "No clip that you may see";
+    party_filter => "在资料列表中查看和筛选", "See and filter them in the list of clips";
+    party_more => "可能还有更多；请在案件和音像资料列表中按名称检索。", "There may be more; search for the name in the lists of cases and clips.";
     parties_cut => "按最近的案件列出；按名称检索可以找到更多。", "Those of the newest cases; search by name to find others.";
     no_parties => "还没有当事人", "No party yet";
     no_parties_detail => "导入案件或当事人登记，并把音像资料关联到案件后，当事人显示在这里。", "Parties appear once cases are imported and clips are linked to them.";

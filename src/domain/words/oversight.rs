@@ -146,6 +146,7 @@ catalogue! {
     remark => "说明", "Remark";
     due_day => "整改期限", "To be put right by";
     judge => "保存检查结果", "Store what was found";
+    judge_hint => "有“否”时，请在说明中写明发现的问题。", "Where an answer is no, say in the remark what was found.";
     judge_again => "更正检查结果", "Correct it";
     answer => "提交整改情况", "Send the answer";
     answer_words => "整改情况", "What was done";

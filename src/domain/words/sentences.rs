@@ -197,6 +197,8 @@ impl Words {
             "whose_unknown" => self.odd_whose_unknown,
             NO_STAY => self.odd_no_stay,
             "after_dock" => self.odd_after_dock,
+            "later_than_dock" => self.odd_later_than_dock,
+            "clock_off" => self.odd_clock_off,
             "local_in_container" => self.odd_local_in_container,
             "clock_jumped" => self.odd_clock_jumped,
             _ => return note.to_owned(),
@@ -531,6 +533,7 @@ impl Words {
             EventKind::ExportBegun => ("导出案件音像资料", "An evidence package was begun"),
             EventKind::ExportEnded => ("证据包导出完成并签名", "An evidence package was finished and signed"),
             EventKind::ExportCut => ("证据包含疑似涉密资料，停止制作和下载", "An evidence package with it was stopped"),
+            EventKind::ExportGone => ("证据包到期清除", "An evidence package was removed, its time was over"),
             EventKind::SignedIn => ("登录", "Somebody signed in"),
             EventKind::SignInRefused => ("登录失败", "Signing in was refused"),
             EventKind::SessionEnded => ("退出登录", "A sign-in session ended"),
@@ -551,12 +554,16 @@ impl Words {
             EventKind::ReviewOpinion => ("出具审查意见", "An opinion of the legal review"),
             EventKind::CaseMarked => ("案卷评查评分", "The case file was marked"),
             EventKind::RosterImported => ("导入排班表", "A roster was imported"),
-            EventKind::RosterRemoved => ("删除排班表", "A roster was removed"),
+            EventKind::RosterRemoved => {
+                ("删除排班表，或撤销其导入", "A roster was removed, or an import of one undone")
+            }
             EventKind::RegisterImported => ("导入登记信息", "A register was imported"),
             EventKind::RegisterUndone => ("撤销登记信息导入", "An import of a register was undone"),
             EventKind::SuggestionRefused => ("否定关联建议", "A suggested link was refused"),
             EventKind::SuggestionReopened => ("恢复关联建议", "A refusal was taken back"),
-            EventKind::CasesJoined => ("案件合并（同一案件的不同编号）", "Two cases turned out to be one"),
+            EventKind::CasesJoined => {
+                ("案件合并或重新分开（同一案件的不同编号）", "Two cases turned out to be one, or are two again")
+            }
             EventKind::CaseClosed => ("结案", "The case was closed"),
             EventKind::CaseBound => ("立卷", "The case got its place in the archive"),
             EventKind::CaseCompared => ("归档检查：开始比对", "The data of the case are compared for filing"),
@@ -588,6 +595,7 @@ impl Words {
             EventKind::Superseded => ("本站已在别处恢复", "The station goes on elsewhere"),
             EventKind::KeyRotated => ("更换签名密钥", "The signing key changed"),
             EventKind::ExchangeGiven => ("向前置机交换文件", "Facts were written for a front-end machine"),
+            EventKind::RecordsTold => ("向其他系统推送数据", "Facts were sent to another system"),
             EventKind::AlarmAcknowledged => ("知悉告警", "An alarm was acknowledged"),
             EventKind::KeyProtected => ("签名密钥保管方式变更", "How the signing key is kept changed"),
             EventKind::Sm2Key => {

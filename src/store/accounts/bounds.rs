@@ -86,6 +86,45 @@ impl Reader<'_> {
         self.bounded(clips, within, "1", now_ms)
     }
 
+    /// Whether every clip of a case lies within these bounds, isolated ones included. A case without clips lies within those
+    /// that are about every clip.
+    pub fn case_is_within(&self, case: i64, within: &Within, now_ms: i64) -> Result<bool> {
+        self.each_within(OF_CASE, case, within, now_ms)
+    }
+
+    /// The same of what stands under a hold.
+    pub fn hold_is_within(&self, hold: i64, within: &Within, now_ms: i64) -> Result<bool> {
+        self.each_within(OF_HOLD, hold, within, now_ms)
+    }
+
+    /// Whether some clip of a case may stand in lists within these bounds.
+    pub fn case_shows_some(&self, case: i64, within: &Within, now_ms: i64) -> Result<bool> {
+        let (condition, account) =
+            within_sql(within).unwrap_or_else(|| ("@account IS NOT NULL AND @now IS NOT NULL".into(), 0));
+        self.some_of(OF_CASE, &bound(&condition, 1, 2), params![account, now_ms, case])
+    }
+
+    /// It ends at the first clip beyond the bounds.
+    fn each_within(&self, of: &str, id: i64, within: &Within, now_ms: i64) -> Result<bool> {
+        let Some((condition, account)) = bounds_sql(within) else { return Ok(true) };
+        if within.are_empty() {
+            return Ok(false);
+        }
+        let values = params![account, now_ms, id];
+        let beyond = format!("NOT ({})", bound(&condition, 1, 2));
+        if self.some_of(of, &beyond, values)? {
+            return Ok(false);
+        }
+        Ok(within.reach_all() || self.some_of(of, "?1 IS NOT NULL AND ?2 IS NOT NULL", values)?)
+    }
+
+    fn some_of(&self, of: &str, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Result<bool> {
+        let sql = format!(
+            "SELECT 1 FROM ({of}) k JOIN clip c ON c.clip_id = k.clip_id LEFT JOIN clip_index i ON i.clip_id = c.clip_id WHERE {condition}"
+        );
+        Ok(self.conn.prepare_cached(&sql)?.exists(values)?)
+    }
+
     fn bounded(&self, clips: &[ClipId], within: &Within, and: &str, now_ms: i64) -> Result<Vec<ClipId>> {
         let (condition, account) =
             bounds_sql(within).unwrap_or_else(|| ("@account IS NOT NULL AND @now IS NOT NULL".into(), 0));
@@ -103,6 +142,11 @@ impl Reader<'_> {
         Ok(kept)
     }
 }
+
+/// The clips of a case, and those that stand under a hold; its number is the third parameter.
+const OF_CASE: &str = "SELECT l.clip_id FROM case_link l WHERE l.case_id = ?3 AND l.withdrawn = 0
+     AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id)";
+const OF_HOLD: &str = "SELECT h.clip_id FROM hold h WHERE h.order_id = ?3 AND h.released_ms IS NULL";
 
 /// The label's place; what was never settled is treated like the highest that anybody is shown.
 const CARE: &str = "coalesce(i.care, 4)";

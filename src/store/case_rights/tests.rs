@@ -138,6 +138,43 @@ fn a_case_that_no_register_has_is_known_to_whose_it_is_alone() {
 }
 
 #[test]
+fn what_is_done_to_each_clip_of_a_case_is_whose_every_clip_of_it_is() {
+    let f = fixture();
+    let (_, jia) = account(&f, "jia", Role::Officer, "一科", &["甲"]);
+    let (_, head) = account(&f, "head", Role::DepartmentHead, "一科", &[]);
+    let (_, archive) = account(&f, "dang", Role::Archivist, "档案室", &[]);
+    let (_, reviewer) = account(&f, "fazhi", Role::LegalReviewer, "法制科", &[]);
+    let nothing = Within::Of { account: 1, stretches: vec![] };
+    registered(&f, &[]);
+    let of = case(&f);
+    let each = |within: &Within| f.store.read_blocking(|r| r.case_is_within(of, within, NOW)).unwrap();
+    let page = |within: &Within| f.store.read_blocking(|r| r.case_has_a_page(of, within, NOW)).unwrap();
+    // Of a case without clips that is for whoever may do it to every clip; what is known of it they may read.
+    assert_eq!([&jia, &head, &archive, &reviewer, &nothing].map(each), [false, false, true, false, false]);
+    assert_eq!([&jia, &head, &archive, &reviewer, &nothing].map(page), [false, false, true, false, false]);
+    let first = recorded(&f, "a", "甲", "现场检查");
+    assert_eq!([&jia, &head, &archive, &reviewer, &nothing].map(each), [true, true, true, false, false]);
+    assert_eq!([&jia, &head, &archive, &reviewer, &nothing].map(page), [true, true, true, false, false]);
+    // Its label is beyond the head of department, who still sees the others.
+    let labelled = recorded(&f, "b", "甲", "送达");
+    let label = [(Field::Sensitivity, Origin::Person, "未成年人".to_owned())];
+    f.store.write_blocking(move |tx| tx.add_facts(labelled, &Actor::os(7), "cli", &label)).unwrap();
+    assert_eq!([&jia, &head, &archive].map(each), [true, false, true]);
+    assert!(page(&head));
+    recorded(&f, "c", "乙", "送达");
+    assert_eq!([&jia, &head, &archive, &Within::Everything].map(each), [false, false, true, true]);
+    assert!(page(&jia) && page(&head));
+    // A hold is over the clips that stand under it.
+    let hold = |clip| {
+        let asked = Draft::by(EventKind::Hold, Actor::os(7), "cli");
+        f.store.write_blocking(move |tx| tx.hold_clip(clip, "复议", None, asked)).unwrap()
+    };
+    let held = |order: i64, within: &Within| f.store.read_blocking(|r| r.hold_is_within(order, within, NOW)).unwrap();
+    let (of_first, of_labelled) = (hold(first), hold(labelled));
+    assert!(held(of_first, &jia) && held(of_first, &head) && !held(of_labelled, &head) && held(of_labelled, &archive));
+}
+
+#[test]
 fn what_should_be_recorded_is_judged_by_what_is_seen() {
     let f = fixture();
     for matter in ["现场检查", "送达"] {

@@ -238,6 +238,90 @@ fn a_copy_stays_where_a_new_term_keeps_it() {
 }
 
 #[test]
+fn a_clip_that_was_taken_from_its_case_has_its_whole_term_before_it() {
+    const TERM_MS: i64 = 183 * 86_400_000;
+    let f = fixture();
+    let clip = proven(&f, "a");
+    let number = NumberRule::builtin().parse("赵卫罚〔2026〕12号", 2026).unwrap();
+    let key = number.key().to_owned();
+    let link = LinkRequest {
+        clip,
+        number,
+        rule_version: 1,
+        range_ms: (None, None),
+        stage: None,
+        matter: None,
+        proves: None,
+        origin: Origin::Person,
+        score: 100,
+        reason: None,
+    };
+    f.store.write_blocking(move |tx| tx.link(&link, &Actor::os(1), "cli")).unwrap();
+    let due = |now_ms: i64| f.store.read_blocking(|r| r.disposal_due(TERM_MS, now_ms, None, 9)).unwrap();
+    // Two years later somebody takes it from its open case.
+    f.clock.advance(730 * 86_400_000);
+    let now = 1_781_834_604_000 + 730 * 86_400_000;
+    assert!(due(now).is_empty());
+    f.store.write_blocking(move |tx| tx.unlink(clip, &key, "不属于本案", &Actor::os(1), "cli")).unwrap();
+    assert_eq!(f.store.read_blocking(|r| r.keep_reason(clip)).unwrap(), Reason::Unlinked { since_ms: now });
+    assert!(due(now).is_empty() && due(now + TERM_MS - 1).is_empty(), "its term begins now");
+    let asked = draft(EventKind::DisposalAsked, Actor::user(1));
+    let at_once = f.store.write_blocking(move |tx| tx.propose_disposal(&[clip], ("无", "无"), TERM_MS, asked));
+    assert!(at_once.unwrap_err().to_string().contains("its retention ends"));
+    let rows = due(now + TERM_MS);
+    assert_eq!(rows.iter().map(|d| (d.clip, d.over_ms)).collect::<Vec<_>>(), [(clip, now + TERM_MS)]);
+}
+
+#[test]
+fn what_was_over_first_comes_first_and_is_read_in_pages() {
+    let f = fixture();
+    let all: Vec<ClipId> = (0..5).map(|n| proven(&f, &n.to_string())).collect();
+    // The clips were sealed in another order than they came in, and one is of a case that keeps it until then.
+    let filed = all[2];
+    let ids: Vec<String> = all.iter().map(ToString::to_string).collect();
+    f.store
+        .write_blocking(move |tx| {
+            for (n, id) in ids.iter().enumerate() {
+                let ms = [50, 40, 30, 20, 40][n];
+                tx.conn.execute("UPDATE clip_report SET loose_ms = ?2 WHERE clip_id = ?1", params![id, ms])?;
+                tx.conn.execute("UPDATE clip SET sealed_ms = ?2 WHERE clip_id = ?1", params![id, ms])?;
+            }
+            tx.conn.execute(
+                "UPDATE clip_report SET loose_ms = NULL, keep_ms = 30 WHERE clip_id = ?1",
+                [filed.to_string()],
+            )?;
+            Ok(())
+        })
+        .unwrap();
+    let mut wanted: Vec<(i64, ClipId)> = all.iter().copied().zip([50, 40, 30, 20, 40]).map(|(c, ms)| (ms, c)).collect();
+    wanted.sort_unstable();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let rows = f.store.read_blocking(|r| r.disposal_due(0, 1_000, after, 2)).unwrap();
+        let Some(last) = rows.last() else { break };
+        after = Some(last.place);
+        found.extend(rows.iter().map(|d| d.place));
+    }
+    assert_eq!(found, wanted);
+    assert!(f.store.read_blocking(|r| r.disposal_due(0, 19, None, 9)).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_due_is_found_along_an_index() {
+    let f = fixture();
+    for by in ["loose", "keep"] {
+        let steps = f.store.read_blocking(|r| {
+            let mut statement = r.conn.prepare(&format!("EXPLAIN QUERY PLAN {}", due_sql(by)))?;
+            let rows = statement.query_map(params![0, "", 0], |x| x.get::<_, String>(3))?;
+            Ok(rows.collect::<std::result::Result<Vec<_>, _>>()?)
+        });
+        let steps = steps.unwrap();
+        assert!(steps[0].starts_with("SEARCH r USING") && steps[0].contains(&format!("{by}_ms>")), "{steps:?}");
+        assert!(!steps.iter().any(|s| s.contains("TEMP B-TREE") || s.starts_with("SCAN")), "{steps:?}");
+    }
+}
+
+#[test]
 fn lists_are_read_in_pages() {
     let f = fixture();
     let lists: Vec<i64> = (0..3)

@@ -41,7 +41,7 @@ pub fn report_json(report: &Report) -> Value {
             .map(|f| {
                 json!({
                     "what": f.what.as_str(), "aspect": f.what.aspect().as_str(), "clip": f.clip.map(|c| c.to_string()),
-                    "matter": f.matter, "detail": f.detail,
+                    "matter": f.matter, "at_ms": f.at_ms, "detail": f.detail,
                 })
             })
             .collect::<Vec<_>>()
@@ -77,6 +77,7 @@ fn read(text: &str) -> Option<Report> {
                     what: What::ALL.into_iter().find(|what| what.as_str() == word)?,
                     clip: f["clip"].as_str().map(str::parse).transpose().ok()?,
                     matter: text(&f["matter"]),
+                    at_ms: f["at_ms"].as_i64(),
                     detail: text(&f["detail"]).unwrap_or_default(),
                 })
             })
@@ -161,7 +162,8 @@ mod tests {
     #[test]
     fn a_report_is_read_as_it_was_written() {
         let clip = ClipId::generate(1);
-        let found = |what, detail: &str| Found { what, clip: Some(clip), matter: None, detail: detail.into() };
+        let found =
+            |what, detail: &str| Found { what, clip: Some(clip), matter: None, at_ms: None, detail: detail.into() };
         let [local, log, record] = ["evicted", "same", "none"].map(str::to_owned);
         let compared = ClipCompared {
             at_ms: 7,
@@ -176,7 +178,9 @@ mod tests {
             gaps: vec![],
             remarks: vec![
                 found(What::Unplayable, "断电"),
-                Found { clip: None, matter: Some("听证".into()), ..found(What::Missing, "设备故障") },
+                Found {
+                    clip: None, matter: Some("听证".into()), at_ms: Some(7), ..found(What::Missing, "设备故障")
+                },
             ],
             clips: 2,
             begun_ms: Some(5),

@@ -61,11 +61,16 @@ fn import(f: &Fixture, register: Register, lines: &[Line<'_>]) {
 
 /// A clip of a case, and a catalogue that asks every case for the matter that it shows.
 fn sound_case() -> (Fixture, ClipId, i64) {
+    sound_case_by(Origin::Person)
+}
+
+/// The same, linked by this.
+fn sound_case_by(origin: Origin) -> (Fixture, ClipId, i64) {
     let f = fixture();
     import(&f, Register::Catalogue, &[(&[], &[("stage", "调查取证"), ("matter", "现场检查"), ("tier", "part")])]);
     let clip = f.clip("a");
     f.seal(clip, vec![("d".to_owned(), true)]);
-    link(&f, clip, Origin::Person).unwrap();
+    link(&f, clip, origin).unwrap();
     let key = NumberRule::builtin().parse(CASE, 2026).unwrap().key().to_owned();
     let case = f.store.read_blocking(|r| r.case_id(&key)).unwrap().unwrap();
     (f, clip, case)
@@ -115,6 +120,16 @@ fn compare(f: &Fixture, outcome: Outcome) -> usize {
             .unwrap();
     }
     n
+}
+
+fn policy() -> crate::store::Policy {
+    crate::store::Policy {
+        station: crate::domain::ids::StationId::new("one").unwrap(),
+        agency: None,
+        operator: String::new(),
+        uri_prefix: std::collections::BTreeMap::new(),
+        zone: jiff::tz::TimeZone::UTC,
+    }
 }
 
 fn file(f: &Fixture, case: i64) -> Result<Report> {
@@ -237,6 +252,46 @@ fn a_filed_case_takes_no_changes_until_two_people_open_it() {
 }
 
 #[test]
+fn a_later_link_to_another_case_leaves_the_record_of_a_filed_clip_as_it_was() {
+    let (f, clip, case) = sound_case_by(Origin::Roster);
+    complete(&f, clip);
+    let record = || f.store.read_blocking(|r| r.record(clip, &policy())).unwrap();
+    f.store
+        .write_blocking(move |tx| {
+            tx.close_case(case, draft(EventKind::CaseClosed, 1))?;
+            tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1))
+        })
+        .unwrap();
+    assert!(file(&f, case).unwrap().is_sound());
+    let filed = record();
+    assert_eq!((filed.case_no.as_deref(), filed.proves.as_deref()), (Some(CASE), Some("现场全貌")));
+    // Whoever may link their own clips links it to an open case, with other words.
+    let other = LinkRequest {
+        clip,
+        rule_version: 1,
+        range_ms: (None, None),
+        stage: Some("送达".into()),
+        matter: Some("送达".into()),
+        proves: Some("另一件事".into()),
+        origin: Origin::Person,
+        score: 100,
+        reason: None,
+        number: NumberRule::builtin().parse("赵卫罚〔2026〕13号", 2026).unwrap(),
+    };
+    f.store.write_blocking(move |tx| tx.link(&other, &Actor::os(1), "cli")).unwrap();
+    let now = record();
+    assert_eq!(now.cases.len(), 2, "the other case has it");
+    let first = |r: &crate::domain::record::Record| {
+        [&r.case_no, &r.case_no_raw, &r.case_key, &r.stage, &r.matter, &r.proves].map(Clone::clone)
+    };
+    assert_eq!(first(&now), first(&filed), "what was signed stays as it was");
+    // Once two people opened it, a person's word comes first again.
+    f.store.write_blocking(move |tx| tx.ask_reopen(case, "x", draft(EventKind::CaseReopened, 1))).unwrap();
+    f.store.write_blocking(move |tx| tx.decide_reopen(case, true, draft(EventKind::CaseReopened, 2))).unwrap();
+    assert_eq!(record().proves.as_deref(), Some("另一件事"));
+}
+
+#[test]
 fn what_began_as_an_inspection_is_over_when_its_case_says_so() {
     const TASK: &str = "JC-2026-0311";
     const NOW: i64 = 1_781_834_604_000;
@@ -332,13 +387,7 @@ fn without_a_catalogue_nobody_knows_whether_a_case_is_complete() {
 fn rules_change_nothing_of_a_clip_that_was_filed() {
     let (f, clip, case) = sound_case();
     complete(&f, clip);
-    let policy = crate::store::Policy {
-        station: crate::domain::ids::StationId::new("one").unwrap(),
-        agency: None,
-        operator: String::new(),
-        uri_prefix: std::collections::BTreeMap::new(),
-        zone: jiff::tz::TimeZone::UTC,
-    };
+    let policy = policy();
     let linking = crate::config::Linking::default();
     let judge = crate::casework::judge::Judge::new(NumberRule::builtin(), &policy, vec![], linking);
     // No roster says any more what one had said.

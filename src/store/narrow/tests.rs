@@ -152,5 +152,7 @@ fn what_waits_is_what_each_clip_lets_through() {
         let mut expected = f.store.read_blocking(|r| r.clips_within(&sealed, &within, 0)).unwrap();
         expected.sort_unstable();
         assert_eq!((found, page.total as usize), (expected.clone(), expected.len()), "{within:?}");
+        let badge = |most| f.store.read_blocking(|r| r.waiting(&within, most, 0)).unwrap() as usize;
+        assert_eq!((badge(1_000), badge(3)), (expected.len(), expected.len().min(3)), "{within:?}");
     }
 }

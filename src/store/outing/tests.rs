@@ -116,7 +116,7 @@ fn suggest(f: &Fixture, clip: ClipId, number: &str) {
 
 fn covered(f: &Fixture, clip: ClipId, number: Option<&str>) -> Vec<ClipId> {
     let key = number.map(key);
-    f.store.read_blocking(|r| r.undecided_of_outing(clip, GAP, key.as_deref())).unwrap()
+    f.store.read_blocking(|r| r.undecided_of_outing(&OneYes::of(clip, key.as_deref()), GAP)).unwrap()
 }
 
 const HERE: (Field, &str) = (Field::Place, "东关街18号");
@@ -165,7 +165,7 @@ fn a_doubtful_clock_ties_nobody_until_a_person_sets_the_time_right() {
     let ours = clip(&f, "R1", "10:00", &[(Field::Officer, "张三"), HERE]);
     let theirs = clip(&f, "R2", "10:05", &[(Field::Officer, "李四"), HERE]);
     assert_eq!(outing(&f, ours), [theirs]);
-    for code in ["clock_unset", "after_dock", "clock_jumped"] {
+    for code in ["clock_unset", "after_dock", "later_than_dock", "clock_off", "clock_jumped"] {
         note(&f, theirs, &format!("file_name 20260619_100500: {code}"));
         assert_eq!((outing(&f, ours), outing(&f, theirs)), (vec![], vec![]), "{code}");
     }
@@ -288,4 +288,88 @@ fn one_yes_covers_the_partner_and_one_no_takes_all_of_it_back() {
     let late = clip(&f, "R2", "10:40", &[(Field::Officer, "李四"), HERE]);
     link(&f, &[late], CASE, Actor::os(8));
     assert_eq!(back(Actor::os(8)), [theirs], "an hour later that was another act");
+}
+
+#[test]
+fn one_yes_takes_no_clip_that_speaks_against_it() {
+    let by = (Field::Officer, "张三");
+    let party = |name: &'static str| (Field::PartyRef, name);
+    let at = |lat: &'static str| [(Field::Lat, lat), (Field::Lon, "114.7760")];
+    for (why, first, other, wanted) in [
+        ("nothing is known of it", vec![HERE], vec![], true),
+        ("the same place", vec![HERE], vec![HERE], true),
+        ("the shop down the street", vec![HERE], vec![(Field::Place, "东关街118号")], false),
+        ("another party at the place", vec![HERE, party("某饭店")], vec![HERE, party("某网吧")], false),
+        ("by position", at("37.7560").to_vec(), at("37.7570").to_vec(), true),
+        ("a kilometre away", at("37.7560").to_vec(), at("37.7660").to_vec(), false),
+        (
+            "the same in words, and a kilometre away",
+            [&at("37.7560")[..], &[HERE]].concat(),
+            [&at("37.7660")[..], &[HERE]].concat(),
+            false,
+        ),
+    ] {
+        let f = fixture();
+        let ours = clip(&f, "R1", "10:00", &[&first[..], &[by]].concat());
+        let next = clip(&f, "R1", "10:20", &[&other[..], &[by]].concat());
+        assert_eq!(outing(&f, ours), [next], "{why}: it is of the outing all the same");
+        assert_eq!(covered(&f, ours, Some(CASE)), if wanted { vec![next] } else { vec![] }, "{why}");
+    }
+    // Two shops within two hours: each has its own case suggested, and one yes is for its own.
+    let f = fixture();
+    let ours = clip(&f, "R1", "10:00", &[by]);
+    let same = clip(&f, "R1", "10:20", &[by]);
+    let next = clip(&f, "R1", "11:00", &[by]);
+    suggest(&f, ours, CASE);
+    suggest(&f, next, OTHER);
+    assert_eq!(covered(&f, ours, Some(CASE)), [same]);
+    assert_eq!(covered(&f, ours, Some(OTHER)), [same, next], "with the number of the other");
+    assert_eq!(covered(&f, ours, None), [same], "before any number is typed");
+}
+
+#[test]
+fn where_nobody_knows_the_place_the_case_says_it_or_nothing_is_taken_along_of_several() {
+    let by = (Field::Officer, "张三");
+    let f = fixture();
+    let ours = clip(&f, "R1", "10:00", &[by]);
+    let bare = clip(&f, "R1", "10:10", &[by]);
+    let here = clip(&f, "R1", "10:20", &[by, HERE]);
+    assert_eq!(covered(&f, ours, Some(CASE)), [bare, here]);
+    let there = clip(&f, "R1", "11:00", &[by, (Field::Place, "西街3号")]);
+    assert_eq!(covered(&f, ours, Some(CASE)), [bare], "of one or the other");
+    let said = |place: &str| {
+        let yes = OneYes { clip: ours, key: None, place: Some(place) };
+        f.store.read_blocking(|r| r.undecided_of_outing(&yes, GAP)).unwrap()
+    };
+    assert_eq!((said("赵县东关街18号"), said("西街3号")), (vec![bare, here], vec![bare, there]));
+
+    // The register knows where the case was.
+    link(&f, &[here], CASE, Actor::os(7));
+    let no = key(CASE);
+    f.store.write_blocking(move |tx| tx.unlink(here, &no, "of no case yet", &Actor::os(7), "cli")).unwrap();
+    let later = clip(&f, "R1", "10:30", &[by, HERE]);
+    let import = "INSERT INTO register_import (import_id, register, name, entries, added, changed, actor, at_ms) VALUES (1, 'case', 'x', 1, 1, 0, 'os:1', 0)";
+    run(&f, import, vec![]);
+    let entry = "INSERT INTO register_entry (register, entry_key, name, loose, entry, line, case_id, import_id, at_ms)
+         SELECT 'case', 'k', 'k', 'k', json_object('place', '赵县东关街18号'), 1, case_id, 1, 0 FROM case_alias WHERE case_key = ?1";
+    run(&f, entry, vec![key(CASE)]);
+    assert_eq!(covered(&f, ours, Some(CASE)), [bare, later], "a person said no to the other one");
+}
+
+#[test]
+fn in_hands_that_nobody_knows_one_yes_is_for_one_clip() {
+    let f = fixture();
+    let ours = clip(&f, "R1", "10:00", &[HERE]);
+    let next = clip(&f, "R1", "10:20", &[HERE]);
+    let known = clip(&f, "R1", "10:40", &[(Field::Officer, "张三"), HERE]);
+    assert_eq!(covered(&f, ours, Some(CASE)), [next, known], "a person's own recorder");
+    let roster = "INSERT INTO roster (import, recorder, from_ms, to_ms, row) VALUES ('x', ?1, 0, 1, '{}')";
+    run(&f, roster, vec![recorder_key("R1")]);
+    assert_eq!((covered(&f, ours, Some(CASE)), covered(&f, known, Some(CASE))), (vec![], vec![]));
+    let whose = [(Field::Officer, Origin::Person, "张三".to_owned())];
+    for clip in [ours, next] {
+        let whose = whose.clone();
+        f.store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &whose)).unwrap();
+    }
+    assert_eq!(covered(&f, ours, Some(CASE)), [next, known], "once a person says whose they are");
 }

@@ -1,5 +1,7 @@
 //! Registers against the rows that they change: imports, what they would change, and taking them back.
 
+mod joins;
+
 use super::*;
 use crate::domain::case_number::NumberRule;
 use crate::domain::coverage::Standing;
@@ -80,7 +82,10 @@ fn an_import_adds_and_changes_and_is_taken_back_whole() {
 
     let refused = undo(&f.store, one.import.unwrap()).unwrap_err().to_string();
     assert!(refused.contains("import 2 changed 1 of its entries since"), "{refused}");
-    assert_eq!(undo(&f.store, two.import.unwrap()).unwrap(), Undone { restored: 1, removed: 1, kept: 0 });
+    assert_eq!(
+        undo(&f.store, two.import.unwrap()).unwrap(),
+        Undone { restored: 1, removed: 1, kept: 0, ..Undone::default() }
+    );
     let after: Vec<_> = names(&f, Register::Officer);
     assert_eq!(after, [("110203".into(), "一科".into()), ("110204".into(), "一科".into())]);
     assert!(matches!(undo(&f.store, two.import.unwrap()), Err(StoreError::Conflict(_))), "only once");
@@ -122,7 +127,7 @@ fn a_case_is_found_by_every_number_and_by_its_party() {
         })
         .unwrap();
     let undone = undo(&f.store, done.import.unwrap()).unwrap();
-    assert_eq!(undone, Undone { restored: 0, removed: 2, kept: 1 });
+    assert_eq!(undone, Undone { restored: 0, removed: 2, kept: 1, ..Undone::default() });
     f.store
         .read_blocking(|r| {
             assert!(
@@ -335,12 +340,105 @@ fn what_a_person_withdrew_stays_withdrawn_when_cases_are_joined() {
 }
 
 #[test]
+fn a_person_s_part_of_a_clip_stands_above_a_rule_s_link_when_cases_are_joined() {
+    // Whichever of the two the import keeps, and whichever was linked first.
+    for (by_rule, by_person, numbers, rule_first) in
+        [(KEPT, OTHER, [KEPT, OTHER], true), (KEPT, OTHER, [KEPT, OTHER], false), (KEPT, OTHER, [OTHER, KEPT], true)]
+    {
+        let f = fixture();
+        let clip = f.clip("a");
+        f.seal(clip, vec![]);
+        let request = LinkRequest {
+            clip,
+            number: number(by_person),
+            rule_version: 1,
+            range_ms: (Some(30_000), Some(300_000)),
+            stage: Some("调查取证".into()),
+            matter: Some("现场检查".into()),
+            proves: Some("未公示许可证".into()),
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+        };
+        let person = || f.store.write_blocking(move |tx| tx.link(&request, &Actor::os(8), "cli")).unwrap();
+        if rule_first {
+            link_by(&f, clip, by_rule, None, Origin::Roster);
+            person();
+        } else {
+            person();
+            link_by(&f, clip, by_rule, None, Origin::Roster);
+        }
+        assert_eq!(call_one(&f, &numbers).joined, 1);
+        let links = f.store.read_blocking(|r| r.links(clip)).unwrap();
+        assert_eq!(links.len(), 1, "{links:?}");
+        let link = &links[0];
+        assert_eq!((link.origin.as_str(), link.from_ms, link.to_ms), ("person", Some(30_000), Some(300_000)));
+        let words = [&link.stage, &link.matter, &link.proves].map(|w| w.clone().unwrap_or_default());
+        assert_eq!(words, ["调查取证", "现场检查", "未公示许可证"], "with every word of it");
+    }
+    // Of two persons' words about what turns out to be one case the later one counts, as it would have of one case.
+    for (first, later) in [(KEPT, OTHER), (OTHER, KEPT)] {
+        let f = fixture();
+        let clip = f.clip("a");
+        f.seal(clip, vec![]);
+        link(&f, clip, first, Some("现场检查"));
+        link(&f, clip, later, Some("留置送达"));
+        assert_eq!(call_one(&f, &[KEPT, OTHER]).joined, 1);
+        let matters: Vec<_> =
+            f.store.read_blocking(|r| r.links(clip)).unwrap().into_iter().filter_map(|l| l.matter).collect();
+        assert_eq!(matters, ["留置送达"], "{first} first");
+    }
+}
+
+#[test]
+fn a_persons_link_stands_over_a_rules_when_cases_are_joined() {
+    let f = fixture();
+    let [said, other_way] = ["a", "b"].map(|name| {
+        let clip = f.clip(name);
+        f.seal(clip, vec![]);
+        clip
+    });
+    let by_person = |clip: ClipId, text: &str| {
+        let request = LinkRequest {
+            clip,
+            number: number(text),
+            rule_version: 1,
+            range_ms: (Some(30_000), Some(300_000)),
+            stage: Some("调查取证".into()),
+            matter: Some("现场检查".into()),
+            proves: Some("无证经营".into()),
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+        };
+        f.store.write_blocking(move |tx| tx.link(&request, &Actor::os(8), "web")).unwrap();
+    };
+    // The roster names one number, a person the other, with a part of the clip and what it proves.
+    link_by(&f, said, KEPT, None, Origin::Roster);
+    by_person(said, OTHER);
+    link_by(&f, other_way, OTHER, None, Origin::Roster);
+    by_person(other_way, KEPT);
+    assert_eq!(call_one(&f, &[KEPT, OTHER]).joined, 1);
+    for (clip, raw) in [(said, OTHER), (other_way, KEPT)] {
+        let links = f.store.read_blocking(|r| r.links(clip)).unwrap();
+        let [link] = links.as_slice() else { panic!("{links:?}") };
+        assert_eq!((link.case_id, link.origin.as_str(), link.raw.as_str()), (case_id(&f, KEPT), "person", raw));
+        assert_eq!((link.from_ms, link.to_ms), (Some(30_000), Some(300_000)));
+        let words = [&link.stage, &link.matter, &link.proves].map(Option::as_deref);
+        assert_eq!(words, [Some("调查取证"), Some("现场检查"), Some("无证经营")]);
+    }
+}
+
+#[test]
 fn an_import_is_taken_back_although_its_case_was_closed() {
     let f = fixture();
     let done = call_one(&f, &[KEPT]);
     let kept = case_id(&f, KEPT);
     f.store.write_blocking(move |tx| tx.close_case(kept, by(EventKind::CaseClosed))).unwrap();
-    assert_eq!(undo(&f.store, done.import.unwrap()).unwrap(), Undone { restored: 0, removed: 1, kept: 1 });
+    assert_eq!(
+        undo(&f.store, done.import.unwrap()).unwrap(),
+        Undone { restored: 0, removed: 1, kept: 1, ..Undone::default() }
+    );
     assert_eq!(case_id(&f, KEPT), kept, "what was done with it stays");
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::domain::case_number::{CaseKind, NumberRule, ShapeSpec, builtin_shapes};
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::record::{Field, Origin};
@@ -21,7 +22,7 @@ struct Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (0u8..14, 0u8..6, any::<u8>()).prop_map(|(what, clip, pick)| Step { what, clip, pick })
+    (0u8..16, 0u8..6, any::<u8>()).prop_map(|(what, clip, pick)| Step { what, clip, pick })
 }
 
 fn take(tx: &Tx<'_>, s: Step) -> rusqlite::Result<usize> {
@@ -69,6 +70,12 @@ fn take(tx: &Tx<'_>, s: Step) -> rusqlite::Result<usize> {
         ),
         11 => tx.conn.execute("INSERT OR REPLACE INTO media (clip_id, health, probed_ms) VALUES (?1, 'whole', 1)", [clip]),
         12 => tx.conn.execute("DELETE FROM media WHERE clip_id = ?1", [clip]),
+        13 => tx.conn.execute(
+            "INSERT INTO clip_report (clip_id, care, isolated_ms, duration_ms, bytes, sealed_ms, complete, linked, proven) VALUES (?1, ?2, ?3, 0, 0, 0, 'no', ?4, 'no')
+             ON CONFLICT DO UPDATE SET care = excluded.care, isolated_ms = excluded.isolated_ms, linked = excluded.linked",
+            (clip, [None, Some(0), Some(3), Some(5)][usize::from(s.pick / 2) % 4], none_or(1), of(&["early", "no", "rule", "early", "early"])),
+        ),
+        14 => tx.conn.execute("DELETE FROM clip_report WHERE clip_id = ?1", [clip]),
         _ => tx.conn.execute(
             "INSERT INTO delivery (clip_id, destination, state, required) SELECT clip_id, ?1, 'waiting', 1 FROM clip WHERE local = 'sealed'
              ON CONFLICT DO NOTHING",
@@ -230,4 +237,53 @@ fn the_disk_is_counted_by_files() {
         })
         .unwrap();
     assert_eq!((disk(&f), off(&f)), ((3, 0, 3), vec![]), "the file stands under the other name");
+}
+
+/// Clips that have only a reference from before a case are counted without a look at each, by what whoever looks may see.
+#[test]
+fn what_is_not_yet_linkable_is_counted_by_triggers() {
+    let f = fixture();
+    let clips = ["a", "b", "c"].map(|name| sealed(&f, name));
+    let unfiled = ShapeSpec {
+        name: "unfiled".into(),
+        regex: r"日常检查(?:\(未立案\))?".into(),
+        display: "日常检查(未立案)".into(),
+        key: "日常检查(未立案)".into(),
+        kind: CaseKind::Unfiled,
+        example: "日常检查(未立案)".into(),
+    };
+    let rule = NumberRule::with_shapes(2, [vec![unfiled], builtin_shapes()].concat()).unwrap();
+    for clip in clips {
+        let number = rule.parse("日常检查", 2026).unwrap();
+        let link = crate::store::LinkRequest {
+            clip,
+            number,
+            rule_version: 1,
+            range_ms: (None, None),
+            stage: None,
+            matter: None,
+            proves: None,
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+        };
+        f.store.write_blocking(move |tx| tx.link(&link, &Actor::os(7), "cli")).unwrap();
+    }
+    let up_to = |label| Within::Of { account: 1, stretches: vec![(Over::All, label)] };
+    let early = |within: Within| f.store.read_blocking(|r| r.not_yet_linkable(&within, 0)).unwrap();
+    assert_eq!((early(Within::Everything), off(&f)), (3, vec![]));
+    let label = [(Field::Sensitivity, Origin::Person, Sensitivity::Minor.as_str().to_owned())];
+    let labelled = clips[0];
+    f.store.write_blocking(move |tx| tx.add_facts(labelled, &Actor::os(7), "cli", &label)).unwrap();
+    assert_eq!((early(up_to(Sensitivity::Minor)), early(up_to(Sensitivity::None))), (3, 2));
+    let unit = Within::Of { account: 1, stretches: vec![(Over::Unit, Sensitivity::Minor)] };
+    let own = Within::Of { account: 1, stretches: vec![(Over::Own, Sensitivity::Minor)] };
+    assert_eq!((early(unit), early(own)), (0, 0), "none of them is theirs");
+    let isolated = clips[1];
+    f.store
+        .write_blocking(move |tx| {
+            tx.isolate(isolated, "疑似涉密", &Draft::by(EventKind::Isolated, Actor::os(7), "cli"))
+        })
+        .unwrap();
+    assert_eq!((early(Within::Everything), off(&f)), (0, vec![]), "it and what has its bytes");
 }

@@ -5,8 +5,8 @@ use crate::domain::case_number::{CaseKind, NumberRule, ShapeSpec, builtin_shapes
 use crate::domain::event::EventKind;
 use crate::domain::grounds::Ground;
 use crate::domain::record::{Field, Origin};
-use crate::store::LinkRequest;
 use crate::store::tests::{Fixture, fixture};
+use crate::store::{LinkRequest, OneYes};
 
 fn said(text: &str, score: u32) -> Suggestion {
     let number = NumberRule::builtin().parse(text, 2026).unwrap();
@@ -269,6 +269,11 @@ fn an_outing_ends_where_the_recorder_changes_hands_and_shows_nothing_isolated() 
     assert_eq!(outing(first), sorted(vec![same, unknown]));
     assert_eq!(outing(next), [unknown]);
     assert_eq!(outing(unknown), [], "whose it is nobody can tell yet, and two had the recorder");
+    // As it is nobody's own recorder: what lies between two stays was in hands that nobody wrote down.
+    let desk =
+        "INSERT INTO issue (recorder, named, officer, from_ms, issued_by) VALUES ('r1', 'R1', '张三', 0, 'os:1')";
+    f.store.write_blocking(move |tx| Ok(tx.conn.execute(desk, [])?)).unwrap();
+    assert_eq!((outing(first), outing(next), outing(unknown)), (vec![same], vec![], vec![]));
     link(&f, isolated, A, Origin::Person).unwrap();
     link(&f, next, B, Origin::Person).unwrap();
     let around = f.store.read_blocking(|r| r.neighbours("R1", (first, Some("张三")), 0, i64::MAX)).unwrap();
@@ -325,7 +330,7 @@ fn one_yes_for_an_outing_overrules_no_person_s_no_to_one_of_its_clips() {
     let no = key.clone();
     f.store.write_blocking(move |tx| tx.unlink(withdrawn, &no, "another case", &Actor::os(7), "cli")).unwrap();
     let undecided = |key: Option<&str>| {
-        let mut found = f.store.read_blocking(|r| r.undecided_of_outing(first, 60_000, key)).unwrap();
+        let mut found = f.store.read_blocking(|r| r.undecided_of_outing(&OneYes::of(first, key), 60_000)).unwrap();
         found.sort();
         found
     };

@@ -74,16 +74,20 @@
 
   // --- Whoever types is let alone -----------------------------------------------------------------
 
-  /** Whether a field holds something else than the server wrote into it. */
+  /**
+   * Whether a field holds something else than the server wrote into it. What a refused form came back with was typed, although
+   * the server wrote it.
+   */
   function begun(field) {
     if (/^(hidden|submit|button|reset|image)$/.test(field.type)) return false;
-    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    var again = field.form && field.form.hasAttribute("data-typed");
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== (!again && field.defaultChecked);
     if (field.tagName === "SELECT") {
       var was = 0;
-      for (var i = 0; i < field.options.length; i++) if (field.options[i].defaultSelected) was = i;
+      for (var i = 0; i < field.options.length; i++) if (!again && field.options[i].defaultSelected) was = i;
       return field.selectedIndex !== was;
     }
-    return field.value !== field.defaultValue;
+    return field.value !== (again ? "" : field.defaultValue);
   }
 
   function typing() {

@@ -3,16 +3,16 @@
 use super::{StationPages, percent};
 use crate::domain::clip::ClipState;
 use crate::domain::digest::to_hex;
-use crate::domain::event::{Actor, Envelope, EventKind};
+use crate::domain::event::{Actor, Envelope, EventKind, Opened};
 use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::merkle::leaf_hash;
 use crate::domain::proof::TlogProof;
-use crate::domain::record::Field;
+use crate::domain::record::{Field, Origin};
 use crate::domain::time::UtcMs;
 use crate::store::{LogRow, Reader, StoreError};
 use crate::web::site::ReadError;
-use crate::web::view::clip::{ClipView, CustodyEntry, ENTRIES, ProofView, SightingView};
+use crate::web::view::clip::{CUSTODY_PAGE, ClipView, CustodyEntry, FactSaid, ProofView, SightingView};
 
 impl StationPages {
     pub(super) async fn clip_view(&self, clip: ClipId) -> Result<Option<ClipView>, ReadError> {
@@ -24,10 +24,8 @@ impl StationPages {
                 Err(e) => return Err(e),
             };
             let record = r.record(clip, &policy)?;
-            let mut custody = custody(r, clip, None, ENTRIES + 1, None)?;
-            let custody_cut = custody.len() > ENTRIES as usize;
-            custody.truncate(ENTRIES as usize);
-            Ok(Some(ClipView {
+            let newest = custody(r, clip, None, CUSTODY_PAGE + 1, None)?;
+            let mut view = ClipView {
                 id: clip,
                 state: ClipState::parse(&record.state).unwrap_or(ClipState::Seen),
                 percent: percent(r, clip, &stored)?,
@@ -47,11 +45,13 @@ impl StationPages {
                         at: UtcMs(s.seen_ms),
                     })
                     .collect(),
-                custody,
-                custody_cut,
+                custody: Vec::new(),
+                custody_next: None,
                 hints: r.suggestions_waiting(clip)?.1.into_iter().map(|s| s.said).collect(),
                 record,
-            }))
+            };
+            view.show_custody(newest);
+            Ok(Some(view))
         })
         .await
     }
@@ -118,21 +118,11 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
     let text = |key: &str| envelope.body.get(key).and_then(|v| v.as_str()).map(str::to_owned);
     let opened = r.log_secrets(row.seq)?;
     let secret = |field: &str| opened.iter().find(|o| o.field == field).map(|o| o.value.clone());
-    // Before and after of a fact, and reasons: opened here, where footage itself is shown; never in the log.
-    let changes: Vec<String> = opened
-        .iter()
-        .filter_map(|o| {
-            // A way is drawn, not read.
-            let name = o.field.strip_suffix(".after").filter(|name| *name != Field::Track.as_str())?;
-            Some(format!("{name}: {}", if o.value.is_empty() { "—" } else { &o.value }))
-        })
-        .collect();
     let detail = secret("reason")
         .or_else(|| text("reason"))
         .or_else(|| text("what"))
         .or_else(|| text("detail"))
-        .or_else(|| text("kind").filter(|_| envelope.kind.starts_with("derived.")))
-        .or_else(|| (!changes.is_empty()).then(|| changes.join("; ")));
+        .or_else(|| text("kind").filter(|_| envelope.kind.starts_with("derived.")));
     let kind = EventKind::parse(&envelope.kind).unwrap_or(EventKind::Configured);
     Ok(CustodyEntry {
         grounds: grounds(r, &envelope, kind, detail.as_deref())?,
@@ -143,7 +133,17 @@ fn entry(r: &Reader<'_>, row: &LogRow) -> Result<CustodyEntry, StoreError> {
         outcome: envelope.outcome.clone(),
         place: text("destination").or_else(|| secret("number")).or_else(|| text("recorder")),
         detail,
+        // Facts and reasons: opened here, where footage itself is shown; never in the log.
+        facts: opened.iter().filter_map(fact).collect(),
     })
+}
+
+/// A fact as [`Tx::add_facts`](crate::store::Tx::add_facts) commits to it: `FIELD.ORIGIN.after`.
+fn fact(o: &Opened) -> Option<FactSaid> {
+    let (field, origin) = o.field.strip_suffix(".after")?.split_once('.')?;
+    let (field, origin) = (Field::parse(field)?, Origin::parse(origin)?);
+    // A way is drawn, not read.
+    (field != Field::Track).then(|| FactSaid { field, origin, value: o.value.clone() })
 }
 
 /// Why a link was made or withdrawn, where a rule found it. The log holds it in English; the row beside it has the values.
@@ -166,3 +166,6 @@ fn grounds(
     let typed = kind == EventKind::Unlinked && envelope.actor.kind != Actor::daemon().kind;
     Ok(logged.filter(|_| !typed).map(Grounds::read))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,11 @@ use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
 use crate::store::{FilingRule, Reader, StoreError};
-use crate::web::paging::{cut, number};
+use crate::web::paging::{at, cut, moment, number};
 use crate::web::site::ReadError;
 use crate::web::view::keeping::{
-    CaseKept, DisposalQuery, DisposalView, FiledClip, FilingView, KeepingView, Kept, Named, Reading,
+    CaseKept, DisposalQuery, DisposalView, FiledClip, FilingView, KeepingBounds, KeepingView, Kept, Named, Reading,
+    Reopening,
 };
 
 /// Lists of disposal on a page.
@@ -87,35 +88,42 @@ impl StationPages {
 
     async fn keeping_inner(
         &self,
-        within: &Within,
-        isolated: &Within,
+        bounds: &KeepingBounds,
         disposal: Option<&DisposalQuery>,
     ) -> Result<KeepingView, ReadError> {
         let disposal = match disposal {
             None => None,
             Some(asked) => {
                 let lost = |_| ReadError::Invalid(Why::PlaceInList {});
-                let due = asked.due.as_deref().map(str::parse::<ClipId>).transpose().map_err(lost)?;
+                let due = moment(asked.due.as_deref())?;
+                let due =
+                    due.map(|(over, clip)| Ok::<_, ReadError>((over, clip.parse().map_err(lost)?))).transpose()?;
                 Some((number(asked.lists.as_deref())?, due))
             }
         };
-        let (within, isolated, now) = (within.clone(), isolated.clone(), self.clock.now().0);
-        let unlinked_ms = self.unlinked_ms;
+        let (bounds, now, unlinked_ms) = (bounds.clone(), self.clock.now().0, self.unlinked_ms);
         self.read(move |r| {
             let mut view = KeepingView::default();
             for hold in r.holds()? {
                 let clips = r.clips_of_hold(hold.hold)?;
-                if seen(r, &clips, &within, now)? {
-                    view.holds.push(hold);
+                let Some(each) = seen(r, &clips, &bounds.listed, now)? else { continue };
+                if bounds.reaches(&bounds.release, each, || r.hold_is_within(hold.hold, &bounds.release, now))? {
+                    view.releasable.push(hold.hold);
                 }
+                view.holds.push(hold);
             }
-            for clip in r.kept_within(&r.isolated_clips()?, &isolated, now)? {
+            let isolated = r.kept_within(&r.isolated_clips()?, &bounds.isolated, now)?;
+            view.openable = r.kept_within(&isolated, &bounds.shown, now)?;
+            view.liftable = r.kept_within(&isolated, &bounds.lift, now)?;
+            for clip in isolated {
                 view.isolated.extend(r.isolation(clip)?);
             }
             for (filing, number) in r.reopenings()? {
-                if seen(r, &r.clips_of_case(filing.case_id)?, &within, now)? {
-                    view.reopenings.push((filing, number));
-                }
+                let case = filing.case_id;
+                let Some(each) = seen(r, &r.clips_of_case(case)?, &bounds.listed, now)? else { continue };
+                let reaches = |wanted: &Within| bounds.reaches(wanted, each, || r.case_is_within(case, wanted, now));
+                let (open, decide) = (reaches(&bounds.close)?, reaches(&bounds.reopen)?);
+                view.reopenings.push(Reopening { filing, number, open, decide });
             }
             if let Some((below, after)) = disposal {
                 let mut lists = r.disposals_below(below, LISTS + 1)?;
@@ -125,7 +133,7 @@ impl StationPages {
                     view.disposals.push((list, clips, gone));
                 }
                 view.due = r.disposal_due(unlinked_ms, now, after, DUE as usize + 1)?;
-                view.due_next = cut(&mut view.due, DUE, |due| due.clip.to_string());
+                view.due_next = cut(&mut view.due, DUE, |due| at(due.place.0, due.place.1));
             }
             Ok(view)
         })
@@ -133,15 +141,27 @@ impl StationPages {
     }
 }
 
-/// Whether any of these clips may stand in lists within these bounds; of none only what everybody may see, may.
-fn seen(r: &Reader<'_>, clips: &[ClipId], within: &Within, now_ms: i64) -> Result<bool, StoreError> {
-    let all = match within {
-        Within::Everything => true,
-        Within::Of { stretches, .. } => {
-            stretches.iter().any(|(over, _)| *over == crate::domain::rights::Over::All) && clips.is_empty()
-        }
-    };
-    Ok(all || !r.kept_within(clips, within, now_ms)?.is_empty())
+/// Where any of these clips may stand in lists within these bounds: whether each of them may. Of none only what everybody may
+/// see, may.
+fn seen(r: &Reader<'_>, clips: &[ClipId], within: &Within, now_ms: i64) -> Result<Option<bool>, StoreError> {
+    if *within == Within::Everything || clips.is_empty() {
+        return Ok(within.reach_all().then_some(true));
+    }
+    let kept = r.kept_within(clips, within, now_ms)?.len();
+    Ok((kept > 0).then_some(kept == clips.len()))
+}
+
+impl KeepingBounds {
+    /// Whether each clip of something listed lies within `wanted`, where it is known whether each lies within the list's
+    /// own: mostly they are the same, and nothing is read for it.
+    fn reaches(
+        &self,
+        wanted: &Within,
+        each_listed: bool,
+        read: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        if *wanted == self.listed { Ok(each_listed) } else { read() }
+    }
 }
 
 impl Reading for StationPages {
@@ -165,6 +185,58 @@ impl Reading for StationPages {
             let Some(case) = self.case_of(number).await? else { return Ok(None) };
             let now = self.clock.now().0;
             self.read(move |r| r.case_standing(case, account, now)).await.map(Some)
+        })
+    }
+
+    fn wholly<'a>(&'a self, named: &'a [Named], within: &'a Within) -> BoxFuture<'a, Result<Vec<bool>, ReadError>> {
+        Box::pin(async move {
+            let (within, now) = (within.clone(), self.clock.now().0);
+            let mut of: Vec<Named> = named.to_vec();
+            for named in &mut of {
+                if let Named::Case(number) = named {
+                    *number = self.key_of(number)?;
+                }
+            }
+            self.read(move |r| {
+                let each = of.iter().map(|named| match named {
+                    Named::Case(key) => match r.case_id(key)? {
+                        Some(case) => r.case_is_within(case, &within, now),
+                        None => Ok(false),
+                    },
+                    Named::Hold(hold) => r.hold_is_within(*hold, &within, now),
+                });
+                each.collect()
+            })
+            .await
+        })
+    }
+
+    fn within<'a>(&'a self, clips: &'a [ClipId], within: &'a Within) -> BoxFuture<'a, Result<Vec<ClipId>, ReadError>> {
+        let (clips, within, now) = (clips.to_vec(), within.clone(), self.clock.now().0);
+        Box::pin(self.read(move |r| r.kept_within(&clips, &within, now)))
+    }
+
+    fn openable<'a>(
+        &'a self,
+        numbers: &'a [String],
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<Vec<String>, ReadError>> {
+        Box::pin(async move {
+            let (within, now) = (within.clone(), self.clock.now().0);
+            let with_keys = numbers.iter().map(|number| Ok((number.clone(), self.key_of(number)?)));
+            let numbers: Vec<(String, String)> = with_keys.collect::<Result<_, ReadError>>()?;
+            self.read(move |r| {
+                let mut open = Vec::new();
+                for (number, key) in numbers {
+                    if let Some(case) = r.case_id(&key)?
+                        && r.case_has_a_page(case, &within, now)?
+                    {
+                        open.push(number);
+                    }
+                }
+                Ok(open)
+            })
+            .await
         })
     }
 
@@ -194,11 +266,10 @@ impl Reading for StationPages {
 
     fn keeping<'a>(
         &'a self,
-        within: &'a Within,
-        isolated: &'a Within,
+        bounds: &'a KeepingBounds,
         disposal: Option<&'a DisposalQuery>,
     ) -> BoxFuture<'a, Result<KeepingView, ReadError>> {
-        Box::pin(self.keeping_inner(within, isolated, disposal))
+        Box::pin(self.keeping_inner(bounds, disposal))
     }
 
     fn disposal(&self, disposal: i64) -> BoxFuture<'_, Result<Option<DisposalView>, ReadError>> {

@@ -1,8 +1,8 @@
 //! Administration, desk, registers and parties from the store, the board and the premises.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::{StationPages, row};
+use super::StationPages;
 use crate::domain::case_number::loose;
 use crate::domain::device::{DeviceKey, DeviceState, Mark};
 use crate::domain::ids::ClipId;
@@ -17,8 +17,8 @@ use crate::web::office::Office;
 use crate::web::paging::{cut, number, texts, two};
 use crate::web::site::ReadError;
 use crate::web::view::office::{
-    DestinationFacts, Done, EntriesView, ImportView, Marked, OfficerFound, Out, PartiesView, PartyCase, PartyRow,
-    PartyView, RecorderEntry, RecorderFound, RecorderView, RegistersView, RosterView, RostersView, Scanned, Stay,
+    DestinationFacts, Done, EntriesView, ImportView, Marked, OfficerFound, Out, PartiesView, PartyPages, PartyView,
+    RecorderEntry, RecorderFound, RecorderView, RegistersView, RosterView, RostersView, Scanned, Stay,
 };
 
 /// Recorders that are listed at most; a province has thousands, one station hundreds.
@@ -32,14 +32,6 @@ const DAY_MS: i64 = 86_400_000;
 const IMPORTS: u32 = 50;
 /// Entries of a register on a page.
 const ENTRIES: u32 = 200;
-/// Cases through which parties are looked for at a time.
-const CASES: u32 = 400;
-/// Clips of a party that are shown.
-const CLIPS: usize = 200;
-/// Clips that may name a party, looked through at most.
-const NAMED: u32 = 2_000;
-/// Columns of a case in the register that are numbers of its documents.
-const DOCUMENTS: [&str; 4] = ["filing_no", "notice_no", "decision_no", "coercion_no"];
 
 fn out(row: &IssueRow, now_ms: i64) -> Out {
     Out {
@@ -325,7 +317,9 @@ impl StationPages {
                 replaced: i.replaced,
                 by: i.by.map(|(who, at)| (who, UtcMs(at))),
                 removed: i.removed_ms.map(UtcMs),
+                undone: i.undone_ms.map(UtcMs),
                 standing: i.standing,
+                can_be_undone: i.can_be_undone,
             };
             Ok(RostersView { imports: imports.into_iter().map(view).collect(), next })
         })
@@ -343,128 +337,6 @@ impl StationPages {
             let mut rows = r.entries_after(register, wanted.as_deref(), after.as_ref(), ENTRIES + 1)?;
             let next = cut(&mut rows, ENTRIES, |(name, row)| texts(name, &row.key));
             Ok(EntriesView { rows: rows.into_iter().map(|(_, row)| row.entry).collect(), next })
-        })
-        .await
-    }
-
-    async fn parties_inner(&self, query: &str, within: &Within, registered: bool) -> Result<PartiesView, ReadError> {
-        let (within, now) = (within.clone(), self.now_ms());
-        let wanted = Some(loose(query)).filter(|l| !l.is_empty());
-        self.read(move |r| {
-            let mut rows: Vec<PartyRow> = Vec::new();
-            let mut at: BTreeMap<String, usize> = BTreeMap::new();
-            let matches = |name: &str| wanted.as_ref().is_none_or(|w| loose(name).contains(w.as_str()));
-            let found = r.search_cases(wanted.as_deref(), None, CASES, &within, now)?;
-            let cut = found.len() == CASES as usize;
-            for case in &found {
-                let Some(entry) = r.case_entry(case.case_id)? else { continue };
-                let Some(name) = entry.entry.get("party").filter(|name| matches(name)) else { continue };
-                // Whose clip is in a case need not know whose case it is.
-                if !r.knows_case(case.case_id, &within, now)? {
-                    continue;
-                }
-                let clips = r.clips_within(&r.clips_of_case(case.case_id)?, &within, now)?.len() as u64;
-                let n = *at.entry(name_key(name)).or_insert_with(|| {
-                    rows.push(PartyRow { name: name.to_owned(), address: None, cases: 0, clips: 0, last: None });
-                    rows.len() - 1
-                });
-                if let Some(row) = rows.get_mut(n) {
-                    row.cases += 1;
-                    row.clips += clips;
-                    // What is not theirs does not tell its time either.
-                    row.last = row.last.max(case.last_ms.map(UtcMs).filter(|_| clips == case.clips));
-                }
-            }
-            for entry in r.entries(Register::Party, wanted.as_deref(), CASES)? {
-                let Some(name) = entry.entry.get("name") else { continue };
-                let address = entry.entry.get("address").map(str::to_owned);
-                match at.get(&name_key(name)).and_then(|n| rows.get_mut(*n)) {
-                    Some(row) => row.address = row.address.take().or(address),
-                    // Somebody without a case that they may see is told only to who keeps the registers.
-                    None if registered => {
-                        at.insert(name_key(name), rows.len());
-                        rows.push(PartyRow { name: name.to_owned(), address, cases: 0, clips: 0, last: None });
-                    }
-                    None => {}
-                }
-            }
-            Ok(PartiesView { rows, cut })
-        })
-        .await
-    }
-
-    async fn party_inner(&self, name: &str, within: &Within, registered: bool) -> Result<Option<PartyView>, ReadError> {
-        let (within, now, key, policy) = (within.clone(), self.now_ms(), name_key(name), self.policy.clone());
-        let (typed, wanted) = (name.trim().to_owned(), loose(name));
-        self.read(move |r| {
-            if key.is_empty() || wanted.is_empty() {
-                return Ok(None);
-            }
-            let mut view = PartyView { name: typed.clone(), ..PartyView::default() };
-            let mut clips: Vec<ClipId> = Vec::new();
-            for case in r.search_cases(Some(&wanted), None, CASES, &within, now)? {
-                let Some(entry) = r.case_entry(case.case_id)? else { continue };
-                let Some(party) = entry.entry.get("party").filter(|p| name_key(p) == key) else { continue };
-                if !r.knows_case(case.case_id, &within, now)? {
-                    continue;
-                }
-                view.name = party.to_owned();
-                let seen = r.clips_within(&r.clips_of_case(case.case_id)?, &within, now)?;
-                let incomplete = match seen.len() as u64 == case.clips {
-                    true => r.case_figures(case.case_id)?.incomplete,
-                    // Some of it is not theirs: only what is theirs counts.
-                    false => seen.iter().try_fold(0, |n, clip| {
-                        Ok::<u64, StoreError>(n + u64::from(!r.record(*clip, &policy)?.missing.is_empty()))
-                    })?,
-                };
-                view.cases.push(PartyCase {
-                    number: case.display,
-                    kind: case.kind,
-                    cause: entry.entry.get("cause").map(str::to_owned),
-                    documents: DOCUMENTS
-                        .iter()
-                        .filter_map(|column| Some((*column, entry.entry.get(column)?.to_owned())))
-                        .collect(),
-                    opened: entry.entry.time_ms("opened").map(UtcMs),
-                    closed: entry.entry.time_ms("closed").map(UtcMs),
-                    clips: seen.len() as u64,
-                    incomplete,
-                });
-                clips.extend(seen);
-            }
-            // Clips that name the party themselves, before or beside any case of it.
-            let named = r.clips_within(&r.clips_of_party(&typed, NAMED)?, &within, now)?;
-            for clip in named {
-                if !clips.contains(&clip)
-                    && r.record(clip, &policy)?.party_ref.as_deref().map(name_key) == Some(key.clone())
-                {
-                    clips.push(clip);
-                }
-            }
-            clips.sort_unstable_by(|a, b| b.cmp(a));
-            clips.dedup();
-            let entries: Vec<Entry> = r
-                .entries(Register::Party, Some(&wanted), CASES)?
-                .into_iter()
-                .map(|e| e.entry)
-                .filter(|e| e.get("name").map(name_key).as_deref() == Some(key.as_str()))
-                .collect();
-            if view.cases.is_empty() && clips.is_empty() && (entries.is_empty() || !registered) {
-                return Ok(None);
-            }
-            // Naming a party in a clip of one's own does not open what the register has of them.
-            let told = if registered || !view.cases.is_empty() { &entries[..] } else { &[] };
-            view.entries = told
-                .iter()
-                .map(|e| ["id_no", "address"].into_iter().filter_map(|c| Some((c, e.get(c)?.to_owned()))).collect())
-                .collect();
-            view.clips_total = clips.len() as u64;
-            view.clips = clips
-                .iter()
-                .take(CLIPS)
-                .map(|clip| row(r, *clip, &r.record(*clip, &policy)?))
-                .collect::<Result<_, StoreError>>()?;
-            Ok(Some(view))
         })
         .await
     }
@@ -526,19 +398,21 @@ impl Office for StationPages {
     fn parties<'a>(
         &'a self,
         query: &'a str,
+        after: Option<&'a str>,
         within: &'a Within,
         registered: bool,
     ) -> BoxFuture<'a, Result<PartiesView, ReadError>> {
-        Box::pin(self.parties_inner(query, within, registered))
+        Box::pin(self.parties_inner(query, after, within, registered))
     }
 
     fn party<'a>(
         &'a self,
         name: &'a str,
+        pages: &'a PartyPages,
         within: &'a Within,
         registered: bool,
     ) -> BoxFuture<'a, Result<Option<PartyView>, ReadError>> {
-        Box::pin(self.party_inner(name, within, registered))
+        Box::pin(self.party_inner(name, pages, within, registered))
     }
 
     fn seen_among<'a>(

@@ -9,7 +9,7 @@ use crate::domain::register::{Entry, Register, name_key};
 use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
-use crate::store::{Neighbour, Reader, StoreError, Suggestion, partners_among};
+use crate::store::{Neighbour, OneYes, Reader, StoreError, Suggestion, partners_among};
 use crate::web::site::ReadError;
 use crate::web::view::triage::{Offered, OfferedBy, Suggested, TriageCard, TriageView};
 
@@ -44,7 +44,8 @@ impl StationPages {
                     let open: Vec<Suggestion> = r.suggestions_waiting(clip)?.0.into_iter().map(|s| s.said).collect();
                     let best = open.first();
                     let unlinked = r.clips_within(&r.unlinked_among(clip, &around)?, &within, now)?;
-                    let mut outing = r.undecided_among(unlinked, &around, best.map(|s| s.case_key.as_str()))?;
+                    let yes = OneYes::of(clip, best.map(|s| s.case_key.as_str()));
+                    let mut outing = r.undecided_among(&yes, unlinked)?;
                     outing.truncate(OUTING);
                     let partners = partners_among(&around, &outing);
                     let record = r.record(clip, &policy)?;

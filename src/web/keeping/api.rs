@@ -223,7 +223,7 @@ pub(in crate::web) async fn get_keeping(State(site): State<Arc<Site>>, visitor: 
         let now = KeepingNow {
             holds: v.holds.iter().map(hold).collect(),
             isolated: v.isolated.iter().map(isolated).collect(),
-            reopenings: v.reopenings.into_iter().map(|(_, number)| number).collect(),
+            reopenings: v.reopenings.into_iter().map(|r| r.number).collect(),
             disposals: v.disposals.iter().map(|(d, ..)| list_now(d, Vec::new())).collect(),
             disposals_next: v.disposals_next,
             call: site.pages.responsible(),

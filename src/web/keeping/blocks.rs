@@ -11,6 +11,7 @@ use crate::store::HoldRow;
 use crate::web::present::clip::CopyLine;
 use crate::web::present::clips::Pill;
 use crate::web::present::{Ctx, Stamp, case_href};
+use crate::web::refused::Refused;
 use crate::web::sent;
 use crate::web::view::keeping::{CaseKept, Kept};
 
@@ -25,9 +26,13 @@ pub(in crate::web) struct HoldLine {
     pub(in crate::web) who: String,
     pub(in crate::web) since: Stamp,
     pub(in crate::web) asked: Option<Asked>,
+    /// Why it was to be released, where that was refused.
+    pub(in crate::web) typed: Option<String>,
+    /// They may ask for its release, and decide about that.
+    pub(in crate::web) may_release: bool,
 }
 
-pub(super) fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
+pub(super) fn hold_line(h: &HoldRow, releasable: &[i64], c: &Ctx) -> HoldLine {
     let (of, href) = match (&h.case_no, h.clip) {
         (Some(number), _) => (number.clone(), case_href(number)),
         (None, Some(clip)) => (clip.to_string(), format!("/clips/{clip}")),
@@ -43,6 +48,8 @@ pub(super) fn hold_line(h: &HoldRow, c: &Ctx) -> HoldLine {
         who: c.named(&actor(&h.placed_by)),
         since: c.stamp(UtcMs(h.placed_ms)),
         asked: asked(h.asked_by.as_deref(), h.asked_why.as_deref(), c),
+        typed: None,
+        may_release: releasable.contains(&h.hold),
     }
 }
 
@@ -55,10 +62,10 @@ pub(in crate::web) struct ClipBlock {
     pub(in crate::web) filed: Option<(String, String)>,
 }
 
-pub(in crate::web) fn clip_block(kept: &Kept, c: &Ctx) -> ClipBlock {
+pub(in crate::web) fn clip_block(kept: &Kept, releasable: &[i64], c: &Ctx) -> ClipBlock {
     let copies = || kept.copies.iter().map(|k| copy_line(k, c)).collect();
     ClipBlock {
-        holds: kept.holds.iter().map(|h| hold_line(h, c)).collect(),
+        holds: kept.holds.iter().map(|h| hold_line(h, releasable, c)).collect(),
         disposed: kept.disposed.map(|(at, list)| (c.stamp(at), list, copies())),
         filed: kept.filed.as_ref().map(|(filing, until)| {
             let until = until.map_or_else(|| c.w.keeping().forever.to_owned(), |at| c.stamp(at).text);
@@ -86,7 +93,7 @@ pub(in crate::web) struct CaseBlock {
     pub(in crate::web) review_href: String,
 }
 
-pub(in crate::web) fn case_block(number: &str, kept: &CaseKept, c: &Ctx) -> CaseBlock {
+pub(in crate::web) fn case_block(number: &str, kept: &CaseKept, releasable: &[i64], c: &Ctx) -> CaseBlock {
     let mut pills = Vec::new();
     if let Some(filing) = &kept.filing {
         let class = if filing.state() == FilingState::Filed { "safe" } else { "idle" };
@@ -102,7 +109,7 @@ pub(in crate::web) fn case_block(number: &str, kept: &CaseKept, c: &Ctx) -> Case
     // That it is held is no secret; why, and what was asked since, is for who sees to keeping.
     let holds = if c.may("see_keeping") { &kept.holds[..] } else { &[] };
     CaseBlock {
-        holds: holds.iter().map(|h| hold_line(h, c)).collect(),
+        holds: holds.iter().map(|h| hold_line(h, releasable, c)).collect(),
         pills,
         hold_href: format!("{}/hold", case_href(number)),
         filing_href: format!("{}/filing", case_href(number)),
@@ -121,8 +128,11 @@ pub(in crate::web) struct IsolatedPage<'a> {
     refusal: Option<String>,
     since: Option<Stamp>,
     asked: Option<Asked>,
+    /// Why it was to be lifted, where that was refused.
+    typed: Option<String>,
     copies: Vec<CopyLine>,
     responsible: Option<String>,
+    may_lift: bool,
 }
 
 impl<'a> IsolatedPage<'a> {
@@ -130,10 +140,10 @@ impl<'a> IsolatedPage<'a> {
         c: &'a Ctx,
         clip: ClipId,
         kept: &Kept,
-        copies: Vec<CopyLine>,
-        responsible: Option<String>,
+        (copies, responsible): (Vec<CopyLine>, Option<String>),
+        may_lift: bool,
         done: Option<&'static str>,
-        refusal: Option<String>,
+        (refusal, typed): (Option<String>, &Refused),
     ) -> Self {
         let row = kept.isolation.as_ref();
         Self {
@@ -142,8 +152,10 @@ impl<'a> IsolatedPage<'a> {
             refusal,
             since: row.map(|i| c.stamp(UtcMs(i.placed_ms))),
             asked: row.and_then(|i| asked(i.asked_by.as_deref(), i.asked_why.as_deref(), c)),
+            typed: typed.is("lift").then(|| typed.of("lift", "reason").to_owned()),
             copies: copies.into_iter().filter(|k| k.warning.is_some()).collect(),
             responsible,
+            may_lift,
             c,
         }
     }

@@ -61,9 +61,9 @@ pub(super) async fn post_propose(
         Err(e) => return Trouble::from(e).page(&site, &visitor),
     };
     let one = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, v)| v.clone()).unwrap_or_default();
-    let clips = pairs.iter().filter(|(key, _)| key == "clip").map(|(_, v)| v.clone()).collect();
-    let with = With { opinion: one("opinion"), basis: one("basis"), ..With::default() };
-    let ask = DisposalAsk::Propose { clips, opinion: with.opinion.clone(), basis: with.basis.clone() };
+    let picked: Vec<String> = pairs.iter().filter(|(key, _)| key == "clip").map(|(_, v)| v.clone()).collect();
+    let with = With { opinion: one("opinion"), basis: one("basis"), picked: picked.clone(), ..With::default() };
+    let ask = DisposalAsk::Propose { clips: picked, opinion: with.opinion.clone(), basis: with.basis.clone() };
     on_page(&site, &visitor, Ok(Request::Disposal { ask }), "asked", with).await
 }
 

@@ -14,22 +14,31 @@ use crate::domain::command::Request;
 use crate::domain::disposal::DisposalState;
 use crate::domain::rights::Action;
 use crate::domain::time::UtcMs;
-use crate::store::{DueRow, IsolationRow};
+use crate::store::{DueRow, HoldRow, IsolationRow};
 use crate::web::paging::filled;
 use crate::web::present::{Ctx, Nav, Stamp, case_href, segment};
+use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::Trouble;
-use crate::web::view::keeping::{DisposalQuery, KeepingView};
+use crate::web::view::keeping::{DisposalQuery, KeepingBounds, KeepingView};
 
 struct IsolatedLine {
     id: String,
+    /// Its page, for whoever may open it.
+    href: Option<String>,
+    may_lift: bool,
     who: String,
     since: Stamp,
     asked: Option<Asked>,
+    /// What `lift_line.html` shows where a reason was refused: that is told on the page of the clip.
+    typed: Option<String>,
 }
 
 struct ReopenLine {
     number: String,
+    /// Where what is decided about can be read: the filing, or where they may not see that, the case.
+    href: String,
+    may_decide: bool,
     code: String,
     action: String,
     asked: Asked,
@@ -40,6 +49,7 @@ struct DueLine {
     over: Stamp,
     size: String,
     cases: Vec<(String, String)>,
+    picked: bool,
 }
 
 #[derive(Template)]
@@ -59,6 +69,8 @@ struct KeepingPage<'a> {
     responsible: Option<String>,
     opinion: String,
     basis: String,
+    /// A list that was proposed comes back.
+    again: bool,
 }
 
 #[derive(Default)]
@@ -67,13 +79,25 @@ pub(super) struct With {
     pub(super) refusal: Option<String>,
     pub(super) opinion: String,
     pub(super) basis: String,
+    /// Clips of a list that was to be proposed.
+    pub(super) picked: Vec<String>,
+    pub(super) typed: Refused,
     pub(super) asked: DisposalQuery,
 }
 
 pub(super) async fn seen(site: &Site, visitor: &Visitor, asked: &DisposalQuery) -> Result<KeepingView, Trouble> {
-    let (within, isolated) = (visitor.who.within(Action::SeeKeeping), visitor.who.within(Action::IsolateClip));
+    let within = |action| visitor.who.within(action);
+    let bounds = KeepingBounds {
+        listed: within(Action::SeeKeeping),
+        isolated: within(Action::IsolateClip),
+        shown: within(Action::ShowClip),
+        release: within(Action::ReleaseHold),
+        lift: within(Action::LiftIsolation),
+        close: within(Action::CloseCase),
+        reopen: within(Action::ReopenCase),
+    };
     let disposal = visitor.who.may_ever(Action::DisposeClip).then_some(asked);
-    Ok(site.pages.keeping(&within, &isolated, disposal).await?)
+    Ok(site.pages.keeping(&bounds, disposal).await?)
 }
 
 async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Trouble> {
@@ -83,25 +107,37 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let v = seen(site, &visitor, &with.asked).await?;
     let isolated = |i: &IsolationRow| IsolatedLine {
         id: i.clip.to_string(),
+        href: v.openable.contains(&i.clip).then(|| format!("/clips/{}", i.clip)),
+        may_lift: v.liftable.contains(&i.clip),
         who: c.named(&actor(&i.placed_by)),
         since: c.stamp(UtcMs(i.placed_ms)),
         asked: asked(i.asked_by.as_deref(), i.asked_why.as_deref(), &c),
+        typed: None,
+    };
+    let hold = |h: &HoldRow| {
+        let typed = with.typed.only(h.hold);
+        let typed = typed.is("release").then(|| typed.of("release", "reason").to_owned());
+        HoldLine { typed, ..hold_line(h, &v.releasable, &c) }
     };
     let due = |d: &DueRow| DueLine {
         id: d.clip.to_string(),
         over: c.stamp(UtcMs(d.over_ms)),
         size: c.w.size(d.size_bytes),
         cases: d.cases.iter().map(|n| (n.clone(), case_href(n))).collect(),
+        picked: with.picked.contains(&d.clip.to_string()),
     };
     let reopenings: Vec<ReopenLine> = v
         .reopenings
         .iter()
-        .filter_map(|(filing, number)| {
-            let (by, why) = filing.asked.as_ref()?;
+        .filter_map(|r| {
+            let (by, why) = r.filing.asked.as_ref()?;
+            let case = case_href(&r.number);
             Some(ReopenLine {
-                number: number.clone(),
-                code: filing.archival_code.clone().unwrap_or_default(),
-                action: format!("{}/reopen", case_href(number)),
+                number: r.number.clone(),
+                action: format!("{case}/reopen"),
+                href: if r.open { format!("{case}/filing") } else { case },
+                may_decide: r.decide,
+                code: r.filing.archival_code.clone().unwrap_or_default(),
                 asked: asked(Some(by), Some(why), &c)?,
             })
         })
@@ -111,7 +147,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
             || v.holds.iter().any(|h| h.asked_by.is_some())
             || v.isolated.iter().any(|i| i.asked_by.is_some())
             || v.disposals.iter().any(|(d, ..)| d.state == DisposalState::Asked),
-        holds: v.holds.iter().map(|h| hold_line(h, &c)).collect(),
+        holds: v.holds.iter().map(hold).collect(),
         isolated: v.isolated.iter().map(isolated).collect(),
         reopenings,
         lists: v.disposals.iter().map(|(d, clips, gone)| list_line(d, *clips, *gone, &c)).collect(),
@@ -120,6 +156,7 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
         due_next: v.due_next.as_deref().map(|n| format!("/keeping?due={}#h-due", segment(n))),
         responsible: site.pages.responsible(),
         done: with.done,
+        again: with.refusal.is_some() && !with.picked.is_empty(),
         refusal: with.refusal,
         opinion: with.opinion,
         basis: with.basis,
@@ -176,8 +213,11 @@ pub(super) async fn post_release(
     let asked = typed(body).and_then(|f| step(&f.step, f.reason)).and_then(|step| Ok((hold?, step)));
     match asked {
         Ok((hold, (reason, confirm, refuse, done))) => {
+            // Only who asks types something; who decides comes back to two buttons.
+            let typed = reason.clone().map(|why| Refused::new("release", [("reason", why)]).about(hold));
+            let with = With { typed: typed.unwrap_or_default(), ..With::default() };
             let request = Ok(Request::Unhold { hold, reason, confirm, refuse });
-            on_page(&site, &visitor, request, done, With::default()).await
+            on_page(&site, &visitor, request, done, with).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }

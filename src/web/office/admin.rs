@@ -101,9 +101,10 @@ fn dest_line(d: &DestinationFacts, c: &Ctx) -> DestLine {
     }
     let p = &d.place;
     let required = if p.required { o.required } else { o.not_required };
+    let label = w.sensitivity_word(&p.max_sensitivity);
     DestLine {
         name: p.name.clone(),
-        about: format!("{} · {required} · ≤ {} · {}", p.kind, p.max_sensitivity, w.lock_days(p.lock_days)),
+        about: format!("{} · {required} · ≤ {label} · {}", p.kind, w.lock_days(p.lock_days)),
         address: p.address.clone(),
         pills,
         detail: d.detail.clone(),

@@ -11,6 +11,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::listed;
 use crate::domain::command::Request;
 use crate::domain::rights::Action;
 use crate::domain::words::Words;
@@ -117,6 +118,9 @@ struct DeskQuery {
 
 async fn desk(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DeskQuery>) -> Response {
     let asked = Asked { due: q.due.chars().take(CODE_CHARS).collect(), ..Asked::default() };
+    if let Err(trouble) = listed(&site, &visitor, "desk").await {
+        return trouble.page(&site, &visitor);
+    }
     answered(&site, &visitor, asked, q.last.parse().ok(), IssueForm::default()).await
 }
 
@@ -413,10 +417,12 @@ impl From<&Out> for OutNow {
 /// What is out, the overdue first.
 #[utoipa::path(get, path = "/api/v1/desk", responses((status = 200, body = Vec<OutNow>), (status = 503, body = Problem)))]
 pub(in crate::web) async fn list_out(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
-    match site.pages.office().out().await {
-        Ok(outs) => Json(outs.iter().map(OutNow::from).collect::<Vec<_>>()).into_response(),
-        Err(e) => Trouble::from(e).problem(&visitor),
-    }
+    let answer = async {
+        listed(&site, &visitor, "desk").await?;
+        let outs = site.pages.office().out().await?;
+        Ok(Json(outs.iter().map(OutNow::from).collect::<Vec<_>>()).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
 /// A scan.

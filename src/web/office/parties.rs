@@ -12,12 +12,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::rights::Action;
 use crate::domain::words::office::OfficeWords;
+use crate::web::paging::{filled, href};
 use crate::web::present::clips::{Pill, Row, row};
 use crate::web::present::{Ctx, Nav, Stamp, case_href, segment};
 use crate::web::routes::{Need, Routes};
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
-use crate::web::view::office::PartyView;
+use crate::web::view::office::{PartyPages, PartyView};
 
 /// Pages and API.
 pub fn routes(r: Routes) -> Routes {
@@ -40,6 +41,26 @@ pub fn party_href(name: &str) -> String {
 pub struct PartiesQuery {
     /// Part of the name.
     pub query: String,
+    /// Cursor: `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// Where the pages of what belongs to a party begin.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct PartyQuery {
+    /// Cursor of its cases: `cases_next` of the page before.
+    pub cases: Option<String>,
+    /// Cursor of its clips: `clips_next` of the page before.
+    pub clips: Option<String>,
+}
+
+impl PartyQuery {
+    fn pages(&self) -> PartyPages {
+        let cursor = |text: &Option<String>| filled(text.as_deref()).map(str::to_owned);
+        PartyPages { cases: cursor(&self.cases), clips: cursor(&self.clips) }
+    }
 }
 
 /// A party in words.
@@ -58,6 +79,7 @@ struct PartiesPage<'a> {
     o: &'static OfficeWords,
     query: &'a str,
     lines: Vec<PartyLine>,
+    next: Option<String>,
     cut: bool,
     blank: Option<(&'static str, &'static str)>,
 }
@@ -76,7 +98,8 @@ async fn parties(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Quer
         let c = site.ctx(&visitor, Nav::Cases).await?;
         let o = c.w.office();
         let within = visitor.who.within(Action::FindCase);
-        let view = site.pages.office().parties(query, &within, keeps_registers(&visitor)).await?;
+        let view =
+            site.pages.office().parties(query, filled(q.after.as_deref()), &within, keeps_registers(&visitor)).await?;
         let line = |p: &crate::web::view::office::PartyRow| PartyLine {
             href: party_href(&p.name),
             name: p.name.clone(),
@@ -87,6 +110,7 @@ async fn parties(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Quer
         let page = PartiesPage {
             query,
             lines: view.rows.iter().map(line).collect(),
+            next: view.next.as_deref().map(|next| href("/parties", &[format!("query={}", segment(query))], next)),
             cut: view.cut,
             blank: view.rows.is_empty().then_some(match query.is_empty() {
                 true => (o.no_parties, o.no_parties_detail),
@@ -118,23 +142,33 @@ struct PartyPage<'a> {
     name: String,
     entries: Vec<Vec<(&'static str, String)>>,
     cases: Vec<CaseLine>,
+    cases_total: String,
+    cases_next: Option<String>,
     rows: Vec<Row>,
     in_case: bool,
     picks: bool,
     total: String,
-    cut: bool,
+    clips_next: Option<String>,
+    more: bool,
+    /// Its clips in the list of clips, where they can be filtered.
+    list_href: String,
 }
 
-async fn read(site: &Site, visitor: &Visitor, name: &str) -> Result<PartyView, Trouble> {
+async fn read(site: &Site, visitor: &Visitor, name: &str, pages: &PartyPages) -> Result<PartyView, Trouble> {
     let terms = format!("party {name}");
     site.log_access(visitor, Access { what: "find", terms: Some(&terms), ..Access::default() }).await?;
     let within = visitor.who.within(Action::FindCase);
-    site.pages.office().party(name, &within, keeps_registers(visitor)).await?.ok_or(Trouble::NoPage)
+    site.pages.office().party(name, pages, &within, keeps_registers(visitor)).await?.ok_or(Trouble::NoPage)
 }
 
-async fn party(State(site): State<Arc<Site>>, visitor: Visitor, Path(name): Path<String>) -> Response {
+async fn party(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Query(q): Query<PartyQuery>,
+) -> Response {
     let answer = async {
-        let v = read(&site, &visitor, &name).await?;
+        let v = read(&site, &visitor, &name, &q.pages()).await?;
         let c = site.ctx(&visitor, Nav::Cases).await?;
         let (w, o) = (c.w, c.w.office());
         let label = |column: &'static str| match column {
@@ -170,7 +204,17 @@ async fn party(State(site): State<Arc<Site>>, visitor: Visitor, Path(name): Path
             in_case: false,
             picks: false,
             total: w.number(v.clips_total),
-            cut: v.clips_total > v.clips.len() as u64,
+            cases_total: w.number(v.cases_total),
+            cases_next: v
+                .cases_next
+                .as_deref()
+                .map(|n| format!("{}?cases={}#h-cases", party_href(&v.name), segment(n))),
+            clips_next: v
+                .clips_next
+                .as_deref()
+                .map(|n| format!("{}?clips={}#h-clips", party_href(&v.name), segment(n))),
+            more: v.more,
+            list_href: format!("/clips?q={}", segment(&v.name)),
             o,
             c: &c,
         };
@@ -186,7 +230,9 @@ async fn party(State(site): State<Arc<Site>>, visitor: Visitor, Path(name): Path
 pub struct PartyList {
     /// In the order of their newest case.
     pub items: Vec<PartyItem>,
-    /// There are more; narrow the search.
+    /// Cursor of the next page; null on the last one.
+    pub next: Option<String>,
+    /// The register has more parties without a case than the last page tells; narrow the search.
     pub cut: bool,
 }
 
@@ -210,12 +256,20 @@ pub struct PartyItem {
 pub struct PartyDetail {
     /// Name.
     pub name: String,
-    /// Its cases.
+    /// Its cases, newest first: a page of them.
     pub cases: Vec<PartyCaseItem>,
-    /// Record ids of its newest clips.
+    /// How many cases there are.
+    pub cases_total: u64,
+    /// Cursor of the next page of cases (`cases`); null on the last one.
+    pub cases_next: Option<String>,
+    /// Record ids of its clips, newest first: a page of them.
     pub clips: Vec<String>,
     /// How many clips there are.
     pub clips_total: u64,
+    /// Cursor of the next page of clips (`clips`); null on the last one.
+    pub clips_next: Option<String>,
+    /// There may be more of both than were looked through: find them by `GET /api/v1/clips` and `GET /api/v1/cases`.
+    pub more: bool,
 }
 
 /// A case of a party.
@@ -234,7 +288,8 @@ pub struct PartyCaseItem {
 }
 
 /// Parties by a part of their name, with a case of which the caller may see a clip.
-#[utoipa::path(get, path = "/api/v1/parties", params(PartiesQuery), responses((status = 200, body = PartyList), (status = 503, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/parties", params(PartiesQuery), responses((status = 200, body = PartyList),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn list_parties(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
@@ -245,7 +300,8 @@ pub(in crate::web) async fn list_parties(
         let terms = format!("party {query}");
         site.log_access(&visitor, Access { what: "find", terms: Some(&terms), ..Access::default() }).await?;
         let within = visitor.who.within(Action::FindCase);
-        let view = site.pages.office().parties(query, &within, keeps_registers(&visitor)).await?;
+        let view =
+            site.pages.office().parties(query, filled(q.after.as_deref()), &within, keeps_registers(&visitor)).await?;
         let item = |p: crate::web::view::office::PartyRow| PartyItem {
             name: p.name,
             address: p.address,
@@ -253,21 +309,23 @@ pub(in crate::web) async fn list_parties(
             clips: p.clips,
             last_captured: p.last.map(|at| at.rfc3339()),
         };
-        Ok(Json(PartyList { items: view.rows.into_iter().map(item).collect(), cut: view.cut }).into_response())
+        let (next, cut) = (view.next, view.cut);
+        Ok(Json(PartyList { items: view.rows.into_iter().map(item).collect(), next, cut }).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
-/// A party by its name, with its cases and newest clips within the caller's bounds.
-#[utoipa::path(get, path = "/api/v1/parties/{party}", params(("party" = String, Path, description = "Its name")),
-    responses((status = 200, body = PartyDetail), (status = 404, body = Problem), (status = 503, body = Problem)))]
+/// A party by its name, with its cases and clips within the caller's bounds, a page of each.
+#[utoipa::path(get, path = "/api/v1/parties/{party}", params(("party" = String, Path, description = "Its name"), PartyQuery),
+    responses((status = 200, body = PartyDetail), (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn show_party(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
     Path(name): Path<String>,
+    Query(q): Query<PartyQuery>,
 ) -> Response {
     let answer = async {
-        let v = read(&site, &visitor, &name).await?;
+        let v = read(&site, &visitor, &name, &q.pages()).await?;
         let case = |p: crate::web::view::office::PartyCase| PartyCaseItem {
             case_no: p.number,
             cause: p.cause,
@@ -280,6 +338,10 @@ pub(in crate::web) async fn show_party(
             cases: v.cases.into_iter().map(case).collect(),
             clips: v.clips.iter().map(|clip| clip.id.to_string()).collect(),
             clips_total: v.clips_total,
+            clips_next: v.clips_next,
+            cases_total: v.cases_total,
+            cases_next: v.cases_next,
+            more: v.more,
         };
         Ok(Json(told).into_response())
     };

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::desk::{OutLine, OutNow, out_line};
+use super::listed;
 use crate::domain::command::Request;
 use crate::domain::device::DeviceState;
 use crate::domain::rights::Action;
@@ -153,6 +154,7 @@ async fn show(
     done: Option<&'static str>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
+    listed(site, visitor, "recorders").await?;
     let c = site.ctx(visitor, Nav::Admin).await?;
     let o = c.w.office();
     let entries = site.pages.office().recorders().await?;
@@ -221,6 +223,7 @@ async fn show_one(
     done: Option<&'static str>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
+    listed(site, visitor, &format!("recorder {device}")).await?;
     let view = site.pages.office().recorder(device).await?.ok_or(Trouble::NoPage)?;
     let c = site.ctx(visitor, Nav::Admin).await?;
     let (w, o) = (c.w, c.w.office());
@@ -466,10 +469,12 @@ pub struct PastOut {
 /// Every recorder that the gate, the bays or the register know.
 #[utoipa::path(get, path = "/api/v1/recorders", responses((status = 200, body = Vec<RecorderItem>), (status = 503, body = Problem)))]
 pub(in crate::web) async fn list_recorders(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
-    match site.pages.office().recorders().await {
-        Ok(entries) => Json(entries.iter().map(RecorderItem::from).collect::<Vec<_>>()).into_response(),
-        Err(e) => Trouble::from(e).problem(&visitor),
-    }
+    let answer = async {
+        listed(&site, &visitor, "recorders").await?;
+        let entries = site.pages.office().recorders().await?;
+        Ok(Json(entries.iter().map(RecorderItem::from).collect::<Vec<_>>()).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
 /// One recorder, with its stays in bays and out.
@@ -481,6 +486,7 @@ pub(in crate::web) async fn show_recorder(
     Path(device): Path<String>,
 ) -> Response {
     let answer = async {
+        listed(&site, &visitor, &format!("recorder {device}")).await?;
         let view: RecorderView = site.pages.office().recorder(&device).await?.ok_or(Trouble::NoPage)?;
         let stay = |s: &crate::web::view::office::Stay| StayItem {
             bay: s.bay.clone(),

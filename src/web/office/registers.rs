@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::admin::{TriedLine, figures, tried_line};
+use super::listed;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
 use crate::domain::office::{RegisterColumn, ToldLink};
@@ -92,11 +93,19 @@ struct RegistersPage<'a> {
 pub(super) struct DoneQuery {
     pub(super) done: String,
     pub(super) after: Option<String>,
+    /// Of an import that was undone: its number and what that came to.
+    pub(super) import: i64,
+    pub(super) restored: u64,
+    pub(super) removed: u64,
+    pub(super) kept: u64,
+    pub(super) parted: u64,
 }
 
 async fn registers(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
-    let o = visitor.lang.words().office();
+    let w = visitor.lang.words();
+    let o = w.office();
     let done = match q.done.as_str() {
+        "undone" if q.import > 0 => Some(w.import_undone(q.import, q.restored, q.removed, q.kept, q.parted)),
         "undone" => Some(o.import_undone.to_owned()),
         "imported" => Some(o.import_done.to_owned()),
         _ => None,
@@ -120,6 +129,7 @@ async fn show(
     done: Option<String>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
+    listed(site, visitor, "register imports").await?;
     let c = site.ctx(visitor, Nav::Cases).await?;
     let (w, office) = (c.w, site.pages.office());
     let view = office.registers(after).await?;
@@ -359,7 +369,13 @@ async fn undo(State(site): State<Arc<Site>>, visitor: Visitor, Path(import): Pat
     let answer = async {
         let import = import.parse().map_err(|_| Trouble::NoPage)?;
         match site.carry_out(&visitor.caller, Request::UndoImport { import }).await {
-            Ok(_) => Ok(Redirect::to("/registers?done=undone").into_response()),
+            Ok(done) => {
+                let n = |key: &str| done[key].as_u64().unwrap_or(0);
+                let (restored, removed, kept) = (n("restored"), n("removed"), n("numbers_kept"));
+                let parted = done["parted"].as_array().map_or(0, Vec::len);
+                let told = format!("import={import}&restored={restored}&removed={removed}&kept={kept}&parted={parted}");
+                Ok(Redirect::to(&format!("/registers?done=undone&{told}")).into_response())
+            }
             Err(trouble @ (Trouble::Conflict(_) | Trouble::Missing(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 let visitor = Visitor { path: "/registers".to_owned(), ..visitor.clone() };
@@ -496,6 +512,9 @@ pub(in crate::web) async fn list_registers(
     visitor: Visitor,
     Query(q): Query<AfterQuery>,
 ) -> Response {
+    if let Err(trouble) = listed(&site, &visitor, "register imports").await {
+        return trouble.problem(&visitor);
+    }
     match site.pages.office().registers(q.place()).await {
         Ok(view) => {
             let item = |i: crate::web::view::office::ImportView| ImportItem {

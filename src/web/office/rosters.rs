@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::listed;
 use super::registers::{DoneQuery, NameQuery, Outcome, UploadQuery, columns_line, mistakes, part_of_page};
 use crate::domain::command::Request;
 use crate::domain::rights::Action;
@@ -42,11 +43,13 @@ pub fn routes(r: Routes) -> Routes {
         .get("/rosters/template", import, template)
         .post_up_to("/rosters/upload", import, REGISTER_BYTES, upload)
         .post("/rosters/remove", import, remove)
+        .post("/rosters/undo", import, undo)
         .get("/api/v1/roster", import, list_rosters)
         .get("/api/v1/roster/template", import, template)
         .post_up_to("/api/v1/roster", import, REGISTER_BYTES, import_roster)
         .post_up_to("/api/v1/roster/trial", import, REGISTER_BYTES, try_roster)
         .delete("/api/v1/roster", import, remove_roster)
+        .post("/api/v1/roster/undo", import, undo_roster)
 }
 
 /// An import in words.
@@ -57,8 +60,10 @@ struct RosterLine {
     /// Who and when, where that was written down.
     by: Option<(String, Stamp)>,
     removed: Option<Stamp>,
+    undone: Option<Stamp>,
     /// Of the newest import of its name: what can be taken away.
     standing: Option<String>,
+    can_be_undone: bool,
 }
 
 #[derive(Template)]
@@ -69,15 +74,17 @@ struct RostersPage<'a> {
     columns: String,
     lines: Vec<RosterLine>,
     next: Option<String>,
-    done: Option<&'static str>,
+    done: Option<String>,
     refusal: Option<String>,
 }
 
 async fn rosters(State(site): State<Arc<Site>>, visitor: Visitor, Query(q): Query<DoneQuery>) -> Response {
-    let o = visitor.lang.words().office();
+    let w = visitor.lang.words();
+    let o = w.office();
     let done = match q.done.as_str() {
-        "imported" => Some(o.roster_done),
-        "removed" => Some(o.roster_gone),
+        "imported" => Some(o.roster_done.to_owned()),
+        "removed" => Some(o.roster_gone.to_owned()),
+        "undone" => Some(w.roster_undone(q.import.unsigned_abs(), q.removed, q.restored)),
         _ => None,
     };
     let shown = show(&site, &visitor, filled(q.after.as_deref()), done, None).await;
@@ -88,9 +95,10 @@ async fn show(
     site: &Site,
     visitor: &Visitor,
     after: Option<&str>,
-    done: Option<&'static str>,
+    done: Option<String>,
     refusal: Option<String>,
 ) -> Result<Response, Trouble> {
+    listed(site, visitor, "roster imports").await?;
     let c = site.ctx(visitor, Nav::Cases).await?;
     let (w, office) = (c.w, site.pages.office());
     let line = |i: RosterView| RosterLine {
@@ -98,6 +106,8 @@ async fn show(
         told: w.roster_line(i.rows, i.days, i.from, i.to, &c.zone),
         by: i.by.map(|(who, at)| (c.named(&actor(&who)), c.near(at))),
         removed: i.removed.map(|at| c.near(at)),
+        undone: i.undone.map(|at| c.near(at)),
+        can_be_undone: i.can_be_undone,
         standing: i.standing.map(|rows| w.standing_rows(rows)),
         name: i.name,
     };
@@ -176,20 +186,45 @@ fn outcome(done: &Value, name: String, dry_run: bool, w: &'static Words) -> Outc
 }
 
 #[derive(Deserialize)]
-struct RemoveForm {
+struct NameForm {
     name: String,
 }
 
 async fn remove(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
-    form: Result<Form<RemoveForm>, FormRejection>,
+    form: Result<Form<NameForm>, FormRejection>,
 ) -> Response {
     let answer = async {
-        let Form(RemoveForm { name }) = form?;
+        let Form(NameForm { name }) = form?;
         match site.carry_out(&visitor.caller, Request::RemoveRoster { name }).await {
             Ok(_) => Ok(Redirect::to("/rosters?done=removed").into_response()),
             Err(trouble @ Trouble::Missing(_)) => {
+                let refusal = Some(trouble.told(visitor.lang.words()).1);
+                let visitor = Visitor { path: "/rosters".to_owned(), ..visitor.clone() };
+                Ok((trouble.status(), show(&site, &visitor, None, None, refusal).await?).into_response())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
+}
+
+async fn undo(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    form: Result<Form<NameForm>, FormRejection>,
+) -> Response {
+    let answer = async {
+        let Form(NameForm { name }) = form?;
+        match site.carry_out(&visitor.caller, Request::UndoRoster { name }).await {
+            Ok(done) => {
+                let n = |key: &str| done[key].as_u64().unwrap_or(0);
+                let (import, removed, restored) = (n("import"), n("rows"), n("restored"));
+                let told = format!("import={import}&removed={removed}&restored={restored}");
+                Ok(Redirect::to(&format!("/rosters?done=undone&{told}")).into_response())
+            }
+            Err(trouble @ (Trouble::Conflict(_) | Trouble::Missing(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
                 let visitor = Visitor { path: "/rosters".to_owned(), ..visitor.clone() };
                 Ok((trouble.status(), show(&site, &visitor, None, None, refusal).await?).into_response())
@@ -234,8 +269,12 @@ pub struct RosterItem {
     pub at: Option<String>,
     /// When what its name had brought was taken away, RFC 3339.
     pub removed_at: Option<String>,
-    /// Rows that stand under its name now, where this is the newest import of it.
+    /// When it was undone, RFC 3339.
+    pub undone_at: Option<String>,
+    /// Rows that stand under its name now, where this is the newest import of it that stands.
     pub standing: Option<u64>,
+    /// It is that one, and what it replaced was kept.
+    pub can_be_undone: bool,
 }
 
 /// Imports of rosters, newest first.
@@ -246,6 +285,9 @@ pub(in crate::web) async fn list_rosters(
     visitor: Visitor,
     Query(q): Query<AfterQuery>,
 ) -> Response {
+    if let Err(trouble) = listed(&site, &visitor, "roster imports").await {
+        return trouble.problem(&visitor);
+    }
     match site.pages.office().rosters(q.place()).await {
         Ok(view) => {
             let item = |i: RosterView| {
@@ -261,7 +303,9 @@ pub(in crate::web) async fn list_rosters(
                     by,
                     at: at.map(|at| at.rfc3339()),
                     removed_at: i.removed.map(|at| at.rfc3339()),
+                    undone_at: i.undone.map(|at| at.rfc3339()),
                     standing: i.standing,
+                    can_be_undone: i.can_be_undone,
                 }
             };
             Json(RosterPage { imports: view.imports.into_iter().map(item).collect(), next: view.next }).into_response()
@@ -321,7 +365,7 @@ pub(in crate::web) async fn try_roster(
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }
 
-/// Which rosters are taken away.
+/// Which rosters are taken away, or the newest import of which is undone.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RosterName {
@@ -341,6 +385,22 @@ pub(in crate::web) async fn remove_roster(
     let answer = async {
         let Query(RosterName { name }) = q?;
         Ok(Json(site.carry_out(&visitor.caller, Request::RemoveRoster { name }).await?).into_response())
+    };
+    answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
+}
+
+/// Undoes the newest import of a roster of a name: what it brought is gone, and the rows that it replaced stand again.
+#[utoipa::path(post, path = "/api/v1/roster/undo", params(RosterName),
+    responses((status = 200, description = "Which import, and how many rows are gone and stand again", body = serde_json::Value),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(in crate::web) async fn undo_roster(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    q: Result<Query<RosterName>, QueryRejection>,
+) -> Response {
+    let answer = async {
+        let Query(RosterName { name }) = q?;
+        Ok(Json(site.carry_out(&visitor.caller, Request::UndoRoster { name }).await?).into_response())
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.problem(&visitor))
 }

@@ -11,13 +11,18 @@ use serde::Deserialize;
 use super::{Answer, DoneQuery, answered, page};
 use crate::domain::document::DocumentKind;
 use crate::domain::rights::Action;
+use crate::web::offers::{self, Offers};
 use crate::web::present::clips::{CaseLine, Pill, Row};
 use crate::web::present::{self, Ctx, Nav};
+use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::view::case::{CaseAnswer, CaseView};
 use crate::web::view::keeping::CaseKept;
 use crate::web::view::timeline::{Bar, Gap, Timeline};
-use crate::web::{coverage, keeping, looks};
+use crate::web::{coverage, keeping, looks, office};
+
+/// What is done to a case by doing it to each of its clips.
+const OVER_EACH_CLIP: [Action; 3] = [Action::CloseCase, Action::PlaceHold, Action::SendToReview];
 
 #[derive(Template)]
 #[template(path = "cases.html")]
@@ -56,13 +61,22 @@ async fn list_cases(site: &Site, visitor: &Visitor, query: &str, after: Option<&
         let mut told = std::collections::BTreeSet::new();
         near.retain(|n| told.insert(n.clone()));
     }
+    let open = offers::cases(site, visitor, &near).await?;
     let blank = v.rows.is_empty().then_some(match v.nothing_yet {
         true => (c.w.no_cases, c.w.no_cases_detail),
         false => (c.w.no_case_match, c.w.no_case_match_detail),
     });
     page(&CasesPage {
         query,
-        near: near.into_iter().map(|n| (n.clone(), present::case_href(&n))).collect(),
+        // A number that was perhaps meant may be that of no case: it is looked for.
+        near: near
+            .into_iter()
+            .map(|n| {
+                let looked_for = || format!("/cases?query={}", present::segment(&n));
+                let href = if open.contains(&n) { present::case_href(&n) } else { looked_for() };
+                (n, href)
+            })
+            .collect(),
         rows: v.rows.iter().map(|r| present::clips::case_line(r, &c)).collect(),
         blank,
         next: v.next.map(|n| format!("/cases?query={}&after={}", present::segment(query), present::segment(&n))),
@@ -98,8 +112,16 @@ struct CasePage<'a> {
     self_href: String,
     looks: Option<looks::LookBlock>,
     kept: keeping::CaseBlock,
+    /// What may be done to this case.
+    m: Offers,
+    /// It has a page of its review for whoever looks.
+    reviewed: bool,
+    /// The page of its party: parties are found by what is recorded.
+    party_href: Option<String>,
     done: Option<&'static str>,
     refusal: Option<String>,
+    /// What was typed into the form that was refused.
+    refused: Refused,
 }
 
 impl CasePage<'_> {
@@ -127,16 +149,16 @@ pub(super) async fn case(
     Query(q): Query<DoneQuery>,
 ) -> Response {
     let done = q.done.as_deref().and_then(|word| keeping::done(word, visitor.lang.words()));
-    show_case(&site, &visitor, &number, done, None).await
+    show_case(&site, &visitor, &number, done, (None, Refused::default())).await
 }
 
-/// The page of a case, after a form with a word of success or a refusal.
+/// The page of a case, after a form with a word of success, or a refusal with what was typed.
 pub(in crate::web) async fn show_case(
     site: &Site,
     visitor: &Visitor,
     number: &str,
     done: Option<&'static str>,
-    refusal: Option<String>,
+    (refusal, refused): (Option<String>, Refused),
 ) -> Response {
     let answer = async {
         site.log_access(visitor, Access { what: "find", case_no: Some(number), ..Access::default() }).await?;
@@ -154,14 +176,28 @@ pub(in crate::web) async fn show_case(
             true => Some(site.pages.looks(&v.number, &visitor.who.within(Action::SeeLooks), None, looks::FIRST).await?),
             false => None,
         };
+        // What is offered stands beside the part that refreshes itself.
+        let (m, releasable) = match visitor.part {
+            true => (Offers::default(), Vec::new()),
+            false => (
+                offers::of_case(site, visitor, &v.number, &OVER_EACH_CLIP, &[Action::FileDocument]).await?,
+                offers::releasable(site, visitor, &kept.holds).await?,
+            ),
+        };
+        let has_any = c.is_open() || v.clips_total > 0 || !v.documents.is_empty();
+        let reviewed = has_any && offers::has_review(site, visitor, &v.number).await?;
         let w = c.w;
         let mut about: Vec<String> = [&v.party, &v.cause, &v.enforcement_kind].into_iter().flatten().cloned().collect();
         if v.kind != "case" {
             about.insert(0, w.case_kind(&v.kind).into());
         }
-        about.extend([w.videos(v.clips_total), w.footage(v.duration_ms), w.size(v.bytes)]);
+        let total = if v.more { w.at_least(v.clips_total) } else { w.clips_in_all(v.clips_total) };
+        match v.more {
+            true => about.push(total.clone()),
+            false => about.extend([w.videos(v.clips_total), w.footage(v.duration_ms), w.size(v.bytes)]),
+        }
         let mut pills = Vec::new();
-        if v.clips_total > 0 {
+        if v.clips_total > 0 && !v.more {
             let all = v.proven == v.clips_total;
             let text = format!("{} {}/{}", w.state_proven, w.number(v.proven), w.number(v.clips_total));
             pills.push(Pill::new(if all { "safe" } else { "hold" }, text));
@@ -178,10 +214,10 @@ pub(in crate::web) async fn show_case(
             pills,
             coverage: present::case::coverage(&v.coverage, &c),
             coverage_href: format!("{}/coverage", present::case_href(&v.number)),
-            reasons: coverage::reason_block(&v, &c),
+            reasons: coverage::reason_block(&v, &refused, &c),
             width: t.width_px.map_or_else(|| "100%".to_owned(), |px| px.to_string()),
             undrawn: w.not_drawn(t.undrawn),
-            total: w.clips_in_all(v.clips_total),
+            total,
             t,
             rows: v.clips.iter().map(|r| present::clips::row(r, &c)).collect(),
             in_case: true,
@@ -192,9 +228,13 @@ pub(in crate::web) async fn show_case(
             together_href: format!("{}/together", present::case_href(&v.number)),
             self_href: visitor.part_href(),
             looks: looked.map(|looked| looks::block(&v.number, &looked, &c)),
-            kept: keeping::case_block(&v.number, &kept, &c),
+            kept: keeping::case_block(&v.number, &kept, &releasable, &c),
+            m,
+            reviewed,
+            party_href: v.party.as_deref().filter(|_| has_any).map(office::parties::party_href),
             done,
             refusal,
+            refused,
             v: &v,
             c: &c,
         })

@@ -17,6 +17,7 @@ use crate::domain::rights::Action;
 use crate::domain::time::position_ms;
 use crate::domain::why::Why;
 use crate::web::derivatives::Typed;
+use crate::web::offers::{self, Among, Offers};
 use crate::web::present::clip::{CopyLine, EntryLine, FactLine, Input, LinkLine, Screen};
 use crate::web::present::clips::Pill;
 use crate::web::present::derived::DerivedLine;
@@ -24,12 +25,13 @@ use crate::web::present::plot::Plot;
 use crate::web::present::verify::VerifyBlock;
 use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::purpose::{self, Question};
+use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::{Asking, Trouble};
-use crate::web::view::clip::{ClipView, CustodyEntry, ENTRIES, Playable};
+use crate::web::view::clip::{CUSTODY_PAGE, ClipView, CustodyEntry, Playable};
 use crate::web::view::derived::DerivedView;
 use crate::web::view::keeping::Kept;
-use crate::web::{escape, keeping, looks, routes};
+use crate::web::{escape, keeping, looks, paging, routes};
 
 #[derive(Template)]
 #[template(path = "clip.html")]
@@ -41,10 +43,10 @@ struct ClipPage<'a> {
     heading: String,
     done: Option<&'static str>,
     refusal: Option<String>,
-    /// Numbers that were perhaps meant, and what else was typed.
+    /// Numbers that were perhaps meant.
     meant: Vec<String>,
-    typed_link: Vec<(&'static str, String)>,
-    typed_case: String,
+    /// What was typed into a form of the page that was refused.
+    refused: Refused,
     playable: Playable,
     screen: Option<Screen>,
     read_from: Option<String>,
@@ -61,11 +63,18 @@ struct ClipPage<'a> {
     copies: Vec<CopyLine>,
     can_push: bool,
     custody: Vec<EntryLine>,
-    custody_cut: bool,
+    /// The page of older entries.
+    older: Option<String>,
+    /// These are older ones: below which, and the page of the newest.
+    below: Option<(String, String)>,
+    /// The address that refreshes what changes by itself.
+    live_href: String,
     links: Vec<LinkLine>,
-    /// Other cases that its outing suggests: number, page, rule and reason.
-    hints: Vec<(String, String, String)>,
+    /// Other cases that its outing suggests: number, page where they have one for whoever looks, rule and reason.
+    hints: Vec<(String, Option<String>, String)>,
     inputs: Vec<Input>,
+    /// What may be done to this clip.
+    m: Offers,
     blake3: String,
     sha256: String,
     /// Empty where it was sealed without.
@@ -89,9 +98,8 @@ struct ClipPage<'a> {
 pub(in crate::web) struct After {
     done: Option<&'static str>,
     pub(in crate::web) refusal: Option<String>,
-    typed_case: String,
-    /// What else was typed beside the number of a case.
-    typed_link: Vec<(&'static str, String)>,
+    /// What was typed.
+    refused: Refused,
     meant: Vec<String>,
     fields: Vec<(String, String)>,
     /// The place in the clip that the address names.
@@ -99,6 +107,32 @@ pub(in crate::web) struct After {
     /// What is to be saved: `original`, or the id of a derived file.
     save: Option<String>,
     derive: Option<Typed>,
+    /// Its custody is shown below this entry.
+    before: Option<u64>,
+}
+
+impl After {
+    /// A form that comes back with what was typed, should it be refused.
+    pub(in crate::web) fn of(refused: Refused) -> Self {
+        Self { refused, ..Self::default() }
+    }
+}
+
+impl ClipPage<'_> {
+    /// What else was typed beside the number of a case.
+    fn typed_link(&self) -> Vec<(&'static str, &str)> {
+        LINK_FIELDS[1..].iter().map(|name| (*name, self.refused.of("link", name))).collect()
+    }
+
+    /// Why a link was to be withdrawn, where that was refused.
+    fn unlinking(&self, link: &LinkLine) -> &str {
+        self.refused.of_one(&link.number, "unlink", "reason")
+    }
+}
+
+/// The page of a clip with its custody below an entry of the log.
+fn below(id: ClipId, seq: u64) -> String {
+    format!("/clips/{id}?before={seq}")
 }
 
 fn clip_page<'a>(
@@ -107,7 +141,7 @@ fn clip_page<'a>(
     kept: &Kept,
     derived: &[DerivedView],
     asking: Option<&Asking>,
-    after: After,
+    (offered, after): (Offered, After),
 ) -> ClipPage<'a> {
     let (r, w) = (&v.record, c.w);
     let playable = if kept.disposed.is_some() { Playable::Gone } else { v.playable() };
@@ -142,18 +176,17 @@ fn clip_page<'a>(
         heading,
         done: after.done,
         refusal: after.refusal,
-        typed_case: after.typed_case,
         meant: after.meant,
-        typed_link: after.typed_link,
+        refused: after.refused,
         playable,
         derivable: screen.is_some(),
         screen: screen.filter(|_| question.is_none()),
         read_from: v.read_from().map(str::to_owned).filter(|_| kept.disposed.is_none()),
         has_bytes,
-        kept: keeping::clip_block(kept, c),
+        kept: keeping::clip_block(kept, &offered.releasable, c),
         pills: present::clip::pills(v, w),
         required: present::clip::required(v, c),
-        others: present::clip::others(v, c),
+        others: present::clip::others(v, &offered.beside, c),
         media: present::clip::media(v, w),
         remarks: present::clip::remarks(v, w),
         gaps: present::clip::gaps(v, c),
@@ -162,17 +195,24 @@ fn clip_page<'a>(
         copies: present::clip::copies(v, c),
         can_push: v.record.copies.iter().any(|copy| copy.state != Delivery::Proven.as_str()),
         custody: present::clip::custody(v, c),
-        custody_cut: v.custody_cut,
+        older: v.custody_next.map(|seq| format!("{}#h-custody", below(v.id, seq))),
+        below: after.before.map(|seq| (w.custody_below(seq), format!("/clips/{}#h-custody", v.id))),
+        live_href: match after.before {
+            Some(seq) => format!("{}&part=live", below(v.id, seq)),
+            None => format!("/clips/{}?part=live", v.id),
+        },
         links: present::clip::links(v, w),
         hints: v
             .hints
             .iter()
             .map(|s| {
                 let told = format!("{} · {} · {}", w.linking_rule(&s.rule), s.score, s.reason.told(w.lang));
-                (s.raw.clone(), present::case_href(&s.raw), told)
+                let href = offered.cases.contains(&s.raw).then(|| present::case_href(&s.raw));
+                (s.raw.clone(), href, told)
             })
             .collect(),
         inputs,
+        m: offered.clip,
         blake3: digest(&r.blake3),
         sha256: digest(&r.sha256),
         sm3: r.sm3.clone().unwrap_or_default(),
@@ -209,7 +249,9 @@ pub(super) async fn clip(
             Some(word) => keeping::done(word, w),
             None => None,
         };
-        show(&site, &visitor, &id, After { done, t: q.t, save: q.save, ..After::default() }).await
+        let before = paging::number(paging::filled(q.before.as_deref()))?.map(u64::try_from).transpose();
+        let before = before.map_err(|_| Trouble::Invalid(Why::PlaceInList {}))?;
+        show(&site, &visitor, &id, After { done, t: q.t, save: q.save, before, ..After::default() }).await
     };
     answered(&site, &visitor, answer.await)
 }
@@ -219,13 +261,12 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
     site.log_access(visitor, Access { what: "show", clip: Some(clip), ..Access::default() }).await?;
     let mut view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
-    let mut kept = site.pages.kept(clip).await?;
     // Who looked is told where that right is; everybody else is told of their own looks alone.
-    if let Some(mine) = looks::only_of(site, visitor, clip).await? {
-        view.custody = site.pages.custody(clip, None, ENTRIES + 1, Some(mine)).await?;
-        view.custody_cut = view.custody.len() > ENTRIES as usize;
-        view.custody.truncate(ENTRIES as usize);
+    let only = looks::only_of(site, visitor, clip).await?;
+    if after.before.is_some() || only.is_some() {
+        view.show_custody(site.pages.custody(clip, after.before, CUSTODY_PAGE + 1, only).await?);
     }
+    let mut kept = site.pages.kept(clip).await?;
     // That it is held, its record says to everybody; why, and what was asked since, is for who sees to keeping.
     if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
         kept.holds.clear();
@@ -235,17 +276,46 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     if view.isolated.is_some() {
         let copies = present::clip::copies(&view, &c);
         let responsible = site.pages.responsible();
-        return page(&keeping::IsolatedPage::of(&c, clip, &kept, copies, responsible, after.done, after.refusal));
+        let lift = offers::of_clip(site, visitor, clip).await?.has(Action::LiftIsolation);
+        let told = (copies, responsible);
+        let again = (after.refusal, &after.refused);
+        return page(&keeping::IsolatedPage::of(&c, clip, &kept, told, lift, after.done, again));
     }
     let derived = site.pages.derived(clip).await?;
     // Seeing its record is one right, watching it is another: a player could not ask for the reason.
     let asking = purpose::missing(site, visitor, Action::PlayClip, clip).await?;
-    let mut shown = clip_page(&c, &view, &kept, &derived, asking.as_ref(), after);
+    let offered = offered(site, visitor, &view, &kept).await?;
+    let mut shown = clip_page(&c, &view, &kept, &derived, asking.as_ref(), (offered, after));
     if shown.has_bytes && shown.question.is_none() && routes::shows(site, visitor, Action::PlayClip, clip).await? {
         let newest = site.pages.office().premises().verifying(clip);
         shown.verify = Some(present::verify::block(clip.to_string(), newest.as_ref(), &c));
     }
     page(&shown)
+}
+
+/// What the page of a clip offers to whoever looks.
+struct Offered {
+    clip: Offers,
+    /// Holds on it that they may release.
+    releasable: Vec<i64>,
+    /// Clips beside it that they may open: of the same recording, or the one that it stands for.
+    beside: Among,
+    /// Suggested cases that they may open.
+    cases: Vec<String>,
+}
+
+async fn offered(site: &Site, visitor: &Visitor, v: &ClipView, kept: &Kept) -> Result<Offered, Trouble> {
+    let part_of = v.record.recording.as_ref();
+    let beside = [part_of.and_then(|r| r.previous.as_ref()), part_of.and_then(|r| r.next.as_ref())];
+    let beside = beside.into_iter().chain([v.record.supersedes.as_ref()]).flatten();
+    let beside: Vec<ClipId> = beside.filter_map(|id| id.parse().ok()).collect();
+    let hints: Vec<String> = v.hints.iter().map(|s| s.raw.clone()).collect();
+    Ok(Offered {
+        clip: offers::of_clip(site, visitor, v.id).await?,
+        releasable: offers::releasable(site, visitor, &kept.holds).await?,
+        beside: offers::among(site, visitor, &beside, Action::ShowClip, None).await?,
+        cases: offers::cases(site, visitor, &hints).await?,
+    })
 }
 
 /// The page of a clip again, with why no file was derived of it and what was typed for one.
@@ -279,16 +349,23 @@ pub(in crate::web) async fn change(
         id.parse::<ClipId>().map_err(|_| Trouble::NoClip)?;
         match site.carry_out(&visitor.caller, request).await {
             Ok(_) => Ok(Redirect::to(&format!("/clips/{id}?done={done}")).into_response()),
-            Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
-                let refusal = Some(trouble.told(visitor.lang.words()).1);
-                let meant = trouble.meant();
-                let html = again(site, visitor, id, After { refusal, meant, ..typed }).await?;
-                Ok((trouble.status(), html).into_response())
-            }
-            Err(trouble) => Err(trouble),
+            Err(trouble) => refused(site, visitor, id, trouble, typed).await,
         }
     };
     answered(site, visitor, answer.await)
+}
+
+/// The page of a clip again with why something was refused and what was typed; what no form can mend has its own page.
+async fn refused(site: &Site, visitor: &Visitor, id: &str, trouble: Trouble, typed: After) -> Answer {
+    match trouble {
+        Trouble::Invalid(_) | Trouble::Conflict(_) => {
+            let refusal = Some(trouble.told(visitor.lang.words()).1);
+            let meant = trouble.meant();
+            let html = again(site, visitor, id, After { refusal, meant, ..typed }).await?;
+            Ok((trouble.status(), html).into_response())
+        }
+        trouble => Err(trouble),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -307,6 +384,9 @@ pub(super) struct LinkForm {
     proves: String,
 }
 
+/// Fields of the form that links a clip.
+const LINK_FIELDS: [&str; 6] = ["case_no", "from", "to", "stage", "matter", "proves"];
+
 pub(super) async fn link(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
@@ -317,15 +397,13 @@ pub(super) async fn link(
         Ok(f) => f,
         Err(trouble) => return trouble.page(&site, &visitor),
     };
-    let typed_link =
-        [("from", &f.from), ("to", &f.to), ("stage", &f.stage), ("matter", &f.matter), ("proves", &f.proves)];
-    let typed_link = typed_link.map(|(name, value)| (name, value.clone()));
+    let typed = [&f.case_no, &f.from, &f.to, &f.stage, &f.matter, &f.proves].map(String::as_str);
+    let typed = After::of(Refused::new("link", LINK_FIELDS.into_iter().zip(typed)));
     let position = |text: String| filled(text).map(|text| position_ms(&text)).transpose();
     let (Ok(from_ms), Ok(to_ms)) = (position(f.from), position(f.to)) else {
-        let hint = visitor.lang.words().link_range_hint;
-        return Trouble::Invalid(Why::said(hint)).page(&site, &visitor);
+        let trouble = Trouble::Invalid(Why::said(visitor.lang.words().link_range_hint));
+        return answered(&site, &visitor, refused(&site, &visitor, &id, trouble, typed).await);
     };
-    let typed = After { typed_case: f.case_no.clone(), typed_link: typed_link.into(), ..After::default() };
     let request = Request::Link {
         clip: id.clone(),
         case_no: f.case_no,
@@ -352,8 +430,9 @@ pub(super) async fn unlink(
 ) -> Response {
     match form(body) {
         Ok(f) => {
+            let typed = Refused::new("unlink", [("reason", f.reason.as_str())]).about(&f.case_no);
             let request = Request::Unlink { clip: id.clone(), case_no: f.case_no, reason: f.reason };
-            change(&site, &visitor, &id, request, "unlinked", After::default()).await
+            change(&site, &visitor, &id, request, "unlinked", After::of(typed)).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
     }

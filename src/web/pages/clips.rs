@@ -9,9 +9,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::{answered, page};
+use crate::domain::ids::ClipId;
 use crate::domain::record::Field;
 use crate::domain::rights::Action;
 use crate::domain::sensitivity::Sensitivity;
+use crate::web::offers;
 use crate::web::present::clips::{Chip, Row};
 use crate::web::present::{self, Ctx, Nav};
 use crate::web::site::{Access, Site, Visitor};
@@ -41,7 +43,8 @@ struct ClipsPage<'a> {
     in_case: bool,
     picks: bool,
     fields: Vec<(&'static str, &'static str)>,
-    labels: Vec<&'static str>,
+    /// As it is stored, and in the reader's language.
+    labels: Vec<(&'static str, &'static str)>,
     chips: Vec<Chip>,
     total: Option<String>,
     blank: Option<(&'static str, &'static str)>,
@@ -51,6 +54,8 @@ struct ClipsPage<'a> {
     place: Option<String>,
     first_href: String,
     self_href: String,
+    /// Other stations are searched for whoever may see every clip here.
+    elsewhere: bool,
 }
 
 fn clips_href(query: &str, after: Option<&str>) -> String {
@@ -80,7 +85,10 @@ pub(super) async fn clips(
         site.log_access(&visitor, Access { what, terms: Some(&terms), ..Access::default() }).await?;
         let only_missing = q.missing == Some(Missing::Any);
         let c = site.ctx(&visitor, if only_missing { Nav::Annotate } else { Nav::Clips }).await?;
-        let v = site.pages.clips(&q, &visitor.who.within(Action::ListClips)).await?;
+        let within = visitor.who.within(Action::ListClips);
+        let v = site.pages.clips(&q, &within).await?;
+        let ids: Vec<ClipId> = if q.q.is_some() { v.rows.iter().map(|r| r.id).collect() } else { Vec::new() };
+        let pushed = offers::among(&site, &visitor, &ids, Action::PushClip, Some(Action::ListClips)).await?;
         let at = place.at.parse::<u64>().unwrap_or(0).min(v.total.unwrap_or(0)) * u64::from(q.after.is_some());
         let shown = v.rows.len() as u64;
         let alone = only_missing && ClipsQuery { missing: None, ..q.clone() }.is_filtered();
@@ -94,13 +102,13 @@ pub(super) async fn clips(
             missing: q.missing.map_or("", Missing::as_str),
             states: STAGES.iter().map(|s| (s.as_str(), c.w.state(*s), q.state == Some(*s))).collect(),
             rows: match q.q {
-                Some(_) => v.rows.iter().map(|r| present::clips::found(r, &c)).collect(),
+                Some(_) => v.rows.iter().map(|r| present::clips::found(r, pushed.has(&r.id), &c)).collect(),
                 None => v.rows.iter().map(|r| present::clips::row(r, &c)).collect(),
             },
             in_case: false,
             picks: !v.rows.is_empty() && c.may("annotate_clip"),
             fields: SEVERAL.iter().map(|f| (f.as_str(), c.w.field(*f))).collect(),
-            labels: LABELS.iter().map(|s| s.as_str()).collect(),
+            labels: LABELS.iter().map(|s| (s.as_str(), c.w.sensitivity_label(*s))).collect(),
             chips: present::clips::chips(&q, c.w),
             total: v.total.map(|n| if v.more_than_total { c.w.at_least(n) } else { c.w.clips_in_all(n) }),
             blank,
@@ -115,6 +123,7 @@ pub(super) async fn clips(
             place: (shown > 0 && (at > 0 || q.after.is_none())).then(|| c.w.place_in_list(at + 1, at + shown)),
             first_href: clips_href(&terms, None),
             self_href: visitor.part_href(),
+            elsewhere: within.reach_all(),
             q: &q,
             c: &c,
         })?;

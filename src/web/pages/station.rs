@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::{answered, page};
+use crate::web::offers;
 use crate::web::present::station::{BoardCard, Station};
 use crate::web::present::{self, Ctx, Nav, Stamp};
 use crate::web::site::{Site, Visitor};
@@ -32,7 +33,8 @@ pub(super) async fn station(State(site): State<Arc<Site>>, visitor: Visitor) -> 
     let answer = async {
         let c = site.ctx(&visitor, Nav::Station).await?;
         let view = looked_at(&site, &visitor).await?;
-        let v = present::station::station(&view, &c);
+        let theirs = offers::alarmed(&site, &visitor, &view.alarms).await?;
+        let v = present::station::station(&view, &theirs, &c);
         let office = site.pages.office();
         let windows = office.premises().windows().into_iter().map(|window| {
             let told = if window.open { c.w.office().window_shuts } else { c.w.office().window_opens };

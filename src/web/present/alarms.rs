@@ -4,6 +4,7 @@ use super::station::{AlarmNote, alarm_note, icon};
 use super::{Ctx, Stamp};
 use crate::domain::words::Lang;
 use crate::domain::words::quoted::Quoted;
+use crate::web::offers::Among;
 use crate::web::view::alarms::{AlarmsView, OverView, ReceiverView};
 
 /// The page.
@@ -52,10 +53,10 @@ pub struct ReceiverLine {
     pub taken: Option<Stamp>,
 }
 
-/// The page in words.
-pub fn alarms(view: &AlarmsView, c: &Ctx) -> Alarms {
+/// The page in words. `theirs`: which of the clips that alarms name they may open.
+pub fn alarms(view: &AlarmsView, theirs: &Among, c: &Ctx) -> Alarms {
     Alarms {
-        standing: view.standing.iter().map(|(alarm, risen)| alarm_note(alarm, risen.as_ref(), c)).collect(),
+        standing: view.standing.iter().map(|(alarm, risen)| alarm_note(alarm, risen.as_ref(), theirs, c)).collect(),
         over: view.over.iter().map(|o| over(o, c)).collect(),
         receivers: view.receivers.iter().map(|r| receiver(r, c)).collect(),
     }

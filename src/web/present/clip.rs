@@ -4,12 +4,14 @@ use super::clips::Pill;
 use super::{Ctx, Stamp, case_href};
 use crate::domain::clip::{Delivery, Local, ProofLevel, SightingState};
 use crate::domain::derived::{SHEET_COLUMNS, SHEET_PICTURES, TILE_HEIGHT_PX, TILE_WIDTH_PX, parse_span, sheet_points};
+use crate::domain::ids::ClipId;
 use crate::domain::ports::MediaHealth;
 use crate::domain::record::{Field, Part, REQUIRED, Record};
 use crate::domain::stream::{PublishedSegment, SegmentEnd};
 use crate::domain::words::Words;
 use crate::domain::words::quoted::Quoted;
-use crate::web::view::clip::{ClipView, CustodyEntry, Playable};
+use crate::web::offers::Among;
+use crate::web::view::clip::{ClipView, CustodyEntry, FactSaid, Playable};
 use crate::web::view::clips::state_class;
 
 /// Fields that a person can set on the page, besides the link to a case.
@@ -212,9 +214,13 @@ fn origin(record: &Record, name: &str, w: &Words) -> Option<String> {
     Some(w.origin(word).to_owned())
 }
 
-/// Facts beyond the five that have a value.
-pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
+/// Facts beyond the five that have a value. `beside`: which clips beside it they may open.
+pub fn others(view: &ClipView, beside: &Among, ctx: &Ctx) -> Vec<FactLine> {
     let (r, w) = (&view.record, ctx.w);
+    let href_of = |id: &Option<String>| {
+        let clip: ClipId = id.as_ref()?.parse().ok()?;
+        beside.has(&clip).then(|| format!("/clips/{clip}"))
+    };
     let plain = |label, value: Option<String>, name: &str| FactLine {
         label,
         value,
@@ -251,16 +257,20 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         plain(w.f_party_ref, r.party_ref.clone(), "party_ref"),
         plain(w.f_agency, r.agency.clone(), "agency"),
         plain(w.coordinates, position, "lat"),
-        plain(w.sensitivity, Some(r.sensitivity.clone()).filter(|s| !s.is_empty()), "sensitivity"),
+        plain(
+            w.sensitivity,
+            Some(w.sensitivity_word(&r.sensitivity).to_owned()).filter(|s| !s.is_empty()),
+            "sensitivity",
+        ),
         plain(w.retention, r.retention_period.clone(), "retention_period"),
         plain(w.f_gap_reason, r.gap_reason.clone(), "gap_reason"),
         plain(w.recording, r.recording.as_ref().map(|s| w.segment_of(s.segment_no, &s.room)), "recording"),
         FactLine {
-            href: r.recording.as_ref().and_then(|s| s.previous.as_ref()).map(|id| format!("/clips/{id}")),
+            href: r.recording.as_ref().and_then(|s| href_of(&s.previous)),
             ..plain(w.recording_previous, r.recording.as_ref().and_then(|s| s.previous.clone()), "recording")
         },
         FactLine {
-            href: r.recording.as_ref().and_then(|s| s.next.as_ref()).map(|id| format!("/clips/{id}")),
+            href: r.recording.as_ref().and_then(|s| href_of(&s.next)),
             ..plain(w.recording_next, r.recording.as_ref().and_then(|s| s.next.clone()), "recording")
         },
         stamped(w.station_time, &r.recording.as_ref().map(|s| s.station_start.clone()), "recording"),
@@ -270,10 +280,7 @@ pub fn others(view: &ClipView, ctx: &Ctx) -> Vec<FactLine> {
         plain(w.recorder, Some(r.device_id.clone()).filter(|s| !s.is_empty()), "device_id"),
         plain(w.original_name, Some(r.original_filename.clone()), "original_filename"),
         plain(w.original_path, Some(r.original_path.clone()), "original_path"),
-        FactLine {
-            href: r.supersedes.as_ref().map(|id| format!("/clips/{id}")),
-            ..plain(w.supersedes, r.supersedes.clone(), "supersedes")
-        },
+        FactLine { href: href_of(&r.supersedes), ..plain(w.supersedes, r.supersedes.clone(), "supersedes") },
     ];
     lines.into_iter().filter(|l| l.value.is_some()).collect()
 }
@@ -465,7 +472,11 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
         who: ctx.named(&entry.actor),
         detail: match &entry.grounds {
             Some(grounds) => Some(grounds.told(ctx.w.lang)),
-            None => entry.detail.as_deref().map(|detail| ctx.w.detail(detail).to_owned()),
+            None => match &entry.detail {
+                Some(detail) => Some(ctx.w.detail(detail).to_owned()),
+                None => (!entry.facts.is_empty())
+                    .then(|| ctx.w.facts_said(&entry.facts.iter().map(|fact| said(fact, ctx)).collect::<Vec<_>>())),
+            },
         },
         class: match entry.kind {
             _ if entry.outcome != "ok" => "fail",
@@ -475,6 +486,17 @@ pub fn entry(entry: &CustodyEntry, ctx: &Ctx) -> EntryLine {
             _ => "idle",
         },
     }
+}
+
+/// A fact that somebody or something said.
+fn said(fact: &FactSaid, ctx: &Ctx) -> String {
+    let value = match fact.field {
+        _ if fact.value.is_empty() => ctx.w.none_dash.to_owned(),
+        Field::CapturedStart | Field::CapturedEnd => ctx.stamp_text(&fact.value).text,
+        Field::Sensitivity => ctx.w.sensitivity_word(&fact.value).to_owned(),
+        _ => fact.value.clone(),
+    };
+    ctx.w.fact_said(fact.field, fact.origin, &value)
 }
 
 /// The cases that it is linked to.

@@ -87,10 +87,10 @@ pub fn row(clip: &ClipRow, ctx: &Ctx) -> Row {
     }
 }
 
-/// The same where somebody searches: what is not in the cloud yet can be put first.
-pub fn found(clip: &ClipRow, ctx: &Ctx) -> Row {
+/// The same where somebody searches: what is not in the cloud yet can be put first, where they `may` do that to it.
+pub fn found(clip: &ClipRow, may: bool, ctx: &Ctx) -> Row {
     use crate::domain::clip::ClipState::{Sealed, Sending};
-    let waits = matches!(clip.state, Sealed | Sending) && clip.elsewhere.is_none() && ctx.may("push_clip");
+    let waits = matches!(clip.state, Sealed | Sending) && clip.elsewhere.is_none() && may;
     Row { push: waits.then(|| format!("/clips/{}/push", clip.id)), ..row(clip, ctx) }
 }
 
@@ -172,10 +172,18 @@ pub fn case_line(case: &CaseRow, ctx: &Ctx) -> CaseLine {
         number: case.number.clone(),
         kind: (case.kind != "case").then(|| w.case_kind(&case.kind)),
         about: about.join(" · "),
-        clips: format!("{} · {}", w.videos(case.clips), w.size(case.bytes)),
-        proven: format!("{}/{}", w.number(case.proven), w.number(case.clips)),
+        clips: match case.more {
+            true => w.at_least(case.clips),
+            false => format!("{} · {}", w.videos(case.clips), w.size(case.bytes)),
+        },
+        proven: match case.more {
+            true => w.none_dash.to_owned(),
+            false => format!("{}/{}", w.number(case.proven), w.number(case.clips)),
+        },
         last: case.last_captured.map(|at| ctx.stamp(at)),
-        pill: if case.incomplete > 0 {
+        pill: if case.more {
+            Pill::new("idle", w.case_kind(&case.kind))
+        } else if case.incomplete > 0 {
             Pill { class: "ask", icon: "tag", text: w.to_annotate(case.incomplete) }
         } else if case.proven == case.clips {
             Pill::new("safe", w.state_proven)

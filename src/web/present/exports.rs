@@ -30,6 +30,8 @@ pub struct ExportLine {
     pub zips: Vec<(String, String)>,
     /// It waits for a second person.
     pub asks: bool,
+    /// Whoever looks is who asked for it: they may take it back, and another one confirms it.
+    pub mine: bool,
     /// It stopped and can go on.
     pub stopped: bool,
 }
@@ -93,6 +95,7 @@ pub fn line(v: &ExportView, c: &Ctx) -> ExportLine {
         },
         zips: zips.collect(),
         asks: v.state == ExportState::Asked,
+        mine: c.who.actor() == v.asked_by,
         stopped: v.state == ExportState::Failed && v.isolated == 0,
         package: v.package.clone(),
         case_no: v.case_no.clone(),

@@ -15,6 +15,7 @@ pub mod verify;
 
 use jiff::tz::TimeZone;
 
+use super::shared::MOST_WAITING;
 use super::view::Frame;
 use super::who::Who;
 use crate::domain::event::Actor;
@@ -81,6 +82,8 @@ pub struct Ctx {
     pub now: UtcMs,
     /// The frame.
     pub frame: Frame,
+    /// Clips that wait for whoever looks: of all that the station has, those that lists hold for them.
+    pub waiting: u64,
     /// Where in the navigation.
     pub nav: Nav,
     /// Path and query of the page itself, for the language switch and the live parts.
@@ -140,9 +143,15 @@ impl Ctx {
         self.w.number(self.frame.alarms)
     }
 
-    /// How many clips lack a required fact.
+    /// How many clips wait for whoever looks.
     pub fn to_annotate(&self) -> String {
-        self.w.number(self.frame.to_annotate)
+        let n = self.w.number(self.waiting);
+        // Those of an account are counted no further.
+        if self.waiting == u64::from(MOST_WAITING) && self.waiting != self.frame.to_annotate {
+            format!("{n}+")
+        } else {
+            n
+        }
     }
 
     /// Address of an asset, with the digest of its content.

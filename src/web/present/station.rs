@@ -2,9 +2,11 @@
 
 use super::Ctx;
 use crate::domain::clip::ClipState;
+use crate::domain::ids::ClipId;
 use crate::domain::recorder::{Held, HeldDevice};
 use crate::domain::words::Words;
 use crate::domain::words::quoted::Quoted;
+use crate::web::offers::Among;
 use crate::web::view::station::{
     Alarm, Bay, BayState, DestinationView, Health, Risen, STAGES, Stage, Stall, StationView, Uplink, Verdict,
 };
@@ -58,8 +60,8 @@ pub struct StageCell {
     pub rate: Option<String>,
     /// Why it does not move.
     pub stall: Option<String>,
-    /// Its clips, where a list of them exists.
-    pub href: String,
+    /// The list of its clips, for whoever may see lists.
+    pub href: Option<String>,
 }
 
 /// One bay.
@@ -116,7 +118,7 @@ pub struct AlarmNote {
     pub detail: String,
     /// What to do next.
     pub action: String,
-    /// Where to do it, if on this page.
+    /// Where to do it, if on this page and theirs to do.
     pub href: Option<String>,
     /// Its number, once it is stored: it can be acknowledged by that.
     pub number: Option<i64>,
@@ -176,8 +178,8 @@ fn bay_icon(state: &BayState) -> &'static str {
     }
 }
 
-/// The whole page in words.
-pub fn station(view: &StationView, ctx: &Ctx) -> Station {
+/// The whole page in words. `theirs`: which of the clips that alarms name they may open.
+pub fn station(view: &StationView, theirs: &Among, ctx: &Ctx) -> Station {
     let w = ctx.w;
     let dense = view.bays.len() > DENSE_ABOVE;
     let (cards, empty): (Vec<&Bay>, Vec<&Bay>) = view.bays.iter().partition(|b| !dense || b.state != BayState::Empty);
@@ -190,11 +192,11 @@ pub fn station(view: &StationView, ctx: &Ctx) -> Station {
         ("free", w.disk_free, disk.free()),
     ];
     Station {
-        flow: STAGES.iter().zip(&view.flow).map(|(state, stage)| stage_cell(*state, stage, w)).collect(),
+        flow: STAGES.iter().zip(&view.flow).map(|(state, stage)| stage_cell(*state, stage, ctx)).collect(),
         bays: cards.into_iter().map(|b| bay_card(b, w)).collect(),
         empty: empty.into_iter().map(|b| b.name.clone()).collect(),
         dense,
-        alarms: view.alarms.iter().map(|a| alarm_note(a, view.risen(a), ctx)).collect(),
+        alarms: view.alarms.iter().map(|a| alarm_note(a, view.risen(a), theirs, ctx)).collect(),
         rate: if view.uplink.rate_bytes_per_s == 0 { w.idle.into() } else { w.rate(view.uplink.rate_bytes_per_s) },
         queue: match view.uplink.queue_bytes {
             0 => w.nothing_waiting.into(),
@@ -210,7 +212,8 @@ pub fn station(view: &StationView, ctx: &Ctx) -> Station {
     }
 }
 
-fn stage_cell(state: ClipState, stage: &Stage, w: &Words) -> StageCell {
+fn stage_cell(state: ClipState, stage: &Stage, ctx: &Ctx) -> StageCell {
+    let w = ctx.w;
     let stall = stage.stall.as_ref().map(|s| match s {
         Stall::NoRoom => w.paused_disk.to_owned(),
         Stall::CannotRead { bay } => w.bay_failed(bay),
@@ -245,7 +248,7 @@ fn stage_cell(state: ClipState, stage: &Stage, w: &Words) -> StageCell {
         detail: if detail.is_empty() { w.none_dash.into() } else { detail.join(" · ") },
         rate: stage.rate_bytes_per_s.filter(|r| *r > 0).map(|r| w.rate(r)),
         stall,
-        href: format!("/clips?state={}", state.as_str()),
+        href: ctx.may("list_clips").then(|| format!("/clips?state={}", state.as_str())),
     }
 }
 
@@ -418,9 +421,26 @@ fn spark(uplink: &Uplink, w: &Words) -> Option<Spark> {
     Some(Spark { area: format!("0,64 {line} 300,64"), line, peak: w.rate(peak) })
 }
 
-/// An alarm in words, with what is stored of it.
-pub fn alarm_note(alarm: &Alarm, risen: Option<&Risen>, ctx: &Ctx) -> AlarmNote {
+/// The clip that an alarm names.
+pub fn clip_of(alarm: &Alarm) -> Option<ClipId> {
+    match alarm {
+        Alarm::Mismatch { first, .. }
+        | Alarm::Damaged { first, .. }
+        | Alarm::Isolated { first, .. }
+        | Alarm::OutOfReach { first, .. }
+        | Alarm::Quarantined { first, .. } => Some(*first),
+        _ => None,
+    }
+}
+
+/// An alarm in words, with what is stored of it. `theirs`: which of the clips that alarms name they may open.
+pub fn alarm_note(alarm: &Alarm, risen: Option<&Risen>, theirs: &Among, ctx: &Ctx) -> AlarmNote {
     let w = ctx.w;
+    let clip = clip_of(alarm);
+    let href = match alarm {
+        Alarm::ToAnnotate { .. } => ctx.may("list_clips").then(|| "/clips?missing=any".to_owned()),
+        _ => clip.filter(|clip| theirs.has(clip)).map(|clip| format!("/clips/{clip}")),
+    };
     let since = match alarm {
         Alarm::Refused { since, .. } | Alarm::Unreachable { since, .. } | Alarm::Overdue { since, .. } => Some(*since),
         _ => risen.map(|r| r.since),
@@ -436,16 +456,12 @@ pub fn alarm_note(alarm: &Alarm, risen: Option<&Risen>, ctx: &Ctx) -> AlarmNote 
         severity: w.severity(severity),
         title: w.alarm_title(alarm),
         detail: parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · "),
-        action: w.alarm_action(alarm),
-        href: match alarm {
-            Alarm::ToAnnotate { .. } => Some("/clips?missing=any".to_owned()),
-            Alarm::Mismatch { first, .. }
-            | Alarm::Damaged { first, .. }
-            | Alarm::Isolated { first, .. }
-            | Alarm::OutOfReach { first, .. }
-            | Alarm::Quarantined { first, .. } => Some(format!("/clips/{first}")),
-            _ => None,
+        // What is done with clips that are not theirs is told to be others' work.
+        action: match href {
+            None if clip.is_some() || matches!(alarm, Alarm::ToAnnotate { .. }) => w.alarm_of_others(alarm).to_owned(),
+            _ => w.alarm_action(alarm),
         },
+        href,
         number: risen.filter(|_| alarm.is_told()).map(|r| r.id),
         known: risen
             .and_then(|r| r.acknowledged.as_ref())

@@ -18,7 +18,7 @@ use crate::web::paging::{AfterQuery, cut, number};
 use crate::web::routes::{self, Need, Routes};
 use crate::web::site::{Access, ReadError, Site, Visitor};
 use crate::web::trouble::{Problem, Trouble};
-use crate::web::view::clip::CustodyEntry;
+use crate::web::view::clip::{CustodyEntry, FactSaid};
 
 /// Entries of a page.
 const ENTRIES: u32 = 100;
@@ -57,7 +57,7 @@ pub struct CustodyItem {
     pub outcome: String,
     /// The destination, recorder or case that it names.
     pub place: Option<String>,
-    /// What else it says: a reason, before and after, opened for whoever may see the clip.
+    /// What else it says, opened for whoever may see the clip: a reason; of facts `FIELD.ORIGIN: VALUE` each, without the way.
     pub detail: Option<String>,
 }
 
@@ -114,6 +114,12 @@ pub struct SeenOn {
 
 impl From<CustodyEntry> for CustodyItem {
     fn from(e: CustodyEntry) -> Self {
+        // Facts by their published names: `FIELD.ORIGIN: VALUE`.
+        let said = |f: &FactSaid| {
+            let value = if f.value.is_empty() { "—" } else { &f.value };
+            format!("{}.{}: {value}", f.field.as_str(), f.origin.as_str())
+        };
+        let facts = (!e.facts.is_empty()).then(|| e.facts.iter().map(said).collect::<Vec<_>>().join("; "));
         Self {
             seq: e.seq,
             at: e.at.rfc3339(),
@@ -121,7 +127,7 @@ impl From<CustodyEntry> for CustodyItem {
             actor: format!("{}:{}", e.actor.kind, e.actor.id),
             outcome: e.outcome,
             place: e.place,
-            detail: e.detail,
+            detail: e.detail.or(facts),
         }
     }
 }
@@ -142,7 +148,7 @@ pub(in crate::web) async fn list_events(
         let before = number(q.place())?.map(u64::try_from).transpose();
         let before = before.map_err(|_| ReadError::Invalid(crate::domain::why::Why::PlaceInList {}))?;
         site.log_access(&visitor, Access { what: "log", clip: Some(clip), ..Access::default() }).await?;
-        site.not_isolated(clip).await?;
+        site.not_isolated(&visitor, clip).await?;
         let only = looks::only_of(&site, &visitor, clip).await?;
         let mut entries = site.pages.custody(clip, before, ENTRIES + 1, only).await?;
         let next = cut(&mut entries, ENTRIES, |e| e.seq.to_string());

@@ -35,6 +35,8 @@ pub struct Opened {
     pub picture: bool,
     /// No copy of it can be had.
     pub gone: bool,
+    /// They may save it.
+    pub save: bool,
 }
 
 /// A document as the printed opinion names it.
@@ -69,8 +71,8 @@ pub(super) fn lines(v: &ReviewView, at: &At, c: &Ctx) -> Vec<DocumentLine> {
         .collect()
 }
 
-/// The one that is opened; `view` is its own page.
-pub fn opened(v: &ReviewView, view: &ClipView) -> Option<Opened> {
+/// The one that is opened; `view` is its own page. `save`: whether they may save it.
+pub fn opened(v: &ReviewView, view: &ClipView, save: bool) -> Option<Opened> {
     let d = find(v, view.id)?;
     let beside = d.beside();
     Some(Opened {
@@ -79,6 +81,7 @@ pub fn opened(v: &ReviewView, view: &ClipView) -> Option<Opened> {
         frame: beside == Beside::Frame,
         picture: beside == Beside::Picture,
         gone: !view.has_bytes(),
+        save,
     })
 }
 

@@ -46,9 +46,13 @@ struct ListPage<'a> {
     c: &'a Ctx,
     refusal: Option<String>,
     self_href: String,
-    month: String,
     period: Option<String>,
-    units: Vec<String>,
+    /// Units with the one that was chosen.
+    units: Vec<(String, bool)>,
+    /// What stands in the form that draws.
+    draw: DrawForm,
+    /// It was refused.
+    again: bool,
     checklist: Vec<String>,
     rows: Vec<ListLine>,
     next: Option<String>,
@@ -91,7 +95,7 @@ fn pairs(period: Option<Period>, unit: Option<&str>) -> Vec<String> {
 fn list_page<'a>(
     v: SamplesView,
     asked: &SamplesQuery,
-    (refusal, self_href): (Option<String>, String),
+    (refusal, typed, self_href): (Option<String>, Option<DrawForm>, String),
     c: &'a Ctx,
 ) -> ListPage<'a> {
     let period = asked.period;
@@ -121,12 +125,19 @@ fn list_page<'a>(
             }
         })
         .collect();
+    let again = typed.is_some();
+    let draw = typed.unwrap_or_else(|| DrawForm {
+        period: Period::month_of(today).to_string(),
+        unit: String::new(),
+        count: "5".to_owned(),
+    });
     ListPage {
         refusal,
         self_href,
-        month: Period::month_of(today).to_string(),
         period: period.map(|p| p.to_string()),
-        units: v.units,
+        units: v.units.into_iter().map(|u| (u == draw.unit, u)).map(|(chosen, u)| (u, chosen)).collect(),
+        draw,
+        again,
         checklist: v.checklist,
         rows,
         next,
@@ -139,7 +150,7 @@ async fn show_list(
     site: &Site,
     visitor: &Visitor,
     asked: &SamplesQuery,
-    refusal: Option<String>,
+    (refusal, typed): (Option<String>, Option<DrawForm>),
 ) -> Result<Response, Trouble> {
     site.log_access(visitor, Access { what: "list", terms: Some("samples"), ..Access::default() }).await?;
     // The page belongs to the list, not to a form's address.
@@ -147,7 +158,7 @@ async fn show_list(
     let visitor = Visitor { path, ..visitor.clone() };
     let c = site.ctx(&visitor, Nav::Sampling).await?;
     let v = site.pages.samples(asked, &visitor.who.within(Action::SeeSamples)).await?;
-    Ok(Html(list_page(v, asked, (refusal, visitor.part_href()), &c).render()?).into_response())
+    Ok(Html(list_page(v, asked, (refusal, typed, visitor.part_href()), &c).render()?).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -164,7 +175,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(
         let unit = q.unit.map(|u| u.trim().to_owned()).filter(|u| !u.is_empty());
         let unit = unit.map(|u| if u == "-" { String::new() } else { u });
         let after = paging::filled(q.after.as_deref()).map(str::to_owned);
-        show_list(&site, &visitor, &SamplesQuery { period, unit, after }, None).await
+        show_list(&site, &visitor, &SamplesQuery { period, unit, after }, (None, None)).await
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))
 }
@@ -205,7 +216,8 @@ pub(super) async fn draw(
             }
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_) | Trouble::Missing(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
-                Ok((trouble.status(), show_list(&site, &visitor, &SamplesQuery::default(), refusal).await?)
+                let again = (refusal, Some(form));
+                Ok((trouble.status(), show_list(&site, &visitor, &SamplesQuery::default(), again).await?)
                     .into_response())
             }
             Err(trouble) => Err(trouble),

@@ -14,6 +14,7 @@ use crate::domain::rights::Action;
 use crate::domain::supervision::{Point, Standing};
 use crate::web::present::clips::Pill;
 use crate::web::present::{Ctx, Nav, Stamp, case_href};
+use crate::web::refused::Refused;
 use crate::web::site::{Access, Site, Visitor};
 use crate::web::trouble::Trouble;
 use crate::web::view::sampling::{SampleView, SampledClip};
@@ -28,7 +29,8 @@ struct StepLine {
 
 struct ClipLine {
     n: u32,
-    href: String,
+    /// Its page, where it is theirs to open.
+    href: Option<String>,
     captured: Option<Stamp>,
     about: Option<String>,
     cases: Vec<(String, String)>,
@@ -40,6 +42,12 @@ struct ClipLine {
     judged: bool,
     may_answer: bool,
     may_close: bool,
+    /// What was typed about it and refused.
+    typed: Refused,
+    /// Each item of the checklist with what was answered.
+    form: Vec<(String, String)>,
+    judge_due: String,
+    return_due: String,
 }
 
 #[derive(Template)]
@@ -50,14 +58,15 @@ struct SamplePage<'a> {
     heading: String,
     refusal: Option<String>,
     facts: Vec<(&'static str, String)>,
-    checklist: Vec<String>,
     clips: Vec<ClipLine>,
-    due_day: String,
     candidates: bool,
 }
 
-fn clip_line(clip: &SampledClip, checklist: &[String], c: &Ctx) -> ClipLine {
+fn clip_line(clip: &SampledClip, checklist: &[String], typed: Refused, c: &Ctx) -> ClipLine {
     let w = c.w;
+    // Two weeks are what units are usually given.
+    let due_day = c.now.zoned(&c.zone).date().saturating_add(jiff::ToSpan::days(14)).to_string();
+    let answered = |at: usize| typed.of("judge", &format!("point-{at}")).to_owned();
     let late = clip.standing == Standing::Rectify && clip.due.is_some_and(|due| due < c.now);
     let pill = match late {
         true => Pill { class: "fail", icon: "warn", text: w.oversight().st_overdue.to_owned() },
@@ -79,7 +88,7 @@ fn clip_line(clip: &SampledClip, checklist: &[String], c: &Ctx) -> ClipLine {
     let supervisor = c.may("supervise");
     ClipLine {
         n: clip.n,
-        href: format!("/clips/{}", clip.clip),
+        href: clip.about.is_some().then(|| format!("/clips/{}", clip.clip)),
         captured: clip.about.as_ref().and_then(|a| a.captured).map(|at| c.stamp(at)),
         about,
         cases: about_cases,
@@ -101,10 +110,14 @@ fn clip_line(clip: &SampledClip, checklist: &[String], c: &Ctx) -> ClipLine {
         judged: clip.standing != Standing::Open,
         may_answer: c.may("answer_finding") && clip.standing == Standing::Rectify,
         may_close: supervisor && clip.standing == Standing::Answered,
+        form: checklist.iter().enumerate().map(|(at, name)| (name.clone(), answered(at))).collect(),
+        judge_due: typed.or("judge", "due", due_day.as_str()),
+        return_due: typed.or("return", "due", due_day),
+        typed,
     }
 }
 
-fn sample_page<'a>(v: &SampleView, refusal: Option<String>, c: &'a Ctx) -> SamplePage<'a> {
+fn sample_page<'a>(v: &SampleView, (refusal, typed): (Option<String>, &Refused), c: &'a Ctx) -> SamplePage<'a> {
     let (w, o) = (c.w, c.w.oversight());
     let period = v.period.map_or_else(|| w.none_dash.to_owned(), |p| w.period(p));
     let mut facts = vec![
@@ -119,47 +132,46 @@ fn sample_page<'a>(v: &SampleView, refusal: Option<String>, c: &'a Ctx) -> Sampl
         facts.push((o.rep_root, root.clone()));
         facts.push((o.rep_seed, seed.clone()));
     }
-    // Two weeks are what units are usually given.
-    let due = c.now.zoned(&c.zone).date().saturating_add(jiff::ToSpan::days(14));
     SamplePage {
         sample: v.sample,
         heading: format!("{period} · {}", unit_name(&v.unit, c)),
         refusal,
         facts,
-        clips: v.clips.iter().map(|clip| clip_line(clip, &v.checklist, c)).collect(),
-        checklist: v.checklist.clone(),
-        due_day: due.to_string(),
+        clips: v.clips.iter().map(|clip| clip_line(clip, &v.checklist, typed.only(clip.n), c)).collect(),
         candidates: c.may("supervise"),
         c,
     }
 }
 
-async fn show_one(site: &Site, visitor: &Visitor, sample: &str, refusal: Option<String>) -> Result<Response, Trouble> {
+async fn show_one(
+    site: &Site,
+    visitor: &Visitor,
+    sample: &str,
+    (refusal, typed): (Option<String>, &Refused),
+) -> Result<Response, Trouble> {
     let terms = format!("sample {sample}");
     site.log_access(visitor, Access { what: "list", terms: Some(&terms), ..Access::default() }).await?;
     let v = read_one(site, visitor, sample, Action::SeeSamples).await?;
     // The page belongs to the sample, not to a form's address.
     let visitor = Visitor { path: format!("/sampling/{}", v.sample), ..visitor.clone() };
     let c = site.ctx(&visitor, Nav::Sampling).await?;
-    Ok(Html(sample_page(&v, refusal, &c).render()?).into_response())
+    Ok(Html(sample_page(&v, (refusal, typed), &c).render()?).into_response())
 }
 
 pub(super) async fn one(State(site): State<Arc<Site>>, visitor: Visitor, Path(sample): Path<String>) -> Response {
-    let shown = show_one(&site, &visitor, &sample, None).await;
+    let shown = show_one(&site, &visitor, &sample, (None, &Refused::default())).await;
     shown.unwrap_or_else(|trouble| trouble.page(&site, &visitor))
 }
 
-async fn step(site: &Site, visitor: &Visitor, sample: &str, n: u32, ask: Result<OversightAsk, Trouble>) -> Response {
+/// Carries a step out: back to the clip, or the page again with the refusal and what was typed.
+async fn step(site: &Site, visitor: &Visitor, (sample, n): (&str, u32), ask: OversightAsk, typed: Refused) -> Response {
     let answer = async {
-        let done = match ask {
-            Ok(ask) => carry_out(site, visitor, sample, ask).await,
-            Err(trouble) => Err(trouble),
-        };
-        match done {
+        match carry_out(site, visitor, sample, ask).await {
             Ok(_) => Ok(Redirect::to(&format!("/sampling/{sample}#clip-{n}")).into_response()),
             Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
                 let refusal = Some(trouble.told(visitor.lang.words()).1);
-                Ok((trouble.status(), show_one(site, visitor, sample, refusal).await?).into_response())
+                Ok((trouble.status(), show_one(site, visitor, sample, (refusal, &typed.about(n))).await?)
+                    .into_response())
             }
             Err(trouble) => Err(trouble),
         }
@@ -179,7 +191,7 @@ pub(super) async fn judge(
     Path((sample, n)): Path<(String, String)>,
     body: Fields,
 ) -> Response {
-    let ask = || -> Result<(OversightAsk, u32), Trouble> {
+    let ask = || -> Result<(OversightAsk, u32, Refused), Trouble> {
         let (number, n) = numbers(&sample, &n)?;
         let Form(fields) = body?;
         let text = |name: &str| fields.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str()).unwrap_or_default();
@@ -190,10 +202,11 @@ pub(super) async fn judge(
             .take(100)
             .collect();
         let words = text("words").to_owned();
-        Ok((OversightAsk::JudgeSample { sample: number, n, points, words, due: due(text("due")) }, n))
+        let due = due(text("due"));
+        Ok((OversightAsk::JudgeSample { sample: number, n, points, words, due }, n, Refused::new("judge", fields)))
     };
     match ask() {
-        Ok((ask, n)) => step(&site, &visitor, &sample, n, Ok(ask)).await,
+        Ok((ask, n, typed)) => step(&site, &visitor, (sample.as_str(), n), ask, typed).await,
         Err(trouble) => trouble.page(&site, &visitor),
     }
 }
@@ -208,17 +221,18 @@ pub(super) struct WordsForm {
 async fn said(
     site: &Site,
     visitor: &Visitor,
-    (sample, n): (String, String),
+    (form, (sample, n)): (&'static str, (String, String)),
     body: Result<Form<WordsForm>, FormRejection>,
     ask: impl FnOnce(i64, u32, WordsForm) -> OversightAsk,
 ) -> Response {
-    let made = || -> Result<(OversightAsk, u32), Trouble> {
+    let made = || -> Result<(OversightAsk, u32, Refused), Trouble> {
         let (number, n) = numbers(&sample, &n)?;
-        let Form(form) = body?;
-        Ok((ask(number, n, form), n))
+        let Form(said) = body?;
+        let typed = Refused::new(form, [("words", said.words.clone()), ("due", said.due.clone())]);
+        Ok((ask(number, n, said), n, typed))
     };
     match made() {
-        Ok((ask, n)) => step(site, visitor, &sample, n, Ok(ask)).await,
+        Ok((ask, n, typed)) => step(site, visitor, (sample.as_str(), n), ask, typed).await,
         Err(trouble) => trouble.page(site, visitor),
     }
 }
@@ -229,7 +243,12 @@ pub(super) async fn answer(
     Path(at): Path<(String, String)>,
     body: Result<Form<WordsForm>, FormRejection>,
 ) -> Response {
-    said(&site, &visitor, at, body, |sample, n, f| OversightAsk::AnswerFinding { sample, n, words: f.words }).await
+    said(&site, &visitor, ("answer", at), body, |sample, n, f| OversightAsk::AnswerFinding {
+        sample,
+        n,
+        words: f.words,
+    })
+    .await
 }
 
 pub(super) async fn give_back(
@@ -238,7 +257,7 @@ pub(super) async fn give_back(
     Path(at): Path<(String, String)>,
     body: Result<Form<WordsForm>, FormRejection>,
 ) -> Response {
-    said(&site, &visitor, at, body, |sample, n, f| OversightAsk::ReturnFinding {
+    said(&site, &visitor, ("return", at), body, |sample, n, f| OversightAsk::ReturnFinding {
         sample,
         n,
         words: f.words,
@@ -253,5 +272,6 @@ pub(super) async fn close(
     Path(at): Path<(String, String)>,
     body: Result<Form<WordsForm>, FormRejection>,
 ) -> Response {
-    said(&site, &visitor, at, body, |sample, n, f| OversightAsk::CloseFinding { sample, n, words: f.words }).await
+    said(&site, &visitor, ("close", at), body, |sample, n, f| OversightAsk::CloseFinding { sample, n, words: f.words })
+        .await
 }

@@ -27,6 +27,8 @@ pub struct CaseView {
     pub reasons: Vec<NoRecord>,
     /// How many clips are linked to it.
     pub clips_total: u64,
+    /// There are more than that, too many to be counted; of the rest nothing is counted then.
+    pub more: bool,
     /// The first of them by capture time; fewer than `clips_total` in very large cases.
     pub clips: Vec<ClipRow>,
     /// Documents beside them, as they were filed.

@@ -6,12 +6,9 @@ use crate::domain::event::{Actor, EventKind};
 use crate::domain::grounds::Grounds;
 use crate::domain::ids::ClipId;
 use crate::domain::looks::tells_who_looked;
-use crate::domain::record::Record;
+use crate::domain::record::{Field, Origin, Record};
 use crate::domain::time::UtcMs;
 use crate::store::Suggestion;
-
-/// Entries of the log on the page of a clip.
-pub const ENTRIES: u32 = 200;
 
 /// Everything on the page of a clip.
 #[derive(Debug, Clone)]
@@ -36,12 +33,25 @@ pub struct ClipView {
     pub same_device: Vec<String>,
     /// Where it was seen.
     pub sightings: Vec<SightingView>,
-    /// Its entries in the log, newest first.
+    /// Its entries in the log, newest first: a page of them.
     pub custody: Vec<CustodyEntry>,
-    /// There are older entries than shown.
-    pub custody_cut: bool,
+    /// Where older entries begin, if there are any: all of them stand below this one.
+    pub custody_next: Option<u64>,
     /// Other cases that its outing suggests beside the one that it has: told, and nobody's work.
     pub hints: Vec<Suggestion>,
+}
+
+/// Entries of the log on a page of a clip's custody.
+pub const CUSTODY_PAGE: u32 = 200;
+
+impl ClipView {
+    /// Shows these entries, of which one more was read than a page has.
+    pub fn show_custody(&mut self, mut entries: Vec<CustodyEntry>) {
+        let more = entries.len() > CUSTODY_PAGE as usize;
+        entries.truncate(CUSTODY_PAGE as usize);
+        self.custody_next = entries.last().filter(|_| more).map(|e| e.seq);
+        self.custody = entries;
+    }
 }
 
 /// One sighting of a clip on a recorder.
@@ -74,10 +84,23 @@ pub struct CustodyEntry {
     pub outcome: String,
     /// The destination, recorder or case that it names.
     pub place: Option<String>,
-    /// What else it says (a reason, before and after), opened for whoever may see it.
+    /// What else it says (a reason, a kind), opened for whoever may see it.
     pub detail: Option<String>,
+    /// Facts that it says, opened likewise.
+    pub facts: Vec<FactSaid>,
     /// Of a link, why a rule made or withdrew it: told in place of `detail`.
     pub grounds: Option<Grounds>,
+}
+
+/// A fact that an entry of the log says of a clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactSaid {
+    /// Which.
+    pub field: Field,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What it is from there on; empty where what had been said was withdrawn.
+    pub value: String,
 }
 
 impl CustodyEntry {
@@ -246,7 +269,7 @@ mod tests {
             sightings: vec![],
             custody: vec![],
             hints: vec![],
-            custody_cut: false,
+            custody_next: None,
         }
     }
 

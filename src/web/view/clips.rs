@@ -264,6 +264,8 @@ pub struct CaseRow {
     pub party: Option<String>,
     /// Clips linked to it.
     pub clips: u64,
+    /// There are more than that, too many to be counted; of the rest nothing is counted then.
+    pub more: bool,
     /// Of these, proven.
     pub proven: u64,
     /// Of these, lacking a required fact.

@@ -54,15 +54,53 @@ pub struct DisposalQuery {
     pub due: Option<String>,
 }
 
+/// How far the rights of whoever looks reach: what the page of keeping lists, and what it offers beside that.
+#[derive(Debug, Clone, Default)]
+pub struct KeepingBounds {
+    /// Holds and cases that are listed.
+    pub listed: Within,
+    /// Isolated clips that are listed.
+    pub isolated: Within,
+    /// Clips whose page they may open.
+    pub shown: Within,
+    /// Clips whose holds they may release.
+    pub release: Within,
+    /// Clips whose isolation they may lift.
+    pub lift: Within,
+    /// Clips whose case they may close and see the filing of.
+    pub close: Within,
+    /// Clips whose case they may re-open.
+    pub reopen: Within,
+}
+
+/// A filed case whose re-opening waits.
+#[derive(Debug, Clone)]
+pub struct Reopening {
+    /// Its filing.
+    pub filing: FilingRow,
+    /// The case's number.
+    pub number: String,
+    /// They may see the page of its filing.
+    pub open: bool,
+    /// They may confirm or refuse it.
+    pub decide: bool,
+}
+
 /// The page of keeping, within the bounds of whoever looks.
 #[derive(Debug, Clone, Default)]
 pub struct KeepingView {
     /// Holds that stand.
     pub holds: Vec<HoldRow>,
+    /// Numbers of those that they may release.
+    pub releasable: Vec<i64>,
     /// Isolated clips.
     pub isolated: Vec<IsolationRow>,
-    /// Filed cases whose re-opening waits, with their numbers.
-    pub reopenings: Vec<(FilingRow, String)>,
+    /// Those whose page they may open.
+    pub openable: Vec<ClipId>,
+    /// Those whose isolation they may lift.
+    pub liftable: Vec<ClipId>,
+    /// Filed cases whose re-opening waits.
+    pub reopenings: Vec<Reopening>,
     /// Lists of disposal, newest first, with how many clips they have and how many of them are gone.
     pub disposals: Vec<(DisposalRow, u64, u64)>,
     /// Cursor of the next page of them.
@@ -136,12 +174,21 @@ pub trait Reading: Send + Sync {
     fn kept(&self, clip: ClipId) -> BoxFuture<'_, Result<Kept, ReadError>>;
     /// What stands on a case, by any of its numbers.
     fn case_kept<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<CaseKept, ReadError>>;
-    /// The page of keeping: holds and cases `within` these bounds, isolated ids within others; with a page of
-    /// what is due and of the lists where `disposal` asks for them.
+    /// For each of these whether every clip of it lies within bounds, isolated ones included; of what has no clip, whether the
+    /// bounds are about every clip. A case that is not there is within none.
+    fn wholly<'a>(&'a self, named: &'a [Named], within: &'a Within) -> BoxFuture<'a, Result<Vec<bool>, ReadError>>;
+    /// Which of these clips lie within bounds, isolated ones included.
+    fn within<'a>(&'a self, clips: &'a [ClipId], within: &'a Within) -> BoxFuture<'a, Result<Vec<ClipId>, ReadError>>;
+    /// Which of these numbers are those of cases that have a page for whoever looks within bounds.
+    fn openable<'a>(
+        &'a self,
+        numbers: &'a [String],
+        within: &'a Within,
+    ) -> BoxFuture<'a, Result<Vec<String>, ReadError>>;
+    /// The page of keeping within these bounds; with a page of what is due and of the lists where `disposal` asks for them.
     fn keeping<'a>(
         &'a self,
-        within: &'a Within,
-        isolated: &'a Within,
+        bounds: &'a KeepingBounds,
         disposal: Option<&'a DisposalQuery>,
     ) -> BoxFuture<'a, Result<KeepingView, ReadError>>;
     /// A list of disposal; `None` where there is none of that number.

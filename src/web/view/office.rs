@@ -326,8 +326,12 @@ pub struct RosterView {
     pub by: Option<(String, UtcMs)>,
     /// When what its name had brought was taken away.
     pub removed: Option<UtcMs>,
-    /// Rows that stand under its name now, where this is the newest import of it.
+    /// When it was undone.
+    pub undone: Option<UtcMs>,
+    /// Rows that stand under its name now, where this is the newest import of it that stands.
     pub standing: Option<u64>,
+    /// It is that one, and what it replaced was kept.
+    pub can_be_undone: bool,
 }
 
 /// Parties.
@@ -335,7 +339,9 @@ pub struct RosterView {
 pub struct PartiesView {
     /// In the order of their newest case.
     pub rows: Vec<PartyRow>,
-    /// There are more than are shown.
+    /// Cursor of the next page.
+    pub next: Option<String>,
+    /// The register has more without a case than are shown.
     pub cut: bool,
 }
 
@@ -361,12 +367,29 @@ pub struct PartyView {
     pub name: String,
     /// Entries of the register with this name: column and value.
     pub entries: Vec<Vec<(&'static str, String)>>,
-    /// Its cases.
+    /// Its cases, newest first: a page of them.
     pub cases: Vec<PartyCase>,
-    /// Its clips, newest first.
+    /// How many there are.
+    pub cases_total: u64,
+    /// Cursor of the next page of cases.
+    pub cases_next: Option<String>,
+    /// Its clips, newest first: a page of them.
     pub clips: Vec<ClipRow>,
     /// How many there are.
     pub clips_total: u64,
+    /// Cursor of the next page of clips.
+    pub clips_next: Option<String>,
+    /// There may be more of both than were looked through.
+    pub more: bool,
+}
+
+/// Where the pages of what belongs to a party begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartyPages {
+    /// Cursor of its cases.
+    pub cases: Option<String>,
+    /// Cursor of its clips.
+    pub clips: Option<String>,
 }
 
 /// A case of a party.

@@ -28,7 +28,7 @@ pub struct TriageCard {
     pub suggestions: Vec<Suggested>,
     /// Whom its recorder names, while nobody wrote down who had it: the origin's word and the name, each name once.
     pub supposed: Vec<(String, String)>,
-    /// Other clips of the same outing that are linked to no case, and about which nobody has refused the surest one.
+    /// Other clips of the same outing that are linked to no case and that one yes for the surest one covers.
     pub outing: Vec<ClipId>,
     /// Who captured some of these with a recorder of their own, and how many each.
     pub partners: Vec<(String, u64)>,

@@ -57,7 +57,7 @@ impl Check<'_> {
                         self.problem(format!("event {seq} opens an epoch and does not say under which key"));
                         continue;
                     };
-                    for lost in &opening.lost {
+                    for lost in opening.epochs_lost().into_iter().filter_map(|epoch| opening.newest_lost(epoch)) {
                         self.report.notices.push(format!(
                             "the station was restored: epoch {} begins with event {seq} and says that epoch {} had {} events once, of which those from {seq} on are lost",
                             envelope.epoch, lost.epoch, lost.size

@@ -311,6 +311,8 @@ mod tests {
             report: Report::default(),
             digests: BTreeMap::new(),
             head: None,
+            leaves: BTreeMap::new(),
+            withheld: BTreeMap::new(),
         };
         let clear =
             clear.iter().map(|(seq, field, value)| ((*seq, (*field).to_owned()), (*value).to_owned())).collect();
