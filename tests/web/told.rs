@@ -183,7 +183,8 @@ async fn of_a_room_whose_recording_is_somebody_else_s_it_is_told_that_it_is_in_u
             "{role:?}"
         );
         assert!(html.contains(words.room_in_use), "{role:?}");
-        assert!(!html.contains("/clips/"), "{role:?}: the clip that grows is not theirs to open");
+        let leads_to = |n| html.contains(&format!("href=\"/clips/{}\"", clip_id(n)));
+        assert!(leads_to(1) && !leads_to(3), "{role:?}: the clip that grows, where it is theirs to open");
         for (path, status) in [
             ("/rooms/room-1/still", StatusCode::OK),
             ("/rooms/room-3/still", StatusCode::FORBIDDEN),
