@@ -357,8 +357,8 @@ mod tests {
 
     #[test]
     fn a_key_to_which_the_list_comes_back_is_one() {
-        let known = HashSet::from(["k".to_owned()]);
-        let mut taken = Sample::new(Which { known: &known, wanted: &HashSet::new(), all: false });
+        let (known, wanted) = (HashSet::from(["k".to_owned()]), HashSet::new());
+        let mut taken = Sample::new(Which { known: &known, wanted: &wanted, all: false });
         taken.take(Held::of(version("k", Some("2"), false)));
         taken.take(Held::of(version("m", None, false)));
         let mut again = Held::of(version("k", Some("1"), false));
