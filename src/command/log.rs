@@ -87,7 +87,7 @@ fn verify(asked: &VerifyLog, settings: &Settings, output: &Output) -> anyhow::Re
     let most = if asked.all { u32::MAX } else { MAX_CHECKPOINTS };
     let stored = store.read_blocking(|r| r.checkpoints(most))?;
     let (stamps, stamp_keys) = far_log::stamps(&store, station)?;
-    let begun = store.read_blocking(|r| epochs::begun(r))?;
+    let begun = store.read_blocking(epochs::begun)?;
     let lost = begun.iter().flat_map(|begun| &begun.opening.lost);
     let known = Known {
         checkpoints: stored.iter().map(|c| layout::checkpoint(station, c.epoch, c.size)).collect(),

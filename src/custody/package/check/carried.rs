@@ -75,7 +75,7 @@ fn differing(record: &Record, own: &[&Envelope], clear: &Clear) -> Vec<(&'static
         compare("holes", holes == text(event, "holes"), event);
     }
     // What was looked at last is what counts.
-    if let Some(event) = of(EventKind::Probed).last() {
+    if let Some(event) = of(EventKind::Probed).next_back() {
         let length = event.body.get("duration_ms").and_then(Value::as_i64);
         compare("duration_ms", record.duration_ms == length, event);
         compare("container", record.container == text(event, "container"), event);
