@@ -392,24 +392,25 @@ mod tests {
         assert!(!heard.catch_up(), "that makes no work");
     }
 
-    #[tokio::test]
-    async fn a_clip_that_comes_in_during_a_review_gets_its_record_between_two_batches() {
+    #[test]
+    fn a_clip_that_comes_in_during_a_review_gets_its_record_between_two_batches() {
         let (_dir, store, clip) = station("DSJ_R1_000000_20260619_100000.mp4");
         let clock = StoppedClock::at(NOON) as Arc<dyn Clock>;
         let news = store.changes();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
         let (policy, destinations) = (policy(), vec![]);
         let clerk = Arc::new(Clerk { store: store.clone(), judge: judge(), policy, destinations, clock });
         let mut heard = Heard { news, again: Again::default(), fresh: false, catalogued_ms: 0 };
         let stale = || store.read_blocking(|r| r.stale_records(9)).unwrap();
-        clerk.give_way(&mut heard, &|| ()).await.unwrap();
+        runtime.block_on(clerk.give_way(&mut heard, &|| ())).unwrap();
         assert_eq!(stale(), [clip], "nothing was heard");
         let said = [(Field::Place, Origin::Person, "东关街18号".to_owned())];
-        store.write(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &said)).await.unwrap();
-        clerk.give_way(&mut heard, &|| ()).await.unwrap();
+        store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(7), "cli", &said)).unwrap();
+        runtime.block_on(clerk.give_way(&mut heard, &|| ())).unwrap();
         assert!(stale().is_empty() && heard.fresh, "there may be more of them");
         assert!(heard.again.outings.contains(&clip), "and what else it changes is not forgotten");
-        clerk.give_way(&mut heard, &|| ()).await.unwrap();
-        clerk.give_way(&mut heard, &|| ()).await.unwrap();
+        runtime.block_on(clerk.give_way(&mut heard, &|| ())).unwrap();
+        runtime.block_on(clerk.give_way(&mut heard, &|| ())).unwrap();
         assert!(!heard.fresh);
     }
 

@@ -80,7 +80,8 @@ fn sign_another_history(dir: &Path, entries: &[Vec<u8>]) -> Submission {
 fn history_told(dir: &Path, proof: &Submission) -> Option<String> {
     let (made, path) = (made(), dir.with_extension("proof"));
     fs::write(&path, proof.text()).unwrap();
-    let (_, report) = import_check_with(dir, Some(&made.trust), &[("--anchor", &made.kept), ("--proof", &path)]);
+    let (_, report) =
+        import_check_with(dir, Some(&made.trust), &[("--anchor", made.kept.as_path()), ("--proof", path.as_path())]);
     let problems = report["problems"].as_array().unwrap().iter().map(|told| told.as_str().unwrap().to_owned());
     problems.into_iter().find(|told| told.contains("of one history"))
 }

@@ -57,6 +57,7 @@ fn forms(html: &str) -> BTreeSet<(&'static str, String)> {
 /// is not there or not theirs never is.
 async fn get(world: &World, cookie: &str, path: &str) -> (u16, String, bool) {
     let (status, html, _) = states::ask(world, path, cookie, None, "zh-CN").await;
+    assert_ne!(status, 429, "{path}: whoever asks too often learns nothing");
     let refuses = matches!(status, 401 | 403 | 404) && !html.contains(ASKS_WHY);
     (status, html, refuses)
 }

@@ -307,7 +307,7 @@ mod tests {
         let all = [said(Some(1_000), "a"), said(Some(2_000), "b"), said(Some(1_000), "c"), said(Some(2_000), "")];
         let told = reasons(&all, &TimeZone::UTC);
         assert_eq!(told.iter().map(|r| r.stands).collect::<Vec<_>>(), [false, false, true, false]);
-        assert_eq!(told[2].of.as_deref(), Some("1970-01-01T00:00:01Z"));
+        assert_eq!(told[2].of.as_deref(), Some("1970-01-01T00:00:01+00:00"));
     }
 
     #[test]

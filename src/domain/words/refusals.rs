@@ -139,7 +139,7 @@ sentences! {
     NeverLinked { case_no: String } => "本站从未有资料关联到 {case_no}，请先关联资料。", "no clip was ever linked to {case_no} on this station; link one first";
     NoReasonStands { matter: String } => "{matter} 没有登记未记录的原因，无须撤回；请刷新页面。", "no reason is on record for {matter}; there is none to take back";
     WhichOccasion { matter: String, times: Vec<String> } => "“{matter}”有多次，请指明是哪一次（{times}），每次分别说明。", "{matter} was carried out more than once; say which occasion is meant ({times}): each needs a word of its own";
-    NoSuchOccasion { matter: String, times: Vec<String> } => "“{matter}”没有这一次；缺少记录的是 {times}。", "there is no such occasion of {matter}; those without a recording began at {times}";
+    NoSuchOccasion { matter: String, times: Vec<String> } => "“{matter}”没有这一次；缺少记录的是 {times}，请指明其中一次。", "there is no such occasion of {matter}; name one of those without a recording, which began at {times}";
     RangeBackwards {} => "片段的起点须早于终点，请改正。", "the part of the clip must begin before it ends";
     WithdrawalReason {} => "撤回关联须写明原因。", "a withdrawal needs a reason";
     ClipOrCase {} => "请指定一份资料，或者一个案件，不能两样都给。", "name a clip, or a case, and not both";

@@ -142,15 +142,14 @@ impl Tx<'_> {
         let mut touched = self.withdrawn_from_one(case, other)?;
         for (link, clip) in heads {
             // Who said it, and how sure it is, stays what it was: a person's word does not become a register's. A person's link
-            // to `other` stands over a rule's to `case`. What a person withdrew from `case` stays withdrawn, unless a person
-            // linked it to `other` later.
+            // to `other` stands over a rule's to `case`, with its part and its words. What a person said of `case`, link or
+            // withdrawal, stays, unless a person linked it to `other` later.
             self.conn.execute(
                 "INSERT INTO case_link (clip_id, case_id, rev, case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, reason, rule_version, actor, at_ms)
                  SELECT clip_id, ?2, 1 + coalesce((SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2), 0),
                    case_key, raw, from_ms, to_ms, stage, matter, proves, origin, score, ?3, rule_version, ?4, ?5
                  FROM case_link l WHERE link_id = ?1 AND NOT EXISTS (SELECT 1 FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = ?2
-                   AND (l.origin <> 'person' OR x.origin = 'person')
-                   AND (x.withdrawn = 0 OR (x.origin = 'person' AND (l.origin <> 'person' OR l.link_id < x.link_id)))
+                   AND ((x.withdrawn = 0 AND l.origin <> 'person') OR (x.origin = 'person' AND (l.origin <> 'person' OR l.link_id < x.link_id)))
                    AND x.rev = (SELECT max(rev) FROM case_link y WHERE y.clip_id = x.clip_id AND y.case_id = x.case_id))",
                 params![link, case, JOINED, by, self.now_ms()],
             )?;

@@ -20,6 +20,7 @@ use crate::domain::sensitivity::Sensitivity;
 use crate::domain::why::Why;
 use crate::domain::words::Words;
 use crate::domain::words::office::OfficeWords;
+use crate::web::offers;
 use crate::web::present::{Ctx, Nav};
 use crate::web::routes::{Need, Routes, also};
 use crate::web::site::{Site, Visitor};
@@ -152,7 +153,8 @@ struct SeveralPage<'a> {
     c: &'a Ctx,
     o: &'static OfficeWords,
     told: String,
-    refused: Vec<(String, String)>,
+    /// Clip, its page where they may open it, and why.
+    refused: Vec<(String, Option<String>, String)>,
     back: String,
 }
 
@@ -192,6 +194,14 @@ async fn several(
         let c = site.ctx(&visitor, Nav::Clips).await?;
         let done = outcomes.iter().filter(|o| o.done).count() as u64;
         let refused: Vec<(String, String)> = outcomes.into_iter().filter_map(|o| Some((o.clip, o.detail?))).collect();
+        let ids: Vec<ClipId> = refused.iter().filter_map(|(id, _)| id.parse().ok()).collect();
+        let open = offers::among(&site, &visitor, &ids, Action::ShowClip, None).await?;
+        let href = |id: &str| id.parse::<ClipId>().is_ok_and(|clip| open.has(&clip)).then(|| format!("/clips/{id}"));
+        let with_page = |(id, why): (String, String)| {
+            let page = href(&id);
+            (id, page, why)
+        };
+        let refused: Vec<_> = refused.into_iter().map(with_page).collect();
         let page = SeveralPage {
             told: c.w.several_done(done, refused.len() as u64),
             refused,
