@@ -121,7 +121,7 @@ async fn walk(world: &World, role: Role) -> (Vec<String>, usize, BTreeSet<String
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_link_and_no_form_leads_whom_it_is_shown_to_to_a_refusal() {
     let walks = Scene::ALL.map(|scene| {
-        tokio::spawn(async move {
+        evidock::runtime::task::spawn_named("walk", async move {
             let (world, _people) = station(scene).await;
             let (mut wrong, mut pages, mut tried) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
             for role in Role::ALL {

@@ -77,13 +77,14 @@ pub(super) fn start(supervisor: &mut Supervisor, parts: &Arc<Parts>) {
                 Ok(())
             }
         });
+        let destination: &crate::config::Destination = written;
         let tiler = Tiler {
             dest: Arc::clone(dest),
             store: parts.store.clone(),
             clock: Arc::clone(&parts.clock),
             station: settings.station.id.clone(),
-            lock_days: settings.custody.log_lock_days(written.initial_lock_days),
-            entries: written.log_entries,
+            lock_days: settings.custody.log_lock_days(destination.initial_lock_days),
+            entries: destination.log_entries,
             look_every: TILES_LOOK_EVERY,
             welcome: welcome.clone(),
         };
