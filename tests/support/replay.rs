@@ -581,8 +581,11 @@ enum Fate {
     Kept(usize),
 }
 
+/// Shared memory, and GStreamer's own list of its plugins: a cache that is made anew where it is missing or broken. Its writer
+/// is a process that may be killed in the middle of a write, of which a trace tells the whole.
 fn unmodelled(path: &Path) -> bool {
-    path.as_os_str().as_bytes().ends_with(b"-shm")
+    let name = path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+    name.ends_with(b"-shm") || name.starts_with(b"gstreamer-registry.bin")
 }
 
 /// Which disk a path is on, and where below its root.

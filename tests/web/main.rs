@@ -822,8 +822,11 @@ async fn what_is_derived_is_logged_first_and_says_what_it_is() {
         "seen, and of which clip it is: {asked:?}"
     );
     let isolated = format!("/clips/{}", clip_id(5));
+    let failing = Visit::to(Scene::Failing);
     for what in ["preview/0", "sheet"] {
-        assert_eq!(visit.get(&format!("{isolated}/{what}")).await.status, StatusCode::FORBIDDEN, "{what}");
+        assert_eq!(failing.get(&format!("{isolated}/{what}")).await.status, StatusCode::FORBIDDEN, "{what}");
     }
-    assert!(visit.asked.taken().is_empty(), "nobody sees what is isolated");
+    // Nobody sees what is isolated; that somebody asked for it is told to the log.
+    let asked = failing.asked.taken();
+    assert!(matches!(&asked[..], [Asked::LogRefusal { why, .. }] if why == "isolated"), "{asked:?}");
 }

@@ -48,7 +48,11 @@ fn forms(html: &str) -> BTreeSet<(&'static str, String)> {
     let form = |text: &str| {
         let head = text.split('>').next()?;
         let method = if head.contains("method=\"post\"") { "POST" } else { "GET" };
-        Some((method, states::attribute(head, "action")?))
+        // A file is sent by the page's script (assets/office.js): of registers there are several, and each has its own address.
+        let by_script = head
+            .contains("data-import")
+            .then(|| states::attribute(head, "data-import").unwrap_or_else(|| "/registers/unit".to_owned()));
+        Some((method, by_script.map_or_else(|| states::attribute(head, "action"), Some)?))
     };
     html.split("<form").skip(1).filter_map(form).collect()
 }

@@ -76,6 +76,7 @@ async fn a_scanner_and_a_keyboard_are_all_it_takes_to_issue_and_return() {
     }
     let page = visit.get("/desk?last=2").await.text();
     assert!(page.contains("name=\"issue\" value=\"2\"") && page.contains(w.overdue), "undo and what is overdue");
+    visit.asked.taken();
     visit.post("/desk/undo", "issue=2").await;
     assert!(matches!(&visit.asked.taken()[..], [Asked::UndoDesk { issue: 2 }]));
     *visit.asked.refuse.lock().unwrap() = Some(Reply::refused("conflict", Why::NotTheLast { recorder: "R".into() }));
@@ -249,6 +250,11 @@ async fn a_roster_is_tried_imported_and_taken_away_by_its_name() {
         "mistakes": [{ "line": 3, "column": "起", "value": "<b>上午", "problem": "there is no such date", "why": Why::NoSuchTime {} }],
     });
     *visit.asked.refuse.lock().unwrap() = Some(Reply::Done(reply));
+    let asked = visit.asked.taken();
+    assert!(
+        matches!(&asked[..], [Asked::LogAccess { what, .. }] if what == "list"),
+        "the list was looked at: {asked:?}"
+    );
     let page = send("/rosters/upload?name=a.csv&dry_run=true").await.text();
     assert!(page.contains("data-ready=\"no\"") && page.contains("没有这个日期或时间") && !page.contains("<b>上午"));
     assert!(page.contains("第 4 行与第 2 行相同") && !page.contains("repeats"), "{page}");

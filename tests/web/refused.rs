@@ -65,7 +65,12 @@ async fn what_was_typed_stands_in_the_form_again() {
         (format!("{case}/review"), vec![("to", "wang"), ("until", "2026-12-31"), ("step", "send")]),
         (
             format!("{case}/reasons"),
-            vec![("matter", "现场检查"), ("reason", "设备没电"), ("basis", "故障单 7"), ("written", "yes")],
+            vec![
+                ("occasion", "1781865727000||现场检查"),
+                ("reason", "设备没电"),
+                ("basis", "故障单 7"),
+                ("written", "yes"),
+            ],
         ),
     ];
     for (path, fields) in &forms {
@@ -83,7 +88,7 @@ async fn what_was_typed_stands_in_the_form_again() {
                 _ if name.starts_with("point-") || ["clip", "written"].contains(name) => {
                     own.any(|tag| tag.contains(&valued) && tag.contains(" checked"))
                 }
-                "unit" | "matter" => tags.iter().any(|tag| tag.contains(&valued) && tag.contains(" selected")),
+                "unit" | "occasion" => tags.iter().any(|tag| tag.contains(&valued) && tag.contains(" selected")),
                 _ => own.any(|tag| tag.contains(&valued) || tag.ends_with(&format!(">{value}"))),
             };
             assert!(back, "{path}: {name}={value} is lost: {tags:#?}");
