@@ -96,7 +96,8 @@ fn a_join_with_which_something_was_done_is_not_undone_and_says_with_what() {
     let (_, said) = station.refused(1, ["register", "undo", &import]);
     assert!(said.contains(CASE) && said.contains(OTHER), "{said}");
     assert!(said.contains("reasons for what is not recorded"), "{said}");
-    let answer = browser.send("DELETE", &format!("/api/v1/registers/imports/{import}"), &[], b"");
+    let english = [("accept-language", "en")];
+    let answer = browser.send("DELETE", &format!("/api/v1/registers/imports/{import}"), &english, b"");
     assert_eq!((answer.status, answer.text().contains("reasons for what is not recorded")), (409, true));
     let answer = browser.form(&format!("/registers/imports/{import}/undo"), &[]);
     assert!(answer.status == 409 && answer.text().contains("此后该案件又有变动（未记录原因）"), "{}", answer.text());
