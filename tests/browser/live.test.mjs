@@ -101,8 +101,9 @@ test('reports, samples and reviews show what others did', { timeout: 120_000 }, 
     const answer = await fetch(station.url + path, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
     });
-    assert.ok(answer.ok, `${path}: ${await answer.text()}`);
-    return answer.json();
+    const text = await answer.text();
+    assert.ok(answer.ok, `${path}: ${text}`);
+    return JSON.parse(text);
   };
   const { items } = await (await fetch(`${station.url}/api/v1/clips`)).json();
   const period = items.map((clip) => clip.captured_start).filter(Boolean).sort()[0].slice(0, 7);

@@ -51,8 +51,20 @@
     source = null;
   }
 
+  // What is dear to make is asked for at most once in so many seconds, and once more after the last news.
+  var pace = part ? 1000 * Number(part.dataset.pace || 0) : 0;
+  var next = 0;
+  var due = 0;
+
   function refresh() {
-    if (found && window.htmx) window.htmx.trigger(document.body, "live:" + topic);
+    if (!found || !window.htmx || due) return;
+    var wait = next - performance.now();
+    if (wait > 0) {
+      due = setTimeout(function () { due = 0; refresh(); }, wait);
+      return;
+    }
+    next = performance.now() + pace;
+    window.htmx.trigger(document.body, "live:" + topic);
   }
 
   function open() {
