@@ -38,7 +38,12 @@ pub fn with_clips(station: &mut Station, lengths: &[usize]) {
     for n in 0..lengths.len() {
         station.json(["link", &station.clip(format!("0912{n:02}.mp4")), CASE]);
     }
+    // What is found out about them later is said about the case, and a package under way would be begun anew for it.
+    station.until("everything is known of them", |s| s.one(UNKNOWN, &[]) == "0");
 }
+
+/// Clips that were not looked at yet, or whose record is not written.
+const UNKNOWN: &str = "SELECT count(*) FROM clip c WHERE record_stale = 1 OR NOT EXISTS (SELECT 1 FROM media m WHERE m.clip_id = c.clip_id)";
 
 pub fn unzip(station: &Station, zip: &[u8], to: &str) -> PathBuf {
     let (file, dir) = (station.path(format!("{to}.zip")), station.path(to));
