@@ -1,12 +1,10 @@
 //! Clips of a package: read from wherever they stand, each stretch verified, and compared once more with what was sealed as
 //! they were written. What an earlier run has written is gone on with.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::StreamExt;
 
 use super::super::Ended;
 use super::super::exit::Exit;
@@ -20,11 +18,6 @@ use crate::runtime::task;
 
 /// Stretches of a clip between whoever reads and whoever writes: some 4 MiB.
 const BETWEEN: usize = 16;
-
-/// What is read at a time, whole groups of a clip's tree.
-const PIECE_BYTES: u64 = 8 << 20;
-/// Pieces under way: 24 MiB at most.
-const AHEAD: usize = 3;
 
 /// Told of bytes that are done.
 pub(super) type Look<'a> = &'a mut (dyn FnMut(u64) + Send);
@@ -82,8 +75,7 @@ pub(super) async fn digest(
     sm3: bool,
     look: Look<'_>,
 ) -> anyhow::Result<Digests> {
-    let bytes = open(footage, clip).await?;
-    let mut stream = std::pin::pin!(ahead(&bytes, 0..clip.size_bytes));
+    let mut stream = open(footage, clip).await?.read(0..clip.size_bytes);
     let mut hashing = Hashing::new(sm3);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|e| failed(clip, &e))?;
@@ -97,18 +89,6 @@ pub(super) async fn digest(
     let digests = hashing.finish();
     anyhow::ensure!(digests.sha256 == clip.sha256, "the clip {} has other bytes than were sealed", clip.clip);
     Ok(digests)
-}
-
-/// Reads a clip with its next pieces under way: one stretch after the other waits for the disk, or the line, each time.
-fn ahead(bytes: &Arc<dyn ClipBytes>, range: Range<u64>) -> impl Stream<Item = Result<Bytes, FootageError>> + Send {
-    let (bytes, end) = (Arc::clone(bytes), range.end);
-    let begins = range.step_by(PIECE_BYTES as usize);
-    let piece = move |from: u64| {
-        let bytes = Arc::clone(&bytes);
-        async move { bytes.read(from..end.min(from + PIECE_BYTES)).try_collect::<Vec<Bytes>>().await }
-    };
-    let pieces = stream::iter(begins).map(piece).buffered(AHEAD);
-    pieces.map_ok(|stretches| stream::iter(stretches.into_iter().map(Ok))).try_flatten()
 }
 
 pub(super) async fn open(footage: &dyn Footage, clip: &PackedClip) -> anyhow::Result<Arc<dyn ClipBytes>> {
@@ -137,7 +117,7 @@ async fn one(
             (sink, written)
         });
         let reading = async {
-            let mut stream = std::pin::pin!(ahead(&bytes, from..clip.size_bytes));
+            let mut stream = Arc::clone(&bytes).read(from..clip.size_bytes);
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk?;
                 look(chunk.len() as u64);

@@ -93,10 +93,10 @@ impl Sink {
                     file.write_all(&chunk)?;
                     len += chunk.len() as u64;
                 }
+                file.sync_data()?;
                 if len == clip.size_bytes {
                     fs::rename(&part, &path)?;
                 }
-                settle(file);
                 Ok(hashing.finish())
             }
             Self::Zip { zip, .. } => {
@@ -200,15 +200,6 @@ impl Sink {
 /// The date of every file of a zip: of the same request always the same, so that what goes on is the same file.
 pub(super) fn date(facts: &Facts, zone: &jiff::tz::TimeZone) -> u32 {
     dos_time(&UtcMs::parse_rfc3339(&facts.asked_at).unwrap_or_default().zoned(zone))
-}
-
-/// Brings a file to disk beside whatever is written next. Nothing relies on it: [`Sink::finish`] waits for all of them, and a
-/// run that goes on reads back what it finds.
-fn settle(file: File) {
-    let settling = std::thread::Builder::new().name("settle".to_owned()).stack_size(64 << 10);
-    if let Err(e) = settling.spawn(move || file.sync_data()) {
-        tracing::debug!(error = %e, "a file is brought to disk at the end");
-    }
 }
 
 fn hash(file: &mut File, hashing: &mut Hashing) -> io::Result<()> {
