@@ -139,7 +139,7 @@ fn what_went_from_here_is_previewed_from_elsewhere_and_what_is_isolated_is_not()
 
 #[test]
 fn hostile_files_stay_evidence_and_the_daemon_lives() {
-    let mut station = Station::running("[media]\ntimeout_s = 10\n");
+    let mut station = Station::running("[media]\ntimeout_s = 100\n");
     let film = std::fs::read(clip("h265.mp4")).unwrap();
     let avi = std::fs::read(clip("mjpeg.avi")).unwrap();
     let mut zeroed = film.clone();
@@ -175,7 +175,8 @@ fn hostile_files_stay_evidence_and_the_daemon_lives() {
         assert_eq!(get(&station, &format!("/clips/{id}")).status, 200, "{name}: its page");
     }
     let good = station.clip("091200.mp4");
-    assert_eq!(get(&station, &format!("/clips/{good}/preview/0")).status, 200, "an honest clip is previewed as ever");
+    let made = get(&station, &format!("/clips/{good}/preview/0"));
+    assert_eq!(made.status, 200, "an honest clip is previewed as ever: {}\n{}", made.head, station.log());
     assert_eq!(station.pid(), pid);
     assert_eq!(station.query("SELECT 1 FROM clip WHERE local = 'sealed'", &[]).len(), files.len());
     station.assert_vault_is_whole();

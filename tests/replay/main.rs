@@ -134,8 +134,12 @@ pub fn fetch(url: &str, onvif: bool, range: (i64, i64), change: impl FnOnce(&mut
 pub fn pictures(bytes: &[u8]) -> Vec<i64> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    let out =
-        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(file.path()).args(["-f", "null", "-"]).output().unwrap();
+    let out = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(file.path())
+        .args(["-enc_time_base:v", "-1", "-f", "null", "-"])
+        .output()
+        .unwrap();
     assert!(out.status.success() && out.stderr.is_empty(), "ffmpeg says: {}", text(&out.stderr));
     let out = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0"])
