@@ -250,7 +250,7 @@ test('the written record is read beside a clip by whom the case was sent, and by
   assert.ok(await video.evaluate((v) => v.currentTime) >= 1, 'the clip is where it was');
   await page.getByRole('button', { name: '添加批注' }).click();
   await page.locator('.people').getByText('与笔录不一致').waitFor();
-  assert.ok(await docs.locator('img').isVisible(), 'the document is still beside the clip');
+  await docs.locator('img').waitFor();
   await docs.getByRole('link', { name: '立案审批表' }).click();
   await docs.getByText('请下载后查看').waitFor();
   assert.equal(await docs.locator('iframe, img').count(), 0);
