@@ -96,13 +96,13 @@ impl Drop for Daemon {
 }
 
 fn wait(what: &str, mut ready: impl FnMut() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..1800 {
         if ready() {
             return;
         }
         sleep(Duration::from_millis(100));
     }
-    panic!("{what} within a minute");
+    panic!("{what} within three minutes");
 }
 
 fn copy_database(from: &Path, to: &Path) {

@@ -245,7 +245,7 @@ impl Drop for Docked {
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = monotonic() + Duration::from_secs(60);
+    let deadline = monotonic() + Duration::from_secs(180);
     while !is_so() {
         assert!(monotonic() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));

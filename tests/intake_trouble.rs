@@ -225,7 +225,7 @@ impl Shelf for Recorder {
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = monotonic();
     while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(180), "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -106,11 +106,12 @@ fn a_thousand_who_say_nothing_keep_nobody_out() {
     let station = Station::running("");
     let browser = Browser::new(&station.page());
     // Twice as many as one address has places, and before any of them has been silent for too long.
-    let silent: Vec<TcpStream> = (0..1_000).map(|_| TcpStream::connect(browser.at).unwrap()).collect();
     let begun = evidock::runtime::clock::monotonic();
+    let silent: Vec<TcpStream> = (0..1_000).map(|_| TcpStream::connect(browser.at).unwrap()).collect();
     for path in ["/kiosk", "/", "/clips"] {
         assert_eq!(browser.get(path).status, 200, "{path}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // Whoever says nothing is shown out after twenty seconds.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     drop(silent);
 }

@@ -16,7 +16,7 @@ const CLIP_BYTES: u64 = 16_000_000;
 /// Asks and reads the head of the answer, and nothing more.
 fn asked(browser: &Browser, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(browser.at).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
     let shown = match (&browser.cookie, &browser.bearer) {
         (Some(cookie), _) => format!("cookie: {cookie}"),
         (None, token) => format!("authorization: Bearer {}", token.as_deref().unwrap()),
@@ -100,7 +100,7 @@ fn what_is_under_way_ends_with_the_right_to_it() {
     let (others_file, mut others_events) = taken(&stays);
     // A file on its way in, of which most is still to come.
     let mut sent = TcpStream::connect(sends.at).unwrap();
-    sent.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    sent.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
     let cookie = sends.cookie.as_deref().unwrap();
     let form = evidock::access::form_token(cookie.split_once('=').unwrap().1);
     let head = format!(

@@ -17,7 +17,7 @@ before(async () => {
   await station.roster(`采集人甲,36NCC009910,${facts}`, `采集人乙,36NCC009874,${facts}`);
   await station.dock('dsj', 'bay-1');
   await station.dock('dsj', 'bay-2', '--device', '36NCC009874');
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
     if ((await station.evidock('find', '--case', CASE).catch(() => [])).filter((c) => c.missing.length === 0).length >= 6) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -91,6 +91,8 @@ test('the administrator signs in without a script, makes an officer, and sees no
   await signIn(officer, 'jia', told);
   await choosePassword(officer, told);
   await officer.goto(`${station.url}/clips`);
+  // The recorder's log comes behind its clips.
+  await officer.locator('tbody tr').nth(3).waitFor();
   const rows = await officer.locator('tbody tr').allInnerTexts();
   assert.equal(rows.length, 4);
   assert.ok(rows.every((row) => !row.includes('采集人乙')), 'nothing of others');
@@ -110,6 +112,7 @@ test('the administrator signs in without a script, makes an officer, and sees no
   await officer.goto(clip);
   assert.match(officer.url(), /\/signin/);
   await signIn(officer, 'jia', PASSWORD);
+  await officer.locator('.me').waitFor();
   assert.deepEqual(officer.complaints, []);
   await officer.context().close();
 });
@@ -139,6 +142,7 @@ test('an auditor reads the log, who signed in and who was refused, and no footag
     const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 844 }, bypassCSP: true });
     await signIn(page, 'audit', width === 1440 && locale === 'zh-CN' ? password : PASSWORD);
     if (width === 1440 && locale === 'zh-CN') await choosePassword(page, password);
+    await page.locator('.me').waitFor();
     await page.goto(`${station.url}/log?kind=access.`);
     assert.ok(await page.locator('tbody tr').count() > 3);
     assert.equal(await page.getByText('采集人甲').count(), 0);
@@ -148,7 +152,7 @@ test('an auditor reads the log, who signed in and who was refused, and no footag
   }
 });
 
-test('a supervisor says why before anything of a clip is shown', { timeout: 60_000 }, async () => {
+test('a supervisor says why before anything of a clip is shown', { timeout: 120_000 }, async () => {
   const { password } = await station.evidock('user', 'add', 'super', '--role', 'supervisor');
   const page = await open(chrome, { bypassCSP: true });
   await signIn(page, 'super', password);
@@ -187,6 +191,7 @@ test('an archivist says why before a labelled clip plays and before a file is sa
 
   // Another session: nothing is remembered.
   await signIn(page, 'archive', PASSWORD);
+  await page.locator('.me').waitFor();
   await page.goto(`${station.url}/clips/${labelled}`);
   await page.getByRole('heading', { name: '请说明调阅目的' }).waitFor();
   assert.equal(await page.locator('video').count(), 0);
@@ -205,6 +210,7 @@ test('an archivist says why before a labelled clip plays and before a file is sa
 
   // A derived file takes its reason from its own form, in which nothing is lost.
   await signIn(page, 'archive', PASSWORD);
+  await page.locator('.me').waitFor();
   await page.goto(`${station.url}/clips/${plain}`);
   await page.locator('#derive [name=from]').fill('0.2');
   await page.locator('#derive [name=reason]').fill('处罚决定书附图');

@@ -15,7 +15,7 @@ before(async () => {
   [station, chrome] = await Promise.all([Station.start(), browser()]);
   await station.dock('dsj', 'bay-1');
   const page = await open(chrome);
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
     const { items } = await (await page.request.get(`${station.url}/api/v1/clips`)).json();
     clip = items.find((c) => c.original_filename.endsWith('.mp4') && c.media_health && c.duration_ms > 500)?.record_id;
     if (clip) break;

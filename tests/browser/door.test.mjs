@@ -34,11 +34,11 @@ function freePort() {
 }
 
 async function until(what, isSo) {
-  for (const end = Date.now() + 30_000; Date.now() < end;) {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
     if (await isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  assert.fail(`not within 30 s: ${what}`);
+  assert.fail(`not within 90 s: ${what}`);
 }
 
 /** The provider as a process of its own, which knows this station. */
@@ -80,7 +80,7 @@ async function picture(page, name) {
   if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}.png` });
 }
 
-test('somebody signs in at the provider, is told what to hand on, is bound, and is in', { timeout: 120_000 }, async () => {
+test('somebody signs in at the provider, is told what to hand on, is bound, and is in', { timeout: 240_000 }, async () => {
   const port = await freePort();
   // localhost and 127.0.0.1 are two sites to a browser: cookies that are strict stay behind on the way back.
   const station = await Station.start(['[access.oidc]', `issuer = "http://localhost:${port}"`, 'client_id = "station 1"', 'client_secret_file = "oidc.secret"']);
@@ -139,6 +139,7 @@ test('somebody signs in at the provider, is told what to hand on, is bound, and 
       await look.goto(`${station.url}/signin/oidc/return?state=none`);
       await clean(look, `the door after a refusal ${locale} ${colorScheme}`);
       await signIn(look, station.url, 'boss', PASSWORD);
+      await look.locator('.me').waitFor();
       await look.goto(`${station.url}/accounts`);
       await look.locator('#a-zhang summary').click();
       await clean(look, `accounts with identities ${locale} ${colorScheme}`);

@@ -19,7 +19,7 @@ before(async () => {
   [station, chrome] = await Promise.all([Station.start(), browser()]);
   await station.roster(`采集人甲,36NCC009910,2026-01-01 00:00,2026-12-31 23:59,${CASE},东关街18号,现场检查,现场全貌`);
   await station.dock('dsj', 'bay-1');
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
     if ((await station.evidock('find', '--case', CASE).catch(() => [])).filter((c) => c.state === 'proven').length >= 3) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -69,8 +69,8 @@ test('one archivist asks, another one confirms, and the zip is a whole package',
   await one.getByText('待另一人确认').first().waitFor();
   const address = one.url();
   // Who asked is offered to take it back, and no button that would refuse them.
-  assert.equal(await one.getByRole('button', { name: '确认导出' }).count(), 0);
   await one.locator('form[action$="/refuse"] button').waitFor();
+  assert.equal(await one.getByRole('button', { name: '确认导出' }).count(), 0);
 
   // The second one watches it being made: the page keeps itself fresh.
   const two = await archivist('two');
@@ -100,6 +100,7 @@ test('its pages in both languages, light and dark, wide and narrow', { timeout: 
   for (const [locale, colorScheme, width] of LOOKS) {
     const page = await open(chrome, { locale, colorScheme, viewport: { width, height: 844 }, bypassCSP: true });
     await signIn(page, 'one', PASSWORD);
+    await page.locator('.me').waitFor();
     await page.goto(`${station.url}/exports`);
     const one = await page.locator('.people a').first().getAttribute('href');
     for (const [name, at] of [['exports', '/exports'], ['export', `/cases/${encodeURIComponent(CASE)}/export`], ['package', one]]) {

@@ -23,9 +23,9 @@ before(async () => {
   await station.register('catalogue', '记录环节,记录事项,记录方式', '调查取证,现场检查,重点');
   await station.dock('dsj', 'bay-1');
   const ready = (c) => c.state === 'proven' && c.missing.length === 0 && c.media_health === 'whole';
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
     const found = await station.evidock('find', '--case', CASE).catch(() => []);
-    if (found.length > 0 && found.every(ready)) break;
+    if (found.length === 3 && found.every(ready)) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   clip = (await station.evidock('find', '--case', CASE))[0].record_id;
@@ -59,6 +59,7 @@ async function signIn(page, name, password) {
 async function as(name, options = {}) {
   const page = await open(chrome, { javaScriptEnabled: false, ...options });
   await signIn(page, name, PASSWORD);
+  await page.locator('.me').waitFor();
   return page;
 }
 
@@ -146,7 +147,11 @@ test('a case is closed, bound, checked and filed, and takes no changes then', { 
   assert.equal(await page.locator('[name=fonds_no]').inputValue(), '0123');
   await page.getByRole('button', { name: '立卷' }).click();
   await page.getByText('已立卷').first().waitFor();
-  for (const end = Date.now() + 30_000; Date.now() < end && await page.locator('#h-check ~ ul .chip').count() > 0;) await page.reload();
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
+    // What is not there is told of a page that is there whole.
+    await page.reload();
+    if (await page.locator('#h-check ~ ul .chip').count() === 0) break;
+  }
   assert.equal(await page.locator('#h-check ~ ul .chip').count(), 0, 'the check finds no gap');
   // Put to filing, its data are compared by themselves; the page tells how far that is, and of each clip.
   const compared = page.locator('section[aria-labelledby=h-compared]');
@@ -154,13 +159,16 @@ test('a case is closed, bound, checked and filed, and takes no changes then', { 
   assert.ok(await compared.locator('tbody tr').count() > 0);
   assert.equal(await compared.locator('tbody .pill').first().innerText(), '一致');
   await page.getByRole('button', { name: '重新比对' }).click();
-  for (const end = Date.now() + 30_000; Date.now() < end && await compared.getByText('比对完成').count() === 0;) await page.reload();
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
+    await page.reload();
+    if (await compared.getByText('比对完成').count() > 0 && await page.locator('#h-check ~ ul .chip').count() === 0) break;
+  }
   assert.equal(await compared.getByText('比对完成').count(), 1);
-  for (const end = Date.now() + 30_000; Date.now() < end && await page.locator('#h-check ~ ul .chip').count() > 0;) await page.reload();
   await everyLook([`${at}/filing`], 'bound');
   await page.locator('[name=opinion]').fill('四性检测通过');
   await page.getByRole('button', { name: '检查并归档' }).click();
   await page.getByText('已归档').first().waitFor();
+  await page.waitForLoadState();
   // What was signed stands there with its digest, and is printed.
   const signed = page.locator('section[aria-labelledby=h-signed]');
   assert.match(await signed.innerText(), /归档检查报告[^]*四性检测通过[^]*SHA-256 [0-9a-f]{64}/);

@@ -88,9 +88,11 @@ test('a recorder is found, let in, pulled, lost, pulled on, and may go', { timeo
   // How far it is, by the time of the footage: nobody lists bytes.
   await bay.getByText(/录像 \d+.秒 \/ 1\d.秒/).waitFor({ timeout: 60_000 });
   await bay.getByText('请勿拔出').waitFor();
-  const percent = async () => Number((await bay.locator('.ring text').textContent()).replace('%', ''));
-  await page.waitForFunction(() => Number(document.querySelector('.bay .ring text')?.textContent.replace('%', '')) >= 20);
-  assert.ok(await percent() < 100);
+  const percent = await page.waitForFunction(() => {
+    const now = Number(document.querySelector('.bay .ring text')?.textContent.replace('%', ''));
+    return now >= 20 && now;
+  });
+  assert.ok(await percent.jsonValue() < 100);
 
   // It goes in the middle, and comes back.
   await endRecorder();
@@ -110,7 +112,13 @@ test('a recorder is found, let in, pulled, lost, pulled on, and may go', { timeo
   // What the clips say: the same recording in two parts, all of it here, and what both have.
   const { items } = await (await fetch(`${station.url}/api/v1/clips?limit=10`)).json();
   assert.equal(items.length, 2);
-  const records = await Promise.all(items.map(async (i) => (await fetch(`${station.url}/api/v1/clips/${i.record_id}`)).json()));
+  const read = () => Promise.all(items.map(async (i) => (await fetch(`${station.url}/api/v1/clips/${i.record_id}`)).json()));
+  let records = await read();
+  // What looking at them tells comes a little later.
+  for (const end = Date.now() + 90_000; Date.now() < end && !records.every((r) => r.media_health);) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    records = await read();
+  }
   const second = records.find((i) => i.recording?.segment_no === 2) ?? records[0];
   await page.goto(`${station.url}/clips/${second.record_id}`);
   await page.getByText('无线 1，第 2 段').waitFor();

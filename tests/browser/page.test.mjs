@@ -18,7 +18,7 @@ after(async () => {
   await station?.stop();
 });
 
-test('a recorder is docked, and the open page shows its clips arrive', { timeout: 90_000 }, async () => {
+test('a recorder is docked, and the open page shows its clips arrive', { timeout: 180_000 }, async () => {
   const page = await open(chrome);
   await page.goto(station.url);
   await page.evaluate(() => { window.neverReloaded = true; });
@@ -62,18 +62,21 @@ test('bytes are served by ranges, exactly', async () => {
   assert.equal(beyond.status, 416);
 });
 
-test('a clip without facts waits, is linked by hand, and the page says so live', { timeout: 60_000 }, async () => {
+test('a clip without facts waits, is linked by hand, and the page says so live', { timeout: 180_000 }, async () => {
   await station.dock('dsj', 'bay-2', '--device', '36NCC000001');
   const page = await open(chrome);
   await page.goto(`${station.url}/clips?recorder=36NCC000001`);
   await page.locator('tbody tr').first().waitFor();
   await page.locator('tbody tr a').first().click();
   await page.locator('.gap').first().waitFor();
+  // All of them.
+  await page.waitForLoadState();
   const gaps = await page.locator('.gap').count();
   const form = page.locator('form', { has: page.locator('[name=case_no]') }).first();
   await form.locator('[name=case_no]').fill('赵卫罚[2026]77');
   await form.locator('[type=submit], button').first().click();
   await page.getByRole('link', { name: '赵卫罚〔2026〕77号' }).first().waitFor();
+  await page.waitForLoadState();
   assert.ok(await page.locator('.gap').count() < gaps, 'one fact fewer is missing');
   const found = await station.evidock('find', '--case', '赵卫罚〔2026〕77号');
   assert.equal(found.length, 1);
@@ -81,7 +84,7 @@ test('a clip without facts waits, is linked by hand, and the page says so live',
   await page.context().close();
 });
 
-test('what is suggested is linked by one key, taken back by another, and refused by a third', { timeout: 60_000 }, async () => {
+test('what is suggested is linked by one key, taken back by another, and refused by a third', { timeout: 180_000 }, async () => {
   // The other clips of the outing are suggested for what one of them was linked to by hand.
   const suggested = async () => {
     const { clips } = await (await fetch(`${station.url}/api/v1/triage`)).json();
@@ -103,18 +106,22 @@ test('what is suggested is linked by one key, taken back by another, and refused
   await page.keyboard.press('Enter');
   await page.getByText('1 个资料已关联 赵卫罚〔2026〕77号').waitFor();
   assert.ok((await linked()).includes(id));
+  // Keys are heard once a card is chosen.
+  await first.waitFor();
   await page.keyboard.press('u');
   await page.getByText('的处理已撤销').waitFor();
   assert.equal((await linked()).length, before);
   await page.locator(`#c-${id}.current`).waitFor();
   await page.keyboard.press('x');
   await page.getByText('不再建议').waitFor();
+  await first.waitFor();
   assert.equal(await page.locator(`#c-${id}`).getByRole('link', { name: '赵卫罚〔2026〕77号' }).count(), 0);
   // Another number is typed; one that is none is refused in words, and nothing is lost.
   await page.keyboard.press('n');
   await page.keyboard.type('赵卫罚2026-78');
   await page.keyboard.press('Enter');
   await page.getByRole('alert').getByText('赵卫罚〔2026〕78号').waitFor();
+  await first.waitFor();
   await page.keyboard.press('n');
   await page.keyboard.type('赵卫罚[2026]78');
   await page.keyboard.press('Enter');

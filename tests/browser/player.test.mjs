@@ -98,6 +98,9 @@ test('frames are stepped, marks stand in the address and in the link', { timeout
   await page.locator('[data-part=speed]').selectOption('2');
   assert.equal(await page.locator('video').evaluate((v) => v.playbackRate), 2);
   await page.locator('video').evaluate((v) => { v.muted = true; });
+  // A browser tells four times a second where it is, and later where the machine is busy. Played slowly, it is not far beyond
+  // the mark by then.
+  await page.locator('[data-part=speed]').selectOption('0.5');
   await page.locator('[data-act=stretch]').click();
   await page.waitForFunction(() => { const v = document.querySelector('video'); return v.paused && v.currentTime >= 5; });
   assert.ok(await at(page) < 5.6, 'the part ends at its mark');
@@ -125,7 +128,7 @@ test('as verified is shown what the station says, and no more', { timeout: 120_0
   await page.context().close();
 });
 
-test('what the station does not give out is no encoding that cannot be played', { timeout: 120_000 }, async () => {
+test('what the station does not give out is no encoding that cannot be played', { timeout: 240_000 }, async () => {
   for (const [status, said] of [[403, '本站没有提供这份资料'], [429, '现在读不到这份资料'], [503, '现在读不到这份资料'], [401, '登录已失效']]) {
     for (const codec of ['h264', 'h265']) {
       const page = await open(chrome);
@@ -139,7 +142,7 @@ test('what the station does not give out is no encoding that cannot be played', 
       await page.goto(`${station.url}/clips/${clipOf(codec).record_id}`);
       await page.locator('video').evaluate((v) => { v.muted = true; v.play().catch(() => {}); });
       if (codec === 'h265' && status >= 429) {
-        for (let n = 0; n < 200 && !(await page.getByText(said).isVisible()); n++) await page.clock.runFor(2_100);
+        for (const end = Date.now() + 60_000; Date.now() < end && !(await page.getByText(said).isVisible());) await page.clock.runFor(2_100);
       }
       await page.getByText(said).waitFor();
       assert.equal(await page.locator('[data-part=none]').isVisible(), false, `${status} ${codec}: not called an encoding`);

@@ -27,8 +27,10 @@ before(async () => {
   const facts = `2026-01-01 00:00,2026-12-31 23:59,${CASE},东关街18号,现场检查,现场全貌`;
   await station.roster(`采集人甲,36NCC009910,${facts}`);
   await station.dock('dsj', 'bay-1');
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
-    if ((await station.evidock('find', '--case', CASE).catch(() => [])).filter((c) => c.missing.length === 0).length >= 3) break;
+  // Figures are followed to the clips they count: nothing about those may change meanwhile.
+  const ready = (c) => c.missing.length === 0 && c.state === 'proven' && c.media_health;
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
+    if ((await station.evidock('find', '--case', CASE).catch(() => [])).filter(ready).length >= 3) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   await station.evidock('user', 'first', 'boss');
@@ -100,8 +102,9 @@ test('the supervisor reads figures that open their clips, and draws a sample; th
   await page.getByRole('button', { name: '抽取', exact: true }).click();
   await page.locator('.sampled').waitFor();
   sample = new URL(page.url()).pathname;
-  assert.equal(await page.locator('.sampled > li').count(), 2);
+  // It stands below them: by then all of them are there.
   await page.getByText('随机种子').waitFor();
+  assert.equal(await page.locator('.sampled > li').count(), 2);
   assert.equal((await station.evidock('sample', 'verify', sample.split('/')[2])).same, true);
   const judge = async (n, no) => {
     const form = page.locator(`#clip-${n} form.judge`);
@@ -112,6 +115,8 @@ test('the supervisor reads figures that open their clips, and draws a sample; th
     }
     await form.locator('button').click();
     await page.locator(`#clip-${n} .steps`).waitFor();
+    // The form of the next one, too, with all its questions.
+    await page.waitForLoadState();
   };
   await judge(1, true);
   await judge(2, false);

@@ -477,9 +477,9 @@ async function tell(name, { login = name, story, bounds }, [locale, colorScheme,
   }
 }
 
-test('each role, from the sign-in form to its goal', { concurrency: 2, timeout: 600_000 }, async (t) => {
+test('each role, from the sign-in form to its goal', { concurrency: 2, timeout: 840_000 }, async (t) => {
   const told = Object.entries(STORIES).filter(([name]) => name.includes(process.env.ROLES ?? ''));
   await Promise.all(told.map(([name, role]) => t.test(name, async (mine) => {
-    for (const [n, look] of LOOKS.entries()) await mine.test(look.join(' '), { timeout: 180_000 }, () => tell(name, role, look, n));
+    for (const [n, look] of LOOKS.entries()) await mine.test(look.join(' '), { timeout: 300_000 }, () => tell(name, role, look, n));
   })));
 });

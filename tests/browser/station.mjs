@@ -56,7 +56,7 @@ export class Station {
     station.child = spawn(program, ['--config', path.join(station.dir, 'evidock.toml'), 'run'], { stdio: ['ignore', 'pipe', 'pipe'] });
     station.log = '';
     station.url = await new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`no page within 30 s:\n${station.log}`)), 30_000);
+      const late = setTimeout(() => reject(new Error(`no page within 90 s:\n${station.log}`)), 90_000);
       const hear = (chunk) => {
         station.log += chunk;
         const found = /page="?(https?:\/\/[^"\s]+)\/"?/.exec(station.log);
@@ -158,9 +158,10 @@ export const ours = (url) => /^(http:\/\/127\.0\.0\.1|blob:|chrome(-extension|-u
 export const LOOKS = [['zh-CN', 'light', 1440], ['en', 'dark', 390]];
 if (process.env.EVIDOCK_TEST_FULL) LOOKS.push(['zh-CN', 'dark', 390], ['en', 'light', 1440]);
 
-/** A page that collects what the browser complains about. */
+/** A page that collects what the browser complains about. Beside other suites a machine may take long for what is waited for. */
 export async function open(chrome, options = {}) {
   const context = await chrome.newContext({ locale: 'zh-CN', viewport: { width: 1440, height: 900 }, ...options });
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   page.complaints = [];
   page.on('pageerror', (e) => page.complaints.push(String(e)));

@@ -74,11 +74,20 @@ const places = (page) => page.evaluate(() => [...document.querySelectorAll('.til
   return Number(document.querySelector(`rect[data-clip="${id}"]`).dataset.start) + video.currentTime * 1000;
 }));
 const settled = (page, check) => page.waitForFunction(check, null, { timeout: 60_000 });
+/** Each picture is there and has come to where the page wants it, which its link to the clip tells. */
+const rested = (page) => settled(page, () => [...document.querySelectorAll('.tile')].every((tile) => {
+  const video = tile.querySelector('video');
+  const link = tile.querySelector('[data-part=open]');
+  if (link.hidden) return true;
+  return video.readyState >= 2 && !video.seeking && Math.abs(video.currentTime - Number(new URL(link.href).searchParams.get('t'))) < 0.05;
+}));
 
 test('both pictures show the same instant, and follow the axis', { timeout: 180_000 }, async () => {
   const page = await open(chrome);
   await page.goto(`${station.url}/cases/${encodeURIComponent(CASE)}`);
   await page.getByRole('link', { name: '同步播放' }).click();
+  // Its script shows them.
+  await page.locator('[data-part=transport]').waitFor();
   assert.equal(await page.locator('.tile').count(), 2);
   const start = await page.locator('g.stretch').first().getAttribute('data-start').then(Number);
   // Fifteen seconds in, where both recorded.
@@ -86,6 +95,7 @@ test('both pictures show the same instant, and follow the axis', { timeout: 180_
   await seek.evaluate((e) => { e.value = 15_000; e.dispatchEvent(new Event('input')); });
   await settled(page, () => [...document.querySelectorAll('.tile video')].every((v) => v.readyState >= 2 && !v.seeking && v.videoWidth > 0));
   await settled(page, () => document.querySelector('#together').dataset.ready === '1');
+  await rested(page);
   const [one, two] = await places(page);
   assert.ok(Math.abs(one - (start + 15_000)) < 60 && Math.abs(two - one) < 200, `${one - start} ${two - start}`);
   assert.equal(await page.locator('.tile').nth(1).getByText('派生预览，不是证据原件。').isVisible(), true, 'what is derived says so');
@@ -124,15 +134,17 @@ test('both pictures show the same instant, and follow the axis', { timeout: 180_
   await page.keyboard.press('i');
   await page.keyboard.press('l');
   await page.keyboard.press('o');
-  assert.match(page.url(), /from=\d+&to=\d+/);
+  await page.waitForURL(/from=\d+&to=\d+/);
   assert.equal(await page.locator('[data-part=link]').inputValue(), page.url());
-  assert.match(await page.locator('[data-part=open]').first().getAttribute('href'), /\?t=17\.0/);
+  // The link follows with the next picture.
+  await page.locator('.tile').first().locator('[data-part=open][href*="?t=17.0"]').waitFor();
   // What came through the station was verified, and is drawn as what was seen.
   await page.locator('[data-part=verified]').waitFor({ timeout: 60_000 });
   await page.locator('[data-seen="0"] rect').first().waitFor({ state: 'attached', timeout: 60_000 });
   const again = await open(chrome);
   await again.goto(page.url());
   await settled(again, () => document.querySelector('#together').dataset.ready === '1');
+  await rested(again);
   assert.ok(Math.abs((await places(again))[0] - (start + 12_040)) < 60, 'the link leads to the mark');
   await again.context().close();
   assert.deepEqual(page.complaints.filter((c) => !c.includes('Failed to load')), []);

@@ -13,10 +13,10 @@ use evidock::media::maker::Made;
 use tokio::sync::mpsc;
 
 use crate::support::station::{Station, dsj, text};
-use crate::{PATIENCE, Read, clip, clips};
+use crate::{HONEST, PATIENCE, Read, clip, clips};
 
 fn maker() -> Maker {
-    Maker::with_program(env!("CARGO_BIN_EXE_evidock").into(), clips(), PATIENCE)
+    Maker::with_program(env!("CARGO_BIN_EXE_evidock").into(), clips(), HONEST)
 }
 
 fn order(kind: &str, form: Option<&str>, from_ms: u64, to_ms: Option<u64>, exact: bool) -> Order {
@@ -208,7 +208,7 @@ async fn words_over_the_picture_are_readable_chinese() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_files_cost_a_worker_at_most() {
-    let maker = maker();
+    let maker = Maker::with_program(env!("CARGO_BIN_EXE_evidock").into(), clips(), PATIENCE);
     let dir = tempfile::tempdir().unwrap();
     let film = std::fs::read(clip("h265.mp4")).unwrap();
     let mut zeroed = film.clone();

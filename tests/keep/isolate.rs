@@ -67,10 +67,10 @@ async fn an_upload_stops_in_the_middle_and_goes_on_when_two_people_lift_it() {
     assert!(standing["records"].as_u64() >= Some(1), "its record is told: {isolated}");
     let why = station.one("SELECT reason FROM delivery WHERE clip_id = ?1", &[&clip]);
     assert!(why.contains("evidock lift"), "it says why it goes no further: {why}");
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
     // What the system's own buffers had taken before may still drain; then nothing but checkpoints of the log goes on.
     until_quiet(&mut station, &proxy);
-    assert!(asked.elapsed() < Duration::from_secs(60), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(90), "{:?}", asked.elapsed());
     let path = format!("/isolated/v1/test-01/clips/{clip}/master");
     let (status, _) = weed.request("HEAD", &path, &[], Bytes::new()).await;
     assert_eq!(status, 404, "it never became an object");

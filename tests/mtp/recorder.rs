@@ -192,7 +192,7 @@ impl Recorder {
         rustix::net::sockopt::set_socket_timeout(
             &theirs,
             rustix::net::sockopt::Timeout::Recv,
-            Some(Duration::from_millis(1500)),
+            Some(Duration::from_secs(5)),
         )
         .unwrap();
         if self.state().pulled {

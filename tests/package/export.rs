@@ -249,7 +249,7 @@ fn killed_at(station: &Station, to: &Path, watched: &Path, bytes: u64) -> bool {
     let mut child = begin(station, to);
     let begun = monotonic();
     while fs::metadata(watched).map_or(0, |m| m.len()) < bytes {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "nothing is exported");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(180), "nothing is exported");
         if child.try_wait().unwrap().is_some() {
             return false;
         }

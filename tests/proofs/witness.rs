@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use evidock::custody::note::Kind;
 
+use super::support::guarded::free_ports;
 use super::support::oracle::oracle;
 use super::support::station::text;
 use super::*;
@@ -16,7 +17,12 @@ pub fn pair(more_of_first: &str) -> (Station, Station) {
     let (mut log, mut witness) = (Station::running(QUICK), Station::running("=id = \"test-02\"\n"));
     log.stop();
     witness.stop();
-    witness.configure(&format!("=id = \"test-02\"\n[[custody.witness_of]]\nkey = \"{}\"\n", key_of(&log)));
+    // At a port that nobody else gets while it is stopped.
+    let [port] = free_ports::<1>();
+    witness.configure(&format!(
+        "=id = \"test-02\"\n=listen = \"127.0.0.1:{port}\"\n[[custody.witness_of]]\nkey = \"{}\"\n",
+        key_of(&log)
+    ));
     witness.start();
     let settings = format!(
         "{QUICK}[[custody.witness]]\nname = \"two\"\nurl = \"{}/witness\"\nkey = \"{}\"\n{more_of_first}",

@@ -38,7 +38,7 @@ pub const BEGIN_MS: i64 = 1_781_863_404_000;
 /// And until when.
 pub const END_MS: i64 = BEGIN_MS + SECONDS * 1000;
 /// Whatever works takes a fraction of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How workers are run in tests.
 pub fn program() -> (tempfile::TempDir, Program) {
@@ -85,6 +85,8 @@ pub struct Fetched {
     why: SegmentEnd,
     words: String,
     refused: bool,
+    /// From the first bytes of it to its end.
+    took: Duration,
 }
 
 /// Fetches with a worker of its own. `onvif`: as from an ONVIF recorder, else by normal play time.
@@ -101,13 +103,15 @@ pub fn fetch(url: &str, onvif: bool, range: (i64, i64), change: impl FnOnce(&mut
         why: SegmentEnd::Failed,
         words: String::new(),
         refused: false,
+        took: Duration::ZERO,
     };
-    let until = monotonic() + PATIENCE;
+    let (until, mut came) = (monotonic() + PATIENCE, None);
     loop {
         assert!(monotonic() < until, "fetching ends: {fetched:?}");
         let Some((told, body)) = link.hear(Duration::from_millis(100)).unwrap() else { continue };
         match told {
             Told::Begin { station_ms, length_ms, .. } => {
+                came.get_or_insert_with(monotonic);
                 fetched.segments.push(Segment { bytes: body, begin_ms: station_ms, length_ms, why: None });
             }
             Told::More { length_ms, .. } => {
@@ -122,6 +126,7 @@ pub fn fetch(url: &str, onvif: bool, range: (i64, i64), change: impl FnOnce(&mut
             }
             Told::Closed { why, words, refused } => {
                 (fetched.why, fetched.words, fetched.refused) = (why, words, refused);
+                fetched.took = came.map_or(Duration::ZERO, |came| came.elapsed());
                 let _ = link.tell(&Tell::Stop);
                 return fetched;
             }
@@ -195,14 +200,10 @@ pub fn assert_unbroken(times: &[i64]) {
 fn footage_is_whole_and_the_same_bytes_each_time() {
     let server = Recorder::start(BEGIN_MS, &[]);
     let url = format!("rtsp://127.0.0.1:{}/replay", server.port);
-    let begun = monotonic();
     let once = fetch(&url, true, (BEGIN_MS, END_MS), |_| {});
     assert_eq!((once.why, once.segments.len(), once.gaps.len()), (SegmentEnd::Whole, 1, 0), "{}", once.words);
-    assert!(
-        begun.elapsed() < Duration::from_secs(SECONDS as u64 - 2),
-        "faster than it was recorded: {:?}",
-        begun.elapsed()
-    );
+    // Without the start of the worker, which takes seconds on a busy machine.
+    assert!(once.took < Duration::from_secs(SECONDS as u64 - 2), "faster than it was recorded: {:?}", once.took);
     let one = &once.segments[0];
     assert_eq!((one.begin_ms, one.why), (BEGIN_MS, Some(SegmentEnd::Whole)), "by the recorder's wall time");
     assert!((one.length_ms - SECONDS * 1000).abs() <= 40, "{} ms", one.length_ms);
@@ -237,13 +238,11 @@ fn a_line_that_dies_leaves_what_came_and_the_rest_follows() {
     let port = line.port;
     let ending = std::thread::spawn(move || {
         while line.held() == 0 {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(5));
         }
         line.set(|r| r.closed = true);
     });
-    let held = fetch(&format!("rtsp://127.0.0.1:{port}/replay"), true, (BEGIN_MS, END_MS), |r| {
-        r.silence = Duration::from_secs(1);
-    });
+    let held = fetch(&format!("rtsp://127.0.0.1:{port}/replay"), true, (BEGIN_MS, END_MS), |_| {});
     ending.join().unwrap();
     assert!(held.why == SegmentEnd::Lost && !held.refused, "{:?} {}", held.why, held.words);
     let first = &held.segments[0];

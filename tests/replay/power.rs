@@ -17,7 +17,7 @@ use crate::support::replay::{CALLS, Class, Dice, Loss, Recording};
 use crate::support::station::Station;
 use crate::{BEGIN_MS, END_MS, packets, pictures};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// States that are tried; each takes a start of the daemon and as much of the footage as is missing.
 const STATES: usize = 7;
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::onvif::{Answers, Beacon, Onvif, Recording, Ways};
 use crate::recorder::{Line, PICTURES, Recorder, Rules, SECONDS};
+use crate::support::guarded::free_ports;
 use crate::support::station::{Station, files_below, flip};
 use crate::{BEGIN_MS, END_MS, assert_unbroken, pictures};
 
@@ -89,7 +90,8 @@ fn a_shift_s_recorder_is_let_in_pulled_and_may_go() {
     );
     assert_eq!(record["gaps"], Value::Array(vec![]));
     let offset = record["clock_offset_ms"].as_i64().unwrap();
-    assert!((offset - 3_600_000).abs() < 1_500, "{offset}");
+    // It tells whole seconds, and its answer takes a busy machine some more.
+    assert!((offset - 3_600_000).abs() < 5_000, "{offset}");
     let captured = record["captured_start"].as_str().and_then(evidock::domain::time::UtcMs::parse_rfc3339).unwrap();
     assert_eq!(captured.0, BEGIN_MS, "the recorder's own time stands as it was");
     let file = station.in_vault(&all[0]).unwrap();
@@ -250,7 +252,7 @@ fn user_and_password_are_asked_for_by_name_before_anything_relies_on_them() {
     let looked = station.json(["recorders", "look", "wifi-1"]);
     assert_eq!((&looked["device"], &looked["maker"]), (&KEY.into(), &"ACME".into()));
     let offset = looked["clock_offset_ms"].as_i64().unwrap();
-    assert!((offset + 365 * 86_400_000).abs() < 1_500, "{offset}");
+    assert!((offset + 365 * 86_400_000).abs() < 5_000, "{offset}");
     assert_eq!(looked["spans"][0]["state"], "waiting");
     // By capabilities and by name, where services and search are not there; and stretches, where events tell them.
     onvif.set(|w| (w.services, w.no_search) = (false, true));
@@ -268,11 +270,16 @@ fn user_and_password_are_asked_for_by_name_before_anything_relies_on_them() {
 fn who_is_there_is_asked_in_configured_networks_only() {
     let onvif = Onvif::start(ways(1, (BEGIN_MS, END_MS)));
     let _beacon = Beacon::start(onvif.url());
-    let station = Station::new("");
+    let mut station = Station::new("");
     let (_, words) = station.refused(2, ["recorders", "discover"]);
     assert!(words.contains("[discovery]"), "{words}");
     station.configure("[discovery]\nnetworks = [\"127.0.0.0/8\"]\n");
-    let found = station.json(["recorders", "discover"]);
+    // Nobody waits long for datagrams: on a busy machine an answer may come too late for one question.
+    let mut found = Value::Null;
+    station.until("it answers in time", |s| {
+        found = s.json(["recorders", "discover"]);
+        found.as_array().unwrap().iter().any(|f| f["address"] == onvif.url())
+    });
     let ours: Vec<&Value> = found.as_array().unwrap().iter().filter(|f| f["address"] == onvif.url()).collect();
     assert_eq!(ours.len(), 1, "{found}");
     assert_eq!(
@@ -283,7 +290,6 @@ fn who_is_there_is_asked_in_configured_networks_only() {
         found.as_array().unwrap().iter().all(|f| !f["address"].as_str().unwrap().contains("192.0.2.66")),
         "{found}"
     );
-    let mut station = station;
     station.start();
     let device = format!("net@127.0.0.1:{}", onvif.port);
     station.until("it is shown, and waits", |s| {
@@ -301,8 +307,9 @@ fn undated(url: &str) -> String {
 
 #[test]
 fn footage_without_a_date_is_known_again_and_other_footage_is_not_taken_for_it() {
-    let server = Recorder::start(BEGIN_MS, &[]);
-    let port = server.port.to_string();
+    // One that starts again finds its port free.
+    let port = free_ports::<1>()[0].to_string();
+    let server = Recorder::start(BEGIN_MS, &["--port", &port]);
     let line = Line::to(server.port, Rules::default());
     let mut station = Station::running(&undated(&format!("rtsp://127.0.0.1:{}/plain", line.port)));
     let key = format!("net@127.0.0.1:{}", line.port);
@@ -360,8 +367,8 @@ fn footage_without_a_date_is_known_again_and_other_footage_is_not_taken_for_it()
 
 #[test]
 fn footage_without_a_date_that_went_on_is_fetched_from_where_it_ended() {
-    let server = Recorder::of("h264-aac", 8, BEGIN_MS, &[]);
-    let port = server.port.to_string();
+    let port = free_ports::<1>()[0].to_string();
+    let server = Recorder::of("h264-aac", 8, BEGIN_MS, &["--port", &port]);
     let mut station = Station::running(&undated(&format!("rtsp://127.0.0.1:{port}/plain")));
     let key = format!("net@127.0.0.1:{port}");
     station.until("it waits at the gate", |s| s.status()["at_the_gate"][0]["device"] == key.as_str());

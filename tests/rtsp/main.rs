@@ -180,7 +180,7 @@ fn every_encoding_is_kept_behind_a_password_and_plays_elsewhere() {
 #[test]
 fn metadata_of_a_camera_is_kept_document_by_document() {
     let _alone = alone();
-    let camera = speaker::Speaker::live(30);
+    let camera = speaker::Speaker::live(90);
     let url = format!("rtsp://127.0.0.1:{}/live", camera.port);
     let mut station = Station::running(&stream("room-1", &url, ""));
     station.json(["record", "start", "room-1"]);
@@ -356,7 +356,7 @@ fn a_trial_says_what_is_wrong_before_anything_relies_on_it() {
     let trial = |path: &str, password: &str, more: &[&str]| {
         let url = format!("rtsp://127.0.0.1:{}/{path}", cameras.port);
         let args =
-            ["stream", "test", &url, "--seconds", "2", "--user", "evidock", "--password-file", password, "--json"];
+            ["stream", "test", &url, "--seconds", "4", "--user", "evidock", "--password-file", password, "--json"];
         let out = station.evidock(args.iter().chain(more));
         (out.status.code(), serde_json::from_slice::<Value>(&out.stdout).unwrap_or_default(), text(&out.stderr))
     };

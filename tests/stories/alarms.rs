@@ -13,12 +13,13 @@ use support::footage;
 use support::receivers::{Receiver, Told};
 use support::station::{Station, dsj, folder};
 
-/// Settings of a station that tells at once: its destination, a webhook, a mail server.
+/// Settings of a station that tells at once: its destination, a webhook, a mail server. A receiver on a busy machine
+/// answers within the time that it is given, and a station that starts again sees what is away before that is over.
 fn settings(cloud: &FileServer, hook: &Receiver, mail: &Receiver) -> String {
     format!(
         "[[destination]]\nname = \"dav\"\nkind = \"webdav\"\nendpoint = \"http://{}\"\nuser = \"station\"\npassword_file = \"{}\"\n\
-         [alarm]\ntell_after_s = 0\nover_after_s = 5\n[outbox]\nretry_min_s = 1\nretry_max_s = 1\n\
-         [[alarm.webhook]]\nname = \"duty\"\nurl = \"http://127.0.0.1:{}/alarm\"\nsecret_file = \"{}\"\ntimeout_s = 1\n{}",
+         [alarm]\ntell_after_s = 0\nover_after_s = 15\n[outbox]\nretry_min_s = 1\nretry_max_s = 1\n\
+         [[alarm.webhook]]\nname = \"duty\"\nurl = \"http://127.0.0.1:{}/alarm\"\nsecret_file = \"{}\"\ntimeout_s = 5\n{}",
         cloud.address(),
         cloud.path("password").display(),
         hook.port(),

@@ -176,9 +176,9 @@ async fn the_api_keeps_to_its_document() {
     for (n, (role, token)) in rounds.into_iter().enumerate() {
         let (phases, examples, seconds) = match (n, full) {
             // Long enough for every operation; it ends before when it has asked them all.
-            (0, false) => ("examples,coverage,fuzzing", "4", "90"),
+            (0, false) => ("examples,coverage,fuzzing", "4", "300"),
             (1, false) => ("examples,fuzzing", "2", "5"),
-            (_, false) => ("examples,fuzzing", "3", "10"),
+            (_, false) => ("examples,fuzzing", "3", "30"),
             (_, true) => ("examples,coverage,fuzzing,stateful", "100", "300"),
         };
         let paths: BTreeSet<String> = never.iter().map(|(_, path)| regex::escape(path)).collect();
@@ -312,7 +312,7 @@ fn what_changed_while_a_program_was_away_is_told_on_its_return() {
     let (mut station, tokens) = station(far.path());
     let listen = |page: &str, token: &str, last: &str| {
         let mut curl = Command::new("curl");
-        curl.args(["-sN", "--max-time", "60", "-H", &format!("authorization: Bearer {token}")]);
+        curl.args(["-sN", "--max-time", "180", "-H", &format!("authorization: Bearer {token}")]);
         if !last.is_empty() {
             curl.args(["-H", &format!("last-event-id: {last}")]);
         }

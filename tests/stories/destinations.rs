@@ -30,13 +30,18 @@ async fn weed() -> &'static Weed {
     WEED.get_or_init(Weed::start).await
 }
 
-/// A destination through a proxy, impatient, in a bucket of its own.
+/// A destination through a proxy, in a bucket of its own.
 async fn behind_proxy(bucket: &str) -> (FaultProxy, S3Destination) {
+    giving_up_after(bucket, Duration::from_secs(30)).await
+}
+
+/// The same, for which a line on which nothing moved for so long is dead.
+async fn giving_up_after(bucket: &str, idle: Duration) -> (FaultProxy, S3Destination) {
     let weed = weed().await;
     weed.make_bucket(bucket).await;
     let proxy = FaultProxy::start(weed.address()).await;
     let mut options = weed.options_at(&proxy.endpoint(), bucket);
-    options.http.idle_timeout = Duration::from_secs(2);
+    options.http.idle_timeout = idle;
     (proxy, S3Destination::new(options).unwrap())
 }
 
@@ -231,14 +236,15 @@ async fn bytes_that_change_on_the_way_back_are_not_proven() {
 
 #[tokio::test]
 async fn a_line_that_is_dead_slow_or_closed_is_told_apart_from_a_no() {
-    let (proxy, dest) = behind_proxy("dead").await;
+    const IDLE: Duration = Duration::from_secs(5);
+    let (proxy, dest) = giving_up_after("dead", IDLE).await;
     let sample = Sample::new("v1/x", footage(PART as usize, 1), PART);
     let session = dest.begin(&sample.object).await.unwrap();
     // Slow is not dead: the part takes longer than the idle time-out, and something always moves.
-    proxy.set(|rules| (rules.rate, rules.delay) = (Some(2 << 20), Duration::from_millis(50)));
+    proxy.set(|rules| (rules.rate, rules.delay) = (Some(800 << 10), Duration::from_millis(50)));
     let started = tokio::time::Instant::now();
     sample.send(&dest, &session, 0).await.unwrap();
-    assert!(started.elapsed() > Duration::from_secs(2), "the line was not slow");
+    assert!(started.elapsed() > IDLE, "the line was not slow");
     proxy.set(|rules| (rules.rate, rules.delay) = (None, Duration::ZERO));
 
     proxy.set(|rules| rules.black_hole = true);

@@ -58,7 +58,7 @@ async fn behind_proxies() -> (FileServer, FaultProxy, FaultProxy, FtpDestination
     let at = |host: u8, port: u16| SocketAddr::from(([127, 0, 0, host], port));
     let control = FaultProxy::start_at(at(2, server.address().port()), server.address()).await;
     let data = FaultProxy::start_at(at(2, data_port), at(1, data_port)).await;
-    let idle_timeout = Duration::from_secs(3);
+    let idle_timeout = Duration::from_secs(6);
     let dest = destination(FtpOptions { host: "127.0.0.2".to_owned(), idle_timeout, ..server.ftp(FtpTls::Off) });
     (server, control, data, dest)
 }
@@ -170,7 +170,7 @@ async fn a_line_that_is_dead_is_told_from_a_no() {
     let sample = Sample::new("v1/x", footage(PART as usize, 1), PART);
     let session = dest.begin(&sample.object).await.unwrap();
     data.set(|rules| rules.black_hole = true);
-    unreachable(&sample.send(&dest, &session, 0).await.unwrap_err(), "nothing moved for 3 s");
+    unreachable(&sample.send(&dest, &session, 0).await.unwrap_err(), "nothing moved for 6 s");
     data.set(|rules| rules.black_hole = false);
     control.set(|rules| rules.black_hole = true);
     let error = dest.head("v1/x").await.unwrap_err();

@@ -29,7 +29,7 @@ fn destination(options: WebdavOptions) -> WebdavDestination {
 async fn behind_proxy(server: &FileServer) -> (FaultProxy, WebdavDestination) {
     let proxy = FaultProxy::start(server.address()).await;
     let mut options = WebdavOptions { endpoint: proxy.endpoint(), ..server.webdav("http") };
-    options.http.idle_timeout = Duration::from_secs(2);
+    options.http.idle_timeout = Duration::from_secs(6);
     (proxy, destination(options))
 }
 

@@ -58,8 +58,10 @@ fn lamps_and_a_program_follow_a_recorder_through_its_stay() {
     );
     fs::write(&hook, script).unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    // Long enough that a file which grows as fast as a busy machine lets it is not taken in between.
     station.configure(&format!(
-        "[feedback]\nhook = [\"{}\"]\nled_dir = \"leds\"\n[[feedback.lamp]]\nbay = \"3\"\nled = \"one\"\n\
+        "=still_after_ms = 1500\n\
+         [feedback]\nhook = [\"{}\"]\nled_dir = \"leds\"\n[[feedback.lamp]]\nbay = \"3\"\nled = \"one\"\n\
          [[feedback.lamp]]\nbay = \"4\"\nbusy = \"blue\"\nsafe = \"green\"\ntrouble = \"red\"\n\
          [[feedback.lamp]]\nbay = \"5\"\nled = \"nowhere\"\n",
         hook.display()

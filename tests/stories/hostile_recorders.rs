@@ -154,7 +154,8 @@ fn empty_files_are_clips_too() {
 
 #[test]
 fn a_file_that_is_still_growing_is_left_until_it_is_still() {
-    let mut station = Station::running("=still_after_ms = 1500");
+    // Longer than a busy machine may keep the writes below apart.
+    let mut station = Station::running("=still_after_ms = 5000");
     let name = dsj(DEVICE, "091200");
     let card = station.card("a");
     card.file(&name, footage(10_000, 1), 60);
@@ -292,7 +293,8 @@ fn what_is_no_file_or_cannot_be_read_is_reported_and_holds_nobody() {
     assert!(left.is_empty(), "{left:?}");
     fs::set_permissions(station.docked("a").path("DCIM/shut"), fs::Permissions::from_mode(0o700)).unwrap();
     station.until_proven(3);
-    assert!(station.is_safe("a"));
+    // A copy may be proven before the next look at the recorder says so.
+    station.until_safe("a");
 }
 
 #[test]

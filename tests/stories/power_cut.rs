@@ -31,7 +31,7 @@ use support::replay::{CALLS, Class, Dice, Loss, Recording};
 const DISKS: [&str; 2] = ["box", "nas"];
 /// States that are tried at the same time.
 const AT_ONCE: usize = 2;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn full() -> bool {
     std::env::var_os("EVIDOCK_TEST_FULL").is_some_and(|v| v == "1")

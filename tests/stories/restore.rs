@@ -482,8 +482,9 @@ fn a_restore_that_is_killed_at_any_moment_goes_on() {
     fs::copy(station.path("state/log.key.pub"), station.path("kept.pub")).unwrap();
     lose_the_disk(&mut station);
     let mut kills = 0;
-    // Longer each time, so that every step is cut somewhere; a kill after the last one finds a station that lives.
-    while !killed_after(&station, Duration::from_millis(20 + 15 * kills)) {
+    // Longer and longer, so that every step is cut somewhere, and a busy machine comes to the end, too; a kill after the
+    // last one finds a station that lives.
+    while !killed_after(&station, Duration::from_millis(20 + 15 * kills + kills * kills / 4)) {
         kills += 1;
         if station.path("state/evidock.db").exists() {
             station.refused(1, ["restore", "--from", "cloud", "--identity", "identity"]);

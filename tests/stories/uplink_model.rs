@@ -391,7 +391,7 @@ impl World {
     async fn until(&self, what: &str, is_so: impl AsyncFn(&Self) -> bool) {
         let begun = monotonic();
         while !is_so(self).await {
-            if begun.elapsed() > Duration::from_secs(60) {
+            if begun.elapsed() > Duration::from_secs(180) {
                 let rows = self.clips.iter().map(|c| {
                     let id = c.id;
                     self.store

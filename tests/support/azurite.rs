@@ -38,13 +38,13 @@ impl Azurite {
             .arg(&data);
         let azurite = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), server };
         azurite.server.start();
-        for _ in 0..600 {
+        for _ in 0..1800 {
             if tokio::net::TcpStream::connect(azurite.address).await.is_ok() {
                 return azurite;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("Azurite does not serve within half a minute; {}", azurite.server.last_words());
+        panic!("Azurite does not serve within a minute and a half; {}", azurite.server.last_words());
     }
 
     /// Where it listens.
@@ -71,7 +71,7 @@ impl Azurite {
             endpoint: format!("{origin}/{ACCOUNT}"),
             container: container.to_owned(),
             keys: Keys::fixed(ACCOUNT, Secret::new(KEY)),
-            http: HttpOptions { idle_timeout: Duration::from_secs(5), ..HttpOptions::default() },
+            http: HttpOptions { idle_timeout: Duration::from_secs(30), ..HttpOptions::default() },
             lock: Policy::Locked,
             proof: None,
         }

@@ -164,7 +164,7 @@ impl Daemon {
     /// SIGTERM to the daemon itself, not to its tracer; waits for its end.
     pub fn stop(mut self) {
         // Where an earlier run left nothing to do, this one may be asked before it listens for being asked.
-        let end = monotonic() + Duration::from_secs(30);
+        let end = monotonic() + Duration::from_secs(90);
         let process = loop {
             if let Some(id) = self.process().filter(|id| catches_term(*id)) {
                 break rustix::process::Pid::from_raw(id as i32).unwrap();

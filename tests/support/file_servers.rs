@@ -185,7 +185,7 @@ impl FileServer {
     /// Starts it again after [`FileServer::kill`]; returns when it takes connections.
     pub async fn start_again(&self) {
         self.guarded.start();
-        for _ in 0..3000 {
+        for _ in 0..9000 {
             if TcpStream::connect(self.address()).await.is_ok() {
                 return;
             }

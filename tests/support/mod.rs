@@ -155,9 +155,9 @@ pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Waits until `is_so` holds; fails with `what` after half a minute.
+/// Waits until `is_so` holds; fails with `what` after a minute and a half.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..3000 {
+    for _ in 0..9000 {
         if is_so().await {
             return;
         }

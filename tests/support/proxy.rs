@@ -13,6 +13,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// A line of some rate makes up for pauses that were too long, by no more than this.
+const CATCH_UP: Duration = Duration::from_millis(100);
+
 /// What is to go wrong.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
@@ -147,6 +150,9 @@ async fn connection(client: TcpStream, server: SocketAddr, line: Arc<Line>, end:
         reset(&client);
         return;
     };
+    // What is before a cut is to arrive, and a reset throws away what the kernel still keeps for a server that is slow
+    // to read: it keeps little.
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&server, 64 << 10);
     let (client, server) = (Arc::new(client), Arc::new(server));
     let talk = Arc::new(Talk::default());
     let up = pass(client.clone(), server.clone(), Direction::Up, line.clone(), talk.clone(), end.clone());
@@ -289,6 +295,7 @@ fn apply(rules: &mut Rules, direction: Direction, bytes: &mut Vec<u8>, line: &Li
 
 /// Writes what is queued when it is due, no faster than the line.
 async fn give(to: &TcpStream, line: &Line, mut queued: mpsc::Receiver<(Instant, Vec<u8>)>) -> std::io::Result<()> {
+    let mut free_at = Instant::now();
     while let Some((due, bytes)) = queued.recv().await {
         tokio::time::sleep_until(due).await;
         let mut rest = bytes.as_slice();
@@ -302,7 +309,10 @@ async fn give(to: &TcpStream, line: &Line, mut queued: mpsc::Receiver<(Instant, 
         }
         let rate = line.rules.lock().unwrap().rate;
         if let Some(rate) = rate {
-            tokio::time::sleep(Duration::from_secs_f64(bytes.len() as f64 / rate as f64)).await;
+            // On a busy machine each pause is longer than it was asked for; the line is as fast as it says all the same.
+            let takes = Duration::from_secs_f64(bytes.len() as f64 / rate as f64);
+            free_at = free_at.max(Instant::now() - CATCH_UP) + takes;
+            tokio::time::sleep_until(free_at).await;
         }
     }
     Ok(rustix::net::shutdown(to, rustix::net::Shutdown::Write)?)

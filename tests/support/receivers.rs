@@ -75,7 +75,7 @@ impl Receiver {
     /// Starts it; returns when it takes connections.
     pub fn start(&self) {
         self.guarded.start();
-        for _ in 0..3000 {
+        for _ in 0..9000 {
             if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return;
             }

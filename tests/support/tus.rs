@@ -87,13 +87,13 @@ impl Tus {
     /// Starts it again after [`Tus::kill`], on the same port and data; returns when it serves.
     pub async fn start_again(&self) {
         self.server.start();
-        for _ in 0..600 {
+        for _ in 0..1800 {
             if tokio::net::TcpStream::connect(self.address).await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the tus server does not serve within half a minute; {}", self.server.last_words());
+        panic!("the tus server does not serve within a minute and a half; {}", self.server.last_words());
     }
 
     /// Kills it with SIGKILL.
@@ -118,7 +118,7 @@ impl Tus {
             station: super::station(),
             endpoint: format!("{origin}{}", self.path),
             keys: None,
-            http: HttpOptions { idle_timeout: Duration::from_secs(3), ..HttpOptions::default() },
+            http: HttpOptions { idle_timeout: Duration::from_secs(30), ..HttpOptions::default() },
             proof: None,
         }
     }

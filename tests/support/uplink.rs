@@ -231,7 +231,7 @@ impl Bench {
     pub fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let begun = monotonic();
         while !is_so(self) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
+            assert!(begun.elapsed() < Duration::from_secs(180), "waited in vain: {what}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -84,7 +84,7 @@ impl Weed {
         self.server.start();
         // It answers before it can store, so a small object is what shows that it serves.
         let mut last = String::new();
-        for _ in 0..600 {
+        for _ in 0..1800 {
             match self.try_request("PUT", "/ready", &[], Bytes::new()).await {
                 Ok((200 | 409, _)) => {
                     match self.try_request("PUT", "/ready/ready", &[], Bytes::from_static(b"x")).await {
@@ -96,7 +96,7 @@ impl Weed {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("SeaweedFS does not serve within a minute ({last}); {}", self.server.last_words());
+        panic!("SeaweedFS does not serve within three minutes ({last}); {}", self.server.last_words());
     }
 
     /// Kills it with SIGKILL; its data stays for [`Weed::start_again`].
@@ -193,7 +193,7 @@ pub async fn signed_request(
     };
     let signer = RequestSigner::new("s3", "us-east-1");
     signer.sign_request(&Context::new(), &mut head, Some(&credential), None).await.unwrap();
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
     let request = reqwest::Request::try_from(http::Request::from_parts(head, body))?;
     let response = client.execute(request).await?;
     let status = response.status().as_u16();

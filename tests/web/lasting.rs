@@ -21,7 +21,7 @@ use super::fixtures::{self, MEDIA_BYTES, NOW, PACKAGE, Scene, clip_id};
 use super::people::{People, token_of, token_of_login};
 
 /// Longer than it may take, in a debug build on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Station {
     visit: Visit,

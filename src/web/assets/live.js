@@ -123,12 +123,17 @@
     refresh();
   }
 
-  document.body.addEventListener("htmx:beforeRequest", function (event) {
-    if (event.target.id !== "live" || !typing()) return;
+  // Only what comes by itself waits: a form of the page that asks for the part was sent by whoever types.
+  function wait(event) {
+    if (event.detail.requestConfig.elt.id !== "live" || !typing()) return;
     event.preventDefault();
     owed = true;
     if (news) news.hidden = false;
-  });
+  }
+
+  document.body.addEventListener("htmx:beforeRequest", wait);
+  // Somebody may have begun while the answer was on its way.
+  document.body.addEventListener("htmx:beforeSwap", wait);
   // After whatever the event itself does to the fields.
   ["focusout", "change", "input", "reset"].forEach(function (kind) {
     document.addEventListener(kind, function () { if (owed) setTimeout(settle, 0); });
