@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+#[path = "custody/keys.rs"]
+mod keys;
 #[path = "custody/losses.rs"]
 mod losses;
 #[path = "custody/sm2.rs"]

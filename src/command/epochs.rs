@@ -3,15 +3,18 @@
 //! other by the log alone, and therefore says where this box knows of no restore, and where what is owned up to is not what
 //! stands there.
 
+use serde::Deserialize;
+
 use super::anchor_watch::LookError;
 use super::anchors;
 use crate::custody::checkpoint::{self, Checkpoint, parse_origin};
 use crate::custody::epoch::{Head, Opening};
 use crate::custody::note::{Note, VerifierKey};
+use crate::custody::report::EpochSpan;
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::StationId;
 use crate::domain::ports::Destination;
-use crate::store::{Reader, Store, StoreError};
+use crate::store::{LogRow, Reader, Store, StoreError};
 
 /// An epoch as its first event tells of it.
 #[derive(Debug, Clone)]
@@ -22,15 +25,52 @@ pub(super) struct Begun {
     pub opening: Opening,
 }
 
-/// The epochs of the log. An opening that cannot be read is a finding of `log verify`.
+/// The epochs of the log, as the entries themselves tell them: a column of the database is nobody's word. Their numbers only
+/// grow, so that the first entry of each is found by halving, with some twenty reads. An opening that cannot be read, and
+/// a log whose epochs go back, are findings of `log verify`.
 pub(super) fn begun(r: &Reader<'_>) -> Result<Vec<Begun>, StoreError> {
-    let rows = r.log_of_keys()?.into_iter();
-    let read = rows.filter_map(|row| {
-        let envelope: Envelope = serde_json::from_slice(&row.bytes).ok()?;
-        let opening = Opening::read(&envelope.body).filter(|_| envelope.kind == EventKind::EpochOpened.as_str())?;
-        Some(Begun { epoch: envelope.epoch, kept: row.seq, opening })
-    });
-    Ok(read.collect())
+    let size = r.log_size()?;
+    let (mut begun, mut from) = (Vec::new(), 0);
+    while from < size {
+        let Some(first) = r.log_entries(from, 1)?.pop() else { break };
+        let epoch = epoch_of(&first).unwrap_or(0);
+        begun.extend(opening(&first));
+        let (mut low, mut high) = (first.seq + 1, size);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let is_later = r.log_entries(middle, 1)?.first().and_then(epoch_of).is_some_and(|of| of > epoch);
+            (low, high) = if is_later { (low, middle) } else { (middle + 1, high) };
+        }
+        from = low;
+    }
+    Ok(begun)
+}
+
+fn epoch_of(row: &LogRow) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Of {
+        epoch: u32,
+    }
+    serde_json::from_slice::<Of>(&row.bytes).ok().map(|of| of.epoch)
+}
+
+fn opening(row: &LogRow) -> Option<Begun> {
+    let envelope: Envelope = serde_json::from_slice(&row.bytes).ok()?;
+    let opening = Opening::read(&envelope.body).filter(|_| envelope.kind == EventKind::EpochOpened.as_str())?;
+    Some(Begun { epoch: envelope.epoch, kept: row.seq, opening })
+}
+
+/// Epochs that whoever read every entry found and that [`begun`] did not: nothing of them was read at destinations.
+pub(super) fn unseen(found: &[EpochSpan], begun: &[Begun]) -> Option<String> {
+    let is_known = |span: &EpochSpan| begun.iter().any(|b| (b.epoch, b.kept) == (span.epoch, span.from));
+    let unseen = found.iter().filter(|span| span.key.is_some() && !is_known(span));
+    let unseen: Vec<String> = unseen.map(|span| format!("{} from event {}", span.epoch, span.from)).collect();
+    (!unseen.is_empty()).then(|| {
+        format!(
+            "epoch {} stands among events of others, so that no tiles of it were read at destinations: events were changed or moved; compare with a backup",
+            unseen.join(", ")
+        )
+    })
 }
 
 /// How many events of an epoch were kept by those after it; `None` where it is the last.
@@ -122,6 +162,73 @@ mod tests {
             dest.put_small(&key, note.into(), "t", None).await.unwrap();
         }
         look(&*dest, &store, &us, &[VerifierKey::of(&signer).unwrap()]).await.unwrap()
+    }
+
+    /// A log in which each of these epochs has so many events, its opening among them.
+    fn log_of(epochs: &[(u32, usize)]) -> (tempfile::TempDir, Store) {
+        let (dir, us) = (tempfile::tempdir().unwrap(), StationId::new("one").unwrap());
+        let clock = StoppedClock::at(1_781_834_604_000) as Arc<dyn Clock>;
+        let store = Store::open(&dir.path().join("a.db"), &us, clock).unwrap();
+        let signer = FileSigner::from_seed("evidock/one", [7; 32]).unwrap();
+        for (epoch, events) in epochs.iter().copied() {
+            let opening = Opening::new(&us, &signer, Vec::new()).unwrap().draft();
+            store
+                .write_blocking(move |tx| {
+                    if epoch == 1 {
+                        tx.log(&opening)?;
+                    } else {
+                        let (from, told) = ("d".to_owned(), "{}".to_owned());
+                        let row = RestoreRow { epoch, from, backup: None, begun_ms: 0, finished_ms: None, told };
+                        tx.begin_restore(&row, &opening)?;
+                    }
+                    (1..events).try_for_each(|_| tx.log(&Draft::daemon(EventKind::Started)).map(drop))
+                })
+                .unwrap();
+        }
+        (dir, store)
+    }
+
+    #[test]
+    fn every_epoch_is_found_by_its_entries() {
+        for epochs in [
+            &[][..],
+            &[(1, 1)],
+            &[(1, 100)],
+            &[(1, 1), (2, 1), (3, 1)],
+            &[(1, 7), (2, 1), (5, 40)],
+            &[(3, 9), (4, 1)],
+            &[(1, 64), (2, 63), (3, 65), (9, 2)],
+        ] {
+            let (_dir, store) = log_of(epochs);
+            let found = store.read_blocking(begun).unwrap();
+            let mut kept = 0;
+            let mut expected = Vec::new();
+            for (epoch, events) in epochs {
+                expected.push((*epoch, kept));
+                kept += *events as u64;
+            }
+            assert_eq!(found.iter().map(|b| (b.epoch, b.kept)).collect::<Vec<_>>(), expected, "{epochs:?}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_by_which_nothing_was_read_is_told() {
+        let span = |epoch, from, key: Option<&str>| EpochSpan {
+            epoch,
+            from,
+            opened_ms: 0,
+            key: key.map(str::to_owned),
+            key_protection: None,
+        };
+        let (_dir, store) = log_of(&[(1, 7), (2, 3)]);
+        let known = store.read_blocking(begun).unwrap();
+        let found = [span(1, 0, Some("k")), span(2, 7, Some("k"))];
+        assert_eq!(unseen(&found, &known), None);
+        assert_eq!(unseen(&[span(3, 9, None)], &known), None, "that nothing opened it is a finding already");
+        for known in [&[][..], &known[..1]] {
+            let told = unseen(&found, known);
+            assert!(told.as_ref().is_some_and(|told| told.contains("2 from event 7")), "{told:?}");
+        }
     }
 
     #[tokio::test]

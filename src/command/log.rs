@@ -20,7 +20,7 @@ use crate::custody::losses::Epochs;
 use crate::custody::note::VerifierKey;
 use crate::custody::report::{HeldBy, LogReport, Verdict};
 use crate::custody::retired;
-use crate::custody::verify::{HeldCheckpoint, Trust, verify_stamped_log};
+use crate::custody::verify::{Entry, HeldCheckpoint, Trust, verify_stamped_log};
 use crate::domain::command::Request;
 use crate::domain::error::chain;
 use crate::domain::layout;
@@ -42,6 +42,8 @@ struct Answer {
     read: Vec<ReadAt>,
     /// The tree's stored nodes cannot be read.
     tree_problem: Option<String>,
+    /// Epochs by which nothing was read at destinations, since the log is not in order.
+    epoch_problem: Option<String>,
     /// Witnesses that know another history of this log.
     witness_problems: Vec<String>,
     /// Clips whose rows were compared with the entries that sealed them.
@@ -117,14 +119,15 @@ fn verify(asked: &VerifyLog, settings: &Settings, output: &Output) -> anyhow::Re
     let mut sealings = Sealings::new(&store);
     let entries = Entries { store, size, next: 0, read: VecDeque::new(), failed: false };
     let entries = entries.inspect(|entry| {
-        if let Ok((seq, bytes)) = entry {
-            sealings.entry(*seq, bytes);
+        if let Ok(entry) = entry {
+            sealings.entry(entry.seq, &entry.bytes);
         }
     });
     let report = verify_stamped_log(&trust, entries, held, stamps.into_iter().chain(far_stamps), tiles);
     let clips = sealings.finish()?;
+    let epoch_problem = epochs::unseen(&report.epochs, &begun);
 
-    let others = tree_problem.is_none() && refusals.is_empty() && clips.problem_count == 0;
+    let others = tree_problem.is_none() && epoch_problem.is_none() && refusals.is_empty() && clips.problem_count == 0;
     let verdict = if others { report.verdict() } else { Verdict::NotIntact };
     let exit = match verdict {
         Verdict::Intact => Exit::Ok,
@@ -136,6 +139,7 @@ fn verify(asked: &VerifyLog, settings: &Settings, output: &Output) -> anyhow::Re
         verdict,
         read,
         tree_problem,
+        epoch_problem,
         witness_problems: refusals,
         clips: clips.clips,
         clip_problems: clips.problems,
@@ -149,7 +153,7 @@ fn verify(asked: &VerifyLog, settings: &Settings, output: &Output) -> anyhow::Re
         if let Some(problem) = &answer.tree_problem {
             output.line(&format!("NOT INTACT: the stored tree cannot be read: {problem}"))?;
         }
-        for problem in &answer.witness_problems {
+        for problem in answer.epoch_problem.iter().chain(&answer.witness_problems) {
             output.line(&format!("NOT INTACT: {problem}"))?;
         }
         for problem in &answer.clip_problems {
@@ -256,25 +260,29 @@ struct Entries {
     store: Store,
     size: u64,
     next: u64,
-    read: VecDeque<(u64, Vec<u8>)>,
+    read: VecDeque<Entry>,
     failed: bool,
 }
 
 impl Iterator for Entries {
-    type Item = Result<(u64, Vec<u8>), String>;
+    type Item = Result<Entry, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.read.is_empty() && !self.failed && self.next < self.size {
-            match self.store.read_blocking(|r| r.log_entries(self.next, BATCH)) {
-                Ok(rows) => self.read.extend(rows.into_iter().map(|row| (row.seq, row.bytes))),
+            match self.store.read_blocking(|r| r.log_entries_with_copies(self.next, BATCH)) {
+                Ok(rows) => self.read.extend(rows.into_iter().map(|(row, copies)| Entry {
+                    seq: row.seq,
+                    bytes: row.bytes,
+                    copies: Some(copies),
+                })),
                 Err(e) => {
                     self.failed = true;
                     return Some(Err(chain(&e)));
                 }
             }
         }
-        let entry = self.read.pop_front().filter(|(seq, _)| *seq < self.size)?;
-        self.next = entry.0 + 1;
+        let entry = self.read.pop_front().filter(|entry| entry.seq < self.size)?;
+        self.next = entry.seq + 1;
         Some(Ok(entry))
     }
 }

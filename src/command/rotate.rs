@@ -95,7 +95,7 @@ pub fn rotate_key(asked: &RotateKey, settings: &Settings, output: &Output) -> an
     } else {
         output.line(&format!("the log goes on under {new_key}"))?;
         output.line(&format!(
-            "start evidock again, make a backup, and give the new public key ({}) to whoever keeps the old one: witnesses, archives, courts",
+            "start evidock again, make a backup, and give the new public key ({}) to whoever keeps the old one: witnesses (which take the old line out once the new key has signed), archives, courts",
             crate::custody::key::public_path(&path).display()
         ))?;
     }

@@ -13,6 +13,7 @@ pub mod cadence;
 pub mod checkpoint;
 pub mod epoch;
 pub mod far_tiles;
+mod in_force;
 pub mod key;
 pub mod losses;
 pub mod note;

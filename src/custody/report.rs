@@ -65,6 +65,11 @@ pub enum Problem {
     /// Not an envelope.
     #[error("event {seq} cannot be read: {why}")]
     Malformed { seq: u64, why: String },
+    /// A column of the database that says something else than the event.
+    #[error(
+        "event {seq} stands in the database under another {columns} than it says itself: pages, proofs and packages miss it, or show it where it does not belong. Somebody changed the database; export nothing until it is known who, and put a backup or what the event says back"
+    )]
+    OtherCopy { seq: u64, columns: String },
     /// An epoch began without an opening, or not at its opening.
     #[error("event {seq} belongs to epoch {epoch}, which no event has opened there")]
     NotOpened { seq: u64, epoch: u32 },
@@ -94,6 +99,11 @@ pub enum Problem {
         "the checkpoint over {size} events held by {held_by} is signed by the key {key}, whose use event {seq} had ended: somebody kept the old key"
     )]
     RetiredKey { held_by: HeldBy, size: u64, seq: u64, key: String },
+    /// Signed by a trusted key that the log does not put in force there.
+    #[error(
+        "the checkpoint of epoch {epoch} over {size} events held by {held_by} is signed by the key {key}, which is known as this station's and was not in use there, as the log tells it"
+    )]
+    OtherKey { held_by: HeldBy, epoch: u32, size: u64, key: String },
     /// An event about the SM2 key that does not say what it must.
     #[error("event {seq} says something of the SM2 key that cannot be read")]
     Sm2Unreadable { seq: u64 },

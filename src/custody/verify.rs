@@ -2,7 +2,7 @@
 //! no clock; the caller reads the store and fetches anchors.
 //!
 //! The tree is computed anew from the stored event bytes in one pass with constant memory (besides the
-//! checkpoints, of which about 100 bytes each are kept), and compared with every checkpoint whose size
+//! checkpoints, of which some 150 bytes each are kept), and compared with every checkpoint whose size
 //! it passes.
 
 use std::borrow::Cow;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::checkpoint::{self, CheckpointError};
 use super::epoch::{Head, Opening};
 use super::far_tiles::{HeldTile, Tiles};
+use super::in_force::InForce;
 use super::losses::{Epochs, Losses, Opened};
 use super::note::{Kind, NoteError, VerifierKey};
 use super::report::{EpochSpan, Findings, HeldBy, HolderReport, LogReport, Loss, Notice, Problem};
@@ -23,6 +24,7 @@ use super::stamps::{HeldStamp, Stamps};
 use crate::domain::digest::to_hex;
 use crate::domain::event::{ENVELOPE_VERSION, Envelope, EventKind, MAX_EVENT_BYTES};
 use crate::domain::ids::StationId;
+use crate::domain::log_copies::Copies;
 use crate::domain::merkle::{Frontier, Hash, leaf_hash};
 use crate::domain::station_clock::Reading;
 
@@ -51,6 +53,23 @@ pub struct HeldCheckpoint {
     pub note: Vec<u8>,
 }
 
+/// An entry of the log as a database keeps it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its position.
+    pub seq: u64,
+    /// The stored bytes, which are what is hashed.
+    pub bytes: Vec<u8>,
+    /// What stands beside them, where there is such a thing.
+    pub copies: Option<Copies>,
+}
+
+impl From<(u64, Vec<u8>)> for Entry {
+    fn from((seq, bytes): (u64, Vec<u8>)) -> Self {
+        Self { seq, bytes, copies: None }
+    }
+}
+
 /// Verifies a whole log. Entries are (position, stored bytes) in the order of positions, from 0; an error
 /// among them ends the reading and is reported.
 pub fn verify_log<E: fmt::Display>(
@@ -61,10 +80,10 @@ pub fn verify_log<E: fmt::Display>(
     verify_stamped_log(trust, entries, checkpoints, [], [])
 }
 
-/// The same with the timestamps on its heads, and with tiles of its tree.
-pub fn verify_stamped_log<E: fmt::Display>(
+/// The same with the timestamps on its heads, with tiles of its tree, and with what a database copies of its entries.
+pub fn verify_stamped_log<I: Into<Entry>, E: fmt::Display>(
     trust: &Trust<'_>,
-    entries: impl IntoIterator<Item = Result<(u64, Vec<u8>), E>>,
+    entries: impl IntoIterator<Item = Result<I, E>>,
     checkpoints: impl IntoIterator<Item = HeldCheckpoint>,
     stamps: impl IntoIterator<Item = HeldStamp>,
     tiles: impl IntoIterator<Item = HeldTile>,
@@ -73,8 +92,8 @@ pub fn verify_stamped_log<E: fmt::Display>(
     check.open_checkpoints(checkpoints);
     check.compare_at_size();
     for entry in entries {
-        match entry {
-            Ok((seq, bytes)) => check.entry(seq, &bytes),
+        match entry.map(Into::into) {
+            Ok(Entry { seq, bytes, copies }) => check.entry(seq, &bytes, copies.as_ref()),
             Err(why) => {
                 check.cut_short = true;
                 check.problems.add(Problem::Unreadable { seq: check.next_seq, why: why.to_string() });
@@ -97,6 +116,10 @@ struct EnvelopeHead<'a> {
     mono_ms: i64,
     #[serde(borrow)]
     kind: Cow<'a, str>,
+    #[serde(default)]
+    clip: Option<String>,
+    #[serde(default)]
+    case: Option<String>,
 }
 
 /// A checkpoint with true signatures, by index of its holder.
@@ -104,16 +127,9 @@ struct Signed {
     head: Head,
     holder: usize,
     /// Which of the trusted keys signed it.
-    key: usize,
+    keys: Vec<usize>,
     /// Which of the trusted SM2 keys have a line.
     sm2: Lines,
-}
-
-/// A change of keys inside an epoch.
-struct Rotation {
-    epoch: u32,
-    seq: u64,
-    old: String,
 }
 
 struct Check<'a> {
@@ -125,9 +141,7 @@ struct Check<'a> {
     cut_short: bool,
     epochs: Vec<EpochSpan>,
     losses: Losses<'a>,
-    /// The key in force, as the log says, and its changes.
-    key: Option<String>,
-    rotations: Vec<Rotation>,
+    keys: InForce,
     sm2: Sm2Check<'a>,
     holders: Vec<HolderReport>,
     /// By size, then epoch; those before `compared` have met the tree.
@@ -161,8 +175,7 @@ impl<'a> Check<'a> {
             cut_short: false,
             epochs: Vec::new(),
             losses: Losses::new(trust.epochs),
-            key: None,
-            rotations: Vec::new(),
+            keys: InForce::default(),
             sm2: Sm2Check::new(trust.sm2),
             holders: Vec::new(),
             signed: Vec::new(),
@@ -215,9 +228,9 @@ impl<'a> Check<'a> {
                 let ids = [key.id(), key.for_kind(Kind::Cosignature).id()];
                 opened.signed.iter().any(|signed| signed.name == key.name() && ids.contains(&signed.id))
             };
-            let key = self.trust.keys.iter().position(by).unwrap_or_default();
+            let keys = self.trust.keys.iter().enumerate().filter(|(_, key)| by(key)).map(|(n, _)| n).collect();
             let sm2 = self.sm2.below(&note, head, &held_by, &mut self.problems);
-            self.signed.push(Signed { head, holder, key, sm2 });
+            self.signed.push(Signed { head, holder, keys, sm2 });
         }
         self.signed.sort_by_key(|s| (s.head.size, s.head.epoch));
         for pair in self.signed.windows(2) {
@@ -235,7 +248,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn entry(&mut self, seq: u64, bytes: &[u8]) {
+    fn entry(&mut self, seq: u64, bytes: &[u8], copies: Option<&Copies>) {
         if seq < self.next_seq {
             self.problems.add(Problem::OutOfOrder { seq, after: self.next_seq - 1 });
         } else {
@@ -249,7 +262,15 @@ impl<'a> Check<'a> {
             self.problems.add(Problem::Malformed { seq, why });
         }
         match serde_json::from_slice::<EnvelopeHead<'_>>(bytes) {
-            Ok(head) => self.envelope(seq, &head, bytes),
+            Ok(head) => {
+                let differing = copies.map(|copies| {
+                    copies.differing(&head.kind, head.wall_ms, head.clip.as_deref(), head.case.as_deref())
+                });
+                if let Some(columns) = differing.filter(|columns| !columns.is_empty()) {
+                    self.problems.add(Problem::OtherCopy { seq, columns: columns.join(", ") });
+                }
+                self.envelope(seq, &head, bytes);
+            }
             Err(e) => self.problems.add(Problem::Malformed { seq, why: e.to_string() }),
         }
         let running = self.epochs.last().map(|span| span.epoch);
@@ -295,7 +316,7 @@ impl<'a> Check<'a> {
             match serde_json::from_slice::<Envelope>(bytes).ok().and_then(|e| Opening::read(&e.body)) {
                 Some(opening) => {
                     self.opening(seq, &opening);
-                    self.key = Some(opening.key.clone());
+                    self.keys.opened(head.epoch, seq, &opening.key);
                     span.key = Some(opening.key.clone());
                     span.key_protection = Some(opening.protection.clone());
                     let (kept, root) = (self.tree.size(), self.tree.root());
@@ -326,22 +347,21 @@ impl<'a> Check<'a> {
         };
         // A restore that opened its epoch under a new key lists those before it; the opening has said the rest.
         let listed = envelope.as_ref().and_then(|e| e.body.get("old")).is_some_and(serde_json::Value::is_array);
-        if listed && text("new").is_some() && text("new") == self.key {
+        if listed && text("new").is_some_and(|new| self.keys.now() == Some(new.as_str())) {
             return;
         }
         let (Some(old), Some(new), Some(protection)) = (text("old"), text("new"), text("protection")) else {
             self.problems.add(Problem::BadRotation { seq });
             return;
         };
-        if self.key.as_ref().is_some_and(|key| *key != old) {
+        if self.keys.now().is_some_and(|key| key != old) {
             self.problems.add(Problem::NotInForce { seq, key: old.clone() });
         }
         if !self.trust.keys.iter().any(|key| key.to_string() == new) {
             self.problems.add(Problem::UntrustedKey { seq, key: new.clone() });
         }
-        self.notices.add(Notice::KeyChanged { seq, key: new.clone(), protection });
-        self.rotations.push(Rotation { epoch, seq, old });
-        self.key = Some(new);
+        self.keys.rotated(epoch, seq, &old, &new);
+        self.notices.add(Notice::KeyChanged { seq, key: new, protection });
     }
 
     fn clocks(&mut self, seq: u64, head: &EnvelopeHead<'_>) {
@@ -421,25 +441,23 @@ impl<'a> Check<'a> {
         // A log without a single event is as old as any checkpoint.
         let running = self.epochs.last().map_or(u32::MAX, |span| span.epoch);
         let signed = std::mem::take(&mut self.signed);
-        for (at, Signed { head, holder, key, .. }) in signed.iter().enumerate() {
+        let names: Vec<String> = self.trust.keys.iter().map(ToString::to_string).collect();
+        for (at, Signed { head, holder, keys, .. }) in signed.iter().enumerate() {
             let held_by = self.holders[*holder].held_by.clone();
-            // The old key signs the event of its own end, and nothing after it.
-            let retired = self.rotations.iter().find(|rotation| {
-                let by_old = self.trust.keys.get(*key).is_some_and(|key| key.to_string() == rotation.old);
-                by_old && rotation.epoch == head.epoch && head.size > rotation.seq.saturating_add(1)
-            });
-            if let Some(rotation) = retired {
-                let (size, seq, key) = (head.size, rotation.seq, rotation.old.clone());
-                self.problems.add(Problem::RetiredKey { held_by: held_by.clone(), size, seq, key });
-            }
             let beyond = at >= self.compared;
+            let is_lost = beyond || self.orphans.binary_search(&at).is_ok();
+            for key in keys {
+                if let Some(problem) = self.keys.judge(&names[*key], head, is_lost, &held_by) {
+                    self.problems.add(problem);
+                }
+            }
             if self.cut_short && (beyond || head.epoch > running) {
                 // What was not read cannot be held against the log; the reading itself is the problem.
             } else if head.epoch > running {
                 self.problems.add(Problem::UnknownEpoch { held_by, epoch: head.epoch, size: head.size });
             } else if beyond && (head.epoch == running || self.epochs.is_empty()) {
                 self.problems.add(Problem::RolledBack { held_by, epoch: head.epoch, size: head.size, have: size });
-            } else if beyond || self.orphans.binary_search(&at).is_ok() {
+            } else if is_lost {
                 self.orphan(*head, held_by);
             }
         }

@@ -32,6 +32,7 @@ pub mod how_far;
 pub mod identity;
 pub mod ids;
 pub mod layout;
+pub mod log_copies;
 pub mod looks;
 pub mod merkle;
 pub mod notice;

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::event::{self, Actor, Draft, EventKind, Place};
 use crate::domain::ids::ClipId;
+use crate::domain::log_copies::Copies;
 use crate::domain::looks::tells_who_looked;
 use crate::domain::merkle::{self, Hash};
 use crate::domain::station_clock::Reading;
@@ -206,6 +207,29 @@ impl Reader<'_> {
             Ok(LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? })
         })?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The same, each with the columns that repeat what its bytes say.
+    pub fn log_entries_with_copies(&self, from: u64, limit: u32) -> Result<Vec<(LogRow, Copies)>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, bytes, kind, wall_ms, clip_id, case_hash FROM log_entry WHERE seq >= ?1 ORDER BY seq LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![from as i64, limit], |r| {
+            let copies = Copies { kind: r.get(2)?, wall_ms: r.get(3)?, clip: r.get(4)?, case: r.get(5)? };
+            Ok((LogRow { seq: r.get::<_, i64>(0)? as u64, bytes: r.get(1)? }, copies))
+        })?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The columns beside one entry.
+    pub fn log_copies(&self, seq: u64) -> Result<Copies> {
+        self.conn
+            .prepare_cached("SELECT kind, wall_ms, clip_id, case_hash FROM log_entry WHERE seq = ?1")?
+            .query_row([seq as i64], |r| {
+                Ok(Copies { kind: r.get(0)?, wall_ms: r.get(1)?, clip: r.get(2)?, case: r.get(3)? })
+            })
+            .optional()?
+            .ok_or(StoreError::NotFound(Why::NoLogEntry { seq }))
     }
 
     /// Entries below `before`, newest first, at most `limit`: only kinds that begin with `kind`, only of `actor` (`kind:id`).

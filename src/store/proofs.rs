@@ -202,6 +202,15 @@ impl Reader<'_> {
             .optional()?)
     }
 
+    /// The epoch of the newest timestamp, and when it came by this station's own clock, milliseconds since the Unix epoch.
+    pub fn last_stamped(&self) -> Result<Option<(u32, i64)>> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT epoch, got_ms FROM timestamp ORDER BY timestamp_id DESC LIMIT 1")?
+            .query_row([], |r| Ok((r.get(0)?, r.get(1)?)))
+            .optional()?)
+    }
+
     /// Timestamps after the row `after`, each with its row, oldest first.
     pub fn timestamps(&self, after: i64, limit: u32) -> Result<Vec<(i64, TimestampRow)>> {
         let mut statement = self.conn.prepare_cached(

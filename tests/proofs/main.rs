@@ -9,6 +9,7 @@ mod support;
 
 mod arithmetic;
 mod attack;
+mod copies;
 mod crash;
 mod keys;
 mod read_by_others;

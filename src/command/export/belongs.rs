@@ -13,6 +13,7 @@ use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::merkle::{Hash, leaf_hash};
 use crate::domain::packaged::About;
+use crate::domain::why::Why;
 use crate::store::{LogRow, Reader, StoreError};
 
 /// The clips of a case as they are now.
@@ -101,6 +102,9 @@ pub(in crate::command) struct Belongs {
 impl Belongs {
     /// Of the entries before `end`, those that concern these clips, those of the case that were disposed of, the case by any
     /// of its hashed numbers, and the keys under which the log is signed.
+    ///
+    /// They are found by columns that no tree covers. One that says something else than its entry shows that somebody changed
+    /// the database: nothing is made of it then. What such a change hides altogether, `log verify` finds, which reads all.
     pub fn read(
         r: &Reader<'_>,
         (clips, disposed): (&[ClipId], &[ClipId]),
@@ -119,6 +123,10 @@ impl Belongs {
         let mut all = Self::default();
         for (seq, row) in rows.into_iter().filter(|(seq, _)| *seq < end) {
             let envelope = envelope(&row)?;
+            let (clip, case) = (envelope.clip.as_deref(), envelope.case.as_deref());
+            if !r.log_copies(seq)?.differing(&envelope.kind, envelope.wall_ms, clip, case).is_empty() {
+                return Err(StoreError::Conflict(Why::LogChanged { seq }));
+            }
             let of = envelope.clip.as_ref().and_then(|clip| ids.get(clip)).copied();
             // About this case and a clip that is not in the package (withdrawn, isolated): none of its business. Of one that
             // was disposed of it is how it came, that it was this case's, and how it went.

@@ -2,7 +2,7 @@
 //! where that one is not. A download that was cut goes on where it was.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -21,7 +21,7 @@ use crate::domain::ids::StationId;
 use crate::domain::layout;
 use crate::domain::ports::Destination;
 use crate::runtime::clock::SystemClock;
-use crate::runtime::task;
+use crate::runtime::{durable, task};
 use crate::store::{BackupKey, Store};
 
 /// So many tries in a row that bring nothing end a download.
@@ -117,6 +117,7 @@ async fn open(
         anyhow::bail!("its bytes are not those of its note");
     }
     let draft = wanted.work.join("unpacked.db");
+    remove_database(&draft)?;
     {
         let (packed, draft, secret, bytes) = (packed.clone(), draft.clone(), secret.to_vec(), note.database_bytes);
         task::blocking("restore", move || unpack(&packed, &draft, bytes, &secret)).await??;
@@ -163,26 +164,62 @@ fn look_through(path: &Path, station: &StationId, note: &BackupNote) -> anyhow::
     Ok(())
 }
 
-/// Gives a database that nobody has open its name, with all of it in the one file.
+/// Files that SQLite keeps beside a database, by the ends of their names. It goes by these names alone: a log of one database
+/// is played into whatever stands under its name, and undoes it without a word.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).with_context(|| format!("removing {}", path.display())),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what an earlier try left of a database, for good, with all that SQLite keeps beside it. The database first: what
+/// is beside it is never read without it.
+pub fn remove_database(database: &Path) -> anyhow::Result<()> {
+    remove_if_there(database)?;
+    for end in BESIDE {
+        remove_if_there(&beside(database, end))?;
+    }
+    Ok(database.parent().map_or(Ok(()), durable::sync_dir)?)
+}
+
+/// Gives a database that nobody has open its name, with all of it in the one file. What stands there beside a database
+/// that is gone goes before: of a station that died its last transactions may be in that log, and it is kept aside.
 pub fn rename_database(from: &Path, to: &Path) -> anyhow::Result<()> {
-    for rest in ["-wal", "-shm"] {
-        let mut name = from.as_os_str().to_owned();
-        name.push(rest);
-        let path = PathBuf::from(name);
+    for end in BESIDE {
+        let path = beside(from, end);
         match fs::metadata(&path) {
-            Ok(meta) if rest == "-wal" && meta.len() > 0 => {
+            Ok(meta) if end != "-shm" && meta.len() > 0 => {
                 anyhow::bail!("{} was not folded in; run the restore again", path.display())
             }
             Ok(_) => fs::remove_file(&path)?,
             Err(_) => {}
         }
     }
+    for end in BESIDE {
+        let stray = beside(to, end);
+        match fs::metadata(&stray) {
+            Ok(meta) if end != "-shm" && meta.len() > 0 => {
+                let aside = beside(&stray, ".before-restore");
+                tracing::warn!(file = %stray.display(), kept = %aside.display(), "a log without its database is kept aside");
+                fs::rename(&stray, &aside).with_context(|| format!("keeping {} aside", stray.display()))?;
+            }
+            _ => remove_if_there(&stray)?,
+        }
+    }
+    let dir = to.parent().map_or(Ok(()), durable::sync_dir);
+    dir.with_context(|| format!("making room for {}", to.display()))?;
     File::open(from)?.sync_all()?;
     fs::rename(from, to).with_context(|| format!("naming {}", to.display()))?;
-    if let Some(dir) = to.parent() {
-        crate::runtime::durable::sync_dir(dir)?;
-    }
-    Ok(())
+    Ok(to.parent().map_or(Ok(()), durable::sync_dir)?)
 }
 
 /// Downloads an object of `size_bytes` into `path`, from where an earlier try left it.
@@ -230,4 +267,81 @@ async fn download(
     }
     file.sync_all()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{Draft, EventKind};
+
+    /// A database of this station with so many entries, closed.
+    fn database(path: &Path, entries: usize) {
+        let store = Store::open(path, &StationId::new("one").unwrap(), SystemClock::new()).unwrap();
+        for _ in 0..entries {
+            store.write_blocking(|tx| tx.log(&Draft::daemon(EventKind::Started))).unwrap();
+        }
+        store.close();
+    }
+
+    /// What a database that was killed leaves: its log as it was while it was open, without the database.
+    fn stray_log(to: &Path, entries: usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("killed.db");
+        let store = Store::open(&path, &StationId::new("one").unwrap(), SystemClock::new()).unwrap();
+        for _ in 0..entries {
+            store.write_blocking(|tx| tx.log(&Draft::daemon(EventKind::Stopped))).unwrap();
+        }
+        fs::copy(beside(&path, "-wal"), beside(to, "-wal")).unwrap();
+        assert!(fs::metadata(beside(to, "-wal")).unwrap().len() > 0);
+        store.close();
+    }
+
+    fn log_size(path: &Path) -> u64 {
+        let store = Store::open(path, &StationId::new("one").unwrap(), SystemClock::new()).unwrap();
+        let size = store.read_blocking(|r| r.log_size()).unwrap();
+        store.close();
+        size
+    }
+
+    #[test]
+    fn a_log_that_stands_there_of_another_database_is_not_played_into_the_restored_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("restore.db"), dir.path().join("evidock.db"));
+        database(&from, 3);
+        stray_log(&to, 7);
+        let stray = fs::read(beside(&to, "-wal")).unwrap();
+        fs::write(beside(&to, "-shm"), [0; 32]).unwrap();
+        rename_database(&from, &to).unwrap();
+        assert_eq!(log_size(&to), 3);
+        assert!(!from.exists());
+        // It may be the only copy of what a station did last.
+        assert_eq!(fs::read(dir.path().join("evidock.db-wal.before-restore")).unwrap(), stray);
+    }
+
+    #[test]
+    fn what_an_interrupted_restore_left_is_removed_with_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("restore.db");
+        fs::write(&path, b"x").unwrap();
+        stray_log(&path, 7);
+        for end in ["-shm", "-journal"] {
+            fs::write(beside(&path, end), b"x").unwrap();
+        }
+        for _ in 0..2 {
+            remove_database(&path).unwrap();
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+        database(&path, 2);
+        assert_eq!(log_size(&path), 2);
+    }
+
+    #[test]
+    fn a_database_that_is_not_whole_in_its_file_gets_no_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("restore.db"), dir.path().join("evidock.db"));
+        database(&from, 1);
+        stray_log(&from, 1);
+        assert!(rename_database(&from, &to).unwrap_err().to_string().contains("was not folded in"));
+        assert!(from.exists() && !to.exists());
+    }
 }

@@ -26,7 +26,7 @@ use anyhow::Context;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use self::fetch::{Opened, Wanted, newest_good, rename_database};
+use self::fetch::{Opened, Wanted, newest_good, remove_database, rename_database};
 use self::keys::keys_of_log;
 use self::records::{Presence, Source};
 use self::report::Report;
@@ -262,7 +262,7 @@ impl Restoring<'_> {
     }
 
     async fn backup(&self, report: &mut Report) -> anyhow::Result<Option<Opened>> {
-        let _ = fs::remove_file(self.database());
+        remove_database(&self.database())?;
         let Some(identity) = &self.verb.identity else { return Ok(None) };
         let wanted =
             Wanted { dest: &*self.dest, station: self.station(), identity, trusted: &self.trusted, work: &self.work };
