@@ -132,8 +132,18 @@ fn in_a_browser(dir: &Path) -> Value {
 #[test]
 fn the_checking_page_works_by_double_click_in_a_real_browser() {
     let made = made();
-    let told = in_a_browser(&made.dir);
-    assert_eq!(told, serde_json::json!({ "verdict": "good", "bad": [], "pieces": "same", "errors": [] }));
+    let good = serde_json::json!({
+        "verdict": "good", "bad": [], "unreadable": ["bad", 0], "pieces": "same", "errors": [],
+    });
+    assert_eq!(in_a_browser(&made.dir), good);
+    // A station that nobody asked for a second signature makes none, and nobody misses it.
+    let mut plain = Station::running("");
+    take_in(&mut plain, &[20_000]);
+    plain.json(["link", &plain.clip("091200.mp4"), CASE]);
+    let to = plain.path("plain");
+    export(&plain, &to);
+    assert!(!to.join("custody/package.sm2").exists());
+    assert_eq!(in_a_browser(&to), good);
     let work = tempfile::tempdir().unwrap();
     let dir = work.path().join("package");
     super::tampering::copy(&made.dir, &dir);
@@ -141,10 +151,11 @@ fn the_checking_page_works_by_double_click_in_a_real_browser() {
     support::station::flip(&clip, 1000);
     fs::write(dir.join("data/clips/004.mp4"), "x").unwrap();
     fs::remove_file(dir.join("2-CATALOGUE.html")).unwrap();
+    fs::remove_file(dir.join("custody/package.sm2")).unwrap();
     let told = in_a_browser(&dir);
     let name = format!("data/clips/{}", clip.file_name().unwrap().to_str().unwrap());
     assert_eq!(told["verdict"], "bad");
-    assert_eq!(told["bad"], serde_json::json!(["2-CATALOGUE.html", name, "data/clips/004.mp4"]));
+    assert_eq!(told["bad"], serde_json::json!(["2-CATALOGUE.html", name, "data/clips/004.mp4", "custody/package.sm2"]));
 }
 
 #[test]
