@@ -307,7 +307,14 @@ fn an_export_that_is_killed_goes_on_as_a_folder_and_as_a_zip() {
     cut(&station, &dir, &second, 8_000_000);
     // What the kill left is not believed: a byte of it turns.
     support::station::flip(&second, 3_000_000);
+    // Nor is what it had written of documents that the package has not any more.
+    let left = ["sm3sums.txt", "custody/sm2-key.pem", "data/metadata/derived.json", "data/clips/003.bin"];
+    for name in left {
+        fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        fs::write(dir.join(name), "[]").unwrap();
+    }
     export(&station, &dir);
+    assert!(left.iter().all(|name| !dir.join(name).exists()), "{:?}", files_below(&dir));
     assert!(resumed(&station).ends_with(&[false, true]), "going on is logged, too: {:?}", resumed(&station));
     let (code, report) = import_check(&dir, Some(&station.path("state/log.key.pub")));
     assert_eq!(code, 0, "{report}");

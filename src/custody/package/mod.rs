@@ -51,6 +51,7 @@ pub mod discs;
 mod handed;
 pub mod laid;
 pub mod listed;
+pub mod names;
 pub mod pages;
 pub mod paper;
 pub mod zip;

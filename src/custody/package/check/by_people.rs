@@ -57,7 +57,7 @@ impl Check<'_> {
     fn otherwise(&mut self, name: &str, n: usize, clips: &[(&str, &Record)]) {
         self.problem(match clips.get(n) {
             Some((_, record)) => format!(
-                "{name} says other things of clip {} than its record, or lists it in another place than the {}.",
+                "{name} says other things of clip {} than its record, or does not list it as number {}",
                 record.record_id,
                 n + 1
             ),
