@@ -1,6 +1,7 @@
 //! The desk's part in evidence packages: logs that one is asked for, before its first byte, and signs it when it is
 //! whole. What stands in it is put together by whoever asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -13,7 +14,7 @@ use crate::custody::package::listed::Listed;
 use crate::custody::package::{PackageNote, discs};
 use crate::custody::sm2::to_der;
 use crate::domain::command::{Caller, Reply};
-use crate::domain::digest::to_hex;
+use crate::domain::digest::{Sha256, to_hex};
 use crate::domain::event::EventKind;
 use crate::domain::export::{ExportState, Target};
 use crate::domain::ids::ClipId;
@@ -231,6 +232,7 @@ impl Desk {
             .fact("first", part.first)
             .fact("clips", clips)
             .fact("bytes", bytes);
+        let packed_clips: BTreeSet<Sha256> = listed.clips.iter().copied().collect();
         let note = self
             .store
             .write(move |tx| {
@@ -242,7 +244,7 @@ impl Desk {
                     fits_beside(&tx.read(), (case, begun_seq), (&request, disc), &part)?;
                 }
                 for clip in tx.read().begun_clips(begun_seq)? {
-                    let packed = tx.read().clip(clip)?.sha256.is_some_and(|sha256| listed.clips.contains_key(&sha256));
+                    let packed = tx.read().clip(clip)?.sha256.is_some_and(|sha256| packed_clips.contains(&sha256));
                     if packed && tx.read().isolation(clip)?.is_some() {
                         return Err(StoreError::Conflict(Why::IsolatedSince { clip: clip.to_string() }));
                     }

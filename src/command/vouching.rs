@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sha2::Digest;
 
 use super::export::belongs::{Requested, envelope, opened, shared, withheld};
-use crate::custody::package::complete::{Part, Shown, compare, is_told};
+use crate::custody::package::complete::{Part, Shown, asks, compare, is_told};
 use crate::custody::package::listed::Listed;
 use crate::custody::package::{Disc, OPENED, OpenedValue, WITHHELD, WithheldEvent};
 use crate::domain::digest::Sha256;
@@ -36,11 +36,15 @@ pub(super) fn vouched(r: &Reader<'_>, listed: &Listed, id: &str, begun: u64) -> 
     let requested = Requested::read(r, begun)?;
     let asked = &requested.envelope;
     let request = asked.body.get("package").and_then(|v| v.as_str()).unwrap_or_default();
-    let is = asked.kind == EventKind::ExportBegun.as_str() && is_told(asked) && id_of(request, facts.disc) == id;
+    let is = asks(asked) && is_told(asked) && id_of(request, facts.disc) == id;
     let case = asked.case.as_deref().filter(|_| is).and_then(|case| case.parse::<Sha256>().ok());
     let Some(case) = case else {
         return refused(Why::PackageNotAsked {});
     };
+    // Its keys are those that the log had named by then: nobody takes a signature of a later one for it.
+    if keys_since(r, begun)? {
+        return refused(Why::PackageKey {});
+    }
     let secrets = r.log_secrets(begun)?;
     let said = |field: &str| secrets.iter().find(|s| s.field == field).map(|s| s.value.as_str());
     let numbers = std::iter::once(&facts.case_no).chain(&facts.aliases);
@@ -85,13 +89,18 @@ pub(super) fn vouched(r: &Reader<'_>, listed: &Listed, id: &str, begun: u64) -> 
     Ok(Vouched { case, part })
 }
 
+/// Whether the log went on under another key, or as another epoch, since the entry `begun`.
+pub(super) fn keys_since(r: &Reader<'_>, begun: u64) -> Result<bool, StoreError> {
+    Ok(r.log_of_keys()?.last().is_some_and(|row| row.seq > begun))
+}
+
 fn refused<T>(why: Why) -> Result<T, StoreError> {
     Err(StoreError::Conflict(why))
 }
 
-/// Each clip is there, as it was sealed, and no other.
+/// Each clip is there, as it was sealed, in its place, and no other.
 fn clips(r: &Reader<'_>, listed: &Listed, part: &Part) -> Result<(), StoreError> {
-    let (mut asked_for, mut bytes) = (BTreeMap::new(), 0);
+    let (mut asked_for, mut bytes) = (Vec::new(), 0);
     for clip in &part.clips {
         let clip: ClipId = clip.parse()?;
         let row = r.clip(clip)?;
@@ -99,11 +108,19 @@ fn clips(r: &Reader<'_>, listed: &Listed, part: &Part) -> Result<(), StoreError>
         let Some(sha256) = told.and_then(|told| told.sha256).or(row.sha256) else {
             return refused(Why::PackageClip {});
         };
-        *asked_for.entry(sha256).or_insert(0) += 1;
+        asked_for.push(sha256);
         bytes += told.map(|told| told.size_bytes).or(row.size_bytes).unwrap_or(0);
     }
     if listed.clips != asked_for {
-        return refused(Why::PackageClip {});
+        let (mut packed, mut sealed) = (listed.clips.clone(), asked_for);
+        packed.sort_unstable();
+        sealed.sort_unstable();
+        return refused(match packed == sealed {
+            true => Why::PackageIncomplete {
+                detail: "its clips do not stand in the order that they were asked for in".into(),
+            },
+            false => Why::PackageClip {},
+        });
     }
     if listed.facts.bytes != bytes {
         return refused(Why::PackageFacts {});

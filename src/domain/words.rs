@@ -716,6 +716,7 @@ catalogue! {
     pk_extra => "多出", "Not part of the package";
     pk_all_same => "全部文件一致", "Every file is the same";
     pk_not_same => "有文件不一致、缺少或多出", "Files differ, are missing, or do not belong here";
+    pk_unreadable => "放入的文件夹读不出来，没有核对任何内容；请重新拖入或选择整个文件夹", "What was dropped cannot be read, and nothing was compared; drop the whole folder again, or choose it";
     pk_check_limit => "本页只发现意外的改动。要确认出处，请用 evidock import-check 和采集站的公钥核对签名。", "This page finds accidents. To be sure of the origin, compare the signature with the station's public key: evidock import-check.";
     pk_offline => "全部在本机浏览器内计算，不联网，不上传。", "Everything is computed in this browser; nothing leaves this machine.";
     pk_no_script => "需要允许本页运行脚本。", "This page needs scripts.";

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { LOOKS, Station, axeSource, browser, open } from './station.mjs';
 
@@ -89,6 +90,13 @@ test('one archivist asks, another one confirms, and the zip is a whole package',
   const report = await station.evidock('import-check', folder, '--trust', path.join(station.state, 'log.key.pub'));
   assert.equal(report.whole, true, JSON.stringify(report.problems));
   assert.equal(report.origin_shown, true);
+  // The page inside says the same by double click; this station makes no second signature, as none does by default.
+  const checker = await chrome.newPage();
+  await checker.goto(pathToFileURL(path.join(folder, '4-CHECK.html')).href);
+  await checker.setInputFiles('#pick', folder);
+  await checker.locator('#verdict.good, #verdict.bad').waitFor();
+  assert.equal(await checker.locator('#verdict').getAttribute('class'), 'good', await checker.locator('#rows').innerText());
+  await checker.context().close();
   assert.deepEqual(two.complaints, []);
   await two.context().close();
   await one.goto(address);

@@ -277,9 +277,9 @@ fn a_destination_gets_it_as_a_zip_that_is_compared() {
 }
 
 /// The whole disk and more as a reserve: as good as full.
-const FULL: &str = "=reserve_gb = 100000\n";
+pub const FULL: &str = "=reserve_gb = 100000\n";
 
-fn restarted(station: &mut Station, more: &str) {
+pub fn restarted(station: &mut Station, more: &str) {
     station.stop();
     station.configure(more);
     station.start();

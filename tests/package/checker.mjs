@@ -20,6 +20,15 @@ try {
   await page.waitForSelector("#verdict.good, #verdict.bad", { timeout: 60_000 });
   const verdict = await page.getAttribute("#verdict", "class");
   const bad = await page.$$eval("td.bad", cells => cells.map(cell => cell.previousSibling.textContent));
+  // What is dropped afterwards and cannot be read leaves nothing standing of what was found before.
+  await page.evaluate(() => {
+    const gone = { isFile: true, fullPath: "/package/4-CHECK.html", file: (_, no) => no(new DOMException("gone", "NotFoundError")) };
+    const drop = new Event("drop", { cancelable: true });
+    drop.dataTransfer = { items: [{ webkitGetAsEntry: () => gone }] };
+    document.getElementById("drop").dispatchEvent(drop);
+  });
+  await page.waitForFunction(() => document.getElementById("verdict").textContent.includes("NotFoundError"), null, { timeout: 10_000 });
+  const unreadable = await page.$eval("#verdict", verdict => [verdict.className, document.getElementById("rows").rows.length]);
   // The digest that takes long files in pieces, against the browser's own, at every length around a block.
   const pieces = await page.evaluate(async () => {
     for (const length of [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000, 100_003]) {
@@ -31,7 +40,7 @@ try {
     }
     return "same";
   });
-  console.log(JSON.stringify({ verdict, bad, pieces, errors }));
+  console.log(JSON.stringify({ verdict, bad, unreadable, pieces, errors }));
 } finally {
   await browser.close();
 }

@@ -132,8 +132,18 @@ fn in_a_browser(dir: &Path) -> Value {
 #[test]
 fn the_checking_page_works_by_double_click_in_a_real_browser() {
     let made = made();
-    let told = in_a_browser(&made.dir);
-    assert_eq!(told, serde_json::json!({ "verdict": "good", "bad": [], "pieces": "same", "errors": [] }));
+    let good = serde_json::json!({
+        "verdict": "good", "bad": [], "unreadable": ["bad", 0], "pieces": "same", "errors": [],
+    });
+    assert_eq!(in_a_browser(&made.dir), good);
+    // A station that nobody asked for a second signature makes none, and nobody misses it.
+    let mut plain = Station::running("");
+    take_in(&mut plain, &[20_000]);
+    plain.json(["link", &plain.clip("091200.mp4"), CASE]);
+    let to = plain.path("plain");
+    export(&plain, &to);
+    assert!(!to.join("custody/package.sm2").exists());
+    assert_eq!(in_a_browser(&to), good);
     let work = tempfile::tempdir().unwrap();
     let dir = work.path().join("package");
     super::tampering::copy(&made.dir, &dir);
@@ -141,10 +151,11 @@ fn the_checking_page_works_by_double_click_in_a_real_browser() {
     support::station::flip(&clip, 1000);
     fs::write(dir.join("data/clips/004.mp4"), "x").unwrap();
     fs::remove_file(dir.join("2-CATALOGUE.html")).unwrap();
+    fs::remove_file(dir.join("custody/package.sm2")).unwrap();
     let told = in_a_browser(&dir);
     let name = format!("data/clips/{}", clip.file_name().unwrap().to_str().unwrap());
     assert_eq!(told["verdict"], "bad");
-    assert_eq!(told["bad"], serde_json::json!(["2-CATALOGUE.html", name, "data/clips/004.mp4"]));
+    assert_eq!(told["bad"], serde_json::json!(["2-CATALOGUE.html", name, "data/clips/004.mp4", "custody/package.sm2"]));
 }
 
 #[test]
@@ -296,7 +307,14 @@ fn an_export_that_is_killed_goes_on_as_a_folder_and_as_a_zip() {
     cut(&station, &dir, &second, 8_000_000);
     // What the kill left is not believed: a byte of it turns.
     support::station::flip(&second, 3_000_000);
+    // Nor is what it had written of documents that the package has not any more.
+    let left = ["sm3sums.txt", "custody/sm2-key.pem", "data/metadata/derived.json", "data/clips/003.bin"];
+    for name in left {
+        fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        fs::write(dir.join(name), "[]").unwrap();
+    }
     export(&station, &dir);
+    assert!(left.iter().all(|name| !dir.join(name).exists()), "{:?}", files_below(&dir));
     assert!(resumed(&station).ends_with(&[false, true]), "going on is logged, too: {:?}", resumed(&station));
     let (code, report) = import_check(&dir, Some(&station.path("state/log.key.pub")));
     assert_eq!(code, 0, "{report}");

@@ -39,6 +39,17 @@ fn withheld(dir: &Path) -> u64 {
     json(&dir.join(WITHHELD))[0]["seq"].as_u64().unwrap()
 }
 
+/// Each of the two clips under the other one's name.
+fn swap_clips(dir: &Path) {
+    let mut files = files_below(&dir.join("data/clips"));
+    files.sort();
+    let [one, other] = &files[..] else { panic!("{files:?}") };
+    let aside = dir.join("aside");
+    for (from, to) in [(one, &aside), (other, one), (&aside, other)] {
+        fs::rename(from, to).unwrap();
+    }
+}
+
 /// The same lists without these files.
 fn without(lists: &Lists, names: &[String]) -> Lists {
     let kept = lists.files.lines().filter(|line| !names.iter().any(|name| line.ends_with(name)));
@@ -129,7 +140,7 @@ fn whoever_has_the_station_s_key_leaves_nothing_out_either() {
         fs::write(dir.join(OPENED), serde_json::to_vec_pretty(&opened).unwrap()).unwrap();
     };
     type Change<'a> = Box<dyn Fn(&Path) + 'a>;
-    let table: [(&str, Change<'_>, Option<&str>); 7] = [
+    let table: [(&str, Change<'_>, Option<&str>); 9] = [
         ("nothing", Box::new(|_: &Path| {}), None),
         (
             "the newest place, and the older one told instead",
@@ -172,6 +183,17 @@ fn whoever_has_the_station_s_key_leaves_nothing_out_either() {
                 }
             }),
             Some("clips 1 to 1 of the 2 that were asked for"),
+        ),
+        ("which file is which clip", Box::new(swap_clips), Some("do not stand in the order of their records")),
+        (
+            "the same, and the records with them",
+            Box::new(|dir: &Path| {
+                swap_clips(dir);
+                let mut records = json(&dir.join(RECORDS));
+                records.as_array_mut().unwrap().swap(0, 1);
+                fs::write(dir.join(RECORDS), serde_json::to_vec_pretty(&records).unwrap()).unwrap();
+            }),
+            Some("not in the order of the clips that it was asked for with"),
         ),
         (
             "how many are isolated",

@@ -19,6 +19,7 @@ mod left_out;
 mod opened;
 mod paper;
 mod room;
+mod rotated;
 mod signed;
 mod sm3;
 mod tampering;

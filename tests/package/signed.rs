@@ -8,7 +8,9 @@ use std::os::unix::net::UnixStream;
 use evidock::custody::key::FileSigner;
 use evidock::custody::note::{Kind, Note, NoteSignature, VerifierKey};
 use evidock::custody::package::check::digest_of;
-use evidock::custody::package::{CATALOGUE, CHECKPOINT, FACTS, FILES, KEYS, NOTE, PackageNote, RECORDS, RECORDS_CSV};
+use evidock::custody::package::{
+    CATALOGUE, CHECKPOINT, FACTS, FILES, KEYS, NOTE, PackageNote, README, RECORDS, RECORDS_CSV, TRANSFER,
+};
 use evidock::domain::digest::to_hex;
 use sha2::Digest;
 
@@ -93,6 +95,11 @@ fn only_what_was_asked_for_and_sealed_is_signed() {
     let other = true_lists.with(&true_lists.manifest, &true_lists.facts.replace(REASON, "别的理由"));
     let words = other.refused(&station);
     assert!(words.contains("reason or basis"), "{words}");
+    let other = support::station::digests(&station.in_vault(&clips[1]).unwrap()).1;
+    let swapped = true_lists.manifest.replace(&sealed, "aside").replace(&other, &sealed).replace("aside", &other);
+    assert_ne!(swapped, true_lists.manifest);
+    let words = true_lists.with(&swapped, &true_lists.facts).refused(&station);
+    assert!(words.contains("do not stand in the order"), "{words}");
     let event = true_lists.files.lines().find(|line| line.contains("custody/events/")).unwrap();
     let (digest, name) = event.split_once("  ").unwrap();
     let files = true_lists.files.replace(event, &format!("{}  {name}", "5a".repeat(32)));
@@ -202,7 +209,7 @@ fn words_that_no_event_commits_to_are_refused_under_the_station_s_own_key() {
     let trust = station.path("state/log.key.pub");
     let all = [RECORDS, RECORDS_CSV, CATALOGUE];
     type Line<'a> = (&'a str, &'a [&'a str], &'a str, &'a str, Option<&'a str>);
-    let table: [Line<'_>; 8] = [
+    let table: [Line<'_>; 11] = [
         ("nothing", &[], "", "", None),
         ("the place, everywhere", &all, "东关街28号", "西关街28号", Some("says of place")),
         ("the officer, everywhere", &all, "张三", "李四", Some("says of officer")),
@@ -210,6 +217,15 @@ fn words_that_no_event_commits_to_are_refused_under_the_station_s_own_key() {
         ("why it was asked for", &[FACTS], REASON, "别的理由", Some("reason, basis or recipient")),
         ("on what basis", &[FACTS], BASIS, "别的依据", Some("reason, basis or recipient")),
         ("the catalogue alone", &[CATALOGUE], "东关街28号", "西关街28号", Some("2-CATALOGUE.html says other things")),
+        ("the case on a page", &[README], CASE, OTHER, Some("1-README.html says other things of the package")),
+        ("for whom, on a page", &[TRANSFER], "县人民法院", "某公司", Some("3-TRANSFER.html says other things")),
+        (
+            "the number of a clip",
+            &[CATALOGUE],
+            "rowspan=\"2\">1<",
+            "rowspan=\"2\">2<",
+            Some("does not list it as number 1"),
+        ),
         ("the table alone", &[RECORDS_CSV], "现场检查过程", "现场笔录", Some("records.csv says other things")),
     ];
     for (what, names, from, to, told) in table {

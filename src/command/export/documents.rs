@@ -215,6 +215,8 @@ pub(super) fn finish(
     let (short, long) = (bag::write(&out.tags), bag::write(&out.tags_512));
     out.put(TAG_MANIFEST, short.as_bytes())?;
     out.put(TAG_MANIFEST_512, long.as_bytes())?;
+    let held = out.payload.keys().chain(out.tags.keys()).cloned().collect();
+    out.sink.remove_all_but(&held)?;
     out.sink.finish()?;
     Ok(Made { manifest: told.manifest, files })
 }

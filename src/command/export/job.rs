@@ -23,6 +23,7 @@ use super::super::Ended;
 use super::super::desk::Desk;
 use super::super::exit::Exit;
 use super::super::exporting::Wanted;
+use super::anew::{DIGESTS, PLAN};
 use super::documents::How;
 use super::gather::{self, Asked, Begun, Behind};
 use super::plan::{Package, Plan};
@@ -165,7 +166,7 @@ impl Exports {
             let dir = dir.clone();
             task::blocking("export", move || there(&dir)).await??
         };
-        let plan = match plan {
+        let plan = match self.that_stands(row, &dir, plan).await? {
             Some(plan) => Arc::new(plan),
             None => self.begin(row, &dir).await?,
         };
@@ -241,7 +242,7 @@ impl Exports {
             anyhow::ensure!(!whole.clips.is_empty(), "no clip of this case can be exported any more");
             let plan = Plan::new(whole, lang_of(&row.lang), settings.export.sm3, row.disc_bytes)?;
             private_dir(&dir)?;
-            write_whole(&dir.join("plan.json"), &serde_json::to_vec(&plan)?)
+            write_whole(&dir.join(PLAN), &serde_json::to_vec(&plan)?)
                 .context("the plan of the package cannot be written; free space, then let it go on")?;
             Ok(Arc::new(plan))
         });
@@ -317,7 +318,7 @@ impl Exports {
                     None => {
                         let read = clips::digest(&self.reach, clip, sm3, look).await?;
                         digests.insert(clip.clip.clone(), read.clone());
-                        let (path, bytes) = (dir.join("digests.json"), serde_json::to_vec(digests)?);
+                        let (path, bytes) = (dir.join(DIGESTS), serde_json::to_vec(digests)?);
                         task::blocking("export", move || write_whole(&path, &bytes)).await??;
                         of_clips.push(read);
                     }
@@ -427,8 +428,8 @@ pub(super) fn there(dir: &Path) -> anyhow::Result<(Option<Plan>, BTreeMap<String
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).with_context(|| format!("{} cannot be read", dir.join(name).display())),
     };
-    let plan = read("plan.json")?.as_deref().and_then(Plan::read);
-    let digests = read("digests.json")?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let plan = read(PLAN)?.as_deref().and_then(Plan::read);
+    let digests = read(DIGESTS)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     Ok((plan, digests))
 }
 

@@ -5,6 +5,7 @@
 //! package will say is fixed then and kept beside it, so that an interrupted run goes on to the same package; clips come
 //! from wherever they stand, each stretch verified, and are compared with what was sealed once more as they were written.
 
+mod anew;
 pub(super) mod belongs;
 mod bucket;
 mod clips;
@@ -23,6 +24,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::find::{case_number, store};
 use super::output::Output;
+use super::vouching::keys_since;
 use super::{Ended, ask, block_on, destinations};
 use crate::cli::Export;
 use crate::config::Settings;
@@ -67,6 +69,10 @@ pub fn export(export: &Export, settings: &Settings, output: &Output) -> anyhow::
                 let removed = cut::remove_written(&export.to, is_zip, &plan);
                 output.note(output.words(settings.station.language).export_cut(removed));
                 return Err(Ended::why(Exit::Mismatch, Why::PackageIsolated { clip: clip.to_string() }));
+            }
+            let begun = facts.begun_seq;
+            if store.read_blocking(|r| keys_since(r, begun))? {
+                return Err(Ended::why(Exit::Failure, Why::PackageKey {}));
             }
             ask::request(settings, &begin(export, Some(plan.request().to_owned())))?;
             output.note(&format!("going on with the package that was begun at {}", facts.asked_at));

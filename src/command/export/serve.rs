@@ -85,7 +85,7 @@ impl Index {
             if clips.iter().any(|(clip, _)| clip.path == name) {
                 continue;
             }
-            let (size, crc32) = looked_through(&at.path(&name))?;
+            let (size, crc32) = looked_through(&mut at.open(&name)?)?;
             files.push(Indexed { name, size, crc32, clip: None });
         }
         files.extend(clips.iter().map(|(clip, digests)| Indexed {
@@ -219,8 +219,8 @@ fn once(bytes: Bytes) -> FootageStream {
 }
 
 /// Length and checksum of a file, however long it is. Blocks.
-fn looked_through(path: &Path) -> io::Result<(u64, u32)> {
-    digests::crc32(&mut File::open(path)?, &mut vec![0; STRETCH_BYTES as usize])
+fn looked_through(file: &mut File) -> io::Result<(u64, u32)> {
+    digests::crc32(file, &mut vec![0; STRETCH_BYTES as usize])
 }
 
 /// A stretch of a long file, read as it is taken. Its checksum stands in the zip: whoever unpacks it compares.

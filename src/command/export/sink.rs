@@ -1,5 +1,6 @@
 //! Where the files of a package go: a folder, or a zip that is called so once it is whole. Both can be gone on with.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -10,8 +11,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc::Receiver;
 
 use crate::custody::package::digests::{Digests, Hashing};
+use crate::custody::package::names::is_ours;
 use crate::custody::package::zip::{Wanted, Zip, dos_time};
-use crate::custody::package::{Facts, PackedClip};
+use crate::custody::package::{Facts, Folder, PackedClip};
 use crate::domain::time::UtcMs;
 
 /// A file that goes on does so at a multiple of this, so that reading its clip begins with whole groups of its tree.
@@ -179,6 +181,19 @@ impl Sink {
         Ok((hashing.finish(), blake3.finalize().to_hex().to_string()))
     }
 
+    /// Removes what an earlier run wrote and the package does not hold: documents for which there is no typeface any more, events
+    /// of a request that was begun anew. What nobody here wrote stays; whoever checks the package will ask about it. A zip is
+    /// cut where it is gone on with. Blocks.
+    pub(super) fn remove_all_but(&self, held: &BTreeSet<String>) -> anyhow::Result<()> {
+        let Self::Folder(dir, _) = self else { return Ok(()) };
+        let folder = Folder::at(dir);
+        let (files, _) = folder.files().with_context(|| format!("{} cannot be read", dir.display()))?;
+        for name in files.iter().filter(|name| is_ours(name) && !held.contains(*name)) {
+            fs::remove_file(dir.join(name)).with_context(|| format!("removing {name}, which is of an earlier run"))?;
+        }
+        Ok(())
+    }
+
     /// Everything is on disk when this returns, and called what it was to be called.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {
@@ -209,5 +224,38 @@ fn hash(file: &mut File, hashing: &mut Hashing) -> io::Result<()> {
             0 => return Ok(()),
             n => hashing.update(&block[..n]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_run_left_goes_and_what_others_put_there_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = [
+            "1-README.html",
+            "1-README.pdf",
+            "sm3sums.txt",
+            "data/clips/001_a.mp4",
+            "data/clips/002_b.mp4.part",
+            "custody/events/000000000007.json",
+            "custody/events/000000000008.json",
+            "读我.txt",
+            "data/clips/notes.txt",
+            ".evidock-export.json",
+        ];
+        for name in all {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let held = ["1-README.html", "data/clips/001_a.mp4", "custody/events/000000000007.json"];
+        let sink = Sink::Folder(dir.path().to_owned(), false);
+        sink.remove_all_but(&held.map(str::to_owned).into()).unwrap();
+        let mut left = [&held[..], &["读我.txt", "data/clips/notes.txt", ".evidock-export.json"]].concat();
+        left.sort_unstable();
+        assert_eq!(Folder::at(dir.path()).files().unwrap().0, left);
     }
 }

@@ -12,9 +12,15 @@ goto end
 rem Where PowerShell is not allowed: slower, and files that do not belong here are not seen.
 setlocal enabledelayedexpansion
 set bad=0
+set whole=0
 for %%L in (manifest-sha256.txt tagmanifest-sha256.txt) do (
+  set lines=0
   for /f "usebackq tokens=1,*" %%A in ("%%L") do (
+    set /a lines+=1
     set name=%%B
+    rem The tag manifest names both near its end: one that is cut short does not.
+    if "!name!"=="manifest-sha256.txt" set /a whole+=1
+    if "!name!"=="manifest-sha512.txt" set /a whole+=1
     set name=!name:/=\!
     set found=
     for /f "skip=1 delims=" %%H in ('certutil -hashfile "!name!" SHA256 2^>nul') do if not defined found set found=%%H
@@ -24,6 +30,14 @@ for %%L in (manifest-sha256.txt tagmanifest-sha256.txt) do (
       set /a bad+=1
     )
   )
+  if !lines!==0 (
+    echo MISSING OR EMPTY: %%L
+    set /a bad+=1
+  )
+)
+if not !whole!==2 (
+  echo CUT SHORT: tagmanifest-sha256.txt
+  set /a bad+=1
 )
 if !bad!==0 (echo EVERY FILE IS THE SAME.) else (echo NOT THE SAME: !bad!)
 endlocal

@@ -5,24 +5,22 @@
 //! the keys in the package are taken, and the report says so.
 
 mod anchor;
+mod by_people;
 mod carried;
 mod clips;
 mod keys;
 mod missing;
+mod reading;
 mod second;
 mod told;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sha2::Digest;
 
 use super::bag::{self, DECLARATION, List};
-use super::digests::{self, Hashing};
 use super::{
     BAG_INFO, BAGIT, BLAKE3, CATALOGUE, CHECK_BAT, CHECK_PS1, CHECK_SH, CHECKER, CHECKPOINT, FACTS, FILES, Facts,
     Folder, KEYS, MANIFEST, MANIFEST_512, NOTE, OPENED, OpenedValue, PackageNote, README, RECORDS, RECORDS_CSV, SM3,
@@ -33,12 +31,13 @@ use crate::custody::note::VerifierKey;
 use crate::custody::sm2::Sm2Key;
 use crate::custody::timestamp as rfc3161;
 use crate::domain::digest::{Sha256, from_hex};
-use crate::domain::event::{Envelope, EventKind, MAX_EVENT_BYTES, commitment};
+use crate::domain::event::{Envelope, MAX_EVENT_BYTES, commitment};
 use crate::domain::merkle::{Hash, leaf_hash, verify_consistency};
 use crate::domain::proof::TlogProof;
 use crate::domain::record::Record;
 pub use anchor::Anchor;
 use keys::SignedHead;
+use reading::Digests;
 use told::Clear;
 pub use whole::{Stretch, together};
 
@@ -131,16 +130,6 @@ pub fn check(folder: &Folder, given: Given<'_>, look: &mut dyn FnMut(u64)) -> Re
     report
 }
 
-/// What was computed of a file.
-struct Digests {
-    size: u64,
-    sha256: String,
-    sha512: String,
-    blake3: String,
-    /// Where the package has a list of them.
-    sm3: Option<String>,
-}
-
 struct Check<'a> {
     folder: &'a Folder,
     given: Given<'a>,
@@ -216,57 +205,6 @@ impl Check<'_> {
         self.carried(&records, &events, &clear);
         self.reasons_for_missing(&events, &clear);
         self.read_by_people(facts.as_ref(), &records);
-    }
-
-    /// Whether a record names the SM3 of its clip. Only what has to be computed hangs on it: records are read, and compared
-    /// with the log, later.
-    fn names_sm3(&self) -> bool {
-        let text = File::open(self.folder.path(RECORDS)).and_then(|file| {
-            let mut text = String::new();
-            file.take(MOST).read_to_string(&mut text).map(|_| text)
-        });
-        text.is_ok_and(|text| text.contains("\"sm3\": \""))
-    }
-
-    fn hash(&mut self, name: &str, sm3: bool) -> io::Result<Digests> {
-        let mut file = File::open(self.folder.path(name))?;
-        let (mut hashing, mut blake3, mut block, mut size) =
-            (Hashing::new(sm3), blake3::Hasher::new(), vec![0; 1 << 20], 0);
-        loop {
-            let n = file.read(&mut block)?;
-            if n == 0 {
-                break;
-            }
-            hashing.update(&block[..n]);
-            blake3.update(&block[..n]);
-            size += n as u64;
-            (self.look)(n as u64);
-        }
-        let digests::Digests { sha256, sha512, sm3, .. } = hashing.finish();
-        Ok(Digests { size, sha256, sha512, sm3, blake3: blake3.finalize().to_hex().to_string() })
-    }
-
-    fn text(&mut self, name: &str, most: u64) -> Option<String> {
-        let read = self.folder.read(name, most);
-        match read.and_then(|bytes| String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e)))
-        {
-            Ok(text) => Some(text),
-            Err(e) => {
-                self.problem(format!("{name} cannot be read: {e}"));
-                None
-            }
-        }
-    }
-
-    fn json<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        let text = self.text(name, MOST)?;
-        match serde_json::from_str(&text) {
-            Ok(value) => Some(value),
-            Err(e) => {
-                self.problem(format!("{name} is not of its form: {e}"));
-                None
-            }
-        }
     }
 
     /// The keys under which things may be signed: those that were given, else the package's own.
@@ -527,22 +465,6 @@ impl Check<'_> {
         }
     }
 
-    /// The request that this package answers stands in the log.
-    fn request(&mut self, facts: &Facts, events: &BTreeMap<u64, Envelope>) {
-        let asked = events.get(&facts.begun_seq).is_some_and(|e| {
-            e.kind == EventKind::ExportBegun.as_str()
-                && e.case.as_deref() == Some(&facts.case_hash)
-                && e.body.get("package").and_then(|v| v.as_str()) == Some(facts.request())
-                && format!("{}:{}", e.actor.kind, e.actor.id) == facts.asked_by
-        });
-        if !asked {
-            self.problem(format!(
-                "{FACTS} names event {} as its request, which is none of this package",
-                facts.begun_seq
-            ));
-        }
-    }
-
     /// Values in clear are those that the events commit to; gives those that are.
     fn opened(&mut self, events: &BTreeMap<u64, Envelope>) -> Clear {
         let mut clear = Clear::new();
@@ -579,6 +501,7 @@ pub fn digest_of(text: &str) -> Sha256 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{COVERAGE, DERIVED, NOTE_SM2, SM2_KEY};
     use super::*;
 
     #[test]
@@ -586,6 +509,45 @@ mod tests {
         assert_eq!(number(&event(7), "custody/events/", ".json"), Some(7));
         for odd in ["custody/events/7.json", "custody/events/+00000000007.json", "custody/events/x.json"] {
             assert_eq!(number(odd, "custody/events/", ".json"), None, "{odd}");
+        }
+    }
+
+    /// Pipes that nobody writes to, under every name that is read: each is told, and nobody waits.
+    #[test]
+    fn a_folder_of_pipes_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["data/metadata", "custody/events"] {
+            std::fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        std::fs::write(dir.path().join(NOTE), "x").unwrap();
+        let names = [
+            RECORDS,
+            FACTS,
+            KEYS,
+            CHECKPOINT,
+            WITHHELD,
+            OPENED,
+            FILES,
+            MANIFEST,
+            BAGIT,
+            CATALOGUE,
+            RECORDS_CSV,
+            NOTE_SM2,
+            SM2_KEY,
+            SM3,
+            COVERAGE,
+            DERIVED,
+        ];
+        for name in names {
+            rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join(name), rustix::fs::Mode::RWXU).unwrap();
+        }
+        let (told, hear) = std::sync::mpsc::channel();
+        let folder = Folder::at(dir.path());
+        std::thread::spawn(move || told.send(check(&folder, Given::default(), &mut |_| {})));
+        let report = hear.recv_timeout(std::time::Duration::from_secs(60)).expect("it waits for a pipe");
+        for name in names {
+            let odd = format!("{name:?} is neither a file nor a folder");
+            assert!(report.problems.contains(&odd), "{name}: {report:?}");
         }
     }
 

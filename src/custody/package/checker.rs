@@ -26,7 +26,7 @@ pub fn page(w: &Words, files: &List) -> String {
     let wanted: Vec<(&String, &String)> = files.iter().collect();
     let words = serde_json::json!({
         "checking": w.pk_checking, "same": w.pk_same, "differs": w.pk_differs, "missing": w.pk_missing, "extra": w.pk_extra,
-        "good": w.pk_all_same, "bad": w.pk_not_same,
+        "good": w.pk_all_same, "bad": w.pk_not_same, "unreadable": w.pk_unreadable,
     });
     let lang = match w.lang {
         Lang::Zh => "zh-CN",
@@ -50,6 +50,7 @@ fn in_script(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{MANIFEST, MANIFEST_512};
     use super::*;
 
     #[test]
@@ -64,6 +65,20 @@ mod tests {
         }
     }
 
+    /// Nothing here runs it: where its line is gone, a list that is missing, empty or cut short would pass for one that agrees.
+    #[test]
+    fn the_console_s_script_takes_no_list_that_says_nothing() {
+        let [(_, script), ..] = scripts();
+        let script = String::from_utf8(script).unwrap();
+        let (lists, verdict) = script.split_once(":certutil").unwrap().1.split_once("if !bad!==0").unwrap();
+        assert!(verdict.contains("EVERY FILE IS THE SAME"));
+        assert!(lists.contains("if !lines!==0 ("), "a list that is missing or empty");
+        assert!(lists.contains("if not !whole!==2 ("), "one that is cut short");
+        for name in [MANIFEST, MANIFEST_512] {
+            assert!(lists.contains(&format!("if \"!name!\"==\"{name}\"")), "{name}");
+        }
+    }
+
     #[test]
     fn every_place_is_filled_and_nothing_ends_the_script() {
         let files: List = [("a</script>", "x"), ("data/b", "y")].map(|(n, d)| (n.to_owned(), d.to_owned())).into();
@@ -74,6 +89,7 @@ mod tests {
             assert_eq!(page.matches("</script>").count(), 3);
             assert!(page.contains("[\"data/b\",\"y\"]"));
             assert!(!page.contains("http"), "it asks nobody for anything");
+            assert!(page.contains(lang.words().pk_unreadable));
         }
     }
 }

@@ -83,6 +83,14 @@ impl Part {
     }
 }
 
+/// Whether an entry asks for a package: not for one clip of it, nor to go on with one that was asked for before, which says
+/// nothing of what belongs in it.
+pub fn asks(event: &Envelope) -> bool {
+    event.kind == EventKind::ExportBegun.as_str()
+        && event.clip.is_none()
+        && event.body.get("resumed") != Some(&Value::Bool(true))
+}
+
 /// Whether the request says what belongs in its package: those that earlier versions logged do not.
 pub fn is_told(request: &Envelope) -> bool {
     request.body.contains_key(ENTRIES)
@@ -282,6 +290,9 @@ mod tests {
             (1, 3, 3, ["a", "b", "c"].map(str::to_owned).to_vec())
         );
         assert!(is_told(&all.1[&10].0) && !is_told(&all.1[&0].0));
+        assert!(asks(&all.1[&10].0) && !asks(&all.1[&0].0) && !asks(&all.1[&11].0));
+        let again = |resumed: bool| event(EventKind::ExportBegun, None, json!({ "clips": 3, "resumed": resumed }));
+        assert!(asks(&again(false)) && !asks(&again(true)));
     }
 
     #[test]

@@ -67,10 +67,20 @@ impl Told<'_> {
     }
 }
 
-/// Whether a transfer register that has the list says in it of this clip what its record says.
-pub(super) fn lists(page: &str, record: &Record) -> bool {
-    let Some((_, list)) = page.split_once(TABLE) else { return true };
-    Lang::ALL.iter().any(|lang| list.contains(&cells(&measures(lang.words(), record))))
+/// Which of these files and records, from 0, a transfer register lists otherwise, or in another place; none of one that has no
+/// list.
+pub(super) fn differing(page: &str, clips: &[(&str, &Record)]) -> Vec<usize> {
+    let Some((_, list)) = page.split_once(TABLE) else { return Vec::new() };
+    let list = list.split("</table>").next().unwrap_or_default();
+    // The one at its head has no such cells.
+    let rows: Vec<&str> = list.split("<tr>").filter(|row| row.starts_with("<td>")).collect();
+    let of = |n: &usize| {
+        let Some((row, (file, record))) = rows.get(*n).zip(clips.get(*n)) else { return false };
+        let name = escape(file.rsplit('/').next().unwrap_or_default());
+        let is = |w: &Words| format!("<td>{}</td><td>{name}</td>{}</tr>", n + 1, cells(&measures(w, record)));
+        Lang::ALL.iter().any(|lang| row.starts_with(&is(lang.words())))
+    };
+    (0..rows.len().max(clips.len())).filter(|n| !of(n)).collect()
 }
 
 #[cfg(test)]
@@ -88,12 +98,20 @@ mod tests {
         for lang in Lang::ALL {
             let w = lang.words();
             let page = format!("{TABLE}<tr><td>1</td><td>001.mp4</td>{}</tr>", cells(&measures(w, &record)));
-            assert!(page.contains("<td class=\"code\">abababababababab</td>") && lists(&page, &record), "{page}");
+            let wrong = |page: &str| differing(page, &[("data/clips/001.mp4", &record)]);
+            assert!(page.contains("<td class=\"code\">abababababababab</td>"), "{page}");
+            assert_eq!(wrong(&page), Vec::<usize>::new(), "{page}");
             let size = w.size(60_000_000);
-            for (from, to) in [("abababababababab", "abababababababac"), (size.as_str(), "1 KB")] {
-                assert!(!lists(&page.replacen(from, to, 1), &record), "{to}");
+            for (from, to) in [
+                ("abababababababab", "abababababababac"),
+                (size.as_str(), "1 KB"),
+                ("001.mp4", "002.mp4"),
+                ("<td>1</td>", "<td>2</td>"),
+            ] {
+                assert_eq!(wrong(&page.replacen(from, to, 1)), [0], "{to}");
             }
         }
-        assert!(lists("<table class=\"sign\"></table>", &record), "of an earlier version");
+        let old = differing("<table class=\"sign\"></table>", &[("data/clips/001.mp4", &record)]);
+        assert_eq!(old, Vec::<usize>::new(), "of an earlier version");
     }
 }

@@ -15,8 +15,8 @@ use crate::domain::digest::Sha256;
 pub struct Listed {
     /// SHA-256 of the list that is signed.
     pub files: Sha256,
-    /// SHA-256 of each clip's file, with how many have it.
-    pub clips: BTreeMap<Sha256, usize>,
+    /// SHA-256 of each clip's file, in the order of their names.
+    pub clips: Vec<Sha256>,
     /// SHA-256 of the bytes of each event in clear, by its position.
     pub events: BTreeMap<u64, Sha256>,
     /// Positions of the entries of which there is a proof: those in clear, and those of which the leaf hash alone is told.
@@ -41,10 +41,8 @@ impl Listed {
         }
         let payload = bag::read(manifest).map_err(|why| format!("{MANIFEST}: {why}"))?;
         let digest = |hex: &str| hex.parse::<Sha256>().map_err(|e| e.to_string());
-        let mut clips = BTreeMap::new();
-        for (_, hex) in payload.iter().filter(|(name, _)| name.starts_with("data/clips/")) {
-            *clips.entry(digest(hex)?).or_insert(0) += 1;
-        }
+        let clips = payload.iter().filter(|(name, _)| name.starts_with("data/clips/")).map(|(_, hex)| digest(hex));
+        let clips = clips.collect::<Result<_, _>>()?;
         let mut events = BTreeMap::new();
         for (name, hex) in list.iter().filter(|(name, _)| name.starts_with("custody/events/")) {
             let seq = number(name, "custody/events/", ".json");
@@ -63,7 +61,7 @@ impl Listed {
 
     /// Clips in it.
     pub fn clip_count(&self) -> u64 {
-        self.clips.values().map(|n| *n as u64).sum()
+        self.clips.len() as u64
     }
 }
 
@@ -81,7 +79,7 @@ mod tests {
         .to_string();
         let (one, two) = ("01".repeat(32), "02".repeat(32));
         let manifest =
-            format!("{one}  data/clips/001.mp4\n{one}  data/clips/002.mp4\n{two}  data/metadata/records.json\n");
+            format!("{two}  data/clips/002.mp4\n{one}  data/clips/001.mp4\n{two}  data/metadata/records.json\n");
         let list = |event: &str| {
             format!(
                 "{}  {MANIFEST}\n{}  {FACTS}\n{two}  custody/events/{event}.json\n{one}  custody/proofs/{event}.tlog-proof\n{one}  {OPENED}\n",
@@ -93,7 +91,7 @@ mod tests {
         let read = Listed::read(&files, &manifest, &facts).unwrap();
         assert_eq!(read.files, digest_of(&files));
         assert_eq!((read.proofs, read.withheld, read.opened), ([7].into(), None, Some(Sha256([1; 32]))));
-        assert_eq!((read.clips, read.events), ([(Sha256([1; 32]), 2)].into(), [(7, Sha256([2; 32]))].into()));
+        assert_eq!((read.clips, read.events), (vec![Sha256([1; 32]), Sha256([2; 32])], [(7, Sha256([2; 32]))].into()));
         for (files, manifest, facts) in [
             (list("7"), manifest.clone(), facts.clone()),
             (files.clone(), format!("{manifest}{two}  data/clips/003.mp4\n"), facts.clone()),

@@ -51,14 +51,17 @@ pub mod discs;
 mod handed;
 pub mod laid;
 pub mod listed;
+pub mod names;
 pub mod pages;
 pub mod paper;
 pub mod zip;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::fs::{Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
 
 use super::note::{Note, NoteError, VerifierKey};
@@ -397,16 +400,30 @@ impl Folder {
         Self(path.to_owned())
     }
 
-    /// Where a file of it stands. The name is one of ours or was judged by [`bag::is_safe`].
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+    /// Opens a file of it. What it is a folder of is anybody's: only a file is opened, never what a link leads to, and never
+    /// what would wait for somebody at its other end (a pipe).
+    pub fn open(&self, name: &str) -> io::Result<File> {
+        let odd = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+        let mut parts: Vec<&str> = name.split('/').collect();
+        if parts.iter().any(|part| ["", ".", ".."].contains(part)) {
+            return Err(odd("it is not called as a file inside a package can be"));
+        }
+        let last = parts.pop().unwrap_or_default();
+        let into = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut at = rustix::fs::open(&self.0, into, Mode::empty())?;
+        for part in parts {
+            at = openat(&at, part, into | OFlags::NOFOLLOW, Mode::empty())?;
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(openat(&at, last, flags, Mode::empty())?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(odd("it is no file")) }
     }
 
     /// A small file whole; one that is longer than `most` bytes is none of ours.
     pub fn read(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
         use io::Read;
         let mut bytes = Vec::new();
-        std::fs::File::open(self.path(name))?.take(most + 1).read_to_end(&mut bytes)?;
+        self.open(name)?.take(most + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than such a file can be"));
         }
@@ -465,6 +482,30 @@ mod tests {
                 "evidock/zhao-01/package/019aa2c4-7f00-7abc-8def-0123456789ab\ncase {one}\nclips 3 1234\nfiles {two}\n"
             )
         );
+    }
+
+    #[test]
+    fn only_files_of_the_folder_are_opened() {
+        let top = tempfile::tempdir().unwrap();
+        let (inside, beside) = (top.path().join("package"), top.path().join("beside"));
+        std::fs::create_dir_all(inside.join("custody")).unwrap();
+        std::fs::create_dir(&beside).unwrap();
+        for path in [inside.join("custody/keys.txt"), beside.join("keys.txt")] {
+            std::fs::write(path, "k").unwrap();
+        }
+        std::os::unix::fs::symlink(&beside, inside.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(beside.join("keys.txt"), inside.join("link")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, inside.join("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        let folder = Folder::at(&inside);
+        assert_eq!(folder.read(KEYS, 1).unwrap(), b"k");
+        for name in ["elsewhere/keys.txt", "link", "pipe", "custody", "../beside/keys.txt", "/etc/passwd", "", "none"] {
+            assert!(folder.read(name, 10).is_err(), "{name}");
+        }
+        assert_eq!(folder.files().unwrap().0, [KEYS]);
+        // Whoever gives a link to the folder means the folder.
+        let link = top.path().join("to-it");
+        std::os::unix::fs::symlink(&inside, &link).unwrap();
+        assert!(Folder::at(&link).open(KEYS).is_ok());
     }
 
     #[test]

@@ -233,6 +233,7 @@ sentences! {
     PackageEvent { seq: u64 } => "导出包中的第 {seq} 条日志与日志不一致，请重新申请。", "event {seq} in the package is not the one in the log; ask for it anew";
     PackageIncomplete { detail: String } => "导出包缺少或改动了应有的内容（{detail}），不予签名，请重新申请。", "the package is not all of what was asked for, or more, and is not signed: {detail}; ask for it anew";
     LogChanged { seq: u64 } => "第 {seq} 条日志在数据库中的登记与日志内容不符：数据库被人改动过。请先查明是谁改动的，并运行 evidock log verify，再导出。", "event {seq} stands in the database under other columns than it says itself: somebody changed the database; find out who, and run `evidock log verify`, before anything is exported";
+    PackageKey {} => "申请这个导出包之后，采集站更换了签名密钥，用新密钥签名无人认可，因此不予签名；请删除已写出的内容并重新申请。", "the station's signing key changed since this package was asked for, and nobody would take its signature: it is not signed; remove what is there of it, and ask for it anew";
     IsolatedSince { clip: String } => "资料 {clip} 在制作导出包期间被标为疑似涉密并阻断，导出包不予签名；请删除已写出的内容并重新申请。", "clip {clip} was isolated as suspected classified since this package was begun: it is not signed; remove what was written of it, and ask for another one";
     PackageIsolated { clip: String } => "导出包含有疑似涉密、已阻断的资料 {clip}，不再制作，也不再提供下载；请重新申请，新的导出包不含这份资料。", "the package holds clip {clip}, which is isolated as suspected classified: it is neither made nor given out any more; ask for another one, which will be without it";
     NoPackage {} => "没有这个导出包，请从“导出证据包”页打开。", "there is no such evidence package; open one from the list";

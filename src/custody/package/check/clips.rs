@@ -27,7 +27,7 @@ impl Check<'_> {
             .map(|(name, d)| (name.clone(), d.size, d.sha256.clone(), d.blake3.clone(), d.sm3.clone()))
             .collect();
         let mut left: Vec<&Record> = records.iter().collect();
-        let mut bytes = 0;
+        let (mut bytes, mut in_order) = (0, true);
         for (name, size, sha256, blake3, sm3) in &files {
             bytes += size;
             let is = |r: &&Record| {
@@ -37,6 +37,8 @@ impl Check<'_> {
                 self.problem(format!("{name:?} is none of the clips of which there are records"));
                 continue;
             };
+            // Of two that have the same bytes either is in its place.
+            in_order &= at == 0;
             let record = left.remove(at);
             // Of a clip that was sealed without, the list of the package alone may have one.
             if record.sm3.is_some() && record.sm3 != *sm3 {
@@ -65,6 +67,9 @@ impl Check<'_> {
                 self.report.restored
             );
             self.report.notices.push(words);
+        }
+        if left.is_empty() && !in_order {
+            self.problem("the files of its clips do not stand in the order of their records: some bear others' names");
         }
         for record in left {
             self.problem(format!("the clip {} has a record and no file", record.record_id));

@@ -1,16 +1,13 @@
 //! What a package says in words, compared with what its events commit to: the facts of each record, what its case's link
-//! says, why and on what basis it was asked for, and the catalogue and table that people read. A signature shows who wrote
-//! these words; that they are what was said then shows the log alone.
+//! says, why and on what basis it was asked for. A signature shows who wrote these words; that they are what was said then
+//! shows the log alone. What people read of them is compared in `by_people`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, MOST};
-use crate::custody::package::handed;
-use crate::custody::package::pages::{self, escape};
-use crate::custody::package::{CATALOGUE, FACTS, Facts, README, RECORDS_CSV, TRANSFER};
+use super::Check;
+use crate::custody::package::Facts;
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::record::{Fact, Field, Origin, Record, settle};
-use crate::domain::words::Lang;
 
 /// Values in clear whose commitments hold, by position and field.
 pub(super) type Clear = BTreeMap<(u64, String), String>;
@@ -130,80 +127,6 @@ impl Check<'_> {
             ));
         }
     }
-
-    /// The pages say why the package was made; the catalogue and the table say of each clip what its record says.
-    pub(super) fn read_by_people(&mut self, facts: Option<&Facts>, records: &[Record]) {
-        for name in [README, CATALOGUE, TRANSFER] {
-            if self.digests.contains_key(name)
-                && let (Some(page), Some(facts)) = (self.text(name, MOST), facts)
-                && ![&facts.reason, &facts.basis]
-                    .iter()
-                    .all(|said| page.contains(&format!("<td>{}</td>", escape(said))))
-            {
-                self.problem(format!("{name} gives another reason or basis than {FACTS}"));
-            }
-        }
-        if self.digests.contains_key(TRANSFER)
-            && let Some(page) = self.text(TRANSFER, MOST)
-        {
-            for record in records.iter().filter(|record| !handed::lists(&page, record)) {
-                self.problem(format!("{TRANSFER} lists clip {} otherwise than its record", record.record_id));
-            }
-        }
-        if self.digests.contains_key(CATALOGUE)
-            && let Some(catalogue) = self.text(CATALOGUE, MOST)
-        {
-            let rows = rows_of(&catalogue);
-            for record in records {
-                let cells = rows.get(record.sha256.as_deref().unwrap_or_default());
-                let wanted = [&record.proves, &record.captured_start, &record.place];
-                let wanted: Vec<String> = wanted.into_iter().flatten().map(|value| escape(value)).collect();
-                let mut officers: Vec<String> =
-                    Lang::ALL.iter().filter_map(|lang| lang.words().officer_of(record)).map(|o| escape(&o)).collect();
-                // Packages whose records know nothing of the register may have no number beside the name.
-                if record.officer_registered.is_none() {
-                    officers.extend(record.officer.as_deref().map(escape));
-                }
-                let said = |row: &BTreeSet<&str>| {
-                    let whose = record.officer.is_none() || officers.iter().any(|o| row.contains(o.as_str()));
-                    whose && wanted.iter().all(|value| row.contains(value.as_str()))
-                };
-                let told = cells.into_iter().flatten().any(said);
-                if !told {
-                    self.problem(format!("{CATALOGUE} says other things of clip {} than its record", record.record_id));
-                }
-            }
-        }
-        if self.digests.contains_key(RECORDS_CSV)
-            && let Some(table) = self.text(RECORDS_CSV, MOST)
-        {
-            let rows = pages::read_csv(&table);
-            let by_id: BTreeMap<&str, &BTreeMap<&str, String>> =
-                rows.iter().filter_map(|row| Some((row.get("record_id")?.as_str(), row))).collect();
-            for record in records {
-                let row = by_id.get(record.record_id.as_str()).copied();
-                let text = |value: &Option<String>| pages::csv_text(value.as_deref().unwrap_or_default());
-                let wanted = [
-                    ("case_no", text(&record.case_no)),
-                    ("stage", text(&record.stage)),
-                    ("matter", text(&record.matter)),
-                    ("proves", text(&record.proves)),
-                    ("captured_start", text(&record.captured_start)),
-                    ("place", text(&record.place)),
-                    ("officer", text(&record.officer)),
-                    ("sha256", text(&record.sha256)),
-                ];
-                let same =
-                    |row: &BTreeMap<&str, String>| wanted.iter().all(|(name, value)| row.get(name) == Some(value));
-                if !row.is_some_and(same) {
-                    self.problem(format!(
-                        "{RECORDS_CSV} says other things of clip {} than its record",
-                        record.record_id
-                    ));
-                }
-            }
-        }
-    }
 }
 
 /// The facts that a clip's events commit to, oldest first; else which value is not in clear.
@@ -256,18 +179,6 @@ fn links_of<'a>(own: &[&Envelope], clear: &'a Clear) -> Result<BTreeMap<String, 
         }
     }
     Ok(links)
-}
-
-/// The cells of the rows of a catalogue, by the clip's SHA-256; clips of the same bytes have a row each.
-fn rows_of(catalogue: &str) -> BTreeMap<&str, Vec<BTreeSet<&str>>> {
-    let mut rows: BTreeMap<&str, Vec<BTreeSet<&str>>> = BTreeMap::new();
-    for piece in catalogue.split("<tbody>").skip(1) {
-        let Some((row, behind)) = piece.split_once("class=\"code\">SHA-256 ") else { continue };
-        let sha256 = behind.split('<').next().unwrap_or_default();
-        let cells = row.split("<td>").skip(1).filter_map(|cell| cell.split_once("</td>")).map(|(cell, _)| cell);
-        rows.entry(sha256).or_default().push(cells.collect());
-    }
-    rows
 }
 
 #[cfg(test)]
@@ -388,16 +299,5 @@ mod tests {
         let restored = [&events[..], &[event(4, "clip.restored", None, json!({ "record_rev": 3 }))][..]].concat();
         let report = found(&record("丙", None), &restored, &clear);
         assert_eq!((report.problem_count, report.notices.len()), (0, 1), "{report:?}");
-    }
-
-    #[test]
-    fn rows_of_a_catalogue_are_found_by_their_digests() {
-        let digest = "01".repeat(32);
-        let page = format!(
-            "<tbody><tr><td rowspan=\"2\">1</td><td><a href=\"x\">y</a></td><td>证明</td><td>—</td></tr>\n<tr><td class=\"code\">SHA-256 {digest}</td></tr></tbody>\n<tbody>\n<tr><td>7</td></tr></tbody>"
-        );
-        let rows = rows_of(&page);
-        assert_eq!(rows.len(), 1);
-        assert!(rows[digest.as_str()][0].contains("证明") && !rows[digest.as_str()][0].contains("7"));
     }
 }
