@@ -10,7 +10,8 @@
 //!
 //! A matter may be carried out more than once (告知书 and 决定书 are served weeks apart). Each time that somebody wrote down has
 //! to be recorded and may still come in until its own end is so long ago; a recording of another day is none of it. Where
-//! nobody wrote down when it was, a long pause lies between two such times, and is no gap.
+//! somebody wrote down the day alone it was at any time of that day; where nobody wrote down when it was, a long pause lies
+//! between two such times, and is no gap. A picture shows its moment, and nothing from begin to end.
 //!
 //! An item of one matter of enforcement (执法事项) is about cases of that matter or cause alone. Where no item names the
 //! matter or cause of a case, and the register no matter, only what was carried out counts.

@@ -618,7 +618,9 @@ impl Reader<'_> {
                 };
                 (stage, matter) = (word(stage, Field::Stage), word(matter, Field::Matter));
             }
-            let span_ms = start.zip(length).map(|(start, length)| {
+            let span_ms = start.map(|start| {
+                // What has no length is a moment: a picture, or what nobody looked at yet.
+                let length = length.or(from).unwrap_or(0).max(0);
                 let end = to.unwrap_or(length).clamp(0, length);
                 (start + from.unwrap_or(0).clamp(0, end), start + end)
             });
