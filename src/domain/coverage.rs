@@ -24,7 +24,7 @@ pub use told::{
     CaseCoverage, CoverageLine, CoverageSaid, OccasionTold, ReasonTold, Stretch, head, reasons, rows, told,
 };
 
-use super::register::{Done, Entry, name_key};
+use super::register::{Done, Entry, kind_key, name_key};
 use occasion::{Lack, explain, newest_of};
 use standing::{Measured, lacking, line, touches};
 
@@ -267,7 +267,8 @@ impl Coverage {
 /// A case as its register has it.
 #[derive(Debug, Clone, Default)]
 pub struct CaseFacts {
-    /// Kind of enforcement; `None`: every item counts that has no kind of its own, or whose matter was carried out.
+    /// Kind of enforcement; where it is `None`, or one that no item has, every item counts that has no kind of its own, or whose
+    /// matter was carried out.
     pub kind: Option<String>,
     /// Matter of enforcement (执法事项), where the register says it.
     pub subject: Option<String>,
@@ -292,6 +293,12 @@ impl CaseFacts {
             done: entry.matters(),
             over: false,
         }
+    }
+
+    /// Its kind as it is compared ([`kind_key`]); `None` where the register says none, or one that no item has.
+    pub fn kind_among<'a>(&self, items: impl IntoIterator<Item = &'a Item>) -> Option<String> {
+        let ours = kind_key(self.kind.as_deref()?);
+        items.into_iter().filter_map(|item| item.kind.as_deref()).any(|of| kind_key(of) == ours).then_some(ours)
     }
 
     /// Whether it is of the matter of enforcement, or one of those, that an item names.
@@ -329,9 +336,10 @@ pub fn cover(
     allowed: Allowed,
 ) -> Coverage {
     let done = |item: &Item| case.done.iter().filter(|d| same(&d.matter, &item.matter)).collect::<Vec<_>>();
-    let of_kind = |item: &Item| match (&item.kind, &case.kind) {
+    let kind = case.kind_among(items);
+    let of_kind = |item: &Item| match (&item.kind, &kind) {
         (None, _) => true,
-        (Some(of), Some(kind)) => same(of, kind),
+        (Some(of), Some(kind)) => kind_key(of) == *kind,
         (Some(_), None) => !done(item).is_empty(),
     };
     let placed = case.is_placed(items);

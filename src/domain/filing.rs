@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::coverage::{CaseFacts, Coverage, Item, Standing};
 use super::ids::ClipId;
 use super::ports::MediaHealth;
-use super::register::name_key;
+use super::register::{kind_key, name_key};
 use super::time::UtcMs;
 
 pub use compared::{ClipCompared, Comparing, Outcome};
@@ -166,7 +166,8 @@ pub enum What {
     Interrupted,
     /// Footage of a matter may still come.
     MayCome,
-    /// The register does not say of which kind, or of which matter of enforcement, the case is: nobody knows which matters should be recorded.
+    /// The register does not say of which kind, or of which matter of enforcement, the case is, or of a kind that the catalogue
+    /// has not: nobody knows which matters should be recorded.
     KindUnknown,
     /// No item of the catalogue applies to it.
     NoCatalogue,
@@ -514,7 +515,7 @@ pub struct Keep {
 
 /// The catalogue's word about a clip of a case, or the case file's. Of several items of one matter the longest counts, and a
 /// term that cannot be read keeps as long as the case file: a mistake in a sheet must not shorten anything. An item is about
-/// the cases that coverage holds against it; where nobody said of which kind or matter of enforcement a case is, each counts.
+/// the cases that coverage holds against it; where nobody can tell of which kind or matter of enforcement a case is, each counts.
 pub fn keep(
     items: &[Item],
     case: &CaseFacts,
@@ -524,10 +525,8 @@ pub fn keep(
     zone: &TimeZone,
 ) -> Keep {
     let same = |a: &str, b: &str| name_key(a) == name_key(b);
-    let of_kind = |item: &&Item| match (&item.kind, &case.kind) {
-        (Some(of), Some(kind)) => same(of, kind),
-        _ => true,
-    };
+    let kind = case.kind_among(items);
+    let of_kind = |item: &&Item| item.kind.as_deref().is_none_or(|of| kind.as_ref().is_none_or(|k| *k == kind_key(of)));
     let placed = case.is_placed(items.iter().filter(of_kind));
     let of_subject = |item: &&Item| item.subject.as_deref().is_none_or(|of| !placed || case.is_of(of));
     let of_matter = |item: &&Item| match (&shown.matter, &shown.stage) {

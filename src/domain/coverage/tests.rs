@@ -471,6 +471,26 @@ fn items_of_another_kind_are_no_business_of_the_case() {
 }
 
 #[test]
+fn a_kind_is_the_same_with_and_without_its_first_two_characters() {
+    let items = [
+        Item { kind: Some("处罚".into()), ..item("现场检查", Tier::Part) },
+        Item { kind: Some("行政许可".into()), ..item("核查", Tier::Part) },
+    ];
+    let matters = |kind: &str, carried_out: &[&str]| {
+        let done = carried_out.iter().map(|m| done(m, None)).collect();
+        let case = CaseFacts { kind: Some(kind.into()), done, ..CaseFacts::default() };
+        let found = cover(&items, &case, &[], &[], NOW, ALLOWED);
+        found.lines.into_iter().map(|l| l.item.matter).collect::<Vec<_>>()
+    };
+    assert_eq!(matters("行政处罚", &[]), ["现场检查"]);
+    assert_eq!(matters(" 行政　处罚", &[]), ["现场检查"]);
+    assert_eq!(matters("许可", &[]), ["核查"]);
+    // Of a kind that no item has only what was carried out counts, as where nobody said of which kind it is.
+    assert_eq!(matters("强制", &[]), [""; 0]);
+    assert_eq!(matters("强制", &["核查"]), ["核查"]);
+}
+
+#[test]
 fn items_of_another_matter_of_enforcement_are_no_business_of_the_case() {
     let of = |subject: &str, matter: &str| Item { subject: Some(subject.into()), ..item(matter, Tier::Part) };
     let items = [

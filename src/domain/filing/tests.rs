@@ -191,7 +191,8 @@ fn an_item_of_another_kind_or_matter_of_enforcement_keeps_nothing() {
     let filed = UtcMs::parse_rfc3339("2026-08-31T10:00:00Z").unwrap();
     let of = |subject: &str, term: &str| Item { subject: Some(subject.into()), ..item("现场检查", Some(term)) };
     let licence = Item { kind: Some("许可".into()), ..item("现场检查", Some("永久")) };
-    let items = [of("医疗废物", "永久"), of("公共场所卫生", "6个月"), licence];
+    let penalty = Item { kind: Some("行政处罚".into()), ..item("询问", Some("1年")) };
+    let items = [of("医疗废物", "永久"), of("公共场所卫生", "6个月"), licence, penalty];
     let shown = Shown { stage: None, matter: Some("现场检查".into()) };
     let basis = |subject: Option<&str>, cause: Option<&str>, items: &[Item]| {
         let case = CaseFacts {
@@ -208,4 +209,20 @@ fn an_item_of_another_kind_or_matter_of_enforcement_keeps_nothing() {
     assert_eq!(basis(Some("职业卫生"), None, &items), "10年", "no item is about it");
     assert_eq!(basis(None, None, &items), "现场检查：永久", "where nobody said, nothing is shortened");
     assert_eq!(basis(Some("公共场所卫生"), None, &[items[0].clone(), item("现场检查", Some("2年"))]), "现场检查：2年");
+}
+
+#[test]
+fn a_kind_that_the_catalogue_writes_otherwise_or_not_at_all_shortens_nothing() {
+    let zone = TimeZone::UTC;
+    let filed = UtcMs::parse_rfc3339("2026-08-31T10:00:00Z").unwrap();
+    let of = |kind: &str, term: &str| Item { kind: Some(kind.into()), ..item("现场检查", Some(term)) };
+    let items = [of("处罚", "永久"), of("许可", "6个月"), item("现场检查", Some("2年"))];
+    let shown = Shown { stage: None, matter: Some("现场检查".into()) };
+    let basis = |kind: &str| {
+        let case = CaseFacts { kind: Some(kind.into()), ..CaseFacts::default() };
+        keep(&items, &case, &shown, ("10年", Term::Months(120)), filed, &zone).basis
+    };
+    assert_eq!(basis("行政处罚"), "现场检查：永久");
+    assert_eq!(basis("行政许可"), "现场检查：2年");
+    assert_eq!(basis("强制"), "现场检查：永久", "no item has it, so each counts");
 }

@@ -358,7 +358,9 @@ fn a_case_of_which_nobody_ticked_a_stage_is_not_complete_by_that() {
     assert_eq!(gaps(), [(What::KindUnknown, None)], "the case is not in the register");
     import(&f, Register::Case, &[(&[CASE], &[("number", CASE)])]);
     assert_eq!(gaps(), [(What::KindUnknown, None)], "and that does not say of which kind it is");
-    import(&f, Register::Case, &[(&[CASE], &[("number", CASE), ("kind", "处罚")])]);
+    import(&f, Register::Case, &[(&[CASE], &[("number", CASE), ("kind", "强制")])]);
+    assert_eq!(gaps(), [(What::KindUnknown, None)], "no item of the catalogue has that kind");
+    import(&f, Register::Case, &[(&[CASE], &[("number", CASE), ("kind", "行政处罚")])]);
     assert_eq!(gaps(), [(What::Missing, Some("送达".to_owned()))]);
     assert!(!file(&f, case).unwrap().is_sound());
     let said =
