@@ -180,6 +180,7 @@ impl Reader<'_> {
             clips.push(ClipCheck {
                 clip,
                 is_recording: stored.owes_facts(),
+                is_footage: stored.is_footage(),
                 copying: stored.local == Local::Copying,
                 damaged: stored.local == Local::Damaged,
                 quarantined: facts.quarantined,

@@ -7,6 +7,7 @@ fn clip(n: u64) -> ClipCheck {
     ClipCheck {
         clip: ClipId::generate(n as i64),
         is_recording: true,
+        is_footage: true,
         copying: false,
         damaged: false,
         quarantined: false,
@@ -79,6 +80,9 @@ fn each_gap_is_named_with_its_clip_or_matter() {
         (ClipCheck { health: None, is_recording: false, ..clip(1) }, vec![]),
         (ClipCheck { health: Some(MediaHealth::Broken), ..clip(1) }, vec![What::Unplayable]),
         (ClipCheck { health: Some(MediaHealth::Truncated), gap_reason: Some("断电".into()), ..clip(1) }, vec![]),
+        (ClipCheck { health: Some(MediaHealth::NotMedia), ..clip(1) }, vec![What::Unplayable]),
+        (ClipCheck { health: Some(MediaHealth::NotMedia), gap_reason: Some("加密".into()), ..clip(1) }, vec![]),
+        (ClipCheck { health: Some(MediaHealth::NotMedia), is_footage: false, ..clip(1) }, vec![]),
         (ClipCheck { missing: vec!["place".into(), "proves".into()], ..clip(1) }, vec![What::LacksFacts]),
     ];
     for (c, wanted) in table {
@@ -134,6 +138,17 @@ fn a_reason_for_one_occasion_files_no_other() {
     assert_eq!(mixed, (vec![(What::Missing, Some(2), String::new())], vec![]), "a written record stands for the other");
     let open = of(Standing::Explained, Tier::Part, vec![first, lacking(9, true, None, false)]);
     assert_eq!(open.0, [(What::MayCome, Some(9), String::new())], "its footage may still come");
+    // However much of it is recorded already.
+    for (standing, tier) in
+        [(Standing::Present, Tier::Part), (Standing::Late, Tier::Part), (Standing::NotYetDue, Tier::Whole)]
+    {
+        let today = of(standing, tier, vec![lacking(9, true, None, false)]);
+        assert_eq!(today, (vec![(What::MayCome, Some(9), String::new())], vec![]), "{standing:?}");
+    }
+    let told = of(Standing::Present, Tier::Part, vec![lacking(9, true, Some("没电"), false)]);
+    assert_eq!(told, (vec![], vec![(What::Missing, Some(9), "没电".to_owned())]), "nothing of it is on its way");
+    let replaced = of(Standing::Present, Tier::Part, vec![lacking(9, true, Some("回证"), true)]);
+    assert_eq!(replaced, (vec![], vec![]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::{Lang, Words};
 use crate::domain::filing::{Aspect, What};
+use crate::domain::ports::MediaHealth;
 
 macro_rules! keeping {
     ($($name:ident => $zh:literal, $en:literal;)+) => {
@@ -261,7 +262,8 @@ impl Words {
             Some(What::NoCatalogue) => w.gap_no_catalogue,
             None => return word.to_owned(),
         };
-        match detail {
+        let health = MediaHealth::parse(detail).filter(|_| what == Some(What::Unplayable));
+        match health.map_or(detail, |health| self.media_health(health)) {
             "" => text.to_owned(),
             detail => format!("{text} ({detail})"),
         }
