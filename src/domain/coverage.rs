@@ -10,7 +10,8 @@
 //!
 //! A matter may be carried out more than once (告知书 and 决定书 are served weeks apart). Each time that somebody wrote down has
 //! to be recorded and may still come in until its own end is so long ago; a recording of another day is none of it. Where
-//! nobody wrote down when it was, a long pause lies between two such times, and is no gap.
+//! somebody wrote down the day alone it was at any time of that day; where nobody wrote down when it was, a long pause lies
+//! between two such times, and is no gap. A picture shows its moment, and nothing from begin to end.
 //!
 //! An item of one matter of enforcement (执法事项) is about cases of that matter or cause alone. Where no item names the
 //! matter or cause of a case, and the register no matter, only what was carried out counts.
@@ -23,7 +24,7 @@ pub use told::{
     CaseCoverage, CoverageLine, CoverageSaid, OccasionTold, ReasonTold, Stretch, head, reasons, rows, told,
 };
 
-use super::register::{Done, Entry, name_key};
+use super::register::{Done, Entry, kind_key, name_key};
 use occasion::{Lack, explain, newest_of};
 use standing::{Measured, lacking, line, touches};
 
@@ -266,7 +267,8 @@ impl Coverage {
 /// A case as its register has it.
 #[derive(Debug, Clone, Default)]
 pub struct CaseFacts {
-    /// Kind of enforcement; `None`: every item counts that has no kind of its own, or whose matter was carried out.
+    /// Kind of enforcement; where it is `None`, or one that no item has, every item counts that has no kind of its own, or whose
+    /// matter was carried out.
     pub kind: Option<String>,
     /// Matter of enforcement (执法事项), where the register says it.
     pub subject: Option<String>,
@@ -291,6 +293,12 @@ impl CaseFacts {
             done: entry.matters(),
             over: false,
         }
+    }
+
+    /// Its kind as it is compared ([`kind_key`]); `None` where the register says none, or one that no item has.
+    pub fn kind_among<'a>(&self, items: impl IntoIterator<Item = &'a Item>) -> Option<String> {
+        let ours = kind_key(self.kind.as_deref()?);
+        items.into_iter().filter_map(|item| item.kind.as_deref()).any(|of| kind_key(of) == ours).then_some(ours)
     }
 
     /// Whether it is of the matter of enforcement, or one of those, that an item names.
@@ -328,9 +336,10 @@ pub fn cover(
     allowed: Allowed,
 ) -> Coverage {
     let done = |item: &Item| case.done.iter().filter(|d| same(&d.matter, &item.matter)).collect::<Vec<_>>();
-    let of_kind = |item: &Item| match (&item.kind, &case.kind) {
+    let kind = case.kind_among(items);
+    let of_kind = |item: &Item| match (&item.kind, &kind) {
         (None, _) => true,
-        (Some(of), Some(kind)) => same(of, kind),
+        (Some(of), Some(kind)) => kind_key(of) == *kind,
         (Some(_), None) => !done(item).is_empty(),
     };
     let placed = case.is_placed(items);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::coverage::{CaseFacts, Coverage, Item, Standing};
 use super::ids::ClipId;
 use super::ports::MediaHealth;
-use super::register::name_key;
+use super::register::{kind_key, name_key};
 use super::time::UtcMs;
 
 pub use compared::{ClipCompared, Comparing, Outcome};
@@ -166,7 +166,8 @@ pub enum What {
     Interrupted,
     /// Footage of a matter may still come.
     MayCome,
-    /// The register does not say of which kind, or of which matter of enforcement, the case is: nobody knows which matters should be recorded.
+    /// The register does not say of which kind, or of which matter of enforcement, the case is, or of a kind that the catalogue
+    /// has not: nobody knows which matters should be recorded.
     KindUnknown,
     /// No item of the catalogue applies to it.
     NoCatalogue,
@@ -274,6 +275,8 @@ pub struct ClipCheck {
     pub clip: ClipId,
     /// It is a recording: only those are probed and owe facts.
     pub is_recording: bool,
+    /// By its name the recorder meant it as video, sound or a picture; any other recording need not be media.
+    pub is_footage: bool,
     /// Its bytes are still arriving.
     pub copying: bool,
     /// Its local copy is damaged.
@@ -367,19 +370,15 @@ pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, ki
             let reason = c.gap_reason.clone().filter(|r| !r.is_empty());
             match (c.health, reason) {
                 (None, _) => gap(What::NotProbed, String::new()),
-                (Some(MediaHealth::Whole | MediaHealth::NotMedia), _) => {}
+                (Some(MediaHealth::Whole), _) => {}
+                (Some(MediaHealth::NotMedia), _) if !c.is_footage => {}
                 (Some(_), Some(reason)) => report.remarks.push(of_clip(What::Unplayable, reason)),
                 (Some(health), None) => gap(What::Unplayable, health.as_str().to_owned()),
             }
         }
     }
     for line in &coverage.lines {
-        let what = match line.standing {
-            Standing::Missing | Standing::Explained => What::Missing,
-            Standing::Interrupted => What::Interrupted,
-            Standing::NotYetDue if line.due_ms.is_some() => What::MayCome,
-            _ => continue,
-        };
+        let what = if line.standing == Standing::Interrupted { What::Interrupted } else { What::Missing };
         let of_matter = |what: What, at_ms: Option<i64>, why: Option<&str>| Found {
             what,
             clip: None,
@@ -387,23 +386,27 @@ pub fn check(clips: &[ClipCheck], comparing: &Comparing, coverage: &Coverage, ki
             at_ms,
             detail: why.unwrap_or_default().to_owned(),
         };
-        if what == What::MayCome || line.occasions.is_empty() {
+        let waits = line.standing == Standing::NotYetDue && line.due_ms.is_some();
+        if line.occasions.is_empty() && line.standing.is_a_gap() {
             let found = of_matter(what, None, line.reason.as_deref());
-            let told = what != What::MayCome && !found.detail.is_empty();
-            if told {
-                report.remarks.push(found)
-            } else {
-                report.gaps.push(found)
-            }
-            continue;
+            if found.detail.is_empty() { report.gaps.push(found) } else { report.remarks.push(found) }
         }
-        // Each occasion has its reason, or is a gap: what is said of one excuses nothing of another.
+        // Each occasion has its reason, or is a gap: what is said of one excuses nothing of another, and what is recorded of
+        // one says nothing of another that was today.
+        let mut may_come = false;
         for occasion in line.wanting() {
             match &occasion.why {
+                Some(_) if waits => {}
                 Some(why) => report.remarks.push(of_matter(what, occasion.from_ms, Some(&why.reason))),
-                None if occasion.open => report.gaps.push(of_matter(What::MayCome, occasion.from_ms, None)),
+                None if occasion.open => {
+                    may_come = true;
+                    report.gaps.push(of_matter(What::MayCome, occasion.from_ms, None));
+                }
                 None => report.gaps.push(of_matter(what, occasion.from_ms, None)),
             }
+        }
+        if waits && !may_come {
+            report.gaps.push(of_matter(What::MayCome, None, line.reason.as_deref()));
         }
     }
     // Where nothing is asked for, nothing is missing either; that is no proof that it is complete.
@@ -514,7 +517,7 @@ pub struct Keep {
 
 /// The catalogue's word about a clip of a case, or the case file's. Of several items of one matter the longest counts, and a
 /// term that cannot be read keeps as long as the case file: a mistake in a sheet must not shorten anything. An item is about
-/// the cases that coverage holds against it; where nobody said of which kind or matter of enforcement a case is, each counts.
+/// the cases that coverage holds against it; where nobody can tell of which kind or matter of enforcement a case is, each counts.
 pub fn keep(
     items: &[Item],
     case: &CaseFacts,
@@ -524,10 +527,8 @@ pub fn keep(
     zone: &TimeZone,
 ) -> Keep {
     let same = |a: &str, b: &str| name_key(a) == name_key(b);
-    let of_kind = |item: &&Item| match (&item.kind, &case.kind) {
-        (Some(of), Some(kind)) => same(of, kind),
-        _ => true,
-    };
+    let kind = case.kind_among(items);
+    let of_kind = |item: &&Item| item.kind.as_deref().is_none_or(|of| kind.as_ref().is_none_or(|k| *k == kind_key(of)));
     let placed = case.is_placed(items.iter().filter(of_kind));
     let of_subject = |item: &&Item| item.subject.as_deref().is_none_or(|of| !placed || case.is_of(of));
     let of_matter = |item: &&Item| match (&shown.matter, &shown.stage) {

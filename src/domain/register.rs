@@ -139,21 +139,33 @@ pub struct Done {
     pub from_ms: Option<i64>,
     /// Until when.
     pub to_ms: Option<i64>,
+    /// Both are the edges of days: it was at any time of them, nobody wrote down when.
+    pub days: bool,
 }
 
 impl Done {
-    /// Reads the canonical form.
+    /// Reads the canonical form. What goes from midnight to midnight, as its own offsets have it, names days; their last
+    /// moment is still of them.
     pub fn parse(text: &str) -> Self {
         let (matter, times) = text.split_once('@').unwrap_or((text, ""));
         let (from, to) = times.split_once('~').unwrap_or((times, ""));
         let ms = |t: &str| UtcMs::parse_rfc3339(t).map(|t| t.0);
-        Self { matter: matter.to_owned(), from_ms: ms(from), to_ms: ms(to) }
+        let midnight = |t: &str| t.get(10..19) == Some("T00:00:00");
+        let days = midnight(from) && midnight(to);
+        let to_ms = ms(to).map(|to| if days { to - 1 } else { to });
+        Self { matter: matter.to_owned(), from_ms: ms(from), to_ms, days }
     }
 }
 
 /// A name or number for comparison with what people write: full width folded, no white space, small letters.
 pub fn name_key(name: &str) -> String {
     half_width(name).chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
+}
+
+/// A kind of enforcement for comparison: 行政处罚 and 处罚 are one, whichever of the two a sheet says.
+pub fn kind_key(kind: &str) -> String {
+    let key = name_key(kind);
+    key.strip_prefix("行政").filter(|rest| !rest.is_empty()).map(str::to_owned).unwrap_or(key)
 }
 
 /// Whether two places are the same as far as words tell: one contains the other, 号 and the like left out.
@@ -213,8 +225,36 @@ mod tests {
             (done[0].matter.as_str(), done[0].to_ms.unwrap() - done[0].from_ms.unwrap()),
             ("现场检查", 5_400_000)
         );
-        assert_eq!(done[1], Done { matter: "送达".into(), from_ms: None, to_ms: None });
+        assert_eq!(done[1], Done { matter: "送达".into(), from_ms: None, to_ms: None, days: false });
         assert!(done[2].from_ms.is_some() && done[2].to_ms.is_none());
+    }
+
+    #[test]
+    fn from_midnight_to_midnight_is_any_time_of_that_day() {
+        let day = Done::parse("送达@2026-07-03T00:00:00+08:00~2026-07-04T00:00:00+08:00");
+        assert_eq!((day.days, day.to_ms.unwrap() - day.from_ms.unwrap()), (true, 86_400_000 - 1));
+        for timed in [
+            "送达@2026-07-03T00:00:00+08:00",
+            "送达@2026-07-03T00:00:00+08:00~2026-07-03T02:00:00+08:00",
+            "送达@2026-07-03T15:00:00+08:00~2026-07-04T00:00:00+08:00",
+            "送达",
+        ] {
+            assert!(!Done::parse(timed).days, "{timed}");
+        }
+        let timed = Done::parse("送达@2026-07-03T15:00:00+08:00~2026-07-04T00:00:00+08:00");
+        assert_eq!(timed.to_ms.unwrap() - timed.from_ms.unwrap(), 9 * 3_600_000);
+    }
+
+    #[test]
+    fn a_kind_of_enforcement_is_one_with_and_without_its_first_two_characters() {
+        for (a, b, same) in [
+            ("行政处罚", "处罚", true),
+            (" 行政 处罚", "处罚　", true),
+            ("行政强制", "行政处罚", false),
+            ("行政", "", false),
+        ] {
+            assert_eq!(kind_key(a) == kind_key(b), same, "{a} {b}");
+        }
     }
 
     #[test]

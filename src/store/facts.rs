@@ -1,9 +1,13 @@
 //! Media facts and record facts, and the index of settled facts that lists filter by.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::accounts::place_of;
+use super::cases::LinkRow;
 use super::{Change, Reader, Result, StoreError, Tx};
+use crate::domain::case_number::CaseKind;
 use crate::domain::digest::Sha256;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
@@ -18,6 +22,22 @@ pub struct MediaRow {
     pub facts: MediaFacts,
     /// The vault has a thumbnail.
     pub thumbnail: bool,
+}
+
+/// Which of the five a clip lacks by these links of it: all that stand, or that of one case. What it proves may be said of the
+/// clip as a whole or of each case: what one case is told says nothing to another.
+pub(super) fn lacks(settled: &BTreeMap<Field, Fact>, links: &[LinkRow]) -> Vec<&'static str> {
+    let mut missing = record::missing(settled, !links.is_empty());
+    let is_case = |link: &&LinkRow| link.kind == CaseKind::Case.as_str();
+    let proven = match links.iter().any(|link| is_case(&link)) {
+        true => links.iter().filter(is_case).all(|link| link.proves.is_some()),
+        // What there was before a case is one matter.
+        false => links.iter().any(|link| link.proves.is_some()),
+    };
+    if proven {
+        missing.retain(|m| *m != "proves");
+    }
+    missing
 }
 
 impl Tx<'_> {
@@ -128,12 +148,7 @@ impl Tx<'_> {
     pub(super) fn reindex(&self, clip: ClipId) -> Result<()> {
         let read = self.read();
         let settled = record::settle(&read.facts(clip)?);
-        let linked = !read.links(clip)?.is_empty();
-        let proven_by_link = read.links(clip)?.iter().any(|l| l.proves.is_some());
-        let mut missing = record::missing(&settled, linked);
-        if proven_by_link {
-            missing.retain(|m| *m != "proves");
-        }
+        let mut missing = lacks(&settled, &read.links(clip)?);
         let row = read.clip(clip)?;
         let before = read.of_whose_outing(clip)?;
         if !row.owes_facts() {

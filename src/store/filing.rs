@@ -6,6 +6,7 @@ mod signed;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::facts::lacks;
 use super::keep::{a_person, another_person};
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{ClipState, Local, project};
@@ -169,12 +170,9 @@ impl Reader<'_> {
         for clip in self.clips_of_case(case)? {
             let (stored, facts) = (self.clip(clip)?, self.clip_facts(clip)?);
             let settled = record::settle(&self.facts(clip)?);
-            let links = self.links(clip)?;
-            let mut missing: Vec<String> =
-                record::missing(&settled, !links.is_empty()).into_iter().map(str::to_owned).collect();
-            if links.iter().any(|l| l.proves.is_some()) {
-                missing.retain(|m| m != "proves");
-            }
+            let mut links = self.links(clip)?;
+            links.retain(|link| link.case_id == case);
+            let mut missing: Vec<String> = lacks(&settled, &links).into_iter().map(str::to_owned).collect();
             if !stored.owes_facts() {
                 missing.clear();
             }
@@ -182,6 +180,7 @@ impl Reader<'_> {
             clips.push(ClipCheck {
                 clip,
                 is_recording: stored.owes_facts(),
+                is_footage: stored.is_footage(),
                 copying: stored.local == Local::Copying,
                 damaged: stored.local == Local::Damaged,
                 quarantined: facts.quarantined,

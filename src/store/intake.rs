@@ -103,6 +103,11 @@ impl ClipRow {
     pub fn owes_facts(&self) -> bool {
         matches!(self.role.as_str(), "clip" | "other")
     }
+
+    /// By its name the recorder meant it as video, sound or a picture.
+    pub fn is_footage(&self) -> bool {
+        self.role == "clip"
+    }
 }
 
 /// A clip whose file stands in the vault, verified.

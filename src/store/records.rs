@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
+use super::facts::lacks;
 use super::officers::certificate_of;
 use super::{Change, DOCUMENT, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{self, ClipFacts, ClipState, Delivery, DeliveryFacts, SightingState};
@@ -112,10 +113,7 @@ impl Reader<'_> {
         let filed = self.filing_of_clip(clip, case.or(link.map(|l| l.case_id)))?;
         let word = |field: Field| link.map_or_else(|| text(field), |l| l.said(field, &settled));
         let proves = word(Field::Proves);
-        let mut missing = record::missing(&settled, link.is_some());
-        if proves.is_some() {
-            missing.retain(|m| *m != "proves");
-        }
+        let mut missing = lacks(&settled, &links);
         if !row.owes_facts() {
             missing.clear();
         }

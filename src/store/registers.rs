@@ -16,7 +16,7 @@ use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
 use crate::domain::record::{self, Field, Origin};
-use crate::domain::register::{EARLIER_KEYS, Entry, Register, name_key};
+use crate::domain::register::{EARLIER_KEYS, Entry, Register, kind_key};
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
 
@@ -556,16 +556,15 @@ impl Reader<'_> {
     }
 
     /// The same as it stands when the case is over, with every stage of it; and whether it is not known which items apply,
-    /// because some are for one kind or matter of enforcement, and the register does not say of which the case is.
+    /// because some are for one kind or matter of enforcement, and the register does not say of which of them the case is.
     pub(super) fn coverage_when_over(&self, case: i64, now_ms: i64, allowed: Allowed) -> Result<(Coverage, bool)> {
         let (items, entry) = (self.catalogue_items()?, self.case_entry(case)?.map(|e| e.entry).unwrap_or_default());
         let facts = CaseFacts { over: true, ..CaseFacts::of(&entry) };
-        let of_kind = |item: &&Item| {
-            item.kind.as_deref().is_none_or(|of| facts.kind.as_deref().is_none_or(|k| name_key(k) == name_key(of)))
-        };
+        let kind = facts.kind_among(&items);
+        let of_kind =
+            |item: &&Item| item.kind.as_deref().is_none_or(|of| kind.as_ref().is_none_or(|k| *k == kind_key(of)));
         let ours: Vec<Item> = items.iter().filter(of_kind).cloned().collect();
-        let kind_unknown =
-            (facts.kind.is_none() && items.iter().any(|item| item.kind.is_some())) || !facts.is_placed(&ours);
+        let kind_unknown = (kind.is_none() && items.iter().any(|item| item.kind.is_some())) || !facts.is_placed(&ours);
         let mut said = self.written_records(case)?;
         said.extend(self.no_records(case)?);
         Ok((cover(&items, &facts, &self.footage_of(case, None)?, &said, now_ms, allowed), kind_unknown))
@@ -618,7 +617,9 @@ impl Reader<'_> {
                 };
                 (stage, matter) = (word(stage, Field::Stage), word(matter, Field::Matter));
             }
-            let span_ms = start.zip(length).map(|(start, length)| {
+            let span_ms = start.map(|start| {
+                // What has no length is a moment: a picture, or what nobody looked at yet.
+                let length = length.or(from).unwrap_or(0).max(0);
                 let end = to.unwrap_or(length).clamp(0, length);
                 (start + from.unwrap_or(0).clamp(0, end), start + end)
             });

@@ -13,7 +13,7 @@ use super::{Reader, Result, StoreError, Tx};
 use crate::domain::coverage::{Allowed, Standing};
 use crate::domain::ids::ClipId;
 use crate::domain::record::{self, Fact, Field, Origin};
-use crate::domain::register::{Entry, Register};
+use crate::domain::register::{Entry, Register, kind_key};
 use crate::domain::report::{AT_ONCE_MS, CaseGaps, Counts, Figure, Group, IN_TIME_MS, ListedClip, OverdueRow, Units};
 use crate::domain::rights::{Over, Within};
 
@@ -160,6 +160,18 @@ impl Reader<'_> {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// Kinds of enforcement as recordings have them, each once; of a period where both ends of it are known. None is empty.
+    fn kinds_seen(&self, span_ms: (Option<i64>, Option<i64>)) -> Result<Vec<String>> {
+        let all = "SELECT DISTINCT coalesce(kind, '') FROM clip_report";
+        let (sql, bounds) = match span_ms {
+            (Some(from), Some(to)) => (format!("{all} WHERE captured_ms >= ?1 AND captured_ms < ?2"), vec![from, to]),
+            _ => (all.to_owned(), Vec::new()),
+        };
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(&bounds), |r| r.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
     /// The condition of a list over clips `c` for what a report counts, with its values from the `n`-th on.
     pub(super) fn counted_sql(
         &self,
@@ -185,7 +197,10 @@ impl Reader<'_> {
             add("g.sealed_ms < ?", to.into());
         }
         if let Some(kind) = &filter.kind {
-            add("coalesce(g.kind, '') = ?", kind.clone().into());
+            let same = |known: &String| kind_key(known) == kind_key(kind);
+            let kinds: Vec<String> = self.kinds_seen(span_ms)?.into_iter().filter(same).collect();
+            let json = serde_json::to_string(&kinds).map_err(|e| StoreError::Odd(e.to_string()))?;
+            add("coalesce(g.kind, '') IN (SELECT value FROM json_each(?))", json.into());
         }
         if let Some(unit) = &filter.unit {
             let units = self.units()?;

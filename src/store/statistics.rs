@@ -1,11 +1,14 @@
 //! A whole report of a period, put together from its rows in one read.
 
+use std::collections::BTreeMap;
+
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
 
 use super::report::all_of_it;
 use super::{Reader, Result};
 use crate::domain::coverage::Allowed;
+use crate::domain::register::kind_key;
 use crate::domain::report::{Gaps, ListedClip, Period, Report, Units, forecast, lines};
 use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
@@ -35,9 +38,12 @@ pub struct ReportAsk {
 }
 
 impl ReportAsk {
+    fn is_of_kind(&self, kind: Option<&str>) -> bool {
+        self.kind.as_deref().is_none_or(|asked| kind_key(kind.unwrap_or_default()) == kind_key(asked))
+    }
+
     fn keeps(&self, units: &Units, officer: Option<&str>, kind: Option<&str>) -> bool {
-        self.unit.as_deref().is_none_or(|unit| units.is_of(officer, unit))
-            && self.kind.as_deref().is_none_or(|asked| kind.unwrap_or_default() == asked)
+        self.unit.as_deref().is_none_or(|unit| units.is_of(officer, unit)) && self.is_of_kind(kind)
     }
 }
 
@@ -58,7 +64,7 @@ impl Reader<'_> {
             ask.unit.as_deref().is_none_or(|asked| unit(asked) == entry_unit.map(unit).unwrap_or_default())
         };
         let keep = |entry: &crate::domain::register::Entry, unit: Option<&str>| {
-            of_unit(unit) && ask.kind.as_deref().is_none_or(|kind| entry.get("kind").unwrap_or_default() == kind)
+            of_unit(unit) && ask.is_of_kind(entry.get("kind"))
         };
         let (cases, cut) = self.gaps_in(span, &units, &ask.within, (ask.now_ms, ask.allowed), &keep)?;
         let mut overdue = self.overdue_in(span, &ask.within, ask.now_ms)?;
@@ -77,10 +83,10 @@ impl Reader<'_> {
             let (_, seen, _) = lines(&groups, &units, None, None);
             known.retain(|unit| seen.iter().any(|line| line.name.as_ref() == Some(unit)));
         }
-        let mut kinds = self.kinds_known()?;
-        kinds.extend(groups.into_iter().filter_map(|g| g.kind));
-        kinds.sort_unstable();
-        kinds.dedup();
+        let mut kinds: BTreeMap<String, String> = BTreeMap::new();
+        for kind in self.kinds_known()?.into_iter().chain(groups.into_iter().filter_map(|g| g.kind)) {
+            kinds.entry(kind_key(&kind)).or_insert(kind);
+        }
         Ok(Report {
             period: ask.period,
             unit: ask.unit.clone(),
@@ -93,7 +99,7 @@ impl Reader<'_> {
             overdue,
             growth,
             forecast,
-            known: (known, kinds),
+            known: (known, kinds.into_values().collect()),
             made: UtcMs(ask.now_ms),
         })
     }

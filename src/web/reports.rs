@@ -20,6 +20,7 @@ use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::reports::{ReportQuery, ReportView};
+use crate::domain::register::kind_key;
 use crate::domain::report::{self, Period, ReportTold};
 use crate::domain::rights::Action;
 use crate::domain::why::Why;
@@ -133,6 +134,10 @@ async fn page(State(site): State<Arc<Site>>, visitor: Visitor, Query(raw): Query
 fn page_of<'a>(v: &ReportView, query: &ReportQuery, self_href: String, c: &'a Ctx) -> ReportPage<'a> {
     let (w, o) = (c.w, c.w.oversight());
     let report = &v.report;
+    // However the address writes it, it is the one in the list.
+    let kind = query.kind.as_deref();
+    let known = kind.and_then(|kind| report.known.1.iter().find(|known| kind_key(known) == kind_key(kind)));
+    let kind = known.map(String::as_str).or(kind);
     let gaps_note = match &report.gaps {
         g if !g.catalogue => Some(o.gaps_catalogue),
         g if g.cut => Some(o.gaps_more),
@@ -147,7 +152,7 @@ fn page_of<'a>(v: &ReportView, query: &ReportQuery, self_href: String, c: &'a Ct
         from: query.period.first().to_string(),
         to: query.period.last().to_string(),
         units: options(&report.known.0, query.unit.as_deref(), o.every_unit, o.no_unit),
-        kinds: options(&report.known.1, query.kind.as_deref(), o.every_kind, o.no_kind),
+        kinds: options(&report.known.1, kind, o.every_kind, o.no_kind),
         shares: said::shares(v, query, c),
         by_unit: said::lines(v, query, true, c),
         by_kind: said::lines(v, query, false, c),

@@ -244,7 +244,9 @@ fn a_case_goes_to_the_archive_takes_no_changes_and_is_opened_again_by_two() {
     let (told, _) = station.refused(1, ["case", "file", "sign", CASE, "--opinion", "好"]);
     assert_eq!(told["state"], "bound");
     // What plays nowhere and cannot be mended has its reason on record, and is told as a remark.
+    assert!(whats(&check).contains(&("unplayable".to_owned(), one.clone())), "{check}");
     station.json(["annotate", &two, "place=东关街", "officer=乙", "proves=送达经过", "gap_reason=设备故障，无法补录"]);
+    station.json(["annotate", &one, "gap_reason=设备故障，无法补录"]);
     station.until("no gap is left", |s| whats(&s.json(["case", "file", "check", CASE])).is_empty());
     posted(&archivist, &format!("{case}/file"), &[("opinion", "四性检测通过，缺陷已说明")]);
     let filed = archivist.get(&format!("/api/v1{case}/filing")).json();

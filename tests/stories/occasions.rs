@@ -93,3 +93,35 @@ fn each_occasion_without_a_recording_needs_its_own_reason() {
     assert_eq!(gone(&matter), 404);
     assert_eq!(reasons(), ("missing".to_owned(), vec![Value::Null, Value::Null]));
 }
+
+#[test]
+fn a_day_without_a_time_is_any_time_of_it() {
+    let station = Station::running("");
+    let (first, today) = (day(40), day(0));
+    import(&station, "catalogue", "记录环节,记录事项,记录方式\n送达,留置送达,重点\n");
+    let done = format!("留置送达@{first};留置送达@{today}");
+    import(
+        &station,
+        "case",
+        &format!("案件编号,执法类别,承办人,立案日期,已完成事项\n{CASE},处罚,张三,{},{done}\n", day(50)),
+    );
+    let line = || station.json(["case", "coverage", CASE])["lines"][0].clone();
+    let told = line();
+    assert_eq!((&told["standing"], &told["gaps"]), (&"missing".into(), &json!([])), "{told}");
+    let each = told["occasions"].as_array().unwrap();
+    let ends = |key: &str| each.iter().map(|o| o[key].as_str().unwrap()[..19].to_owned()).collect::<Vec<_>>();
+    assert_eq!(ends("from"), [format!("{first}T00:00:00"), format!("{today}T00:00:00")]);
+    assert_eq!(ends("to"), [format!("{first}T23:59:59"), format!("{today}T23:59:59")]);
+    assert_eq!((&each[0]["may_come"], &each[1]["may_come"]), (&false.into(), &true.into()), "{told}");
+
+    // It is named by its day, or by a time of it; the one of today may still be recorded, and until then nothing is filed.
+    let at = format!("{first} 15:00");
+    station.json(["case", "no-record", CASE, "留置送达", "--reason", "设备没电", "--at", &at]);
+    assert_eq!(line()["standing"], "missing_with_reason");
+    let check = station.json(["case", "file", "check", CASE]);
+    let of = |list: &str| {
+        let found = check["report"][list].as_array().unwrap().iter().filter(|f| f["matter"] == "留置送达");
+        found.map(|f| f["what"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("gaps"), of("remarks")), (vec!["may_come"], vec!["missing"]), "{check}");
+}

@@ -562,7 +562,8 @@ impl Row<'_> {
         Ok((time.rfc3339(), time.at.0))
     }
 
-    /// `现场检查`, `现场检查@2026-06-19 09:00` or `现场检查@2026-06-19 09:00~10:30`.
+    /// `现场检查`, `现场检查@2026-06-19`, `现场检查@2026-06-19 09:00` or `现场检查@2026-06-19 09:00~10:30`. A day alone is all of
+    /// it, from midnight to midnight ([`Done::days`](crate::domain::register::Done)), and so are several.
     fn matter(&self, typed: &str) -> Result<String, Problem> {
         let Some((matter, times)) = typed.split_once(['@', '＠']) else { return Ok(typed.to_owned()) };
         let (from, to) = match times.split_once(['~', '～']) {
@@ -571,6 +572,16 @@ impl Row<'_> {
         };
         let (begin, begin_ms) = self.time(from)?;
         let matter = matter.trim();
+        let is_day = |typed: &str| !half_width(typed).contains(':');
+        let last_day = is_day(from).then(|| to.unwrap_or(from)).filter(|last| is_day(last));
+        if let Some(last) = last_day {
+            let last = format!("{} 24:00", half_width(last).trim());
+            let end = times::read(&last, self.zone, Reading::Lenient).map_err(Problem::Time)?;
+            return match end.at.0 > begin_ms {
+                true => Ok(format!("{matter}@{begin}~{}", end.rfc3339())),
+                false => Err(Problem::EndsBeforeItBegins),
+            };
+        }
         let Some(to) = to else { return Ok(format!("{matter}@{begin}")) };
         // A time alone is of the day on which it began.
         let day = from.split_whitespace().next().unwrap_or_default();

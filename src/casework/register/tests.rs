@@ -50,6 +50,23 @@ fn a_case_as_an_agency_lists_it() {
 }
 
 #[test]
+fn a_matter_with_a_day_alone_is_of_any_time_of_it() {
+    for (typed, stored) in [
+        ("送达@2026-07-03", "送达@2026-07-03T00:00:00+08:00~2026-07-04T00:00:00+08:00"),
+        ("送达＠２０２６/7/3", "送达@2026-07-03T00:00:00+08:00~2026-07-04T00:00:00+08:00"),
+        ("送达@2026-07-03~2026-07-05", "送达@2026-07-03T00:00:00+08:00~2026-07-06T00:00:00+08:00"),
+        ("送达@2026-07-03 15:00", "送达@2026-07-03T15:00:00+08:00"),
+        ("送达@2026-07-03 00:00", "送达@2026-07-03T00:00:00+08:00"),
+        ("送达@2026-07-03 15:00~15:20", "送达@2026-07-03T15:00:00+08:00~2026-07-03T15:20:00+08:00"),
+    ] {
+        let case = one(Register::Case, &format!("案件编号,已完成事项\n赵卫罚〔2026〕1号,{typed}\n"));
+        assert_eq!(case.entry.get("matters"), Some(stored), "{typed}");
+        let days = case.entry.matters()[0].days;
+        assert_eq!(days, !typed.contains(':'), "{typed}");
+    }
+}
+
+#[test]
 fn every_register_reads_its_own_template() {
     for register in Register::ALL {
         let examples: Vec<String> = columns(register).iter().map(|c| format!("\"{}\"", c.example)).collect();
@@ -102,6 +119,7 @@ fn every_mistake_is_told_with_its_place() {
         (Case, "案件编号,坐标系\n赵卫罚〔2026〕1号,BD-09\n", "write WGS84 or GCJ-02"),
         (Case, "案件编号,事项\n赵卫罚〔2026〕1号,检查@2026-06-19 10:00~09:00\n", "it ends before it begins"),
         (Case, "案件编号,事项\n赵卫罚〔2026〕1号,检查@昨天\n", "write date and time as"),
+        (Case, "案件编号,事项\n赵卫罚〔2026〕1号,检查@2026-06-19~2026-06-17\n", "it ends before it begins"),
         (
             Case,
             "案件编号\n赵卫罚〔2026〕1号\n赵卫罚[2026]001号\n",

@@ -11,13 +11,17 @@ struct Time {
     to_ms: Option<i64>,
     /// Until when its footage may come.
     due_ms: i64,
+    /// It names days: somewhere in them it began and ended.
+    days: bool,
 }
 
 impl Time {
     fn of(done: &Done, within_ms: i64) -> Option<Self> {
         let end = done.to_ms.or(done.from_ms)?;
         let from_ms = done.from_ms.unwrap_or(end);
-        Some(Self { from_ms, to_ms: done.to_ms, due_ms: end.saturating_add(within_ms) })
+        // Of days the last millisecond is told as the end.
+        let due_ms = end.saturating_add(within_ms).saturating_add(i64::from(done.days));
+        Some(Self { from_ms, to_ms: done.to_ms, due_ms, days: done.days })
     }
 
     fn end_ms(&self) -> i64 {
@@ -46,7 +50,7 @@ pub(super) fn touches(done: &Done, clips: &[&Footage]) -> bool {
 pub(super) struct Measured<'a> {
     pub(super) item: &'a Item,
     clips: &'a [&'a Footage],
-    /// What is recorded, all recorders together.
+    /// What is recorded, all recorders together; a picture is a moment of it.
     union: Vec<Span>,
     /// When it was carried out, as somebody wrote it down.
     times: Vec<Time>,
@@ -67,10 +71,18 @@ impl<'a> Measured<'a> {
 pub(super) fn lacking(of: &Measured<'_>, gap_ms: i64) -> Vec<Lack<'static>> {
     let Measured { item, clips, union, times, .. } = of;
     let whole = item.tier == Tier::Whole && !clips.is_empty();
+    // Moments show that it was carried out, and nothing from begin to end.
+    let lasting: Vec<Span> = union.iter().copied().filter(|(from, to)| from < to).collect();
+    let union = if whole { &lasting } else { union };
     let bare = || Lack { from_ms: None, to_ms: None, reach: None, due_ms: None, gaps_ms: Vec::new(), why: None };
     match (item.tier, times.is_empty(), clips.is_empty()) {
         (Tier::Written, ..) => Vec::new(),
         (_, true, true) => of.due.then(bare).into_iter().collect(),
+        (_, true, false) if whole && union.is_empty() => {
+            let moments = of.union.first().zip(of.union.last());
+            let reach = moments.map(|(first, last)| (first.0, last.1));
+            vec![Lack { from_ms: reach.map(|r| r.0), reach, ..bare() }]
+        }
         (_, true, false) => {
             let each = occasions(union).into_iter().filter(|_| whole).map(|span| Lack {
                 from_ms: Some(span.0),
@@ -82,14 +94,14 @@ pub(super) fn lacking(of: &Measured<'_>, gap_ms: i64) -> Vec<Lack<'static>> {
             each.filter(|lack| !lack.gaps_ms.is_empty()).collect()
         }
         (_, false, _) => {
-            // A clip whose time nobody knows may be of any.
-            let undated = clips.iter().any(|clip| clip.span_ms.is_none());
+            // A clip whose time nobody knows may be of any; that it shows one of them whole nobody can tell.
+            let undated = !whole && clips.iter().any(|clip| clip.span_ms.is_none());
             let mut all: Vec<Lack<'static>> = Vec::new();
             for time in times {
                 let unseen = !undated && !union.iter().any(|span| meets(time.reach(), *span, gap_ms));
                 let gaps_ms = match () {
                     () if whole => gaps_of(time, union, gap_ms),
-                    () if unseen && time.from_ms < time.end_ms() => vec![(time.from_ms, time.end_ms())],
+                    () if unseen && !time.days && time.from_ms < time.end_ms() => vec![(time.from_ms, time.end_ms())],
                     () => Vec::new(),
                 };
                 if unseen || !gaps_ms.is_empty() {
@@ -219,8 +231,12 @@ fn occasions(union: &[Span]) -> Vec<Span> {
 }
 
 /// Gaps longer than is allowed inside a time at which the matter was carried out; where only its begin is known, until the
-/// end of what was recorded then.
+/// end of what was recorded then, and where only its day is known, from the first to the last that was recorded on it.
 fn gaps_of(time: &Time, union: &[Span], allowed_ms: i64) -> Vec<Span> {
+    if time.days {
+        let then: Vec<Span> = union.iter().copied().filter(|span| meets(time.reach(), *span, allowed_ms)).collect();
+        return occasions(&then).into_iter().flat_map(|span| between(&then, span, allowed_ms)).collect();
+    }
     let span = time.to_ms.map(|to| (time.from_ms, to)).or_else(|| {
         let occasions = occasions(union);
         let then = occasions.iter().find(|span| meets(time.reach(), **span, allowed_ms))?;

@@ -30,7 +30,7 @@ fn clip(matter: &str, from: i64, to: i64) -> Footage {
 }
 
 fn done(matter: &str, span: Option<(i64, i64)>) -> Done {
-    Done { matter: matter.into(), from_ms: span.map(|s| s.0), to_ms: span.map(|s| s.1) }
+    Done { matter: matter.into(), from_ms: span.map(|s| s.0), to_ms: span.map(|s| s.1), days: false }
 }
 
 fn of(item: Item, done: Vec<Done>, clips: &[Footage], said: &[NoRecord]) -> Line {
@@ -285,6 +285,115 @@ fn each_time_that_a_matter_was_carried_out_counts() {
     }
 }
 
+/// A picture shows that something was carried out at its moment, and nothing from begin to end.
+#[test]
+fn a_picture_is_of_its_moment_alone() {
+    use Standing::*;
+    const DAY: i64 = 86_400_000;
+    let long = Allowed { gap_ms: 60_000, within_ms: DAY };
+    let at = |day: i64, minute: i64| day * DAY + minute * 60_000;
+    let time = |day: i64| done("查封扣押", Some((at(day, 540), at(day, 600))));
+    let begun = |day: i64| Done { to_ms: None, ..time(day) };
+    let brief = |day: i64| Done { to_ms: Some(at(day, 540) + 30_000), ..time(day) };
+    let shown = |day: i64, from: i64, to: i64| Footage {
+        sealed_ms: Some(at(day, to) + 3_600_000),
+        ..clip("查封扣押", at(day, from), at(day, to))
+    };
+    let picture = |day: i64, minute: i64| shown(day, minute, minute);
+    let undated = Footage { span_ms: None, ..picture(1, 0) };
+    let (whole, part) = (Tier::Whole, Tier::Part);
+    type Row = (&'static str, Tier, Vec<Done>, Vec<Footage>, Standing, Vec<(i64, i64)>, i64);
+    let all = vec![(at(1, 540), at(1, 600))];
+    let table: Vec<Row> = vec![
+        ("of that time", part, vec![time(1)], vec![picture(1, 550)], Present, vec![], 0),
+        ("of another day", part, vec![time(1)], vec![picture(15, 550)], Missing, all.clone(), 0),
+        ("where nobody wrote down when", part, vec![], vec![picture(1, 550)], Present, vec![], 0),
+        ("for a recording", whole, vec![time(1)], vec![picture(1, 550)], Interrupted, all, 0),
+        ("at the begin of a recording", whole, vec![begun(1)], vec![picture(1, 540)], Interrupted, vec![], 0),
+        ("of what took half a minute", whole, vec![brief(1)], vec![picture(1, 540)], Interrupted, vec![], 0),
+        ("where nobody wrote down when", whole, vec![], vec![picture(1, 550)], Interrupted, vec![], 0),
+        ("nor when it was taken", whole, vec![], vec![undated.clone()], Interrupted, vec![], 0),
+        ("nor of which of the times it is", whole, vec![begun(1)], vec![undated], Interrupted, vec![], 0),
+        (
+            "hours after the recording",
+            whole,
+            vec![],
+            vec![shown(1, 540, 600), picture(1, 900)],
+            Present,
+            vec![],
+            3_600_000,
+        ),
+        (
+            "beside the recording",
+            whole,
+            vec![time(1)],
+            vec![shown(1, 540, 600), picture(1, 550)],
+            Present,
+            vec![],
+            3_600_000,
+        ),
+    ];
+    for (what, tier, done, clips, standing, gaps, recorded) in table {
+        let case = CaseFacts { done, ..CaseFacts::default() };
+        let line = cover(&[item("查封扣押", tier)], &case, &clips, &[], 40 * DAY, long).lines.remove(0);
+        assert_eq!((line.standing, &line.gaps_ms, line.recorded_ms), (standing, &gaps, recorded), "{what}: {line:?}");
+        assert_eq!(line.occasions.is_empty(), standing == Present, "{what}: {line:?}");
+    }
+}
+
+/// Where somebody wrote down the day alone, it was at any time of that day.
+#[test]
+fn a_day_alone_is_any_time_of_it() {
+    use Standing::*;
+    const DAY: i64 = 86_400_000;
+    let long = Allowed { gap_ms: 60_000, within_ms: DAY };
+    let at = |day: i64, minute: i64| day * DAY + minute * 60_000;
+    let day = |day: i64| Done { days: true, ..done("送达", Some((at(day, 0), at(day + 1, 0) - 1))) };
+    let shown = |day: i64, from: i64, to: i64| Footage {
+        sealed_ms: Some(at(day, to) + 3_600_000),
+        ..clip("送达", at(day, from), at(day, to))
+    };
+    let late = Footage { sealed_ms: Some(at(3, 1)), ..shown(1, 540, 600) };
+    let in_time = Footage { sealed_ms: Some(at(3, 0) - 1), ..late.clone() };
+    let (whole, part) = (Tier::Whole, Tier::Part);
+    type Row = (&'static str, Tier, Vec<Done>, Vec<Footage>, i64, Standing, Vec<(i64, i64)>);
+    let table: Vec<Row> = vec![
+        ("in the afternoon", part, vec![day(1)], vec![shown(1, 900, 910)], 40, Present, vec![]),
+        ("from begin to end", whole, vec![day(1)], vec![shown(1, 540, 600)], 40, Present, vec![]),
+        ("late in the evening", whole, vec![day(1)], vec![shown(1, 1380, 1500)], 40, Present, vec![]),
+        (
+            "with a gap",
+            whole,
+            vec![day(1)],
+            vec![shown(1, 540, 600), shown(1, 610, 620)],
+            40,
+            Interrupted,
+            vec![(at(1, 600), at(1, 610))],
+        ),
+        (
+            "an evening and the next morning",
+            whole,
+            vec![day(1), day(2)],
+            vec![shown(1, 1200, 1230), shown(2, 420, 450)],
+            40,
+            Present,
+            vec![],
+        ),
+        ("on another day", part, vec![day(1)], vec![shown(3, 540, 600)], 40, Missing, vec![]),
+        ("on another day", whole, vec![day(1)], vec![shown(3, 540, 600)], 40, Interrupted, vec![]),
+        ("not at all", part, vec![day(1)], vec![], 40, Missing, vec![]),
+        ("the day after it", part, vec![day(1)], vec![], 2, NotYetDue, vec![]),
+        ("a day after its end", part, vec![day(1)], vec![], 3, Missing, vec![]),
+        ("until a day after its end", part, vec![day(1)], vec![in_time], 40, Present, vec![]),
+        ("later", part, vec![day(1)], vec![late], 40, Late, vec![]),
+    ];
+    for (what, tier, done, clips, now, standing, gaps) in table {
+        let case = CaseFacts { done, ..CaseFacts::default() };
+        let line = cover(&[item("送达", tier)], &case, &clips, &[], at(now, 0), long).lines.remove(0);
+        assert_eq!((line.standing, &line.gaps_ms), (standing, &gaps), "{what}: {line:?}");
+    }
+}
+
 #[test]
 fn the_same_matter_in_two_stages_is_two_items() {
     use Standing::*;
@@ -362,6 +471,26 @@ fn items_of_another_kind_are_no_business_of_the_case() {
 }
 
 #[test]
+fn a_kind_is_the_same_with_and_without_its_first_two_characters() {
+    let items = [
+        Item { kind: Some("处罚".into()), ..item("现场检查", Tier::Part) },
+        Item { kind: Some("行政许可".into()), ..item("核查", Tier::Part) },
+    ];
+    let matters = |kind: &str, carried_out: &[&str]| {
+        let done = carried_out.iter().map(|m| done(m, None)).collect();
+        let case = CaseFacts { kind: Some(kind.into()), done, ..CaseFacts::default() };
+        let found = cover(&items, &case, &[], &[], NOW, ALLOWED);
+        found.lines.into_iter().map(|l| l.item.matter).collect::<Vec<_>>()
+    };
+    assert_eq!(matters("行政处罚", &[]), ["现场检查"]);
+    assert_eq!(matters(" 行政　处罚", &[]), ["现场检查"]);
+    assert_eq!(matters("许可", &[]), ["核查"]);
+    // Of a kind that no item has only what was carried out counts, as where nobody said of which kind it is.
+    assert_eq!(matters("强制", &[]), [""; 0]);
+    assert_eq!(matters("强制", &["核查"]), ["核查"]);
+}
+
+#[test]
 fn items_of_another_matter_of_enforcement_are_no_business_of_the_case() {
     let of = |subject: &str, matter: &str| Item { subject: Some(subject.into()), ..item(matter, Tier::Part) };
     let items = [
@@ -419,7 +548,8 @@ proptest! {
         }
         for (from, to) in &after.gaps_ms {
             prop_assert!(from < to && *from >= 500 && *to <= 2500);
-            prop_assert!(!make(&spans).iter().any(|c| c.span_ms.is_some_and(|(b, e)| b < *to && e > *from)));
+            let within = |(b, e): (i64, i64)| b < e && b < *to && e > *from;
+            prop_assert!(!make(&spans).iter().any(|c| c.span_ms.is_some_and(within)));
         }
     }
 }

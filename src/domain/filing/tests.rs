@@ -7,6 +7,7 @@ fn clip(n: u64) -> ClipCheck {
     ClipCheck {
         clip: ClipId::generate(n as i64),
         is_recording: true,
+        is_footage: true,
         copying: false,
         damaged: false,
         quarantined: false,
@@ -79,6 +80,9 @@ fn each_gap_is_named_with_its_clip_or_matter() {
         (ClipCheck { health: None, is_recording: false, ..clip(1) }, vec![]),
         (ClipCheck { health: Some(MediaHealth::Broken), ..clip(1) }, vec![What::Unplayable]),
         (ClipCheck { health: Some(MediaHealth::Truncated), gap_reason: Some("断电".into()), ..clip(1) }, vec![]),
+        (ClipCheck { health: Some(MediaHealth::NotMedia), ..clip(1) }, vec![What::Unplayable]),
+        (ClipCheck { health: Some(MediaHealth::NotMedia), gap_reason: Some("加密".into()), ..clip(1) }, vec![]),
+        (ClipCheck { health: Some(MediaHealth::NotMedia), is_footage: false, ..clip(1) }, vec![]),
         (ClipCheck { missing: vec!["place".into(), "proves".into()], ..clip(1) }, vec![What::LacksFacts]),
     ];
     for (c, wanted) in table {
@@ -134,6 +138,17 @@ fn a_reason_for_one_occasion_files_no_other() {
     assert_eq!(mixed, (vec![(What::Missing, Some(2), String::new())], vec![]), "a written record stands for the other");
     let open = of(Standing::Explained, Tier::Part, vec![first, lacking(9, true, None, false)]);
     assert_eq!(open.0, [(What::MayCome, Some(9), String::new())], "its footage may still come");
+    // However much of it is recorded already.
+    for (standing, tier) in
+        [(Standing::Present, Tier::Part), (Standing::Late, Tier::Part), (Standing::NotYetDue, Tier::Whole)]
+    {
+        let today = of(standing, tier, vec![lacking(9, true, None, false)]);
+        assert_eq!(today, (vec![(What::MayCome, Some(9), String::new())], vec![]), "{standing:?}");
+    }
+    let told = of(Standing::Present, Tier::Part, vec![lacking(9, true, Some("没电"), false)]);
+    assert_eq!(told, (vec![], vec![(What::Missing, Some(9), "没电".to_owned())]), "nothing of it is on its way");
+    let replaced = of(Standing::Present, Tier::Part, vec![lacking(9, true, Some("回证"), true)]);
+    assert_eq!(replaced, (vec![], vec![]));
 }
 
 #[test]
@@ -191,7 +206,8 @@ fn an_item_of_another_kind_or_matter_of_enforcement_keeps_nothing() {
     let filed = UtcMs::parse_rfc3339("2026-08-31T10:00:00Z").unwrap();
     let of = |subject: &str, term: &str| Item { subject: Some(subject.into()), ..item("现场检查", Some(term)) };
     let licence = Item { kind: Some("许可".into()), ..item("现场检查", Some("永久")) };
-    let items = [of("医疗废物", "永久"), of("公共场所卫生", "6个月"), licence];
+    let penalty = Item { kind: Some("行政处罚".into()), ..item("询问", Some("1年")) };
+    let items = [of("医疗废物", "永久"), of("公共场所卫生", "6个月"), licence, penalty];
     let shown = Shown { stage: None, matter: Some("现场检查".into()) };
     let basis = |subject: Option<&str>, cause: Option<&str>, items: &[Item]| {
         let case = CaseFacts {
@@ -208,4 +224,20 @@ fn an_item_of_another_kind_or_matter_of_enforcement_keeps_nothing() {
     assert_eq!(basis(Some("职业卫生"), None, &items), "10年", "no item is about it");
     assert_eq!(basis(None, None, &items), "现场检查：永久", "where nobody said, nothing is shortened");
     assert_eq!(basis(Some("公共场所卫生"), None, &[items[0].clone(), item("现场检查", Some("2年"))]), "现场检查：2年");
+}
+
+#[test]
+fn a_kind_that_the_catalogue_writes_otherwise_or_not_at_all_shortens_nothing() {
+    let zone = TimeZone::UTC;
+    let filed = UtcMs::parse_rfc3339("2026-08-31T10:00:00Z").unwrap();
+    let of = |kind: &str, term: &str| Item { kind: Some(kind.into()), ..item("现场检查", Some(term)) };
+    let items = [of("处罚", "永久"), of("许可", "6个月"), item("现场检查", Some("2年"))];
+    let shown = Shown { stage: None, matter: Some("现场检查".into()) };
+    let basis = |kind: &str| {
+        let case = CaseFacts { kind: Some(kind.into()), ..CaseFacts::default() };
+        keep(&items, &case, &shown, ("10年", Term::Months(120)), filed, &zone).basis
+    };
+    assert_eq!(basis("行政处罚"), "现场检查：永久");
+    assert_eq!(basis("行政许可"), "现场检查：2年");
+    assert_eq!(basis("强制"), "现场检查：永久", "no item has it, so each counts");
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Period;
-use crate::domain::register::name_key;
+use crate::domain::register::{kind_key, name_key};
 
 /// A figure that opens its clips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -237,7 +237,7 @@ pub fn lines(
     let (mut total, mut by_unit, mut by_kind) = (Counts::default(), BTreeMap::new(), BTreeMap::new());
     for group in groups {
         if unit.is_some_and(|unit| !units.is_of(group.officer.as_deref(), unit))
-            || kind.is_some_and(|kind| group.kind.as_deref().unwrap_or_default() != kind)
+            || kind.is_some_and(|kind| kind_key(group.kind.as_deref().unwrap_or_default()) != kind_key(kind))
         {
             continue;
         }
@@ -246,7 +246,7 @@ pub fn lines(
         let of = units.of(group.officer.as_deref()).map(str::to_owned);
         let key = (of.is_none(), of.as_deref().map(name_key));
         by_unit.entry(key).or_insert_with(|| Line { name: of, counts: Counts::default() }).counts.add(&group.counts);
-        let key = (group.kind.is_none(), group.kind.clone());
+        let key = (group.kind.is_none(), group.kind.as_deref().map(kind_key));
         let line = by_kind.entry(key).or_insert_with(|| Line { name: group.kind.clone(), counts: Counts::default() });
         line.counts.add(&group.counts);
     }
@@ -387,6 +387,21 @@ mod tests {
         assert_eq!((total.clips, by_unit.len(), by_kind.len()), (3, 1, 1));
         assert_eq!(lines(&groups, &units(), Some(""), None).0.clips, 1, "those of no unit");
         assert_eq!(lines(&groups, &units(), None, Some("")).0.clips, 1, "those of no kind");
+    }
+
+    #[test]
+    fn a_kind_is_one_line_however_sheets_write_it() {
+        let groups = [
+            group(Some("张三"), Some("处罚"), 3, 2),
+            group(Some("李四"), Some("行政处罚"), 2, 2),
+            group(Some("李四"), Some("行政 检查"), 1, 1),
+        ];
+        let (_, _, by_kind) = lines(&groups, &units(), None, None);
+        let told: Vec<_> = by_kind.iter().map(|l| (l.name.as_deref(), l.counts.clips)).collect();
+        assert_eq!(told, [(Some("处罚"), 5), (Some("行政 检查"), 1)]);
+        for (kind, clips) in [("行政处罚", 5), ("处罚", 5), ("检查", 1), ("许可", 0)] {
+            assert_eq!(lines(&groups, &units(), None, Some(kind)).0.clips, clips, "{kind}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::{Lang, Words};
 use crate::domain::filing::{Aspect, What};
+use crate::domain::ports::MediaHealth;
 
 macro_rules! keeping {
     ($($name:ident => $zh:literal, $en:literal;)+) => {
@@ -181,7 +182,7 @@ keeping! {
     gap_missing => "应进行音像记录，未见资料", "should be recorded, and is not";
     gap_interrupted => "中断", "is interrupted";
     gap_may_come => "资料可能仍在途中", "its footage may still come";
-    gap_kind_unknown => "案件台账未写明执法类别或执法事项，无法判断应记录的事项；请先在案件台账中补全", "the register of cases does not say of which kind or matter of enforcement it is, so nobody knows what should be recorded; complete its line there first";
+    gap_kind_unknown => "案件台账未写明执法类别或执法事项，或《音像记录事项清单》中没有该执法类别，无法判断应记录的事项；请先补全案件台账，或在清单中补入该类别的事项", "the register of cases does not say of which kind or matter of enforcement it is, or says a kind that the catalogue does not have, so nobody knows what should be recorded; complete its line in the register, or the catalogue, first";
     gap_no_catalogue => "《音像记录事项清单》中没有适用于本案的事项，无法判断是否完整；请先导入清单", "no item of the catalogue applies to it, so nobody knows whether it is complete; import the catalogue first";
     item_asked => "待确认", "waits";
     item_refused => "未同意", "refused";
@@ -261,7 +262,8 @@ impl Words {
             Some(What::NoCatalogue) => w.gap_no_catalogue,
             None => return word.to_owned(),
         };
-        match detail {
+        let health = MediaHealth::parse(detail).filter(|_| what == Some(What::Unplayable));
+        match health.map_or(detail, |health| self.media_health(health)) {
             "" => text.to_owned(),
             detail => format!("{text} ({detail})"),
         }

@@ -358,7 +358,9 @@ fn a_case_of_which_nobody_ticked_a_stage_is_not_complete_by_that() {
     assert_eq!(gaps(), [(What::KindUnknown, None)], "the case is not in the register");
     import(&f, Register::Case, &[(&[CASE], &[("number", CASE)])]);
     assert_eq!(gaps(), [(What::KindUnknown, None)], "and that does not say of which kind it is");
-    import(&f, Register::Case, &[(&[CASE], &[("number", CASE), ("kind", "处罚")])]);
+    import(&f, Register::Case, &[(&[CASE], &[("number", CASE), ("kind", "强制")])]);
+    assert_eq!(gaps(), [(What::KindUnknown, None)], "no item of the catalogue has that kind");
+    import(&f, Register::Case, &[(&[CASE], &[("number", CASE), ("kind", "行政处罚")])]);
     assert_eq!(gaps(), [(What::Missing, Some("送达".to_owned()))]);
     assert!(!file(&f, case).unwrap().is_sound());
     let said =
@@ -366,6 +368,50 @@ fn a_case_of_which_nobody_ticked_a_stage_is_not_complete_by_that() {
     f.store.write_blocking(move |tx| tx.say_no_record(case, &said, draft(EventKind::NoRecordSaid, 1))).unwrap();
     assert_eq!(gaps(), []);
     assert!(file(&f, case).unwrap().is_sound());
+}
+
+#[test]
+fn what_a_clip_proves_in_one_case_says_nothing_to_another() {
+    let (f, clip, case) = sound_case();
+    complete(&f, clip);
+    let to = |text: &str, proves: Option<&str>| {
+        let link = LinkRequest {
+            clip,
+            rule_version: 1,
+            range_ms: (None, None),
+            stage: None,
+            matter: Some("现场检查".into()),
+            proves: proves.map(str::to_owned),
+            origin: Origin::Person,
+            score: 100,
+            reason: None,
+            number: NumberRule::builtin().parse(text, 2026).unwrap(),
+        };
+        f.store.write_blocking(move |tx| tx.link(&link, &Actor::os(1), "cli")).unwrap();
+    };
+    const OTHER: &str = "赵卫罚〔2026〕13号";
+    to(OTHER, None);
+    let key = NumberRule::builtin().parse(OTHER, 2026).unwrap().key().to_owned();
+    let other = f.store.read_blocking(|r| r.case_id(&key)).unwrap().unwrap();
+    let lacks = |case: i64| {
+        let report = f.store.read_blocking(move |r| r.filing_report(case, RULE, 1_781_834_604_000)).unwrap();
+        let of = report.gaps.into_iter().filter(|g| g.what == What::LacksFacts);
+        of.map(|g| g.detail).collect::<Vec<_>>()
+    };
+    let listed = || f.store.read_blocking(|r| Ok((r.missing(clip)?, r.record(clip, &policy())?.missing))).unwrap();
+    let proves = || vec!["proves".to_owned()];
+    assert_eq!((lacks(case), lacks(other)), (vec![], proves()));
+    let of_case = f.store.read_blocking(|r| r.record_of_case(clip, &policy(), other)).unwrap();
+    assert_eq!((of_case.proves, of_case.missing), (None, proves()), "as its record says there");
+    assert_eq!(listed(), (proves(), proves()), "and a person is asked");
+    to(OTHER, Some("另一件事"));
+    assert_eq!((lacks(case), lacks(other), listed()), (vec![], vec![], (vec![], vec![])));
+    // What is said of the clip as a whole is said to each.
+    to(OTHER, None);
+    assert_eq!(lacks(other), proves());
+    let facts = vec![(Field::Proves, Origin::Person, "现场全貌".to_owned())];
+    f.store.write_blocking(move |tx| tx.add_facts(clip, &Actor::os(1), "cli", &facts)).unwrap();
+    assert_eq!((lacks(case), lacks(other), listed()), (vec![], vec![], (vec![], vec![])));
 }
 
 #[test]

@@ -228,6 +228,50 @@ fn coverage_is_read_from_the_rows() {
     assert_eq!(standing(&f)[0].1, Standing::Missing, "an empty reason takes it back");
 }
 
+#[test]
+fn a_picture_is_footage_of_its_own_moment() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![]);
+    link(&f, clip, "赵卫罚〔2026〕12号", Some("送达"));
+    let of = [("stage", "送达"), ("matter", "送达"), ("tier", "part")];
+    let (part, whole) = (entry(&of), entry(&[&of[..2], &[("tier", "whole")]].concat()));
+    let catalogue = |entry: &Entry| {
+        let item = NewEntry { line: 2, key: entry.key(Register::Catalogue), entry: entry.clone(), numbers: vec![] };
+        import_into(&f.store, Register::Catalogue, vec![item], false);
+    };
+    let carried_out = |at: &str| {
+        let case = case(2, &["赵卫罚〔2026〕12号"], &[("matters", at)]);
+        import_into(&f.store, Register::Case, vec![case], false);
+    };
+    let say = |facts: Vec<(crate::domain::record::Field, Origin, String)>| {
+        f.store.write_blocking(move |tx| tx.add_facts(clip, &Actor::daemon(), "daemon", &facts)).unwrap();
+    };
+    let probed = |duration_ms: Option<i64>| {
+        let facts = crate::domain::ports::MediaFacts { duration_ms, ..Default::default() };
+        f.store.write_blocking(move |tx| tx.probed(clip, &facts, None)).unwrap();
+    };
+    let id = f.store.read_blocking(|r| r.case_id(number("赵卫罚〔2026〕12号").key())).unwrap().unwrap();
+    let standing = || {
+        let allowed = Allowed { gap_ms: 1_000, within_ms: 1_000 };
+        f.store.read_blocking(|r| r.coverage(id, 1_785_000_000_000, allowed)).unwrap().lines[0].standing
+    };
+    catalogue(&part);
+    probed(None);
+    carried_out("送达@2026-07-03T15:00:00+08:00~2026-07-03T15:20:00+08:00");
+    assert!(!standing().is_a_gap(), "while nobody knows when it was taken, it may be of any");
+    say(vec![(crate::domain::record::Field::CapturedStart, Origin::FileName, "2026-06-19T10:00:00+08:00".into())]);
+    assert_eq!(standing(), Standing::Missing, "it was taken on another day");
+    carried_out("送达@2026-06-19T09:50:00+08:00~2026-06-19T10:10:00+08:00");
+    assert!(!standing().is_a_gap());
+    catalogue(&whole);
+    assert_eq!(standing(), Standing::Interrupted, "nothing of it is recorded");
+    carried_out("送达");
+    assert_eq!(standing(), Standing::Interrupted, "whether somebody wrote down when or not");
+    probed(Some(600_000));
+    assert!(!standing().is_a_gap());
+}
+
 const KEPT: &str = "赵卫罚〔2026〕12号";
 const OTHER: &str = "赵卫立〔2026〕5号";
 const THIRD: &str = "赵卫立〔2026〕6号";

@@ -5,7 +5,7 @@ use super::{StationPages, row};
 use crate::domain::coverage::Tier;
 use crate::domain::ids::ClipId;
 use crate::domain::record::{Field, Record, settle, supposed};
-use crate::domain::register::{Entry, Register, name_key};
+use crate::domain::register::{Entry, Register, kind_key, name_key};
 use crate::domain::rights::Within;
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
@@ -154,7 +154,8 @@ impl Look<'_, '_> {
             add(&mut offered, Some(&word.value), word.from);
         }
         let kind = self.record.enforcement_kind.as_deref().or(case.and_then(|c| c.get("kind")));
-        let of_kind = |e: &&Entry| kind.is_none() || e.get("kind").is_none() || e.get("kind") == kind;
+        let of_kind =
+            |e: &&Entry| e.get("kind").is_none_or(|of| kind.is_none_or(|kind| kind_key(kind) == kind_key(of)));
         for item in catalogue.iter().filter(recorded).filter(of_kind) {
             add(&mut offered, item.get("matter"), OfferedBy::Catalogue);
         }

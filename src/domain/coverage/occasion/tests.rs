@@ -13,7 +13,7 @@ fn at(day: i64) -> i64 {
 }
 
 fn time(day: i64) -> Done {
-    Done { matter: "送达".into(), from_ms: Some(at(day)), to_ms: Some(at(day) + 1_800_000) }
+    Done { matter: "送达".into(), from_ms: Some(at(day)), to_ms: Some(at(day) + 1_800_000), days: false }
 }
 
 fn item(tier: Tier, stage: &str) -> Item {
@@ -159,7 +159,7 @@ fn without_a_time_gaps_of_each_day_need_their_own() {
 #[test]
 fn the_same_matter_in_two_stages_needs_two() {
     let items = [item(Tier::Part, "告知"), item(Tier::Part, "决定")];
-    let undated = [Done { matter: "送达".into(), from_ms: None, to_ms: None }];
+    let undated = [Done { matter: "送达".into(), from_ms: None, to_ms: None, days: false }];
     let all = |reasons: &[NoRecord]| {
         let coverage = covered(&items, &undated, &[], reasons);
         coverage.lines.iter().map(|l| l.standing).collect::<Vec<_>>()
@@ -198,7 +198,7 @@ fn what_is_said_is_kept_with_the_occasion_that_it_is_about() {
     assert_eq!(told(&[time(1)], &[said(2, Some(at(1)))], None), Ok(Some(at(1))), "another word about it");
     assert_eq!(told(&[time(1)], &[said(2, None)], None), Ok(None), "which takes the place of the one before");
     assert_eq!(told(&[time(50), time(1)], &[], None), Ok(Some(at(1))), "what is to come is no occasion yet");
-    let undated = [Done { matter: "送达".into(), from_ms: None, to_ms: None }];
+    let undated = [Done { matter: "送达".into(), from_ms: None, to_ms: None, days: false }];
     assert_eq!((told(&undated, &[], None), told(&undated, &[], day(3))), (Ok(None), Ok(Some(3 * DAY))));
     assert_eq!(told(&[], &[], None), Ok(None), "nothing asks for it");
 }
