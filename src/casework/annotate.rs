@@ -152,6 +152,9 @@ pub struct Annotations {
     pub links: Vec<SuggestedLink>,
     /// One link for each case that roster rows name while they disagree about it: a person chooses.
     pub disputed: Vec<SuggestedLink>,
+    /// Places in the roster of the rows that are of the recorder and of when capture began, followed or not; `None` where
+    /// nobody can tell which rows that are.
+    pub rows: Option<Vec<usize>>,
     /// Why the roster gave no link or no value although rows apply.
     pub conflicts: Vec<Conflict>,
     /// Times that cannot be.
@@ -215,9 +218,9 @@ pub fn annotate(input: &ClipEvidence, roster: &[RosterRow], defaults: &[(Field, 
         said.word(Field::Officer, Origin::FileName, officer);
     }
 
-    let Said { facts, links, disputed, conflicts, odd_times, passed_over, .. } = said;
+    let Said { facts, links, disputed, rows, conflicts, odd_times, passed_over, .. } = said;
     let facts = facts.into_iter().map(|((field, origin), value)| Fact { field, value, origin, at_ms }).collect();
-    Annotations { facts, links, disputed, conflicts, odd_times, passed_over }
+    Annotations { facts, links, disputed, rows, conflicts, odd_times, passed_over }
 }
 
 /// What is to be said anew: facts in `found` that differ from the latest word of their origin in `said`, and
@@ -256,6 +259,7 @@ struct Said {
     facts: BTreeMap<(Field, Origin), String>,
     links: Vec<SuggestedLink>,
     disputed: Vec<SuggestedLink>,
+    rows: Option<Vec<usize>>,
     conflicts: Vec<Conflict>,
     odd_times: Vec<OddTime>,
     passed_over: Vec<PassedOver>,
@@ -470,6 +474,7 @@ impl Said {
             |row: &RosterRow| issue.is_none_or(|i| recorder_key(&i.officer) == recorder_key(&row.officer));
         let (rows, otherwise): (Vec<_>, Vec<_>) =
             roster.iter().enumerate().filter(|(_, row)| applies(row)).partition(|(_, row)| same_officer(row));
+        self.rows = Some(rows.iter().chain(&otherwise).map(|(at, _)| *at).collect());
         if !otherwise.is_empty() {
             self.conflicts.push(Conflict { what: ISSUE, lines: otherwise.iter().map(|(_, row)| row.line).collect() });
         }
@@ -596,7 +601,7 @@ fn captured(input: &ClipEvidence, capture: &Capture) -> Ground {
 
 /// Text of a recorder or roster as it may be stored: one line, bounded, without characters that turn the
 /// direction of writing.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let turning = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let bounded: String = text
         .trim()

@@ -145,8 +145,8 @@ impl Clerk {
         Ok(())
     }
 
-    /// Applies the rules again to every clip that lacks something, and, where `cases` changed, whose case may have been
-    /// opened meanwhile, and whose certificate the register of officers may say now.
+    /// Applies the rules again to every clip that lacks something, and, where `cases` changed, to those of which a roster was
+    /// changed, whose case may have been opened meanwhile, and whose certificate the register of officers may say now.
     async fn review(
         self: &Arc<Self>,
         cases: bool,
@@ -155,6 +155,9 @@ impl Clerk {
         alive: &impl Fn(),
     ) -> Result<()> {
         heard.fresh = true;
+        if cases {
+            self.follow_rosters(heard, stop, alive).await?;
+        }
         let passes: &[Pass] = match cases {
             true => &[Pass::Incomplete, Pass::Earlier, Pass::NotYetOfCase],
             false => &[Pass::Incomplete],
@@ -178,6 +181,39 @@ impl Clerk {
             }
         }
         if cases { self.certify(heard, stop, alive).await } else { Ok(()) }
+    }
+
+    /// Applies the rules again to every clip of the recorders and times of which a roster was changed: one that has all
+    /// five facts may have them from a row that was wrong.
+    async fn follow_rosters(
+        self: &Arc<Self>,
+        heard: &mut Heard,
+        stop: &CancellationToken,
+        alive: &impl Fn(),
+    ) -> Result<()> {
+        while let Some(due) = self.store.read(|r| r.roster_due()).await? {
+            let mut after = None;
+            loop {
+                alive();
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                self.give_way(heard, alive).await?;
+                let (from, of, clerk) = (after, due.clone(), Arc::clone(self));
+                let look = move |r: &Reader<'_>| {
+                    let (last, clips) = r.of_roster_due(&of, from, BATCH)?;
+                    Ok((last, clerk.news_of(r, &clips)?))
+                };
+                let (last, news) = self.store.read(look).await?;
+                if last.is_none() {
+                    break;
+                }
+                after = last;
+                self.annotate_each(news, alive).await?;
+            }
+            self.store.write(move |tx| tx.roster_followed(due.due)).await?;
+        }
+        Ok(())
     }
 
     /// Applies the rules again to clips that lack nothing, where the register of officers came to say another certificate of
@@ -353,9 +389,9 @@ impl Again {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::casework::judge::tests::{NOON, judge, policy, station};
+    use crate::casework::judge::tests::{NOON, import_columns, judge, policy, station};
     use crate::domain::event::Actor;
-    use crate::domain::record::{Field, Origin};
+    use crate::domain::record::{Field, Origin, settle};
     use crate::runtime::clock::StoppedClock;
 
     #[test]
@@ -412,6 +448,52 @@ mod tests {
         runtime.block_on(clerk.give_way(&mut heard, &|| ())).unwrap();
         runtime.block_on(clerk.give_way(&mut heard, &|| ())).unwrap();
         assert!(!heard.fresh);
+    }
+
+    #[test]
+    fn a_clip_that_lacks_nothing_is_judged_anew_once_its_roster_is_corrected_undone_or_taken_away() {
+        let (_dir, store, clip) = station("a.mp4");
+        let clock = StoppedClock::at(NOON) as Arc<dyn Clock>;
+        let news = store.changes();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (policy, destinations) = (policy(), vec![]);
+        let clerk = Arc::new(Clerk { store: store.clone(), judge: judge(), policy, destinations, clock });
+        let mut heard = Heard { news, again: Again::default(), fresh: false, catalogued_ms: 0 };
+        let mut review = || {
+            let stop = CancellationToken::new();
+            runtime.block_on(clerk.review(true, &mut heard, &stop, &|| ())).unwrap();
+            store
+                .read_blocking(|r| {
+                    assert_eq!(r.roster_due()?, None, "all of it was looked at");
+                    let officer = settle(&r.facts(clip)?).get(&Field::Officer).map(|f| f.value.clone());
+                    let waits = r.suggestions_waiting(clip)?.0.len();
+                    Ok((officer, r.links(clip)?.len(), waits, r.incomplete(None, 9)?.is_empty()))
+                })
+                .unwrap()
+        };
+        let import = |officer: &str| {
+            let row = "R1,2026-06-19 09:00,2026-06-19 12:00,赵卫罚〔2026〕1号,东关街18号,后厨卫生";
+            let columns = "officer,recorder,from,to,case,place,proves";
+            import_columns(&store, columns, &format!("{officer},{row}\n"));
+        };
+        let officer = |name: &str| Some(name.to_owned());
+        import("张三");
+        assert_eq!(review(), (officer("张三"), 1, 0, true), "it lacks nothing");
+        import("李四");
+        assert_eq!(review(), (officer("李四"), 1, 0, true));
+        store.write_blocking(|tx| tx.undo_roster("x", &Actor::os(7), "cli")).unwrap();
+        assert_eq!(review(), (officer("张三"), 1, 0, true));
+        store.write_blocking(|tx| tx.remove_roster("x", &Actor::os(7), "cli")).unwrap();
+        assert_eq!(review(), (None, 0, 1, false), "what the roster said of its case waits");
+        // What has nothing to do with a change is not looked at.
+        let other = "张三,R2,2026-06-19 09:00,2026-06-19 12:00\n王五,R1,2026-06-22 09:00,2026-06-22 12:00\n";
+        import_columns(&store, "officer,recorder,from,to", other);
+        let due = store
+            .read_blocking(|r| Ok((r.roster_due()?, r.of_roster_due(&r.roster_due()?.unwrap(), None, 9)?)))
+            .unwrap();
+        let (due, (last, clips)) = (due.0.unwrap(), due.1);
+        assert_eq!((due.recorder.as_str(), last, clips.len()), ("R1", None, 0), "R2 was never docked here");
+        review();
     }
 
     #[test]

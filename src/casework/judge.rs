@@ -3,10 +3,11 @@
 //!
 //! A person's decision outranks every rule: a clip that a person linked or unlinked gets no link from a rule, a case that a
 //! person refused is not suggested again, and what desk or roster say for another officer than the one whom a person named
-//! only waits. Where two cases are almost equally likely, the roster names two, or two sources that state facts (desk, roster,
-//! a number in a name, the register) name different ones, none is linked. A rule's own link is
-//! withdrawn where the same rule now says another case (the roster was corrected), and never because it fell silent. A clip
-//! of a filed case takes no changes at all from rules.
+//! only waits, and nothing else of it counts (`person`). Where two cases are almost equally likely, the roster names two, or
+//! two sources that state facts (desk, roster, a number in a name, the register) name different ones, none is linked. A rule's
+//! own link is withdrawn where the same rule now says another case (the roster was corrected), and one of the roster where no
+//! row names its case any more: that case waits for a person (`silent`). No other rule takes back because it fell silent. A
+//! clip of a filed case takes no changes at all from rules; that the roster now says otherwise is told.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::grounds::{ByRule, Ground, Grounds, Holder};
 use crate::domain::ids::ClipId;
 use crate::domain::place::wgs84;
-use crate::domain::record::{Fact, Field, Origin, settle};
+use crate::domain::record::{Fact, Field, Origin, UNLIKE_FILED, settle};
 use crate::domain::register::Register;
 use crate::domain::time::UtcMs;
 use crate::store::{
@@ -33,7 +34,11 @@ use crate::store::{
 };
 
 mod evidence;
+mod person;
+mod silent;
 mod trial;
+
+use person::people;
 
 pub use trial::Tried;
 
@@ -79,9 +84,12 @@ struct Of<'a> {
     input: &'a ClipEvidence,
     facts: &'a [Fact],
     standing: &'a [LinkRow],
+    roster: &'a [RosterRow],
     annotated: &'a Annotations,
     known: &'a [SuggestionRow],
     index: &'a CaseIndex,
+    /// Some case that has it is filed.
+    is_filed: bool,
 }
 
 /// What many clips share, for as long as one look at them lasts: it is read once.
@@ -208,6 +216,8 @@ impl Judge {
         }
         let defaults = if row.owes_facts() { self.defaults.as_slice() } else { &[] };
         let mut found = annotate(&input, &roster, defaults, now_ms);
+        // Whichever way what a person said is taken into it.
+        let is_unlike = is_filed && silent::says_otherwise(&said, &found, &roster, &standing);
         self.follow_person(r, shared, &roster, &said, &mut found)?;
         // What was filed was signed as it stood then: whoever wants it otherwise has the case re-opened.
         let mut new = if is_filed { Vec::new() } else { changes(&said, &found.facts, now_ms) };
@@ -221,6 +231,9 @@ impl Judge {
         let mut notes: Vec<String> = found.conflicts.iter().map(ToString::to_string).collect();
         notes.extend(found.odd_times.iter().map(|o| format!("{} {}: {}", o.origin.as_str(), o.raw, o.why.code())));
         notes.extend(found.passed_over.iter().map(|p| format!("{} {}: {}", p.origin.as_str(), p.said, p.why.code())));
+        if is_unlike && silent::says_otherwise(&said, &found, &roster, &standing) {
+            notes.push(format!("{}: {UNLIKE_FILED}", Origin::Roster.as_str()));
+        }
         let mut judged = Judged::default();
         let known = r.suggestions(clip)?;
         if row.owes_facts() {
@@ -231,9 +244,11 @@ impl Judge {
                 input: &input,
                 facts: &settled,
                 standing: &standing,
+                roster: &roster,
                 annotated: &found,
                 known: &known,
                 index: &index,
+                is_filed,
             };
             self.links(r, &of, now_ms, &mut judged, &mut notes)?;
         }
@@ -274,6 +289,8 @@ impl Judge {
         let mut found: Vec<(Rule, Suggestion)> =
             by_desk.iter().map(|l| self.of_desk(l)).chain(disputed).filter(|(_, s)| s.score > 0).collect();
         found.extend(self.of_rules(r, of, notes, year)?);
+        let unnamed = if by_person { Vec::new() } else { silent::unnamed(of) };
+        found.extend(silent::suggestions(r, of, &unnamed, self.linking.link_score)?.map(|said| (Rule::Roster, said)));
 
         judged.withdrawn = replaced(standing, by_desk);
         // A filed case takes no changes.
@@ -283,7 +300,9 @@ impl Judge {
                 judged.withdrawn.retain(|(case, _)| *case != link.case_id);
             }
         }
-        let replaced: Vec<i64> = judged.withdrawn.iter().map(|(case, _)| *case).collect();
+        let unnamed: Vec<i64> = unnamed.iter().map(|link| link.case_id).collect();
+        let replaced: Vec<i64> =
+            judged.withdrawn.iter().map(|(case, _)| *case).chain(unnamed.iter().copied()).collect();
         let elsewhere = standing.iter().any(|l| l.kind == "case" && !replaced.contains(&l.case_id));
         // What a person took a decision back about waits for them again.
         let reopened = |key: &str| of.known.iter().any(|s| s.state == "open" && s.said.case_key == key);
@@ -375,6 +394,7 @@ impl Judge {
                     kept.remove(0);
                     // As the next look will have it beside a case.
                     kept.retain(|(_, of, other)| match of {
+                        _ if rule == Rule::Roster && silent::is_of_no_row(other) => false,
                         Rule::Place => !is_case,
                         Rule::Register => !is_case || !says_as_much(*of, other.score, case, &said.case_key),
                         _ => true,
@@ -391,42 +411,13 @@ impl Judge {
             // What replaces a link must be there before that goes.
             judged.withdrawn.clear();
         }
-        judged.suggestions = kept.into_iter().map(|(_, _, said)| said).collect();
-        Ok(())
-    }
-
-    /// Where a person said who captured it, what desk or roster say of the hands of somebody else is no longer sure: it
-    /// waits, with the reason.
-    fn follow_person(
-        &self,
-        r: &Reader<'_>,
-        shared: &mut Shared,
-        roster: &[RosterRow],
-        said: &[Fact],
-        found: &mut Annotations,
-    ) -> Result<()> {
-        let settled = settle(said);
-        let Some(officer) = settled.get(&Field::Officer).filter(|f| f.origin == Origin::Person) else { return Ok(()) };
-        if found.links.is_empty() {
-            return Ok(());
+        for case in unnamed {
+            if judged.withdrawn.iter().all(|(withdrawn, _)| *withdrawn != case) {
+                judged.withdrawn.push((case, Ground::NoRowNames {}.into()));
+            }
         }
-        let index = shared.index_of(self, r)?;
-        let names = |text: &str| people(text).flat_map(|name| index.names_of(name)).collect::<Vec<_>>();
-        let theirs = names(&officer.value);
-        let of_desk = found.facts.iter().find(|f| f.field == Field::Officer && f.origin == Origin::Issue);
-        let (kept, others): (Vec<_>, Vec<_>) = std::mem::take(&mut found.links).into_iter().partition(|link| {
-            let whose = match link.row.and_then(|at| roster.get(at)) {
-                Some(row) => names(&format!("{}、{}", row.officer, row.co_officers.as_deref().unwrap_or_default())),
-                None if link.origin == Origin::Issue => of_desk.map(|f| names(&f.value)).unwrap_or_default(),
-                None => Vec::new(),
-            };
-            whose.is_empty() || whose.iter().any(|name| theirs.contains(name))
-        });
-        found.links = kept;
-        found.disputed.extend(others.into_iter().map(|mut link| {
-            link.reason.push(Ground::AnotherOfficer {});
-            link
-        }));
+        judged.conflict |= kept.iter().any(|(_, _, said)| silent::is_of_no_row(said));
+        judged.suggestions = kept.into_iter().map(|(_, _, said)| said).collect();
         Ok(())
     }
 
@@ -520,11 +511,6 @@ fn certificate(r: &Reader<'_>, said: &[Fact], new: &[Fact], now_ms: i64) -> Resu
     let (field, origin) = (Field::OfficerCertNo, Origin::Register);
     let before = said.iter().rev().find(|f| f.field == field && f.origin == origin).map(|f| f.value.as_str());
     Ok((before.unwrap_or_default() != value).then_some(Fact { field, value, origin, at_ms: now_ms }))
-}
-
-/// The people whom a text names.
-fn people(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['、', ',', '，', ';', '；']).map(str::trim).filter(|p| !p.is_empty())
 }
 
 /// Standing links of desk and roster for which the same origin now says another case.

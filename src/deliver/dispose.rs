@@ -138,15 +138,15 @@ impl Disposer {
         Ok(())
     }
 
-    /// Removes everything of a clip here, unless somebody held or isolated it while the checkpoint was waited for: that can
-    /// take days. What was given up here before is kept then, too, where it stands elsewhere. `true` where it is gone.
+    /// Removes everything of a clip here, unless somebody held or isolated it, linked it to an open case or opened its case
+    /// again while the checkpoint was waited for: that can take days. What was given up here before is kept then, too, where it stands elsewhere. `true` where it is gone.
     async fn remove(&self, disposal: i64, clip: ClipId) -> Result<bool, DisposeError> {
         let vault = self.vault.clone();
         // The footage goes last: where it stands it is whole.
         let looked = task::blocking("dispose", move || (vault.master(clip).exists(), vault.thumbnail(clip).exists()));
         let (stands, picture) = looked.await.map_err(|_| StoreError::Closed)?;
         if !self.store.write(move |tx| tx.disposal_goes_on(disposal, clip, stands, picture)).await? {
-            tracing::info!(%clip, disposal, "kept after all: a hold or an isolation came before its bytes went");
+            tracing::info!(%clip, disposal, "kept after all: a hold, an isolation or a case came before its bytes went");
             if stands {
                 self.put_tree_back(clip).await?;
             }

@@ -80,6 +80,18 @@ pub enum Reason {
     CaseOpen,
 }
 
+impl Reason {
+    /// Why a case keeps the clip at `now_ms`, where one does.
+    pub fn of_a_case(self, now_ms: i64) -> Option<Stay> {
+        match self {
+            Self::CaseOpen => Some(Stay::CaseOpen),
+            Self::Filed { until_ms: None } => Some(Stay::Forever),
+            Self::Filed { until_ms: Some(until) } => (until > now_ms).then_some(Stay::NotBefore(until)),
+            Self::Unlinked { .. } => None,
+        }
+    }
+}
+
 /// Everything that the decision about one clip depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisposeFacts {

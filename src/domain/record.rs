@@ -167,6 +167,9 @@ pub const REQUIRED: [&str; 5] = ["case_no", "captured_start", "place", "officer"
 /// it when the clip was captured.
 pub const NO_STAY: &str = "no_stay";
 
+/// Code of a remark about a clip of a filed case, of which the roster says something else than what was signed.
+pub const UNLIKE_FILED: &str = "unlike_filed";
+
 /// Whom remarks (`ORIGIN NAME: code`) suppose to have recorded, each name once, with the word of the origin that says so:
 /// suggestions that wait for a person. Once somebody is known to have recorded, nobody is supposed any more.
 pub fn supposed(notes: &[String], missing: &[impl AsRef<str>]) -> Vec<(String, String)> {

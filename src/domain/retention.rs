@@ -1,16 +1,16 @@
 //! How long copies in the cloud are locked: short at first, then a little ahead of today for as long as there is a
 //! reason, so that a mistaken upload is never locked for ever (decision 8). Pure.
 //!
-//! The rule for now: a clip that is linked to no case is kept for a while counted from its sealing, and so is one that has
-//! only a reference from before a case (日常检查), which nobody ever files; one that is linked to a case is kept until an
-//! archivist decides, a month at a time; so is one on which a hold stands. Withdrawing a link ends its reason, and never a
-//! lock that stands: locks are only ever made longer. Once every case of a clip is filed, the catalogue says until when
+//! The rule for now: a clip that is linked to no case is kept for a while counted from its sealing, or from when it was taken
+//! from its last case, and so is one that has only a reference from before a case (日常检查), which nobody ever files; one
+//! that is linked to a case is kept until an archivist decides, a month at a time; so is one on which a hold stands.
+//! Withdrawing a link ends its reason, and never a lock that stands: locks are only ever made longer. Once every case of a clip is filed, the catalogue says until when
 //! (`domain::filing`), and a hold still keeps it beyond that.
 
 /// The rule, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionRule {
-    /// A clip without a case is kept for so long after it was sealed.
+    /// A clip without a case is kept for so long after it was sealed, or taken from its last case.
     pub unlinked_ms: i64,
     /// A renewal locks so far ahead of today.
     pub step_ms: i64,
@@ -21,8 +21,9 @@ pub struct RetentionRule {
 /// What the rule looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepFacts {
-    /// When the clip was sealed, milliseconds since the Unix epoch.
-    pub sealed_ms: i64,
+    /// Since when no case has the clip: it was sealed, or taken from its last case, milliseconds since the Unix epoch. Counts
+    /// where it is not linked.
+    pub since_ms: i64,
     /// Linked to a case now; what there is before one (日常检查, an inspection task) is none.
     pub linked: bool,
     /// Every case that has it was filed: until when it is kept, milliseconds since the Unix epoch; `None`: for ever.
@@ -46,7 +47,7 @@ pub fn renewal(rule: &RetentionRule, facts: &KeepFacts, now_ms: i64) -> Option<i
         Some(Some(until)) => until.min(ahead),
         Some(None) => ahead,
         None if facts.linked => ahead,
-        None => facts.sealed_ms.saturating_add(rule.unlinked_ms).min(ahead),
+        None => facts.since_ms.saturating_add(rule.unlinked_ms).min(ahead),
     };
     let stands = facts.locked_until_ms.unwrap_or(i64::MIN);
     let due = stands <= now_ms.saturating_add(rule.before_ms);
@@ -63,7 +64,7 @@ mod tests {
 
     fn facts(linked: bool, held: bool, locked_day: Option<i64>) -> KeepFacts {
         KeepFacts {
-            sealed_ms: 0,
+            since_ms: 0,
             linked,
             held,
             isolated: false,
@@ -100,6 +101,11 @@ mod tests {
         assert_eq!(renewal(&RULE, &filed(Some(170), false), 175 * DAY), None);
         assert_eq!(renewal(&RULE, &filed(Some(170), true), 175 * DAY), Some(206 * DAY), "a hold outlasts it");
         assert_eq!(renewal(&RULE, &filed(None, false), 175 * DAY), Some(206 * DAY), "for ever, a month at a time");
+        // Taken from its case on day 700, it has its whole term from there.
+        let taken = KeepFacts { since_ms: 700 * DAY, ..facts(false, false, Some(705)) };
+        assert_eq!(renewal(&RULE, &taken, 700 * DAY), Some(731 * DAY));
+        assert_eq!(renewal(&RULE, &taken, 860 * DAY), Some(883 * DAY));
+        assert_eq!(renewal(&RULE, &taken, 883 * DAY), None);
         let isolated = KeepFacts { isolated: true, ..facts(true, true, Some(1)) };
         assert_eq!(renewal(&RULE, &isolated, 20 * DAY), None);
     }

@@ -518,6 +518,7 @@ catalogue! {
     odd_no_stay => "采集时没有唯一相符的领用或排班记录，未按记录仪自带的人员信息认定，请确认采集人", "whom it names was not followed: neither desk nor roster says who had the recorder then; say who recorded";
     odd_after_dock => "晚于接入时间一天以上，记录仪时钟不准", "more than a day after the dock: the recorder's clock is wrong";
     odd_later_than_dock => "晚于接入时间，记录仪时钟偏快，不能据此认定由谁领用", "later than the dock: the recorder's clock is ahead, and its time does not say who had it";
+    odd_unlike_filed => "排班表现在写的与归档时不一致；已归档的内容保持不变", "the roster says something else than what was filed; what was signed stays";
     odd_clock_off => "记录仪时钟不准，这段时间内记录仪又换了领用人或班次，不能据此认定由谁领用", "its clock was off, and by how much decides who had the recorder: neither desk nor roster was followed";
     odd_local_in_container => "文件里写的是本地时间而不是 UTC，已按本地时间读取", "the container holds local time, not UTC; read as local";
     odd_clock_jumped => "与文件名时间相差超过录制时长，录制期间时钟被改动，或文件后来被写过", "further from the name's time than the recording is long: the clock was changed meanwhile, or the file written to later";

@@ -2,7 +2,6 @@
 
 use rusqlite::{Row, params};
 
-use super::disposal::IS_A_CASE;
 use super::{Change, Reader, Result, StoreError, Tx, digest32};
 use crate::domain::clip::Local;
 use crate::domain::digest::{Blake3, Sha256};
@@ -195,23 +194,21 @@ impl Reader<'_> {
         after: Option<ClipId>,
         limit: u32,
     ) -> Result<Vec<LockJob>> {
-        let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT d.clip_id, c.record_rev, c.sealed_ms, d.locked_until_ms, c.isolated_ms IS NOT NULL,
-               EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL),
-               EXISTS (SELECT 1 FROM case_link l JOIN case_file f ON f.case_id = l.case_id WHERE l.clip_id = c.clip_id AND l.withdrawn = 0
-                 AND l.rev = (SELECT max(rev) FROM case_link x WHERE x.clip_id = l.clip_id AND x.case_id = l.case_id) AND {IS_A_CASE})
+        let mut statement = self.conn.prepare_cached(
+            "SELECT d.clip_id, c.record_rev, d.locked_until_ms, c.isolated_ms IS NOT NULL,
+               EXISTS (SELECT 1 FROM hold h WHERE h.clip_id = c.clip_id AND h.released_ms IS NULL)
              FROM delivery d JOIN clip c USING (clip_id)
              WHERE d.destination = ?1 AND d.state = 'proven' AND c.disposed_ms IS NULL AND (d.locked_until_ms IS NULL OR d.locked_until_ms <= ?2) AND d.clip_id > ?3
-             ORDER BY d.clip_id LIMIT ?4"
-        ))?;
+             ORDER BY d.clip_id LIMIT ?4",
+        )?;
         let after = after.map(|c| c.to_string()).unwrap_or_default();
         let rows = statement.query_map(params![destination, before_ms, after, limit], |r| {
             let facts = KeepFacts {
-                sealed_ms: r.get::<_, Option<i64>>(2)?.unwrap_or(0),
-                locked_until_ms: r.get(3)?,
-                isolated: r.get(4)?,
-                held: r.get(5)?,
-                linked: r.get(6)?,
+                since_ms: 0,
+                locked_until_ms: r.get(2)?,
+                isolated: r.get(3)?,
+                held: r.get(4)?,
+                linked: true,
                 filed: None,
             };
             Ok((r.get::<_, String>(0)?, r.get(1)?, facts))
@@ -219,8 +216,10 @@ impl Reader<'_> {
         rows.map(|row| {
             let (clip, record_rev, mut facts) = row?;
             let clip = clip.parse()?;
-            if let Reason::Filed { until_ms } = self.keep_reason(clip)? {
-                facts.filed = Some(until_ms);
+            match self.keep_reason(clip)? {
+                Reason::CaseOpen => {}
+                Reason::Filed { until_ms } => facts.filed = Some(until_ms),
+                Reason::Unlinked { since_ms } => (facts.linked, facts.since_ms) = (false, since_ms),
             }
             Ok(LockJob { clip, record_rev, facts })
         })

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::keep::{a_person, another_person};
 use super::{Change, Reader, Result, StoreError, Tx};
-use crate::domain::clip::{Delivery, Local};
+use crate::domain::clip::{ClipFacts, Delivery, Local};
 use crate::domain::disposal::{CopyFate, DisposalState, DisposeFacts, Reason, Stay, decide};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::ClipId;
@@ -39,11 +39,12 @@ pub type DuePlace = (i64, ClipId);
 /// Rows that are looked at together.
 const LOOKED: usize = 200;
 
-/// Of a row of `case_file f`: it is a case, by its number, by the register or because its filing began. What there is
-/// before a case (日常检查, an inspection task) is never filed, and alone gives no reason to keep a clip for longer.
+/// Of a row of `case_file f`: it is a case, by its number, by the register or because its filing began; one that was filed
+/// stays one when it is opened again (当场处罚, of which no register tells). What there is before a case (日常检查, an
+/// inspection task) is never filed, and alone gives no reason to keep a clip for longer.
 pub(super) const IS_A_CASE: &str =
     "(f.kind = 'case' OR EXISTS (SELECT 1 FROM register_entry e WHERE e.case_id = f.case_id)
-     OR EXISTS (SELECT 1 FROM filing g WHERE g.case_id = f.case_id AND g.reopened_ms IS NULL))";
+     OR EXISTS (SELECT 1 FROM filing g WHERE g.case_id = f.case_id AND (g.reopened_ms IS NULL OR g.filed_ms IS NOT NULL)))";
 
 /// A list.
 #[derive(Debug, Clone)]
@@ -179,6 +180,15 @@ impl Reader<'_> {
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map([clip.to_string()], |r| r.get(0))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// What keeps a clip after all that was decided to go: what may come between that and its last byte.
+    fn kept_since(&self, clip: ClipId, facts: &ClipFacts, now_ms: i64) -> Result<Option<Stay>> {
+        Ok(match (facts.isolated, facts.held) {
+            (true, _) => Some(Stay::Isolated),
+            (_, true) => Some(Stay::Held),
+            _ => self.keep_reason(clip)?.of_a_case(now_ms),
+        })
     }
 
     /// What the decision about one clip depends on.
@@ -479,17 +489,17 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// A clip of which it was said that it goes, just before its bytes do: a hold or an isolation that came meanwhile keeps
-    /// what `stands` here, and where that is nothing (it was given up before, or went already) the copies that are proven
-    /// elsewhere. `with_picture` where its thumbnail stands, too. `true` where it still goes.
+    /// A clip of which it was said that it goes, just before its bytes do: a hold, an isolation or a case that came meanwhile
+    /// keeps what `stands` here, and where that is nothing (it was given up before, or went already) the copies that are
+    /// proven elsewhere. `with_picture` where its thumbnail stands, too. `true` where it still goes.
     pub fn disposal_goes_on(&self, disposal: i64, clip: ClipId, stands: bool, with_picture: bool) -> Result<bool> {
         let facts = self.read().clip_facts(clip)?;
         let elsewhere = facts.deliveries.iter().any(|d| d.state == Delivery::Proven);
-        if !(stands || elsewhere) || !(facts.isolated || facts.held) {
+        if !(stands || elsewhere) {
             return Ok(true);
         }
+        let Some(stay) = self.read().kept_since(clip, &facts, self.now_ms())? else { return Ok(true) };
         let local = if stands { Local::Sealed } else { Local::Evicted };
-        let stay = if facts.isolated { Stay::Isolated } else { Stay::Held };
         let kept = self.conn.execute(
             "UPDATE disposal_item SET state = 'kept', why = ?3 WHERE disposal_id = ?1 AND clip_id = ?2 AND state = 'going'",
             params![disposal, clip.to_string(), stay.code()],
@@ -593,14 +603,8 @@ impl Tx<'_> {
 
     fn copy_may_go(&self, clip: ClipId) -> Result<bool> {
         let read = self.read();
-        let facts = read.clip_facts(clip)?;
-        let in_time = match read.keep_reason(clip)? {
-            Reason::CaseOpen | Reason::Filed { until_ms: None } => true,
-            Reason::Filed { until_ms: Some(until) } => until > self.now_ms(),
-            Reason::Unlinked { .. } => false,
-        };
-        let kept = facts.held || facts.isolated || in_time;
-        Ok(read.clip(clip)?.disposed_ms.is_some() && !kept)
+        let kept = read.kept_since(clip, &read.clip_facts(clip)?, self.now_ms())?;
+        Ok(read.clip(clip)?.disposed_ms.is_some() && kept.is_none())
     }
 
     /// It is gone there.

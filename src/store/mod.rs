@@ -120,7 +120,7 @@ pub use repeats::{RepeatAnswer, RepeatEnd, RepeatFound, RepeatKey};
 pub use report::{CountedFilter, MOST_CASES, MOST_LISTED};
 pub use restore::{FromRecord, LocalFate, RestoreRow, Taken};
 pub use reviews::{NoteRow, OpinionRow, SentRow, SheetRow};
-pub use rosters::{RosterChange, RosterEntry, RosterImport, RosterUndone};
+pub use rosters::{LinkWords, RosterChange, RosterDue, RosterDuePlace, RosterEntry, RosterImport, RosterUndone};
 pub use sampling::{DrawnClip, NewSample, SampleRow, SampleStep};
 pub use search::SearchCheck;
 pub use sessions::{AbandonedRow, SentPart, SessionObject, StoredSession};

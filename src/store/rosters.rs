@@ -7,6 +7,10 @@ use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::why::Why;
 
+mod due;
+
+pub use due::{LinkWords, RosterDue, RosterDuePlace};
+
 /// Names that a refusal tells at most, the last ones used first.
 const NAMES: u32 = 10;
 
@@ -94,12 +98,17 @@ impl Tx<'_> {
             params![name, change.told as i64, change.days as i64, from_ms, to_ms, change.gone.len() as i64, who, self.now_ms()],
         )?;
         let import = self.conn.last_insert_rowid();
+        let mut touched: Vec<_> =
+            change.rows.iter().map(|row| (row.recorder.clone(), row.from_ms, row.to_ms)).collect();
         let mut keep = self.conn.prepare_cached(
             "INSERT INTO roster_before (import_id, recorder, from_ms, to_ms, row, of_import)
              SELECT ?2, recorder, from_ms, to_ms, row, import_id FROM roster WHERE roster_id = ?1",
         )?;
         let mut delete = self.conn.prepare_cached("DELETE FROM roster WHERE roster_id = ?1")?;
         for row in &change.gone {
+            touched.extend(
+                self.roster_rows_touched("SELECT recorder, from_ms, to_ms FROM roster WHERE roster_id = ?1", [row])?,
+            );
             keep.execute([row, &import])?;
             delete.execute([row])?;
         }
@@ -109,6 +118,7 @@ impl Tx<'_> {
         for row in &change.rows {
             insert.execute(params![name, row.recorder, row.from_ms, row.to_ms, row.row, import])?;
         }
+        self.roster_touched(touched)?;
         self.log(
             &Draft::by(EventKind::RosterImported, actor.clone(), via)
                 .fact("rows", change.told)
@@ -123,11 +133,14 @@ impl Tx<'_> {
 
     /// Takes away every row that imports called `name` brought; gives how many there were.
     pub fn remove_roster(&self, name: &str, actor: &Actor, via: &'static str) -> Result<usize> {
+        let touched =
+            self.roster_rows_touched("SELECT recorder, from_ms, to_ms FROM roster WHERE import = ?1", [name])?;
         let rows = self.conn.execute("DELETE FROM roster WHERE import = ?1", [name])?;
         if rows == 0 {
             let known = self.read().roster_names(NAMES)?;
             return Err(StoreError::NotFound(Why::NoRoster { name: name.to_owned(), known }));
         }
+        self.roster_touched(touched)?;
         let who = format!("{}:{}", actor.kind, actor.id);
         // Nor is anything of it kept for an undo.
         self.conn.execute(
@@ -163,6 +176,13 @@ impl Tx<'_> {
                 return Err(StoreError::NotFound(Why::NoRoster { name: name.to_owned(), known }));
             }
         };
+        // Both what goes and what stands again.
+        let touched = self.roster_rows_touched(
+            "SELECT recorder, from_ms, to_ms FROM roster WHERE import = ?1 AND import_id = ?2
+             UNION ALL SELECT recorder, from_ms, to_ms FROM roster_before WHERE import_id = ?2",
+            params![name, import],
+        )?;
+        self.roster_touched(touched)?;
         let rows =
             self.conn.execute("DELETE FROM roster WHERE import = ?1 AND import_id = ?2", params![name, import])?;
         let restored = self.conn.execute(

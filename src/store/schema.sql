@@ -331,6 +331,14 @@ CREATE TABLE roster_before (
   of_import INTEGER REFERENCES roster_import         -- that had brought it
 ) STRICT;
 CREATE INDEX roster_before_import ON roster_before (import_id);
+-- Recorders and times of which a roster was changed, until the rules have looked at the clips of then again: those that have
+-- all that is asked of them, too.
+CREATE TABLE roster_due (
+  due_id      INTEGER PRIMARY KEY,
+  recorder_id TEXT NOT NULL REFERENCES recorder,
+  from_ms     INTEGER NOT NULL,                      -- captured from here, a day before the first row
+  to_ms       INTEGER NOT NULL                       -- to here, a day after the last one
+) STRICT;
 
 -- Imports of registers. Undoing one puts back what stood there before; its row stays.
 CREATE TABLE register_import (

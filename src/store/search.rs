@@ -3,15 +3,24 @@
 //! Triggers note which clips a change touches (`search_due`); their text is written at the end of the same transaction, and
 //! where one change touches more than [`AT_ONCE`] clips (a register of cases), the rest in those right after it. The index
 //! is derived: where it cannot be written, that is told and what it is about is stored all the same.
+//!
+//! It holds what the register says of the cases of a clip, too. Whoever may not know that of a case finds nothing by it
+//! ([`within`]).
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::accounts::{bound, within_sql};
+use super::report::all_of_it;
 use super::{ClipFilter, ClipPage, Reader, Result, StoreError, Tx};
 use crate::domain::ids::ClipId;
 use crate::domain::record::{Field, settle};
 use crate::domain::search::{self, SearchQuery, Term};
+
+mod wanted;
+mod within;
+
+use wanted::{Phrase, Wanted};
 
 /// Clips whose text is written with the change that made it due; the rest follows.
 pub(super) const AT_ONCE: u32 = 200;
@@ -112,6 +121,11 @@ impl Tx<'_> {
 impl Reader<'_> {
     /// What a clip is found by; `None` where there is no such clip.
     fn search_text(&self, clip: ClipId) -> Result<Option<Text>> {
+        self.text_without(clip, &[])
+    }
+
+    /// The same without what the register says of these cases.
+    fn text_without(&self, clip: ClipId, cases: &[i64]) -> Result<Option<Text>> {
         let row = match self.clip(clip) {
             Ok(row) => row,
             Err(StoreError::NotFound(_)) => return Ok(None),
@@ -136,9 +150,12 @@ impl Reader<'_> {
             words.extend([link.stage, link.matter, link.proves].into_iter().flatten());
             if let Some(entry) = self.case_entry(link.case_id)? {
                 let said = |column: &str| entry.entry.get(column).map(str::to_owned);
+                numbers.extend(said("earlier"));
+                if cases.contains(&link.case_id) {
+                    continue;
+                }
                 people.extend([said("party"), said("officers")].into_iter().flatten());
                 words.extend([said("cause"), said("kind"), said("place")].into_iter().flatten());
-                numbers.extend(said("earlier"));
             }
         }
         let name = row.path.file_name();
@@ -174,34 +191,26 @@ impl Reader<'_> {
         Ok(Some(text))
     }
 
-    /// The query in the index's own words; every token in it is ASCII letters and digits.
-    fn match_of(&self, query: &SearchQuery) -> Result<String> {
-        let mut all = Vec::new();
+    /// What a query asks of a text.
+    fn wanted(&self, query: &SearchQuery) -> Result<Wanted> {
+        let mut wanted = Wanted::default();
         for term in &query.terms {
             let (cases, is_whole) = self.cases_of(term)?;
             // The whole number of a case that is known is no half of another one.
-            let goes_on = if is_whole { "" } else { " *" };
-            let mut any = vec![format!("\"{}\"{goes_on}", term.tokens.join(" "))];
-            any.extend(cases.into_iter().map(|case| format!("\"{}\"", search::case_token(case))));
-            for name in self.names_of(&term.name_key)? {
-                let tokens = search::tokens(&name);
-                if !tokens.is_empty() {
-                    any.push(format!("\"{}\"", tokens.join(" ")));
-                }
-            }
+            let mut any = vec![Phrase { tokens: term.tokens.clone(), goes_on: !is_whole }];
+            any.extend(cases.into_iter().map(|case| Phrase::of(vec![search::case_token(case)])));
+            let names = self.names_of(&term.name_key)?;
+            any.extend(
+                names.iter().map(|name| Phrase::of(search::tokens(name))).filter(|name| !name.tokens.is_empty()),
+            );
             any.dedup();
-            all.push(format!("({})", any.join(" OR ")));
+            wanted.terms.push(any);
         }
-        let times: Vec<String> = query
-            .periods
-            .iter()
-            .flat_map(|p| search::covering(p.from_ms, p.to_ms))
-            .map(|token| format!("\"{token}\""))
-            .collect();
         if !query.periods.is_empty() {
-            all.push(format!("({})", if times.is_empty() { "\"tnever\"".to_owned() } else { times.join(" OR ") }));
+            let times = query.periods.iter().flat_map(|p| search::covering(p.from_ms, p.to_ms));
+            wanted.times = Some(times.collect());
         }
-        Ok(all.join(" AND "))
+        Ok(wanted)
     }
 
     /// Cases that a term names: by the whole of any number, what it was called before it was opened included, else by half.
@@ -252,7 +261,8 @@ impl Reader<'_> {
         mut conditions: Vec<String>,
         mut values: Vec<Value>,
     ) -> Result<ClipPage> {
-        values.push(self.match_of(query)?.into());
+        let wanted = self.wanted(query)?;
+        values.push(wanted.sql().into());
         conditions.push(format!("search_index MATCH ?{}", values.len()));
         // One period is exact to the millisecond; of several the index's hours do.
         if let [period] = query.periods.as_slice() {
@@ -266,6 +276,9 @@ impl Reader<'_> {
             conditions.push(format!("({})", bound(&condition, n - 1, n)));
         }
         let from = format!("{SEARCHED} WHERE {}", conditions.join(" AND "));
+        if !all_of_it(&filter.within) {
+            return self.search_within(filter, &wanted, &from, &values);
+        }
         let counted: i64 = self
             .conn
             .prepare(&format!("SELECT count(*) FROM (SELECT 1 {from} LIMIT {})", COUNTED + 1))?

@@ -113,3 +113,46 @@ fn next_week_s_sheet_takes_nothing_from_last_week_s_clips() {
     station.until("the sheet is forgotten", |s| says(s) == ["110203", "东关街22号"]);
     assert_eq!(station.one("SELECT count(*) FROM log_entry WHERE kind = 'register.roster_removed'", &[]), "1");
 }
+
+/// A clip that lacks nothing may have it all from a row that was wrong: it follows the correction, and waits once no row is
+/// left that speaks of it.
+#[test]
+fn a_clip_that_lacks_nothing_follows_a_corrected_sheet_and_waits_where_none_is_left() {
+    const CASE: &str = "赵卫罚〔2026〕12号";
+    let mut station = Station::running("");
+    let file = station.path("roster.csv");
+    let path = file.to_str().unwrap();
+    let import = |s: &Station, officer: &str, case: &str, place: &str| {
+        let row = format!("{officer},36NCC009910,2026-06-19 08:00,2026-06-19 18:00,{case},{place},后厨卫生\n");
+        fs::write(&file, format!("officer,recorder,from,to,case,place,proves\n{row}")).unwrap();
+        s.json(["roster", "import", path]);
+    };
+    station.card("1").file(dsj("36NCC009910", "090211"), "footage", 60);
+    import(&station, "采集人甲", CASE, "西街3号");
+    station.dock("1");
+    station.until_safe("1");
+    let clip = station.clip(dsj("36NCC009910", "090211"));
+    station.until("it lacks nothing", |s| {
+        let record = s.record(&clip);
+        record["officer"] == "采集人甲" && record["missing"].as_array().is_some_and(Vec::is_empty)
+    });
+    assert_eq!(station.json(["triage", "list"])["clips"].as_array().unwrap().len(), 0);
+
+    import(&station, "采集人乙", "赵卫罚〔2026〕13号", "东关街18号");
+    station.until("the correction is followed", |s| {
+        let record = s.record(&clip);
+        record["officer"] == "采集人乙" && record["place"] == "东关街18号" && record["case_no"] == "赵卫罚〔2026〕13号"
+    });
+    assert!(station.find(CASE).is_empty());
+    station.json(["roster", "undo", "roster.csv"]);
+    station.until("and so is taking it back", |s| s.record(&clip)["case_no"] == CASE && s.find(CASE).len() == 1);
+
+    station.json(["roster", "remove", "roster.csv"]);
+    station.until("its case waits for a person", |s| s.record(&clip)["case_no"].is_null());
+    let told = station.json(["triage", "list"]);
+    let waits = &told["clips"][0];
+    assert_eq!((&waits["clip"], &waits["suggestions"][0]["rule"]), (&clip.clone().into(), &"roster".into()), "{told}");
+    assert!(waits["suggestions"][0]["reason"].as_str().unwrap().contains("no row of it does any more"), "{told}");
+    station.json(["triage", "accept", &clip]);
+    assert_eq!(station.record(&clip)["case_no"], CASE);
+}

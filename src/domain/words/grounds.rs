@@ -24,6 +24,7 @@ sentences! {
     RowWithoutCase {} => "同一时间另有一行没有写案件", "another row for that time names no case";
     RowOfAnotherCase {} => "同一时间另有一行写的是其他案件", "another row for that time names another case";
     AnotherOfficer {} => "有人指明采集人不是该人", "a person named another officer";
+    NoRowNames {} => "排班表原先写的是该案，现在已没有这样的行", "the roster named it, and no row of it does any more";
     NowSays { rule: ByRule, number: String } => "{rule}现在写的是{number}", "the {rule} now says {number}";
 
     // Numbers

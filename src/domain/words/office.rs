@@ -185,7 +185,7 @@ office! {
     roster_undo_ask => "撤销后，它所带来的行不再算数，它所替换的行重新生效，同名的更早导入不受影响。资料随后重新判断，与导入之后一样。", "What it brought counts no more, and what it replaced stands again; earlier imports of the name stay. Clips are judged anew then, as after an import.";
     roster_before => "导入人和时间只见于日志", "who and when is in the log alone";
     roster_remove => "删除", "Take away";
-    roster_remove_ask => "删除以这个名称导入的全部内容？不论哪一天、由哪一次导入。资料重新判断时，只由排班表得来的采集人、地点和案件会随之改变，人工填写的不变。", "Take away everything that was imported under this name, of whatever day, by whichever import? When a clip is judged again, what it has from the roster alone changes with it; what people said stays.";
+    roster_remove_ask => "删除以这个名称导入的全部内容？不论哪一天、由哪一次导入。资料随后重新判断：只由排班表得来的采集人、地点等随之去掉，案件改为待标注，人工填写的和已归档的不变。", "Take away everything that was imported under this name, of whatever day, by whichever import? Clips are judged anew then: what they have from the roster alone goes, and their cases wait in triage; what people said and what is filed stays.";
     no_rosters_detail => "下载模板，用表格软件填写后在上面导入；也可以由 [casework] roster 或前置机自动导入。", "Take the template, fill it in with a spreadsheet program, and import it above; [casework] roster or a front-end machine import by themselves.";
     imports_title => "导入记录", "Imports";
     no_imports => "还没有导入过", "Nothing was imported yet";

@@ -4,7 +4,7 @@
 use super::{Lang, Words};
 use crate::domain::account::Names;
 use crate::domain::event::{Actor, EventKind};
-use crate::domain::record::NO_STAY;
+use crate::domain::record::{NO_STAY, UNLIKE_FILED};
 
 /// `one` for exactly one, `many` otherwise; the number stands before it.
 fn counted(n: u64, number: String, one: &str, many: &str) -> String {
@@ -199,6 +199,7 @@ impl Words {
             "after_dock" => self.odd_after_dock,
             "later_than_dock" => self.odd_later_than_dock,
             "clock_off" => self.odd_clock_off,
+            UNLIKE_FILED => self.odd_unlike_filed,
             "local_in_container" => self.odd_local_in_container,
             "clock_jumped" => self.odd_clock_jumped,
             _ => return note.to_owned(),

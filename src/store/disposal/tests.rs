@@ -33,6 +33,46 @@ fn decide_by(f: &Fixture, disposal: i64, yes: bool, actor: Actor) -> Result<Disp
     f.store.write_blocking(move |tx| tx.decide_disposal(disposal, yes, draft(EventKind::DisposalDecided, actor)))
 }
 
+/// A person links it to a case, whose key this gives.
+fn link(f: &Fixture, clip: ClipId) -> String {
+    let number = NumberRule::builtin().parse("赵卫罚〔2026〕12号", 2026).unwrap();
+    let key = number.key().to_owned();
+    let link = LinkRequest {
+        clip,
+        number,
+        rule_version: 1,
+        range_ms: (None, None),
+        stage: None,
+        matter: None,
+        proves: None,
+        origin: Origin::Person,
+        score: 100,
+        reason: None,
+    };
+    f.store.write_blocking(move |tx| tx.link(&link, &Actor::os(1), "cli")).unwrap();
+    key
+}
+
+/// Its case is filed, and keeps it until then; `None`: for ever.
+fn file(f: &Fixture, clip: ClipId, until_ms: Option<i64>) {
+    f.store
+        .write_blocking(move |tx| {
+            tx.conn.execute("DELETE FROM filing_clip", [])?;
+            tx.conn.execute("DELETE FROM filing", [])?;
+            tx.conn.execute(
+                "INSERT INTO filing (case_id, closed_by, closed_ms, bound_by, bound_ms, fonds_no, year, archival_code, term, filed_by, filed_ms, opinion, report)
+                 SELECT case_id, 'os:1', 1, 'os:1', 1, '1', 2026, 'A1', '10年', 'os:1', 1, 'x', '{}' FROM case_file",
+                [],
+            )?;
+            tx.conn.execute(
+                "INSERT INTO filing_clip (filing_id, clip_id, keep_until_ms, basis) SELECT filing_id, ?1, ?2, 'x' FROM filing",
+                params![clip.to_string(), until_ms],
+            )?;
+            Ok(())
+        })
+        .unwrap();
+}
+
 fn due(f: &Fixture) -> Vec<ClipId> {
     let due = f.store.read_blocking(|r| r.disposal_due(UNLINKED_MS, 1_781_834_604_000, None, 100));
     due.unwrap().into_iter().map(|d| d.clip).collect()
@@ -132,6 +172,32 @@ fn what_is_said_to_go_is_kept_where_it_still_stands() {
 }
 
 #[test]
+fn what_is_said_to_go_is_kept_by_a_case_that_came_meanwhile() {
+    let filed: [(Option<Option<i64>>, Option<&str>); 4] = [
+        (None, Some("case_open")),
+        (Some(None), Some("forever")),
+        (Some(Some(i64::MAX)), Some("not_yet")),
+        (Some(Some(1)), None),
+    ];
+    for (until_ms, stays) in filed {
+        let f = fixture();
+        let clip = proven(&f, "a");
+        let list = propose(&f, vec![clip]).unwrap();
+        decide_by(&f, list, true, Actor::user(2)).unwrap();
+        assert!(f.store.write_blocking(move |tx| tx.disposal_intended(list, clip, UNLINKED_MS)).unwrap());
+        link(&f, clip);
+        if let Some(until_ms) = until_ms {
+            file(&f, clip, until_ms);
+        }
+        let goes = f.store.write_blocking(move |tx| tx.disposal_goes_on(list, clip, true, false)).unwrap();
+        assert_eq!(goes, stays.is_none(), "{until_ms:?}");
+        let (row, items) = f.store.read_blocking(|r| Ok((r.clip(clip)?, r.disposal_items(list)?))).unwrap();
+        assert_eq!((row.local == Local::Sealed, row.disposed_ms.is_none()), (!goes, !goes), "{until_ms:?}");
+        assert_eq!((items[0].state.as_str(), items[0].why.as_deref()), (if goes { "going" } else { "kept" }, stays));
+    }
+}
+
+#[test]
 fn what_does_not_stand_here_is_kept_where_it_stands_elsewhere() {
     for elsewhere in [true, false] {
         let f = fixture();
@@ -197,43 +263,13 @@ fn a_copy_stays_where_a_new_term_keeps_it() {
     f.store.write_blocking(move |tx| tx.disposed(list, clip, 3)).unwrap();
     let goes = || f.store.write_blocking(move |tx| tx.copy_goes(clip, "d")).unwrap();
     assert!(goes());
-    let link = LinkRequest {
-        clip,
-        number: NumberRule::builtin().parse("赵卫罚〔2026〕12号", 2026).unwrap(),
-        rule_version: 1,
-        range_ms: (None, None),
-        stage: None,
-        matter: None,
-        proves: None,
-        origin: Origin::Person,
-        score: 100,
-        reason: None,
-    };
-    f.store.write_blocking(move |tx| tx.link(&link, &Actor::os(1), "cli")).unwrap();
+    link(&f, clip);
     assert!(!goes(), "its case is open");
-    let keep = |until_ms: Option<i64>| {
-        f.store
-            .write_blocking(move |tx| {
-                tx.conn.execute("DELETE FROM filing_clip", [])?;
-                tx.conn.execute("DELETE FROM filing", [])?;
-                tx.conn.execute(
-                    "INSERT INTO filing (case_id, closed_by, closed_ms, bound_by, bound_ms, fonds_no, year, archival_code, term, filed_by, filed_ms, opinion, report)
-                     SELECT case_id, 'os:1', 1, 'os:1', 1, '1', 2026, 'A1', '10年', 'os:1', 1, 'x', '{}' FROM case_file",
-                    [],
-                )?;
-                tx.conn.execute(
-                    "INSERT INTO filing_clip (filing_id, clip_id, keep_until_ms, basis) SELECT filing_id, ?1, ?2, 'x' FROM filing",
-                    params![clip.to_string(), until_ms],
-                )?;
-                Ok(())
-            })
-            .unwrap();
-    };
-    keep(None);
+    file(&f, clip, None);
     assert!(!goes(), "it is kept for ever");
-    keep(Some(i64::MAX));
+    file(&f, clip, Some(i64::MAX));
     assert!(!goes(), "its new term is not over");
-    keep(Some(1));
+    file(&f, clip, Some(1));
     assert!(goes());
 }
 
@@ -242,21 +278,7 @@ fn a_clip_that_was_taken_from_its_case_has_its_whole_term_before_it() {
     const TERM_MS: i64 = 183 * 86_400_000;
     let f = fixture();
     let clip = proven(&f, "a");
-    let number = NumberRule::builtin().parse("赵卫罚〔2026〕12号", 2026).unwrap();
-    let key = number.key().to_owned();
-    let link = LinkRequest {
-        clip,
-        number,
-        rule_version: 1,
-        range_ms: (None, None),
-        stage: None,
-        matter: None,
-        proves: None,
-        origin: Origin::Person,
-        score: 100,
-        reason: None,
-    };
-    f.store.write_blocking(move |tx| tx.link(&link, &Actor::os(1), "cli")).unwrap();
+    let key = link(&f, clip);
     let due = |now_ms: i64| f.store.read_blocking(|r| r.disposal_due(TERM_MS, now_ms, None, 9)).unwrap();
     // Two years later somebody takes it from its open case.
     f.clock.advance(730 * 86_400_000);
@@ -265,6 +287,9 @@ fn a_clip_that_was_taken_from_its_case_has_its_whole_term_before_it() {
     f.store.write_blocking(move |tx| tx.unlink(clip, &key, "不属于本案", &Actor::os(1), "cli")).unwrap();
     assert_eq!(f.store.read_blocking(|r| r.keep_reason(clip)).unwrap(), Reason::Unlinked { since_ms: now });
     assert!(due(now).is_empty() && due(now + TERM_MS - 1).is_empty(), "its term begins now");
+    // So has its copy: the lock is counted from there.
+    let lock = f.store.read_blocking(|r| Ok(r.locks_due("d", i64::MAX, None, 9)?.remove(0).facts)).unwrap();
+    assert_eq!((lock.linked, lock.filed, lock.since_ms), (false, None, now));
     let asked = draft(EventKind::DisposalAsked, Actor::user(1));
     let at_once = f.store.write_blocking(move |tx| tx.propose_disposal(&[clip], ("无", "无"), TERM_MS, asked));
     assert!(at_once.unwrap_err().to_string().contains("its retention ends"));

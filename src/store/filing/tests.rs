@@ -338,6 +338,47 @@ fn what_began_as_an_inspection_is_over_when_its_case_says_so() {
 }
 
 #[test]
+fn a_case_of_no_register_that_was_filed_stays_one_when_it_is_opened_again() {
+    let shape = ShapeSpec {
+        name: "spot".into(),
+        regex: "DC-(?<year>[0-9]{4})-(?<serial>[0-9]+)".into(),
+        display: "DC-{year}-{serial}".into(),
+        key: "DC-{year}-{serial#}".into(),
+        kind: CaseKind::OnTheSpot,
+        example: "DC-2026-7".into(),
+    };
+    let rule = NumberRule::with_shapes(2, [vec![shape], builtin_shapes()].concat()).unwrap();
+    let f = fixture();
+    import(&f, Register::Catalogue, &[(&[], &[("stage", "调查取证"), ("matter", "现场检查"), ("tier", "part")])]);
+    let clip = f.clip("a");
+    f.seal(clip, vec![("d".to_owned(), true)]);
+    link_to(&f, clip, &rule, "DC-2026-7", Origin::Person).unwrap();
+    complete(&f, clip);
+    let key = rule.parse("DC-2026-7", 2026).unwrap().key().to_owned();
+    let case = f.store.read_blocking(|r| r.case_id(&key)).unwrap().unwrap();
+    let reason = || f.store.read_blocking(|r| r.keep_reason(clip)).unwrap();
+    let close = || f.store.write_blocking(move |tx| tx.close_case(case, draft(EventKind::CaseClosed, 1))).unwrap();
+    let ask = || f.store.write_blocking(move |tx| tx.ask_reopen(case, "补正", draft(EventKind::CaseReopened, 1)));
+    // Closed by mistake and opened again it is what it was: a reference.
+    close();
+    assert_eq!(reason(), Reason::CaseOpen);
+    assert!(ask().unwrap() && matches!(reason(), Reason::Unlinked { .. }));
+    close();
+    f.store
+        .write_blocking(move |tx| tx.bind_case(case, &binding("A1", "10年"), draft(EventKind::CaseBound, 1)))
+        .unwrap();
+    assert!(file(&f, case).unwrap().is_sound());
+    assert!(!ask().unwrap());
+    f.store.write_blocking(move |tx| tx.decide_reopen(case, true, draft(EventKind::CaseReopened, 2))).unwrap();
+    assert_eq!(reason(), Reason::CaseOpen, "somebody mends a slip, and nobody disposes of it meanwhile");
+    let (due, locks) = f
+        .store
+        .read_blocking(|r| Ok((r.disposal_due(0, i64::MAX, None, 9)?, r.locks_due("d", i64::MAX, None, 9)?)))
+        .unwrap();
+    assert!(due.is_empty() && locks[0].facts.linked);
+}
+
+#[test]
 fn a_case_of_which_nobody_ticked_a_stage_is_not_complete_by_that() {
     let (f, clip, case) = sound_case();
     complete(&f, clip);

@@ -197,6 +197,104 @@ fn nobody_finds_what_is_not_in_their_lists() {
 }
 
 #[test]
+fn what_the_register_says_of_a_case_finds_nothing_for_whoever_may_not_know_it() {
+    let f = fixture();
+    let (linked, said) = (f.clip("a.mp4"), f.clip("b.mp4"));
+    say(&f, linked, &[(Field::Officer, "张三"), (Field::Place, "新华路")]);
+    say(&f, said, &[(Field::Officer, "张三"), (Field::PartyRef, "某饭店")]);
+    // Any number may be typed.
+    link(&f, linked, "赵卫罚〔2026〕12号");
+    let of_case = |officers: &str| {
+        let values = [("party", "某饭店"), ("cause", "未公示许可证"), ("officers", officers)];
+        import(&f, Register::Case, &values, &["赵卫罚〔2026〕12号", "赵卫责改〔2026〕31号"]);
+    };
+    of_case("王五");
+    f.store
+        .write_blocking(|tx| {
+            tx.conn.execute_batch(
+                "INSERT INTO account (account_id, login, roles, password, made_by, made_ms) VALUES (1, 'z', 'officer', 'x', 'os:1', 0);
+                 INSERT INTO account_officer VALUES (1, '张三');",
+            )?;
+            Ok(())
+        })
+        .unwrap();
+    let stretch = |over| (over, crate::domain::sensitivity::Sensitivity::Minor);
+    let own =
+        crate::domain::rights::Within::Of { account: 1, stretches: vec![stretch(crate::domain::rights::Over::Own)] };
+    let all =
+        crate::domain::rights::Within::Of { account: 1, stretches: vec![stretch(crate::domain::rights::Over::All)] };
+    let found = |typed: &str, within: &crate::domain::rights::Within, best_first| {
+        let filter = ClipFilter { within: within.clone(), best_first, ..filter(typed) };
+        let page = f.store.read_blocking(|r| r.clips(&filter)).unwrap();
+        assert_eq!((page.total, page.next), (page.clips.len() as u64, None), "{typed}: neither do figures tell");
+        page.clips
+    };
+    for best_first in [false, true] {
+        for (typed, unknown, known) in [
+            ("某", vec![said], vec![said, linked]),
+            ("某饭店", vec![said], vec![said, linked]),
+            ("王五", vec![], vec![linked]),
+            ("公示", vec![], vec![linked]),
+            ("新华路 许可证", vec![], vec![linked]),
+            ("赵卫责改〔2026〕31号 饭店", vec![], vec![linked]),
+            // Its numbers are told wherever the clip is, and so is what the clip says itself.
+            ("赵卫罚[2026]12", vec![linked], vec![linked]),
+            ("31号 新华", vec![linked], vec![linked]),
+        ] {
+            let sorted = |mut clips: Vec<ClipId>| {
+                clips.sort_unstable();
+                clips
+            };
+            assert_eq!(found(typed, &own, best_first), unknown, "{typed}");
+            assert_eq!(sorted(found(typed, &all, best_first)), sorted(known.clone()), "{typed}");
+        }
+    }
+    // The register names them: it is theirs to know.
+    of_case("王五、张三");
+    assert_eq!(found("王五", &own, false), [linked]);
+    assert_eq!(found("某饭店", &own, true).len(), 2);
+}
+
+#[test]
+fn what_is_found_within_bounds_is_read_in_pages_in_both_orders() {
+    let f = fixture();
+    let clips: Vec<ClipId> = (0..7).map(|n| f.clip(&format!("执法{n}.mp4"))).collect();
+    for clip in &clips {
+        say(&f, *clip, &[(Field::Officer, "张三")]);
+    }
+    say(&f, clips[2], &[(Field::Place, "执法现场")]);
+    f.store
+        .write_blocking(|tx| {
+            tx.conn.execute_batch(
+                "INSERT INTO account (account_id, login, roles, password, made_by, made_ms) VALUES (1, 'z', 'officer', 'x', 'os:1', 0);
+                 INSERT INTO account_officer VALUES (1, '张三');",
+            )?;
+            Ok(())
+        })
+        .unwrap();
+    let stretches = vec![(crate::domain::rights::Over::Own, crate::domain::sensitivity::Sensitivity::Minor)];
+    let within = crate::domain::rights::Within::Of { account: 1, stretches };
+    for best_first in [false, true] {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let filter = ClipFilter { limit: 3, best_first, after, within: within.clone(), ..filter("执法") };
+            let page = f.store.read_blocking(|r| r.clips(&filter)).unwrap();
+            assert_eq!((page.total, page.counted_all), (7, true));
+            all.extend(page.clips);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut newest: Vec<ClipId> = clips.iter().rev().copied().collect();
+        if best_first {
+            newest.sort_by_key(|clip| *clip != clips[2]);
+        }
+        assert_eq!(all, newest);
+    }
+}
+
+#[test]
 fn a_broken_index_stops_nothing_and_is_told_and_made_anew() {
     let f = fixture();
     let one = f.clip("新华路.mp4");
