@@ -109,6 +109,7 @@ impl From<ReadError> for Trouble {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Invalid(why) => Self::Invalid(why),
+            ReadError::Conflict(why) => Self::Conflict(why),
             ReadError::Busy => Self::Unavailable(Why::Unsaid),
             ReadError::Failed(_) => {
                 tracing::error!(error = %chain(&error), "a page could not be read");
