@@ -80,6 +80,7 @@ sentences! {
     Said { words: String } => "{words}", "{words}";
     Listed { each: Vec<String> } => "{each}", "{each}";
     Failed { detail: String } => "采集站暂时办不了这件事，请稍后再试。一直如此时，请系统管理员在“管理”中自检，或运行 evidock doctor。", "{detail}";
+    TookTooLong {} => "用时过长，没有完成；本站可能正忙，请一分钟后再试。", "it took too long; the station may be busy, try again in a minute";
     Stopping {} => "采集站正在停止，请稍后再试。", "the daemon is stopping; try again in a moment";
     OtherVersion { detail: String } => "运行中的采集站程序不认识这个请求（{detail}），版本可能不同；升级后请重新启动服务。", "the running daemon does not know this request ({detail}); is it of another version? restart it after an upgrade";
     NotReadable { detail: String } => "提交的内容不符合要求，请对照接口说明：{detail}", "{detail}";
