@@ -50,7 +50,7 @@ pub enum CertificateRefusal {
     Unbound(Fingerprint),
     /// The account is disabled, or its time is over.
     Closed,
-    /// Too many tries from this address; again after so many seconds.
+    /// Too many tries from this address, or sign-ins of this account; again after so many seconds.
     TooMany(u64),
 }
 
@@ -199,6 +199,9 @@ impl Access {
         let by = identity.by();
         let refusal = match self.store.read(move |r| r.account_by_identity(&identity)).await? {
             Some(account) if account.is_open(self.now_ms()) => {
+                if let Some(seconds) = self.paced(account.id, &trying.from).await? {
+                    return Ok(Err(CertificateRefusal::TooMany(seconds)));
+                }
                 self.tries.give_back(&trying.from);
                 return Ok(Ok(self.begin_vouched(account.id, trying, by).await?));
             }

@@ -53,6 +53,8 @@ pub use sign_in::{OwnRefusal, SignInRefusal, SignedIn, Trying};
 const HASHED_AT_ONCE: usize = 2;
 /// Tries to sign in from one address at once, and how soon there is another one.
 const TRIES: (u32, Duration) = (10, Duration::from_secs(6));
+/// Times that one account comes in at once, and how soon it may once more: no person meets this.
+const ENTRANCES: (u32, Duration) = (60, Duration::from_secs(5));
 /// Requests of one program at once, and how soon there is another one.
 const TOKEN_REQUESTS: (u32, Duration) = (100, Duration::from_millis(50));
 /// Requests of one session at once, and how soon there is another one: a list of 200 clips with a still each, opened and
@@ -169,6 +171,7 @@ pub struct Access {
     hashing: Semaphore,
     waiting: AtomicUsize,
     tries: Pace,
+    entrances: Pace,
     requests: Pace,
     session_requests: Pace,
     strangers: Pace,
@@ -203,6 +206,7 @@ impl Access {
             hashing: Semaphore::new(HASHED_AT_ONCE),
             waiting: AtomicUsize::new(0),
             tries: Pace::new(TRIES.0, TRIES.1),
+            entrances: Pace::new(ENTRANCES.0, ENTRANCES.1),
             requests: Pace::new(TOKEN_REQUESTS.0, TOKEN_REQUESTS.1),
             session_requests: Pace::new(SESSION_REQUESTS.0, SESSION_REQUESTS.1),
             strangers: Pace::new(STRANGERS_REQUESTS.0, STRANGERS_REQUESTS.1),

@@ -18,8 +18,11 @@ use crate::store::{AccountChange, AccountRow, NewSession, SessionEnd, StoreError
 
 /// A code is awaited for so long after the password.
 const CODE_WITHIN: Duration = Duration::from_secs(300);
-/// Sign-ins that wait for their codes at most.
-const MOST_PENDING: usize = 1_000;
+/// Sign-ins of one account that wait for their codes at most: from as many addresses, and one from each. Nobody's sign-ins keep
+/// another one out.
+const PENDING_OF_ONE: usize = 4;
+/// Sessions in which codes are about to be switched on, at most.
+const MOST_NEW_CODES: usize = 1_000;
 /// Guesses that wait for their turn at most.
 const MOST_WAITING: usize = 32;
 /// Characters of a browser's own words that are kept.
@@ -71,7 +74,7 @@ pub enum SignInRefusal {
     TooLate,
     /// The account is disabled or its time is over. Told only to whoever knows the password.
     Closed,
-    /// Too many tries from this address; again after so many seconds.
+    /// Too many tries from this address, or sign-ins of this account; again after so many seconds.
     TooMany(u64),
 }
 
@@ -153,22 +156,40 @@ impl Access {
             self.refuse(account.id, "closed", &trying.from, false).await?;
             return Ok(SignedIn::Refused(SignInRefusal::Closed));
         }
+        if let Some(seconds) = self.paced(account.id, &trying.from).await? {
+            return Ok(SignedIn::Refused(SignInRefusal::TooMany(seconds)));
+        }
         // Behind one address there may be a whole agency: who is right has tried nothing.
         self.tries.give_back(&trying.from);
         let rehashed = if stale { Some(self.hash(password).await?) } else { None };
         if account.totp.is_some() {
-            let word = new_token();
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = monotonic();
-            pending.retain(|_, p| now.duration_since(p.since) < CODE_WITHIN);
-            if pending.len() >= MOST_PENDING {
-                return Ok(SignedIn::Refused(SignInRefusal::TooMany(CODE_WITHIN.as_secs())));
-            }
-            let waits = Pending { account: account.id, from: trying.from.clone(), rehashed, since: now };
-            pending.insert(word.clone(), waits);
-            return Ok(SignedIn::CodeWanted(word));
+            return Ok(SignedIn::CodeWanted(self.awaits(account.id, &trying.from, rehashed)));
         }
         self.begin(account.id, trying, None, rehashed).await
+    }
+
+    /// Notes that a code is awaited; gives the word under which.
+    fn awaits(&self, account: i64, from: &str, rehashed: Option<String>) -> String {
+        let (word, now) = (new_token(), monotonic());
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever begins again from the same place has left the earlier one.
+        pending.retain(|_, p| now.duration_since(p.since) < CODE_WITHIN && !(p.account == account && p.from == from));
+        let theirs = pending.iter().filter(|(_, p)| p.account == account);
+        if theirs.clone().count() >= PENDING_OF_ONE
+            && let Some(oldest) = theirs.min_by_key(|(_, p)| p.since).map(|(word, _)| word.clone())
+        {
+            pending.remove(&oldest);
+        }
+        pending.insert(word.clone(), Pending { account, from: from.to_owned(), rehashed, since: now });
+        word
+    }
+
+    /// Where an account comes in again and again, how long until it may once more. Each time makes a session and an entry of
+    /// the log, or has a code awaited.
+    pub(super) async fn paced(&self, account: i64, from: &str) -> Result<Option<u64>, AccessError> {
+        let Err(wait) = self.entrances.take(&account.to_string()) else { return Ok(None) };
+        self.turned_away("too_many", from).await?;
+        Ok(Some(wait.as_secs() + 1))
     }
 
     /// The one-time code after the password, under the word that was given then.
@@ -237,15 +258,18 @@ impl Access {
         let new = NewSession { totp_step, rehashed, ..trying.session(session.clone(), digest, account) };
         let mut asked = self.asked(EventKind::SignedIn, Actor::user(account), &trying.from);
         asked.session = Some(session);
-        match self.store.write(move |tx| tx.begin_session(&new, asked)).await {
+        let ended = match self.store.write(move |tx| tx.begin_session(&new, asked)).await {
             // Somebody came in with the same code a moment before.
             Err(StoreError::Conflict(_)) if totp_step.is_some() => {
                 self.refuse(account, "code", &trying.from, true).await?;
                 return Ok(SignedIn::Refused(SignInRefusal::WrongCode));
             }
             begun => begun?,
+        };
+        // A new session is known to nobody yet; one that ended for it may be.
+        if ended > 0 {
+            self.forget();
         }
-        self.forget();
         Ok(SignedIn::Done(Hidden(token)))
     }
 
@@ -322,7 +346,7 @@ impl Access {
     /// The secret of one-time codes that are about to be switched on in this session.
     pub fn new_codes(&self, signed: &Signed) -> Vec<u8> {
         let mut waiting = self.new_codes.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= MOST_PENDING {
+        if waiting.len() >= MOST_NEW_CODES {
             waiting.clear();
         }
         waiting.entry(signed.session.clone().unwrap_or_default()).or_insert_with(|| codes::secret().to_vec()).clone()

@@ -39,8 +39,9 @@ impl Access {
         let new = trying.session(session.clone(), digest, account);
         let mut asked = self.asked(EventKind::SignedIn, Actor::user(account), &trying.from);
         asked.session = Some(session);
-        self.store.write(move |tx| tx.begin_session_by(&new, by, asked)).await?;
-        self.forget();
+        if self.store.write(move |tx| tx.begin_session_by(&new, by, asked)).await? > 0 {
+            self.forget();
+        }
         Ok(Hidden(token))
     }
 }

@@ -119,6 +119,7 @@ impl Desk {
         let state = self
             .store
             .write(move |tx| {
+                tx.read().not_large(new.case_id)?;
                 let clips = exportable(&tx.read(), new.case_id)?;
                 if clips.is_empty() {
                     return Err(StoreError::Conflict(Why::NothingToExport {}));
@@ -168,6 +169,7 @@ impl Desk {
                 let Some(case) = read.case_id(&key)? else {
                     return Err(StoreError::NotFound(Why::NoCaseNumber { case_no: told }));
                 };
+                read.not_large(case)?;
                 let now = OfCase::read(&read, case)?;
                 let event = event
                     .fact("clips", now.exportable.len())

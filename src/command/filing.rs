@@ -21,7 +21,7 @@ use crate::domain::time::UtcMs;
 use crate::domain::why::{Thing, Why};
 use crate::domain::words::Words;
 use crate::runtime::clock::wall;
-use crate::store::{Binding, FilingProgress, FilingRule, report_json};
+use crate::store::{Binding, FilingProgress, FilingRule, StoreError, report_json};
 
 /// Longest archive number, characters.
 const CODE_CHARS: usize = 100;
@@ -61,6 +61,10 @@ impl Desk {
             let case_no = number.display().to_owned();
             return Ok(Reply::refused("not_found", Why::NoCase { case_no }));
         };
+        // Each of these goes through every clip, in the only writer; re-opening is the way back, and stays.
+        if !matches!(ask, FilingAsk::Reopen { .. } | FilingAsk::DecideReopen { .. }) {
+            self.store.read(move |r| r.not_large(case)).await?;
+        }
         let case_no = number.display().to_owned();
         let told = |state: FilingState| Ok(Reply::Done(json!({ "case_no": case_no, "state": state.as_str() })));
         match ask {
@@ -252,12 +256,16 @@ fn check(typed: &str, settings: &Settings, output: &Output, w: &Words) -> anyhow
     let (now, rule) = (wall().0, rule(settings));
     let found = store(settings)?.read_blocking(|r| {
         let Some(case) = r.case_id(number.key())? else { return Ok(None) };
+        r.not_large(case)?;
         let filing = r.filing(case)?;
         let signed = filing.as_ref().map(|f| r.signed_report(f)).transpose()?.flatten();
         Ok(Some((filing, r.filing_report(case, rule, now)?, signed, r.filing_progress(case)?)))
-    })?;
-    let Some((filing, report, signed, progress)) = found else {
-        return Err(Ended::with(Exit::NotFound, format!("there is no case {}", number.display())));
+    });
+    let (filing, report, signed, progress) = match found {
+        Ok(Some(found)) => found,
+        Ok(None) => return Err(Ended::with(Exit::NotFound, format!("there is no case {}", number.display()))),
+        Err(StoreError::Conflict(why)) => return Err(Ended::why(Exit::Failure, why)),
+        Err(e) => return Err(e.into()),
     };
     let state = filing.as_ref().map_or(FilingState::Open, crate::store::FilingRow::state).as_str();
     let report = report_json(&report);

@@ -190,6 +190,15 @@ impl Desk {
         Ok(case.ok_or_else(|| Reply::refused("not_found", Why::NoCaseNumber { case_no: number.display().to_owned() })))
     }
 
+    /// The same, of a case that can be reviewed.
+    async fn case_reviewed(&self, typed: &str) -> Result<Result<i64, Reply>, StoreError> {
+        let case = self.case_typed(typed).await?;
+        if let Ok(case) = case {
+            self.store.read(move |r| r.not_large(case)).await?;
+        }
+        Ok(case)
+    }
+
     async fn note_review(&self, caller: &Caller, case_no: &str, clip: &str, at: &str, words: &str) -> Answer {
         let clip: ClipId = clip.parse()?;
         let Some(at_ms) = review::place_ms(at) else {
@@ -199,7 +208,7 @@ impl Desk {
             Ok(words) => words,
             Err(why) => return invalid(why),
         };
-        let case = match self.case_typed(case_no).await? {
+        let case = match self.case_reviewed(case_no).await? {
             Ok(case) => case,
             Err(refused) => return Ok(refused),
         };
@@ -217,7 +226,7 @@ impl Desk {
             Ok(words) => words,
             Err(why) => return invalid(why),
         };
-        let case = match self.case_typed(case_no).await? {
+        let case = match self.case_reviewed(case_no).await? {
             Ok(case) => case,
             Err(refused) => return Ok(refused),
         };
@@ -250,7 +259,7 @@ impl Desk {
         if let Err(why) = review::check(&sheet, items) {
             return invalid(why);
         }
-        let case = match self.case_typed(case_no).await? {
+        let case = match self.case_reviewed(case_no).await? {
             Ok(case) => case,
             Err(refused) => return Ok(refused),
         };

@@ -71,10 +71,15 @@ impl Desk {
         };
         let asked = draft(EventKind::Reviewed, caller);
         if undo {
+            // Calling back goes: it may have been sent while it had fewer clips.
             self.store.write(move |tx| tx.end_review(case_id, account, &hash, asked)).await?;
         } else {
             let review = ReviewRow { case_id, account, until_ms };
-            self.store.write(move |tx| tx.send_to_review(&review, &hash, asked)).await?;
+            let sent = self.store.write(move |tx| {
+                tx.read().not_large(case_id)?;
+                tx.send_to_review(&review, &hash, asked)
+            });
+            sent.await?;
         }
         Ok(Reply::Done(json!({ "case_no": display, "sent": !undo, "until_ms": until_ms })))
     }

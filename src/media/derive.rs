@@ -28,6 +28,9 @@ const WAITING: usize = 12;
 /// A file over which a worker was lost is not tried again so soon: one bad clip must not keep the worker from the others.
 const REFUSED_FOR: Duration = Duration::from_secs(600);
 
+/// One for which its time was not enough is tried again sooner: perhaps the box was busy.
+const SLOW_FOR: Duration = Duration::from_secs(60);
+
 /// Such files that are remembered.
 const REFUSED: usize = 256;
 
@@ -157,8 +160,11 @@ impl Inner {
 impl Kept {
     /// What was made or refused before.
     fn find(&mut self, clip: ClipId, what: What) -> Option<Result<Made, ProbeError>> {
-        let now = monotonic();
-        self.refused.retain(|(_, at, _)| now.duration_since(*at) < REFUSED_FOR);
+        self.find_at(clip, what, monotonic())
+    }
+
+    fn find_at(&mut self, clip: ClipId, what: What, now: Instant) -> Option<Result<Made, ProbeError>> {
+        self.refused.retain(|(_, at, error)| now.duration_since(*at) < remembered_for(error));
         if let Some((.., error)) = self.refused.iter().find(|(refused, ..)| *refused == clip) {
             return Some(Err(error.clone()));
         }
@@ -185,6 +191,10 @@ impl Kept {
         }
         self.refused.push_back((clip, monotonic(), error));
     }
+}
+
+fn remembered_for(error: &ProbeError) -> Duration {
+    if matches!(error, ProbeError::TooSlow(_)) { SLOW_FOR } else { REFUSED_FOR }
 }
 
 /// What keeping it costs; also nothing costs something.
@@ -222,5 +232,17 @@ mod tests {
         assert!(matches!(kept.find(clip, What::Sheet), Some(Err(ProbeError::TooSlow(60)))));
         (0..2 * REFUSED as i64).for_each(|n| kept.refuse(ClipId::generate(n + 2), ProbeError::Died(String::new())));
         assert!(kept.refused.len() <= REFUSED);
+    }
+
+    #[test]
+    fn one_that_was_slow_is_tried_again_before_one_that_cost_a_worker() {
+        let (mut kept, slow, died) = (Kept::default(), ClipId::generate(1), ClipId::generate(2));
+        kept.refuse(slow, ProbeError::TooSlow(60));
+        kept.refuse(died, ProbeError::Died(String::new()));
+        let since = monotonic();
+        let mut known = |clip, later| kept.find_at(clip, What::Sheet, since + Duration::from_secs(later)).is_some();
+        assert!(known(slow, 50) && known(died, 50));
+        assert!(!known(slow, 60) && known(died, 590));
+        assert!(!known(died, 600));
     }
 }

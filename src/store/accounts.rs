@@ -15,7 +15,7 @@ use crate::domain::identity::Identity;
 use crate::domain::rights::Roles;
 use crate::domain::why::Why;
 
-pub use bounds::ClipStanding;
+pub use bounds::{ClipStanding, Reach};
 pub(super) use bounds::{bound, place_of, within_sql};
 pub use sent::ReviewRow;
 pub use sessions::{NewSession, SessionEnd, SessionRow};

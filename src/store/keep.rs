@@ -130,6 +130,7 @@ impl Tx<'_> {
         (reason, basis): (&str, Option<&str>),
         asked: Draft,
     ) -> Result<(i64, u64)> {
+        self.read().not_large(case)?;
         let order = self.order(None, Some(case), (reason, basis), &asked.actor)?;
         let event = with_basis(asked.fact("hold", order).fact("step", "placed"), reason, basis);
         let mut clips = 0;

@@ -1,14 +1,17 @@
 //! References from before a case (日常检查, an inspection task) that collect more clips than anybody looks at one by one: at a
 //! station that has been in use for years, most of what it has. Whoever asks for one of them gets the newest of its clips; how
-//! many there are in all is told as more than so many, and the list of clips has the rest in pages. A case is never so large.
+//! many there are in all is told as more than so many, and the list of clips has the rest in pages. What is done with each
+//! clip of a case (closing, filing, a hold, review, a package) is refused of them: it would be done with nearly everything, in
+//! one step. A case is never large, however many clips it has.
 
 use rusqlite::params;
 
 use super::accounts::{bound, within_sql};
 use super::narrow::narrow_sql;
-use super::{Reader, Result};
+use super::{Reader, Result, StoreError};
 use crate::domain::ids::ClipId;
 use crate::domain::rights::Within;
+use crate::domain::why::Why;
 
 /// Links that are looked at one by one, at most.
 pub const MOST_LINKS: u64 = 2_000;
@@ -26,6 +29,14 @@ impl Reader<'_> {
             more_links_than(MOST_LINKS)
         );
         Ok(self.conn.prepare_cached(&sql)?.query_row([case], |r| r.get(0))?)
+    }
+
+    /// Refuses a large reference, where something is to be done with each of its clips at once.
+    pub fn not_large(&self, case: i64) -> Result<()> {
+        if self.is_large(case)? {
+            return Err(StoreError::Conflict(Why::LargeReference { most: MOST_LINKS }));
+        }
+        Ok(())
     }
 
     /// A condition on clip `c`: it is linked to the case, whose number is parameter `n` of the query.

@@ -80,8 +80,8 @@ use crate::domain::why::Why;
 use crate::runtime::task;
 
 pub use accounts::{
-    AccountChange, AccountRow, ClipStanding, NewAccount, NewSession, NewToken, ReviewRow, SessionEnd, SessionRow,
-    TokenRow,
+    AccountChange, AccountRow, ClipStanding, NewAccount, NewSession, NewToken, Reach, ReviewRow, SessionEnd,
+    SessionRow, TokenRow,
 };
 pub use alarms::{AlarmRow, SeenAlarm};
 pub use as_sealed::{PublishedRow, SealedRow};
@@ -101,6 +101,7 @@ pub use filing::{Binding, FilingProgress, FilingRow, FilingRule, Signed, ToCompa
 pub use intake::{ClipRow, NewClip, SealedAs, SealedClip};
 pub use issues::{IssueRow, NewIssue};
 pub use keep::{HoldRow, IsolationRow, Standing};
+pub use large::MOST_LINKS;
 pub use listed::Marked;
 pub use log::{CheckpointRow, LogRow};
 pub use marks::MarkRow;

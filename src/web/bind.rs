@@ -123,6 +123,7 @@ pub struct StationPages {
 fn failed(e: StoreError) -> ReadError {
     match e {
         StoreError::Closed => ReadError::Busy,
+        StoreError::Conflict(why) => ReadError::Conflict(why),
         e => ReadError::Failed(Box::new(e)),
     }
 }

@@ -20,7 +20,7 @@ use super::asked::{carried_out, json};
 use super::keeping::{Asked, actor, asked, done, step};
 use super::offers::{self, Offers};
 use super::present::clips::Pill;
-use super::present::{Ctx, Nav, case_href};
+use super::present::{self, Ctx, Nav, case_href};
 use super::routes::{Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
@@ -95,6 +95,8 @@ struct FilingPage<'a> {
     reason: String,
     /// What may be done to this case.
     m: Offers,
+    /// Its live part is asked for at most once in so many seconds; 0: as often as there is news.
+    pace_s: u64,
 }
 
 impl FilingPage<'_> {
@@ -146,13 +148,14 @@ struct With {
     reason: String,
 }
 
-async fn read(site: &Site, visitor: &Visitor, number: &str) -> Result<FilingView, Trouble> {
+/// The filing of a case, with its clips where they are `listed`.
+async fn read(site: &Site, visitor: &Visitor, number: &str, listed: bool) -> Result<FilingView, Trouble> {
     site.log_access(visitor, Access { what: "find", case_no: Some(number), ..Access::default() }).await?;
-    site.pages.filing(number).await?.ok_or(Trouble::NoCase)
+    site.pages.filing(number, listed).await?.ok_or(Trouble::NoCase)
 }
 
 async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Result<Response, Trouble> {
-    let v = read(site, visitor, number).await?;
+    let v = read(site, visitor, number, false).await?;
     let visitor = Visitor { path: format!("{}/filing", case_href(number)), ..visitor.clone() };
     let c = site.ctx(&visitor, Nav::Cases).await?;
     let w = c.w;
@@ -191,6 +194,7 @@ async fn show(site: &Site, visitor: &Visitor, number: &str, with: With) -> Resul
         opinion: with.opinion,
         reason: with.reason,
         m: offers::of_case(site, &visitor, &v.case_no, &[Action::FileCase, Action::ReopenCase], &[]).await?,
+        pace_s: present::pace_s(v.report.clips as u64),
         number: &v.case_no,
         c: &c,
     };
@@ -387,14 +391,14 @@ pub struct OpinionBody {
 
 /// How far the filing of a case is, and what the check finds now.
 #[utoipa::path(get, path = "/api/v1/cases/{number}/filing", params(("number" = String, Path, description = "Any number of the case")),
-    responses((status = 200, body = CaseFiling), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = CaseFiling), (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn get_filing(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
     Path(number): Path<String>,
 ) -> Response {
     let answer = async {
-        let v = read(&site, &visitor, &number).await?;
+        let v = read(&site, &visitor, &number, false).await?;
         let f = v.filing.as_ref();
         let told = CaseFiling {
             state: f.map_or(FilingState::Open, FilingRow::state).as_str(),

@@ -19,6 +19,8 @@ pub struct Offers {
     /// A station without accounts: anything.
     open: bool,
     actions: Vec<Action>,
+    /// Whoever looks: what it is about does not take them.
+    refused: &'static [Action],
 }
 
 impl Offers {
@@ -29,20 +31,25 @@ impl Offers {
 
     /// The same by the action.
     pub fn has(&self, action: Action) -> bool {
-        self.open || self.actions.contains(&action)
+        !self.refused.contains(&action) && (self.open || self.actions.contains(&action))
+    }
+
+    /// The same without what is refused to everybody.
+    pub(super) fn without(self, refused: &'static [Action]) -> Self {
+        Self { refused, ..self }
     }
 }
 
 /// What may be done to a clip. One reading, whatever is offered.
 pub(super) async fn of_clip(site: &Site, visitor: &Visitor, clip: ClipId) -> Result<Offers, Trouble> {
     let signed = match &visitor.who {
-        Who::Open => return Ok(Offers { open: true, actions: Vec::new() }),
+        Who::Open => return Ok(Offers { open: true, ..Offers::default() }),
         Who::Nobody => return Ok(Offers::default()),
         Who::Signed { signed, .. } => signed,
     };
     let standing = site.pages.standing(clip, signed.account).await?.ok_or(Trouble::NoClip)?;
     let allowed = |action: &Action| matches!(signed.decide(*action, &standing.subject), Decision::Allowed { .. });
-    Ok(Offers { open: false, actions: Action::ALL.iter().copied().filter(allowed).collect() })
+    Ok(Offers { actions: Action::ALL.iter().copied().filter(allowed).collect(), ..Offers::default() })
 }
 
 /// What may be done to a case: of `each` what may be done to every clip of it, of `itself` what its own standing gives.
@@ -55,7 +62,7 @@ pub(super) async fn of_case(
     itself: &[Action],
 ) -> Result<Offers, Trouble> {
     let signed = match &visitor.who {
-        Who::Open => return Ok(Offers { open: true, actions: Vec::new() }),
+        Who::Open => return Ok(Offers { open: true, ..Offers::default() }),
         Who::Nobody => return Ok(Offers::default()),
         Who::Signed { signed, .. } => signed,
     };
@@ -179,11 +186,14 @@ mod tests {
 
     #[test]
     fn what_is_offered_is_what_was_allowed_and_at_an_open_station_all() {
-        let some = Offers { open: false, actions: vec![Action::PlayClip] };
+        let some = Offers { actions: vec![Action::PlayClip], ..Offers::default() };
         assert!(some.may("play_clip") && !some.may("download_clip") && !some.may("no_action"));
-        let open = Offers { open: true, actions: vec![] };
+        let open = Offers { open: true, ..Offers::default() };
         assert!(open.may("download_clip") && !open.may("no_action"));
         assert!(!Offers::default().may("play_clip"));
+        for offers in [some, open] {
+            assert!(!offers.without(&[Action::PlayClip]).may("play_clip"));
+        }
         let clip = ClipId::generate(1);
         assert!(Among::All.has(&clip) && Among::These(vec![clip]).has(&clip) && !Among::These(vec![]).has(&clip));
     }

@@ -27,6 +27,7 @@ use crate::access::Signed;
 use crate::domain::ids::ClipId;
 use crate::domain::rights::{Action, Decision, Refusal, Subject};
 use crate::domain::sensitivity::Sensitivity;
+use crate::store::Reach;
 
 /// A change that has not come to its end by then is given up: its sender is slow, or does not mean to end.
 const CHANGE_WITHIN: Duration = Duration::from_secs(120);
@@ -34,6 +35,9 @@ const CHANGE_WITHIN: Duration = Duration::from_secs(120);
 const FILE_WITHIN: Duration = Duration::from_secs(3_600);
 /// What is neither somebody's own nor their unit's, nor was sent to them.
 pub(super) const NOBODYS: Subject = Subject { own: false, unit: false, sent: false, sensitivity: Sensitivity::None };
+/// What is done to a case by doing it with each of its clips at once. Calling a case back and re-opening it are not: they are
+/// the ways back.
+const WITH_EACH_CLIP: [Action; 3] = [Action::CloseCase, Action::FileCase, Action::PlaceHold];
 /// Where a script of our page says that it is ours.
 const FORM_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
@@ -342,20 +346,23 @@ async fn over(
         site.log_refusal(visitor, action, Refusal::Role.as_str(), None).await;
         return Err(Trouble::Forbidden(Refusal::Role));
     }
-    let clips = site.pages.named(&named).await?.ok_or(match named {
-        Named::Case(_) => Trouble::NoCase,
-        Named::Hold(_) => Trouble::NoPage,
-    })?;
-    if clips.is_empty()
-        && let Decision::Refused(refusal) = signed.decide(action, &nobodys)
-    {
-        site.log_refusal(visitor, action, refusal.as_str(), None).await;
-        return Err(Trouble::Forbidden(refusal));
-    }
-    for clip in clips {
-        may(site, visitor, signed, action, Some(clip), &parts.headers).await?;
-    }
-    Ok(())
+    let with_each = WITH_EACH_CLIP.contains(&action);
+    let reach = site.pages.reach(&named, &signed.within(action), with_each).await?;
+    let (refusal, clip) = match reach {
+        None => return Err(if let Named::Case(_) = named { Trouble::NoCase } else { Trouble::NoPage }),
+        Some(Reach::Whole) => return Ok(()),
+        Some(Reach::Empty) => match signed.decide(action, &nobodys) {
+            Decision::Allowed { .. } => return Ok(()),
+            Decision::Refused(refusal) => (refusal, None),
+        },
+        Some(Reach::Beyond(clip)) => {
+            // Why not is the clip's own to say; if it became theirs since it was looked at, the rest was not.
+            may(site, visitor, signed, action, Some(clip), &parts.headers).await?;
+            (Refusal::NotTheirs, Some(clip))
+        }
+    };
+    site.log_refusal(visitor, action, refusal.as_str(), clip).await;
+    Err(Trouble::Forbidden(refusal))
 }
 
 /// Whether somebody may do this to the case that the address names. One that is not there yet is nobody's.

@@ -95,7 +95,7 @@ async fn answered(site: &Site, visitor: &Visitor, ask: Result<AccountAsk, Troubl
 #[utoipa::path(post, path = "/api/v1/cases/{number}/review", request_body = SendBody,
     params(("number" = String, Path, description = "Any number of the case")),
     responses((status = 200, description = "The case, and until when it stands sent", body = serde_json::Value),
-        (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn send_case(
     State(site): State<Arc<Site>>,
     visitor: Visitor,

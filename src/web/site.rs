@@ -198,6 +198,9 @@ pub enum ReadError {
     /// A cursor or number that cannot be read.
     #[error("{0}")]
     Invalid(Why),
+    /// What is there is not shown that way.
+    #[error("{0}")]
+    Conflict(Why),
     /// The store failed.
     #[error("reading failed; run `evidock doctor`")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -208,7 +211,7 @@ impl crate::domain::error::Retryable for ReadError {
         use crate::domain::error::Retry;
         match self {
             Self::Busy => Retry::Transient,
-            Self::Invalid(_) => Retry::Permanent,
+            Self::Invalid(_) | Self::Conflict(_) => Retry::Permanent,
             Self::Failed(_) => Retry::Operator,
         }
     }

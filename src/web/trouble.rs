@@ -109,6 +109,7 @@ impl From<ReadError> for Trouble {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Invalid(why) => Self::Invalid(why),
+            ReadError::Conflict(why) => Self::Conflict(why),
             ReadError::Busy => Self::Unavailable(Why::Unsaid),
             ReadError::Failed(_) => {
                 tracing::error!(error = %chain(&error), "a page could not be read");
@@ -152,6 +153,10 @@ impl From<DeriveError> for Trouble {
             DeriveError::Worker(ProbeError::CannotStart(_)) => {
                 tracing::error!(error = %chain(&error), "nothing can be derived of clips; they are sealed and sent all the same");
                 Self::Failed
+            }
+            DeriveError::Worker(error @ ProbeError::TooSlow(_)) => {
+                tracing::info!(%error, "nothing was derived of a clip now");
+                Self::Unavailable(Why::TookTooLong {})
             }
             DeriveError::Worker(error) => {
                 tracing::info!(%error, "nothing was derived of a clip");
@@ -339,9 +344,12 @@ impl Trouble {
         if let Self::TooMany(seconds) = self {
             response.headers_mut().insert(header::RETRY_AFTER, (*seconds).into());
         }
-        if matches!(self, Self::Unavailable(_) | Self::NoGoodCopy { passing: true, .. }) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-        }
+        let again = match self {
+            Self::Unavailable(Why::TookTooLong {}) => "60",
+            Self::Unavailable(_) | Self::NoGoodCopy { passing: true, .. } => "2",
+            _ => return response,
+        };
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(again));
         response
     }
 }

@@ -159,6 +159,31 @@ test('what the station does not give out is no encoding that cannot be played', 
   }
 });
 
+test('a preview that took too long says so at once and is made when somebody asks again', { timeout: 120_000 }, async () => {
+  const page = await open(chrome);
+  let asked = 0;
+  let slow = true;
+  await page.route(new RegExp(`/clips/${clipOf('h265').record_id}/preview/`), (route) => {
+    asked++;
+    return slow ? route.fulfill({ status: 503, headers: { 'retry-after': '60' }, body: 'no' }) : route.continue();
+  });
+  await page.goto(`${station.url}/clips/${clipOf('h265').record_id}`);
+  const play = () => page.locator('video').evaluate((v) => { v.muted = true; v.play().catch(() => {}); });
+  await play();
+  await page.locator('[data-part=slow]').waitFor();
+  assert.match(await page.locator('[data-part=slow]').innerText(), /用时过长.*一分钟后再试/);
+  assert.equal(await page.locator('[data-part=none]').isVisible(), false, 'it is no encoding that cannot be played');
+  const before = asked;
+  await page.waitForTimeout(5_000);
+  assert.equal(asked, before, 'it is not asked for again by itself');
+  slow = false;
+  await page.locator('[data-act=again]').click();
+  await play();
+  await page.waitForFunction(() => document.querySelector('video').currentTime > 0.2, null, { timeout: 60_000 });
+  assert.equal(await page.locator('[data-part=slow]').isVisible(), false);
+  await page.context().close();
+});
+
 test('the contact sheet leads to places, and refreshing leaves the player alone', { timeout: 120_000 }, async () => {
   const page = await open(chrome);
   await page.goto(`${station.url}/clips/${clipOf('h265').record_id}`);

@@ -169,7 +169,9 @@ fn hostile_files_stay_evidence_and_the_daemon_lives() {
         let id = station.clip(format!("{name}.mp4"));
         for path in [format!("/clips/{id}/preview/0"), format!("/clips/{id}/preview/1"), format!("/clips/{id}/sheet")] {
             let made = get(&station, &path);
-            assert!([200, 422].contains(&made.status), "{name} {path}: {}", made.head);
+            // One over which a worker spends all its time is told like one for which a busy box had none.
+            let may: &[u16] = if *name == "091200" { &[200, 422] } else { &[200, 422, 503] };
+            assert!(may.contains(&made.status), "{name} {path}: {}", made.head);
         }
         assert!(get(&station, &format!("/clips/{id}/media")).body == *bytes, "{name}: the master as it was");
         assert_eq!(get(&station, &format!("/clips/{id}")).status, 200, "{name}: its page");

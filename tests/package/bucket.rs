@@ -5,7 +5,7 @@ use evidock::deliver::s3::S3Destination;
 use evidock::domain::ports::Destination;
 use futures_util::StreamExt;
 
-use super::asked::{ask, until_ready, unzip, wanted, whole, with_clips};
+use super::asked::{ask, open_json, state, until_ready, unzip, wanted, whole, with_clips};
 use super::http::Browser;
 use super::support::proxy::FaultProxy;
 use super::support::station::s3;
@@ -83,4 +83,43 @@ async fn a_kill_on_the_way_to_a_bucket_sends_no_finished_part_again() {
     }
     let report = whole(&station, &unzip(&station, &zip, "unzipped"));
     assert_eq!(report["clips"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_label_that_is_raised_on_the_way_keeps_it_from_the_bucket() {
+    let weed = Weed::start().await;
+    weed.make_bucket("packages").await;
+    let proxy = FaultProxy::start(weed.address()).await;
+    let mut station = Station::new("");
+    let destination = s3(&station, "cloud", &proxy.endpoint(), "packages", Weed::keys());
+    station.configure(&format!("{destination}max_sensitivity = \"none\"\n"));
+    station.start();
+    with_clips(&mut station, &[300_000, 30_000_001]);
+
+    proxy.set(|rules| rules.rate = Some(3_000_000));
+    let browser = Browser::new(&station.page());
+    let package = ask(&browser, &wanted("at:cloud"));
+    let notes = station.path(format!("state/exports/{package}/sending-1"));
+    station.until("the first part is acknowledged", |_| acknowledged(&notes) >= 1);
+    proxy.set(|rules| rules.rate = Some(100_000));
+    station.json(["annotate", &station.clip("091200.mp4"), "sensitivity=minor"]);
+    station.until("it is held back", |s| state(s, &package) == "failed");
+    let words = |s: &Station| s.one("SELECT words FROM export WHERE package = ?1", &[&package]);
+    assert!(
+        words(&station).contains("1 clips of this case carry a label above max_sensitivity"),
+        "{}",
+        words(&station)
+    );
+
+    // Its plan tells the label of before; what counts is the one that stands.
+    proxy.set(|rules| rules.rate = None);
+    let before = proxy.requests().len();
+    let again = open_json(&browser, &format!("/api/v1/exports/{package}/again"), &Value::Null);
+    assert_eq!(again.status, 200, "{}", again.text());
+    station.until("it is held back again", |s| state(s, &package) == "failed");
+    let key = format!("v1/test-01/export/{package}.zip");
+    let after = proxy.requests().split_off(before);
+    assert!(parts(&after, &key).is_empty(), "nothing more of it went: {after:?}");
+    let there = S3Destination::new(weed.options("packages")).unwrap();
+    assert!(there.head(&key).await.unwrap().is_none(), "it was never made whole");
 }

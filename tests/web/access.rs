@@ -23,7 +23,7 @@ use evidock::web::routes::Need;
 use evidock::web::site::Door;
 use sha2::Digest;
 
-use super::fixtures::{self, NOW, Scene, clip_id, standing, zone};
+use super::fixtures::{self, LARGE, NOW, Scene, clip_id, standing, zone};
 use super::people::{People, made, token_of, token_of_login};
 use super::{Answer, Visit, encoded};
 
@@ -231,6 +231,43 @@ const TELLS_NO_CASE: &[&str] = &[
     "/rosters",
     "/rosters/template",
 ];
+
+/// What is done with each clip of a case at once is refused where they are too many, before any of them is looked at; the ways
+/// back are not.
+#[tokio::test]
+async fn nothing_is_done_with_each_of_too_many_clips() {
+    let g = Guarded::new().await;
+    let case = encoded(LARGE);
+    let asked = [
+        ("GET", "filing"),
+        ("GET", "filing/list"),
+        ("POST", "close"),
+        ("POST", "bind"),
+        ("POST", "compare"),
+        ("POST", "file"),
+        ("POST", "hold"),
+    ];
+    g.visit.asked.taken();
+    for (method, what) in asked {
+        for path in [format!("/cases/{case}/{what}"), format!("/api/v1/cases/{case}/{what}").replace("/hold", "/holds")]
+        {
+            let answer = g.as_role(Role::Archivist, method, &path).await;
+            assert_eq!(answer.status, StatusCode::CONFLICT, "{method} {path}: {}", answer.text());
+            if path.starts_with("/api/") {
+                assert_eq!(answer.json()["why"]["why"], "large_reference", "{path}");
+            }
+            assert!(g.visit.asked.taken().is_empty(), "{method} {path}");
+            assert_eq!(g.as_role(Role::Officer, method, &path).await.status, StatusCode::FORBIDDEN, "{path}");
+            g.visit.asked.taken();
+        }
+    }
+    for (method, path) in
+        [("POST", format!("/api/v1/cases/{case}/reopen")), ("DELETE", format!("/api/v1/cases/{case}/review"))]
+    {
+        let answer = g.as_role(Role::Archivist, method, &path).await;
+        assert!(![403, 409].contains(&answer.status.as_u16()), "{path}: {}", answer.text());
+    }
+}
 
 /// Every route that is asked for something and tells of clips or cases: thumbnails, previews, sheets, derived files, zips of
 /// packages, reviews, samples and other stations among them. Who adds one and forgets its entry hears of it here.

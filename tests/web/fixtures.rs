@@ -52,6 +52,8 @@ impl Scene {
 /// 2026-06-19 19:42:07 in the station's zone.
 pub const NOW: i64 = 1_781_869_327_000;
 pub const CASE: &str = "赵卫罚〔2026〕112号";
+/// What there was before a case, with more clips than anything is done with at once.
+pub const LARGE: &str = "日常检查(未立案)";
 pub const NASTY: &str =
     "\"><script>alert(1)</script>' onload=x {{7*7}} \u{202e}很长很长很长很长很长很长很长很长很长很长很长很长";
 

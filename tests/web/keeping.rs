@@ -4,8 +4,10 @@ use axum::http::StatusCode;
 use evidock::domain::command::Request as Asked;
 use evidock::domain::disposal::DisposalAsk;
 use evidock::domain::filing::FilingAsk;
+use evidock::domain::why::Why;
+use evidock::domain::words::Lang;
 
-use super::fixtures::{CASE, Scene, clip_id};
+use super::fixtures::{CASE, LARGE, Scene, clip_id};
 use super::{Visit, encoded};
 
 #[tokio::test]
@@ -151,4 +153,24 @@ async fn a_filing_page_names_each_gap_and_the_way_to_it() {
     let none = Visit::to(Scene::Overloaded).get(&format!("/cases/{}/filing/report", encoded(CASE))).await;
     assert_eq!(none.status, StatusCode::NOT_FOUND, "nothing was signed");
     assert!(!filed.contains("/bind\"") && !filed.contains("/file\""), "what is filed is neither bound nor filed again");
+}
+
+/// Years of routine checks: what would be done with each of their clips at once is not offered, and why is said.
+#[tokio::test]
+async fn what_was_before_a_case_offers_nothing_over_too_many_clips() {
+    let visit = Visit::to(Scene::Busy);
+    let of = |number: &str| format!("/cases/{}", encoded(number));
+    let (case, large) = (visit.get(&of(CASE)).await.text(), visit.get(&of(LARGE)).await.text());
+    let why = Why::LargeReference { most: 2_000 }.told(Lang::Zh);
+    assert!(large.contains(&why) && !case.contains(&why));
+    for offered in ["/hold\"", "/filing\"", "/export\"", "href=\"/review/", "value=\"send\""] {
+        assert!(case.contains(offered) && !large.contains(offered), "{offered}");
+    }
+    assert!(large.contains("value=\"end\""), "what was sent before may be called back");
+    // The more clips, the rarer it reloads by itself.
+    assert!(large.contains(" data-pace=\"8\"") && !case.contains("data-pace"));
+    let filing = format!("{}/filing", of(CASE));
+    let (few, many) = (visit.get(&filing).await.text(), Visit::to(Scene::Overloaded).get(&filing).await.text());
+    assert!(few.contains("every 2s") && !few.contains("data-pace"));
+    assert!(many.contains("every 30s") && many.contains(" data-pace=\"30\""));
 }

@@ -804,11 +804,19 @@ async fn what_is_derived_is_logged_first_and_says_what_it_is() {
     for (piece, status) in [
         ("3", StatusCode::UNPROCESSABLE_ENTITY),
         ("4", StatusCode::SERVICE_UNAVAILABLE),
-        ("5", StatusCode::UNPROCESSABLE_ENTITY),
+        ("5", StatusCode::SERVICE_UNAVAILABLE),
         ("x", StatusCode::NOT_FOUND),
         ("4294967296", StatusCode::NOT_FOUND),
     ] {
         assert_eq!(visit.get(&path(&format!("preview/{piece}"))).await.status, status, "{piece}");
+    }
+    // Whether a box that has no room now, or one that took too long, is to be asked again, and when.
+    for (piece, seconds, says) in
+        [("4", "2", "Try again"), ("5", "60", "the station may be busy, try again in a minute")]
+    {
+        let later = visit.get_with(&path(&format!("preview/{piece}")), &[("accept-language", "en")]).await;
+        assert_eq!(later.header("retry-after"), seconds, "{piece}");
+        assert!(later.text().contains(says), "{piece}: {}", later.text());
     }
     visit.asked.taken();
     let head = Request::head(path("preview/0")).header("host", "localhost").body(Body::empty()).expect("a request");

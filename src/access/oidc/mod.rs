@@ -97,7 +97,7 @@ pub struct LetIn {
 /// Why somebody was not.
 #[derive(Debug)]
 pub enum NotLetIn {
-    /// Too many tries from this address; again after so many seconds.
+    /// Too many tries from this address, or sign-ins of this account; again after so many seconds.
     TooMany(u64),
     /// Nothing was begun under this state, or not in this browser, or too long ago.
     TooLate,
@@ -227,6 +227,9 @@ impl Access {
         if !account.is_open(self.now_ms()) {
             self.refuse_vouched(Some(account.id), "closed", None, &trying.from).await?;
             return Ok(Err(NotLetIn::Closed));
+        }
+        if let Some(seconds) = self.paced(account.id, &trying.from).await? {
+            return Ok(Err(NotLetIn::TooMany(seconds)));
         }
         self.tries.give_back(&trying.from);
         let token = self.begin_vouched(account.id, trying, identity.by()).await?;

@@ -1,4 +1,4 @@
-//! Two at the door at once.
+//! Two at the door at once, and one who comes again and again.
 
 use std::sync::Arc;
 
@@ -68,4 +68,38 @@ async fn of_two_who_come_with_one_code_at_once_one_gets_in() {
         assert_eq!((inside, refused), (1, 1), "{round}: {came:?}");
         clock.advance(30_000);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sign_ins_of_one_account_keep_no_other_one_out() {
+    let (_dir, access, _) = door().await;
+    let first = access.awaits(7, "10.0.0.9", None);
+    for n in 0..2_000 {
+        access.awaits(8, &format!("10.1.{}.{}", n / 250, n % 250), None);
+    }
+    let again = access.awaits(7, "10.0.0.9", None);
+    {
+        let pending = access.pending.lock().unwrap();
+        assert_eq!(pending.len(), PENDING_OF_ONE + 1);
+        assert!(pending.contains_key(&again) && !pending.contains_key(&first), "the newer one replaces the older");
+        let newest = format!("10.1.{}.{}", 1_999 / 250, 1_999 % 250);
+        assert!(pending.values().any(|p| p.from == newest), "who came last waits");
+    }
+    let trying = Trying { from: "10.0.0.1".into(), agent: String::new() };
+    assert!(matches!(access.sign_in("li", PASSWORD, &trying).await.unwrap(), SignedIn::CodeWanted(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_password_is_paced_too_for_each_account() {
+    let (_dir, access, _) = door().await;
+    let li = access.store.read(|r| Ok(r.account_by_login("li")?.unwrap().id)).await.unwrap();
+    for _ in 0..60 {
+        assert_eq!(access.paced(li, "10.0.0.2").await.unwrap(), None);
+    }
+    let trying = Trying { from: "10.0.0.1".into(), agent: String::new() };
+    let refused = access.sign_in("li", PASSWORD, &trying).await.unwrap();
+    let SignedIn::Refused(SignInRefusal::TooMany(seconds)) = refused else { panic!("{refused:?}") };
+    assert!((1..=6).contains(&seconds), "{seconds}");
+    assert_eq!(access.paced(li + 1, "10.0.0.1").await.unwrap(), None, "nobody else waits for it");
+    assert!(access.pending.lock().unwrap().is_empty(), "no code is awaited");
 }

@@ -33,14 +33,14 @@ use super::{bucket, clips, documents, lang_of};
 use crate::config::Settings;
 use crate::custody::package::digests::Digests;
 use crate::deliver::footage::Reach;
+use crate::deliver::uplink;
 use crate::domain::command::{Ask, Caller, Reply, Request};
 use crate::domain::error::{Retry, Retryable, chain};
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::export::{ExportState, Target};
-use crate::domain::ids::DestinationName;
+use crate::domain::ids::{ClipId, DestinationName};
 use crate::domain::layout;
 use crate::domain::ports::{Clock, FootageError, SendError};
-use crate::domain::sensitivity::Sensitivity;
 use crate::runtime::board::Board;
 use crate::runtime::clock::monotonic;
 use crate::runtime::durable::{make_dir_all, sync_dir};
@@ -174,8 +174,10 @@ impl Exports {
         if row.target == Target::Station {
             self.room(&dir, bytes + plan.derived_bytes())?;
         }
+        // Heard from before the first look on, so that no label is raised between the looks.
+        let mut news = self.store.changes();
         if let Target::At(name) = &row.target {
-            self.may_go(name, &plan)?;
+            self.may_go(name, &plan).await?;
         }
         // A zip that goes somewhere is read twice: for its checksums, and to be sent.
         let passes = if matches!(row.target, Target::At(_)) { 2 } else { 1 };
@@ -198,7 +200,13 @@ impl Exports {
                 let zip = zip.context("the package that was made is gone")?;
                 let key = layout::export(&self.reach.station, &plan.discs[n].facts.package);
                 let notes = dir.join(format!("sending-{disc}"));
-                bucket::send(&**dest, &key, zip, &notes, &mut look).await?;
+                // What is read and sent takes hours: a label may be raised meanwhile.
+                self.may_go(name, &plan).await?;
+                tokio::select! {
+                    biased;
+                    may_not = self.held_back(name, &plan, &mut news) => may_not?,
+                    sent = bucket::send(&**dest, &key, zip, &notes, &mut look) => sent?,
+                }
             }
         }
         Ok(Done { discs: plan.discs.len() as u32, clips, bytes })
@@ -249,19 +257,46 @@ impl Exports {
         planned.await?
     }
 
-    /// A destination gets no clip above its label, in a package as little as alone (decision 9).
-    fn may_go(&self, name: &DestinationName, plan: &Plan) -> anyhow::Result<()> {
+    /// A destination gets no clip above its label, in a package as little as alone (decision 9): the label that stands now,
+    /// which may be another one than the package will tell.
+    async fn may_go(&self, name: &DestinationName, plan: &Plan) -> anyhow::Result<()> {
         let written = self.settings.destinations.iter().find(|d| d.name == *name);
         let most =
             written.with_context(|| format!("there is no destination {name} any more; ask for another package"))?;
-        let records = plan.discs.iter().flat_map(|disc| &disc.records);
-        let label = |word: &str| Sensitivity::parse(word).unwrap_or(Sensitivity::SuspectedState);
-        let above = records.filter(|r| label(&r.sensitivity) > most.max_sensitivity).count();
+        let (most, default) = (most.max_sensitivity, self.settings.casework.default_sensitivity);
+        let clips = clips_of(plan)?;
+        let above = self.store.read(move |r| {
+            let mut above = 0;
+            for clip in clips {
+                above += u64::from(!uplink::label(&r.facts(clip)?, default).may_go_to(most));
+            }
+            Ok(above)
+        });
+        let above = above.await?;
         anyhow::ensure!(
             above == 0,
             "{above} clips of this case carry a label above max_sensitivity of {name}; fetch the package with the browser, or have it made on the station"
         );
         Ok(())
+    }
+
+    /// Waits until a clip may no longer go there. Ends with that alone.
+    async fn held_back(
+        &self,
+        name: &DestinationName,
+        plan: &Plan,
+        news: &mut tokio::sync::broadcast::Receiver<Change>,
+    ) -> anyhow::Result<()> {
+        use tokio::sync::broadcast::error::RecvError;
+        let ours: HashSet<ClipId> = clips_of(plan)?.into_iter().collect();
+        loop {
+            match news.recv().await {
+                Ok(Change::Clip(clip)) if ours.contains(&clip) => self.may_go(name, plan).await?,
+                Err(RecvError::Lagged(_)) => self.may_go(name, plan).await?,
+                Ok(_) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
     }
 
     /// Whether there is room for so many bytes more besides the reserve.
@@ -409,6 +444,12 @@ impl Exports {
         let package = row.package.clone();
         self.store.write(move |tx| tx.log(&event.case(tx.case_of_export(&package)?)).map(drop)).await
     }
+}
+
+/// The clips of every disc.
+fn clips_of(plan: &Plan) -> anyhow::Result<Vec<ClipId>> {
+    let clips = plan.discs.iter().flat_map(|disc| &disc.clips).map(|clip| clip.clip.parse::<ClipId>());
+    Ok(clips.collect::<Result<_, _>>()?)
 }
 
 /// Whoever asked, for what is logged on their behalf.

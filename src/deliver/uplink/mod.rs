@@ -44,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use self::breaker::Permit;
 use self::line::{Line, LineOptions};
 use self::outage::Outage;
+pub use self::plan::label;
 use crate::deliver::pace::Pace;
 use crate::deliver::sweep::{Known, sweep};
 use crate::deliver::welcome::Welcome;

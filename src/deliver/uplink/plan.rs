@@ -73,7 +73,7 @@ pub(super) fn admit(due: &[DeliveryJob], under_way: &[(ClipId, usize)], room: Ro
 }
 
 /// The label of a clip. A word that is no label was never checked by anybody: as if it were the highest.
-pub(super) fn label(facts: &[Fact], default: Sensitivity) -> Sensitivity {
+pub fn label(facts: &[Fact], default: Sensitivity) -> Sensitivity {
     match settle(facts).get(&Field::Sensitivity) {
         Some(fact) => Sensitivity::parse(&fact.value).unwrap_or(Sensitivity::SuspectedState),
         None => default,

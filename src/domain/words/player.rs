@@ -22,6 +22,8 @@ words! {
     player_refused => "本站没有提供这份资料：须先说明调阅目的，或权限有变。重新打开本页，页面会说明如何继续。", "The station did not give this clip out: why you look at it must be said first, or your rights have changed. Load this page again; it says how to go on.";
     /// The station or the line to it is busy, or no copy can be had for now.
     player_later => "现在读不到这份资料：本站正忙、网络中断，或存有它的位置暂时连不上。请稍后再试。", "It cannot be had right now: the station is busy, the network failed, or the place that has it cannot be reached. Try again in a moment.";
+    /// A piece of the preview was not made in time.
+    player_slow => "生成预览用时过长，本站可能正忙。请一分钟后再试。", "Making the preview took too long; the station may be busy. Try again in a minute.";
     /// Loads the page anew.
     player_reload => "重新打开本页", "Load this page again";
     /// Tries once more.

@@ -80,6 +80,7 @@ sentences! {
     Said { words: String } => "{words}", "{words}";
     Listed { each: Vec<String> } => "{each}", "{each}";
     Failed { detail: String } => "采集站暂时办不了这件事，请稍后再试。一直如此时，请系统管理员在“管理”中自检，或运行 evidock doctor。", "{detail}";
+    TookTooLong {} => "用时过长，没有完成；本站可能正忙，请一分钟后再试。", "it took too long; the station may be busy, try again in a minute";
     Stopping {} => "采集站正在停止，请稍后再试。", "the daemon is stopping; try again in a moment";
     OtherVersion { detail: String } => "运行中的采集站程序不认识这个请求（{detail}），版本可能不同；升级后请重新启动服务。", "the running daemon does not know this request ({detail}); is it of another version? restart it after an upgrade";
     NotReadable { detail: String } => "提交的内容不符合要求，请对照接口说明：{detail}", "{detail}";
@@ -137,6 +138,7 @@ sentences! {
     NoCase { case_no: String } => "本站没有案件 {case_no}，请先关联资料或导入案件登记。", "there is no case {case_no}; link a clip to it, or import it";
     NoCaseNumber { case_no: String } => "本站没有编号为 {case_no} 的案件，请检查编号。", "no case has the number {case_no} here";
     NeverLinked { case_no: String } => "本站从未有资料关联到 {case_no}，请先关联资料。", "no clip was ever linked to {case_no} on this station; link one first";
+    LargeReference { most: u64 } => "这是立案前的编号，关联的资料超过 {most} 份，不能整体结案、归档、暂停销毁、送审或导出。请先把有关资料关联到其案件，再对该案件办理；需要暂停销毁的资料，也可以在资料页面上逐份办理。", "this is what there was before a case, with more than {most} links of clips: it is not closed, filed, held, reviewed or exported as a whole. Link the clips in question to their case and do it there; a clip can be held by itself, too";
     NoReasonStands { matter: String } => "{matter} 没有登记未记录的原因，无须撤回；请刷新页面。", "no reason is on record for {matter}; there is none to take back";
     WhichOccasion { matter: String, times: Vec<String> } => "“{matter}”有多次，请指明是哪一次（{times}），每次分别说明。", "{matter} was carried out more than once; say which occasion is meant ({times}): each needs a word of its own";
     NoSuchOccasion { matter: String, times: Vec<String> } => "“{matter}”没有这一次；缺少记录的是 {times}，请指明其中一次。", "there is no such occasion of {matter}; name one of those without a recording, which began at {times}";

@@ -19,6 +19,17 @@ pub struct ClipStanding {
     pub isolated: bool,
 }
 
+/// How bounds reach over the clips of a case or of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It has no clip.
+    Empty,
+    /// Each of its clips lies within them.
+    Whole,
+    /// This one does not.
+    Beyond(ClipId),
+}
+
 impl Tx<'_> {
     /// Settles the label of clips that were there before labels stood in the index; gives how many are left.
     pub fn index_labels(&self, at_once: u32) -> Result<u64> {
@@ -104,25 +115,53 @@ impl Reader<'_> {
         self.some_of(OF_CASE, &bound(&condition, 1, 2), params![account, now_ms, case])
     }
 
-    /// It ends at the first clip beyond the bounds.
+    /// How these bounds reach over the clips of a case, isolated ones included.
+    pub fn case_reach(&self, case: i64, within: &Within, now_ms: i64) -> Result<Reach> {
+        self.reach(OF_CASE, case, within, now_ms)
+    }
+
+    /// The same of what stands under a hold.
+    pub fn hold_reach(&self, hold: i64, within: &Within, now_ms: i64) -> Result<Reach> {
+        self.reach(OF_HOLD, hold, within, now_ms)
+    }
+
     fn each_within(&self, of: &str, id: i64, within: &Within, now_ms: i64) -> Result<bool> {
-        let Some((condition, account)) = bounds_sql(within) else { return Ok(true) };
+        if *within == Within::Everything {
+            return Ok(true);
+        }
         if within.are_empty() {
             return Ok(false);
         }
+        Ok(match self.reach(of, id, within, now_ms)? {
+            Reach::Whole => true,
+            Reach::Beyond(_) => false,
+            Reach::Empty => within.reach_all(),
+        })
+    }
+
+    /// It ends at the first clip beyond the bounds.
+    fn reach(&self, of: &str, id: i64, within: &Within, now_ms: i64) -> Result<Reach> {
+        let bounds = bounds_sql(within);
+        let account = bounds.as_ref().map_or(0, |(_, account)| *account);
         let values = params![account, now_ms, id];
-        let beyond = format!("NOT ({})", bound(&condition, 1, 2));
-        if self.some_of(of, &beyond, values)? {
-            return Ok(false);
+        if let Some((condition, _)) = bounds
+            && let Some(clip) = self.one_of(of, &format!("NOT ({})", bound(&condition, 1, 2)), values)?
+        {
+            return Ok(Reach::Beyond(clip));
         }
-        Ok(within.reach_all() || self.some_of(of, "?1 IS NOT NULL AND ?2 IS NOT NULL", values)?)
+        let any = self.some_of(of, "?1 IS NOT NULL AND ?2 IS NOT NULL", values)?;
+        Ok(if any { Reach::Whole } else { Reach::Empty })
     }
 
     fn some_of(&self, of: &str, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Result<bool> {
+        Ok(self.one_of(of, condition, values)?.is_some())
+    }
+
+    fn one_of(&self, of: &str, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<ClipId>> {
         let sql = format!(
-            "SELECT 1 FROM ({of}) k JOIN clip c ON c.clip_id = k.clip_id LEFT JOIN clip_index i ON i.clip_id = c.clip_id WHERE {condition}"
+            "SELECT k.clip_id FROM ({of}) k JOIN clip c ON c.clip_id = k.clip_id LEFT JOIN clip_index i ON i.clip_id = c.clip_id WHERE {condition} LIMIT 1"
         );
-        Ok(self.conn.prepare_cached(&sql)?.exists(values)?)
+        Ok(self.clip_ids(&sql, values)?.pop())
     }
 
     fn bounded(&self, clips: &[ClipId], within: &Within, and: &str, now_ms: i64) -> Result<Vec<ClipId>> {

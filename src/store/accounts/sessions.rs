@@ -38,6 +38,9 @@ impl SessionEnd {
     }
 }
 
+/// Sessions of one account that go on at once: nobody sits before so many browsers.
+const MOST_SESSIONS: i64 = 50;
+
 /// A session that begins.
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -92,14 +95,15 @@ fn session(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
 }
 
 impl Tx<'_> {
-    /// Somebody signed in with a password. `asked` is theirs, with the session in it.
-    pub fn begin_session(&self, new: &NewSession, asked: Draft) -> Result<()> {
+    /// Somebody signed in with a password; gives how many older sessions of the account ended by that. `asked` is theirs, with
+    /// the session in it.
+    pub fn begin_session(&self, new: &NewSession, asked: Draft) -> Result<usize> {
         self.begin_session_by(new, SignInBy::Password, asked)
     }
 
     /// The same, `by` whatever else. Only a right password ends the count of wrong ones: who guesses at one must gain nothing
     /// by its owner's coming in another way.
-    pub fn begin_session_by(&self, new: &NewSession, by: SignInBy, asked: Draft) -> Result<()> {
+    pub fn begin_session_by(&self, new: &NewSession, by: SignInBy, asked: Draft) -> Result<usize> {
         let now = self.now_ms();
         if by == SignInBy::Password {
             // Two may have been found right with one code, each before the other was here: it is the first one's.
@@ -118,7 +122,24 @@ impl Tx<'_> {
         )?;
         self.log(&asked.fact("by", by.as_str()).fact("codes", new.totp_step.is_some()))?;
         self.changed(Change::Accounts);
-        Ok(())
+        self.end_most_rested(new)
+    }
+
+    /// Ends those sessions beside the new one that an account has too many of: which nobody asked for anything the longest.
+    fn end_most_rested(&self, new: &NewSession) -> Result<usize> {
+        let rested: Vec<String> = {
+            let mut statement = self.conn.prepare_cached(
+                "SELECT session_id FROM sign_in WHERE account_id = ?1 AND ended IS NULL AND session_id <> ?2
+                 ORDER BY seen_ms DESC, begun_ms DESC, session_id DESC LIMIT -1 OFFSET ?3",
+            )?;
+            let rows = statement.query_map(params![new.account, new.id, MOST_SESSIONS - 1], |r| r.get(0))?;
+            rows.collect::<std::result::Result<_, _>>()?
+        };
+        for session in &rested {
+            let asked = Draft::daemon(EventKind::SessionEnded).fact("most", MOST_SESSIONS);
+            self.end_sessions(new.account, SessionEnd::Ended, Some(session), None, asked)?;
+        }
+        Ok(rested.len())
     }
 
     /// A session asked for something at this moment.

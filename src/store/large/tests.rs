@@ -3,12 +3,12 @@
 use super::*;
 use crate::domain::case_number::{CaseKind, NumberRule, ShapeSpec, builtin_shapes};
 use crate::domain::coverage::{Allowed, Coverage};
-use crate::domain::event::Actor;
+use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::record::{Field, Origin};
 use crate::domain::rights::Over;
 use crate::domain::sensitivity::Sensitivity;
 use crate::store::tests::{Fixture, fixture};
-use crate::store::{ClipFilter, LinkRequest};
+use crate::store::{ClipFilter, LinkRequest, Reach};
 
 const DAILY: &str = "日常检查(未立案)";
 
@@ -102,6 +102,60 @@ fn a_case_is_never_large() {
     let key = f.store.read_blocking(|r| Ok(r.aliases(case)?.remove(0).0)).unwrap();
     more_links(&f, clip, case, key.leak(), MOST_LINKS + 1);
     assert!(!f.store.read_blocking(|r| r.is_large(case)).unwrap());
+    // However many clips it has, they are held.
+    let held = f.store.write_blocking(move |tx| {
+        tx.read().not_large(case)?;
+        tx.hold_case(case, "h", ("复议", None), Draft::by(EventKind::Hold, Actor::os(7), "cli"))
+    });
+    assert_eq!(held.unwrap().1, 1);
+}
+
+#[test]
+fn what_was_before_a_case_is_not_held_as_a_whole_once_it_is_large() {
+    let f = fixture();
+    let clip = f.clip("a");
+    f.seal(clip, vec![("d".to_owned(), true)]);
+    let case = link(&f, clip, DAILY);
+    let hold = || {
+        let asked = Draft::by(EventKind::Hold, Actor::os(7), "cli");
+        f.store.write_blocking(move |tx| tx.hold_case(case, "h", ("复议", None), asked))
+    };
+    assert_eq!(hold().unwrap().1, 1);
+    more_links(&f, clip, case, DAILY, MOST_LINKS);
+    let refused = hold().unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict(Why::LargeReference { most: MOST_LINKS })), "{refused}");
+    assert_eq!(f.store.read_blocking(|r| r.holds_of_case(case)).unwrap().len(), 1, "nothing of it stands");
+    // Nor does it say any less of one clip.
+    let asked = Draft::by(EventKind::Hold, Actor::os(7), "cli");
+    f.store.write_blocking(move |tx| tx.hold_clip(clip, "复议", None, asked)).unwrap();
+}
+
+#[test]
+fn how_far_bounds_reach_over_a_case_is_told_by_the_first_clip_beyond_them() {
+    let f = fixture();
+    let [one, two] = ["a", "b"].map(|name| {
+        let clip = f.clip(name);
+        f.seal(clip, vec![("d".to_owned(), true)]);
+        clip
+    });
+    let label = [(Field::Sensitivity, Origin::Person, Sensitivity::Minor.as_str().to_owned())];
+    f.store.write_blocking(move |tx| tx.add_facts(two, &Actor::os(7), "cli", &label)).unwrap();
+    let case = [one, two].map(|clip| link(&f, clip, DAILY))[0];
+    let empty = {
+        f.store.write_blocking(|tx| Ok(tx.conn.execute("INSERT INTO case_file VALUES (99, 'case', 0)", [])?)).unwrap();
+        99
+    };
+    let of = |over, up_to| Within::Of { account: 1, stretches: vec![(over, up_to)] };
+    let reach = |case, within: &Within| f.store.read_blocking(|r| r.case_reach(case, within, 0)).unwrap();
+    assert_eq!(reach(case, &Within::Everything), Reach::Whole);
+    assert_eq!(reach(case, &of(Over::All, Sensitivity::Minor)), Reach::Whole);
+    assert_eq!(reach(case, &of(Over::All, Sensitivity::Privacy)), Reach::Beyond(two));
+    assert!(matches!(reach(case, &of(Over::Own, Sensitivity::Minor)), Reach::Beyond(_)));
+    let nothing = Within::Of { account: 1, stretches: vec![] };
+    assert!(matches!(reach(case, &nothing), Reach::Beyond(_)));
+    for within in [Within::Everything, nothing, of(Over::All, Sensitivity::Minor)] {
+        assert_eq!(reach(empty, &within), Reach::Empty);
+    }
 }
 
 /// The list of clips of a reference is the same, whichever way it goes.

@@ -13,6 +13,8 @@
   var GAP_S = 1.5;
   // A piece for which there is no room, two seconds apart, is asked for so often.
   var TRIES = 30;
+  // A station that says it takes longer than this is not waited for.
+  var PATIENCE_S = 10;
   // The station is asked what it has verified at most this often, milliseconds.
   var VERIFIED_MS = 2000;
   // MediaError: the connection broke while something came.
@@ -45,7 +47,8 @@
   }
 
   // Why an answer holds no footage, or null: "door" (nobody is signed in any more), "refused" (no right, or no reason was
-  // said), "later".
+  // said), "later"; of a preview also "slow": its making took too long.
+  var REFUSALS = ["door", "refused", "later", "slow"];
   function refusal(answer) {
     // To the door one is sent by a redirect, which is not followed.
     if (answer.type === "opaqueredirect" || answer.status === 401) return "door";
@@ -113,6 +116,8 @@
         .then(function (answer) {
           if (answer.status === 422) return missing(n);
           var why = refusal(answer);
+          // What cannot be had so soon is not asked for again and again: whoever looks decides when.
+          if (answer.status === 503 && Number(answer.headers.get("retry-after")) > PATIENCE_S) return end("slow");
           if (why === "later") return again();
           if (why) return end(why);
           tried = 0;
@@ -264,15 +269,15 @@
       preview = new Preview(media, screen.dataset.preview, length, startAt, function (what) {
         show("busy", what === "busy" && media.readyState < 3);
         show("none", what === "none");
-        if (what === "door" || what === "refused" || what === "later") refuse(what);
+        if (REFUSALS.indexOf(what) >= 0) refuse(what);
       });
       window.addEventListener("pagehide", preview.stop);
     }
 
     function refuse(why) {
-      ["door", "refused", "later"].forEach(function (name) { show(name, name === why); });
+      REFUSALS.forEach(function (name) { show(name, name === why); });
       show("reload", why === "door" || why === "refused");
-      show("again", why === "later");
+      show("again", why === "later" || why === "slow");
     }
 
     // Once more from where it was.

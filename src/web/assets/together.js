@@ -125,7 +125,7 @@
     lane.preview = new window.EvidockPreview(lane.media, "/clips/" + clip.id + "/preview", clip.file / 1000, (now - clip.zero) / 1000, function (what) {
       if (lane.clip !== clip) return;
       if (what === "none") show(lane, "refused");
-      if (what === "door" || what === "refused" || what === "later") show(lane, "barred");
+      if (what === "door" || what === "refused" || what === "later" || what === "slow") show(lane, "barred");
     });
     lane.preview.start();
   }

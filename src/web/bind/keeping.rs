@@ -1,5 +1,7 @@
 //! Keeping from the store.
 
+use std::collections::HashMap;
+
 use super::StationPages;
 use crate::domain::filing::FilingState;
 use crate::domain::ids::ClipId;
@@ -7,7 +9,7 @@ use crate::domain::ports::BoxFuture;
 use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
-use crate::store::{FilingRule, Reader, StoreError};
+use crate::store::{FilingRule, Reach, Reader, StoreError};
 use crate::web::paging::{at, cut, moment, number};
 use crate::web::site::ReadError;
 use crate::web::view::keeping::{
@@ -34,19 +36,21 @@ impl StationPages {
         self.read(move |r| r.case_id(&key)).await
     }
 
-    async fn filing_inner(&self, number: &str) -> Result<Option<FilingView>, ReadError> {
+    async fn filing_inner(&self, number: &str, listed: bool) -> Result<Option<FilingView>, ReadError> {
         let Some(case) = self.case_of(number).await? else { return Ok(None) };
         let (now, policy) = (self.clock.now().0, self.policy.clone());
         let compared_ms = i64::from(self.keeping.compared_days) * 86_400_000;
         let rule = FilingRule { allowed: self.allowed, compared_ms };
         let fonds_no = self.keeping.fonds_no.clone();
         let view = self.read(move |r| {
+            r.not_large(case)?;
             let filing = r.filing(case)?;
-            let filed = filing.as_ref().filter(|f| f.state() == FilingState::Filed);
+            let filed = filing.as_ref().filter(|f| listed && f.state() == FilingState::Filed);
             let keeps = match filed {
                 Some(filing) => r.filed_clips(filing.filing)?,
                 None => Vec::new(),
             };
+            let keeps: HashMap<_, _> = keeps.into_iter().map(|(of, until, basis)| (of, (until, basis))).collect();
             let clip = |clip: ClipId| {
                 let id = clip.to_string();
                 if r.clip(clip)?.isolated_ms.is_some() {
@@ -67,10 +71,7 @@ impl StationPages {
                     duration_ms: record.duration_ms,
                     size_bytes: record.size_bytes,
                     sha256: record.sha256.unwrap_or_default(),
-                    keep: keeps
-                        .iter()
-                        .find(|(of, ..)| *of == clip)
-                        .map(|(_, until, basis)| (until.map(UtcMs), basis.clone())),
+                    keep: keeps.get(&clip).map(|(until, basis)| (until.map(UtcMs), basis.clone())),
                 })
             };
             Ok(FilingView {
@@ -78,7 +79,10 @@ impl StationPages {
                 report: r.filing_report(case, rule, now)?,
                 signed: filing.as_ref().map(|f| r.signed_report(f)).transpose()?.flatten(),
                 progress: r.filing_progress(case)?,
-                clips: r.clips_of_case(case)?.into_iter().map(clip).collect::<Result<_, _>>()?,
+                clips: match listed {
+                    true => r.clips_of_case(case)?.into_iter().map(clip).collect::<Result<_, _>>()?,
+                    false => Vec::new(),
+                },
                 filing,
                 fonds_no,
             })
@@ -165,16 +169,28 @@ impl KeepingBounds {
 }
 
 impl Reading for StationPages {
-    fn named<'a>(&'a self, named: &'a Named) -> BoxFuture<'a, Result<Option<Vec<ClipId>>, ReadError>> {
+    fn reach<'a>(
+        &'a self,
+        named: &'a Named,
+        within: &'a Within,
+        with_each: bool,
+    ) -> BoxFuture<'a, Result<Option<Reach>, ReadError>> {
         Box::pin(async move {
+            let (within, now) = (within.clone(), self.clock.now().0);
             match named {
-                Named::Case(number) => match self.case_of(number).await? {
-                    Some(case) => self.read(move |r| r.clips_of_case(case)).await.map(Some),
-                    None => Ok(None),
-                },
+                Named::Case(number) => {
+                    let Some(case) = self.case_of(number).await? else { return Ok(None) };
+                    let reach = self.read(move |r| {
+                        if with_each {
+                            r.not_large(case)?;
+                        }
+                        r.case_reach(case, &within, now)
+                    });
+                    reach.await.map(Some)
+                }
                 Named::Hold(hold) => {
                     let hold = *hold;
-                    self.read(move |r| found(r.hold(hold).and_then(|_| r.clips_of_hold(hold)))).await
+                    self.read(move |r| found(r.hold(hold).and_then(|_| r.hold_reach(hold, &within, now)))).await
                 }
             }
         })
@@ -280,8 +296,8 @@ impl Reading for StationPages {
         }))
     }
 
-    fn filing<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<Option<FilingView>, ReadError>> {
-        Box::pin(self.filing_inner(number))
+    fn filing<'a>(&'a self, number: &'a str, listed: bool) -> BoxFuture<'a, Result<Option<FilingView>, ReadError>> {
+        Box::pin(self.filing_inner(number, listed))
     }
 
     fn responsible(&self) -> Option<String> {

@@ -38,9 +38,7 @@ impl StationPages {
                 let more = cases.len() > SENT as usize;
                 below = cases.last().map(|(place, ..)| *place);
                 for (place, case, number) in cases {
-                    let theirs = all || account.is_some() || {
-                        !r.clips_within(&r.clips_of_case(case)?, &within, now)?.is_empty()
-                    };
+                    let theirs = all || account.is_some() || r.case_shows_some(case, &within, now)?;
                     if theirs {
                         kept.push((place, number));
                     }
@@ -63,6 +61,7 @@ impl StationPages {
             let Some(case) = key.as_deref().map(|key| r.case_by_key(key)).transpose()?.flatten() else {
                 return Ok(None);
             };
+            r.not_large(case.case_id)?;
             let all = r.clips_within(&r.clips_of_case(case.case_id)?, &within, now)?;
             // A case that stands sent is the reviewer's, whether it has any clip or not; one that does not is nobody's
             // beyond what their own bounds show.

@@ -54,7 +54,7 @@ pub(super) async fn page(
     Query(q): Query<ListQuery>,
 ) -> Response {
     let answer = async {
-        let v = read(&site, &visitor, &number).await?;
+        let v = read(&site, &visitor, &number, true).await?;
         let c = site.ctx(&visitor, Nav::Cases).await?;
         let w = c.w;
         let rows = v.clips.iter().enumerate().map(|(n, clip)| ListRow {
@@ -159,14 +159,14 @@ fn item(n: usize, clip: FiledClip, site: &Site) -> FilingItem {
 
 /// The clips of a case as the transfer list (移交清单) and the contents (卷内目录) have them.
 #[utoipa::path(get, path = "/api/v1/cases/{number}/filing/list", params(("number" = String, Path, description = "Any number of the case")),
-    responses((status = 200, body = FilingList), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = FilingList), (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn list_filed(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
     Path(number): Path<String>,
 ) -> Response {
     let answer = async {
-        let v = read(&site, &visitor, &number).await?;
+        let v = read(&site, &visitor, &number, true).await?;
         let size_bytes = v.clips.iter().map(|clip| clip.size_bytes).sum();
         let items = v.clips.into_iter().enumerate().map(|(n, clip)| item(n, clip, &site)).collect();
         Ok(Json(FilingList { case_no: v.case_no, size_bytes, items }).into_response())

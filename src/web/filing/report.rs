@@ -158,7 +158,7 @@ struct ReportPage<'a> {
 /// The signed report, to be printed.
 pub(super) async fn report(State(site): State<Arc<Site>>, visitor: Visitor, Path(number): Path<String>) -> Response {
     let answer = async {
-        let v = read(&site, &visitor, &number).await?;
+        let v = read(&site, &visitor, &number, false).await?;
         let c = site.ctx(&visitor, Nav::Cases).await?;
         let filed = v.filing.as_ref().zip(v.signed.as_ref());
         let (f, signed) =

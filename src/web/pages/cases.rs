@@ -11,6 +11,8 @@ use serde::Deserialize;
 use super::{Answer, DoneQuery, answered, page};
 use crate::domain::document::DocumentKind;
 use crate::domain::rights::Action;
+use crate::domain::why::Why;
+use crate::store::MOST_LINKS;
 use crate::web::offers::{self, Offers};
 use crate::web::present::clips::{CaseLine, Pill, Row};
 use crate::web::present::{self, Ctx, Nav};
@@ -114,6 +116,12 @@ struct CasePage<'a> {
     kept: keeping::CaseBlock,
     /// What may be done to this case.
     m: Offers,
+    /// Why nothing is done with the whole of it, where it is what there was before a case and has too many clips.
+    large: Option<String>,
+    /// Packages of it may be asked for.
+    exports: bool,
+    /// Its live part is asked for at most once in so many seconds; 0: as often as there is news.
+    pace_s: u64,
     /// It has a page of its review for whoever looks.
     reviewed: bool,
     /// The page of its party: parties are found by what is recorded.
@@ -152,6 +160,15 @@ pub(super) async fn case(
     show_case(&site, &visitor, &number, done, (None, Refused::default())).await
 }
 
+/// What is refused of it, since it would be done with too many clips at once. What stands sent may be called back.
+fn refused_of(v: &CaseView, kept: &CaseKept) -> &'static [Action] {
+    match (v.more, kept.sent.is_empty()) {
+        (false, _) => &[],
+        (true, false) => &[Action::CloseCase, Action::PlaceHold],
+        (true, true) => &OVER_EACH_CLIP,
+    }
+}
+
 /// The page of a case, after a form with a word of success, or a refusal with what was typed.
 pub(in crate::web) async fn show_case(
     site: &Site,
@@ -180,12 +197,14 @@ pub(in crate::web) async fn show_case(
         let (m, releasable) = match visitor.part {
             true => (Offers::default(), Vec::new()),
             false => (
-                offers::of_case(site, visitor, &v.number, &OVER_EACH_CLIP, &[Action::FileDocument]).await?,
+                offers::of_case(site, visitor, &v.number, &OVER_EACH_CLIP, &[Action::FileDocument])
+                    .await?
+                    .without(refused_of(&v, &kept)),
                 offers::releasable(site, visitor, &kept.holds).await?,
             ),
         };
         let has_any = c.is_open() || v.clips_total > 0 || !v.documents.is_empty();
-        let reviewed = has_any && offers::has_review(site, visitor, &v.number).await?;
+        let reviewed = has_any && !v.more && offers::has_review(site, visitor, &v.number).await?;
         let w = c.w;
         let mut about: Vec<String> = [&v.party, &v.cause, &v.enforcement_kind].into_iter().flatten().cloned().collect();
         if v.kind != "case" {
@@ -230,6 +249,9 @@ pub(in crate::web) async fn show_case(
             looks: looked.map(|looked| looks::block(&v.number, &looked, &c)),
             kept: keeping::case_block(&v.number, &kept, &releasable, &c),
             m,
+            large: v.more.then(|| Why::LargeReference { most: MOST_LINKS }.told(w.lang)),
+            exports: c.may(Action::ExportCase.as_str()) && !v.more,
+            pace_s: present::pace_s(v.clips_total),
             reviewed,
             party_href: v.party.as_deref().filter(|_| has_any).map(office::parties::party_href),
             done,

@@ -211,6 +211,11 @@ impl Ctx {
     }
 }
 
+/// Seconds that a page about so many clips waits between two looks: what a look costs grows with them. 0: it does not wait.
+pub fn pace_s(clips: u64) -> u64 {
+    (clips / 250).min(30)
+}
+
 /// A path segment, percent-encoded.
 pub fn segment(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()

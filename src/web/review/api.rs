@@ -195,7 +195,7 @@ pub(in crate::web) async fn list_reviews(
 
 /// The legal review of a case: its clips, notes, opinions and review sheets.
 #[utoipa::path(get, path = "/api/v1/cases/{number}/review", params(("number" = String, Path, description = "Any number of the case")),
-    responses((status = 200, body = ReviewNow), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = ReviewNow), (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn get_review(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
@@ -320,7 +320,7 @@ pub(in crate::web) async fn withdraw_note(
 #[utoipa::path(post, path = "/api/v1/cases/{number}/review/opinion", request_body = OpinionBody,
     params(("number" = String, Path, description = "Any number of the case")),
     responses((status = 200, description = "The opinion", body = serde_json::Value), (status = 404, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)))]
+        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn give_opinion(
     State(site): State<Arc<Site>>,
     visitor: Visitor,
@@ -339,7 +339,7 @@ pub(in crate::web) async fn give_opinion(
 #[utoipa::path(post, path = "/api/v1/cases/{number}/review/sheet", request_body = SheetBody,
     params(("number" = String, Path, description = "Any number of the case")),
     responses((status = 200, description = "The points", body = serde_json::Value), (status = 404, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem)))]
+        (status = 409, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(in crate::web) async fn mark_case(
     State(site): State<Arc<Site>>,
     visitor: Visitor,

@@ -6,7 +6,8 @@ use crate::domain::ports::BoxFuture;
 use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
 use crate::store::{
-    CopyRow, DisposalItem, DisposalRow, DueRow, FilingProgress, FilingRow, HoldRow, IsolationRow, SentRow, Signed,
+    CopyRow, DisposalItem, DisposalRow, DueRow, FilingProgress, FilingRow, HoldRow, IsolationRow, Reach, SentRow,
+    Signed,
 };
 use crate::web::site::ReadError;
 
@@ -133,7 +134,7 @@ pub struct FilingView {
     pub signed: Option<Signed>,
     /// How far the comparison of its data is.
     pub progress: FilingProgress,
-    /// Its clips, in the order of capture; of isolated ones the id alone.
+    /// Its clips, where they were asked for, in the order of capture; of isolated ones the id alone.
     pub clips: Vec<FiledClip>,
     /// The configured fonds.
     pub fonds_no: Option<String>,
@@ -166,8 +167,14 @@ pub struct FiledClip {
 
 /// Reading of it all.
 pub trait Reading: Send + Sync {
-    /// The clips of what an address names; `None` where there is no such thing.
-    fn named<'a>(&'a self, named: &'a Named) -> BoxFuture<'a, Result<Option<Vec<ClipId>>, ReadError>>;
+    /// How bounds reach over the clips of what an address names; `None` where there is no such thing. What is to be done
+    /// `with_each` of them at once is refused of what there was before a case and has too many.
+    fn reach<'a>(
+        &'a self,
+        named: &'a Named,
+        within: &'a Within,
+        with_each: bool,
+    ) -> BoxFuture<'a, Result<Option<Reach>, ReadError>>;
     /// How a case, by any of its numbers, stands to an account; `None` where there is none of that number.
     fn case_standing<'a>(&'a self, number: &'a str, account: i64) -> BoxFuture<'a, Result<Option<Subject>, ReadError>>;
     /// What stands on a clip.
@@ -193,8 +200,8 @@ pub trait Reading: Send + Sync {
     ) -> BoxFuture<'a, Result<KeepingView, ReadError>>;
     /// A list of disposal; `None` where there is none of that number.
     fn disposal(&self, disposal: i64) -> BoxFuture<'_, Result<Option<DisposalView>, ReadError>>;
-    /// The filing of a case; `None` where there is no such case.
-    fn filing<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Result<Option<FilingView>, ReadError>>;
+    /// The filing of a case, with its clips where they are `listed`; `None` where there is no such case.
+    fn filing<'a>(&'a self, number: &'a str, listed: bool) -> BoxFuture<'a, Result<Option<FilingView>, ReadError>>;
     /// Whom to call about what is suspected classified.
     fn responsible(&self) -> Option<String>;
 }
