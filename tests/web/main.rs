@@ -2,6 +2,7 @@
 //! what is served, what a change may do, and that the document says what the router does.
 
 mod access;
+mod beyond;
 mod bounds;
 mod counterparts;
 mod custody;

@@ -152,7 +152,8 @@ fn clip_page<'a>(
     let screen = present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none());
     let has_bytes = v.has_bytes() && kept.disposed.is_none();
     let making = derived.iter().any(|d| d.1.is_some());
-    let derived: Vec<DerivedLine> = derived.iter().map(|d| present::derived::line(d, c)).collect();
+    let told = offered.clip.has(Action::DeriveClip) || offered.clip.has(Action::SeeLooks);
+    let derived: Vec<DerivedLine> = derived.iter().map(|d| present::derived::line(d, told, c)).collect();
     let save = match after.save.as_deref() {
         Some("original") => has_bytes.then(|| original(v.id)),
         Some(id) => derived.iter().find(|d| d.id == id).and_then(|d| d.href.clone()),
@@ -270,6 +271,12 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     // That it is held, its record says to everybody; why, and what was asked since, is for who sees to keeping.
     if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
         kept.holds.clear();
+        // Whoever decides about lifting an isolation reads who asked for that, and why; it has its label over theirs.
+        if !routes::shows(site, visitor, Action::LiftIsolation, clip).await?
+            && let Some(isolation) = &mut kept.isolation
+        {
+            (isolation.asked_by, isolation.asked_why) = (None, None);
+        }
         view.custody.iter_mut().for_each(CustodyEntry::without_keeping);
     }
     let c = site.ctx(visitor, Nav::Clips).await?;
@@ -323,17 +330,20 @@ pub(in crate::web) async fn not_derived(
     site: &Site,
     visitor: &Visitor,
     id: &str,
-    refusal: String,
+    trouble: Trouble,
     typed: Typed,
 ) -> Answer {
-    again(site, visitor, id, After { refusal: Some(refusal), derive: Some(typed), ..After::default() }).await
+    refused(site, visitor, id, trouble, After { derive: Some(typed), ..After::default() }).await
 }
 
-/// The page of a clip again, after a form on it.
-async fn again(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
+/// The page of a clip again, after a form on it. `None` for whom it would not be shown had they asked for it: a form's right
+/// is not that of seeing the record.
+async fn again(site: &Site, visitor: &Visitor, id: &str, after: After) -> Result<Option<Response>, Trouble> {
+    let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    let Some(looking) = routes::looking(site, visitor, Action::ShowClip, clip).await? else { return Ok(None) };
     // The page belongs to the clip, not to the form's address.
-    let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
-    show(site, &visitor, id, after).await
+    let visitor = Visitor { path: format!("/clips/{id}"), ..looking };
+    show(site, &visitor, id, after).await.map(Some)
 }
 
 /// Carries a form's request out: back to the clip with a word, or the clip again with the refusal and what was typed.
@@ -355,14 +365,17 @@ pub(in crate::web) async fn change(
     answered(site, visitor, answer.await)
 }
 
-/// The page of a clip again with why something was refused and what was typed; what no form can mend has its own page.
+/// The page of a clip again with why something was refused and what was typed; what no form can mend has its own page, and so
+/// has what is refused to whom the clip's page is not shown.
 async fn refused(site: &Site, visitor: &Visitor, id: &str, trouble: Trouble, typed: After) -> Answer {
     match trouble {
         Trouble::Invalid(_) | Trouble::Conflict(_) => {
             let refusal = Some(trouble.told(visitor.lang.words()).1);
             let meant = trouble.meant();
-            let html = again(site, visitor, id, After { refusal, meant, ..typed }).await?;
-            Ok((trouble.status(), html).into_response())
+            match again(site, visitor, id, After { refusal, meant, ..typed }).await? {
+                Some(html) => Ok((trouble.status(), html).into_response()),
+                None => Err(trouble),
+            }
         }
         trouble => Err(trouble),
     }
