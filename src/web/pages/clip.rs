@@ -12,7 +12,6 @@ use super::{Answer, DoneQuery, answered, filled, form, page};
 use crate::domain::clip::Delivery;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
-use crate::domain::record::Field;
 use crate::domain::rights::Action;
 use crate::domain::time::position_ms;
 use crate::domain::why::Why;
@@ -31,7 +30,7 @@ use crate::web::trouble::{Asking, Trouble};
 use crate::web::view::clip::{CUSTODY_PAGE, ClipView, CustodyEntry, Playable};
 use crate::web::view::derived::DerivedView;
 use crate::web::view::keeping::Kept;
-use crate::web::{escape, keeping, looks, paging, routes};
+use crate::web::{keeping, looks, paging, routes};
 
 #[derive(Template)]
 #[template(path = "clip.html")]
@@ -116,6 +115,12 @@ impl After {
     pub(in crate::web) fn of(refused: Refused) -> Self {
         Self { refused, ..Self::default() }
     }
+
+    /// The same of the form that sets facts: these fields hold something else than the record.
+    pub(super) fn annotating(fields: Vec<(String, String)>) -> Self {
+        let refused = Refused::new("annotate", fields.iter().cloned());
+        Self { fields, refused, ..Self::default() }
+    }
 }
 
 impl ClipPage<'_> {
@@ -162,9 +167,8 @@ fn clip_page<'a>(
     let begin = after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default();
     let mut inputs = present::clip::inputs(v, w);
     for input in &mut inputs {
-        if let Some((_, typed)) = after.fields.iter().find(|(name, _)| name == input.name) {
-            input.value.clone_from(typed);
-        }
+        let typed = after.fields.iter().find(|(name, _)| name == input.name);
+        input.typed = typed.map(|(_, typed)| typed.clone());
     }
     let digest = |d: &Option<String>| d.clone().unwrap_or_else(|| w.none_dash.into());
     let heading = match r.title.as_deref().or(r.matter.as_deref()).or(r.proves.as_deref()) {
@@ -367,7 +371,7 @@ pub(in crate::web) async fn change(
 
 /// The page of a clip again with why something was refused and what was typed; what no form can mend has its own page, and so
 /// has what is refused to whom the clip's page is not shown.
-async fn refused(site: &Site, visitor: &Visitor, id: &str, trouble: Trouble, typed: After) -> Answer {
+pub(super) async fn refused(site: &Site, visitor: &Visitor, id: &str, trouble: Trouble, typed: After) -> Answer {
     match trouble {
         Trouble::Invalid(_) | Trouble::Conflict(_) => {
             let refusal = Some(trouble.told(visitor.lang.words()).1);
@@ -448,39 +452,6 @@ pub(super) async fn unlink(
             change(&site, &visitor, &id, request, "unlinked", After::of(typed)).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
-    }
-}
-
-pub(super) async fn annotate(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    body: Result<Form<Vec<(String, String)>>, FormRejection>,
-) -> Response {
-    let answer = async {
-        let mut fields = form(body)?;
-        if fields.iter().any(|(name, _)| Field::parse(name).is_none()) {
-            return Err(Trouble::Invalid(Why::Unsaid));
-        }
-        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-        let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
-        // The form carries every field; only what differs is said by this person.
-        let before = present::clip::inputs(&view, visitor.lang.words());
-        for (_, value) in &mut fields {
-            *value = value.trim().to_owned();
-        }
-        fields.retain(|(name, value)| {
-            before.iter().find(|b| b.name == name).is_none_or(|b| escape::visible(&b.value) != *value)
-        });
-        Ok(fields)
-    };
-    match answer.await {
-        Err(trouble) => trouble.page(&site, &visitor),
-        Ok(fields) if fields.is_empty() => Redirect::to(&format!("/clips/{id}")).into_response(),
-        Ok(fields) => {
-            let request = Request::Annotate { clip: id.clone(), fields: fields.clone() };
-            change(&site, &visitor, &id, request, "annotated", After { fields, ..After::default() }).await
-        }
     }
 }
 
