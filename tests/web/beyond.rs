@@ -82,10 +82,7 @@ async fn a_refused_form_shows_a_clip_to_nobody_else() {
     // A supervisor who said why gets the page, and what they said is in the log.
     let clip = clip_id(2);
     let purpose = format!("about={clip}&purpose={}&next=%2F", encoded("随机抽查"));
-    assert_eq!(
-        station.ask(Some(Role::Supervisor), "POST", "/purpose", &purpose).await.status,
-        StatusCode::SEE_OTHER
-    );
+    assert_eq!(station.ask(Some(Role::Supervisor), "POST", "/purpose", &purpose).await.status, StatusCode::SEE_OTHER);
     let answer = refused(&station, Some(Role::Supervisor), &format!("/clips/{clip}/isolate"), &said, &[]).await;
     assert!(is_clip_page(&answer.text()) && answer.text().contains("x9y"), "{}", answer.text());
     let told = station.visit.asked.taken();
@@ -158,4 +155,33 @@ async fn who_wants_an_isolation_lifted_is_for_who_sees_to_keeping_or_lifts_it() 
         assert!(html.contains(Lang::Zh.words().isolated), "{scopes:?}");
         assert_eq!(html.contains("经鉴定不涉密"), told, "{scopes:?}: {html}");
     }
+}
+
+#[tokio::test]
+async fn of_a_sampled_clip_beyond_their_bounds_nothing_is_told_and_nothing_is_answered() {
+    let station = Station::of(Scene::Busy).await;
+    // Of the sample of their unit, the first two clips are the head's, the third was sent to somebody.
+    let told = |answer: Answer| answer.json()["clips"].as_array().unwrap().clone();
+    let clips = told(station.get(Role::DepartmentHead, "/api/v1/samples/2").await);
+    let theirs: Vec<bool> = clips.iter().map(|clip| clip["record_id"].is_string()).collect();
+    assert_eq!(theirs, [true, true, false, false, false], "{clips:?}");
+    for clip in &clips[2..] {
+        let nothing = serde_json::json!([]);
+        assert!(clip["points"] == nothing && clip["steps"] == nothing && clip["due_at"].is_null(), "{clip}");
+        assert!(clip["standing"].is_string() && clip["n"].is_number(), "that it was drawn, and how it stands: {clip}");
+    }
+    let html = station.get(Role::DepartmentHead, "/sampling/2").await.text();
+    let third = html.split("id=\"clip-3\"").nth(1).unwrap().split("</li>").next().unwrap();
+    assert!(third.contains(Lang::Zh.words().oversight().out_of_bounds), "{third}");
+    assert!(!html.contains("/sampling/2/3/answer") && !html.contains(&clip_id(3).to_string()), "{html}");
+    for (path, body) in [("/sampling/2/3/answer", "words=x"), ("/api/v1/samples/2/3/answer", r#"{"words":"x"}"#)] {
+        station.visit.asked.taken();
+        let answer = station.ask(Some(Role::DepartmentHead), "POST", path, body).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        let asked = station.visit.asked.taken();
+        assert!(!asked.iter().any(|r| matches!(r, Asked::Oversight { .. })), "{path}: {asked:?}");
+    }
+    // Whoever draws samples of all of it is told all of it.
+    let all = told(station.get(Role::Supervisor, "/api/v1/samples/2").await);
+    assert!(all[2]["record_id"].is_string() && all[2]["steps"].as_array().is_some_and(|s| !s.is_empty()), "{all:?}");
 }
