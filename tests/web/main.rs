@@ -19,6 +19,7 @@ mod keeping;
 mod lasting;
 mod offers;
 mod office;
+mod one_person;
 mod pace;
 mod paging;
 mod people;
