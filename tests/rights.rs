@@ -28,7 +28,13 @@ sent, and whom the register names; where no register has it, to whom nothing of 
 
 A list tells of a clip what its row on the page shows, and its label; its whole record is had by its id alone, with the right over
 that clip and its purpose. Who else looked at a clip stands in what happened to it for those who see who looked; everybody sees
-their own looks.
+their own looks. Who had a file derived of it, and why, they see, and those who may derive of it. What is done to a clip (isolating
+it, placing a hold) is another right than seeing its record: a form that is refused answers with the clip's page only those to whom
+that would be shown.
+
+Of a sampled clip that is beyond these bounds, by its label, its isolation or whose it is, a unit is told that it was drawn and how it
+stands; not which it is nor what was found, and the unit does not answer. Reports tell of a case of others what the clips of theirs
+show of it, and neither its unit nor what it lacks.
 
 For rooms, \"own\" and \"unit\" say that an officer named for what is recorded there now, or whoever began it, is the account, or that
 its officer is of its unit; what its clips say counts, too. Its case, officer, clip and still, and ending it, are for whom it is
@@ -41,9 +47,9 @@ administrator has no other role.
 ";
 
 const TAIL: &str = "\
-Two people: one carries it out or asks for it and says why, another one confirms; nobody does both, whatever their roles.
-Both sign in on the page, or both use the command line: an account and a user of the box may be the same person. A program's
-token places holds and isolates; it is nobody of the two. What is done to a case (a hold, filing, re-opening) needs the right
+Two people: one carries it out or asks for it and says why, another one confirms; nobody does both, whatever their roles and
+under whichever account: accounts of the same officer are one person. Both sign in on the page, or both use the command line: an
+account and a user of the box may be the same person. A program's token places holds and isolates; it is nobody of the two. What is done to a case (a hold, filing, re-opening) needs the right
 over each clip of it. How holds, isolation, filing and disposal work is in [keeping.md](keeping.md), supervision and legal review
 in [supervision.md](supervision.md), recorders and the desk in [administration.md](administration.md).
 

@@ -10,13 +10,13 @@ use super::exit::Exit;
 use super::output::Output;
 use crate::cli::{Token, User, UserFacts, Verb};
 use crate::config::Settings;
-use crate::domain::account::{AccountAsk, AccountFacts, LoginName};
+use crate::domain::account::{AccountAsk, AccountFacts, LoginName, shared_officer};
 use crate::domain::command::{Caller, Reply, Request};
 use crate::domain::event::EventKind;
 use crate::domain::layout;
 use crate::domain::rights::Role;
 use crate::domain::why::Why;
-use crate::store::ReviewRow;
+use crate::store::{ReviewRow, StoreError};
 
 // -------------------------------------------------------------------------------------------------
 // The daemon's end
@@ -27,8 +27,28 @@ impl Desk {
             AccountAsk::SendToReview { case_no, to, until, undo } => {
                 self.review(caller, &case_no, to, until, undo).await
             }
-            ask => Ok(self.access.ask(caller, ask).await),
+            ask => {
+                let says_officer = matches!(ask, AccountAsk::Add { .. } | AccountAsk::Change { .. });
+                match self.access.ask(caller, ask).await {
+                    Reply::Done(told) if says_officer => Ok(Reply::Done(self.one_person(told).await)),
+                    reply => Ok(reply),
+                }
+            }
         }
+    }
+
+    /// What is told of an account with the others that are the same officer's: where two people must agree, these are one.
+    async fn one_person(&self, mut told: Value) -> Value {
+        let name = told["name"].as_str().unwrap_or_default().to_owned();
+        let read = move |r: &crate::store::Reader<'_>| {
+            let all = r.accounts()?;
+            let own = all.iter().find(|a| a.login == name).map(|a| a.officers.clone()).unwrap_or_default();
+            let others = all.iter().filter(|a| a.login != name && shared_officer(&own, &a.officers).is_some());
+            Ok::<_, StoreError>(others.map(|a| a.login.clone()).collect::<Vec<_>>())
+        };
+        // The account stands, and its password is told this once: neither depends on this.
+        told["one_person"] = json!(self.store.read(read).await.unwrap_or_default());
+        told
     }
 
     async fn review(
@@ -179,6 +199,10 @@ pub fn user(verb: &Verb, settings: &Settings, output: &Output) -> anyhow::Result
         Verb::Token(Token::End { .. }) => output.line(&format!("token {} has ended", answer["token"]))?,
         _ if answer["sent"] == true => output.line(&format!("{} stands sent for review", text("case_no")))?,
         _ => output.line(&format!("{} was called back from review", text("case_no")))?,
+    }
+    for other in answer["one_person"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        output
+            .note(&format!("it is the same officer as account {other}: where two people must agree, the two are one"));
     }
     Ok(Exit::Ok)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::event::Actor;
+use super::register::name_key;
 use super::why::{Why, in_words_of_why};
 
 /// A name with which somebody signs in: 2 to 32 letters, digits and `. _ - @`, beginning with a letter or digit; letters of
@@ -259,6 +260,12 @@ impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
     }
+}
+
+/// Who both of two accounts are as officers: an officer is one person, whichever account they come with.
+pub fn shared_officer<'a>(one: &'a [String], other: &[String]) -> Option<&'a str> {
+    let keys: Vec<String> = other.iter().map(|officer| name_key(officer)).collect();
+    one.iter().find(|officer| keys.contains(&name_key(officer))).map(String::as_str)
 }
 
 #[cfg(test)]

@@ -38,9 +38,10 @@ pub const KINDS: [EventKind; 10] = [
 ];
 
 /// Whether an entry tells that somebody looked, or wanted to: every access, those included that are no look at a case (a
-/// refusal, the end of a viewing), and what was derived. Of others it is told where that right is, and nowhere else.
+/// refusal, the end of a viewing), and what was derived, of which a page's own strip of pictures is by whoever opened it first.
+/// Of others it is told where that right is, and nowhere else.
 pub fn tells_who_looked(kind: EventKind) -> bool {
-    kind.as_str().starts_with("access.") || KINDS.contains(&kind)
+    kind.as_str().starts_with("access.") || kind == EventKind::Derived || KINDS.contains(&kind)
 }
 
 /// What of a page loads by itself is no look of anybody's: stills in lists, and the strip below the player.
@@ -88,7 +89,8 @@ mod tests {
     #[test]
     fn whatever_is_a_look_tells_who_looked_and_what_was_done_to_a_clip_does_not() {
         assert!(KINDS.iter().all(|kind| tells_who_looked(*kind)));
-        for kind in [EventKind::ViewEnded, EventKind::LogRead, EventKind::AccessRefused, EventKind::VerifyAsked] {
+        let others = [EventKind::ViewEnded, EventKind::LogRead, EventKind::AccessRefused, EventKind::VerifyAsked];
+        for kind in others.into_iter().chain([EventKind::Derived]) {
             assert!(tells_who_looked(kind), "{kind:?}");
         }
         for kind in [EventKind::Sealed, EventKind::Annotated, EventKind::Linked, EventKind::Hold, EventKind::Proven] {

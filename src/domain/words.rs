@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod alarms;
+mod annotate;
 pub mod casework;
 pub mod check;
 pub mod cut;

@@ -7,7 +7,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::keep::{a_person, another_person};
+use super::second_person::a_person;
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{ClipFacts, Delivery, Local};
 use crate::domain::disposal::{CopyFate, DisposalState, DisposeFacts, Reason, Stay, decide};
@@ -423,7 +423,9 @@ impl Tx<'_> {
             return Err(StoreError::Conflict(Why::ListDecided {}));
         }
         let person = match yes {
-            true => another_person(Action::DisposeClip, &decided.actor, Some(&row.asked_by), Thing::Disposal)?,
+            true => {
+                self.read().another_person(Action::DisposeClip, &decided.actor, Some(&row.asked_by), Thing::Disposal)?
+            }
             false => a_person(&decided.actor)?,
         };
         let state = if yes { DisposalState::Going } else { DisposalState::Refused };

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 pub use cut::IsolatedPackage;
 
-use super::keep::{a_person, another_person};
+use super::second_person::a_person;
 use super::{Change, LogRow, Reader, Result, StoreError, Tx};
 use crate::domain::event::{Actor, Draft, Envelope, EventKind};
 use crate::domain::export::{ExportState, Target};
@@ -261,7 +261,12 @@ impl Tx<'_> {
         }
         // Whoever asked may take it back, but not confirm it.
         if yes {
-            another_person(Action::ExportCase, &decided.actor, Some(&person(&row.asked_by)), Thing::Package)?;
+            self.read().another_person(
+                Action::ExportCase,
+                &decided.actor,
+                Some(&person(&row.asked_by)),
+                Thing::Package,
+            )?;
         }
         let state = if yes { ExportState::Making } else { ExportState::Refused };
         self.conn.execute(

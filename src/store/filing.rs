@@ -7,7 +7,7 @@ mod signed;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::facts::lacks;
-use super::keep::{a_person, another_person};
+use super::second_person::a_person;
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::clip::{ClipState, Local, project};
 use crate::domain::coverage::{Allowed, CaseFacts};
@@ -396,7 +396,8 @@ impl Tx<'_> {
         };
         let event = asked.case(hash.as_str()).fact("asked_by", asked_by.as_str());
         if yes {
-            let person = another_person(Action::ReopenCase, &event.actor, Some(&asked_by), Thing::Reopening)?;
+            let person =
+                self.read().another_person(Action::ReopenCase, &event.actor, Some(&asked_by), Thing::Reopening)?;
             self.conn.execute(
                 "UPDATE filing SET reopened_by = ?2, reopened_ms = ?3 WHERE filing_id = ?1",
                 params![standing.filing, person, self.now_ms()],

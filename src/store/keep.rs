@@ -2,12 +2,13 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::second_person::a_person;
 use super::{Change, Reader, Result, StoreError, Tx};
 use crate::domain::error::Retry;
 use crate::domain::event::{Actor, Draft, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::record::{Field, settle};
-use crate::domain::rights::{Action, People};
+use crate::domain::rights::Action;
 use crate::domain::sensitivity::Sensitivity;
 use crate::domain::why::{Thing, Why};
 
@@ -72,37 +73,6 @@ pub struct Standing {
 
 fn by(actor: &Actor) -> String {
     format!("{}:{}", actor.kind, actor.id)
-}
-
-/// Only people who can be told apart may release what was put there for a reason: users of this box by their uid, or whoever
-/// signed in by their account. A program is nobody, and neither is whoever reaches a station without accounts.
-pub(super) fn a_person(actor: &Actor) -> Result<String> {
-    if matches!(actor.kind.as_str(), "os" | "user") {
-        return Ok(by(actor));
-    }
-    Err(StoreError::Conflict(Why::TwoPeople {}))
-}
-
-/// A second person is one who did not ask. A user of the box and an account may be one and the same person, so both are of
-/// the same kind. What one may do alone (the table of rights says so) needs no other one.
-pub(super) fn another_person(action: Action, actor: &Actor, asked_by: Option<&str>, thing: Thing) -> Result<String> {
-    let person = a_person(actor)?;
-    if action.people() == People::One {
-        return Ok(person);
-    }
-    match asked_by {
-        None => Err(StoreError::Conflict(Why::NobodyAsked { thing })),
-        Some(asked) if asked == person => Err(StoreError::Conflict(Why::AskedYourself { thing })),
-        Some(asked) if asked.split(':').next() != Some(actor.kind.as_str()) => {
-            let place = match asked.split(':').next() {
-                Some("user") => Thing::OnThePage,
-                Some("os") => Thing::OnTheCommandLine,
-                _ => return Err(StoreError::Conflict(Why::AskedByProgram { thing })),
-            };
-            Err(StoreError::Conflict(Why::AskedElsewhere { thing, place }))
-        }
-        Some(_) => Ok(person),
-    }
 }
 
 impl Tx<'_> {
@@ -211,7 +181,9 @@ impl Tx<'_> {
     /// Another person confirms: the hold is released. Gives how many clips it stood on.
     pub fn unhold(&self, order: i64, asked: Draft) -> Result<u64> {
         let row = self.read().hold(order)?;
-        let person = another_person(Action::ReleaseHold, &asked.actor, row.asked_by.as_deref(), Thing::ReleaseOfHold)?;
+        let read = self.read();
+        let person =
+            read.another_person(Action::ReleaseHold, &asked.actor, row.asked_by.as_deref(), Thing::ReleaseOfHold)?;
         self.conn.execute(
             "UPDATE hold_order SET released_by = ?2, released_ms = ?3 WHERE order_id = ?1",
             params![order, person, self.now_ms()],
@@ -255,10 +227,8 @@ impl Tx<'_> {
 
     /// An event about a hold names the case that it stands on: what is said of one case is no other one's business.
     fn of_order(&self, event: Draft, order: i64) -> Result<Draft> {
-        let case: Option<i64> =
-            self.conn.query_row("SELECT case_id FROM hold_order WHERE order_id = ?1", [order], |r| r.get(0))?;
         let event = event.fact("hold", order);
-        Ok(match case {
+        Ok(match self.read().case_of_hold(order)? {
             Some(case) => event.case(self.read().case_hash(case)?),
             None => event,
         })
@@ -400,8 +370,9 @@ impl Tx<'_> {
     /// same bytes, of which the same was decided, unless a label of their own isolates them.
     pub fn lift(&self, clip: ClipId, asked: Draft) -> Result<Vec<ClipId>> {
         let row = self.read().isolation_of(clip)?;
+        let read = self.read();
         let person =
-            another_person(Action::LiftIsolation, &asked.actor, row.asked_by.as_deref(), Thing::LiftOfIsolation)?;
+            read.another_person(Action::LiftIsolation, &asked.actor, row.asked_by.as_deref(), Thing::LiftOfIsolation)?;
         if self.read().is_labelled_suspected(clip)? {
             return Err(StoreError::Conflict(Why::StillLabelled { clip: clip.to_string() }));
         }
@@ -513,6 +484,12 @@ impl Reader<'_> {
         let mut statement = self.conn.prepare_cached(&format!("{HOLDS} AND o.case_id = ?1 ORDER BY o.order_id"))?;
         let rows = statement.query_map([case], hold_row)?;
         rows.map(|row| row?).collect()
+    }
+
+    /// The case on which a hold was placed; `None`: it is on a clip.
+    pub fn case_of_hold(&self, order: i64) -> Result<Option<i64>> {
+        let sql = "SELECT case_id FROM hold_order WHERE order_id = ?1";
+        Ok(self.conn.prepare_cached(sql)?.query_row([order], |r| r.get(0))?)
     }
 
     /// Clips on which a hold stands: how many.

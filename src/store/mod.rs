@@ -53,6 +53,7 @@ mod reviews;
 mod rosters;
 mod sampling;
 mod search;
+mod second_person;
 mod sessions;
 mod settings;
 mod statistics;

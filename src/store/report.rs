@@ -343,7 +343,7 @@ impl Reader<'_> {
 
     /// Cases that were opened in `span_ms`, against the catalogue, oldest first; and whether there were more than can be
     /// looked at. `keep` says which: by the case's entry and its unit. Whoever sees not everything sees cases of which some
-    /// clip may stand in their lists, and those of their own unit.
+    /// clip may stand in their lists, by those clips alone, and those of their own unit.
     pub fn gaps_in(
         &self,
         span_ms: (i64, i64),
@@ -365,19 +365,27 @@ impl Reader<'_> {
             let entry: Entry = serde_json::from_str(&json).map_err(|e| StoreError::Odd(format!("a case: {e}")))?;
             let officers = entry.list("officers");
             let unit = entry.get("unit").or_else(|| officers.iter().find_map(|o| units.of(Some(o))));
-            if !keep(&entry, unit) {
-                continue;
-            }
             let of_theirs = own.as_deref().is_some_and(|own| {
                 unit.is_some_and(|u| crate::domain::register::name_key(u) == crate::domain::register::name_key(own))
             });
-            if !all_of_it(bounded)
-                && !of_theirs
-                && self.clips_within(&self.clips_of_case(case)?, bounded, now_ms)?.is_empty()
-            {
+            let seen = match all_of_it(bounded) || of_theirs {
+                true => None,
+                false => Some(self.clips_within(&self.clips_of_case(case)?, bounded, now_ms)?),
+            };
+            if seen.as_ref().is_some_and(Vec::is_empty) {
                 continue;
             }
-            let coverage = self.coverage_by(&items, &entry, case, now_ms, allowed)?;
+            // Of a case of others with a clip of theirs, what the register says is not told, nor chosen by.
+            let known = seen.is_none() || self.knows_case(case, bounded, now_ms)?;
+            let unit = unit.filter(|_| known);
+            let kept = if known { keep(&entry, unit) } else { keep(&Entry::default(), None) };
+            if !kept {
+                continue;
+            }
+            let coverage = match &seen {
+                None => self.coverage_by(&items, &entry, case, now_ms, allowed)?,
+                Some(seen) => self.coverage_seen(case, seen, known, now_ms, allowed)?,
+            };
             let of = |standing| {
                 let lines = coverage.lines.iter().filter(move |l| l.standing == standing);
                 lines.map(|l| l.item.matter.clone()).collect::<Vec<String>>()

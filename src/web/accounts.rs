@@ -19,7 +19,7 @@ use super::present::{Ctx, Nav, Stamp, segment};
 use super::routes::{Need, Routes};
 use super::site::{Site, Visitor};
 use super::trouble::Trouble;
-use crate::domain::account::{AccountAsk, AccountFacts};
+use crate::domain::account::{AccountAsk, AccountFacts, shared_officer};
 use crate::domain::command::Request;
 use crate::domain::rights::{Action, Role};
 use crate::domain::time::UtcMs;
@@ -58,6 +58,8 @@ struct AccountLine {
     boxes: Vec<RoleBox>,
     unit: String,
     officer: String,
+    /// That others are the same officer's.
+    one_person: Option<String>,
     until: String,
     pills: Vec<Pill>,
     sessions: Vec<SessionLine>,
@@ -188,7 +190,14 @@ async fn show(site: &Site, visitor: &Visitor, with: With) -> Result<Response, Tr
     let c = site.ctx(visitor, Nav::Accounts).await?;
     let accounts = access.accounts().await?;
     let issuer = access.oidc_issuer();
-    let lines = accounts.iter().map(|(account, sessions)| line(account, sessions, issuer, &c)).collect();
+    let lines = accounts.iter().map(|(account, sessions)| {
+        let others = accounts.iter().filter(|(other, _)| other.id != account.id);
+        let same = others.filter(|(other, _)| shared_officer(&account.officers, &other.officers).is_some());
+        let same: Vec<&str> = same.map(|(other, _)| other.login.as_str()).collect();
+        let one_person = (!same.is_empty()).then(|| c.w.one_person_with(&same));
+        AccountLine { one_person, ..line(account, sessions, issuer, &c) }
+    });
+    let lines = lines.collect();
     let (tokens, tokens_next) = tokens::read(site, with.tokens_after.as_deref()).await?;
     let page = AccountsPage {
         lines,
@@ -234,6 +243,7 @@ fn line(a: &AccountRow, sessions: &[SessionRow], issuer: Option<&str>, c: &Ctx) 
         boxes: boxes(w, |role| a.roles.has(role)),
         unit: a.unit.clone().unwrap_or_default(),
         officer: a.officers.join(", "),
+        one_person: None,
         until: a.until_ms.map(|ms| UtcMs(ms).rfc3339_in(&c.zone)).unwrap_or_default(),
         seen_until: a.until_ms.map(|ms| c.stamp(UtcMs(ms))),
         pills,

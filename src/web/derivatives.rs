@@ -99,12 +99,7 @@ async fn ask(
                 purpose::remember(&site, &visitor, clip, &typed.reason).await;
                 Ok(Redirect::to(&format!("/clips/{id}?done=derived#derived")).into_response())
             }
-            Err(trouble @ (Trouble::Invalid(_) | Trouble::Conflict(_))) => {
-                let refusal = trouble.told(visitor.lang.words()).1;
-                let html = pages::not_derived(&site, &visitor, &id, refusal, typed).await?;
-                Ok((trouble.status(), html).into_response())
-            }
-            Err(trouble) => Err(trouble),
+            Err(trouble) => pages::not_derived(&site, &visitor, &id, trouble, typed).await,
         }
     };
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.page(&site, &visitor))

@@ -1,6 +1,7 @@
 //! The pages: a handler reads a view, logs the access, puts it into words and renders a template. Changes are
 //! forms that post and redirect, so that everything works without a script.
 
+mod annotate;
 mod cases;
 mod clip;
 mod clips;
@@ -22,8 +23,9 @@ use crate::domain::rights::Action;
 use crate::domain::why::Why;
 use crate::domain::words::Lang;
 
+use annotate::annotate;
 use cases::{case, cases};
-use clip::{annotate, clip, link, push, unlink};
+use clip::{clip, link, push, unlink};
 use clips::clips;
 use station::{kiosk, station};
 

@@ -318,6 +318,35 @@ pub(super) async fn shows(site: &Site, visitor: &Visitor, action: Action, clip: 
     Ok(matches!(signed.decide(action, &standing.subject), Decision::Allowed { .. }))
 }
 
+/// Whoever looks, as their look at a clip would be logged: with what they said they look for. `None`: it is not theirs to see, or
+/// why they look was not said. They asked for something else, so that nothing is refused, and nothing logged.
+pub(super) async fn looking(
+    site: &Site,
+    visitor: &Visitor,
+    action: Action,
+    clip: ClipId,
+) -> Result<Option<Visitor>, Trouble> {
+    let Who::Signed { signed, .. } = &visitor.who else {
+        return Ok(matches!(visitor.who, Who::Open).then(|| visitor.clone()));
+    };
+    let standing = site.pages.standing(clip, signed.account).await?.ok_or(Trouble::NoClip)?;
+    let mut looking = visitor.clone();
+    match signed.decide(action, &standing.subject) {
+        Decision::Refused(_) => return Ok(None),
+        Decision::Allowed { purpose: false } => {}
+        Decision::Allowed { purpose: true } => {
+            let about = purpose::asking(clip, standing.case).about;
+            let said = purpose::said(site, signed, &about, &HeaderMap::new());
+            // A program said it with this request, where what it asked for wanted to know.
+            looking.caller.purpose = said.or_else(|| looking.caller.purpose.take());
+            if looking.caller.purpose.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(looking))
+}
+
 fn nobody(site: &Site) -> Trouble {
     match &site.door.access {
         Some(access) if access.is_open() => Trouble::NoAccounts,

@@ -8,12 +8,12 @@ mod sample;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use super::present::Ctx;
 use super::present::clips::Pill;
-use super::routes::{Need, Routes};
+use super::routes::{self, Need, Routes};
 use super::site::{Access, Site, Visitor};
 use super::trouble::{Problem, Trouble};
 use super::view::Person;
@@ -105,6 +105,21 @@ pub(super) async fn candidates(
     answer.await.unwrap_or_else(|trouble: Trouble| trouble.answer(&site, &visitor))
 }
 
+/// Which clips of a sample they may answer for: those of which they are told, within the bounds of answering.
+async fn answerable(site: &Site, visitor: &Visitor, v: &SampleView) -> Result<Vec<u32>, Trouble> {
+    let told = |v: &SampleView| v.clips.iter().filter(|d| d.about.is_some()).map(|d| d.n).collect();
+    let within = visitor.who.within(Action::AnswerFinding);
+    if within.are_empty() {
+        return Ok(Vec::new());
+    }
+    if [Action::SeeSamples, Action::ListClips].iter().all(|action| visitor.who.within(*action) == within) {
+        return Ok(told(v));
+    }
+    // Whoever sees more by another role.
+    let theirs = site.pages.sample(v.sample, &within, &within).await?;
+    Ok(theirs.as_ref().map(told).unwrap_or_default())
+}
+
 /// Carries a step out over a sample that whoever asks may see.
 async fn carry_out(
     site: &Site,
@@ -112,11 +127,19 @@ async fn carry_out(
     sample: &str,
     ask: OversightAsk,
 ) -> Result<serde_json::Value, Trouble> {
-    let action = match ask {
-        OversightAsk::AnswerFinding { .. } => Action::AnswerFinding,
-        _ => Action::SeeSamples,
-    };
-    read_one(site, visitor, sample, action).await?;
+    match ask {
+        OversightAsk::AnswerFinding { n, .. } => {
+            let v = read_one(site, visitor, sample, Action::AnswerFinding).await?;
+            // An answer is about what was found, which of a clip beyond their bounds is not told to them.
+            if let Some(drawn) = v.clips.iter().find(|drawn| drawn.n == n) {
+                site.not_isolated(visitor, drawn.clip).await?;
+                routes::also(site, visitor, Action::AnswerFinding, drawn.clip, &HeaderMap::new()).await?;
+            }
+        }
+        _ => {
+            read_one(site, visitor, sample, Action::SeeSamples).await?;
+        }
+    }
     site.carry_out(&visitor.caller, Request::Oversight { ask }).await
 }
 

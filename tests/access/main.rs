@@ -193,6 +193,8 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     ];
     let mut people = people(&station, accounts).into_iter();
     let [officer, head, supervisor, reviewer, auditor] = std::array::from_fn(|_| people.next().unwrap());
+    let again = ["user", "add", "jia-2", "--role", "department_head", "--officer", " 甲"];
+    assert_eq!(station.json(again)["one_person"], serde_json::json!(["jia"]), "one officer is one person");
     let listed = |browser: &Browser| -> Vec<String> {
         let answer = browser.get("/api/v1/clips").json();
         let ids = answer["items"].as_array().unwrap().iter().map(|r| r["record_id"].as_str().unwrap().to_owned());
@@ -218,6 +220,11 @@ fn each_role_sees_what_is_theirs_and_says_why_where_that_is_asked() {
     station.json(["annotate", &mine, "sensitivity=个人隐私"]);
     assert_eq!((page(&officer, &mine), page(&head, &mine)), (200, 403));
     assert!(listed(&head).is_empty());
+    // Isolating it is the head's all the same; a form of that which is refused does not show it.
+    let refused = head.form(&format!("/clips/{mine}/isolate"), &[("reason", " ")]);
+    assert!(refused.status == 422 && !refused.text().contains("北大街"), "{}", refused.text());
+    let refused = officer.form(&format!("/clips/{mine}/isolate"), &[("reason", " ")]);
+    assert!(refused.status == 422 && refused.text().contains("北大街"), "{}", refused.text());
     assert_eq!(head.get(&case).status, 404, "a case of which they see nothing is not there");
 
     assert_eq!(listed(&supervisor).len(), 2);

@@ -245,6 +245,51 @@ fn figures_registers_and_forms_tell_what_was_put_in() {
 }
 
 #[test]
+fn of_a_sampled_clip_beyond_their_bounds_a_unit_is_told_nothing_that_was_found() {
+    let (station, period) = station();
+    let password = |words: &[&str]| {
+        let output = station.evidock(["user"].iter().chain(words).copied().chain(["--json"]));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["password"].as_str().unwrap().to_owned()
+    };
+    password(&["first", "boss"]);
+    password(&["add", "zhang", "--role", "officer", "--officer", "张三", "--unit", "执法一科"]);
+    let head = password(&["add", "head", "--role", "department_head", "--unit", "执法一科"]);
+    let head = Browser::begin(&station.page(), "head", &head, "a sentence of mine");
+    let drawn = station.json(["sample", "draw", "--period", &period, "--unit", "执法一科", "--count", "2"]);
+    let sample = drawn["samples"][0].to_string();
+    let due = now().checked_add(jiff::SignedDuration::from_hours(240)).unwrap().strftime("%Y-%m-%d").to_string();
+    for n in ["1", "2"] {
+        station.json(["sample", "judge", &sample, n, "--no", "亮明执法身份", "--words", "未亮证", "--due", &due]);
+    }
+    let (page, api) = (format!("/sampling/{sample}"), format!("/api/v1/samples/{sample}"));
+    let told = |n: usize| head.get(&api).json()["clips"][n - 1].clone();
+    let answers = |n: u32| format!("action=\"{page}/{n}/answer\"");
+    let clip = told(1)["record_id"].as_str().unwrap().to_owned();
+    assert!(told(1)["steps"][0]["words"] == "未亮证" && head.get(&page).text().contains(&answers(1)));
+    station.json(["annotate", &clip, "sensitivity=未成年人"]);
+    let first = told(1);
+    assert_eq!(
+        (first["standing"].as_str(), &first["record_id"], &first["due_at"]),
+        (Some("rectify"), &Value::Null, &Value::Null)
+    );
+    assert_eq!((&first["points"], &first["steps"]), (&json!([]), &json!([])), "{first}");
+    let html = head.get(&page).text();
+    assert!(
+        !html.contains(&clip) && html.contains("超出您的查看范围") && html.matches("未亮证").count() == 1,
+        "{html}"
+    );
+    assert!(!html.contains(&answers(1)) && html.contains(&answers(2)), "{html}");
+    let words = [("words", "已培训")];
+    assert_eq!(head.form(&format!("{page}/1/answer"), &words).status, 403);
+    assert_eq!(head.form(&format!("{page}/2/answer"), &words).status, 303);
+    // And what is isolated as suspected classified since, likewise.
+    let other = told(2)["record_id"].as_str().unwrap().to_owned();
+    station.json(["isolate", &other, "--reason", "疑似涉密"]);
+    assert_eq!((&told(2)["record_id"], &told(2)["steps"]), (&Value::Null, &json!([])));
+}
+
+#[test]
 fn a_sample_goes_from_the_draw_to_the_ranking_and_can_be_drawn_again() {
     let (station, period) = station();
     station.refused(3, ["sample", "draw", "--period", "2019-01"]);

@@ -158,14 +158,15 @@ pub fn site_behind(scene: Scene, door: Door) -> (Arc<Site>, Arc<Asked>) {
 }
 
 /// How the clip with a number stands to every account: 1 is their own, 2 their unit's, 3 sent to them, 4 nobody's, 6 their
-/// own and 7 nobody's, both of a minor; 8 is their unit's, of somebody's business, and 10 sent to them, of a minor.
+/// own and 7 nobody's, both of a minor; 8 is their unit's, of somebody's business, 9 their unit's and 10 sent to them, both of
+/// a minor.
 pub fn standing(n: i64) -> Subject {
     let sensitivity = match n {
         8 => Sensitivity::TradeSecret,
         6.. => Sensitivity::Minor,
         _ => Sensitivity::None,
     };
-    Subject { own: n == 1 || n == 6, unit: matches!(n, 1 | 2 | 8), sent: n == 3 || n == 10, sensitivity }
+    Subject { own: n == 1 || n == 6, unit: matches!(n, 1 | 2 | 8 | 9), sent: n == 3 || n == 10, sensitivity }
 }
 
 /// The same by its id: documents stand sent with their case, are the unit's, and nobody's own. `None` where there is no such

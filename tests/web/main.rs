@@ -2,6 +2,7 @@
 //! what is served, what a change may do, and that the document says what the router does.
 
 mod access;
+mod beyond;
 mod bounds;
 mod counterparts;
 mod custody;
@@ -18,6 +19,7 @@ mod keeping;
 mod lasting;
 mod offers;
 mod office;
+mod one_person;
 mod pace;
 mod paging;
 mod people;

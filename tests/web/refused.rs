@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test may fail by panicking; the lint's own exception ends at the test functions.
 
-use evidock::domain::command::Reply;
+use evidock::domain::command::{Reply, Request};
 use evidock::domain::why::{Thing, Why};
 
 use super::fixtures::{CASE, Scene, clip_id};
@@ -112,4 +112,48 @@ async fn a_place_in_a_clip_that_is_none_loses_nothing_of_a_link() {
     for value in [CASE, "abc", "4:05", "无证经营"] {
         assert!(tags.iter().any(|tag| tag.contains(&format!("value=\"{value}\""))), "{value}: {tags:#?}");
     }
+}
+
+/// The value of a field of a page.
+fn value(html: &str, name: &str) -> String {
+    let tag = html.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("{name}: {html}"));
+    tag.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_page_that_is_old_overwrites_nothing_that_was_said_since() {
+    let visit = Visit::to(Scene::Busy);
+    let clip = format!("/clips/{}", clip_id(7));
+    let html = visit.get(&clip).await.text();
+    let now = value(&html, "shown-place");
+    assert!(!now.is_empty() && now == value(&html, "place"), "what stood there comes back with the form: {html}");
+    let send = async |fields: &[(&str, &str)]| {
+        visit.asked.taken();
+        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let answer = visit.post(&format!("{clip}/annotate"), &body.join("&")).await;
+        let said = visit.asked.taken().into_iter().find_map(|asked| match asked {
+            Request::Annotate { fields, .. } => Some(fields),
+            _ => None,
+        });
+        (answer, said)
+    };
+    // Another place stood on the page, and nobody typed into it: only what was typed is this person's word.
+    let old = [("shown-place", "西关街"), ("place", "西关街"), ("shown-party_ref", "某诊所"), ("party_ref", "某药店")];
+    let (answer, said) = send(&old).await;
+    assert_eq!((answer.status.as_u16(), said), (303, Some(vec![("party_ref".to_owned(), "某药店".to_owned())])));
+    // They typed over it, and did not see what it says now.
+    let over = [("shown-place", "西关街"), ("place", "北大街"), ("shown-party_ref", "某诊所"), ("party_ref", "某药店")];
+    let (answer, said) = send(&over).await;
+    let html = answer.text();
+    assert_eq!((answer.status.as_u16(), said), (409, None), "{html}");
+    assert!(html.contains(&format!("（现为“{now}”）")), "{html}");
+    assert_eq!(
+        (value(&html, "place"), value(&html, "party_ref")),
+        ("北大街".into(), "某药店".into()),
+        "nothing is typed twice"
+    );
+    assert_eq!(value(&html, "shown-place"), now, "and they have seen it now");
+    assert!(html.contains("/annotate\" data-typed>"), "what comes meanwhile leaves the form alone");
+    let (answer, said) = send(&[("shown-place", &now), ("place", "北大街")]).await;
+    assert_eq!((answer.status.as_u16(), said), (303, Some(vec![("place".to_owned(), "北大街".to_owned())])));
 }

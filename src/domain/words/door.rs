@@ -54,6 +54,19 @@ impl Words {
         self.in_words("已登录", "You are signed in")
     }
 
+    /// Beside an account: others of the same officer.
+    pub fn one_person_with(&self, logins: &[&str]) -> String {
+        match self.lang {
+            Lang::Zh => {
+                format!("与账号 {} 的采集人相同：须两人办理的事，这些账号只算一个人。", logins.join("、"))
+            }
+            Lang::En => format!(
+                "The same officer as account {}: where two people must agree, these accounts are one.",
+                logins.join(", ")
+            ),
+        }
+    }
+
     /// Whoever is known there, on the form of an account.
     pub fn account_oidc(&self) -> &'static str {
         self.in_words("统一认证标识（sub）", "Subject at the identity provider")

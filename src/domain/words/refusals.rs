@@ -248,6 +248,7 @@ sentences! {
     TwoPeople {} => "这件事须由能够区分的两个人办理：各用自己的账号在页面登录，或各用自己的系统用户在采集站命令行办理。", "this takes two people who can be told apart: sign in on the page, each with an account of their own, or ask on this station's command line, each under a user of their own";
     NobodyAsked { thing: Thing } => "还没有人申请{thing}：先由一人申请并写明理由，再由另一人确认。", "nobody has asked for {thing} yet: one person asks and gives the reason, another one confirms";
     AskedYourself { thing: Thing } => "{thing}是您自己申请的，须另一人用自己的名义确认。", "you asked for {thing} yourself; another person must confirm it, under a name of their own";
+    OnePerson { thing: Thing, officer: String } => "{thing}是采集人同为 {officer} 的另一个账号申请的，须另一个人确认；如果不是同一个人，请安全管理员更正账号的采集人。", "{thing} was asked for under another account of the same officer, {officer}; another person must confirm it. If these are two people, ask the security administrator to correct the officer of the account";
     AskedByProgram { thing: Thing } => "{thing}是由程序或没有登录的人申请的；请选择不同意，再由本人重新申请。", "{thing} was asked for by a program, or by somebody who had not signed in; refuse it, and let a person ask for it anew";
     AskedElsewhere { thing: Thing, place: Thing } => "{thing}是{place}申请的，也须{place}确认，这样才能区分两个人。", "{thing} was asked for {place}; it is confirmed there, too, so that two people can be told apart";
     OneAsks {} => "一人申请并写明理由（--reason），另一人确认（--confirm）或不同意（--refuse）。", "one person asks and gives a reason (--reason), another one confirms (--confirm) or refuses (--refuse)";

@@ -52,18 +52,6 @@ fn everything_due() -> DueQuery {
 }
 
 #[test]
-fn the_table_says_what_takes_two_people() {
-    for action in Action::ALL {
-        let confirmed = another_person(*action, &Actor::user(3), Some("user:3"), Thing::Disposal);
-        assert_eq!(confirmed.is_err(), action.needs_second_person(true), "{action:?}");
-        assert!(
-            another_person(*action, &Actor::token(3), Some("user:4"), Thing::Disposal).is_err(),
-            "{action:?}: a program"
-        );
-    }
-}
-
-#[test]
 fn a_release_takes_two_people_who_can_be_told_apart() {
     let f = fixture();
     let clip = f.clip("a");

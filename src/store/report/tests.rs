@@ -338,6 +338,44 @@ fn nobody_counts_what_they_may_not_see() {
 }
 
 #[test]
+fn of_a_case_of_others_a_report_tells_what_is_seen_of_it() {
+    let s = Station::new();
+    for matter in ["现场检查", "送达"] {
+        s.register(Register::Catalogue, &[&[("stage", "调查取证"), ("matter", matter), ("tier", "part")]]);
+    }
+    let case = |unit| {
+        let opened = ("opened", "2026-06-19T00:00:00+00:00");
+        s.register(Register::Case, &[&[("number", CASE), ("unit", unit), ("matters", "现场检查、送达"), opened]]);
+    };
+    case("二科");
+    let head = s.account("head", "department_head", Some("一科"), &["张三"]);
+    let archivist = s.account("dang", "archivist", None, &[]);
+    let of = |officer| Of { officer, captured_h: Some(5), case: Some((CASE, Origin::Person)), whole: true };
+    s.clip("a", of("张三"));
+    s.clip("b", of("李四"));
+    let within = |account, role: &str| {
+        Within::of(account, &Roles::parse([role]).unwrap(), crate::domain::rights::Action::SeeReports)
+    };
+    let (head, archivist) = (within(head, "department_head"), within(archivist, "archivist"));
+    let gaps = |within: &Within, unit: Option<&str>| {
+        let keep = |_: &Entry, of: Option<&str>| unit.is_none_or(|unit| of == Some(unit));
+        let allowed = s.ask("2026-06", within).allowed;
+        let found = s.store.read_blocking(|r| r.gaps_in((0, i64::MAX), &r.units()?, within, (NOW, allowed), &keep));
+        let cases = found.unwrap().0.into_iter();
+        cases.map(|c| (c.unit, c.missing)).collect::<Vec<_>>()
+    };
+    let missing = || vec!["现场检查".to_owned(), "送达".to_owned()];
+    // One clip of it is theirs: neither whose it is nor what it lacks is told, and nobody finds that out by a choice.
+    assert_eq!(gaps(&head, None), [(None, vec![])]);
+    assert!(gaps(&head, Some("二科")).is_empty());
+    assert_eq!(gaps(&archivist, Some("二科")), [(Some("二科".to_owned()), missing())]);
+    assert_eq!(gaps(&Within::Everything, None), [(Some("二科".to_owned()), missing())]);
+    // The register says that it is theirs.
+    case("一科");
+    assert_eq!(gaps(&head, Some("一科")), [(Some("一科".to_owned()), missing())]);
+}
+
+#[test]
 fn a_month_s_report_reads_one_index() {
     let s = Station::new();
     let roles = Roles::parse(["supervisor"]).unwrap();

@@ -9,7 +9,7 @@ use crate::domain::ports::BoxFuture;
 use crate::domain::rights::{Subject, Within};
 use crate::domain::time::UtcMs;
 use crate::domain::why::Why;
-use crate::store::{FilingRule, Reach, Reader, StoreError};
+use crate::store::{FilingRule, HoldRow, Reach, Reader, StoreError};
 use crate::web::paging::{at, cut, moment, number};
 use crate::web::site::ReadError;
 use crate::web::view::keeping::{
@@ -109,8 +109,7 @@ impl StationPages {
         self.read(move |r| {
             let mut view = KeepingView::default();
             for hold in r.holds()? {
-                let clips = r.clips_of_hold(hold.hold)?;
-                let Some(each) = seen(r, &clips, &bounds.listed, now)? else { continue };
+                let Some(each) = hold_seen(r, &hold, &bounds.listed, now)? else { continue };
                 if bounds.reaches(&bounds.release, each, || r.hold_is_within(hold.hold, &bounds.release, now))? {
                     view.releasable.push(hold.hold);
                 }
@@ -124,7 +123,7 @@ impl StationPages {
             }
             for (filing, number) in r.reopenings()? {
                 let case = filing.case_id;
-                let Some(each) = seen(r, &r.clips_of_case(case)?, &bounds.listed, now)? else { continue };
+                let Some(each) = filing_seen(r, case, &bounds.listed, now)? else { continue };
                 let reaches = |wanted: &Within| bounds.reaches(wanted, each, || r.case_is_within(case, wanted, now));
                 let (open, decide) = (reaches(&bounds.close)?, reaches(&bounds.reopen)?);
                 view.reopenings.push(Reopening { filing, number, open, decide });
@@ -153,6 +152,23 @@ fn seen(r: &Reader<'_>, clips: &[ClipId], within: &Within, now_ms: i64) -> Resul
     }
     let kept = r.kept_within(clips, within, now_ms)?.len();
     Ok((kept > 0).then_some(kept == clips.len()))
+}
+
+/// The same of a hold. One on a case tells of the case, beyond the clips of it that they see.
+fn hold_seen(r: &Reader<'_>, hold: &HoldRow, within: &Within, now_ms: i64) -> Result<Option<bool>, StoreError> {
+    let each = seen(r, &r.clips_of_hold(hold.hold)?, within, now_ms)?;
+    match r.case_of_hold(hold.hold)?.filter(|_| each.is_some()) {
+        Some(case) if !r.knows_case(case, within, now_ms)? => Ok(None),
+        _ => Ok(each),
+    }
+}
+
+/// The same of the filing of a case: one clip of it that they see tells nothing of that.
+fn filing_seen(r: &Reader<'_>, case: i64, within: &Within, now_ms: i64) -> Result<Option<bool>, StoreError> {
+    if !r.knows_case(case, within, now_ms)? {
+        return Ok(None);
+    }
+    seen(r, &r.clips_of_case(case)?, within, now_ms)
 }
 
 impl KeepingBounds {
@@ -304,3 +320,6 @@ impl Reading for StationPages {
         self.keeping.responsible.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use crate::domain::report::Period;
 use crate::domain::rights::Within;
 use crate::domain::supervision::{self, Standing};
 use crate::domain::time::UtcMs;
-use crate::store::{Reader, StoreError};
+use crate::store::{DrawnClip, Policy, Reader, SampleStep, StoreError};
 use crate::web::paging::{cut, number};
 use crate::web::site::ReadError;
 use crate::web::view::Person;
@@ -23,6 +23,42 @@ pub(super) fn person(r: &Reader<'_>, actor: &Actor) -> Result<Person, StoreError
         _ => None,
     };
     Ok(Person { actor: actor.clone(), name })
+}
+
+/// A drawn clip with what may be told of it: `told` by what its record is made, or nothing.
+fn sampled(r: &Reader<'_>, drawn: DrawnClip, told: Option<&Policy>) -> Result<SampledClip, StoreError> {
+    let about = match told {
+        None => None,
+        Some(policy) => {
+            let record = r.record(drawn.clip, policy)?;
+            Some(ClipAbout {
+                captured: r.indexed(drawn.clip)?.0.map(UtcMs),
+                officer: record.officer,
+                place: record.place,
+                cases: record.cases.into_iter().map(|c| c.case_no).collect(),
+            })
+        }
+    };
+    let (standing, judged) = drawn.standing();
+    let step = |s: &SampleStep| {
+        Ok::<_, StoreError>(StepView {
+            step: s.said.step,
+            words: s.said.words.clone(),
+            due: s.said.due_ms.map(UtcMs),
+            by: person(r, &s.by)?,
+            at: UtcMs(s.said.at_ms),
+        })
+    };
+    let clip = SampledClip {
+        n: drawn.n,
+        clip: drawn.clip,
+        about,
+        standing,
+        due: drawn.due_ms().map(UtcMs),
+        points: judged.map(|j| j.points).unwrap_or_default(),
+        steps: drawn.steps.iter().map(step).collect::<Result<_, StoreError>>()?,
+    };
+    Ok(if clip.about.is_some() { clip } else { clip.untold() })
 }
 
 impl StationPages {
@@ -84,41 +120,8 @@ impl StationPages {
             let drawn = drawn
                 .into_iter()
                 .map(|d| {
-                    let about = match told.contains(&d.clip) {
-                        false => None,
-                        true => {
-                            let record = r.record(d.clip, &policy)?;
-                            Some(ClipAbout {
-                                captured: r.indexed(d.clip)?.0.map(UtcMs),
-                                officer: record.officer,
-                                place: record.place,
-                                cases: record.cases.into_iter().map(|c| c.case_no).collect(),
-                            })
-                        }
-                    };
-                    let (standing, judged) = d.standing();
-                    let steps = d
-                        .steps
-                        .iter()
-                        .map(|s| {
-                            Ok(StepView {
-                                step: s.said.step,
-                                words: s.said.words.clone(),
-                                due: s.said.due_ms.map(UtcMs),
-                                by: person(r, &s.by)?,
-                                at: UtcMs(s.said.at_ms),
-                            })
-                        })
-                        .collect::<Result<_, StoreError>>()?;
-                    Ok(SampledClip {
-                        n: d.n,
-                        clip: d.clip,
-                        about,
-                        standing,
-                        due: d.due_ms().map(UtcMs),
-                        points: judged.map(|j| j.points).unwrap_or_default(),
-                        steps,
-                    })
+                    let is_told = told.contains(&d.clip);
+                    sampled(r, d, is_told.then_some(&policy))
                 })
                 .collect::<Result<_, StoreError>>()?;
             Ok(Some(SampleView {

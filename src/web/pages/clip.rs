@@ -12,7 +12,6 @@ use super::{Answer, DoneQuery, answered, filled, form, page};
 use crate::domain::clip::Delivery;
 use crate::domain::command::Request;
 use crate::domain::ids::ClipId;
-use crate::domain::record::Field;
 use crate::domain::rights::Action;
 use crate::domain::time::position_ms;
 use crate::domain::why::Why;
@@ -31,7 +30,7 @@ use crate::web::trouble::{Asking, Trouble};
 use crate::web::view::clip::{CUSTODY_PAGE, ClipView, CustodyEntry, Playable};
 use crate::web::view::derived::DerivedView;
 use crate::web::view::keeping::Kept;
-use crate::web::{escape, keeping, looks, paging, routes};
+use crate::web::{keeping, looks, paging, routes};
 
 #[derive(Template)]
 #[template(path = "clip.html")]
@@ -116,6 +115,12 @@ impl After {
     pub(in crate::web) fn of(refused: Refused) -> Self {
         Self { refused, ..Self::default() }
     }
+
+    /// The same of the form that sets facts: these fields hold something else than the record.
+    pub(super) fn annotating(fields: Vec<(String, String)>) -> Self {
+        let refused = Refused::new("annotate", fields.iter().cloned());
+        Self { fields, refused, ..Self::default() }
+    }
 }
 
 impl ClipPage<'_> {
@@ -152,7 +157,8 @@ fn clip_page<'a>(
     let screen = present::clip::screen(v, after.t.as_deref(), w).filter(|_| kept.disposed.is_none());
     let has_bytes = v.has_bytes() && kept.disposed.is_none();
     let making = derived.iter().any(|d| d.1.is_some());
-    let derived: Vec<DerivedLine> = derived.iter().map(|d| present::derived::line(d, c)).collect();
+    let told = offered.clip.has(Action::DeriveClip) || offered.clip.has(Action::SeeLooks);
+    let derived: Vec<DerivedLine> = derived.iter().map(|d| present::derived::line(d, told, c)).collect();
     let save = match after.save.as_deref() {
         Some("original") => has_bytes.then(|| original(v.id)),
         Some(id) => derived.iter().find(|d| d.id == id).and_then(|d| d.href.clone()),
@@ -161,9 +167,8 @@ fn clip_page<'a>(
     let begin = after.t.as_deref().and_then(|t| t.split(',').next()).unwrap_or_default();
     let mut inputs = present::clip::inputs(v, w);
     for input in &mut inputs {
-        if let Some((_, typed)) = after.fields.iter().find(|(name, _)| name == input.name) {
-            input.value.clone_from(typed);
-        }
+        let typed = after.fields.iter().find(|(name, _)| name == input.name);
+        input.typed = typed.map(|(_, typed)| typed.clone());
     }
     let digest = |d: &Option<String>| d.clone().unwrap_or_else(|| w.none_dash.into());
     let heading = match r.title.as_deref().or(r.matter.as_deref()).or(r.proves.as_deref()) {
@@ -270,6 +275,12 @@ pub(in crate::web) async fn show(site: &Site, visitor: &Visitor, id: &str, after
     // That it is held, its record says to everybody; why, and what was asked since, is for who sees to keeping.
     if !routes::shows(site, visitor, Action::SeeKeeping, clip).await? {
         kept.holds.clear();
+        // Whoever decides about lifting an isolation reads who asked for that, and why; it has its label over theirs.
+        if !routes::shows(site, visitor, Action::LiftIsolation, clip).await?
+            && let Some(isolation) = &mut kept.isolation
+        {
+            (isolation.asked_by, isolation.asked_why) = (None, None);
+        }
         view.custody.iter_mut().for_each(CustodyEntry::without_keeping);
     }
     let c = site.ctx(visitor, Nav::Clips).await?;
@@ -323,17 +334,20 @@ pub(in crate::web) async fn not_derived(
     site: &Site,
     visitor: &Visitor,
     id: &str,
-    refusal: String,
+    trouble: Trouble,
     typed: Typed,
 ) -> Answer {
-    again(site, visitor, id, After { refusal: Some(refusal), derive: Some(typed), ..After::default() }).await
+    refused(site, visitor, id, trouble, After { derive: Some(typed), ..After::default() }).await
 }
 
-/// The page of a clip again, after a form on it.
-async fn again(site: &Site, visitor: &Visitor, id: &str, after: After) -> Answer {
+/// The page of a clip again, after a form on it. `None` for whom it would not be shown had they asked for it: a form's right
+/// is not that of seeing the record.
+async fn again(site: &Site, visitor: &Visitor, id: &str, after: After) -> Result<Option<Response>, Trouble> {
+    let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
+    let Some(looking) = routes::looking(site, visitor, Action::ShowClip, clip).await? else { return Ok(None) };
     // The page belongs to the clip, not to the form's address.
-    let visitor = Visitor { path: format!("/clips/{id}"), ..visitor.clone() };
-    show(site, &visitor, id, after).await
+    let visitor = Visitor { path: format!("/clips/{id}"), ..looking };
+    show(site, &visitor, id, after).await.map(Some)
 }
 
 /// Carries a form's request out: back to the clip with a word, or the clip again with the refusal and what was typed.
@@ -355,14 +369,17 @@ pub(in crate::web) async fn change(
     answered(site, visitor, answer.await)
 }
 
-/// The page of a clip again with why something was refused and what was typed; what no form can mend has its own page.
-async fn refused(site: &Site, visitor: &Visitor, id: &str, trouble: Trouble, typed: After) -> Answer {
+/// The page of a clip again with why something was refused and what was typed; what no form can mend has its own page, and so
+/// has what is refused to whom the clip's page is not shown.
+pub(super) async fn refused(site: &Site, visitor: &Visitor, id: &str, trouble: Trouble, typed: After) -> Answer {
     match trouble {
         Trouble::Invalid(_) | Trouble::Conflict(_) => {
             let refusal = Some(trouble.told(visitor.lang.words()).1);
             let meant = trouble.meant();
-            let html = again(site, visitor, id, After { refusal, meant, ..typed }).await?;
-            Ok((trouble.status(), html).into_response())
+            match again(site, visitor, id, After { refusal, meant, ..typed }).await? {
+                Some(html) => Ok((trouble.status(), html).into_response()),
+                None => Err(trouble),
+            }
         }
         trouble => Err(trouble),
     }
@@ -435,39 +452,6 @@ pub(super) async fn unlink(
             change(&site, &visitor, &id, request, "unlinked", After::of(typed)).await
         }
         Err(trouble) => trouble.page(&site, &visitor),
-    }
-}
-
-pub(super) async fn annotate(
-    State(site): State<Arc<Site>>,
-    visitor: Visitor,
-    Path(id): Path<String>,
-    body: Result<Form<Vec<(String, String)>>, FormRejection>,
-) -> Response {
-    let answer = async {
-        let mut fields = form(body)?;
-        if fields.iter().any(|(name, _)| Field::parse(name).is_none()) {
-            return Err(Trouble::Invalid(Why::Unsaid));
-        }
-        let clip: ClipId = id.parse().map_err(|_| Trouble::NoClip)?;
-        let view = site.pages.clip(clip).await?.ok_or(Trouble::NoClip)?;
-        // The form carries every field; only what differs is said by this person.
-        let before = present::clip::inputs(&view, visitor.lang.words());
-        for (_, value) in &mut fields {
-            *value = value.trim().to_owned();
-        }
-        fields.retain(|(name, value)| {
-            before.iter().find(|b| b.name == name).is_none_or(|b| escape::visible(&b.value) != *value)
-        });
-        Ok(fields)
-    };
-    match answer.await {
-        Err(trouble) => trouble.page(&site, &visitor),
-        Ok(fields) if fields.is_empty() => Redirect::to(&format!("/clips/{id}")).into_response(),
-        Ok(fields) => {
-            let request = Request::Annotate { clip: id.clone(), fields: fields.clone() };
-            change(&site, &visitor, &id, request, "annotated", After { fields, ..After::default() }).await
-        }
     }
 }
 

@@ -48,10 +48,19 @@ pub struct Input {
     pub label: &'static str,
     /// Value now.
     pub value: String,
+    /// What was typed into it in place of that, where that was refused.
+    pub typed: Option<String>,
     /// It is one of the five and missing.
     pub missing: bool,
     /// What a value looks like.
     pub hint: &'static str,
+}
+
+impl Input {
+    /// What stands in it.
+    pub fn filled(&self) -> &str {
+        self.typed.as_deref().unwrap_or(&self.value)
+    }
 }
 
 /// Where moving pictures or sound are shown.
@@ -534,6 +543,7 @@ pub fn inputs(view: &ClipView, w: &Words) -> Vec<Input> {
             name: field.as_str(),
             label: w.field(field),
             value: value.clone().unwrap_or_default(),
+            typed: None,
             missing: r.missing.iter().any(|m| m == field.as_str()),
             hint: if field == Field::CapturedStart { "2026-06-19T10:03:24+08:00" } else { "" },
         }

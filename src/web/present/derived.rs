@@ -26,8 +26,9 @@ pub struct DerivedLine {
     pub href: Option<String>,
 }
 
-/// As the page of its clip shows it.
-pub fn line(view: &DerivedView, c: &Ctx) -> DerivedLine {
+/// As the page of its clip shows it. Who asked for it, and why, is a look of theirs at the clip: `told` to whoever may derive of
+/// it or sees who looked, and to themselves.
+pub fn line(view: &DerivedView, told: bool, c: &Ctx) -> DerivedLine {
     let (v, w) = (&view.0, c.w);
     let class = match v.state {
         State::Making => "busy",
@@ -37,7 +38,10 @@ pub fn line(view: &DerivedView, c: &Ctx) -> DerivedLine {
     };
     let at = |ms: u64| format!("{}.{:03} s", ms / 1000, ms % 1000);
     let stretch = |from: u64, to: u64| if from == to { at(from) } else { format!("{} – {}", at(from), at(to)) };
-    let mut facts = vec![(w.derived_reason, v.reason.clone()), (w.pk_asked_by, c.named(&v.asked_by))];
+    let mut facts = match told || v.asked_by == c.who.actor() {
+        true => vec![(w.derived_reason, v.reason.clone()), (w.pk_asked_by, c.named(&v.asked_by))],
+        false => Vec::new(),
+    };
     match &v.file {
         None => {
             let to = v.order.to_ms.unwrap_or(v.order.from_ms);

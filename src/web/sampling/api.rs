@@ -118,8 +118,8 @@ pub struct SampleWhole {
 pub struct SampledNow {
     /// From 1.
     pub n: u32,
-    /// Record id.
-    pub record_id: String,
+    /// Record id; null where the clip is beyond the bounds of whoever asks, to whom nothing of what was found is told.
+    pub record_id: Option<String>,
     /// `open`, `fine`, `rectify`, `answered`, `closed`.
     pub standing: &'static str,
     /// `yes`, `no` or `na` for each point of the checklist, once it was judged.
@@ -261,7 +261,7 @@ pub(in crate::web) async fn get_sample(
         let at = |ms: crate::domain::time::UtcMs| ms.rfc3339_in(&site.zone);
         let clips = v.clips.iter().map(|d| SampledNow {
             n: d.n,
-            record_id: d.clip.to_string(),
+            record_id: d.about.is_some().then(|| d.clip.to_string()),
             standing: d.standing.as_str(),
             points: d.points.iter().map(|p| p.as_str()).collect(),
             due_at: d.due.map(at),

@@ -8,7 +8,7 @@ use axum::extract::{Form, Path, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{carry_out, named, numbers, read_one, standing_pill, unit_name};
+use super::{answerable, carry_out, named, numbers, read_one, standing_pill, unit_name};
 use crate::domain::oversight::OversightAsk;
 use crate::domain::rights::Action;
 use crate::domain::supervision::{Point, Standing};
@@ -62,7 +62,7 @@ struct SamplePage<'a> {
     candidates: bool,
 }
 
-fn clip_line(clip: &SampledClip, checklist: &[String], typed: Refused, c: &Ctx) -> ClipLine {
+fn clip_line(clip: &SampledClip, checklist: &[String], may_answer: bool, typed: Refused, c: &Ctx) -> ClipLine {
     let w = c.w;
     // Two weeks are what units are usually given.
     let due_day = c.now.zoned(&c.zone).date().saturating_add(jiff::ToSpan::days(14)).to_string();
@@ -108,7 +108,7 @@ fn clip_line(clip: &SampledClip, checklist: &[String], typed: Refused, c: &Ctx) 
             .collect(),
         may_judge: supervisor && matches!(clip.standing, Standing::Open | Standing::Fine | Standing::Rectify),
         judged: clip.standing != Standing::Open,
-        may_answer: c.may("answer_finding") && clip.standing == Standing::Rectify,
+        may_answer: may_answer && clip.standing == Standing::Rectify,
         may_close: supervisor && clip.standing == Standing::Answered,
         form: checklist.iter().enumerate().map(|(at, name)| (name.clone(), answered(at))).collect(),
         judge_due: typed.or("judge", "due", due_day.as_str()),
@@ -117,7 +117,12 @@ fn clip_line(clip: &SampledClip, checklist: &[String], typed: Refused, c: &Ctx) 
     }
 }
 
-fn sample_page<'a>(v: &SampleView, (refusal, typed): (Option<String>, &Refused), c: &'a Ctx) -> SamplePage<'a> {
+fn sample_page<'a>(
+    v: &SampleView,
+    answerable: &[u32],
+    (refusal, typed): (Option<String>, &Refused),
+    c: &'a Ctx,
+) -> SamplePage<'a> {
     let (w, o) = (c.w, c.w.oversight());
     let period = v.period.map_or_else(|| w.none_dash.to_owned(), |p| w.period(p));
     let mut facts = vec![
@@ -137,7 +142,11 @@ fn sample_page<'a>(v: &SampleView, (refusal, typed): (Option<String>, &Refused),
         heading: format!("{period} · {}", unit_name(&v.unit, c)),
         refusal,
         facts,
-        clips: v.clips.iter().map(|clip| clip_line(clip, &v.checklist, typed.only(clip.n), c)).collect(),
+        clips: v
+            .clips
+            .iter()
+            .map(|clip| clip_line(clip, &v.checklist, answerable.contains(&clip.n), typed.only(clip.n), c))
+            .collect(),
         candidates: c.may("supervise"),
         c,
     }
@@ -155,7 +164,8 @@ async fn show_one(
     // The page belongs to the sample, not to a form's address.
     let visitor = Visitor { path: format!("/sampling/{}", v.sample), ..visitor.clone() };
     let c = site.ctx(&visitor, Nav::Sampling).await?;
-    Ok(Html(sample_page(&v, (refusal, typed), &c).render()?).into_response())
+    let answerable = answerable(site, &visitor, &v).await?;
+    Ok(Html(sample_page(&v, &answerable, (refusal, typed), &c).render()?).into_response())
 }
 
 pub(super) async fn one(State(site): State<Arc<Site>>, visitor: Visitor, Path(sample): Path<String>) -> Response {

@@ -83,7 +83,8 @@ pub struct SampledClip {
     pub n: u32,
     /// The clip.
     pub clip: ClipId,
-    /// When capture began, who recorded, where and what; `None` where it is beyond the bounds of whoever looks.
+    /// When capture began, who recorded, where and what; `None` where it is beyond the bounds of whoever looks, to whom its
+    /// number is told no more than the rest.
     pub about: Option<ClipAbout>,
     /// How it stands.
     pub standing: Standing,
@@ -93,6 +94,14 @@ pub struct SampledClip {
     pub points: Vec<Point>,
     /// What was said, oldest first.
     pub steps: Vec<StepView>,
+}
+
+impl SampledClip {
+    /// As it is shown to whom nothing of the clip is told: that it was drawn, and how it stands. What was found is about what
+    /// its record and its footage show.
+    pub fn untold(self) -> Self {
+        Self { about: None, due: None, points: Vec::new(), steps: Vec::new(), ..self }
+    }
 }
 
 /// What may be told of a clip.
