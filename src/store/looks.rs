@@ -47,6 +47,8 @@ mod tests {
                 tx.log(&of(EventKind::Shown, 7))?;
                 tx.log(&of(EventKind::ViewBegun, 8))?;
                 tx.log(&of(EventKind::AccessRefused, 8))?;
+                // The strip of pictures that came of opening the page.
+                tx.log(&of(EventKind::Derived, 8))?;
                 tx.log(&of(EventKind::Annotated, 8))?;
                 tx.log(&Draft::daemon(EventKind::Verified).clip(clip))?;
                 tx.log(&of(EventKind::DerivedAsked, 8))
@@ -61,13 +63,13 @@ mod tests {
             };
             (rows.iter().map(kind).collect::<Vec<_>>(), rows.last().map(|row| row.seq))
         };
-        assert_eq!(read(None, 20, None).0.len(), 6);
+        assert_eq!(read(None, 20, None).0.len(), 7);
         // A page is as long as it says, whatever others looked at between.
         let (first, last) = read(None, 2, Some(7));
         assert_eq!(first, [EventKind::Verified, EventKind::Annotated]);
         assert_eq!(read(last, 2, Some(7)).0, [EventKind::Shown]);
         assert_eq!(read(None, 20, Some(9)).0, [EventKind::Verified, EventKind::Annotated]);
-        assert_eq!(read(None, 20, Some(8)).0.len(), 5, "all but what 7 saw");
+        assert_eq!(read(None, 20, Some(8)).0.len(), 6, "all but what 7 saw");
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(super) async fn annotate(
         if routes::looking(&site, &visitor, Action::ShowClip, clip).await?.is_none() {
             typed.meanwhile.iter_mut().for_each(|(_, says)| says.clear());
         }
-        Ok(typed)
+        Ok::<_, Trouble>(typed)
     };
     match answer.await {
         Err(trouble) => trouble.page(&site, &visitor),
