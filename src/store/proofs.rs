@@ -287,3 +287,23 @@ impl Reader<'_> {
         merkle::consistency_proof(old, new, |level, index| self.log_node(level, index))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixture;
+    use super::*;
+    use crate::domain::ports::Clock;
+
+    #[test]
+    fn when_a_timestamp_came_is_told_by_the_station_s_own_clock() {
+        let f = fixture();
+        assert_eq!(f.store.read_blocking(|r| r.last_stamped()).unwrap(), None);
+        let now_ms = f.clock.now().0;
+        for (size, said_ms) in [(1, now_ms + 3_600_000), (2, now_ms - 3_600_000)] {
+            let row = TimestampRow { epoch: 1, size, text: "t".into(), reply: vec![1], said_ms };
+            f.store.write_blocking(move |tx| tx.stamped(&row, "k", &[])).unwrap();
+            assert_eq!(f.store.read_blocking(|r| r.last_stamped()).unwrap(), Some((1, now_ms)));
+            assert_eq!(f.store.read_blocking(|r| r.last_timestamp()).unwrap().map(|row| row.said_ms), Some(said_ms));
+        }
+    }
+}
