@@ -33,7 +33,7 @@ it, placing a hold) is another right than seeing its record: a form that is refu
 that would be shown.
 
 Of a sampled clip that is beyond these bounds, by its label, its isolation or whose it is, a unit is told that it was drawn and how it
-stands; not which it is nor what was found, and the unit does not answer. Reports tell of a case of others what the clips of theirs
+stands; not which clip it is nor what was found, and the unit does not answer. Reports tell of a case of others what the clips of theirs
 show of it, and neither its unit nor what it lacks.
 
 For rooms, \"own\" and \"unit\" say that an officer named for what is recorded there now, or whoever began it, is the account, or that
@@ -49,9 +49,10 @@ administrator has no other role.
 const TAIL: &str = "\
 Two people: one carries it out or asks for it and says why, another one confirms; nobody does both, whatever their roles and
 under whichever account: accounts of the same officer are one person. Both sign in on the page, or both use the command line: an
-account and a user of the box may be the same person. A program's token places holds and isolates; it is nobody of the two. What is done to a case (a hold, filing, re-opening) needs the right
-over each clip of it. How holds, isolation, filing and disposal work is in [keeping.md](keeping.md), supervision and legal review
-in [supervision.md](supervision.md), recorders and the desk in [administration.md](administration.md).
+account and a user of the box may be the same person. A program's token places holds and isolates; it is nobody of the two. What
+is done to a case (a hold, filing, re-opening) needs the right over each clip of it. How holds, isolation, filing and disposal
+work is in [keeping.md](keeping.md), supervision and legal review in [supervision.md](supervision.md), recorders and the desk in
+[administration.md](administration.md).
 
 Every right has its page, and whatever a form of the page does the API does, too ([api.md](api.md)), with the same right; a test
 holds the two together. Accounts and what belongs to one's own are the exception: no program signs in as a person, makes

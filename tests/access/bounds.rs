@@ -120,7 +120,8 @@ fn nothing_is_done_at_once_with_the_clips_of_years_of_checks() {
         let answer = json(method, &path, body);
         assert_eq!((answer.status, &answer.json()["why"]["why"]), (409, &"large_reference".into()), "{method} {path}");
     }
-    let page = browser.get(&format!("/cases/{}", encoded(DAILY))).text();
+    let path = format!("/cases/{}", encoded(DAILY));
+    let page = browser.send("GET", &path, &[("accept-language", "zh-CN")], b"").text();
     assert!(
         page.contains("请先把有关资料关联到其案件") && !page.contains("/hold\"") && !page.contains("/filing\""),
         "{page}"
