@@ -225,7 +225,8 @@ impl StationPages {
                 false => r.coverage(summary.case_id, now, allowed)?,
             };
             let (documents, clips) = parted(r, &clips)?;
-            let whole = all && !summary.more;
+            let large = summary.more;
+            let whole = all && !large;
             let (summary, mut figures) = match more {
                 true => (summary, CaseFigures::default()),
                 false => seen(r, summary, &clips, whole)?,
@@ -259,6 +260,7 @@ impl StationPages {
                 enforcement_kind: first("kind", |r| r.enforcement_kind.as_ref()),
                 clips_total: if more { summary.clips } else { clips.len() as u64 },
                 more,
+                large,
                 clips: records
                     .iter()
                     .map(|(c, rec)| row_of_case(r, *c, rec, summary.case_id))

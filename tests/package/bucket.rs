@@ -102,7 +102,7 @@ async fn a_label_that_is_raised_on_the_way_keeps_it_from_the_bucket() {
     let notes = station.path(format!("state/exports/{package}/sending-1"));
     station.until("the first part is acknowledged", |_| acknowledged(&notes) >= 1);
     proxy.set(|rules| rules.rate = Some(100_000));
-    station.json(["annotate", &station.clip("091200.mp4"), "sensitivity=minor"]);
+    station.json(["annotate", &station.clip("091200.mp4"), "sensitivity=未成年人"]);
     station.until("it is held back", |s| state(s, &package) == "failed");
     let words = |s: &Station| s.one("SELECT words FROM export WHERE package = ?1", &[&package]);
     assert!(

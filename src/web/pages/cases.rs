@@ -162,7 +162,7 @@ pub(super) async fn case(
 
 /// What is refused of it, since it would be done with too many clips at once. What stands sent may be called back.
 fn refused_of(v: &CaseView, kept: &CaseKept) -> &'static [Action] {
-    match (v.more, kept.sent.is_empty()) {
+    match (v.large, kept.sent.is_empty()) {
         (false, _) => &[],
         (true, false) => &[Action::CloseCase, Action::PlaceHold],
         (true, true) => &OVER_EACH_CLIP,
@@ -204,7 +204,7 @@ pub(in crate::web) async fn show_case(
             ),
         };
         let has_any = c.is_open() || v.clips_total > 0 || !v.documents.is_empty();
-        let reviewed = has_any && !v.more && offers::has_review(site, visitor, &v.number).await?;
+        let reviewed = has_any && !v.large && offers::has_review(site, visitor, &v.number).await?;
         let w = c.w;
         let mut about: Vec<String> = [&v.party, &v.cause, &v.enforcement_kind].into_iter().flatten().cloned().collect();
         if v.kind != "case" {
@@ -249,8 +249,8 @@ pub(in crate::web) async fn show_case(
             looks: looked.map(|looked| looks::block(&v.number, &looked, &c)),
             kept: keeping::case_block(&v.number, &kept, &releasable, &c),
             m,
-            large: v.more.then(|| Why::LargeReference { most: MOST_LINKS }.told(w.lang)),
-            exports: c.may(Action::ExportCase.as_str()) && !v.more,
+            large: v.large.then(|| Why::LargeReference { most: MOST_LINKS }.told(w.lang)),
+            exports: c.may(Action::ExportCase.as_str()) && !v.large,
             pace_s: present::pace_s(v.clips_total),
             reviewed,
             party_href: v.party.as_deref().filter(|_| has_any).map(office::parties::party_href),

@@ -29,6 +29,8 @@ pub struct CaseView {
     pub clips_total: u64,
     /// There are more than that, too many to be counted; of the rest nothing is counted then.
     pub more: bool,
+    /// What there was before a case, with too many links: nothing is done with all of it at once, however few are shown.
+    pub large: bool,
     /// The first of them by capture time; fewer than `clips_total` in very large cases.
     pub clips: Vec<ClipRow>,
     /// Documents beside them, as they were filed.
