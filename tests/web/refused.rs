@@ -125,8 +125,8 @@ async fn a_page_that_is_old_overwrites_nothing_that_was_said_since() {
     let visit = Visit::to(Scene::Busy);
     let clip = format!("/clips/{}", clip_id(7));
     let html = visit.get(&clip).await.text();
-    let now = value(&html, "shown-place");
-    assert!(!now.is_empty() && now == value(&html, "place"), "what stood there comes back with the form: {html}");
+    let now = value(&html, "shown-officer");
+    assert!(!now.is_empty() && now == value(&html, "officer"), "what stood there comes back with the form: {html}");
     let send = async |fields: &[(&str, &str)]| {
         visit.asked.taken();
         let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
@@ -137,23 +137,33 @@ async fn a_page_that_is_old_overwrites_nothing_that_was_said_since() {
         });
         (answer, said)
     };
-    // Another place stood on the page, and nobody typed into it: only what was typed is this person's word.
-    let old = [("shown-place", "西关街"), ("place", "西关街"), ("shown-party_ref", "某诊所"), ("party_ref", "某药店")];
+    // Another officer stood on the page, and nobody typed into it: only what was typed is this person's word.
+    let old = [
+        ("shown-officer", "采集人丁"),
+        ("officer", "采集人丁"),
+        ("shown-party_ref", "某诊所"),
+        ("party_ref", "某药店"),
+    ];
     let (answer, said) = send(&old).await;
     assert_eq!((answer.status.as_u16(), said), (303, Some(vec![("party_ref".to_owned(), "某药店".to_owned())])));
     // They typed over it, and did not see what it says now.
-    let over = [("shown-place", "西关街"), ("place", "北大街"), ("shown-party_ref", "某诊所"), ("party_ref", "某药店")];
+    let over = [
+        ("shown-officer", "采集人丁"),
+        ("officer", "采集人戊"),
+        ("shown-party_ref", "某诊所"),
+        ("party_ref", "某药店"),
+    ];
     let (answer, said) = send(&over).await;
     let html = answer.text();
     assert_eq!((answer.status.as_u16(), said), (409, None), "{html}");
     assert!(html.contains(&format!("（现为“{now}”）")), "{html}");
     assert_eq!(
-        (value(&html, "place"), value(&html, "party_ref")),
-        ("北大街".into(), "某药店".into()),
+        (value(&html, "officer"), value(&html, "party_ref")),
+        ("采集人戊".into(), "某药店".into()),
         "nothing is typed twice"
     );
-    assert_eq!(value(&html, "shown-place"), now, "and they have seen it now");
+    assert_eq!(value(&html, "shown-officer"), now, "and they have seen it now");
     assert!(html.contains("/annotate\" data-typed>"), "what comes meanwhile leaves the form alone");
-    let (answer, said) = send(&[("shown-place", &now), ("place", "北大街")]).await;
-    assert_eq!((answer.status.as_u16(), said), (303, Some(vec![("place".to_owned(), "北大街".to_owned())])));
+    let (answer, said) = send(&[("shown-officer", &now), ("officer", "采集人戊")]).await;
+    assert_eq!((answer.status.as_u16(), said), (303, Some(vec![("officer".to_owned(), "采集人戊".to_owned())])));
 }
