@@ -41,7 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0034.sql"),
     include_str!("migrations/0035.sql"),
     include_str!("migrations/0036.sql"),
-    include_str!("migrations/0038.sql"),
+    include_str!("migrations/0037.sql"),
 ];
 
 /// The schema version that this program writes.

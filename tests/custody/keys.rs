@@ -107,15 +107,15 @@ fn a_column_that_says_something_else_than_its_entry_is_found() {
     };
     let report = verify(&|_| {}, 0);
     assert!(report.intact, "{report}");
-    let hides = |copies: &mut Copies| (copies.clip, copies.case) = (None, None);
-    let changes: [(&dyn Fn(&mut Copies), usize, &str); 4] = [
-        (&hides, about, "clip_id, case_hash"),
-        (&|copies: &mut Copies| copies.kind = "x".into(), 0, "kind"),
-        (&|copies: &mut Copies| copies.wall_ms += 1, 120, "wall_ms"),
-        (&|copies: &mut Copies| copies.case = Some("cd".repeat(32)), 120, "case_hash"),
+    type Change = fn(&mut Copies);
+    let changes: [(Change, usize, &str); 4] = [
+        (|copies| (copies.clip, copies.case) = (None, None), about, "clip_id, case_hash"),
+        (|copies| copies.kind = "x".into(), 0, "kind"),
+        (|copies| copies.wall_ms += 1, 120, "wall_ms"),
+        (|copies| copies.case = Some("cd".repeat(32)), 120, "case_hash"),
     ];
     for (change, at, told) in changes {
-        let report = verify(change, at);
+        let report = verify(&change, at);
         assert_eq!(kinds(&report), ["other_copy"], "{told}: {report}");
         let expected = Problem::OtherCopy { seq: at as u64, columns: told.to_owned() };
         assert_eq!(problems(&report), [&expected], "{told}");

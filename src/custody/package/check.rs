@@ -543,7 +543,7 @@ mod tests {
         }
         let (told, hear) = std::sync::mpsc::channel();
         let folder = Folder::at(dir.path());
-        std::thread::spawn(move || told.send(check(&folder, Given::default(), &mut |_| {})));
+        std::thread::spawn(move || drop(told.send(check(&folder, Given::default(), &mut |_| {}))));
         let report = hear.recv_timeout(std::time::Duration::from_secs(60)).expect("it waits for a pipe");
         for name in names {
             let odd = format!("{name:?} is neither a file nor a folder");

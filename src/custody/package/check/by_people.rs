@@ -188,7 +188,7 @@ mod tests {
         FILES.into_iter().zip(["东关街", "西关街"]).map(clip).collect()
     }
 
-    fn all<'a>(clips: &'a [(PackedClip, Record, Vec<Happened>)]) -> Vec<(&'a str, &'a Record)> {
+    fn all(clips: &[(PackedClip, Record, Vec<Happened>)]) -> Vec<(&str, &Record)> {
         clips.iter().map(|(packed, record, _)| (packed.path.as_str(), record)).collect()
     }
 
