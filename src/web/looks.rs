@@ -89,6 +89,7 @@ fn lines(v: &LooksView, c: &Ctx) -> Vec<LookLine> {
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LooksQuery {
     /// Only below this position of the log: `next` of the page before.
     #[serde(default)]

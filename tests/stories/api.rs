@@ -176,7 +176,7 @@ async fn the_api_keeps_to_its_document() {
     for (n, (role, token)) in rounds.into_iter().enumerate() {
         let (phases, examples, seconds) = match (n, full) {
             // Long enough for every operation; it ends before when it has asked them all.
-            (0, false) => ("examples,coverage,fuzzing", "4", "300"),
+            (0, false) => ("examples,coverage,fuzzing", "4", "120"),
             (1, false) => ("examples,fuzzing", "2", "5"),
             (_, false) => ("examples,fuzzing", "3", "30"),
             (_, true) => ("examples,coverage,fuzzing,stateful", "100", "300"),

@@ -667,6 +667,10 @@ async fn the_document_describes_the_routes_that_there_are() {
             // A station without accounts has no tokens.
             let may_lack = path.contains('{') || path == "/api/v1/tokens";
             assert!(answer.status != StatusCode::NOT_FOUND || may_lack, "{method} {path}");
+            for parameter in document["paths"][path][method]["parameters"].as_array().into_iter().flatten() {
+                let named = format!("{{{}}}", parameter["name"].as_str().unwrap());
+                assert_eq!(parameter["in"] == "path", path.contains(&named), "{method} {path}: {parameter}");
+            }
         }
     }
     assert!(document["components"]["schemas"]["Record"]["properties"]["captured_start"].is_object());
