@@ -5,7 +5,7 @@
 //! sealed; the clip is proven at every required destination, of which one at least is not on the vault's own device;
 //! nothing of it is still on its way; the newest event that says so stands in a checkpoint off this box; an audit
 //! found the copies as they were sealed, where the policy asks for one; no hold stands, no quarantine, no isolation;
-//! and it is old enough. Its tree stays, so that any range that comes back can be verified.
+//! and it is old enough. What the media worker has not looked at waits for it, a day at most. Its tree stays, so that any range that comes back can be verified.
 
 use std::fmt;
 
@@ -108,6 +108,8 @@ pub enum Stay {
     NotAnchored,
     /// The copy at this destination was not read again as the policy asks.
     NotAudited(String),
+    /// The media worker has not looked at it yet, which it can only here.
+    NotLookedAt,
     /// Not before this instant, milliseconds since the Unix epoch.
     NotBefore(i64),
     /// There is room enough.
@@ -128,6 +130,7 @@ impl Stay {
             Self::Sending(_) => "sending",
             Self::NotAnchored => "not_anchored",
             Self::NotAudited(_) => "not_audited",
+            Self::NotLookedAt => "not_looked_at",
             Self::NotBefore(_) => "not_yet",
             Self::Room => "room",
         }
@@ -141,6 +144,7 @@ impl Stay {
                 | Self::Sending(_)
                 | Self::NotAnchored
                 | Self::NotAudited(_)
+                | Self::NotLookedAt
                 | Self::NotBefore(_)
                 | Self::Room
         )
@@ -162,11 +166,15 @@ impl fmt::Display for Stay {
             Self::Sending(name) => return write!(f, "it is still on its way to {name}"),
             Self::NotAnchored => "the log's entries about it are not in a checkpoint off this box yet",
             Self::NotAudited(name) => return write!(f, "its copy at {name} was not read again yet, as [vault] evict_audit asks"),
+            Self::NotLookedAt => "the media worker has not looked at it yet",
             Self::NotBefore(ms) => return write!(f, "the policy keeps it until {}", UtcMs(*ms).rfc3339()),
             Self::Room => "there is room enough",
         })
     }
 }
+
+/// How long a clip waits for the media worker, milliseconds: a worker that cannot start at all must not fill the disk.
+const LOOKED_AT_WITHIN_MS: i64 = 24 * 3_600_000;
 
 /// Whether the local copy may go now. `room_wanted`: less is free than the policy's mark.
 pub fn decide(
@@ -208,6 +216,10 @@ pub fn decide(
     }
     if let Some(unread) = copies().filter(counts).find(|c| c.audit < policy.audit) {
         return Err(Stay::NotAudited(unread.destination.clone()));
+    }
+    // Without its length and its health a clip is a gap in its case for ever.
+    if !clip.probed && now_ms < facts.sealed_ms.saturating_add(LOOKED_AT_WITHIN_MS) {
+        return Err(Stay::NotLookedAt);
     }
     let kept_until = facts.sealed_ms.saturating_add(policy.keep_ms);
     if now_ms < kept_until {
@@ -291,6 +303,10 @@ mod tests {
             assert_eq!(decide(Some(&policy), &facts, ANCHORED, true, 5_000), wanted, "{facts:?}");
         }
         assert_eq!(decide(None, &good, ANCHORED, true, 5_000), Err(Stay::NoPolicy));
+        let unseen = with(&|f| f.clip.probed = false);
+        assert_eq!(decide(Some(&policy), &unseen, ANCHORED, true, 5_000), Err(Stay::NotLookedAt));
+        let late = 1_000 + LOOKED_AT_WITHIN_MS;
+        assert_eq!(decide(Some(&policy), &unseen, ANCHORED, true, late), Ok(()), "it waits for no worker for ever");
         assert_eq!(decide(Some(&policy), &good, ANCHORED, true, 1_099), Err(Stay::NotBefore(1_100)));
         assert_eq!(decide(Some(&policy), &good, ANCHORED, false, 1_999), Err(Stay::Room));
         assert_eq!(decide(Some(&policy), &good, ANCHORED, false, 2_000), Ok(()), "its age alone");
