@@ -38,6 +38,17 @@ enum Pass {
     NotYetOfCase,
 }
 
+impl Pass {
+    /// The next of them behind `after`, at most [`BATCH`].
+    fn page(self, r: &Reader<'_>, after: Option<ClipId>) -> Result<Vec<ClipId>> {
+        match self {
+            Self::Incomplete => r.incomplete(after, BATCH),
+            Self::Earlier => r.of_earlier(after, BATCH),
+            Self::NotYetOfCase => r.not_yet_of_a_case(after, BATCH),
+        }
+    }
+}
+
 /// The clerk of a station. Cheap enough to clone at a restart.
 #[derive(Clone)]
 pub struct Clerk {
@@ -163,21 +174,12 @@ impl Clerk {
             false => &[Pass::Incomplete],
         };
         for &pass in passes {
-            let mut after = None;
-            loop {
-                alive();
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
-                self.give_way(heard, alive).await?;
-                let (from, clerk) = (after, Arc::clone(self));
-                // Years of clips without a case may be among them: only what the rules see anew is written.
-                let (last, news) = self.store.read(move |r| clerk.look_again(r, pass, from)).await?;
-                if last.is_none() {
-                    break;
-                }
-                after = last;
-                self.annotate_each(news, alive).await?;
+            let page = move |r: &Reader<'_>, after: Option<ClipId>| {
+                let clips = pass.page(r, after)?;
+                Ok((clips.last().copied(), clips))
+            };
+            if !self.in_turns(heard, stop, alive, page).await? {
+                return Ok(());
             }
         }
         if cases { self.certify(heard, stop, alive).await } else { Ok(()) }
@@ -192,26 +194,12 @@ impl Clerk {
         alive: &impl Fn(),
     ) -> Result<()> {
         while let Some(due) = self.store.read(|r| r.roster_due()).await? {
-            let mut after = None;
-            loop {
-                alive();
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
-                self.give_way(heard, alive).await?;
-                let (from, of, clerk) = (after, due.clone(), Arc::clone(self));
-                let look = move |r: &Reader<'_>| {
-                    let (last, clips) = r.of_roster_due(&of, from, BATCH)?;
-                    Ok((last, clerk.news_of(r, &clips)?))
-                };
-                let (last, news) = self.store.read(look).await?;
-                if last.is_none() {
-                    break;
-                }
-                after = last;
-                self.annotate_each(news, alive).await?;
+            let number = due.due;
+            let page = move |r: &Reader<'_>, after| r.of_roster_due(&due, after, BATCH);
+            if !self.in_turns(heard, stop, alive, page).await? {
+                return Ok(());
             }
-            self.store.write(move |tx| tx.roster_followed(due.due)).await?;
+            self.store.write(move |tx| tx.roster_followed(number)).await?;
         }
         Ok(())
     }
@@ -220,27 +208,42 @@ impl Clerk {
     /// whoever captured them.
     async fn certify(self: &Arc<Self>, heard: &mut Heard, stop: &CancellationToken, alive: &impl Fn()) -> Result<()> {
         for officer in self.store.read(|r| r.officers_seen()).await? {
-            let mut after = None;
-            loop {
-                alive();
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
-                self.give_way(heard, alive).await?;
-                let (from, of, clerk) = (after, officer.clone(), Arc::clone(self));
-                let look = move |r: &Reader<'_>| {
-                    let (last, due) = r.certificates_due(&of, from, BATCH)?;
-                    Ok((last, clerk.news_of(r, &due)?))
-                };
-                let (last, news) = self.store.read(look).await?;
-                if last.is_none() {
-                    break;
-                }
-                after = last;
-                self.annotate_each(news, alive).await?;
+            let page = move |r: &Reader<'_>, after| r.certificates_due(&officer, after, BATCH);
+            if !self.in_turns(heard, stop, alive, page).await? {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Applies the rules again to clips, in turns: `page` gives what the next page goes on behind, and the clips of this one.
+    /// Years of clips may be among them: only what the rules see anew is written. `false` where it was to stop before the end.
+    async fn in_turns<P: Clone + Send + 'static>(
+        self: &Arc<Self>,
+        heard: &mut Heard,
+        stop: &CancellationToken,
+        alive: &impl Fn(),
+        page: impl Fn(&Reader<'_>, Option<P>) -> Result<(Option<P>, Vec<ClipId>)> + Clone + Send + 'static,
+    ) -> Result<bool> {
+        let mut after = None;
+        loop {
+            alive();
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
+            self.give_way(heard, alive).await?;
+            let (from, page, clerk) = (after, page.clone(), Arc::clone(self));
+            let look = move |r: &Reader<'_>| {
+                let (last, clips) = page(r, from)?;
+                Ok((last, clerk.news_of(r, &clips)?))
+            };
+            let (last, news) = self.store.read(look).await?;
+            if last.is_none() {
+                return Ok(true);
+            }
+            after = last;
+            self.annotate_each(news, alive).await?;
+        }
     }
 
     /// Applies the rules again to what lacks a case in the outings of these clips; each is struck off when that is done.
@@ -268,16 +271,6 @@ impl Clerk {
             passed(clip, self.store.write(move |tx| clerk.annotate(tx, clip)).await)?;
         }
         Ok(())
-    }
-
-    /// A batch of clips: the last of them, and those about which the rules have something new to say.
-    fn look_again(&self, r: &Reader<'_>, pass: Pass, after: Option<ClipId>) -> Result<(Option<ClipId>, Vec<ClipId>)> {
-        let clips = match pass {
-            Pass::Incomplete => r.incomplete(after, BATCH)?,
-            Pass::Earlier => r.of_earlier(after, BATCH)?,
-            Pass::NotYetOfCase => r.not_yet_of_a_case(after, BATCH)?,
-        };
-        Ok((clips.last().copied(), self.news_of(r, &clips)?))
     }
 
     /// Those of these clips about which the rules have something new to say.

@@ -167,6 +167,12 @@ pub const REQUIRED: [&str; 5] = ["case_no", "captured_start", "place", "officer"
 /// it when the clip was captured.
 pub const NO_STAY: &str = "no_stay";
 
+/// For how long a clip of a case is kept, before the case is filed.
+pub const UNTIL_FILED: &str = "until_archivist_decides";
+
+/// For how long a clip of no case is kept.
+pub const UNLINKED: &str = "P6M";
+
 /// Code of a remark about a clip of a filed case, of which the roster says something else than what was signed.
 pub const UNLIKE_FILED: &str = "unlike_filed";
 

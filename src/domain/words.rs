@@ -624,6 +624,7 @@ catalogue! {
     err_host_detail => "请用本机地址（127.0.0.1、localhost）或配置文件 [web] names 中的名称访问；要增加名称请找系统管理员。", "It answers to 127.0.0.1, localhost, and the names of [web] names in the configuration; ask the system administrator to add one.";
     err_origin => "请求来自别的网站，未执行", "The request came from another site and was not carried out";
     err_origin_detail => "请从本站页面上重新操作一次。", "Do it again from the station's own page.";
+    not_saved => "未保存", "Not saved";
     err_invalid => "内容有误，未保存", "Not saved: something is wrong with it";
     err_invalid_detail => "请按提示改正后再提交一次。", "Correct it as the message says and send it again.";
     err_conflict => "与现有内容冲突，未保存", "Not saved: it conflicts with what is there";

@@ -12,7 +12,7 @@ use crate::domain::error::Retry;
 use crate::domain::event::{Draft, EventKind};
 use crate::domain::ids::{ClipId, StationId};
 use crate::domain::layout;
-use crate::domain::record::{self, CaseLink, Copy, Field, Provenance, Record};
+use crate::domain::record::{self, CaseLink, Copy, Field, Provenance, Record, UNLINKED, UNTIL_FILED};
 use crate::domain::recorder::Importance;
 use crate::domain::time::UtcMs;
 
@@ -181,8 +181,8 @@ impl Reader<'_> {
             sensitivity: text(Field::Sensitivity).unwrap_or_else(|| "无".to_owned()),
             retention_period: Some(match (&filed, link) {
                 (Some((filing, _)), _) => filing.term.clone().unwrap_or_default(),
-                (None, Some(_)) => "until_archivist_decides".to_owned(),
-                (None, None) => "P6M".to_owned(),
+                (None, Some(_)) => UNTIL_FILED.to_owned(),
+                (None, None) => UNLINKED.to_owned(),
             }),
             retention_basis: Some(match (&filed, link) {
                 (Some(_), _) => "filed".to_owned(),

@@ -13,7 +13,7 @@ use evidock::domain::command::Reply;
 use evidock::domain::event::EventKind;
 use evidock::domain::ids::StationId;
 use evidock::domain::ports::Clock;
-use evidock::domain::rights::{Action, Decision, Role, Roles, Subject, decide};
+use evidock::domain::rights::{Action, Decision, Purpose, RIGHTS, Role, Roles, Subject, decide};
 use evidock::domain::sensitivity::Sensitivity;
 use evidock::domain::why::Why;
 use evidock::domain::words::Lang;
@@ -485,4 +485,19 @@ async fn the_door_and_the_pages_behind_it_hold_their_promises() {
     let away = g.ask("GET", "/signin?next=%2F%2Fevil.example", &[], "").await.text();
     assert!(!away.contains("value=\"//") && away.contains("name=\"next\" value=\"/\""), "{away}");
     assert!(!g.access.is_open());
+}
+
+/// Whether somebody may do it with every clip of a case is asked of all of them at once, and no purpose is: what asks for one
+/// has a reason of its own, or is not done that way.
+#[tokio::test]
+async fn what_is_done_with_a_whole_case_skips_no_purpose() {
+    let g = Guarded::new().await;
+    let declared = evidock::web::routes(&g.visit.site).declared().to_vec();
+    let over: Vec<Action> =
+        declared.iter().filter_map(|r| if let Need::Over(action) = r.need { Some(action) } else { None }).collect();
+    assert!(over.contains(&Action::PlaceHold) && over.contains(&Action::SendToReview), "{over:?}");
+    for action in over {
+        let asks = RIGHTS.iter().any(|right| right.action == action && !matches!(right.purpose, Purpose::Free));
+        assert!(!asks || action.keeps_footage(), "{action:?}");
+    }
 }

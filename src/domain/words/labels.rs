@@ -1,7 +1,7 @@
 //! Values of facts as people read them: labels in the reader's language, and a fact in one sentence with where it came from.
 
 use super::{Lang, Words};
-use crate::domain::record::{Field, Origin};
+use crate::domain::record::{Field, Origin, UNLINKED, UNTIL_FILED};
 use crate::domain::sensitivity::Sensitivity;
 
 impl Words {
@@ -25,6 +25,17 @@ impl Words {
     /// A label by its stored word; a newer word shows as it stands.
     pub fn sensitivity_word<'a>(&self, word: &'a str) -> &'a str {
         Sensitivity::parse(word).map_or(word, |label| self.sensitivity_label(label))
+    }
+
+    /// How long a clip is kept, by the record's word; a term of the archive's (30年) as it was typed.
+    pub fn retention_word<'a>(&self, word: &'a str) -> &'a str {
+        match (word, self.lang) {
+            (UNTIL_FILED, Lang::Zh) => "归档时确定",
+            (UNTIL_FILED, Lang::En) => "decided when it is filed",
+            (UNLINKED, Lang::Zh) => "6 个月",
+            (UNLINKED, Lang::En) => "6 months",
+            _ => word,
+        }
     }
 
     /// A fact with where it came from, as the custody of a clip tells it.
@@ -66,6 +77,14 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_long_a_clip_is_kept_is_told_in_words_and_a_term_as_it_was_typed() {
+        for w in [Lang::Zh.words(), Lang::En.words()] {
+            assert!([UNTIL_FILED, UNLINKED].iter().all(|word| w.retention_word(word) != *word));
+            assert_eq!(w.retention_word("30年"), "30年");
+        }
+    }
 
     #[test]
     fn labels_are_stored_in_chinese_and_told_in_the_reader_s_language() {

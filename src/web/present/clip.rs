@@ -271,7 +271,11 @@ pub fn others(view: &ClipView, beside: &Among, ctx: &Ctx) -> Vec<FactLine> {
             Some(w.sensitivity_word(&r.sensitivity).to_owned()).filter(|s| !s.is_empty()),
             "sensitivity",
         ),
-        plain(w.retention, r.retention_period.clone(), "retention_period"),
+        plain(
+            w.retention,
+            r.retention_period.as_deref().map(|word| w.retention_word(word).to_owned()),
+            "retention_period",
+        ),
         plain(w.f_gap_reason, r.gap_reason.clone(), "gap_reason"),
         plain(w.recording, r.recording.as_ref().map(|s| w.segment_of(s.segment_no, &s.room)), "recording"),
         FactLine {
