@@ -179,7 +179,8 @@ test('reports, samples and reviews show what others did', { timeout: 240_000 }, 
   const form = samples.locator('.sampled > li').first();
   const points = await form.locator('fieldset').count();
   await api(`/api/v1${one.replace('/sampling', '/samples')}/1/judgement`, { points: Array(points).fill('yes'), words: '规范', due: null });
-  await form.getByText('规范').waitFor();
+  // A point's own name has the word, too.
+  await form.locator('.said', { hasText: '规范' }).waitFor();
 
   const number = encodeURIComponent('赵卫罚〔2026〕12号');
   await api(`/api/v1/cases/${number}/review`, { until: day(30) });
