@@ -84,7 +84,7 @@ async function look({ context, page }, state, [lang, colorScheme, width], name) 
   return wrong;
 }
 
-test('every page in every state', { timeout: 1_800_000 }, async () => {
+test('every page in every state', { timeout: process.env.EVIDOCK_TEST_FULL ? 7_000_000 : 1_800_000 }, async () => {
   const { STATES, EVIDOCK_TEST_FULL } = process.env;
   const states = STATES ? scene.states.filter((s) => s.name.includes(STATES)) : EVIDOCK_TEST_FULL ? scene.states : shortened(scene.states);
   const due = states.flatMap((state) => {

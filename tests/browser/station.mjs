@@ -2,7 +2,8 @@
 // port, sample recorders made by scripts/make-recorder, and Chromium without its calls home.
 
 import { spawn, execFile, execFileSync } from 'node:child_process';
-import { mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -40,6 +41,19 @@ export function browser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: quiet });
 }
 
+/** GStreamer's registry of plug-ins, made once for all stations: see tests/support/plugins.rs. */
+async function plugins() {
+  const dir = path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), 'tmp');
+  const kept = path.join(dir, 'gstreamer-registry.bin');
+  if (!existsSync(kept)) {
+    await mkdir(dir, { recursive: true });
+    const mine = `${kept}.${process.pid}`;
+    await run('gst-inspect-1.0', [], { env: { GST_REGISTRY: mine, PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' }, maxBuffer: 16 << 20 });
+    await rename(mine, kept);
+  }
+  return kept;
+}
+
 export class Station {
   /** Starts the program with further lines of configuration, listening there, and waits until its page answers. */
   static async start(more = [], listen = '127.0.0.1:0') {
@@ -47,6 +61,7 @@ export class Station {
     station.dir = await mkdtemp(path.join(tmpdir(), 'evidock-page-'));
     station.state = path.join(station.dir, 'state');
     await mkdir(path.join(station.state, 'docks'), { recursive: true });
+    await copyFile(await plugins(), path.join(station.state, 'gstreamer-registry.bin'));
     await writeFile(path.join(station.dir, 'evidock.toml'), [
       '[station]', 'name = "卫生监督所采集站"', `state_dir = ${JSON.stringify(station.state)}`,
       // The disk of a build machine may be nearly full.

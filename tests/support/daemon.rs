@@ -8,6 +8,8 @@ use std::time::Duration;
 use evidock::runtime::clock::monotonic;
 use rusqlite::{Connection, OpenFlags};
 
+use super::plugins;
+
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_evidock");
 
@@ -65,6 +67,10 @@ listen = "127.0.0.1:0"
     /// Starts the daemon; `before` is the command that starts it in turn (a tracer), if any.
     pub fn start(&self, before: &[&str]) -> Daemon {
         let words: Vec<&str> = before.iter().copied().chain([BINARY]).collect();
+        // What a tracer saw is played again from nothing.
+        if before.is_empty() && (self.state.is_dir() || fs::create_dir(&self.state).is_ok()) {
+            plugins::known(&self.state);
+        }
         let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let child = Command::new(words[0])
             .args(&words[1..])

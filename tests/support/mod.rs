@@ -13,6 +13,7 @@ pub mod flaky;
 pub mod guarded;
 pub mod liar;
 pub mod oracle;
+pub mod plugins;
 pub mod proxy;
 pub mod quirky;
 pub mod receivers;

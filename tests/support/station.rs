@@ -21,6 +21,8 @@ use rusqlite::types::ValueRef;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
+use super::plugins;
+
 /// A debug build on a busy machine of two cores; whatever works takes a fraction of it.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(20);
@@ -119,6 +121,7 @@ impl Station {
 
     /// Starts the daemon and waits until it answers.
     pub fn start(&mut self) {
+        self.know_plugins();
         self.launch();
         self.until("the daemon answers", |s| {
             if let Some(status) = s.daemon.as_mut().and_then(|d| d.try_wait().unwrap()) {
@@ -152,6 +155,19 @@ impl Station {
             .spawn()
             .expect("setpriv (util-linux) and the program run");
         self.daemon = Some(daemon);
+    }
+
+    /// As [`plugins::known`], where the state directory is the one of the base.
+    fn know_plugins(&self) {
+        let text = fs::read_to_string(self.path("evidock.toml")).unwrap_or_default();
+        if !text.lines().any(|l| l == "state_dir = \"state\"") {
+            return;
+        }
+        let state = self.path("state");
+        match fs::create_dir(&state) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return,
+            _ => plugins::known(&state),
+        }
     }
 
     /// The daemon's process id.

@@ -23,6 +23,9 @@ mod one_person;
 mod pace;
 mod paging;
 mod people;
+#[allow(clippy::unwrap_used)]
+#[path = "../support/plugins.rs"]
+mod plugins;
 mod promises;
 mod purpose;
 mod reasons;
