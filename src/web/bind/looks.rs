@@ -1,7 +1,8 @@
 //! Who looked at a case, from the log: of what whoever asks may see of it.
 
+use super::StationPages;
+use super::cases::{CASE_CLIPS, clips_seen};
 use super::log::called;
-use super::{StationPages, clips_seen};
 use crate::domain::event::{Envelope, EventKind};
 use crate::domain::ids::ClipId;
 use crate::domain::layout;
@@ -25,7 +26,7 @@ impl StationPages {
         self.read(move |r| {
             let case = key.as_deref().map(|key| Ok::<_, StoreError>((key, r.case_by_key(key)?))).transpose()?;
             let Some((key, Some(case))) = case else { return Ok(LooksView::default()) };
-            let (clips, _) = clips_seen(r, &case, &within, now)?;
+            let (clips, _) = clips_seen(r, &case, &within, now, CASE_CLIPS)?;
             // Who opened or exported the case as a whole is for who may know of the whole.
             let whole =
                 (!within.is_narrowed() || r.knows_case(case.case_id, &within, now)?).then(|| layout::case_hash(key));

@@ -1,7 +1,8 @@
 //! The legal review of a case from the store.
 
+use super::cases::{documents_of, parted};
 use super::sampling::person;
-use super::{StationPages, documents_of, parted, row_of_case};
+use super::{StationPages, row_of_case};
 use crate::domain::rights::{Over, Within};
 use crate::domain::time::UtcMs;
 use crate::store::StoreError;

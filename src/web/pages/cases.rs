@@ -241,7 +241,7 @@ pub(in crate::web) async fn show_case(
             rows: v.clips.iter().map(|r| present::clips::row(r, &c)).collect(),
             in_case: true,
             picks: false,
-            cut: (v.clips.len() as u64) < v.clips_total,
+            cut: v.more || (v.clips.len() as u64) < v.clips_total,
             list_href: format!("/clips?case={}", present::segment(&v.number)),
             export_href: format!("{}/export", present::case_href(&v.number)),
             together_href: format!("{}/together", present::case_href(&v.number)),
