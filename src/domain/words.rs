@@ -471,7 +471,9 @@ catalogue! {
 
     // A clip
     clip => "音像资料", "Clip";
+    clip_page => "资料页", "Page of the clip";
     player => "播放", "Player";
+    looks_logged => "查看和下载会留下调阅记录", "Looking at it and downloading it leave entries in the access log";
     play_logged => "播放会留下调阅记录", "Playing leaves an entry in the access log";
     not_playable_here => "浏览器不能播放这种编码，也无法生成预览；请下载后用播放器查看", "Browsers cannot play this encoding and no preview can be made of it; download it and use a media player";
     derived_label => "派生预览，不是证据原件。", "Derived preview, not the evidence.";
@@ -613,7 +615,7 @@ catalogue! {
 
     // Refusals
     err_not_found => "没有这个页面", "There is no such page";
-    err_not_found_detail => "地址可能输入有误；请从页面上方的导航重新打开。", "The address may be mistyped; open it again from the navigation at the top.";
+    err_not_found_detail => "地址可能输入有误；请从页面的导航重新打开。", "The address may be mistyped; open it again from the navigation.";
     err_missing => "没有找到", "Not found";
     err_clip_not_found => "没有这份音像资料", "There is no such clip";
     err_clip_not_found_detail => "请核对资料编号，或在“音像资料”页检索；其他采集站的资料用该页的“在其他采集站查找”，没有这个按钮时请档案员查找。", "Check the record id, or search on the page Clips; clips of other stations are found there with Look on other stations. Where that is not offered, ask the archivist.";
@@ -626,6 +628,7 @@ catalogue! {
     err_origin_detail => "请从本站页面上重新操作一次。", "Do it again from the station's own page.";
     not_saved => "未保存", "Not saved";
     err_invalid => "内容有误，未保存", "Not saved: something is wrong with it";
+    err_asked => "填写的条件或地址有误", "Something in what was asked for is wrong";
     err_invalid_detail => "请按提示改正后再提交一次。", "Correct it as the message says and send it again.";
     err_conflict => "与现有内容冲突，未保存", "Not saved: it conflicts with what is there";
     err_too_large => "内容过大，未处理", "Too large, not taken";
@@ -767,7 +770,7 @@ catalogue! {
     password_again => "再输入一次新口令", "New password once more";
     password_rule => "至少 10 个字符，可以是一句话；不要含账号名。", "At least 10 characters; a sentence will do. Without the name of the account.";
     password_unlike => "两次输入的新口令不一样", "The two new passwords differ";
-    password_wrong => "现在的口令不对", "The present password is another one";
+    password_wrong => "现在的口令不对", "The present password is not right";
     password_changed => "口令已修改，其他地方的登录已结束", "The password was changed; sessions elsewhere have ended";
     must_change => "请先修改口令", "Change your password first";
     must_change_detail => "这个口令是别人给的。改成只有自己知道的，再继续使用。", "Somebody else knows this password. Choose one that only you know, then go on.";

@@ -322,6 +322,8 @@ impl Trouble {
         // The frame is left empty: whatever failed must not be needed to say so.
         let c = site.ctx_with(visitor, Nav::Other, Frame { alarms: 0, ..Frame::default() });
         let (title, detail) = self.told(c.w);
+        // Who only asked was to save nothing.
+        let title = if visitor.safe && matches!(self, Self::Invalid(_)) { c.w.err_asked } else { title };
         let page = ErrorPage { c: &c, status: self.status().as_u16(), title, detail };
         let html = page.render().unwrap_or_else(|_| self.code().to_owned());
         self.extras((self.status(), Html(html)).into_response())

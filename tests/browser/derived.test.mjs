@@ -47,6 +47,7 @@ test('a frame grab with its reason, without a script', { timeout: 120_000 }, asy
   await form.locator('[name=to]').fill('');
   await form.getByRole('button').click();
   await page.locator('.notice.safe').waitFor();
+  await page.waitForLoadState();
   const list = page.locator('#derived');
   for (const end = Date.now() + 60_000; Date.now() < end && !(await list.getByText('派生 · 可下载').count());) {
     await page.reload();

@@ -147,6 +147,7 @@ test('a case is closed, bound, checked and filed, and takes no changes then', { 
   assert.equal(await page.locator('[name=fonds_no]').inputValue(), '0123');
   await page.getByRole('button', { name: '立卷' }).click();
   await page.getByText('已立卷').first().waitFor();
+  await page.waitForLoadState();
   for (const end = Date.now() + 90_000; Date.now() < end;) {
     // What is not there is told of a page that is there whole.
     await page.reload();
@@ -158,7 +159,8 @@ test('a case is closed, bound, checked and filed, and takes no changes then', { 
   await compared.getByText('比对完成').waitFor();
   assert.ok(await compared.locator('tbody tr').count() > 0);
   assert.equal(await compared.locator('tbody .pill').first().innerText(), '一致');
-  await page.getByRole('button', { name: '重新比对' }).click();
+  // A page that is being left is not loaded again.
+  await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: '重新比对' }).click()]);
   for (const end = Date.now() + 90_000; Date.now() < end;) {
     await page.reload();
     if (await compared.getByText('比对完成').count() > 0 && await page.locator('#h-check ~ ul .chip').count() === 0) break;

@@ -299,6 +299,7 @@ const STORIES = {
       await box(page, k.term).fill('30年');
       await press(page, button(page, k.bind_case));
       await said(page, k.done_bound);
+      await page.waitForLoadState();
       // The newest entries of the log are anchored within a second or two.
       await until('the check finds no gap', async () => {
         await page.reload();

@@ -78,6 +78,7 @@ async function captured(page, id, minutes, shift) {
   await page.locator('#annotate [name=captured_start]').fill(at(minutes));
   await page.locator('#annotate button').click();
   await page.locator('.notice.safe').waitFor();
+  await page.waitForLoadState();
   await until(`the page says that it is ${shift.officer}'s`, async () => {
     await page.reload();
     const text = await five.innerText();

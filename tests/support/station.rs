@@ -164,9 +164,8 @@ impl Station {
             return;
         }
         let state = self.path("state");
-        match fs::create_dir(&state) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return,
-            _ => plugins::known(&state),
+        if state.is_dir() || fs::create_dir(&state).is_ok() {
+            plugins::known(&state);
         }
     }
 

@@ -122,8 +122,8 @@ impl Words {
                     (Some((_, en, ..)), Lang::En) => format!("{name}: {en}"),
                     (None, Lang::Zh) if part.failed => format!("{name}：工作不正常"),
                     (None, Lang::Zh) => format!("{name}：需要注意"),
-                    (None, Lang::En) if part.failed => format!("{name} does not do what it must"),
-                    (None, Lang::En) => format!("{name} is at risk"),
+                    (None, Lang::En) if part.failed => format!("{name}: does not work as it must"),
+                    (None, Lang::En) => format!("{name}: needs attention"),
                 }
             }
         }
@@ -448,7 +448,7 @@ mod tests {
             en.alarm_title(&part("witness_silent")),
             "witness w: the witness has not signed for more than 15 minutes"
         );
-        assert_eq!(en.alarm_title(&part("new_one")), "witness w does not do what it must");
+        assert_eq!(en.alarm_title(&part("new_one")), "witness w: does not work as it must");
         let refused = Alarm::Refused {
             destination: "cloud".into(),
             since: UtcMs(0),

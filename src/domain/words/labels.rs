@@ -27,6 +27,17 @@ impl Words {
         Sensitivity::parse(word).map_or(word, |label| self.sensitivity_label(label))
     }
 
+    /// Up to which label a destination takes clips, by its word in records or configuration.
+    pub fn up_to_label(&self, most: &str) -> String {
+        let label = self.sensitivity_word(most);
+        match (self.lang, Sensitivity::parse(most)) {
+            (Lang::Zh, Some(Sensitivity::None)) => "只收没有敏感标注的资料".to_owned(),
+            (Lang::En, Some(Sensitivity::None)) => "takes only clips without a label".to_owned(),
+            (Lang::Zh, _) => format!("敏感标注最高收“{label}”"),
+            (Lang::En, _) => format!("takes clips labelled up to {label}"),
+        }
+    }
+
     /// How long a clip is kept, by the record's word; a term of the archive's (30年) as it was typed.
     pub fn retention_word<'a>(&self, word: &'a str) -> &'a str {
         match (word, self.lang) {

@@ -83,7 +83,7 @@ office! {
     no_gate => "这台记录仪没有经过 USB 或网络准入（从接入目录读取，或仅登记），无需准入；可以送修、停用或恢复使用。", "It never came through the gate for USB or network (read from a folder, or only registered), so it needs no approval; it can be given away for repair, retired, or taken into use again.";
     verb_approve => "准入", "Approve";
     verb_refuse => "拒绝", "Refuse";
-    verb_repair => "送修", "Give away for repair";
+    verb_repair => "送修", "Send for repair";
     verb_retire => "停用", "Retire";
     verb_back => "恢复使用", "Take into use again";
     marks_none => "没有维修或停用记录", "It was never given away for repair nor retired";

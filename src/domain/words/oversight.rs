@@ -27,8 +27,8 @@ catalogue! {
     nav_reports => "统计", "Reports";
     reports_title => "统计报表", "Reports";
     period => "统计期间", "Period";
-    period_before => "上一期", "Before";
-    period_after => "下一期", "After";
+    period_before => "上一期", "Previous";
+    period_after => "下一期", "Next";
     period_own => "自定期间", "Own range";
     this_week => "本周", "This week";
     this_month => "本月", "This month";
@@ -85,7 +85,7 @@ catalogue! {
     forecast_title => "存储预测", "Forecast";
     forecast_none => "还没有一个完整的月份，暂不能预测。", "There is no full month yet to foretell from.";
     register_title => "台账", "Register of clips";
-    register_explained => "本期每条音像资料一行，可用电子表格打开。", "One line a clip of this period, for a spreadsheet.";
+    register_explained => "本期每条音像资料一行，可用电子表格打开。", "One line for each clip of this period, for a spreadsheet.";
     form_title => "单位报表", "The unit's own form";
     form_none => "还没有配置单位自己的报表模板（[[supervision.form]]）。", "No form of the unit's own is configured ([[supervision.form]]).";
     print => "打印", "Print";
@@ -125,7 +125,7 @@ catalogue! {
     draw_explained => "先把抽取申请和全部候选资料的校验值写入日志并签名，再由签名后的日志根值确定随机数，任何人都可以重算；抽取人不能预知或挑选结果。", "The request and the digest of all candidates go into the log and are signed first; the seed follows from that signed root. Anybody can repeat the draw, and whoever draws can neither foresee nor choose it.";
     draw_month => "月份", "Month";
     draw_each_unit => "每个单位分别抽取", "Each unit by itself";
-    draw_count => "每单位数量", "Clips a unit";
+    draw_count => "每单位数量", "Clips per unit";
     draw => "抽取", "Draw";
     samples_title => "抽查批次", "Samples";
     samples_none => "还没有抽查", "No sample yet";
@@ -221,7 +221,7 @@ catalogue! {
     opinion_date => "日期", "Date";
     v_agree => "同意：音像记录完整、合法、有效", "Agreed: the records are complete, lawful and valid";
     v_supplement => "补充完善后同意", "Agreed once something is added or put right";
-    v_return => "退回：音像记录不符合要求", "Returned: the records do not do";
+    v_return => "退回：音像记录不符合要求", "Returned: the records do not meet the requirements";
     sheet => "案卷评查", "Case review sheet";
     sheet_item => "评查项目", "Item";
     sheet_most => "满分", "At most";

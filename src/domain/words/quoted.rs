@@ -12,6 +12,7 @@ sentences! {
     Unreachable { words: String } => "连不上上传目标，或者它没有应答，会自动重试。对方或系统返回的原文：“{words}”", "{words}";
     Refusing { words: String } => "上传目标不接受本站的请求，须人工处理。对方或系统返回的原文：“{words}”", "{words}";
     NotDelivered { words: String } => "上传没有成功，等待人工处理。对方或系统返回的原文：“{words}”", "{words}";
+    Probed { words: String } => "检测结果的原文：“{words}”", "{words}";
     Returned { words: String } => "对方或系统返回的原文：“{words}”", "{words}";
     FileUnread { words: String } => "读取文件出错，系统或记录仪返回的原文：“{words}”", "{words}";
     DeviceUnread { words: String } => "读取设备出错，系统返回的原文：“{words}”", "{words}";

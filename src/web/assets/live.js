@@ -22,6 +22,14 @@
     }
   }, 1000);
 
+  // Where bars of links scroll, on a narrow screen, the one that is chosen is seen.
+  var chosen = document.querySelectorAll(".top nav [aria-current], .subnav [aria-current]");
+  for (var n = 0; n < chosen.length; n++) {
+    var bar = chosen[n].parentElement;
+    var at = chosen[n].getBoundingClientRect();
+    bar.scrollLeft += at.left - bar.getBoundingClientRect().left - (bar.clientWidth - at.width) / 2;
+  }
+
   var part = document.getElementById("live");
   var lost = document.getElementById("lost");
   var news = document.getElementById("news");

@@ -101,13 +101,17 @@ fn dest_line(d: &DestinationFacts, c: &Ctx) -> DestLine {
     }
     let p = &d.place;
     let required = if p.required { o.required } else { o.not_required };
-    let label = w.sensitivity_word(&p.max_sensitivity);
     DestLine {
         name: p.name.clone(),
-        about: format!("{} · {required} · ≤ {label} · {}", p.kind, w.lock_days(p.lock_days)),
+        about: format!(
+            "{} · {required} · {} · {}",
+            p.kind,
+            w.up_to_label(&p.max_sensitivity),
+            w.lock_days(p.lock_days)
+        ),
         address: p.address.clone(),
         pills,
-        detail: d.detail.clone(),
+        detail: probed(&d.detail, c),
         probed: d.probed.map(|at| c.near(at)),
         trouble: d.trouble.clone().map(|(words, retry, since)| (trouble(words, retry).told(w.lang), c.near(since))),
         waiting: w.waiting_clips(d.waiting),
@@ -148,7 +152,12 @@ fn trial_line(trial: &Trial, c: &Ctx) -> TrialLine {
 fn found(abilities: &Abilities, c: &Ctx) -> String {
     let (w, o) = (c.w, c.w.office());
     let locks = if abilities.lock { o.locks } else { o.locks_not };
-    format!("{} · {locks} · {}", w.proof(abilities.proof), abilities.detail)
+    format!("{} · {locks} · {}", w.proof(abilities.proof), probed(&abilities.detail, c))
+}
+
+/// What a destination was found to do, in the words of its protocol.
+fn probed(detail: &str, c: &Ctx) -> String {
+    if detail.is_empty() { String::new() } else { Quoted::Probed { words: detail.to_owned() }.told(c.w.lang) }
 }
 
 /// A finding in words.
@@ -382,8 +391,8 @@ async fn configuration(State(site): State<Arc<Site>>, visitor: Visitor) -> Respo
         let mut sections: Vec<Section> = Vec::new();
         for s in found.settings {
             let (from, class) = match s.from {
-                SettingFrom::File(line) => (c.w.from_line(line as u64), "own"),
-                SettingFrom::Process => (o.from_process.to_owned(), "own"),
+                SettingFrom::File(line) => (c.w.from_line(line as u64), "stated"),
+                SettingFrom::Process => (o.from_process.to_owned(), "stated"),
                 SettingFrom::Default => (o.from_default.to_owned(), ""),
             };
             if sections.last().is_none_or(|last| last.name != s.section) {
