@@ -79,7 +79,7 @@ fn words(verb: &Verb, answer: &Value) -> String {
     match verb {
         Verb::Link(_) => format!("{} is linked to {} (revision {})", text("clip"), text("case_no"), answer["rev"]),
         Verb::Unlink(_) => format!("the link of {} is withdrawn (revision {})", text("clip"), answer["rev"]),
-        Verb::Annotate(_) => format!("{}: {} facts changed", text("clip"), answer["changed"]),
+        Verb::Annotate(_) => format!("{}: facts changed: {}", text("clip"), answer["changed"]),
         Verb::Retry { .. } => format!("{} deliveries are tried again now", answer["deliveries"]),
         Verb::Push(_) => format!("{} clips go first from now on", answer["clips"]),
         Verb::Pause { .. } => {

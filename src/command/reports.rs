@@ -217,7 +217,7 @@ pub fn sample(verb: &cli::Sample, settings: &Settings, output: &Output) -> anyho
     } else if let Some(standing) = answer["standing"].as_str() {
         output.line(&format!("{} / {}: {standing}", answer["sample"], answer["n"]))?;
     } else {
-        output.line(&format!("{} clips drawn; samples {}", answer["clips"], answer["samples"]))?;
+        output.line(&format!("clips drawn: {}; samples {}", answer["clips"], answer["samples"]))?;
     }
     Ok(Exit::Ok)
 }

@@ -81,7 +81,7 @@ pub fn find(find: &Find, settings: &Settings, output: &Output) -> anyhow::Result
         output.note(&w.at_least(records.len() as u64));
     }
     if due > 0 {
-        output.note(&format!("{due} clips wait for their place in the index"));
+        output.note(&format!("clips that wait for their place in the index: {due}"));
     }
     for why in elsewhere.iter().flat_map(|e| &e.partial) {
         output.note(&w.elsewhere_partial(why));
@@ -98,7 +98,7 @@ pub fn rebuild(settings: &Settings, output: &Output) -> anyhow::Result<Exit> {
     let answer = ask::request(settings, &Request::RebuildSearch)?;
     match output.is_json() {
         true => output.json(&answer)?,
-        false => output.line(&format!("{} clips are indexed anew, in the background", answer["clips"]))?,
+        false => output.line(&format!("clips indexed anew, in the background: {}", answer["clips"]))?,
     }
     Ok(Exit::Ok)
 }

@@ -226,7 +226,7 @@ sentences! {
     NotTriedToRead { path: String, error: String } => "当前用户不能写入 {path}，没有测试直接读取，系统报告：“{error}”", "nothing can be written into {path} by this user, so direct reading was not tried: {error}";
 
     // Recorders
-    DocksRead { path: String, bays: usize } => "{path} 可以读取，其中有 {bays} 台记录仪", "{path} can be read; {bays} recorders stand in it";
+    DocksRead { path: String, bays: usize } => "{path} 可以读取，其中有 {bays} 台记录仪", "{path} can be read; recorders that stand in it: {bays}";
     DocksUnread { path: String, error: String } => "不能读取 {path}，系统报告：“{error}”", "{path} cannot be read: {error}";
     UsbOff {} => "未启用（[source.usb] mode = \"off\"）", "not watched ([source.usb] mode = \"off\")";
     NoUsb {} => "本机没有 USB", "this system has no USB";
