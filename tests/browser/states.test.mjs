@@ -58,6 +58,23 @@ function shortened(states) {
   return [...pages.values()].map((of, n) => of[n % of.length]);
 }
 
+/** What an eye sees at once, and no rule of accessibility asks for. Runs in the page. */
+function askew() {
+  const found = [];
+  const [brand, main] = [document.querySelector('.top .brand'), document.querySelector('main')];
+  if (brand && main) {
+    const off = brand.getBoundingClientRect().left - main.getBoundingClientRect().left - parseFloat(getComputedStyle(main).paddingLeft);
+    if (Math.abs(off) > 1) found.push(`the header stands ${off} px beside the page`);
+  }
+  for (const chosen of document.querySelectorAll('nav [aria-current]')) {
+    const [at, bar] = [chosen, chosen.parentElement].map((e) => e.getBoundingClientRect());
+    if (at.left < bar.left - 1 || at.right > bar.right + 1) found.push(`${chosen.textContent.trim()} is chosen and out of sight`);
+  }
+  const torn = [...document.querySelectorAll('td time, .board em')].filter((e) => e.getClientRects().length > 1);
+  if (torn.length) found.push(`${torn.length} times or figures go over two lines, as ${torn[0].textContent}`);
+  return found;
+}
+
 /** What is wrong with a state in a look. */
 async function look({ context, page }, state, [lang, colorScheme, width], name) {
   page.complaints.length = 0;
@@ -76,6 +93,7 @@ async function look({ context, page }, state, [lang, colorScheme, width], name) 
       .slice(0, 4).map((e) => `${e.tagName.toLowerCase()}.${e.className}`));
     wrong.push(`scrolls sideways by ${wide} px: ${who.join(', ')}`);
   }
+  wrong.push(...await page.evaluate(askew));
   await page.evaluate(axeSource);
   const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] }));
   wrong.push(...violations.map((v) => `${v.id}: ${v.nodes.slice(0, 4).map((n) => n.target.join(' ')).join(', ')}`));

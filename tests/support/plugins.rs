@@ -1,17 +1,17 @@
 //! GStreamer's registry of plug-ins, made once for all stations: one that finds it at its first start asks no plug-in
-//! what it is, which costs half a second of computing each time. `scripts/demo` and the tests of the media rooms begin
-//! without.
+//! what it is, which costs half a second of computing each time. `scripts/demo`, `tests/media.rs` and stations
+//! under a tracer begin without.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-/// Lays the registry into a state directory that has none. Where it is older than a plug-in, GStreamer makes it anew.
+/// Lays the registry into a state directory that has none; the directory is made where it can be. Where it is older than a plug-in, GStreamer makes it anew.
 pub fn known(state: &Path) {
     static MAKING: Mutex<()> = Mutex::new(());
     let at = state.join("gstreamer-registry.bin");
-    if at.exists() {
+    if at.exists() || !(state.is_dir() || fs::create_dir(state).is_ok()) {
         return;
     }
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin");

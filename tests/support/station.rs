@@ -160,12 +160,8 @@ impl Station {
     /// As [`plugins::known`], where the state directory is the one of the base.
     fn know_plugins(&self) {
         let text = fs::read_to_string(self.path("evidock.toml")).unwrap_or_default();
-        if !text.lines().any(|l| l == "state_dir = \"state\"") {
-            return;
-        }
-        let state = self.path("state");
-        if state.is_dir() || fs::create_dir(&state).is_ok() {
-            plugins::known(&state);
+        if text.lines().any(|l| l == "state_dir = \"state\"") {
+            plugins::known(&self.path("state"));
         }
     }
 

@@ -615,6 +615,9 @@ async fn the_api_answers_in_records_and_problems() {
     assert_eq!((refused.status.as_u16(), refused.header("content-type")), (422, "application/problem+json"));
     let page = visit.get("/clips?after=1&after=2").await;
     assert_eq!((page.status.as_u16(), page.text().contains("<h1")), (422, true));
+    // Who only asked is not told that something was not saved.
+    let asked = visit.get("/clips?state=gone").await.text();
+    assert!(asked.contains(Lang::Zh.words().err_asked) && !asked.contains(Lang::Zh.words().not_saved), "{asked}");
     visit.asked.taken();
     let made = visit.json("POST", &format!("{clip}/links"), &format!("{{\"case_no\":\"{CASE}\"}}")).await;
     assert_eq!(made.status, StatusCode::CREATED);

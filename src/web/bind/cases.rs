@@ -158,7 +158,7 @@ impl StationPages {
 }
 
 /// Clips of a case that whoever looks may see; of what there was before a case, where that has too many, the `newest`, and
-/// whether there may be more.
+/// whether there are more.
 pub(super) fn clips_seen(
     r: &Reader<'_>,
     case: &CaseSummary,
@@ -169,8 +169,12 @@ pub(super) fn clips_seen(
     if !case.more {
         return Ok((r.clips_within(&r.clips_of_case(case.case_id)?, within, now_ms)?, false));
     }
-    let clips = r.newest_of_large(case.case_id, within, now_ms, newest)?;
-    let more = clips.len() >= newest;
+    // One more than is shown tells whether there are more.
+    let mut clips = r.newest_of_large(case.case_id, within, now_ms, newest + 1)?;
+    let more = clips.len() > newest;
+    if more {
+        clips.remove(0);
+    }
     Ok((clips, more))
 }
 
