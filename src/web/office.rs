@@ -2,7 +2,8 @@
 //! once. Here the port through which these pages read, and their routes; each page in a file of its own.
 //!
 //! ```text
-//! admin      the box: overview, destinations, self-check, configuration, rules   (office/admin.rs)
+//! admin      the box: overview, self-check, configuration, rules                 (office/admin.rs)
+//! destinations: how each is, and a trial of it now                               (office/destinations.rs)
 //! recorders  recorders: who has which, approve, refuse, repair, retire, assign    (office/recorders.rs)
 //! desk       issue and return by scanning                                        (office/desk.rs)
 //! registers  importing registers, taking an import back                           (office/registers.rs)
@@ -14,6 +15,7 @@
 pub mod admin;
 pub mod bulk;
 pub mod desk;
+pub mod destinations;
 pub mod parties;
 pub mod recorders;
 pub mod registers;
@@ -34,9 +36,18 @@ use crate::domain::rights::Within;
 
 /// Every route of these pages.
 pub fn routes(r: Routes) -> Routes {
-    [admin::routes, recorders::routes, desk::routes, registers::routes, rosters::routes, parties::routes, bulk::routes]
-        .into_iter()
-        .fold(r, |all, some: fn(Routes) -> Routes| some(all))
+    [
+        admin::routes,
+        destinations::routes,
+        recorders::routes,
+        desk::routes,
+        registers::routes,
+        rosters::routes,
+        parties::routes,
+        bulk::routes,
+    ]
+    .into_iter()
+    .fold(r, |all, some: fn(Routes) -> Routes| some(all))
 }
 
 /// Stores that a list of the office is looked at, before anything of it is answered.

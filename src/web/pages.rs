@@ -58,13 +58,13 @@ pub async fn method_not_allowed(State(site): State<Arc<Site>>, visitor: Visitor)
     Trouble::Method.answer(&site, &visitor)
 }
 
-type Answer = Result<Response, Trouble>;
+pub(super) type Answer = Result<Response, Trouble>;
 
-fn page<T: Template>(template: &T) -> Answer {
+pub(super) fn page<T: Template>(template: &T) -> Answer {
     Ok(Html(template.render()?).into_response())
 }
 
-fn answered(site: &Site, visitor: &Visitor, answer: Answer) -> Response {
+pub(super) fn answered(site: &Site, visitor: &Visitor, answer: Answer) -> Response {
     answer.unwrap_or_else(|trouble| trouble.page(site, visitor))
 }
 
